@@ -1,0 +1,1 @@
+"""Wiring only: which parts, in which order."""

@@ -1,0 +1,26 @@
+"""Who a key is about, without saying who: keyed hashes of user ids.
+
+Inside a worker a person is the 16-byte digest; in Redis its text form. The raw id goes no further than parsing.
+"""
+
+from hashlib import blake2b
+
+DIGEST_BYTES = 16
+SECRET_BYTES = range(16, 65)
+"""Allowed lengths of the secret: BLAKE2b takes a key of up to 64 bytes."""
+
+_SCHEME = "k1."
+
+
+def digest(user_id: str, secret: bytes) -> bytes:
+    """Return the 16-byte keyed BLAKE2b digest of a user id (RFC 7693)."""
+    return blake2b(user_id.encode("utf-8", "surrogatepass"), key=secret, digest_size=DIGEST_BYTES).digest()
+
+
+def text(user: bytes) -> str:
+    """Return a digest as keys show it.
+
+    >>> text(digest("ada", b"0123456789abcdef"))
+    'k1.19615f50f43e3144eda7c8637352faa3'
+    """
+    return _SCHEME + user.hex()

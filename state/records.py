@@ -1,0 +1,80 @@
+"""What comes in raw, and what is turned away: records, their origin, and rejects."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+MAX_EVENT_BYTES = 16 * 1024
+"""A longer record is rejected as `too_large`, unread."""
+
+
+class KafkaOrigin(NamedTuple):
+    """A partition of a topic; with a record's position (its offset) it finds the record again."""
+
+    topic: str
+    partition: int
+
+
+class FileOrigin(NamedTuple):
+    """A file; with a record's position (its line number, from 1) it finds the record again."""
+
+    file: str
+
+
+Origin = KafkaOrigin | FileOrigin
+
+
+class Record(NamedTuple):
+    """One record as a source read it: where it stands, and its bytes."""
+
+    origin: Origin
+    position: int
+    value: bytes
+
+
+class Reason(StrEnum):
+    """Why a record was turned away (contract, "Rejects")."""
+
+    NOT_JSON = "not_json"
+    INVALID = "invalid"
+    TOO_LARGE = "too_large"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    NOT_IN_CATALOGUE = "not_in_catalogue"
+    FUTURE = "future"
+    WRONG_REGION = "wrong_region"
+    LATE = "late"
+
+
+class Reject(NamedTuple):
+    """A record turned away. The record itself is not copied: it may hold a person's id."""
+
+    reason: Reason
+    detail: str
+    origin: Origin
+    position: int
+    sha256: str
+    at_ms: int
+    """When it was turned away."""
+
+    def place(self) -> dict[str, str | int]:
+        """Where the record stands, by the contract's names."""
+        if isinstance(self.origin, KafkaOrigin):
+            return {**self.origin._asdict(), "offset": self.position}
+        return {**self.origin._asdict(), "line": self.position}
+
+    def to_json(self) -> bytes:
+        """Return the reject as the contract writes it: one JSON object, without the record.
+
+        >>> Reject(Reason.NOT_JSON, "", FileOrigin("a.jsonl"), 7, "e3b0", 1795297433438).to_json()
+        b'{"reason":"not_json","detail":"","origin":{"file":"a.jsonl","line":7},"sha256":"e3b0","at":1795297433438}'
+        """
+        return msgspec.json.encode(
+            {
+                "reason": self.reason,
+                "detail": self.detail,
+                "origin": self.place(),
+                "sha256": self.sha256,
+                "at": self.at_ms,
+            }
+        )

@@ -1,0 +1,1 @@
+"""The face: what other people import and type."""
