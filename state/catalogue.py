@@ -7,6 +7,7 @@ Everything an event may name and a signal may say is in here; the rest of `state
 import re
 import tomllib
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -103,6 +104,11 @@ class Catalogue(_Table, frozen=True, rename={"schema_": "schema"}):
         return tuple(Slot(i, value) for i, facet in enumerate(self.facets.values()) for value in facet.values)
 
     @cached_property
+    def slot_facets(self) -> tuple[int, ...]:
+        """Slot → its facet."""
+        return tuple(slot.facet for slot in self.slots)
+
+    @cached_property
     def slot_index(self) -> dict[str, dict[str, int]]:
         """Facet name → value → slot."""
         index: dict[str, dict[str, int]] = {name: {} for name in self.facets}
@@ -144,9 +150,25 @@ class Catalogue(_Table, frozen=True, rename={"schema_": "schema"}):
         return tuple(self.feedback)
 
     @cached_property
+    def feedback_kinds(self) -> tuple[FeedbackKind, ...]:
+        """Feedback kinds by index."""
+        return tuple(self.feedback.values())
+
+    @cached_property
     def feedback_index(self) -> dict[str, int]:
         """Feedback kind → index."""
         return {name: index for index, name in enumerate(self.feedback)}
+
+    @cached_property
+    def layout(self) -> bytes:
+        """Fingerprint, 8 bytes, of all names and their order: state packed under one layout is read under no other."""
+        names = (
+            [(name, facet.values) for name, facet in self.facets.items()],
+            self.topics.values,
+            self.surfaces.values,
+            self.feedback_names,
+        )
+        return blake2b(msgspec.json.encode(names), digest_size=8).digest()
 
     @classmethod
     def load(cls, path: Path = SHIPPED) -> "Catalogue":

@@ -4,6 +4,7 @@ Each has one writer thread; readers see whole numbers, at most a moment old.
 """
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -17,33 +18,6 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     UNCONSENTED = "unconsented"
     BEFORE_WIPE = "before_wipe"
-
-
-@dataclass(slots=True)
-class SourceCounters:
-    """One process's reading."""
-
-    records: int = 0
-    bytes: int = 0
-    lag: dict[str, int] = field(default_factory=dict)
-    """`topic/partition` → records between our position and the end, when last looked."""
-    progressed_at: float = 0.0
-    """`time.monotonic()` of the last progress: records handed on, or a reachable source with nothing to read."""
-
-
-@dataclass(slots=True)
-class EventCounters:
-    """One process's events; every record read ends in exactly one of these numbers."""
-
-    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
-    rejects: dict[Reason, int] = field(default_factory=lambda: dict.fromkeys(Reason, 0))
-    users: dict[str, int] = field(default_factory=dict)
-    """Shard → people it holds."""
-
-    @property
-    def total(self) -> int:
-        """Events that have got their count."""
-        return sum(self.outcomes.values()) + sum(self.rejects.values())
 
 
 @dataclass(slots=True)
@@ -71,6 +45,35 @@ class Histogram:
 
 
 @dataclass(slots=True)
+class SourceCounters:
+    """One process's reading."""
+
+    records: int = 0
+    bytes: int = 0
+    lag: dict[str, int] = field(default_factory=dict)
+    """`topic/partition` → records between our position and the end, when last looked."""
+    progressed_at: float = 0.0
+    """`time.monotonic()` of the last progress: records handed on, or a reachable source with nothing to read."""
+    commit_stalls: Histogram = field(default_factory=Histogram)
+    """Seconds from taking a source's snapshot to its next read: what a checkpoint stops the stream for."""
+
+
+@dataclass(slots=True)
+class EventCounters:
+    """One process's events; every record read ends in exactly one of these numbers."""
+
+    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    rejects: dict[Reason, int] = field(default_factory=lambda: dict.fromkeys(Reason, 0))
+    users: int = 0
+    """People whose state is held here."""
+
+    @property
+    def total(self) -> int:
+        """Events that have got their count."""
+        return sum(self.outcomes.values()) + sum(self.rejects.values())
+
+
+@dataclass(slots=True)
 class SinkCounters:
     """One process's writes to Redis. `applied`, `stale` and `refused` count fields."""
 
@@ -86,3 +89,31 @@ class SinkCounters:
     retries: int = 0
     freshness: Histogram = field(default_factory=Histogram)
     """Seconds from an event's time to its signal being readable."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """All that one process counts."""
+
+    source: SourceCounters = field(default_factory=SourceCounters)
+    events: EventCounters = field(default_factory=EventCounters)
+    sink: SinkCounters = field(default_factory=SinkCounters)
+    cpu_s: float = 0.0
+    """User and system time the process has spent, its start included."""
+
+    @classmethod
+    def total(cls, processes: Iterable["Counters"]) -> "Counters":
+        """Add up the plain counts of several processes; lag, times and histograms stay with each process's metrics."""
+        total = cls()
+        for one in processes:
+            total.cpu_s += one.cpu_s
+            total.source.records += one.source.records
+            total.source.bytes += one.source.bytes
+            total.events.users += one.events.users
+            for outcome, count in one.events.outcomes.items():
+                total.events.outcomes[outcome] += count
+            for reason, count in one.events.rejects.items():
+                total.events.rejects[reason] += count
+            for name in ("applied", "stale", "refused", "malformed", "gates", "retries"):
+                setattr(total.sink, name, getattr(total.sink, name) + getattr(one.sink, name))
+        return total

@@ -1,0 +1,214 @@
+"""Signals and gates into Redis: one Lua call per write, atomic, safe to repeat and to make late."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha1
+from pathlib import Path
+from time import time
+from typing import cast
+
+import redis
+import structlog
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+
+from connectors.redis_client import RETRY_FOR_S, Command, RedisClient, Reply, error_code
+from connectors.redis_keys import LIVE, RegionKeys
+from state.counters import SinkCounters
+from state.signals import GateWrite, SignalWrite, Write
+
+TTL_MS = 30 * 86_400_000
+SKEW_MS = 6 * 60_000
+"""How far ahead of Redis' clock a version may be: what parsing lets pass (5 minutes), and a minute between clocks."""
+
+PIPELINE_WRITES = 128
+
+_log = structlog.get_logger(__name__)
+
+
+class Mode(StrEnum):
+    """How a run's writes stand to those of others in its namespace."""
+
+    LIVE = "live"
+    REPLAY = "replay"
+    """History, into a namespace of its own."""
+    FILL = "fill"
+    """History, beside live writers: fills what is missing or older in event time, and is no more than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where signals go, and how."""
+
+    url: str
+    region: str
+    namespace: str = LIVE
+    mode: Mode = Mode.LIVE
+    ttl_ms: int | None = TTL_MS
+    """Time to live, from the event's time; None: for ever."""
+    skew_ms: int = SKEW_MS
+    retry_for_s: float = RETRY_FOR_S
+
+
+class _Script:
+    """A Lua script: sent whole where a pipeline first uses it, by its hash from there on.
+
+    A pipeline then works in one round trip on a server that has just started, and needs no loading of scripts.
+    """
+
+    def __init__(self, file_name: str) -> None:
+        body = Path(__file__).with_name(file_name).read_bytes()
+        self._whole = (b"EVAL", body)
+        self.by_hash = (b"EVALSHA", sha1(body, usedforsecurity=False).hexdigest().encode())
+
+    def whole(self, command: Command) -> Command:
+        """Return a command that is by hash with the script itself."""
+        return (*self._whole, *command[2:])
+
+
+_SIGNALS = _Script("write_signals.lua")
+_GATE = _Script("gate.lua")
+
+
+class SignalWriter:
+    """Writes for one worker, and counts what became of them.
+
+    Raises:
+        ConfigurationError: the URL, region or namespace cannot be.
+    """
+
+    def __init__(self, target: Target, counters: SinkCounters) -> None:
+        self._keys = RegionKeys(target.region)
+        self._own = self._keys.within(target.namespace)
+        self._target = target
+        self._script_mode = "fill" if target.mode is Mode.FILL else "live"
+        self._counters = counters
+        self._client = RedisClient(target.url, retry_for_s=target.retry_for_s, on_retry=self._count_retries)
+        self._register: Command = (b"SADD", self._keys.namespaces, target.namespace)
+        self._namespaces = frozenset({target.namespace})
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def write(self, writes: Sequence[Write]) -> None:
+        """Return when Redis has acknowledged all `writes`; those of one person take effect in their order.
+
+        Raises:
+            SinkError: Redis refused for a reason that does not pass, or did not answer in time.
+        """
+        gates = [write for write in writes if isinstance(write, GateWrite)]
+        if gates:
+            self._look_for_namespaces()
+        self._write(writes)
+        # A namespace registered meanwhile may hold what these gates should have cleared; from here on they are seen.
+        while gates and self._look_for_namespaces():
+            self._deliver([self._gate_command(gate) for gate in gates], gates)
+
+    def _write(self, writes: Sequence[Write]) -> None:
+        for start in range(0, len(writes), PIPELINE_WRITES):
+            part = writes[start : start + PIPELINE_WRITES]
+            commands = [
+                self._signals_command(write) if isinstance(write, SignalWrite) else self._gate_command(write)
+                for write in part
+            ]
+            self._count(part, self._deliver(commands, part))
+
+    def _deliver(self, commands: list[Command], writes: Sequence[Write]) -> list[Reply]:
+        """Send each person's commands in order, after the registration of our namespace; return their replies."""
+        for script in (_SIGNALS, _GATE):
+            for place, command in enumerate(commands):
+                if command[1] == script.by_hash[1]:
+                    commands[place] = script.whole(command)
+                    break
+        owners = [b"", *[write.user for write in writes]]
+        return self._client.deliver([self._register, *commands], owners)[1:]
+
+    def _signals_command(self, write: SignalWrite) -> Command:
+        target = self._target
+        expire_at_ms = 0 if target.ttl_ms is None else write.at_ms + target.ttl_ms
+        return (
+            *_SIGNALS.by_hash,
+            2,
+            self._own.signals(write.user),
+            self._keys.gate(write.user),
+            write.epoch_ms,
+            expire_at_ms,
+            self._script_mode,
+            target.skew_ms,
+            *[word for field in write.fields for word in field],
+        )
+
+    def _gate_command(self, write: GateWrite) -> Command:
+        return (
+            *_GATE.by_hash,
+            1 + len(self._namespaces),
+            self._keys.gate(write.user),
+            *[self._keys.within(name).signals(write.user) for name in sorted(self._namespaces)],
+            write.epoch_ms,
+            write.consent_at_ms,
+            "x" if write.opted_out else "-",
+            self._target.skew_ms,
+        )
+
+    def _look_for_namespaces(self) -> bool:
+        """Say whether there are namespaces that we did not know; now we do."""
+        [names] = self._client.deliver([(b"SMEMBERS", self._keys.namespaces)], [b""])
+        known = self._namespaces
+        self._namespaces = known | {name.decode() for name in cast("list[bytes]", names)}
+        return self._namespaces != known
+
+    def _count(self, writes: Sequence[Write], replies: Sequence[Reply]) -> None:
+        now_s = time()
+        for write, reply in zip(writes, replies, strict=True):
+            if isinstance(reply, redis.RedisError):
+                self._count_malformed(error_code(reply))
+            elif isinstance(write, GateWrite):
+                self._counters.gates += 1
+            else:
+                self._count_signals(write, cast("list[int]", reply), now_s)
+
+    def _count_signals(self, write: SignalWrite, reply: list[int], now_s: float) -> None:
+        code, applied, stale = reply
+        counters = self._counters
+        if code != 0:
+            counters.refused += len(write.fields)
+            return
+        counters.applied += applied
+        counters.stale += stale
+        if applied and self._target.mode is Mode.LIVE:
+            counters.freshness.add(now_s - write.at_ms / 1000)
+
+    def _count_malformed(self, code: str) -> None:
+        self._counters.malformed += 1
+        _log.error("redis.write_refused", code=code, namespace=self._target.namespace)
+
+    def _count_retries(self, commands: int) -> None:
+        self._counters.retries += commands
+
+
+class RedisSink(DynamicSink[Write]):
+    """Every worker writes its people's signals and gates; a batch is done when Redis has acknowledged all of it."""
+
+    def __init__(self, target: Target, counters: SinkCounters) -> None:
+        self._target = target
+        self._counters = counters
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "RedisSinkPartition":  # noqa: ARG002  Bytewax passes all three
+        """Return a worker's part, with a connection of its own."""
+        return RedisSinkPartition(SignalWriter(self._target, self._counters))
+
+
+class RedisSinkPartition(StatelessSinkPartition[Write]):
+    """One worker's part of `RedisSink`."""
+
+    def __init__(self, writer: SignalWriter) -> None:
+        self._writer = writer
+
+    def write_batch(self, items: list[Write]) -> None:
+        """Write a batch; as `SignalWriter.write`."""
+        self._writer.write(items)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._writer.close()

@@ -1,0 +1,50 @@
+"""The one graph, for live and for history: records → observations by shard → state → signals, and rejects.
+
+source ─ Record ─► parse ─┬─ (shard, [packed observations]) ─► adapt ─┬─ Write ──► signals (Redis)
+                          │                                           │
+                          └───────────────── Reject ──────────────────┴─ Reject ─► rejects
+"""
+
+from collections.abc import Callable
+from typing import TypeGuard, cast
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.inputs import Source
+from bytewax.operators import KeyedStream
+from bytewax.outputs import Sink
+
+from operators.adapt import Adapt
+from operators.parse import Parser
+from state.records import Record, Reject
+from state.signals import Write
+
+FLOW_ID = "adaptation"
+ADAPT_STEP = "adapt"
+"""Saved state is found by these two names: another name would silently start from nothing."""
+
+BuildAdapt = Callable[[bytes | None], Adapt]
+"""A shard's snapshot, or None for a new shard → the shard's logic. Bytewax does not say which shard."""
+
+
+def build(
+    source: Source[Record],
+    parser: Parser,
+    build_adapt: BuildAdapt,
+    writes: Sink[Write],
+    rejects: Sink[Reject],
+) -> Dataflow:
+    """Wire the parts into the dataflow that live runs and replays share."""
+    flow = Dataflow(FLOW_ID)
+    records = op.input("source", flow, source)
+    parsed = op.branch("parsed", op.flat_map_batch("parse", records, parser), _is_reject)
+    groups = cast("KeyedStream[list[bytes]]", parsed.falses)
+    adapted = op.key_rm("no_shard", op.stateful_batch(ADAPT_STEP, groups, build_adapt))
+    out = op.branch("adapted", adapted, _is_reject)
+    op.output("signals", cast("Stream[Write]", out.falses), writes)
+    op.output("rejects", op.merge("all_rejects", parsed.trues, out.trues), rejects)
+    return flow
+
+
+def _is_reject(item: object) -> TypeGuard[Reject]:
+    return isinstance(item, Reject)

@@ -1,0 +1,70 @@
+"""What a run is to do: settings, where events come from, and whether it ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from bytewax.inputs import Source
+from bytewax.outputs import Sink
+
+from connectors.file_sink import FileRejectSink
+from connectors.file_source import FileSource
+from connectors.kafka_settings import Start, TopicAddress
+from connectors.kafka_sink import KafkaRejectSink
+from connectors.kafka_source import KafkaSource
+from connectors.redis_keys import LIVE
+from connectors.redis_sink import Mode, Target
+from dataflows.settings import Settings
+from state.counters import SourceCounters
+from state.errors import ConfigurationError
+from state.records import Record, Reject
+
+Files = tuple[Path, ...]
+
+
+def parse_source(words: Sequence[str]) -> TopicAddress | Files:
+    """Read a source as people write it: one `kafka://HOST:PORT/TOPIC`, or files.
+
+    >>> parse_source(["a.jsonl", "b.jsonl.gz"])
+    (PosixPath('a.jsonl'), PosixPath('b.jsonl.gz'))
+    """
+    if not any(word.startswith("kafka:") for word in words):
+        return tuple(Path(word) for word in words)
+    if len(words) > 1:
+        raise ConfigurationError(["source: give one Kafka topic, or files, not both"])
+    return TopicAddress.parse(words[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run: for ever, or over `source` as it is now if `bounded`."""
+
+    settings: Settings
+    source: TopicAddress | Files
+    bounded: bool
+
+    @property
+    def source_name(self) -> str:
+        """What a state folder remembers of the source: a topic, or that it was files."""
+        return f"topic {self.source.topic}" if isinstance(self.source, TopicAddress) else "files"
+
+    def make_source(self, stop: Event, counters: SourceCounters) -> Source[Record]:
+        """Return the source; setting `stop` ends it in an orderly way."""
+        if isinstance(self.source, TopicAddress):
+            start = Start.parse(self.settings.start)
+            return KafkaSource(self.source, start=start, bounded=self.bounded, stop=stop, counters=counters)
+        return FileSource(self.source, stop=stop, counters=counters)
+
+    def make_reject_sink(self) -> Sink[Reject]:
+        """Return where rejects go."""
+        rejects = self.settings.rejects
+        if rejects.startswith("kafka:"):
+            return KafkaRejectSink(TopicAddress.parse(rejects))
+        return FileRejectSink(Path(rejects))
+
+    def target(self) -> Target:
+        """Return where signals go; history written into the live namespace only fills what is missing or older."""
+        settings = self.settings
+        mode = Mode.LIVE if not self.bounded else Mode.FILL if settings.namespace == LIVE else Mode.REPLAY
+        return Target(settings.redis, settings.region, settings.namespace, mode, settings.ttl_ms)

@@ -1,0 +1,73 @@
+"""Serves /metrics and /healthz of one process, on an address of ours."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+from time import monotonic
+from typing import Any, cast
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+from dataflows.metrics import registry
+from state.counters import Counters
+from state.errors import ConfigurationError
+
+STALLED_AFTER_S = 30.0
+"""Without progress for this long a process is not healthy, however alive it is."""
+
+
+class _Quiet(WSGIRequestHandler):
+    """No line per request on stderr: logs are for what matters."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
+        """Say nothing."""
+
+
+@contextmanager
+def monitor(address: str, counters: Counters) -> Iterator[None]:
+    """Serve /metrics and /healthz on HOST:PORT (or nothing if `off`) while the context lasts.
+
+    Raises:
+        ConfigurationError: if the address cannot be bound.
+    """
+    if address == "off":
+        yield
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        server = make_server(host.strip("[]"), int(port), _app(counters), WSGIServer, _Quiet)
+    except OSError as error:
+        raise ConfigurationError([f"metrics: {address} cannot be bound: {error.strerror}"]) from error
+    thread = Thread(target=server.serve_forever, name="monitor", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def health(counters: Counters) -> tuple[bool, dict[str, Any]]:
+    """Say whether this process makes progress: its loop turns, its source answers and its writes get through."""
+    age_s = max(0.0, monotonic() - counters.source.progressed_at)
+    healthy = age_s < STALLED_AFTER_S
+    return healthy, {"healthy": healthy, "progress_age_s": round(age_s, 1), "records": counters.source.records}
+
+
+def _app(counters: Counters) -> Callable[..., Iterable[bytes]]:
+    metrics = make_wsgi_app(registry(counters))
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/metrics":
+            return cast("Iterable[bytes]", metrics(environ, start_response))
+        if environ["PATH_INFO"] != "/healthz":
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"/metrics and /healthz are served here\n"]
+        healthy, body = health(counters)
+        start_response("200 OK" if healthy else "503 Service Unavailable", [("Content-Type", "application/json")])
+        return [json.dumps(body).encode() + b"\n"]
+
+    return serve

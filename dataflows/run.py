@@ -1,0 +1,24 @@
+"""A run from lock to sum: the state folder held, one process or several."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+from dataflows.cluster import run_cluster
+from dataflows.folder import Identity, locked
+from dataflows.job import Job
+from dataflows.worker import Place, run_worker
+from state.counters import Counters
+
+
+def run(job: Job, report: Callable[[Counters], None]) -> Counters:
+    """Run a job once and return what it counted; `report` hears of it a few times a second, from another thread.
+
+    Raises:
+        TacitError: what stopped it.
+    """
+    settings = job.settings
+    identity = Identity(settings.shards, settings.region, settings.namespace, job.source_name)
+    with locked(settings.state, identity) if settings.state else nullcontext() as recovery:
+        if settings.processes > 1:
+            return run_cluster(job, recovery, report)
+        return run_worker(job, Place(), recovery, report)

@@ -1,0 +1,176 @@
+"""Settings: flags over environment (`TACIT_*`) over a TOML file, checked once, with all problems told at once."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from connectors.kafka_settings import Start, TopicAddress
+from connectors.redis_keys import LIVE, NAMESPACE, REGION
+from state.catalogue import SHIPPED, Catalogue
+from state.errors import ConfigurationError
+from state.pseudonyms import SECRET_BYTES
+from state.shards import MAX_SHARDS
+from state.user import Rules
+from state.windows import DAY_MS, HOUR_MS
+
+CONFIG_VARIABLE = "TACIT_CONFIG"
+"""Names the TOML file; without it `tacit.toml` in the working folder is read if there is one."""
+
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+def _ttl_days(value: Any) -> Any:
+    return None if value in {"none", "None", None} else value
+
+
+class Settings(BaseSettings):
+    """What a worker needs to know. Every field is also a flag, a variable and a key of the file."""
+
+    model_config = SettingsConfigDict(env_prefix="TACIT_", extra="forbid", frozen=True)
+
+    redis: str = "redis://localhost:6379/0"
+    embedded: bool = False
+    """Run a Redis of our own for as long as the command lasts."""
+    region: Annotated[str, Field(pattern=f"^{REGION}$")] = "eu"
+    namespace: Annotated[str, Field(pattern=f"^{NAMESPACE}$")] = LIVE
+    secret: SecretStr = SecretStr("")
+    """Key of the pseudonyms, 16 to 64 bytes. From the environment or the file, never a flag."""
+    catalogue: Path = SHIPPED
+    state: Path | None = None
+    """Folder that keeps state and positions over restarts; None: nothing is kept."""
+    rejects: str = "tacit-rejects.jsonl"
+    """File or `kafka://HOST:PORT/TOPIC`."""
+    start: str = "earliest"
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    shards: Annotated[int, Field(ge=1, le=MAX_SHARDS)] = 16
+    epoch: Annotated[float, Field(ge=1, le=3600)] = 10
+    """Seconds between checkpoints."""
+    population: str = "none"
+    ttl: Annotated[float | None, Field(gt=0, le=3650), BeforeValidator(_ttl_days)] = 30
+    """Days that a signal lives after its event; None (written `none`): for ever."""
+    lateness: Annotated[float, Field(gt=0, le=24 * 90)] = 24
+    """Hours by which an event may be older than the person's newest one."""
+    metrics: Annotated[str, Field(pattern=r"^(off|[^:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})$")] = "127.0.0.1:9464"
+    """HOST:PORT of /metrics and /healthz of the first process, the others on the ports behind it; or `off`."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # pydantic-settings passes all five
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put flags first, then the environment, then the file."""
+        file = TomlConfigSettingsSource(settings_cls, Path(os.environ.get(CONFIG_VARIABLE, "tacit.toml")))
+        return init_settings, env_settings, file
+
+    @field_validator("redis")
+    @classmethod
+    def _is_redis(cls, value: str) -> str:
+        if not value.startswith(_REDIS_SCHEMES):
+            raise ValueError(f"must begin with {', '.join(_REDIS_SCHEMES)}")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _is_secret(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        if not value.get_secret_value() and info.data.get("embedded"):
+            return SecretStr("embedded-demo-secret")
+        if len(value.get_secret_value().encode()) not in SECRET_BYTES:
+            raise ValueError(
+                f"set TACIT_SECRET to {SECRET_BYTES.start} to {SECRET_BYTES.stop - 1} bytes that only workers and "
+                "readers know (openssl rand -hex 32); only an embedded Redis does without"
+            )
+        return value
+
+    @field_validator("catalogue")
+    @classmethod
+    def _is_catalogue(cls, value: Path) -> Path:
+        try:
+            Catalogue.load(value)
+        except ConfigurationError as error:
+            raise ValueError("; ".join(error.problems)) from error
+        return value
+
+    @field_validator("rejects", "start")
+    @classmethod
+    def _is_readable(cls, value: str, info: ValidationInfo) -> str:
+        try:
+            if info.field_name == "start":
+                Start.parse(value)
+            elif value.startswith("kafka:"):
+                TopicAddress.parse(value)
+        except ConfigurationError as error:
+            raise ValueError("; ".join(error.problems)) from error
+        return value
+
+    @field_validator("population")
+    @classmethod
+    def _is_population(cls, value: str) -> str:
+        if value == "learn" or value.isdecimal():
+            raise ValueError("this version has no population belief yet: use none")
+        if value != "none":
+            raise ValueError("must be none, learn or a version number")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.ttl is None and self.namespace == LIVE and not self.embedded:
+            raise ValueError("ttl none is for an embedded Redis or a namespace other than live")
+        return self
+
+    @property
+    def secret_bytes(self) -> bytes:
+        """The key of the pseudonyms."""
+        return self.secret.get_secret_value().encode()
+
+    @property
+    def ttl_ms(self) -> int | None:
+        """A signal's time to live in milliseconds."""
+        return None if self.ttl is None else round(self.ttl * DAY_MS)
+
+    def rules(self) -> Rules:
+        """Return what the state goes by."""
+        return Rules(Catalogue.load(self.catalogue), round(self.lateness * HOUR_MS), self.ttl_ms)
+
+
+def load(flags: Mapping[str, Any]) -> Settings:
+    """Return the settings; flags that are None were not given.
+
+    Raises:
+        ConfigurationError: with every problem, each naming its setting and never its value.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigurationError([_problem(dict(problem)) for problem in error.errors(include_input=False)]) from error
+    except tomllib.TOMLDecodeError as error:
+        file = os.environ.get(CONFIG_VARIABLE, "tacit.toml")
+        raise ConfigurationError([f"{file}: {error}"]) from error
+
+
+def _problem(problem: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{name}: {message[:1].lower()}{message[1:]}" if name else message

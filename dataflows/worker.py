@@ -1,0 +1,144 @@
+"""One process of a run: its parts put together, the engine run, its end made orderly."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic, process_time
+from types import FrameType
+
+import structlog
+from bytewax.errors import BytewaxRuntimeError
+from bytewax.recovery import RecoveryConfig
+from bytewax.run import cli_main
+
+from connectors.redis_sink import RedisSink
+from dataflows.adaptation import build
+from dataflows.job import Job
+from dataflows.monitor import monitor
+from operators.adapt import Adapt
+from operators.parse import Parser
+from state.counters import Counters
+from state.errors import TacitError
+from state.store import ShardStore
+
+REPORT_EVERY_S = 0.25
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which process of a run this is."""
+
+    process: int = 0
+    addresses: tuple[str, ...] = ()
+    """HOST:PORT of each process for the exchange between them; empty for a single process."""
+
+
+def run_worker(job: Job, place: Place, recovery: Path | None, report: Callable[[Counters], None]) -> Counters:
+    """Run one process until its source ends or SIGTERM or SIGINT asks it to stop; return what it counted.
+
+    `report` is called from another thread a few times a second, and once at the end.
+
+    Raises:
+        TacitError: what stopped the run, as the part that met it said it.
+    """
+    counters = Counters()
+    counters.source.progressed_at = monotonic()
+    stop = threading.Event()
+    with _stopped_by_signals(stop), monitor(_address(job, place), counters), _reporting(counters, report):
+        _log.info("worker.started", process=place.process, source=job.source_name, recovery=recovery is not None)
+        try:
+            _run_engine(job, place, recovery, counters, stop)
+        finally:
+            counters.cpu_s = process_time()
+    _log.info("worker.ended", process=place.process, records=counters.source.records, asked_to=stop.is_set())
+    return counters
+
+
+def _run_engine(job: Job, place: Place, recovery: Path | None, counters: Counters, stop: threading.Event) -> None:
+    settings = job.settings
+    rules = settings.rules()
+    parser = Parser(
+        catalogue=rules.catalogue,
+        region=settings.region,
+        secret=settings.secret_bytes,
+        shards=settings.shards,
+        counters=counters.events,
+    )
+
+    def build_adapt(snapshot: bytes | None) -> Adapt:
+        store = ShardStore(rules.catalogue, settings.shards)
+        if snapshot is not None:
+            store.restore(snapshot)
+        return Adapt(store, rules, counters.events)
+
+    flow = build(
+        job.make_source(stop, counters.source),
+        parser,
+        build_adapt,
+        RedisSink(job.target(), counters.sink),
+        job.make_reject_sink(),
+    )
+    try:
+        cli_main(
+            flow,
+            workers_per_process=1,
+            process_id=place.process if place.addresses else None,
+            addresses=list(place.addresses) or None,
+            epoch_interval=timedelta(seconds=settings.epoch),
+            recovery_config=RecoveryConfig(recovery) if recovery else None,
+        )
+    except BytewaxRuntimeError as error:
+        raise _cause(error) from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the first error of ours behind what the engine wrapped it in, or the innermost one."""
+    while error.__cause__ is not None and not isinstance(error, TacitError):
+        error = error.__cause__
+    return error
+
+
+def _address(job: Job, place: Place) -> str:
+    """Return this process's metrics address: the first one's port, plus the process's number."""
+    host, _, port = job.settings.metrics.rpartition(":")
+    return f"{host}:{int(port) + place.process}" if host else job.settings.metrics
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Let SIGTERM and SIGINT end the source instead of the process, which Bytewax would not snapshot."""
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _reporting(counters: Counters, report: Callable[[Counters], None]) -> Iterator[None]:
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(REPORT_EVERY_S):
+            counters.cpu_s = process_time()
+            report(counters)
+
+    thread = threading.Thread(target=repeat, name="report", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        report(counters)

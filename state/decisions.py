@@ -1,0 +1,133 @@
+"""Belief → signal: which value, how sure, what Copilot may do with it, and why."""
+
+from math import sqrt
+from typing import NamedTuple
+
+from state import drift
+from state.catalogue import Catalogue
+from state.preferences import MODEL_VERSION, NOISE_VARIANCE, Preferences, phi
+from state.signals import Signal, Tier
+
+HINT_FROM = 0.6
+APPLY_FROM = 0.8
+"""Confidence from which Copilot may lean towards a value, and from which it may apply it."""
+EXPLORE = 0.05
+"""Share of conversations in which another value of the facet should be tried."""
+MOVED = 0.05
+"""A signal is emitted again when its confidence has moved by this much."""
+MAX_REASONS = 3
+
+TIERS: tuple[Tier, ...] = ("default", "hint", "apply")
+
+
+class Decision(NamedTuple):
+    """What is believed of one facet now: just what is needed to tell whether it has to be said anew."""
+
+    slot: int
+    runner_up: int
+    confidence: float
+    """Probability that `slot` beats `runner_up`."""
+    tier: int
+    """Index into `TIERS`."""
+
+
+def decide(preferences: Preferences, facet: int) -> Decision:
+    """Return the best value of a facet. Of equals the catalogue's default wins, then the first in the catalogue."""
+    catalogue = preferences.catalogue
+    means, slots = preferences.means, catalogue.facet_slots[facet]
+    best, second = -1, -1
+    best_mean = second_mean = float("-inf")
+    for slot in slots:
+        mean = means[slot]
+        if mean > best_mean:
+            best, best_mean, second, second_mean = slot, mean, best, best_mean
+        elif mean > second_mean:
+            second, second_mean = slot, mean
+    default = catalogue.default_slots[facet]
+    if default is not None and default != best and means[default] == best_mean:
+        best, second = default, best
+    variances = preferences.variances
+    confidence = phi((best_mean - second_mean) / sqrt(variances[best] + variances[second]))
+    return Decision(best, second, confidence, _tier(confidence, preferences.fresh[facet]))
+
+
+def _tier(confidence: float, fresh: int) -> int:
+    tier = (confidence >= HINT_FROM) + (confidence >= APPLY_FROM)
+    return max(0, tier - 1) if fresh < drift.SETTLED else tier
+
+
+def learned_signal(preferences: Preferences, facet: int, decision: Decision, version: str, at_ms: int) -> Signal:
+    """Return the signal of a facet that was learned."""
+    catalogue = preferences.catalogue
+    best, runner_up = _liking(preferences, decision.slot), _liking(preferences, decision.runner_up)
+    multiple = catalogue.facets[catalogue.facet_names[facet]].multiple
+    return Signal(
+        v=version,
+        value=catalogue.slots[decision.slot].value,
+        p=round(best, 3),
+        confidence=round(decision.confidence, 3),
+        tier=TIERS[decision.tier],
+        source="learned",
+        evidence=round(preferences.evidence[facet], 1),
+        runner_up=catalogue.slots[decision.runner_up].value,
+        gap=round(best - runner_up, 3),
+        default=default_value(catalogue, facet),
+        explore=0.0 if multiple else EXPLORE,
+        drift_at=preferences.drift_at_ms[facet] or None,
+        why=reasons(preferences, facet),
+        by=versions(catalogue),
+        at=at_ms,
+    )
+
+
+def pinned_signal(preferences: Preferences | None, catalogue: Catalogue, slot: int, version: str, at_ms: int) -> Signal:
+    """Return the signal of a facet that the person has set: it outranks everything learned."""
+    facet, value = catalogue.slots[slot]
+    return Signal(
+        v=version,
+        value=value,
+        p=None,
+        confidence=None,
+        tier="apply",
+        source="user",
+        evidence=round(preferences.evidence[facet], 1) if preferences else 0.0,
+        runner_up=None,
+        gap=None,
+        default=default_value(catalogue, facet),
+        explore=0.0,
+        drift_at=None,
+        why=(),
+        by=versions(catalogue),
+        at=at_ms,
+    )
+
+
+def default_value(catalogue: Catalogue, facet: int) -> str | None:
+    """Return the value to use for someone of whom nothing is known; None: say nothing."""
+    slot = catalogue.default_slots[facet]
+    return None if slot is None else catalogue.slots[slot].value
+
+
+def reasons(preferences: Preferences, facet: int) -> tuple[tuple[str, int], ...]:
+    """Return the feedback kinds that weigh most for a facet, heaviest first, with their counts."""
+    catalogue = preferences.catalogue
+    kinds = len(catalogue.feedback)
+    counts = preferences.reasons[facet * kinds : (facet + 1) * kinds]
+    weighed = [
+        (-count * kind.weight, name, count)
+        for (name, kind), count in zip(catalogue.feedback.items(), counts, strict=True)
+        if count
+    ]
+    weighed.sort()
+    return tuple([(name, count) for _, name, count in weighed[:MAX_REASONS]])
+
+
+def versions(catalogue: Catalogue) -> str:
+    """Return what decided, as signals carry it: versions of model, catalogue and population belief."""
+    return f"m{MODEL_VERSION}.c{catalogue.version}.p0"
+
+
+def _liking(preferences: Preferences, slot: int) -> float:
+    mean = preferences.means[-1] + preferences.means[slot]
+    variance = NOISE_VARIANCE + preferences.variances[-1] + preferences.variances[slot]
+    return phi(mean / sqrt(variance))

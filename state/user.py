@@ -1,0 +1,313 @@
+"""One person's state: consent, pins, windows and preferences, and what an event changes in them.
+
+Consent, wipes and pins are registers that any order of events leaves with the same content: the epoch and the last
+forget are maxima, consent and each pin are last-writer-wins by event time.
+"""
+
+from array import array
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from state.catalogue import Catalogue
+from state.counters import Outcome
+from state.decisions import Decision, decide, learned_signal, pinned_signal
+from state.observation import NONE, Kind, Observation
+from state.preferences import Preferences
+from state.records import Reason
+from state.sent import Sent
+from state.signals import PROFILE, GateWrite, Profile, Signal, SignalWrite, encode, version
+from state.windows import DAY_MS, PANE_MS, Windows
+
+RECENT_EVENTS = 64
+"""A repeat of one of this many last events changes nothing."""
+RECENT_TURNS = 16
+"""Later feedback finds its turn among this many last turns."""
+
+UNSAID, GRANTED, DENIED = range(3)
+"""What the person last said about consent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for everybody in this deployment."""
+
+    catalogue: Catalogue
+    lateness_ms: int = DAY_MS
+    """An interaction older than the person's newest event by more than this is `late`."""
+    ttl_ms: int | None = 30 * DAY_MS
+    """A signal's time to live; None: for ever."""
+
+
+class PinnedAt(NamedTuple):
+    """A pin's slot (`NONE`: taken back) and the time of the person's word."""
+
+    slot: int
+    at_ms: int
+
+
+class UserState:
+    """What we know of one person. `observe` is the only thing that changes it."""
+
+    __slots__ = ("consent", "consent_at_ms", "epoch_ms", "forgotten_ms", "gate_changed", "newest_ms", "pending",
+                 "pending_at_ms", "pins", "preferences", "profile_pane", "recent", "recent_next", "sent", "seq",
+                 "turn_learned", "turn_next", "turns", "turns_disliked", "windows")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.epoch_ms = 0
+        """Time of the last wipe: what is known was learned after it."""
+        self.forgotten_ms = 0
+        """Time of the last forget: pins and a granted consent are younger."""
+        self.consent = UNSAID
+        self.consent_at_ms = 0
+        self.pins: dict[int, PinnedAt] = {}
+        self._start_anew(0)
+
+    def _start_anew(self, at_ms: int) -> None:
+        """Drop all that was learned and seen."""
+        self.newest_ms = at_ms
+        self.seq = 0
+        self.recent = array("I")
+        self.recent_next = 0
+        self.turns = array("I")
+        self.turn_learned = array("f")
+        self.turns_disliked = 0
+        self.turn_next = 0
+        self.windows: Windows | None = None
+        self.preferences: Preferences | None = None
+        self.sent: Sent | None = None
+        self.profile_pane = 0
+        self.pending: dict[str, Signal | Profile] = {}
+        self.pending_at_ms = 0
+        self.gate_changed = False
+
+    def observe(self, o: Observation, rules: Rules) -> Outcome | Reason:
+        """Take in one event, and return what became of it; `Reason.LATE` is the only reason found here.
+
+        What there is to say afterwards waits in `take_writes`.
+        """
+        if o.kind == Kind.INTERACTION:
+            return self._observe_interaction(o, rules)
+        if o.event in self.recent:
+            return Outcome.DUPLICATE
+        if o.kind == Kind.PIN:
+            return self._observe_pin(o, rules)
+        return self._observe_forget(o) if o.kind == Kind.FORGET else self._observe_consent(o, rules)
+
+    # The person's own word
+
+    def _observe_consent(self, o: Observation, rules: Rules) -> Outcome:
+        was_opted_out = self.opted_out
+        word = DENIED if o.kind == Kind.DENY else GRANTED
+        if (o.at_ms, word) > (self.consent_at_ms, self.consent):  # a tie goes to "no"
+            self.consent_at_ms, self.consent = o.at_ms, word
+        if word == DENIED:
+            self._wipe(o.at_ms)
+        self._accept(o)
+        self.gate_changed = True
+        if was_opted_out and not self.opted_out:
+            for facet in filter(self.is_pinned, self.pins):
+                self._say_pin(facet, rules, o.at_ms)
+        return Outcome.ACCEPTED
+
+    def _observe_forget(self, o: Observation) -> Outcome:
+        if o.at_ms <= self.forgotten_ms:
+            return Outcome.BEFORE_WIPE
+        self.forgotten_ms = o.at_ms
+        self.pins = {facet: pin for facet, pin in self.pins.items() if pin.at_ms > o.at_ms}
+        self._wipe(o.at_ms)
+        self._accept(o)
+        self.gate_changed = True
+        return Outcome.ACCEPTED
+
+    def _wipe(self, at_ms: int) -> None:
+        if at_ms > self.epoch_ms:
+            self.epoch_ms = at_ms
+            self._start_anew(at_ms)
+
+    def _observe_pin(self, o: Observation, rules: Rules) -> Outcome:
+        if o.at_ms <= self.epoch_ms:
+            return Outcome.BEFORE_WIPE
+        self._accept(o)
+        (facet,) = o.facets
+        if facet not in self.pins or o.at_ms >= self.pins[facet].at_ms:
+            self.pins[facet] = PinnedAt(o.slots[0] if o.slots else NONE, o.at_ms)
+            if not self.opted_out:
+                self._say_pin(facet, rules, o.at_ms)
+        return Outcome.ACCEPTED
+
+    @property
+    def opted_out(self) -> bool:
+        """The person's last word on consent was no."""
+        return self.consent == DENIED
+
+    def consents_to(self, at_ms: int, catalogue: Catalogue) -> bool:
+        """Say whether consent holds now and is not younger than an event at that time."""
+        if self.consent == DENIED:
+            return False
+        if self.consent == GRANTED and self.consent_at_ms > self.forgotten_ms:
+            return self.consent_at_ms <= at_ms
+        return catalogue.consent.default == "granted"
+
+    def is_pinned(self, facet: int) -> bool:
+        """Say whether the person has set this facet."""
+        return facet in self.pins and self.pins[facet].slot != NONE
+
+    # Interactions
+
+    def _observe_interaction(self, o: Observation, rules: Rules) -> Outcome | Reason:
+        if o.at_ms <= self.epoch_ms:
+            return Outcome.BEFORE_WIPE
+        if not self.consents_to(o.at_ms, rules.catalogue):
+            return Outcome.UNCONSENTED
+        if o.event in self.recent:
+            return Outcome.DUPLICATE
+        if o.at_ms < self.newest_ms - rules.lateness_ms:
+            return Reason.LATE
+        self._accept(o)
+        sensitive = o.topic in rules.catalogue.sensitive_topics
+        turn, is_new_turn = self._turn(o.turn, sensitive)
+        windows = self.windows
+        if windows is None:
+            raise AssertionError("an accepted interaction has windows")
+        if is_new_turn:
+            windows.add_turn(o.at_ms, self.newest_ms, None if sensitive or o.topic == NONE else o.topic)
+        if o.feedback != NONE:
+            self._take_feedback(o, rules, windows, turn)
+        self._say_profile(rules.catalogue)
+        self._say_again(rules)
+        return Outcome.ACCEPTED
+
+    def _accept(self, o: Observation) -> None:
+        """Move the clock and the count, and remember the event."""
+        before_ms = self.newest_ms
+        self.newest_ms = max(before_ms, o.at_ms)
+        self.seq += 1
+        if self.windows is not None:
+            if self.newest_ms > before_ms:
+                self.windows.advance(before_ms, self.newest_ms)
+        elif o.kind == Kind.INTERACTION:
+            self.windows = Windows()
+        if len(self.recent) < RECENT_EVENTS:
+            self.recent.append(o.event)
+            return
+        self.recent[self.recent_next] = o.event
+        self.recent_next = (self.recent_next + 1) % RECENT_EVENTS
+
+    def _turn(self, turn: int, sensitive: bool) -> tuple[int, bool]:
+        """Return the turn's place among the recent ones (`NONE` without an id), and whether it is new.
+
+        A sensitive turn counts as fully learned from, so that feedback which comes later without its topic finds no
+        weight left.
+        """
+        if not turn:
+            return NONE, True
+        if turn in self.turns:
+            place, is_new = self.turns.index(turn), False
+        else:
+            place, is_new = self._add_turn(turn), True
+        if sensitive:
+            self.turn_learned[place] = 1.0
+        return place, is_new
+
+    def _add_turn(self, turn: int) -> int:
+        if len(self.turns) < RECENT_TURNS:
+            self.turns.append(turn)
+            self.turn_learned.append(0.0)
+            return len(self.turns) - 1
+        place = self.turn_next
+        self.turn_next = (place + 1) % RECENT_TURNS
+        self.turns[place] = turn
+        self.turn_learned[place] = 0.0
+        self.turns_disliked &= ~(1 << place)
+        return place
+
+    def _take_feedback(self, o: Observation, rules: Rules, windows: Windows, turn: int) -> None:
+        catalogue = rules.catalogue
+        kind = catalogue.feedback_kinds[o.feedback]
+        if kind.label is not True:
+            self._count_dislike(o.at_ms, windows, turn)
+        if o.topic in catalogue.sensitive_topics or not o.slots:
+            return
+        weight = kind.weight
+        if turn != NONE:
+            weight = min(weight, 1.0 - self.turn_learned[turn])
+            if weight <= 0:
+                return
+        if self.preferences is None:
+            self.preferences = Preferences(catalogue)
+            self.sent = Sent(len(catalogue.facets))
+        learned = self.preferences.learn_feedback(o, kind, weight)
+        if learned and turn != NONE:
+            self.turn_learned[turn] += weight
+        for facet in learned:
+            self._say_learned(facet)
+
+    def _count_dislike(self, at_ms: int, windows: Windows, turn: int) -> None:
+        if turn != NONE:
+            if self.turns_disliked >> turn & 1:
+                return
+            self.turns_disliked |= 1 << turn
+        windows.add_negative(at_ms)
+
+    # What there is to say
+
+    def _say_learned(self, facet: int, *, news: bool = False) -> None:
+        preferences, sent = self.preferences, self.sent
+        if preferences is None or sent is None or self.is_pinned(facet):
+            return
+        decision = decide(preferences, facet)
+        if news or sent.is_news(facet, decision) or preferences.just_drifted(facet):
+            sent.record(facet, decision, self.newest_ms)
+            self._put(facet, preferences, decision)
+
+    def _put(self, facet: int, preferences: Preferences, decision: Decision) -> None:
+        signal = learned_signal(preferences, facet, decision, version(self.newest_ms, self.seq), self.newest_ms)
+        self.pending[preferences.catalogue.facet_names[facet]] = signal
+        self.pending_at_ms = self.newest_ms
+
+    def _say_pin(self, facet: int, rules: Rules, at_ms: int) -> None:
+        catalogue = rules.catalogue
+        if self.sent is not None:
+            self.sent.retract(facet)
+        slot = self.pins[facet].slot
+        if slot == NONE:
+            preferences = self.preferences or Preferences(catalogue)
+            decision = decide(preferences, facet)
+            if self.sent is not None:
+                self.sent.record(facet, decision, self.newest_ms)
+            self._put(facet, preferences, decision)
+            return
+        self.pending[catalogue.facet_names[facet]] = pinned_signal(
+            self.preferences, catalogue, slot, version(self.newest_ms, self.seq), at_ms
+        )
+        self.pending_at_ms = self.newest_ms
+
+    def _say_profile(self, catalogue: Catalogue) -> None:
+        pane = self.newest_ms // PANE_MS
+        if pane == self.profile_pane or self.windows is None:
+            return
+        self.profile_pane = pane
+        self.pending[PROFILE] = self.windows.profile(
+            version(self.newest_ms, self.seq), self.newest_ms, catalogue.topics.values
+        )
+        self.pending_at_ms = self.newest_ms
+
+    def _say_again(self, rules: Rules) -> None:
+        """Repeat what has lived half its time."""
+        if rules.ttl_ms is None or self.sent is None:
+            return
+        for facet in self.sent.due(self.newest_ms - rules.ttl_ms // 2):
+            self._say_learned(facet, news=True)
+
+    def take_writes(self, user: bytes) -> list[GateWrite | SignalWrite]:
+        """Return what has to be written since the last call, the gate first."""
+        writes: list[GateWrite | SignalWrite] = []
+        if self.gate_changed:
+            writes.append(GateWrite(user, self.epoch_ms, self.consent_at_ms, self.opted_out))
+            self.gate_changed = False
+        if self.pending:
+            fields = tuple([(field, encode(value)) for field, value in self.pending.items()])
+            pinned = any(pin.slot != NONE for pin in self.pins.values())
+            writes.append(SignalWrite(user, self.epoch_ms, self.pending_at_ms, pinned, fields))
+            self.pending = {}
+        return writes

@@ -1,0 +1,34 @@
+"""Events of a Copilot deployment with a known truth, made from a seed.
+
+>>> from itertools import islice
+>>> simulation = simulate(Scenario(end_ms=1_795_297_433_438, users=10, turns=100))
+>>> first, second = islice(simulation.events, 2)
+>>> simulation.truth.preferred("user-000000", "length")
+'concise'
+"""
+
+from state.catalogue import Catalogue
+from tacit.simulate.events import Arrival, Kind
+from tacit.simulate.people import People, Person
+from tacit.simulate.scenario import Scenario
+from tacit.simulate.simulation import Simulation
+from tacit.simulate.truth import Chances, Choice, Truth
+
+__all__ = [
+    "Arrival",
+    "Chances",
+    "Choice",
+    "Kind",
+    "Person",
+    "Scenario",
+    "Simulation",
+    "Truth",
+    "simulate",
+]
+
+
+def simulate(scenario: Scenario, catalogue: Catalogue | None = None) -> Simulation:
+    """Play out a scenario with a catalogue, by default the shipped one."""
+    catalogue = catalogue or Catalogue.load()
+    people = People(scenario, catalogue)
+    return Simulation(scenario, catalogue, people, Truth(people, people.topic_effects))

@@ -1,0 +1,153 @@
+"""What is true of the simulated people: what they like best, and how well any choice for them would do."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from state.errors import SourceError
+from tacit.simulate.people import Person
+from tacit.simulate.tastes import Utilities, best, probit
+
+Choice = Mapping[str, str]
+"""Facet → value."""
+
+
+class Chances(NamedTuple):
+    """The mean chance of a like, over all people, of four ways to choose a style at the end of the history."""
+
+    oracle: float
+    """Everyone gets what they like best."""
+    population: float
+    """All get what suits people best on average."""
+    random: float
+    chosen: float
+    """Everyone gets what the caller chose for them."""
+
+
+class _World(msgspec.Struct, frozen=True):
+    """The first line of a truth file; each further line is a person."""
+
+    topic_effects: dict[str, Utilities]
+    population_default: dict[str, str]
+
+
+class Truth:
+    """The people by user id, and what follows from their tastes. "Now" is the end of the history."""
+
+    def __init__(self, people: Mapping[str, Person], topic_effects: Mapping[str, Utilities]) -> None:
+        self.people = people
+        self._topic_effects = topic_effects
+
+    def preferred(self, user_id: str, facet: str) -> str:
+        """Return the value that this person likes best now, over their topics."""
+        return self.best(user_id)[facet]
+
+    def best(self, user_id: str) -> dict[str, str]:
+        """Return the value of each facet that this person likes best now, over their topics."""
+        person = self.people[user_id]
+        return best(self._over_topics(person, person.after))
+
+    @cached_property
+    def population_default(self) -> dict[str, str]:
+        """Each facet's one value that is of most utility now, averaged over all people."""
+        total: Utilities = {}
+        for person in self.people.values():
+            for facet, values in self._over_topics(person, person.after).items():
+                sums = total.setdefault(facet, dict.fromkeys(values, 0.0))
+                for value, utility in values.items():
+                    sums[value] += utility
+        return best(total)
+
+    def chance_of_like(self, user_id: str, choice: Choice) -> float:
+        """Return how likely this person likes an answer in this style now, 0–1, over their topics.
+
+        A facet that `choice` leaves out counts as served at random.
+        """
+        person = self.people[user_id]
+        return self._chance(person, person.after, choice)
+
+    def chances(self, choose: Callable[[str], Choice], *, seed: int = 0) -> Chances:
+        """Return how well `choose`, user id → choice, does, beside the oracle, the population's default and chance."""
+        random = Random(seed)
+        sums = [0.0] * len(Chances._fields)
+        for user_id, person in self.people.items():
+            drawn = {facet: random.choice(list(values)) for facet, values in person.after.items()}
+            for index, choice in enumerate((self.best(user_id), self.population_default, drawn, choose(user_id))):
+                sums[index] += self._chance(person, person.after, choice)
+        return Chances(*(total / len(self.people) for total in sums))
+
+    def write(self, path: Path) -> None:
+        """Write the truth as JSON lines: what holds for all, then a person per line."""
+        with path.open("wb") as file:
+            file.writelines(line + b"\n" for line in self.lines())
+
+    def lines(self) -> Iterator[bytes]:
+        """Return the lines of a truth file.
+
+        A person's line also says, before and after the change of taste, which values they like `best`, and their
+        chance to `like` each value of a facet while all other facets are at their best.
+        """
+        yield msgspec.json.encode(_World(dict(self._topic_effects), self.population_default))
+        for person in self.people.values():
+            derived = {
+                "best_before": best(self._over_topics(person, person.before)),
+                "best": best(self._over_topics(person, person.after)),
+                "like_before": self._likes(person, person.before),
+                "like": self._likes(person, person.after),
+            }
+            yield msgspec.json.encode(msgspec.to_builtins(person) | derived)
+
+    @classmethod
+    def load(cls, path: Path) -> "Truth":
+        """Read a truth file.
+
+        Raises:
+            SourceError: it cannot be read, or is no truth file.
+        """
+        try:
+            first, *lines = path.read_bytes().splitlines()
+            world = msgspec.json.decode(first, type=_World)
+            people = [msgspec.json.decode(line, type=Person) for line in lines]
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{path}: is no truth file: {error}; name one that `tacit simulate` wrote") from error
+        return cls({person.user_id: person for person in people}, world.topic_effects)
+
+    def _chance(self, person: Person, utilities: Utilities, choice: Choice) -> float:
+        return sum(
+            share * probit(person.bias + _score(utilities, choice) + _score(effects, choice))
+            for share, effects in self._topics(person)
+        )
+
+    def _likes(self, person: Person, utilities: Utilities) -> Utilities:
+        choice = best(self._over_topics(person, utilities))
+        return {
+            facet: {value: round(self._chance(person, utilities, choice | {facet: value}), 4) for value in values}
+            for facet, values in utilities.items()
+        }
+
+    def _over_topics(self, person: Person, utilities: Utilities) -> Utilities:
+        """Return the utilities with the effects of this person's topics, averaged."""
+        topics = self._topics(person)
+        return {
+            facet: {
+                value: utility + sum(share * effects.get(facet, {}).get(value, 0.0) for share, effects in topics)
+                for value, utility in values.items()
+            }
+            for facet, values in utilities.items()
+        }
+
+    def _topics(self, person: Person) -> list[tuple[float, Utilities]]:
+        """Return each topic's share and effects; a catalogue without topics is one topic without effects."""
+        return [(share, self._topic_effects[topic]) for topic, share in person.topics.items()] or [(1.0, {})]
+
+
+def _score(utilities: Utilities, choice: Choice) -> float:
+    """Add up what each facet's value is worth; a facet left out is worth its average."""
+    return sum(
+        values[choice[facet]] if facet in choice else sum(values.values()) / len(values)
+        for facet, values in utilities.items()
+    )

@@ -1,0 +1,30 @@
+"""Fixtures for all tests: a real Redis, once on each server that must work."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tacit.embedded import EmbeddedRedis
+from tests.redis_server import BINARIES
+
+
+@pytest.fixture(scope="session", params=BINARIES)
+def redis_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedRedis]:
+    """Return a running server."""
+    with EmbeddedRedis(BINARIES[request.param]) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_client(redis_server: EmbeddedRedis) -> Iterator["redis.Redis"]:
+    """Return a client of a server that holds nothing."""
+    with redis.Redis.from_url(redis_server.url, protocol=2) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedRedis, redis_client: "redis.Redis") -> str:
+    """Return the URL of a server that holds nothing."""
+    return redis_server.url
