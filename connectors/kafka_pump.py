@@ -30,6 +30,7 @@ ANY_SLICE = sys.maxsize
 
 _POLL_MS = 200
 _PROBE_MS = 2_000
+_MARKERS_EVERY_S = 0.1  # asking for a position costs as much as fetching ten records
 _CLOSE_S = 10.0
 _FETCH_OPTIONS = {
     # A poll takes all that was fetched. In kafka-python 3.0.12, when one takes a part and the partition is paused, the
@@ -68,6 +69,7 @@ class Pump:
         self._room = Event()
         self._reachable = True
         self._probed_at = 0.0
+        self._markers_at = 0.0
         self._thread = Thread(target=self._run, name="kafka-pump", daemon=True)
 
     def start(self) -> None:
@@ -158,10 +160,18 @@ class Pump:
 
     def _fetch(self, consumer: Any) -> None:
         fetched = consumer.poll(timeout_ms=_POLL_MS)
-        for place in consumer.assignment() - consumer.paused():
-            self.lanes[place.partition].offer(fetched.get(place, ()), consumer.position(place, timeout_ms=0))
+        for place, records in fetched.items():
+            self.lanes[place.partition].offer(records, records[-1].offset + 1)
         if fetched:
             self.fed_at = monotonic()
+        if not fetched or monotonic() - self._markers_at >= _MARKERS_EVERY_S:
+            self._pass_markers(consumer)
+
+    def _pass_markers(self, consumer: Any) -> None:
+        """Move lanes past what is no record: markers of transactions, aborted ones, gaps of compaction."""
+        for place in consumer.assignment() - consumer.paused():
+            self.lanes[place.partition].offer((), consumer.position(place, timeout_ms=0))
+        self._markers_at = monotonic()
 
     def _probe(self, consumer: Any) -> None:
         """Look at the ends: lag, whether a broker answers, and whether the topic gained a partition."""
@@ -173,7 +183,7 @@ class Pump:
         finally:
             self._probed_at = monotonic()
         self._note_reachable(True)
-        self._export_lag({place.partition: end for place, end in ends.items()})
+        self._export_lag(ends)
         if not self._bounded:
             self._refuse_growth(consumer)
 
@@ -184,12 +194,13 @@ class Pump:
             _log.warning("%s does not answer (%s); reading goes on when it does", self._address, type(error).__name__)
         self._reachable = reachable
 
-    def _export_lag(self, ends: dict[int, int]) -> None:
+    def _export_lag(self, ends: dict[Any, int]) -> None:
         lag = {}
-        for partition, end in ends.items():
-            lane = self.lanes[partition]
-            lag[partition] = max(0, (end if lane.stop is None else lane.stop) - lane.offset)
-        self._counters.lag = {f"{self._address.topic}/{partition}": records for partition, records in lag.items()}
+        for place, end in ends.items():
+            lane = self.lanes[place.partition]
+            last = end if lane.stop is None else lane.stop
+            lag[f"{place.topic}/{place.partition}"] = max(0, last - lane.offset)
+        self._counters.lag = lag
         if not any(lag.values()):
             self.caught_up_at = monotonic()
 

@@ -16,9 +16,9 @@ from connectors.kafka_settings import Start, TopicAddress
 from state.counters import SourceCounters
 from state.records import KafkaOrigin, Record
 
-_HOT_S = 0.1
+_HOT_S = 1.0
 _AWAKE_HOT = timedelta(milliseconds=2)
-_AWAKE_IDLE = timedelta(milliseconds=10)
+_AWAKE_IDLE = timedelta(milliseconds=20)
 
 
 class KafkaSource(FixedPartitionedSource[Record, Position]):
@@ -97,7 +97,7 @@ class KafkaPartition(StatefulSourcePartition[Record, Position]):
         return batch
 
     def next_awake(self) -> datetime | None:
-        """Return at once while records flow, within 2 ms while they trickle, within 10 ms when nothing comes."""
+        """Return at once while records wait, within 2 ms while they trickle, within 20 ms if none came for a second."""
         if self._lane.head is not None:
             return None
         hot = monotonic() - self._pump.fed_at < _HOT_S

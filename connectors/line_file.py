@@ -55,7 +55,7 @@ class LineFile:
         except OSError as error:
             raise SourceError(f"{path}: cannot be read: {error.strerror}; make it readable and run again") from error
         if resume_at:
-            self._resume(resume_at)
+            self._resume_or_close(resume_at)
 
     @property
     def position(self) -> Position:
@@ -75,6 +75,7 @@ class LineFile:
             self._read_into(records, most)
         except ERRORS as error:
             self._damage = self._damaged(error)
+            self.close()
             if not records:
                 raise self._damage from error
         return records
@@ -102,6 +103,13 @@ class LineFile:
             if part[-1] == _NEWLINE:
                 break
         return skipped
+
+    def _resume_or_close(self, at: Position) -> None:
+        try:
+            self._resume(at)
+        except SourceError:
+            self.close()
+            raise
 
     def _resume(self, at: Position) -> None:
         """Go to a position of an earlier run: the file may have grown since, but must be the same up to there."""

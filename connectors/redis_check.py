@@ -28,7 +28,7 @@ def redis_problems(url: str, region: str) -> list[str]:
         client.close()
 
 
-def _server_problems(client: "redis.Redis") -> list[str]:
+def _server_problems(client: redis.Redis) -> list[str]:
     info: dict[str, str] = client.info()
     found = []
     version = tuple(int(part) for part in info["redis_version"].split(".")[:2])
@@ -41,7 +41,7 @@ def _server_problems(client: "redis.Redis") -> list[str]:
     return found
 
 
-def _write_problems(client: "redis.Redis", region: str) -> list[str]:
+def _write_problems(client: redis.Redis, region: str) -> list[str]:
     """Say what is wrong with the clock, or keeps a script from writing in this region."""
     found = []
     seconds, microseconds = client.time()

@@ -83,9 +83,9 @@ class SignalWriter:
         self._target = target
         self._script_mode = "fill" if target.mode is Mode.FILL else "live"
         self._counters = counters
-        self._client = RedisClient(target.url, retry_for_s=target.retry_for_s, on_retry=self._count_retries)
-        self._register: Command = (b"SADD", self._keys.namespaces, target.namespace)
+        self._client = RedisClient(target.url, retry_for_s=target.retry_for_s, on_retry=self._note_retry)
         self._namespaces = frozenset({target.namespace})
+        self._registered = False
 
     def close(self) -> None:
         """Close the connection."""
@@ -98,10 +98,10 @@ class SignalWriter:
             SinkError: Redis refused for a reason that does not pass, or did not answer in time.
         """
         gates = [write for write in writes if isinstance(write, GateWrite)]
-        if gates:
+        if gates or not self._registered:
             self._look_for_namespaces()
         self._write(writes)
-        # A namespace registered meanwhile may hold what these gates should have cleared; from here on they are seen.
+        # Into a namespace registered meanwhile, signals may have come before these gates; later ones meet the gate.
         while gates and self._look_for_namespaces():
             self._deliver([self._gate_command(gate) for gate in gates], gates)
 
@@ -115,14 +115,13 @@ class SignalWriter:
             self._count(part, self._deliver(commands, part))
 
     def _deliver(self, commands: list[Command], writes: Sequence[Write]) -> list[Reply]:
-        """Send each person's commands in order, after the registration of our namespace; return their replies."""
+        """Send each script whole where it is first used, and return the replies."""
         for script in (_SIGNALS, _GATE):
             for place, command in enumerate(commands):
                 if command[1] == script.by_hash[1]:
                     commands[place] = script.whole(command)
                     break
-        owners = [b"", *[write.user for write in writes]]
-        return self._client.deliver([self._register, *commands], owners)[1:]
+        return self._client.deliver(commands, [write.user for write in writes])
 
     def _signals_command(self, write: SignalWrite) -> Command:
         target = self._target
@@ -152,10 +151,14 @@ class SignalWriter:
         )
 
     def _look_for_namespaces(self) -> bool:
-        """Say whether there are namespaces that we did not know; now we do."""
-        [names] = self._client.deliver([(b"SMEMBERS", self._keys.namespaces)], [b""])
-        known = self._namespaces
-        self._namespaces = known | {name.decode() for name in cast("list[bytes]", names)}
+        """Register our namespace, and say whether there are others that we did not know; now we do."""
+        known, key = self._namespaces, self._keys.namespaces
+        [names] = self._client.deliver([(b"SMEMBERS", key)], [None])
+        registered = {name.decode() for name in cast("list[bytes]", names)}
+        if self._target.namespace not in registered:  # asked first: out of memory, Redis refuses even an idle SADD
+            self._client.deliver([(b"SADD", key, self._target.namespace)], [None])
+        self._registered = True
+        self._namespaces = known | registered
         return self._namespaces != known
 
     def _count(self, writes: Sequence[Write], replies: Sequence[Reply]) -> None:
@@ -183,8 +186,9 @@ class SignalWriter:
         self._counters.malformed += 1
         _log.error("redis.write_refused", code=code, namespace=self._target.namespace)
 
-    def _count_retries(self, commands: int) -> None:
+    def _note_retry(self, commands: int) -> None:
         self._counters.retries += commands
+        self._registered = False  # the server that comes back may have lost it
 
 
 class RedisSink(DynamicSink[Write]):

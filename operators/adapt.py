@@ -46,7 +46,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
                 outcomes[outcome] += 1
                 if outcome is Outcome.ACCEPTED:
                     touched[o.user] = state
-        out = [write for user, state in touched.items() for write in state.take_writes(user)]
+        out = [write for user, state in touched.items() for write in state.take_writes(user, self._rules.catalogue)]
         for user, state in touched.items():
             self._store.put(user, state)
         self._count_users()

@@ -1,12 +1,13 @@
 """Belief → signal: which value, how sure, what Copilot may do with it, and why."""
 
+from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
 from state import drift
 from state.catalogue import Catalogue
 from state.preferences import MODEL_VERSION, NOISE_VARIANCE, Preferences, phi
-from state.signals import Signal, Tier
+from state.signals import Signal, Tier, version
 
 HINT_FROM = 0.6
 APPLY_FROM = 0.8
@@ -21,7 +22,7 @@ TIERS: tuple[Tier, ...] = ("default", "hint", "apply")
 
 
 class Decision(NamedTuple):
-    """What is believed of one facet now: just what is needed to tell whether it has to be said anew."""
+    """What is believed of one facet now: what is needed to tell whether it has to be said anew."""
 
     slot: int
     runner_up: int
@@ -29,6 +30,25 @@ class Decision(NamedTuple):
     """Probability that `slot` beats `runner_up`."""
     tier: int
     """Index into `TIERS`."""
+
+
+class Finding(NamedTuple):
+    """A decision that is news, with all that its signal will say, as numbers.
+
+    Of a person's findings in one batch only the last is written, so putting them into words waits until then.
+    """
+
+    decision: Decision
+    bias: tuple[float, float]
+    """Mean and variance, as the next two."""
+    best: tuple[float, float]
+    runner_up: tuple[float, float]
+    evidence: float
+    drift_at_ms: int
+    reasons: Sequence[int]
+    """Count by feedback kind."""
+    at_ms: int
+    seq: int
 
 
 def decide(preferences: Preferences, facet: int) -> Decision:
@@ -56,41 +76,59 @@ def _tier(confidence: float, fresh: int) -> int:
     return max(0, tier - 1) if fresh < drift.SETTLED else tier
 
 
-def learned_signal(preferences: Preferences, facet: int, decision: Decision, version: str, at_ms: int) -> Signal:
+def find(preferences: Preferences, facet: int, decision: Decision, at_ms: int, seq: int) -> Finding:
+    """Return a decision with the numbers behind it, as they are now."""
+    means, variances = preferences.means, preferences.variances
+    best, runner_up, kinds = decision.slot, decision.runner_up, len(preferences.catalogue.feedback)
+    return Finding(
+        decision,
+        (means[-1], variances[-1]),
+        (means[best], variances[best]),
+        (means[runner_up], variances[runner_up]),
+        preferences.evidence[facet],
+        preferences.drift_at_ms[facet],
+        preferences.reasons[facet * kinds : (facet + 1) * kinds],
+        at_ms,
+        seq,
+    )
+
+
+def learned_signal(catalogue: Catalogue, finding: Finding) -> Signal:
     """Return the signal of a facet that was learned."""
-    catalogue = preferences.catalogue
-    best, runner_up = _liking(preferences, decision.slot), _liking(preferences, decision.runner_up)
+    decision = finding.decision
+    facet = catalogue.slot_facets[decision.slot]
+    best, runner_up = _liking(finding.bias, finding.best), _liking(finding.bias, finding.runner_up)
     multiple = catalogue.facets[catalogue.facet_names[facet]].multiple
     return Signal(
-        v=version,
+        v=version(finding.at_ms, finding.seq),
         value=catalogue.slots[decision.slot].value,
         p=round(best, 3),
         confidence=round(decision.confidence, 3),
         tier=TIERS[decision.tier],
         source="learned",
-        evidence=round(preferences.evidence[facet], 1),
+        evidence=round(finding.evidence, 1),
         runner_up=catalogue.slots[decision.runner_up].value,
         gap=round(best - runner_up, 3),
         default=default_value(catalogue, facet),
         explore=0.0 if multiple else EXPLORE,
-        drift_at=preferences.drift_at_ms[facet] or None,
-        why=reasons(preferences, facet),
+        drift_at=finding.drift_at_ms or None,
+        why=reasons(catalogue, finding.reasons),
         by=versions(catalogue),
-        at=at_ms,
+        at=finding.at_ms,
     )
 
 
-def pinned_signal(preferences: Preferences | None, catalogue: Catalogue, slot: int, version: str, at_ms: int) -> Signal:
+def pinned_signal(catalogue: Catalogue, slot: int, at_ms: int, seq: int) -> Signal:
     """Return the signal of a facet that the person has set: it outranks everything learned."""
     facet, value = catalogue.slots[slot]
     return Signal(
-        v=version,
+        v=version(at_ms, seq),
         value=value,
         p=None,
         confidence=None,
         tier="apply",
         source="user",
-        evidence=round(preferences.evidence[facet], 1) if preferences else 0.0,
+        evidence=0.0,
         runner_up=None,
         gap=None,
         default=default_value(catalogue, facet),
@@ -108,11 +146,8 @@ def default_value(catalogue: Catalogue, facet: int) -> str | None:
     return None if slot is None else catalogue.slots[slot].value
 
 
-def reasons(preferences: Preferences, facet: int) -> tuple[tuple[str, int], ...]:
-    """Return the feedback kinds that weigh most for a facet, heaviest first, with their counts."""
-    catalogue = preferences.catalogue
-    kinds = len(catalogue.feedback)
-    counts = preferences.reasons[facet * kinds : (facet + 1) * kinds]
+def reasons(catalogue: Catalogue, counts: Sequence[int]) -> tuple[tuple[str, int], ...]:
+    """Return the feedback kinds that weigh most, heaviest first, with their counts; `counts` is by kind."""
     weighed = [
         (-count * kind.weight, name, count)
         for (name, kind), count in zip(catalogue.feedback.items(), counts, strict=True)
@@ -127,7 +162,6 @@ def versions(catalogue: Catalogue) -> str:
     return f"m{MODEL_VERSION}.c{catalogue.version}.p0"
 
 
-def _liking(preferences: Preferences, slot: int) -> float:
-    mean = preferences.means[-1] + preferences.means[slot]
-    variance = NOISE_VARIANCE + preferences.variances[-1] + preferences.variances[slot]
-    return phi(mean / sqrt(variance))
+def _liking(bias: tuple[float, float], value: tuple[float, float]) -> float:
+    """Return the probability that an answer with this value is liked; beliefs are means and variances."""
+    return phi((bias[0] + value[0]) / sqrt(NOISE_VARIANCE + bias[1] + value[1]))

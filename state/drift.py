@@ -26,14 +26,3 @@ def log_phi(z: float) -> float:
     -0.693147
     """
     return log(max(0.5 * erfc(-z * _SQRT_HALF), _LEAST))
-
-
-def reversal(total: float, z: float, z_reversed: float) -> float:
-    """Return the facet's new sum after feedback that the belief scored `z`, and its reversal `z_reversed`.
-
-    >>> reversal(0.0, 1.0, -1.0)
-    0.0
-    >>> reversal(0.0, -1.0, 1.0) > 1.0
-    True
-    """
-    return max(0.0, total + log_phi(z_reversed) - log_phi(z))

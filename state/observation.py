@@ -124,19 +124,20 @@ def _index(names: dict[str, int], name: str, path: str) -> int:
 
 
 def _served_slots(served: dict[str, str | list[str]], catalogue: Catalogue) -> Sequence[int]:
-    slots = []
+    slots: set[int] = set()
+    facets = catalogue.slot_index
     for facet, values in served.items():
-        index = catalogue.slot_index.get(facet)
-        if index is None:
-            raise NotInCatalogueError("served.*")
-        if isinstance(values, str):
-            slots.append(_index(index, values, f"served.{facet}"))
-            continue
+        try:
+            index = facets[facet]
+            if isinstance(values, str):
+                slots.add(index[values])
+                continue
+            slots.update([index[value] for value in values])
+        except KeyError:
+            raise NotInCatalogueError(f"served.{facet if facet in facets else '*'}") from None
         if len(values) > 1 and not catalogue.facets[facet].multiple:
             raise TooManyValuesError(f"served.{facet}")
-        slots.extend({_index(index, value, f"served.{facet}") for value in values})
-    slots.sort()
-    return slots
+    return sorted(slots)
 
 
 def _check_acted_on(event: Interaction, catalogue: Catalogue) -> None:

@@ -113,8 +113,10 @@ class Preferences(base.Classifier):
             m, v = means[-1], variances[-1]
             means[-1] = KEPT * (m + v * mean_step)
             variances[-1] = KEPT * KEPT * v * (1.0 - v * variance_step) + _BIAS_REGAINED
+        log_holds = drift.log_phi(z)
         for facet, share in shares.items():
-            self._watch(facet, z, z - 2.0 * sign * share / scale, at_ms)
+            if share:
+                self._watch(facet, drift.log_phi(z - 2.0 * sign * share / scale) - log_holds, at_ms)
         return shares.keys()
 
     def learn_feedback(self, o: Observation, kind: FeedbackKind, weight: float) -> Collection[int]:
@@ -155,10 +157,11 @@ class Preferences(base.Classifier):
             if self.reasons[reason] < _MOST_REASONS:
                 self.reasons[reason] += 1
 
-    def _watch(self, facet: int, z: float, z_reversed: float, at_ms: int) -> None:
-        total = drift.reversal(self.drift_sums[facet], z, z_reversed) if z != z_reversed else self.drift_sums[facet]
+    def _watch(self, facet: int, log_ratio: float, at_ms: int) -> None:
+        """Add the log likelihood ratio of "reversed" to "holds" to the facet's sum; above the threshold, start anew."""
+        total = self.drift_sums[facet] + log_ratio
         if total <= drift.THRESHOLD:
-            self.drift_sums[facet] = total
+            self.drift_sums[facet] = total if total > 0.0 else 0.0
             return
         self.drift_sums[facet] = 0.0
         self.drift_at_ms[facet] = at_ms

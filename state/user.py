@@ -5,17 +5,18 @@ forget are maxima, consent and each pin are last-writer-wins by event time.
 """
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from state.catalogue import Catalogue
 from state.counters import Outcome
-from state.decisions import Decision, decide, learned_signal, pinned_signal
+from state.decisions import Decision, Finding, decide, find, learned_signal, pinned_signal
 from state.observation import NONE, Kind, Observation
 from state.preferences import Preferences
 from state.records import Reason
 from state.sent import Sent
-from state.signals import PROFILE, GateWrite, Profile, Signal, SignalWrite, encode, version
+from state.signals import PROFILE, GateWrite, Signal, SignalWrite, encode, version
 from state.windows import DAY_MS, PANE_MS, Windows
 
 RECENT_EVENTS = 64
@@ -48,9 +49,29 @@ class PinnedAt(NamedTuple):
 class UserState:
     """What we know of one person. `observe` is the only thing that changes it."""
 
-    __slots__ = ("consent", "consent_at_ms", "epoch_ms", "forgotten_ms", "gate_changed", "newest_ms", "pending",
-                 "pending_at_ms", "pins", "preferences", "profile_pane", "recent", "recent_next", "sent", "seq",
-                 "turn_learned", "turn_next", "turns", "turns_disliked", "windows")  # fmt: skip
+    __slots__ = (
+        "consent",
+        "consent_at_ms",
+        "epoch_ms",
+        "forgotten_ms",
+        "gate_changed",
+        "newest_ms",
+        "pending",
+        "pending_at_ms",
+        "pending_profile",
+        "pins",
+        "preferences",
+        "profile_pane",
+        "recent",
+        "recent_next",
+        "sent",
+        "seq",
+        "turn_learned",
+        "turn_next",
+        "turns",
+        "turns_disliked",
+        "windows",
+    )
 
     def __init__(self) -> None:
         self.epoch_ms = 0
@@ -76,7 +97,10 @@ class UserState:
         self.preferences: Preferences | None = None
         self.sent: Sent | None = None
         self.profile_pane = 0
-        self.pending: dict[str, Signal | Profile] = {}
+        self.pending: dict[int, Finding | Signal] = {}
+        """Facet → what is to be written; of several the last."""
+        self.pending_profile: tuple[Windows, int, int] | None = None
+        """Windows, time and count at which the profile became due."""
         self.pending_at_ms = 0
         self.gate_changed = False
 
@@ -106,7 +130,7 @@ class UserState:
         self.gate_changed = True
         if was_opted_out and not self.opted_out:
             for facet in filter(self.is_pinned, self.pins):
-                self._say_pin(facet, rules, o.at_ms)
+                self._say_pin(facet, rules)
         return Outcome.ACCEPTED
 
     def _observe_forget(self, o: Observation) -> Outcome:
@@ -132,7 +156,7 @@ class UserState:
         if facet not in self.pins or o.at_ms >= self.pins[facet].at_ms:
             self.pins[facet] = PinnedAt(o.slots[0] if o.slots else NONE, o.at_ms)
             if not self.opted_out:
-                self._say_pin(facet, rules, o.at_ms)
+                self._say_pin(facet, rules)
         return Outcome.ACCEPTED
 
     @property
@@ -173,7 +197,7 @@ class UserState:
             windows.add_turn(o.at_ms, self.newest_ms, None if sensitive or o.topic == NONE else o.topic)
         if o.feedback != NONE:
             self._take_feedback(o, rules, windows, turn)
-        self._say_profile(rules.catalogue)
+        self._say_profile()
         self._say_again(rules)
         return Outcome.ACCEPTED
 
@@ -261,11 +285,10 @@ class UserState:
             self._put(facet, preferences, decision)
 
     def _put(self, facet: int, preferences: Preferences, decision: Decision) -> None:
-        signal = learned_signal(preferences, facet, decision, version(self.newest_ms, self.seq), self.newest_ms)
-        self.pending[preferences.catalogue.facet_names[facet]] = signal
+        self.pending[facet] = find(preferences, facet, decision, self.newest_ms, self.seq)
         self.pending_at_ms = self.newest_ms
 
-    def _say_pin(self, facet: int, rules: Rules, at_ms: int) -> None:
+    def _say_pin(self, facet: int, rules: Rules) -> None:
         catalogue = rules.catalogue
         if self.sent is not None:
             self.sent.retract(facet)
@@ -277,19 +300,15 @@ class UserState:
                 self.sent.record(facet, decision, self.newest_ms)
             self._put(facet, preferences, decision)
             return
-        self.pending[catalogue.facet_names[facet]] = pinned_signal(
-            self.preferences, catalogue, slot, version(self.newest_ms, self.seq), at_ms
-        )
+        self.pending[facet] = pinned_signal(catalogue, slot, self.newest_ms, self.seq)
         self.pending_at_ms = self.newest_ms
 
-    def _say_profile(self, catalogue: Catalogue) -> None:
+    def _say_profile(self) -> None:
         pane = self.newest_ms // PANE_MS
         if pane == self.profile_pane or self.windows is None:
             return
         self.profile_pane = pane
-        self.pending[PROFILE] = self.windows.profile(
-            version(self.newest_ms, self.seq), self.newest_ms, catalogue.topics.values
-        )
+        self.pending_profile = (self.windows.copy(), self.newest_ms, self.seq)
         self.pending_at_ms = self.newest_ms
 
     def _say_again(self, rules: Rules) -> None:
@@ -299,15 +318,24 @@ class UserState:
         for facet in self.sent.due(self.newest_ms - rules.ttl_ms // 2):
             self._say_learned(facet, news=True)
 
-    def take_writes(self, user: bytes) -> list[GateWrite | SignalWrite]:
+    def take_writes(self, user: bytes, catalogue: Catalogue) -> list[GateWrite | SignalWrite]:
         """Return what has to be written since the last call, the gate first."""
         writes: list[GateWrite | SignalWrite] = []
         if self.gate_changed:
             writes.append(GateWrite(user, self.epoch_ms, self.consent_at_ms, self.opted_out))
             self.gate_changed = False
-        if self.pending:
-            fields = tuple([(field, encode(value)) for field, value in self.pending.items()])
-            pinned = any(pin.slot != NONE for pin in self.pins.values())
+        if self.pending or self.pending_profile:
+            pinned = any(map(self.is_pinned, self.pins))
+            fields = tuple(self._take_fields(catalogue))
             writes.append(SignalWrite(user, self.epoch_ms, self.pending_at_ms, pinned, fields))
-            self.pending = {}
         return writes
+
+    def _take_fields(self, catalogue: Catalogue) -> Iterator[tuple[str, bytes]]:
+        for facet, said in self.pending.items():
+            signal = learned_signal(catalogue, said) if isinstance(said, Finding) else said
+            yield catalogue.facet_names[facet], encode(signal)
+        if self.pending_profile is not None:
+            windows, at_ms, seq = self.pending_profile
+            yield PROFILE, encode(windows.profile(version(at_ms, seq), at_ms, catalogue.topics.values))
+        self.pending = {}
+        self.pending_profile = None

@@ -82,7 +82,8 @@ class Windows:
             pane = at_ms // width_ms
             if newest_ms // width_ms - pane < size:
                 index = first + pane % size
-                self.panes[index] = min(self.panes[index] + 1, _MOST_PER_PANE)
+                if self.panes[index] < _MOST_PER_PANE:
+                    self.panes[index] += 1
         days_ago = newest_ms // DAY_MS - at_ms // DAY_MS
         self.hours[at_ms // HOUR_MS % 24] += HOURS_KEPT_PER_DAY**days_ago if days_ago else 1.0
         if topic is not None:
@@ -114,6 +115,15 @@ class Windows:
             ids[slot], weights[slot] = topic, 0.0
         weights[slot] += weight
 
+    def copy(self) -> "Windows":
+        """Return the windows as they are now, to be read later."""
+        twin = Windows.__new__(Windows)
+        twin.panes, twin.hours = self.panes[:], self.hours[:]
+        twin.topic_ids, twin.topic_weights = self.topic_ids[:], self.topic_weights[:]
+        twin.session_started_ms, twin.session_last_ms = self.session_started_ms, self.session_last_ms
+        twin.session_turns, twin.session_negatives = self.session_turns, self.session_negatives
+        return twin
+
     def profile(self, version: str, at_ms: int, topic_names: tuple[str, ...]) -> Profile:
         """Return the windows as Copilot reads them; `topic_names` are the catalogue's, by index."""
         panes = self.panes
@@ -126,7 +136,7 @@ class Windows:
                 self.session_turns,
                 round(self.session_negatives / max(1, self.session_turns), 3),
             ),
-            hours=tuple([round(count, 2) for count in self.hours]),
+            hours=tuple([round(count, 2) if count else 0.0 for count in self.hours]),
             at=at_ms,
         )
 

@@ -124,9 +124,11 @@ def wheel_binary() -> Path:
     return Path(spec.origin).parent / "bin" / "redis-server"
 
 
-def _answers(client: "redis.Redis") -> bool:
+def _answers(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
+    except redis.AuthenticationError:
+        return True  # it asks for a password: it is up
     except redis.RedisError:
         return False
 

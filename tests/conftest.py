@@ -17,14 +17,14 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedRedis]:
 
 
 @pytest.fixture
-def redis_client(redis_server: EmbeddedRedis) -> Iterator["redis.Redis"]:
-    """Return a client of a server that holds nothing."""
-    with redis.Redis.from_url(redis_server.url, protocol=2) as client:
+def redis_client(redis_server: EmbeddedRedis) -> Iterator[redis.Redis]:
+    """Return a client, which speaks text, of a server that holds nothing."""
+    with redis.Redis.from_url(redis_server.url, protocol=2, decode_responses=True) as client:
         client.flushall()
         yield client
 
 
 @pytest.fixture
-def redis_url(redis_server: EmbeddedRedis, redis_client: "redis.Redis") -> str:
+def redis_url(redis_server: EmbeddedRedis, redis_client: redis.Redis) -> str:
     """Return the URL of a server that holds nothing."""
     return redis_server.url

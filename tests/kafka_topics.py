@@ -1,5 +1,6 @@
 """What tests do to topics of a real broker: create, grow, fill and trim them."""
 
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -22,9 +23,11 @@ class Kafka:
     def answers(self) -> bool:
         """Say whether it serves requests."""
         try:
+            # An admin client that fails to connect leaves its thread behind, so knock first.
+            socket.create_connection(self._first_server(), timeout=1).close()
             with self._admin(bootstrap_timeout_ms=1_000, request_timeout_ms=1_000) as admin:
                 return bool(admin.describe_cluster()["brokers"])
-        except KafkaError:
+        except (OSError, KafkaError):
             return False
 
     def create_topic(self, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
@@ -76,6 +79,10 @@ class Kafka:
                 producer.commit_transaction()
             else:
                 producer.abort_transaction()
+
+    def _first_server(self) -> tuple[str, int]:
+        host, _, port = self.servers.split(",")[0].rpartition(":")
+        return host, int(port)
 
     def _admin(self, **options: Any) -> Any:
         return KafkaAdminClient(bootstrap_servers=self.servers, **options)

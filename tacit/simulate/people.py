@@ -83,13 +83,14 @@ class People(Mapping[str, Person]):
         return self._scenario.users
 
     def __iter__(self) -> Iterator[str]:
-        return (f"user-{number:06d}" for number in range(len(self)))
+        return (_user_id(number) for number in range(len(self)))
 
     def __getitem__(self, user_id: str) -> Person:
-        number = user_id.removeprefix("user-")
-        if not number.isdecimal() or int(number) >= len(self):
+        digits = user_id.removeprefix("user-")
+        number = int(digits) if digits.isdecimal() else -1
+        if not 0 <= number < len(self) or user_id != _user_id(number):
             raise KeyError(user_id)
-        return self.person(int(number))
+        return self.person(number)
 
     def _draw(self, number: int) -> Person:
         random = Random(f"{self._scenario.seed}/person/{number}")
@@ -99,7 +100,7 @@ class People(Mapping[str, Person]):
         after = before if change == "none" else self._tastes.changed(random, before)
         consents, forgets_at = self._words(random, joined_at)
         return Person(
-            user_id=f"user-{number:06d}",
+            user_id=_user_id(number),
             cohort=cohort,
             joined_at=joined_at,
             locale=random.choice(_LOCALES),
@@ -165,3 +166,7 @@ class People(Mapping[str, Person]):
         """Return a time at which someone who joined is there, apart from other such times."""
         span = self._scenario.end_ms - joined_at - DAY_MS
         return joined_at + MINUTE_MS + int(random.random() * span)
+
+
+def _user_id(number: int) -> str:
+    return f"user-{number:06d}"

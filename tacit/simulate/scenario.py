@@ -66,7 +66,7 @@ class Scenario:
     future: float = 0.0005
     wrong_region: float = 0.001
     late: float = 0.002
-    """Relative to the turns that people have who joined over two days before, and whose data was never wiped."""
+    """Relative to the turns of people who consented two days before or earlier, and whose data is never wiped."""
 
     def __post_init__(self) -> None:
         if problems := list(self._problems()):

@@ -47,7 +47,7 @@ class Truth:
         return self.best(user_id)[facet]
 
     def best(self, user_id: str) -> dict[str, str]:
-        """Return the value of each facet that this person likes best now, over their topics."""
+        """Return each facet's value of most utility to this person now, averaged over their topics."""
         person = self.people[user_id]
         return best(self._over_topics(person, person.after))
 
@@ -112,7 +112,7 @@ class Truth:
             first, *lines = path.read_bytes().splitlines()
             world = msgspec.json.decode(first, type=_World)
             people = [msgspec.json.decode(line, type=Person) for line in lines]
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, msgspec.DecodeError) as error:
             raise SourceError(f"{path}: is no truth file: {error}; name one that `tacit simulate` wrote") from error
         return cls({person.user_id: person for person in people}, world.topic_effects)
 

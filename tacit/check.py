@@ -1,0 +1,100 @@
+"""What a worker needs, looked at one by one: what is wrong, and what to do."""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from connectors.kafka_offsets import look_up
+from connectors.kafka_settings import Start, TopicAddress
+from connectors.redis_check import redis_problems
+from dataflows.job import parse_source
+from dataflows.settings import Settings
+from state.catalogue import Catalogue
+from state.errors import TacitError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for `--json`."""
+        return asdict(self)
+
+
+def check_all(settings: Settings, source: str | None) -> list[Finding]:
+    """Look at everything that the settings name; what cannot be reached is a finding, not an error."""
+    findings = [
+        _find("catalogue", lambda: _catalogue(settings)),
+        _find("redis", lambda: _redis(settings)),
+        _find("rejects", lambda: _rejects(settings.rejects)),
+    ]
+    if settings.state is not None:
+        findings.append(_find("state folder", lambda: _folder(settings.state)))
+    if source is not None:
+        findings.append(_find("source", lambda: _source(source)))
+    return findings
+
+
+def _find(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except TacitError as error:
+        return Finding(what, False, str(error).replace("\n", "; "))
+
+
+def _catalogue(settings: Settings) -> str:
+    catalogue = Catalogue.load(settings.catalogue)
+    return (
+        f"{len(catalogue.facets)} facets, {len(catalogue.slots)} values, {len(catalogue.topics.values)} topics "
+        f"({len(catalogue.topics.sensitive)} sensitive), {len(catalogue.feedback)} feedback kinds, "
+        f"consent {catalogue.consent.default}"
+    )
+
+
+def _redis(settings: Settings) -> str:
+    if problems := redis_problems(settings.redis, settings.region):
+        raise TacitError("; ".join(problems))
+    return f"answers, does not evict, takes writes for region {settings.region}"
+
+
+def _rejects(rejects: str) -> str:
+    if rejects.startswith("kafka:"):
+        return _topic(TopicAddress.parse(rejects))
+    return _writable(Path(rejects).absolute().parent)
+
+
+def _folder(folder: Path | None) -> str:
+    if folder is None:
+        return "none"
+    return _writable(folder if folder.exists() else folder.absolute().parent)
+
+
+def _writable(folder: Path) -> str:
+    if not folder.is_dir():
+        raise TacitError(f"{folder} is no folder: make it, or name another")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise TacitError(f"{folder} cannot be written by this user: change its owner, or name another")
+    free = os.statvfs(folder)
+    return f"{folder} is writable, {free.f_bavail * free.f_frsize / 2**30:.1f} GiB free"
+
+
+def _source(source: str) -> str:
+    parsed = parse_source([source])
+    if isinstance(parsed, TopicAddress):
+        return _topic(parsed)
+    (file,) = parsed
+    if not file.is_file():
+        raise TacitError(f"{file} is no file")
+    return f"{file}, {file.stat().st_size / 2**20:.1f} MiB"
+
+
+def _topic(address: TopicAddress) -> str:
+    ranges = look_up(address, Start("earliest")).values()
+    return f"{address}: {len(ranges)} partitions, {sum(held.end - held.begin for held in ranges):,} records"

@@ -1,0 +1,69 @@
+"""What people see: results on stdout, progress and problems on stderr."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from connectors.kafka_settings import TopicAddress
+from dataflows.job import Files
+from state.counters import Counters
+from tacit.check import Finding
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document, plain, for machines."""
+    out.print(json.dumps(value, indent=2), soft_wrap=True, markup=False)
+
+
+def print_problems(problems: Sequence[str]) -> None:
+    """Print what is wrong, all of it at once."""
+    err.print(f"tacit: {len(problems)} problems" if len(problems) > 1 else "tacit:", style="bold red", end="")
+    if len(problems) == 1:
+        err.print(f" {problems[0]}", markup=False, soft_wrap=True)
+        return
+    err.print()
+    for problem in problems:
+        err.print(f"  - {problem}", markup=False, soft_wrap=True)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print a table of what was checked."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for finding in findings:
+        mark = "[green]ok[/]" if finding.ok else "[bold red]wrong[/]"
+        table.add_row(mark, finding.what, finding.detail)
+    out.print(table)
+
+
+@contextmanager
+def progress(source: TopicAddress | Files, *, hidden: bool) -> Iterator[Callable[[Counters], None]]:
+    """Show a bar of how far a replay is, on stderr; give the function that is told of progress.
+
+    Of files the size is known, but compressed ones tell it only at their end; of a topic nothing is known before.
+    """
+    plain = not isinstance(source, TopicAddress) and all(path.suffix == ".jsonl" for path in source)
+    size = sum(path.stat().st_size for path in source) if plain and not isinstance(source, TopicAddress) else None
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[events]:,} events"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=hidden or not err.is_terminal,
+    ) as bar:
+        task = bar.add_task("Replaying", total=size, events=0)
+
+        def report(counters: Counters) -> None:
+            bar.update(task, completed=counters.source.bytes, events=counters.source.records)
+
+        yield report

@@ -1,0 +1,35 @@
+"""The command line's options, each in one place; None means not given: environment, file or default decide."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Redis = Annotated[str | None, typer.Option("--redis", metavar="URL", help="Where signals live.")]
+Embedded = Annotated[bool | None, typer.Option("--embedded", help="Run a Redis of our own while the command lasts.")]
+Region = Annotated[str | None, typer.Option("--region", metavar="NAME", help="The region whose people these are.")]
+CatalogueFile = Annotated[Path | None, typer.Option("--catalogue", metavar="FILE", help="The vocabulary (TOML).")]
+State = Annotated[
+    Path | None, typer.Option("--state", metavar="DIR", help="Keep state and positions here, to go on from.")
+]
+Namespace = Annotated[str | None, typer.Option("--namespace", metavar="NAME", help="The set of signals to write.")]
+Rejects = Annotated[
+    str | None, typer.Option("--rejects", metavar="FILE|kafka://HOST:PORT/TOPIC", help="Where bad records are told.")
+]
+Processes = Annotated[int | None, typer.Option("--processes", metavar="N", help="Processes that share the work.")]
+Shards = Annotated[
+    int | None, typer.Option("--shards", metavar="N", help="Buckets of people; fixed for a state folder.")
+]
+Epoch = Annotated[float | None, typer.Option("--epoch", metavar="SECONDS", help="Time between checkpoints.")]
+Population = Annotated[
+    str | None, typer.Option("--population", metavar="learn|none|N", help="The shared belief that people start from.")
+]
+Ttl = Annotated[str | None, typer.Option("--ttl", metavar="DAYS|none", help="How long a signal lives after its event.")]
+Start = Annotated[
+    str | None,
+    typer.Option("--start", metavar="earliest|latest|EPOCH_MS|offset:N", help="Where a first run begins to read."),
+]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", metavar="HOST:PORT|off", help="Address of /metrics and /healthz.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

@@ -1,0 +1,61 @@
+"""What a replay did, for people."""
+
+import redis
+from rich.table import Table
+
+from connectors.redis_keys import RegionKeys
+from dataflows.replay import Replayed
+from dataflows.settings import Settings
+from state.pseudonyms import DIGEST_BYTES
+
+
+def people_with_signals(settings: Settings) -> int | None:
+    """Count the people who have signals in the embedded Redis; None in any other, which is not ours to scan."""
+    if not settings.embedded:
+        return None
+    key = RegionKeys(settings.region).within(settings.namespace).signals(bytes(DIGEST_BYTES))
+    before, _, behind = key.partition("{")
+    with redis.Redis.from_url(settings.redis) as client:
+        return sum(1 for _ in client.scan_iter(match=f"{before}{{*}}{behind.partition('}')[2]}", count=1000))
+
+
+def replay_table(done: Replayed, people: int | None, settings: Settings) -> Table:
+    """Return a replay's counts as a table: every record read is in exactly one line of the first part."""
+    counters, events = done.counters, done.counters.events
+    read = counters.source.records
+    table = Table(title="Replay", title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("[bold]events read", f"[bold]{read:,}", _share(events.total, read))
+    for outcome, count in events.outcomes.items():
+        table.add_row(f"  {outcome}", f"{count:,}", "")
+    for reason, count in events.rejects.items():
+        if count:
+            table.add_row(f"  rejected: {reason}", f"{count:,}", "")
+    table.add_row("people with state", f"{events.users:,}", "")
+    if people is not None:
+        table.add_row("people with signals", f"{people:,}", f"namespace {settings.namespace}")
+    table.add_row("signal fields written", f"{counters.sink.applied:,}", _unwritten(done))
+    table.add_row("wipes and consent", f"{counters.sink.gates:,}", "")
+    table.add_row("time", f"{done.wall_s:.1f} s", f"{read / done.wall_s:,.0f} events/s")
+    if any(events.rejects.values()):
+        table.add_row("rejects told in", settings.rejects, "")
+    return table
+
+
+def _share(counted: int, read: int) -> str:
+    return "all accounted for" if counted == read else f"{counted:,} accounted for: the run was stopped or resumed"
+
+
+def _unwritten(done: Replayed) -> str:
+    sink = done.counters.sink
+    parts = [
+        f"{count:,} {name}"
+        for name, count in (
+            ("older than what is there or expired", sink.stale),
+            ("refused", sink.refused + sink.malformed),
+        )
+        if count
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,173 @@
+"""Reading on after trouble: restarts, kills, brokers that vanish, topics that change."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from connectors import kafka_pump
+from state.errors import SourceError
+from state.records import Record
+from tests.kafka_broker import Broker
+from tests.kafka_reading import Reading, refused, values
+from tests.kafka_topics import Kafka
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.kafka
+
+
+def numbered(first: int, last: int) -> list[bytes]:
+    return [str(n).encode() for n in range(first, last)]
+
+
+def test_orderly_stop_repeats_and_loses_nothing(kafka: Kafka, tmp_path: Path) -> None:
+    """A live run that was asked to stop goes on exactly behind its last record."""
+    topic = kafka.create_topic(2)
+    kafka.produce(topic, numbered(0, 100))
+    first = Reading(kafka, topic, state=tmp_path / "state").live(until=lambda records: len(records) >= 100)
+    kafka.produce(topic, numbered(100, 200))
+    kafka.produce(topic, numbered(0, 50), partition=1)
+
+    second = Reading(kafka, topic, state=tmp_path / "state").live(until=lambda records: len(records) >= 150)
+
+    assert values(first) == numbered(0, 100)
+    assert values(second, 0) == numbered(100, 200)
+    assert values(second, 1) == numbered(0, 50)
+
+
+def test_latest_means_the_end_at_the_first_start(kafka: Kafka, tmp_path: Path) -> None:
+    """What arrives while a run that began at "latest" is down is read when it is back."""
+    topic = kafka.create_topic()
+    kafka.produce(topic, numbered(0, 5))
+    assert Reading(kafka, topic, state=tmp_path / "state").bounded("latest") == []
+    kafka.produce(topic, numbered(5, 10))
+
+    again = Reading(kafka, topic, state=tmp_path / "state").live("latest", until=lambda records: len(records) >= 5)
+
+    assert values(again) == numbered(5, 10)
+
+
+def test_interrupted_bounded_read_keeps_its_stop(kafka: Kafka, tmp_path: Path) -> None:
+    """A bounded read that is interrupted ends where it would have ended, whatever came meanwhile."""
+    topic = kafka.create_topic()
+    kafka.produce(topic, numbered(0, 3000))
+    interrupted = Reading(kafka, topic, state=tmp_path / "state")
+    first = interrupted.bounded(after_batch=lambda _: interrupted.stop.set())
+    kafka.produce(topic, numbered(3000, 3010))
+
+    second = Reading(kafka, topic, state=tmp_path / "state").bounded()
+
+    assert 0 < len(first) < 3000
+    assert values(first) + values(second) == numbered(0, 3000)
+
+
+def test_killed_reader_loses_nothing(kafka: Kafka, tmp_path: Path) -> None:
+    """After kill -9 all is read at least once; after SIGTERM nothing is repeated."""
+    topic = kafka.create_topic()
+    Reading(kafka, topic, state=tmp_path / "state")
+    output = tmp_path / "lines"
+    command = (sys.executable, "-m", "tests.kafka_reading", kafka.servers, topic, tmp_path / "state", output)
+
+    def lines() -> list[bytes]:
+        return output.read_bytes().splitlines() if output.exists() else []
+
+    kafka.produce(topic, numbered(0, 1000))
+    with subprocess.Popen(command) as reader:
+        eventually(lambda: len(lines()) >= 500, within_s=20, what="500 records")
+        reader.kill()
+    kafka.produce(topic, numbered(1000, 2000))
+    with subprocess.Popen(command) as reader:
+        eventually(lambda: set(lines()) == set(numbered(0, 2000)), within_s=20, what="all records")
+        reader.terminate()
+    assert reader.returncode == 0
+
+    before = len(lines())
+    kafka.produce(topic, numbered(2000, 2001))
+    with subprocess.Popen(command) as reader:
+        eventually(lambda: len(lines()) > before, within_s=20, what="the new record")
+        reader.terminate()
+    assert lines()[before:] == numbered(2000, 2001)
+
+
+def test_reader_goes_on_when_a_killed_broker_is_back(broker: Broker) -> None:
+    """A broker's death is waited out; its return needs no restart of ours."""
+    topic = broker.create_topic()
+    broker.produce(topic, numbered(0, 100))
+
+    def crash_once(records: list[Record]) -> bool:
+        if len(records) == 100:
+            broker.kill()
+            broker.start()
+            broker.produce(topic, numbered(100, 200))
+        return len(records) >= 200
+
+    assert values(Reading(broker, topic).live(until=crash_once)) == numbered(0, 200)
+
+
+def test_reader_goes_on_when_a_frozen_broker_thaws(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While nothing answers that is said and reading waits; afterwards nothing is missing."""
+    monkeypatch.setattr(kafka_pump, "PROBE_EVERY_S", 0.1)
+    monkeypatch.setattr(kafka_pump, "_PROBE_MS", 300)
+    topic = broker.create_topic()
+    broker.produce(topic, numbered(0, 100))
+
+    def freeze_once(records: list[Record]) -> bool:
+        if len(records) == 100:
+            broker.pause()
+            eventually(lambda: "does not answer" in caplog.text, within_s=15, what="the freeze to be noticed")
+            broker.resume()
+            broker.produce(topic, numbered(100, 200))
+        return len(records) >= 200
+
+    assert values(Reading(broker, topic).live(until=freeze_once)) == numbered(0, 200)
+
+
+def test_topic_that_grew_asks_for_a_restart_that_reads_all_of_it(
+    kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new partition ends a live run; the next one reads it from its beginning, even one that began at "latest"."""
+    monkeypatch.setattr(kafka_pump, "PROBE_EVERY_S", 0.1)
+    monkeypatch.setitem(kafka_pump._FETCH_OPTIONS, "metadata_max_age_ms", 300)
+    topic = kafka.create_topic()
+    state = tmp_path / "state"
+    assert Reading(kafka, topic, state=state).bounded("latest") == []
+    kafka.produce(topic, numbered(0, 10))
+
+    def grow(records: list[Record]) -> bool:
+        kafka.add_partitions(topic, 2)
+        kafka.produce(topic, numbered(10, 20), partition=1)
+        return False
+
+    with refused(SourceError, "grew from 1 to 2 partitions"):
+        Reading(kafka, topic, state=state).live("latest", until=grow)
+
+    again = Reading(kafka, topic, state=state).live("latest", until=lambda records: len(values(records, 1)) >= 10)
+    assert values(again, 1) == numbered(10, 20)
+
+
+def test_resuming_where_retention_has_passed_is_refused(kafka: Kafka, tmp_path: Path) -> None:
+    """Records that were deleted before we read them are an error, never a silent jump."""
+    topic = kafka.create_topic()
+    kafka.produce(topic, numbered(0, 10))
+    Reading(kafka, topic, state=tmp_path / "state").bounded()
+    kafka.produce(topic, numbered(10, 30))
+    kafka.delete_before(topic, 0, 20)
+
+    with refused(SourceError, "from offset 10, but Kafka holds 20 to 30"):
+        Reading(kafka, topic, state=tmp_path / "state").live(until=lambda _: True)
+
+
+def test_retention_that_passes_a_running_reader_ends_it(kafka: Kafka) -> None:
+    """A partition trimmed ahead of a live reader ends it with an error, never with a silent jump."""
+    topic = kafka.create_topic()
+    kafka.produce(topic, numbered(0, 30))
+    source = Reading(kafka, topic).source(bounded=False)
+    partition = source.build_part("read", source.list_parts()[0], (5, None))
+    kafka.delete_before(topic, 0, 20)
+
+    with pytest.raises(SourceError, match="retention passed us"):
+        eventually(partition.next_batch, within_s=10, what="an error")
+    partition.close()

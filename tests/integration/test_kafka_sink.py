@@ -1,0 +1,120 @@
+"""Writing to a real broker: what was written has arrived, or an error says that it has not."""
+
+import json
+from time import monotonic
+
+import pytest
+from bytewax import operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.testing import TestingSource, run_main
+from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+
+from connectors.kafka_settings import TopicAddress
+from connectors.kafka_sink import CheckedProducer, KafkaRejectSink
+from state.errors import SinkError
+from state.records import FileOrigin, KafkaOrigin, Reason, Reject
+from tests.kafka_broker import Broker
+from tests.kafka_reading import Reading, refused, values
+from tests.kafka_topics import Kafka
+
+pytestmark = pytest.mark.kafka
+
+REJECTS = [
+    Reject(Reason.INVALID, "at: not an integer", KafkaOrigin("events", 3), 41, "ab12", 1_795_297_433_438),
+    Reject(Reason.NOT_JSON, "", FileOrigin("a.jsonl"), 7, "cd34", 1_795_297_433_439),
+]
+
+
+def run_rejects(kafka: Kafka, topic: str, rejects: list[Reject], *, delivery_s: float = 30) -> None:
+    flow = Dataflow("rejects")
+    stream = op.input("in", flow, TestingSource(rejects, batch_size=100))
+    op.output("out", stream, KafkaRejectSink(TopicAddress((kafka.servers,), topic), delivery_s=delivery_s))
+    run_main(flow)
+
+
+def test_rejects_arrive_as_the_contract_writes_them_with_their_origin_in_headers(kafka: Kafka) -> None:
+    """A reject can be routed by its headers alone."""
+    topic = kafka.create_topic()
+    run_rejects(kafka, topic, REJECTS)
+
+    with KafkaConsumer(bootstrap_servers=kafka.servers) as consumer:
+        consumer.assign([TopicPartition(topic, 0)])
+        consumer.seek_to_beginning()
+        found = [record for batch in consumer.poll(10_000).values() for record in batch]
+    assert [json.loads(record.value) for record in found] == [json.loads(reject.to_json()) for reject in REJECTS]
+    assert found[0].headers == [("topic", b"events"), ("partition", b"3"), ("offset", b"41")]
+    assert found[1].headers == [("file", b"a.jsonl"), ("line", b"7")]
+
+
+def test_every_reject_of_many_arrives(kafka: Kafka) -> None:
+    """No batch is taken for written before all of it is acknowledged."""
+    topic = kafka.create_topic()
+    rejects = [REJECTS[0]._replace(position=n) for n in range(5000)]
+    run_rejects(kafka, topic, rejects)
+
+    assert values(Reading(kafka, topic).bounded()) == [reject.to_json() for reject in rejects]
+
+
+def test_missing_rejects_topic_fails_the_start(kafka: Kafka) -> None:
+    """A rejects topic that is not there is found at the start, within the time given."""
+    began = monotonic()
+    with refused(SinkError, "Kafka topic nowhere did not take"):
+        run_rejects(kafka, "nowhere", REJECTS, delivery_s=1)
+    assert monotonic() - began < 10
+
+
+def test_record_that_the_broker_refuses_fails_the_flush(kafka: Kafka) -> None:
+    """A refusal by the broker is not lost among acknowledgements."""
+    topic = kafka.create_topic(config={"max.message.bytes": "1000"})
+    producer = CheckedProducer([kafka.servers], delivery_s=5)
+    producer.send(topic, b"user", b"small")
+    producer.send(topic, b"user", b"x" * 5000)
+    with pytest.raises(SinkError, match="larger than Kafka takes"):
+        producer.flush()
+    with pytest.raises(SinkError, match="larger than Kafka takes"):
+        producer.send(topic, b"user", b"x" * 2_000_000)
+    producer.close()
+
+
+def test_vanished_broker_fails_the_flush_in_time(broker: Broker) -> None:
+    """Without a broker the error comes within the time given, not never."""
+    topic = broker.create_topic()
+    producer = CheckedProducer([broker.servers], delivery_s=2)
+    producer.send(topic, b"user", b"stored")
+    producer.flush()
+    broker.pause()
+    began = monotonic()
+
+    producer.send(topic, b"user", b"not stored in time")
+    with pytest.raises(SinkError, match="within 2 s"):
+        producer.flush()
+
+    assert monotonic() - began < 10
+    broker.resume()
+
+
+def test_batch_waits_for_a_broker_that_comes_back(broker: Broker) -> None:
+    """A short outage costs time and neither records nor repeats."""
+    topic = broker.create_topic()
+    with CheckedProducer([broker.servers]) as producer:
+        producer.send(topic, b"user", b"before")
+        producer.flush()
+        broker.kill()
+        producer.send(topic, b"user", b"after")
+        broker.start()
+        producer.flush()
+
+    assert values(Reading(broker, topic).bounded()) == [b"before", b"after"]
+
+
+def test_records_of_one_key_stay_in_one_partition_in_order(kafka: Kafka) -> None:
+    """Keys decide the partition, and Kafka's time is the one given."""
+    topic = kafka.create_topic(4)
+    with CheckedProducer([kafka.servers]) as producer:
+        for n in range(3000):
+            producer.send(topic, b"user", str(n).encode(), at_ms=1_700_000_000_000 + n)
+
+    records = Reading(kafka, topic).bounded()
+    assert values(records) == [str(n).encode() for n in range(3000)]
+    assert len({record.origin for record in records}) == 1
+    assert values(Reading(kafka, topic).bounded("1700000002990")) == [str(n).encode() for n in range(2990, 3000)]

@@ -1,0 +1,154 @@
+"""Reading a real topic: what arrives, from where, and up to where."""
+
+from time import monotonic
+
+import pytest
+
+from connectors import kafka_lane, kafka_offsets, kafka_pump
+from connectors.kafka_lane import SLICE_MS
+from state.errors import SourceError
+from state.records import KafkaOrigin, Record
+from tests.kafka_reading import Reading, refused, values
+from tests.kafka_topics import Kafka
+
+pytestmark = pytest.mark.kafka
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+def numbered(count: int, prefix: str = "v") -> list[bytes]:
+    return [f"{prefix}{n}".encode() for n in range(count)]
+
+
+def test_bounded_read_returns_every_record_of_every_partition_in_order(kafka: Kafka) -> None:
+    """A bounded read hands on each partition whole and in order, each record with its origin and offset."""
+    topic = kafka.create_topic(3)
+    for partition in range(3):
+        kafka.produce(topic, numbered(700, f"p{partition}-"), partition=partition)
+
+    reading = Reading(kafka, topic)
+    records = reading.bounded()
+
+    for partition in range(3):
+        assert values(records, partition) == numbered(700, f"p{partition}-")
+    assert [r.position for r in records if r.origin == KafkaOrigin(topic, 1)] == list(range(700))
+    assert reading.counters.records == 2100
+    assert reading.counters.bytes == sum(map(len, values(records)))
+
+
+def test_bounded_read_stops_where_the_end_was_when_it_began(kafka: Kafka) -> None:
+    """What is produced during a bounded read belongs to the next one."""
+    topic = kafka.create_topic()
+    kafka.produce(topic, numbered(10))
+
+    def grow(records: list[Record]) -> None:
+        kafka.produce(topic, numbered(5, "later"))
+
+    assert values(Reading(kafka, topic).bounded(after_batch=grow)) == numbered(10)
+
+
+@pytest.mark.parametrize(
+    ("start", "first"),
+    [("earliest", 0), ("latest", 10), ("offset:7", 7), ("5000", 5), ("4001", 5), ("9999999", 10)],
+)
+def test_first_run_begins_where_asked(kafka: Kafka, start: str, first: int) -> None:
+    """A timestamp begins at the first record that is not older; one later than all records begins at the end."""
+    topic = kafka.create_topic(config={"message.timestamp.before.max.ms": str(2**62), "retention.ms": "-1"})
+    kafka.produce(topic, numbered(10), at_ms=[1000 * n for n in range(10)])
+
+    assert values(Reading(kafka, topic).bounded(start)) == numbered(10)[first:]
+
+
+def test_start_outside_the_partition_is_refused(kafka: Kafka) -> None:
+    """An offset that Kafka does not hold is an error that says what it does hold."""
+    topic = kafka.create_topic()
+    kafka.produce(topic, numbered(3))
+
+    with refused(SourceError, "Kafka holds 0 to 3"):
+        Reading(kafka, topic).live("offset:8", until=lambda _: True)
+
+
+def test_unknown_topic_is_refused(kafka: Kafka) -> None:
+    """Reading never creates a topic."""
+    with refused(SourceError, "there is no such topic"):
+        Reading(kafka, "no-such-topic").bounded()
+
+
+def test_absent_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start-up without a broker ends in time and names the address."""
+    monkeypatch.setattr(kafka_offsets, "CONNECT_MS", 1000)
+    with refused(SourceError, "kafka://127.0.0.1:1/events: no answer within 1 s"):
+        Reading(Kafka("127.0.0.1:1"), "events").bounded()
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd"])
+def test_compressed_records_are_read(kafka: Kafka, codec: str) -> None:
+    """Whatever producers compress with arrives plain."""
+    topic = kafka.create_topic()
+    kafka.produce(topic, numbered(300), compression_type=codec)
+
+    assert values(Reading(kafka, topic).bounded()) == numbered(300)
+
+
+def test_only_committed_transactions_are_read_and_markers_do_not_hold_up_the_end(kafka: Kafka) -> None:
+    """Offsets taken by markers and aborted records are passed over, also as the last of a partition."""
+    topic = kafka.create_topic(2)
+    kafka.produce_transaction(topic, numbered(3, "kept"), commit=True)
+    kafka.produce_transaction(topic, numbered(3, "dropped"), commit=False)
+    kafka.produce_transaction(topic, numbered(3, "dropped"), partition=1, commit=False)
+
+    assert values(Reading(kafka, topic).bounded()) == numbered(3, "kept")
+
+
+def test_large_record_and_tombstone_are_handed_on(kafka: Kafka) -> None:
+    """The source judges nothing: 20 KiB arrive whole, and a record without a value as an empty one."""
+    topic = kafka.create_topic()
+    kafka.produce(topic, [b"x" * 20_480, None, b"last"])
+
+    assert values(Reading(kafka, topic).bounded()) == [b"x" * 20_480, b"", b"last"]
+
+
+def test_partitions_that_fill_up_are_read_to_the_end(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pausing and resuming lanes over and over loses nothing and does not stall."""
+    monkeypatch.setattr(kafka_lane, "_FULL_BYTES", 50_000)
+    monkeypatch.setattr(kafka_lane, "_ROOM_BYTES", 20_000)
+    monkeypatch.setitem(kafka_pump._FETCH_OPTIONS, "max_partition_fetch_bytes", 16 * 1024)
+    topic = kafka.create_topic(6)
+    for partition in range(6):
+        kafka.produce(topic, numbered(2000), partition=partition, batch_size=4096)
+
+    records = Reading(kafka, topic).bounded()
+
+    assert all(values(records, partition) == numbered(2000) for partition in range(6))
+
+
+def test_bounded_read_keeps_partitions_side_by_side_in_time(kafka: Kafka) -> None:
+    """No partition runs ahead of another by more than a slice, however unlike they are filled."""
+    topic = kafka.create_topic(2, {"message.timestamp.before.max.ms": str(2**62), "retention.ms": "-1"})
+    dense = [n * 60_000 for n in range(DAY_MS // 60_000)]
+    sparse = [n * 40 * 60_000 for n in range(36)]
+    for partition, times in enumerate((dense, sparse)):
+        kafka.produce(topic, [str(at).encode() for at in times], partition=partition, at_ms=times)
+
+    records = Reading(kafka, topic).bounded()
+
+    assert len(records) == len(dense) + len(sparse)
+    slices = [int(record.value) // SLICE_MS for record in records]
+    assert slices == sorted(slices)
+
+
+def test_idle_source_at_the_end_counts_as_progress(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing to read and a broker that answers, lag is zero and progress goes on."""
+    monkeypatch.setattr(kafka_pump, "PROBE_EVERY_S", 0.1)
+    topic = kafka.create_topic()
+    kafka.produce(topic, numbered(4))
+    reading = Reading(kafka, topic)
+    source = reading.source(bounded=False)
+    partition = source.build_part("read", source.list_parts()[0], None)
+    began, read = monotonic(), 0
+
+    while read < 4 or reading.counters.lag != {f"{topic}/0": 0} or reading.counters.progressed_at < began + 0.3:
+        read += len(partition.next_batch())
+        assert monotonic() < began + 10, "no progress was counted"
+
+    partition.close()

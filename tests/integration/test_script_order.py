@@ -1,0 +1,156 @@
+"""Writers that crash, repeat themselves and overtake each other leave in Redis what one quiet run would leave."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connectors.redis_keys import RegionKeys
+from connectors.redis_sink import Mode, SignalWriter, Target
+from state.counters import SinkCounters
+from state.signals import GateWrite, SignalWrite, Source, Write
+from tacit.embedded import EmbeddedRedis
+from tests.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
+
+KEYS = RegionKeys("eu")
+NAMESPACES = ("live", "shadow")
+
+Step = Literal["learn length", "learn tone", "pin length", "unpin length", "forget", "opt out", "opt in"]
+steps = st.lists(st.sampled_from(get_args(Step)), min_size=1, max_size=10)
+
+runs_on_a_server = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@dataclass
+class Person:
+    """The least a state must keep to write as the dataflow does: the oracle of what each step emits."""
+
+    epoch_ms: int = 0
+    consent_at_ms: int = 0
+    opted_out: bool = False
+    seq: int = 0
+
+    def take(self, step: Step, at_ms: int) -> list[Write]:
+        self.seq += 1
+        kind, _, facet = step.partition(" ")
+        if kind in ("learn", "pin", "unpin"):
+            source: Source = "user" if kind == "pin" else "learned"
+            written = write((facet, signal("concise", at_ms, self.seq, source=source)), epoch_ms=self.epoch_ms)
+            return [] if self.opted_out else [written]
+        if step != "opt in":
+            self.epoch_ms, self.seq = at_ms, 0
+        if step != "forget":
+            self.consent_at_ms, self.opted_out = at_ms, step == "opt out"
+        return [GateWrite(USER, self.epoch_ms, self.consent_at_ms, self.opted_out)]
+
+
+def _history(taken: Sequence[Step]) -> list[Write]:
+    person, started_ms = Person(), NOW_MS - HOUR_MS
+    return [made for place, step in enumerate(taken) for made in person.take(step, started_ms + 1000 * place)]
+
+
+@st.composite
+def interleaved(draw: st.DrawFn) -> tuple[list[Write], list[tuple[str, Write]]]:
+    """Draw a history, and deliveries of it by two writers, each in order but going back now and then as after a crash."""
+    history = _history(draw(steps))
+    positions = dict.fromkeys(NAMESPACES, 0)
+    crashes = draw(st.integers(0, 4))
+    delivered = []
+    while unfinished := [name for name in NAMESPACES if positions[name] < len(history)]:
+        name = draw(st.sampled_from(unfinished))
+        delivered.append((name, history[positions[name]]))
+        positions[name] += 1
+        if crashes and draw(st.booleans()):
+            crashes -= 1
+            positions[name] = draw(st.integers(0, positions[name]))
+    return history, delivered
+
+
+@pytest.fixture(scope="module")
+def writers(redis_server: EmbeddedRedis) -> Iterator[dict[str, SignalWriter]]:
+    live = SignalWriter(Target(redis_server.url, "eu"), SinkCounters())
+    shadow = SignalWriter(Target(redis_server.url, "eu", "shadow", Mode.REPLAY), SinkCounters())
+    with closing(live), closing(shadow):
+        yield {"live": live, "shadow": shadow}
+
+
+def _outcome(client: redis.Redis, namespace: str) -> tuple[object, ...]:
+    """Everything of our person: gate, fields, and whether they expire."""
+    signals = KEYS.within(namespace).signals(USER)
+    return client.get(KEYS.gate(USER)), client.hgetall(signals), client.pttl(signals) // 60_000
+
+
+def _start_anew(client: redis.Redis) -> None:
+    client.flushall()
+    client.sadd(KEYS.namespaces, *NAMESPACES)
+
+
+@runs_on_a_server
+@given(case=interleaved())
+def test_crashing_writers_end_where_one_quiet_run_ends(
+    writers: dict[str, SignalWriter], redis_client: redis.Redis, case: tuple[list[Write], list[tuple[str, Write]]]
+) -> None:
+    """Live and shadow, interleaved and repeating themselves, leave the same as either alone."""
+    history, delivered = case
+    _start_anew(redis_client)
+    writers["live"].write(history)
+    quiet = _outcome(redis_client, "live")
+    _start_anew(redis_client)
+    for name, made in delivered:
+        writers[name].write([made])
+    assert [_outcome(redis_client, name) for name in NAMESPACES] == [quiet, quiet]
+
+
+@runs_on_a_server
+@given(data=st.data(), taken=steps)
+def test_gates_commute_and_bear_repeating(
+    writers: dict[str, SignalWriter], redis_client: redis.Redis, data: st.DataObject, taken: list[Step]
+) -> None:
+    """Wipes and words on consent have one outcome in any order, with any repeats."""
+    gates = [made for made in _history(taken) if isinstance(made, GateWrite)]
+    shuffled = data.draw(st.permutations(gates + data.draw(st.lists(st.sampled_from(gates)) if gates else st.just([]))))
+    _start_anew(redis_client)
+    writers["live"].write(gates)
+    expected = _outcome(redis_client, "live")
+    _start_anew(redis_client)
+    writers["live"].write(shuffled)
+    assert _outcome(redis_client, "live") == expected
+
+
+@runs_on_a_server
+@given(data=st.data(), taken=steps)
+def test_in_any_order_nothing_old_and_nobody_wiped_comes_back(
+    writers: dict[str, SignalWriter], redis_client: redis.Redis, data: st.DataObject, taken: list[Step]
+) -> None:
+    """However deliveries are shuffled and repeated, after each one Redis holds nothing that it must not."""
+    history = _history(taken)
+    born = {_field_version(made): made.epoch_ms for made in history if isinstance(made, SignalWrite)}
+    extra = data.draw(st.lists(st.sampled_from(history), max_size=5)) if history else []
+    _start_anew(redis_client)
+    before: dict[str, str] = {}
+    for made in data.draw(st.permutations(history + extra)):
+        writers["live"].write([made])
+        gate, fields, _ = _outcome(redis_client, "live")
+        after = {name: value[6:30] for name, value in _texts(fields).items()}
+        epoch_ms, opted_out = int(str(gate)[:13]), str(gate)[13] == "x"
+        assert not opted_out or after.keys() == {"_status"}
+        assert opted_out or all(born[stored] == epoch_ms for stored in after.values())
+        assert all(after.get(name, "9") >= older for name, older in before.items())
+        before = after
+
+
+def _field_version(made: SignalWrite) -> str:
+    [(_, raw)] = made.fields
+    return raw[6:30].decode()
+
+
+def _texts(fields: object) -> dict[str, str]:
+    assert isinstance(fields, dict)
+    return fields

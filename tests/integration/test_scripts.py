@@ -1,0 +1,282 @@
+"""The two scripts on a real Redis: what a write may change, and that wipes and consent hold in every namespace."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import redis
+
+from connectors.redis_keys import RegionKeys
+from connectors.redis_sink import Mode, SignalWriter, Target
+from state.counters import SinkCounters
+from state.signals import GateWrite, decode_signal, version
+from tacit.embedded import EmbeddedRedis
+from tests.redis_server import BINARIES, free_port
+from tests.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal, write
+from tests.waiting import eventually
+
+KEYS = RegionKeys("eu")
+LIVE = KEYS.within("live").signals(USER)
+SHADOW = KEYS.within("shadow").signals(USER)
+GATE = KEYS.gate(USER)
+
+T1, T2, T3, T4 = (NOW_MS - HOUR_MS + 1000 * step for step in range(4))
+
+
+class Writers:
+    """A writer per namespace or mode, all on one server, with one set of counters."""
+
+    def __init__(self, url: str) -> None:
+        self.counters = SinkCounters()
+        self.live = self._open(Target(url, "eu", retry_for_s=1.0))
+        self.shadow = self._open(Target(url, "eu", "shadow", Mode.REPLAY, retry_for_s=1.0))
+        self.fill = self._open(Target(url, "eu", mode=Mode.FILL, retry_for_s=1.0))
+
+    def _open(self, target: Target) -> SignalWriter:
+        return SignalWriter(target, self.counters)
+
+    def close(self) -> None:
+        for writer in (self.live, self.shadow, self.fill):
+            writer.close()
+
+
+@pytest.fixture
+def writers(redis_url: str) -> Iterator[Writers]:
+    with closing(Writers(redis_url)) as opened:
+        yield opened
+
+
+def _stored(client: redis.Redis) -> dict[str, str]:
+    """Facet → version of what is stored in `live`."""
+    return {str(name): str(raw)[6:30] for name, raw in client.hgetall(LIVE).items()}
+
+
+def _stored_length(client: redis.Redis) -> str:
+    return decode_signal(client.hget(LIVE, "length") or "").value
+
+
+def _forget(at_ms: int) -> GateWrite:
+    return GateWrite(USER, epoch_ms=at_ms, consent_at_ms=0, opted_out=False)
+
+
+def _opt_out(at_ms: int) -> GateWrite:
+    return GateWrite(USER, epoch_ms=at_ms, consent_at_ms=at_ms, opted_out=True)
+
+
+class TestVersions:
+    """What is stored is only ever replaced by what is newer."""
+
+    def test_newer_replaces_older(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([write(("length", signal("concise", T1)))])
+        writers.live.write([write(("length", signal("detailed", T2)))])
+        assert _stored_length(redis_client) == "detailed"
+        assert (writers.counters.applied, writers.counters.stale) == (2, 0)
+
+    def test_older_and_equal_versions_are_stale(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([write(("length", signal("concise", T2, 5)))])
+        writers.live.write([write(("length", signal("detailed", T2, 5))), write(("length", signal("detailed", T1, 9)))])
+        assert _stored_length(redis_client) == "concise"
+        assert (writers.counters.applied, writers.counters.stale) == (1, 2)
+
+    def test_each_facet_is_judged_by_its_own_version(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([write(("length", signal("concise", T2)))])
+        writers.live.write([write(("length", signal("concise", T1)), ("tone", signal("formal", T1)))])
+        assert _stored(redis_client) == {"length": version(T2, 1), "tone": version(T1, 1)}
+
+    @pytest.mark.parametrize("order", [(T1, T2), (T2, T1)])
+    def test_same_facet_twice_in_one_call_keeps_the_newer(
+        self, writers: Writers, redis_client: redis.Redis, order: tuple[int, int]
+    ) -> None:
+        writers.live.write([write(*[("length", signal("concise", at_ms)) for at_ms in order])])
+        assert _stored(redis_client) == {"length": version(T2, 1)}
+
+    def test_fill_must_be_newer_in_event_time_not_only_in_count(
+        self, writers: Writers, redis_client: redis.Redis
+    ) -> None:
+        writers.live.write([write(("length", signal("concise", T2, 5)))])
+        writers.fill.write([write(("length", signal("concise", T2, 9)), ("tone", signal("formal", T1)))])
+        assert _stored(redis_client) == {"length": version(T2, 5), "tone": version(T1, 1)}
+        writers.fill.write([write(("length", signal("concise", T3, 1)))])
+        assert _stored(redis_client)["length"] == version(T3, 1)
+
+    @pytest.mark.parametrize("ahead", [b'{"v":"1-2"}', b'{"value":"concise"}', b"", b"not json"])
+    def test_malformed_version_writes_nothing(self, writers: Writers, redis_client: redis.Redis, ahead: bytes) -> None:
+        good = write(("tone", signal("formal", T1)))
+        writers.live.write([good._replace(fields=(*good.fields, ("length", ahead)))])
+        assert not redis_client.exists(LIVE)
+        assert writers.counters.malformed == 1
+
+    def test_version_ahead_of_the_clock_writes_nothing(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([write(("length", signal("concise", NOW_MS + HOUR_MS)))])
+        assert not redis_client.exists(LIVE)
+        assert writers.counters.malformed == 1
+
+    @pytest.mark.parametrize("epoch_ms", [NOW_MS + HOUR_MS, -1])
+    def test_impossible_epoch_writes_nothing(self, writers: Writers, redis_client: redis.Redis, epoch_ms: int) -> None:
+        writers.live.write([write(("length", signal("concise", T1)), epoch_ms=epoch_ms), _forget(epoch_ms)])
+        assert not redis_client.exists(LIVE, GATE)
+        assert writers.counters.malformed == 2
+
+
+class TestExpiry:
+    """Signals live for 30 days from the newest event, and for ever while one of them is the person's own setting."""
+
+    def test_counts_from_the_event_and_is_only_put_off(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([write(("length", signal("concise", NOW_MS - DAY_MS)))])
+        assert redis_client.pttl(LIVE) == pytest.approx(29 * DAY_MS, abs=60_000)
+        writers.live.write([write(("tone", signal("formal", NOW_MS - 10 * DAY_MS)))])
+        assert redis_client.pttl(LIVE) == pytest.approx(29 * DAY_MS, abs=60_000)
+        writers.live.write([write(("tone", signal("formal", NOW_MS)))])
+        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS, abs=60_000)
+
+    def test_what_would_have_expired_is_stale(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([write(("length", signal("concise", NOW_MS - 31 * DAY_MS)))])
+        assert not redis_client.exists(LIVE)
+        assert writers.counters.stale == 1
+
+    def test_old_pin_is_kept_for_ever(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([write(("length", signal("concise", NOW_MS - 99 * DAY_MS, source="user")))])
+        assert redis_client.pttl(LIVE) == -1
+
+    def test_expiry_goes_with_the_first_pin_and_comes_back_with_the_last(
+        self, writers: Writers, redis_client: redis.Redis
+    ) -> None:
+        writers.live.write([write(("tone", signal("formal", T1)))])
+        for facet in ("length", "format"):
+            writers.live.write([write((facet, signal("concise", T2, source="user")))])
+        assert redis_client.pttl(LIVE) == -1
+        writers.live.write([write(("length", signal("concise", T3)))])
+        assert redis_client.pttl(LIVE) == -1
+        writers.live.write([write(("format", signal("prose", T3)))])
+        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS - HOUR_MS, abs=60_000)
+
+    def test_stale_pin_does_not_take_the_expiry(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([write(("length", signal("concise", T2)))])
+        writers.live.write([write(("length", signal("concise", T1, source="user")), ("_profile", profile(T1)))])
+        assert redis_client.pttl(LIVE) > 0
+
+    def test_time_to_live_none_keeps_old_history(self, redis_url: str, redis_client: redis.Redis) -> None:
+        writer = SignalWriter(Target(redis_url, "eu", "films", Mode.REPLAY, ttl_ms=None), SinkCounters())
+        writer.write([write(("length", signal("concise", NOW_MS - 4000 * DAY_MS)))])
+        assert redis_client.pttl(KEYS.within("films").signals(USER)) == -1
+        writer.close()
+
+
+class TestWipes:
+    """What was learned before a wipe never comes back, in any namespace."""
+
+    def test_forget_clears_every_namespace(self, writers: Writers, redis_client: redis.Redis) -> None:
+        for writer in (writers.live, writers.shadow):
+            writer.write([write(("length", signal("concise", T1)))])
+        writers.live.write([_forget(T2)])
+        assert not redis_client.exists(LIVE, SHADOW)
+        assert redis_client.get(GATE) == f"{T2}-0000000000000"
+
+    def test_state_born_before_a_wipe_is_refused(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), epoch_ms=T1)])
+        assert not redis_client.exists(LIVE)
+        assert writers.counters.refused == 1
+
+    def test_signals_of_a_newer_epoch_wipe_and_raise_the_gate_and_keep_consent(
+        self, writers: Writers, redis_client: redis.Redis
+    ) -> None:
+        consent = GateWrite(USER, epoch_ms=0, consent_at_ms=T1, opted_out=False)
+        writers.live.write([consent, write(("tone", signal("formal", T1)))])
+        writers.live.write([write(("length", signal("concise", T3)), epoch_ms=T2)])
+        assert _stored(redis_client) == {"length": version(T3, 1)}
+        assert redis_client.get(GATE) == f"{T2}-{T1}"
+
+    def test_repeated_wipe_spares_what_came_after_it(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), epoch_ms=T2), _forget(T2)])
+        assert _stored(redis_client) == {"length": version(T3, 1)}
+
+    def test_wipe_reaches_a_namespace_that_the_raised_gate_had_missed(
+        self, writers: Writers, redis_client: redis.Redis
+    ) -> None:
+        writers.shadow.write([write(("length", signal("concise", T1)))])
+        writers.live.write([write(("length", signal("concise", T3)), epoch_ms=T2)])
+        writers.live.write([_forget(T2)])
+        assert not redis_client.exists(SHADOW)
+        assert _stored(redis_client) == {"length": version(T3, 1)}
+
+    def test_malformed_gate_refuses_signals_until_it_is_written_again(
+        self, writers: Writers, redis_client: redis.Redis
+    ) -> None:
+        redis_client.set(GATE, "whatever")
+        writers.live.write([write(("length", signal("concise", T1)))])
+        assert writers.counters.malformed == 1
+        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), epoch_ms=T2)])
+        assert _stored(redis_client) == {"length": version(T3, 1)}
+
+
+class TestConsent:
+    """Who opted out has a status and nothing else, until a newer word says yes."""
+
+    def test_opt_out_leaves_only_the_status_in_every_namespace(
+        self, writers: Writers, redis_client: redis.Redis
+    ) -> None:
+        for writer in (writers.live, writers.shadow):
+            writer.write([write(("length", signal("concise", T1)))])
+        writers.live.write([_opt_out(T2), write(("length", signal("concise", T3)), epoch_ms=T2)])
+        status = f'{{"v":"{T2}-0000000000","status":"opted_out"}}'
+        assert redis_client.hgetall(LIVE) == redis_client.hgetall(SHADOW) == {"_status": status}
+        assert redis_client.pttl(LIVE) == -1
+        assert redis_client.get(GATE) == f"{T2}x{T2}"
+        assert writers.counters.refused == 1
+
+    def test_opt_in_removes_the_status(self, writers: Writers, redis_client: redis.Redis) -> None:
+        opt_in = GateWrite(USER, epoch_ms=T2, consent_at_ms=T3, opted_out=False)
+        writers.live.write([_opt_out(T2), opt_in])
+        assert not redis_client.exists(LIVE)
+        writers.live.write([write(("length", signal("concise", T4)), epoch_ms=T2)])
+        assert _stored(redis_client) == {"length": version(T4, 1)}
+
+    def test_yes_alone_wipes_nothing(self, writers: Writers, redis_client: redis.Redis) -> None:
+        opt_in = GateWrite(USER, epoch_ms=0, consent_at_ms=T2, opted_out=False)
+        writers.live.write([write(("length", signal("concise", T1))), opt_in])
+        assert _stored(redis_client) == {"length": version(T1, 1)}
+
+    @pytest.mark.parametrize("consent_at_ms", [0, T1])
+    def test_forget_after_an_opt_out_does_not_opt_in(
+        self, writers: Writers, redis_client: redis.Redis, consent_at_ms: int
+    ) -> None:
+        writers.live.write([_opt_out(T2), GateWrite(USER, T3, consent_at_ms, opted_out=False)])
+        assert redis_client.get(GATE) == f"{T3}x{T2}"
+        assert redis_client.hkeys(LIVE) == ["_status"]
+
+    def test_of_two_words_at_the_same_time_no_counts(self, writers: Writers, redis_client: redis.Redis) -> None:
+        opt_in = GateWrite(USER, epoch_ms=0, consent_at_ms=T2, opted_out=False)
+        writers.live.write([opt_in, _opt_out(T2), opt_in])
+        assert redis_client.hkeys(LIVE) == ["_status"]
+
+
+@pytest.mark.parametrize("gate", [_forget(T2), _opt_out(T2), GateWrite(USER, 0, T2, opted_out=False)])
+def test_gates_are_written_when_redis_is_out_of_memory(
+    writers: Writers, redis_client: redis.Redis, gate: GateWrite
+) -> None:
+    """A wipe must work when nothing else does."""
+    writers.live.write([write(("length", signal("concise", T1)))])
+    redis_client.config_set("maxmemory", 1)
+    try:
+        writers.live.write([gate])
+    finally:
+        redis_client.config_set("maxmemory", 0)
+    flag = "x" if gate.opted_out else "-"
+    assert redis_client.get(GATE) == f"{gate.epoch_ms:013d}{flag}{gate.consent_at_ms:013d}"
+
+
+@pytest.mark.parametrize("binary", BINARIES.values(), ids=BINARIES)
+def test_scripts_run_in_a_cluster(binary: Path) -> None:
+    """All keys of a call are in one slot and declared, so Redis Cluster takes it."""
+    port = free_port(below=55_535)  # the cluster bus listens 10,000 above
+    options = ("--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes")
+    with EmbeddedRedis(binary, options) as server, redis.Redis.from_url(server.url, protocol=2) as client:
+        client.execute_command("CLUSTER", "ADDSLOTS", *range(16_384))
+        eventually(
+            lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok", within_s=5, what="the slots"
+        )
+        with closing(Writers(f"redis://127.0.0.1:{port}")) as writers:
+            writers.shadow.write([write(("length", signal("concise", T1)))])
+            writers.live.write([_opt_out(T2), write(("length", signal("concise", T3)), epoch_ms=T2)])
+        assert client.hkeys(LIVE) == client.hkeys(SHADOW) == [b"_status"]
