@@ -76,6 +76,7 @@ class FilesPartition(StatefulSourcePartition[Record, Snapshot]):
 
     def next_batch(self) -> list[Record]:
         """Return the next lines, never of two files at once."""
+        self._counters.reads_again(time.monotonic())
         if self._stop.is_set():
             raise StopIteration
         while not (records := self._read()):
@@ -99,6 +100,7 @@ class FilesPartition(StatefulSourcePartition[Record, Snapshot]):
 
     def snapshot(self) -> Snapshot:
         """Return the place of the next line."""
+        self._counters.stopped(time.monotonic())
         byte, line, size, head = self._file.position
         return self._index, (byte, line, size, head)
 

@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -42,7 +43,7 @@ class CheckedProducer:
         limits = {
             "delivery_timeout_ms": delivery_ms,
             "max_block_ms": delivery_ms,
-            "request_timeout_ms": min(REQUEST_MS, delivery_ms),
+            "request_timeout_ms": min(REQUEST_MS, delivery_ms // 2),  # room for a second try
         }
         self._on_their_way: deque[Any] = deque()
         self._producer = KafkaProducer(**common_options(tuple(servers)) | _OPTIONS | limits)
@@ -63,16 +64,14 @@ class CheckedProducer:
             raise self._failure(error, topic) from error
         self._on_their_way.append(future)
         if len(self._on_their_way) > _MAX_IN_FLIGHT:
-            self._settle(_MAX_IN_FLIGHT // 2, monotonic() + self._delivery_s)
+            self._settle(_MAX_IN_FLIGHT // 2)
 
     def flush(self) -> None:
-        """Return when all that was sent is acknowledged, or raise `SinkError`."""
-        deadline = monotonic() + self._delivery_s
-        try:
-            self._producer.flush(self._delivery_s)
-        except KafkaError as error:
-            raise self._failure(error) from error
-        self._settle(0, deadline)
+        """Return when all that was sent is acknowledged, or raise `SinkError`.
+
+        kafka-python's own flush raises nothing for failed sends, and fails where it had to split a batch; futures tell.
+        """
+        self._settle(0)
 
     def require(self, topic: str) -> None:
         """Raise `SinkError` unless a broker answers and has the topic."""
@@ -86,7 +85,7 @@ class CheckedProducer:
         try:
             self.flush()
         finally:
-            self._producer.close(0)
+            self._let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -97,15 +96,20 @@ class CheckedProducer:
         if kind is None:
             self.close()
         else:
-            self._producer.close(0)
+            self._let_go()
 
-    def _settle(self, left: int, deadline: float) -> None:
+    def _settle(self, left: int) -> None:
         """Check the oldest until `left` are on their way."""
+        deadline = monotonic() + self._delivery_s
         while len(self._on_their_way) > left:
             try:
                 self._on_their_way.popleft().get(max(0.0, deadline - monotonic()))
             except KafkaError as error:
                 raise self._failure(error) from error
+
+    def _let_go(self) -> None:
+        with suppress(KafkaError):  # records left over after an error, which is what the caller hears of
+            self._producer.close(0)
 
     def _failure(self, error: KafkaError, topic: str | None = None) -> SinkError:
         where = f"the Kafka topic {topic}" if topic else "Kafka"

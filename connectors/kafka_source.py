@@ -87,6 +87,7 @@ class KafkaPartition(StatefulSourcePartition[Record, Position]):
 
     def next_batch(self) -> list[Record]:
         """Return the records that are there; end at the stop offset, or when asked to."""
+        self._counters.reads_again(monotonic())
         if self._stop.is_set() or self._lane.ended:
             raise StopIteration
         self._pump.start()
@@ -105,6 +106,7 @@ class KafkaPartition(StatefulSourcePartition[Record, Position]):
 
     def snapshot(self) -> Position:
         """Return where to go on, and where to stop."""
+        self._counters.stopped(monotonic())
         return self._lane.position
 
     def close(self) -> None:

@@ -55,8 +55,9 @@ _CODE_OF_CLASS: tuple[tuple[type[redis.RedisError], str], ...] = (
 )
 _pack = cast("Callable[[Command], bytes]", hiredis.pack_command)  # its stub knows tuples of one word only
 
-# Redis 6.2 wraps what a command inside a script was refused with: "ERR Error running script …: -OOM command not …".
-_WRAPPED_CODE = re.compile(r"^(?!ERR )[A-Z]+\b|(?<=-)[A-Z]{3,}\b")
+# "WRONGTYPE Operation against …"; Redis 6.2 wraps what a script's command was refused with:
+# "Error running script (call to f_…): @user_script:9: @user_script: 9: -OOM command not allowed …".
+_CODE = re.compile(r"(?:^|@user_script: ?\d+: -?)([A-Z]{3,})\b")
 
 
 def error_code(error: redis.RedisError) -> str:
@@ -72,8 +73,8 @@ def error_code(error: redis.RedisError) -> str:
     for kind, code in _CODE_OF_CLASS:
         if isinstance(error, kind):
             return code
-    found = _WRAPPED_CODE.search(str(error))
-    return found[0] if found else "ERR"
+    found = _CODE.search(str(error))
+    return found[1] if found else "ERR"
 
 
 class RedisClient:
@@ -97,6 +98,13 @@ class RedisClient:
     def close(self) -> None:
         """Close the connection."""
         self._connection.disconnect()
+
+    def ask(self, command: Command) -> Reply:
+        """Return the reply to one command, which must bear repeating; SinkError, as `deliver`, for any error."""
+        [reply] = self.deliver([command], [None])
+        if isinstance(reply, redis.RedisError):
+            raise SinkError(f"Redis refuses {command[0]!r} on {command[1]!r}: {error_code(reply)}")
+        return reply
 
     def deliver(self, commands: Sequence[Command], owners: Sequence[Hashable]) -> list[Reply]:
         """Send commands in one pipeline until each has a reply that stands.

@@ -153,10 +153,9 @@ class SignalWriter:
     def _look_for_namespaces(self) -> bool:
         """Register our namespace, and say whether there are others that we did not know; now we do."""
         known, key = self._namespaces, self._keys.namespaces
-        [names] = self._client.deliver([(b"SMEMBERS", key)], [None])
-        registered = {name.decode() for name in cast("list[bytes]", names)}
+        registered = {name.decode() for name in cast("list[bytes]", self._client.ask(("SMEMBERS", key)))}
         if self._target.namespace not in registered:  # asked first: out of memory, Redis refuses even an idle SADD
-            self._client.deliver([(b"SADD", key, self._target.namespace)], [None])
+            self._client.ask(("SADD", key, self._target.namespace))
         self._registered = True
         self._namespaces = known | registered
         return self._namespaces != known

@@ -44,6 +44,11 @@ class Member:
     counters: Counters
     failure: Failure | None = None
 
+    @property
+    def was_stopped(self) -> bool:
+        """It was ended by SIGTERM."""
+        return self.process.exitcode == -signal.SIGTERM
+
 
 def run_cluster(job: Job, recovery: Path | None, report: Callable[[Counters], None]) -> Counters:
     """Run `settings.processes` processes until all have ended, and return the sum of what they counted.
@@ -54,16 +59,19 @@ def run_cluster(job: Job, recovery: Path | None, report: Callable[[Counters], No
         TacitError: what the first process that could say so failed of.
     """
     addresses = _free_addresses(job.settings.processes)
-    with ExitStack() as stack:
-        members = [
-            stack.enter_context(_member(job, Place(number, addresses), recovery)) for number in range(len(addresses))
-        ]
-        stack.enter_context(_passing_on_signals(members))
+    members: list[Member] = []
+    with _passing_on_signals(members) as asked, ExitStack() as stack:
+        for number in range(len(addresses)):
+            members.append(stack.enter_context(_member(job, Place(number, addresses), recovery)))
+        if asked:
+            _stop(members)
         _follow(members, report)
     if failures := [member.failure for member in members if member.failure]:
         raise failures[0].error()
-    if died := [f"process {n} ended with {m.process.exitcode}" for n, m in enumerate(members) if m.process.exitcode]:
-        raise TacitError(f"{'; '.join(died)} (a negative number is a signal)")
+    # A process that is asked to stop before it listens for that ends by the signal itself, with nothing begun.
+    died = [member for member in members if member.process.exitcode and not (asked and member.was_stopped)]
+    if died:
+        raise TacitError("; ".join(f"{m.process.name} ended with {m.process.exitcode}" for m in died))
     return Counters.total(member.counters for member in members)
 
 
@@ -108,7 +116,7 @@ def _member(job: Job, place: Place, recovery: Path | None) -> Iterator[Member]:
 
 def _run_member(job: Job, place: Place, recovery: Path | None, pipe: Connection, parent: int) -> None:
     die_with(parent)
-    configure(job.settings.log_level)
+    configure(job.log_level)
     try:
         run_worker(job, place, recovery, pipe.send)
     except ConfigurationError as error:
@@ -128,16 +136,23 @@ def _free_addresses(count: int) -> tuple[str, ...]:
         return tuple(f"127.0.0.1:{one.getsockname()[1]}" for one in sockets)
 
 
+def _stop(members: Sequence[Member]) -> None:
+    for member in members:
+        member.process.terminate()
+
+
 @contextmanager
-def _passing_on_signals(members: Sequence[Member]) -> Iterator[None]:
-    def pass_on(_number: int, _frame: FrameType | None) -> None:
-        for member in members:
-            if member.process.is_alive() and member.process.pid:
-                os.kill(member.process.pid, signal.SIGTERM)
+def _passing_on_signals(members: Sequence[Member]) -> Iterator[list[int]]:
+    """Pass SIGTERM and SIGINT on to the members there are, and give the list of those that came."""
+    asked: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        _stop(members)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

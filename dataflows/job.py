@@ -22,6 +22,8 @@ from state.records import Record, Reject
 
 Files = tuple[Path, ...]
 
+LIVE_METRICS = "127.0.0.1:9464"
+
 
 def parse_source(words: Sequence[str]) -> TopicAddress | Files:
     """Read a source as people write it: one `kafka://HOST:PORT/TOPIC`, or files.
@@ -48,6 +50,16 @@ class Job:
     def source_name(self) -> str:
         """What a state folder remembers of the source: a topic, or that it was files."""
         return f"topic {self.source.topic}" if isinstance(self.source, TopicAddress) else "files"
+
+    @property
+    def metrics(self) -> str:
+        """HOST:PORT of the first process's metrics, or `off`."""
+        return self.settings.metrics or ("off" if self.bounded else LIVE_METRICS)
+
+    @property
+    def log_level(self) -> str:
+        """What is logged, at least."""
+        return self.settings.log_level or ("warning" if self.bounded else "info")
 
     def make_source(self, stop: Event, counters: SourceCounters) -> Source[Record]:
         """Return the source; setting `stop` ends it in an orderly way."""

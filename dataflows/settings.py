@@ -68,9 +68,13 @@ class Settings(BaseSettings):
     """Days that a signal lives after its event; None (written `none`): for ever."""
     lateness: Annotated[float, Field(gt=0, le=24 * 90)] = 24
     """Hours by which an event may be older than the person's newest one."""
-    metrics: Annotated[str, Field(pattern=r"^(off|[^:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})$")] = "127.0.0.1:9464"
-    """HOST:PORT of /metrics and /healthz of the first process, the others on the ports behind it; or `off`."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics: Annotated[str, Field(pattern=r"^(off|[^:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})$")] | None = None
+    """HOST:PORT of /metrics and /healthz of the first process, the others on the ports behind it; or `off`.
+
+    None: 127.0.0.1:9464 for a live run, off for a replay.
+    """
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+    """None: info for a live run, warning for anything else."""
 
     @classmethod
     def settings_customise_sources(

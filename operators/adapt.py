@@ -31,9 +31,14 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
         self._count_users()
 
     def on_batch(self, values: list[list[bytes]]) -> tuple[list[Write | Reject], bool]:
-        """Take in the observations in order."""
+        """Take in the observations in order, and return what is to be written and what is rejected."""
+        touched, rejects = self.observe(values)
+        return [*self.take_writes(touched), *rejects], StatefulBatchLogic.RETAIN
+
+    def observe(self, values: list[list[bytes]]) -> tuple[dict[bytes, UserState], list[Reject]]:
+        """Take in the observations, and return the people they changed, and the rejects."""
         touched: dict[bytes, UserState] = {}
-        rejects: list[Write | Reject] = []
+        rejects: list[Reject] = []
         outcomes = self._counters.outcomes
         for packed in values:
             for data in packed:
@@ -46,11 +51,15 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
                 outcomes[outcome] += 1
                 if outcome is Outcome.ACCEPTED:
                     touched[o.user] = state
-        out = [write for user, state in touched.items() for write in state.take_writes(user, self._rules.catalogue)]
         for user, state in touched.items():
             self._store.put(user, state)
         self._count_users()
-        return [*out, *rejects], StatefulBatchLogic.RETAIN
+        return touched, rejects
+
+    def take_writes(self, touched: dict[bytes, UserState]) -> list[Write]:
+        """Return what is news of these people, put into words."""
+        catalogue = self._rules.catalogue
+        return [write for user, state in touched.items() for write in state.take_writes(user, catalogue)]
 
     def _count_users(self) -> None:
         self._counters.users += len(self._store) - self._counted_users

@@ -56,6 +56,19 @@ class SourceCounters:
     """`time.monotonic()` of the last progress: records handed on, or a reachable source with nothing to read."""
     commit_stalls: Histogram = field(default_factory=Histogram)
     """Seconds from taking a source's snapshot to its next read: what a checkpoint stops the stream for."""
+    stopped_at: float | None = None
+    """`time.monotonic()` of a snapshot after which nothing was read yet."""
+
+    def stopped(self, at: float) -> None:
+        """Note that a snapshot is taken; of several partitions the first counts."""
+        if self.stopped_at is None:
+            self.stopped_at = at
+
+    def reads_again(self, at: float) -> None:
+        """Note that the source is asked for records; after a snapshot this ends the stall."""
+        if self.stopped_at is not None:
+            self.commit_stalls.add(at - self.stopped_at)
+            self.stopped_at = None
 
 
 @dataclass(slots=True)
@@ -99,7 +112,7 @@ class Counters:
     events: EventCounters = field(default_factory=EventCounters)
     sink: SinkCounters = field(default_factory=SinkCounters)
     cpu_s: float = 0.0
-    """User and system time the process has spent, its start included."""
+    """User and system time of the run, without what starting Python and importing took."""
 
     @classmethod
     def total(cls, processes: Iterable["Counters"]) -> "Counters":

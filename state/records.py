@@ -58,10 +58,10 @@ class Reject(NamedTuple):
     """When it was turned away."""
 
     def place(self) -> dict[str, str | int]:
-        """Where the record stands, by the contract's names."""
+        """Where the record stands, by the contract's names; bytes of a file's name that are no UTF-8 are escaped."""
         if isinstance(self.origin, KafkaOrigin):
             return {**self.origin._asdict(), "offset": self.position}
-        return {**self.origin._asdict(), "line": self.position}
+        return {"file": self.origin.file.encode(errors="backslashreplace").decode(), "line": self.position}
 
     def to_json(self) -> bytes:
         """Return the reject as the contract writes it: one JSON object, without the record.

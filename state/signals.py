@@ -122,8 +122,6 @@ class SignalWrite(NamedTuple):
     """Time of the wipe that the writing state was born under; 0: none."""
     at_ms: int
     """Event time that caused the write; the time to live counts from here."""
-    pinned: bool
-    """The person has a pin: the hash does not expire."""
     fields: tuple[tuple[str, bytes], ...]
     """(facet or `_profile`, JSON), the version being the JSON's first member; no field twice."""
 

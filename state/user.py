@@ -325,9 +325,8 @@ class UserState:
             writes.append(GateWrite(user, self.epoch_ms, self.consent_at_ms, self.opted_out))
             self.gate_changed = False
         if self.pending or self.pending_profile:
-            pinned = any(map(self.is_pinned, self.pins))
             fields = tuple(self._take_fields(catalogue))
-            writes.append(SignalWrite(user, self.epoch_ms, self.pending_at_ms, pinned, fields))
+            writes.append(SignalWrite(user, self.epoch_ms, self.pending_at_ms, fields))
         return writes
 
     def _take_fields(self, catalogue: Catalogue) -> Iterator[tuple[str, bytes]]:

@@ -22,6 +22,9 @@ Status = Literal["fresh", "aged", "absent", "opted_out", "unavailable", "unknown
 MAX_PROMPT = 600
 """Characters of `Choice.prompt`."""
 
+_DRAW_BYTES = 6
+_DRAWS = 2 ** (8 * _DRAW_BYTES)
+
 
 class Followed(TypedDict):
     """One entry of an event's `acted_on`, as the contract writes it."""
@@ -109,9 +112,8 @@ class Adaptation:
             explore = 0.0 if facet.multiple else greedy.explore
             others = [value for value in facet.values if value != greedy.value]
             drawn = _draw(unit, name)
-            if drawn < explore:
-                other = others[int(drawn / explore * len(others))]
-                yield name, other, greedy.version, explore / len(others)
+            if drawn < explore * _DRAWS:
+                yield name, others[drawn % len(others)], greedy.version, explore / len(others)
             else:
                 yield name, greedy.value, greedy.version, 1.0 - explore
 
@@ -129,7 +131,7 @@ def _suggested(signal: Signal) -> str | None:
     return signal.default if signal.tier == "default" else signal.value
 
 
-def _draw(unit: str, facet: str) -> float:
-    """Return a number in [0, 1) that is the same for the same unit and facet, in every process."""
-    drawn = blake2b(f"{unit}\0{facet}".encode("utf-8", "surrogatepass"), digest_size=6).digest()
-    return int.from_bytes(drawn, "big") / 2**48
+def _draw(unit: str, facet: str) -> int:
+    """Return a number below `_DRAWS` that is the same for the same unit and facet, in every process."""
+    drawn = blake2b(f"{unit}\0{facet}".encode("utf-8", "surrogatepass"), digest_size=_DRAW_BYTES).digest()
+    return int.from_bytes(drawn, "big")

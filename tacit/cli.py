@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -39,14 +39,10 @@ Sources = Annotated[list[str], typer.Argument(metavar="SOURCE", help="FILE… or
 
 
 @contextmanager
-def _settings(context: typer.Context, **defaults: Any) -> Iterator[Settings]:
-    """Give the settings of a command, with the embedded Redis running if they ask for one.
-
-    `defaults` are the command's own, below what its flags say.
-    """
-    given = {name: value for name, value in context.params.items() if value is not None}
-    settings = load({name: value for name, value in (defaults | given).items() if name in Settings.model_fields})
-    configure(settings.log_level)
+def _settings(context: typer.Context) -> Iterator[Settings]:
+    """Give the settings of a command, with the embedded Redis running if they ask for one."""
+    settings = load({name: value for name, value in context.params.items() if name in Settings.model_fields})
+    configure(settings.log_level or "warning")
     if not settings.embedded:
         yield settings
         return
@@ -78,7 +74,9 @@ def run(  # the options carry their own help
         topic = parse_source(source)
         if not isinstance(topic, TopicAddress):
             raise ConfigurationError(["source: run reads kafka://HOST:PORT/TOPIC; files are for replay"])
-        run_live(Job(settings, topic, bounded=False))
+        job = Job(settings, topic, bounded=False)
+        configure(job.log_level)
+        run_live(job)
 
 
 @app.command()
@@ -102,7 +100,7 @@ def replay(
     json: options.Json = False,
 ) -> None:
     """Run over history: files, or a Kafka topic up to its end now, with the dataflow that `run` uses."""
-    with _settings(context, metrics="off") as settings:
+    with _settings(context) as settings:
         job = Job(settings, parse_source(source), bounded=True)
         with console.progress(job.source, hidden=json) as report:
             done = run_replay(job, report)

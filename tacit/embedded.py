@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from state.errors import ConfigurationError, TacitError
 
@@ -67,7 +69,7 @@ class EmbeddedRedis:
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="tacit-redis-"))
         try:
-            self._process = _spawn(self._command())
+            self._process = _spawn(self._command(), self._log)
             self._await_ready(self._process)
         except BaseException:
             self._stop()
@@ -82,12 +84,12 @@ class EmbeddedRedis:
     def _command(self) -> list[str]:
         listen = ["--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         forget = ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
-        place = ["--daemonize", "no", "--dir", str(self.socket.parent), "--logfile", str(self._log)]
+        place = ["--daemonize", "no", "--dir", str(self.socket.parent)]
         return [str(self._binary), *listen, *forget, *place, *self._options]
 
     def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline_s = time.monotonic() + START_TIMEOUT_S
-        with redis.Redis.from_url(self.url) as client:
+        with redis.Redis.from_url(self.url, protocol=2, retry=Retry(NoBackoff(), 0)) as client:
             while not _answers(client):
                 if process.poll() is not None or time.monotonic() > deadline_s:
                     raise TacitError(f"embedded Redis: {self._binary} did not start: {self._log_tail()}")
@@ -133,7 +135,7 @@ def _answers(client: redis.Redis) -> bool:
         return False
 
 
-def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
+def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     """Start the server from a thread that lives as long as the server does.
 
     Linux sends the parent-death signal when the *thread* that forked ends (prctl(2), PR_SET_PDEATHSIG), so a
@@ -144,9 +146,14 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
 
     def own() -> None:
         try:
-            process = subprocess.Popen(  # noqa: S603 - the binary is ours or was named by whoever runs us
-                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_die_with_parent()
-            )
+            with log.open("wb") as output:
+                process = subprocess.Popen(  # noqa: S603 - the binary is ours or was named by whoever runs us
+                    command,
+                    stdout=output,
+                    stderr=output,
+                    process_group=0,  # Ctrl-C is for us: whoever still writes needs the server
+                    preexec_fn=_die_with_parent(),
+                )
         except OSError as error:
             started.append(error)
             return
@@ -167,11 +174,11 @@ def _die_with_parent() -> Callable[[], None] | None:
     """Return what the child does before it becomes the server: ask the kernel for SIGKILL when we end."""
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(None)  # loaded before the fork: the child of a threaded process must not take locks
+    prctl = ctypes.CDLL(None).prctl  # found before the fork: the child of a threaded process must not take locks
     parent = os.getpid()
 
     def bind() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # we ended between the fork and the call above
             os._exit(1)
 

@@ -4,9 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from hypothesis import settings
 
 from tacit.embedded import EmbeddedRedis
 from tests.redis_server import BINARIES
+
+settings.register_profile("tacit", deadline=None)  # other work on the machine makes no test slow
+settings.load_profile("tacit")
 
 
 @pytest.fixture(scope="session", params=BINARIES)

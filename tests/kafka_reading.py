@@ -16,7 +16,7 @@ import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.recovery import RecoveryConfig, init_db_dir
-from bytewax.testing import run_main
+from bytewax.testing import cluster_main, run_main
 
 from connectors.kafka_settings import Start, TopicAddress
 from connectors.kafka_source import KafkaSource
@@ -57,11 +57,15 @@ class Reading:
             init_db_dir(state, 1)
 
     def bounded(
-        self, start: str = "earliest", after_batch: Callable[[list[Record]], object] = lambda _: None
+        self,
+        start: str = "earliest",
+        *,
+        after_batch: Callable[[list[Record]], object] = lambda _: None,
+        workers: int = 1,
     ) -> list[Record]:
         """Read up to the end."""
         sink = Watched(after_batch)
-        self._run(self.source(start, bounded=True), sink)
+        self._run(self.source(start, bounded=True), sink, workers)
         return sink.records
 
     def live(self, start: str = "earliest", *, until: Callable[[list[Record]], object]) -> list[Record]:
@@ -80,12 +84,19 @@ class Reading:
             self._address, start=Start.parse(start), bounded=bounded, stop=self.stop, counters=self.counters
         )
 
-    def _run(self, source: KafkaSource, sink: Watched) -> None:
+    def _run(self, source: KafkaSource, sink: Watched, workers: int = 1) -> None:
         watchdog = Timer(GIVE_UP_S, self.stop.set)
         watchdog.start()
         recovery = None if self._state is None else RecoveryConfig(str(self._state))
         try:
-            run_main(_flow(source, sink), epoch_interval=timedelta(0), recovery_config=recovery)
+            cluster_main(
+                _flow(source, sink),
+                [],
+                0,
+                epoch_interval=timedelta(0),
+                recovery_config=recovery,
+                worker_count_per_proc=workers,
+            )
         finally:
             watchdog.cancel()
 

@@ -9,12 +9,12 @@ import pytest
 from connectors import kafka_pump
 from state.errors import SourceError
 from state.records import Record
-from tests.kafka_broker import Broker
+from tests.kafka_broker import KAFKA_TEST, Broker
 from tests.kafka_reading import Reading, refused, values
 from tests.kafka_topics import Kafka
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.kafka
+pytestmark = KAFKA_TEST
 
 
 def numbered(first: int, last: int) -> list[bytes]:

@@ -4,14 +4,15 @@ from time import monotonic
 
 import pytest
 
-from connectors import kafka_lane, kafka_offsets, kafka_pump
+from connectors import kafka_lane, kafka_offsets, kafka_pump, kafka_settings
 from connectors.kafka_lane import SLICE_MS
 from state.errors import SourceError
 from state.records import KafkaOrigin, Record
+from tests.kafka_broker import KAFKA_TEST
 from tests.kafka_reading import Reading, refused, values
 from tests.kafka_topics import Kafka
 
-pytestmark = pytest.mark.kafka
+pytestmark = KAFKA_TEST
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -74,8 +75,10 @@ def test_unknown_topic_is_refused(kafka: Kafka) -> None:
         Reading(kafka, "no-such-topic").bounded()
 
 
+@pytest.mark.usefixtures("refused_connections")
 def test_absent_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start-up without a broker ends in time and names the address."""
+    monkeypatch.setattr(kafka_settings, "CONNECT_MS", 1000)
     monkeypatch.setattr(kafka_offsets, "CONNECT_MS", 1000)
     with refused(SourceError, "kafka://127.0.0.1:1/events: no answer within 1 s"):
         Reading(Kafka("127.0.0.1:1"), "events").bounded()
@@ -152,3 +155,14 @@ def test_idle_source_at_the_end_counts_as_progress(kafka: Kafka, monkeypatch: py
         assert monotonic() < began + 10, "no progress was counted"
 
     partition.close()
+
+
+def test_workers_of_one_process_share_the_pump(kafka: Kafka) -> None:
+    """Two worker threads read all partitions once; the first to finish does not end the other's reading."""
+    topic = kafka.create_topic(4)
+    for partition in range(4):
+        kafka.produce(topic, numbered(2000 if partition % 2 else 5), partition=partition)
+
+    records = Reading(kafka, topic).bounded(workers=2)
+
+    assert [len(values(records, partition)) for partition in range(4)] == [5, 2000, 5, 2000]

@@ -1,0 +1,60 @@
+# Needs Python 3.11 or 3.12 with pip, and make; everything else comes into .venv and .cache. `make help` lists the targets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint kafka bench schemas lock clean
+
+help:  ## Say what there is
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+install: $(INSTALLED)  ## Make .venv with the locked dependencies and this project; again only when they changed
+
+demo: install  ## Simulate a Copilot deployment and show what it then knows of people
+	@$(BIN)/tacit demo
+
+test: install lint kafka  ## Lint, then run every test, on a real Kafka and a real Redis
+	@$(BIN)/python -m pytest
+
+lint: install  ## Check style, formatting, types and who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+# Without a broker the tests that need one are skipped and say so; TACIT_REQUIRE_KAFKA=1 makes that a failure.
+kafka: install
+	@test -n "$$TACIT_TEST_KAFKA" || $(BIN)/python -m tests.kafka_broker install || test "$$TACIT_REQUIRE_KAFKA" != 1
+
+bench: install  ## Measure what an event costs, step by step
+	@$(BIN)/python -m benchmarks.cost
+
+schemas: install  ## Renew docs/schema from the types
+	@$(BIN)/python -m tacit.schemas docs/schema
+
+# The second lock is the part of the first that a worker's image installs.
+LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock"
+lock:  ## Renew the locks with the newest versions that pyproject.toml allows
+	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/getting-started/installation/"; exit 1; }
+	@$(LOCK) --upgrade --extra dev pyproject.toml --output-file requirements.lock
+	@$(LOCK) --extra worker --constraint requirements.lock pyproject.toml --output-file requirements-worker.lock
+
+clean:  ## Remove everything that make has made
+	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip comes from outside, as Debian's Python cannot put it into an environment: it lacks ensurepip.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null || { \
+		echo "Tacit needs Python 3.11 or 3.12, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing):" \
+			"name another, as in make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing into .venv (a minute or so)"
+	@$(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
+		--require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

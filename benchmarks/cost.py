@@ -1,0 +1,199 @@
+"""CPU per event of the whole path and of each stage, beside the same job in stock operators, in the same run.
+
+    python -m benchmarks.cost [--users N] [--turns N] [--stock-events N] [--json]
+
+CPU is user and system time of our processes, without starting Python and without the Redis server. Stages are timed
+one by one on the same stream; what the engine adds is the whole path less its stages.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from threading import Event
+from time import perf_counter, process_time
+
+from bytewax.testing import run_main
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.apart import apart
+from benchmarks.machine import machine, peak_mb
+from benchmarks.stock import build_stock
+from connectors.file_source import FileSource, FilesPartition
+from connectors.redis_sink import Mode, RedisSink, SignalWriter, Target
+from dataflows.job import Job
+from dataflows.logs import configure
+from dataflows.replay import replay
+from dataflows.settings import load
+from operators.adapt import Adapt
+from operators.parse import Parser
+from state.catalogue import Catalogue
+from state.counters import Counters
+from state.records import Record, Reject
+from state.signals import Write
+from state.store import ShardStore
+from state.user import Rules
+from tacit.embedded import EmbeddedRedis
+from tacit.simulate import Scenario, simulate
+from tacit.simulate.output import write_events
+
+SECRET = b"0123456789abcdef"
+SHARDS = 16
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One measurement."""
+
+    what: str
+    events: int
+    cpu_us: float
+    """Per event."""
+    wall_s: float
+    peak_mb: float
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="tacit-bench-") as folder:
+        stream = Path(folder) / "events.jsonl"
+        _write_stream(stream, options.users, options.turns)
+        short = Path(folder) / "short.jsonl"
+        with stream.open("rb") as lines:
+            short.write_bytes(b"".join(islice(lines, options.stock_events)))
+        whole = [apart(_whole_path, stream, 1), apart(_whole_path, stream, 2)]
+        stages = apart(_stages, stream)
+        same_short = apart(_whole_path, short, 1)
+        stock = apart(_stock, short)
+    if options.json:
+        print(json.dumps({"machine": machine(), "costs": [asdict(c) for c in (*whole, *stages, same_short, stock)]}))
+        return
+    _print(whole, stages, same_short, stock)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__.split("\n")[0])
+    parser.add_argument("--users", type=int, default=2000)
+    parser.add_argument("--turns", type=int, default=60_000)
+    parser.add_argument("--stock-events", type=int, default=15_000, help="events for the comparison, which is slow")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def _write_stream(path: Path, users: int, turns: int) -> None:
+    simulation = simulate(Scenario(end_ms=time.time_ns() // 1_000_000, users=users, turns=turns))
+    write_events(simulation.events, str(path))
+
+
+def _whole_path(stream: Path, processes: int) -> Cost:
+    """Run the product as `tacit replay` does: file to Redis, no recovery."""
+    configure("error")
+    with EmbeddedRedis() as server:
+        flags = {"embedded": True, "redis": server.url, "ttl": "none", "metrics": "off", "processes": processes}
+        settings = load(flags | {"rejects": str(stream.with_name("rejects.jsonl")), "log_level": "error"})
+        done = replay(Job(settings, (stream,), bounded=True), lambda _: None)
+    read = done.counters.source.records
+    name = "file to Redis, 1 process" if processes == 1 else f"file to Redis, {processes} processes"
+    return Cost(name, read, done.counters.cpu_s / read * 1e6, done.wall_s, peak_mb())
+
+
+class _Clock:
+    """Adds up CPU time by stage."""
+
+    def __init__(self) -> None:
+        self.cpu_s: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        before = process_time()
+        yield
+        self.cpu_s[name] = self.cpu_s.get(name, 0.0) + process_time() - before
+
+
+def _stages(stream: Path) -> list[Cost]:
+    """Do the whole job stage by stage, batch by batch, without the engine."""
+    counters, clock, catalogue = Counters(), _Clock(), Catalogue.load()
+    parser = Parser(catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters.events)
+    rules = Rules(catalogue, ttl_ms=None)
+    shards: dict[str, Adapt] = {}
+    source = FileSource([stream], stop=Event(), counters=counters.source, batch_size=BATCH)
+    lines = source.build_part("source", "files", None)
+    with EmbeddedRedis() as server:
+        writer = SignalWriter(Target(server.url, "eu", mode=Mode.FILL, ttl_ms=None), counters.sink)
+        while batch := _next_batch(lines, clock):
+            with clock.stage("parse, validate, group"):
+                groups = [group for group in parser(batch) if not isinstance(group, Reject)]
+            writes: list[Write] = []
+            for key, packed in groups:
+                if key not in shards:
+                    shards[key] = Adapt(ShardStore(catalogue, SHARDS), rules, counters.events)
+                with clock.stage("observe"):
+                    touched, _ = shards[key].observe([packed])
+                with clock.stage("encode"):
+                    writes += shards[key].take_writes(touched)
+            with clock.stage("Redis write"):
+                writer.write(writes)
+    read = counters.source.records
+    return [Cost(f"  {name}", read, cpu_s / read * 1e6, 0.0, 0.0) for name, cpu_s in clock.cpu_s.items()]
+
+
+def _next_batch(lines: FilesPartition, clock: _Clock) -> list[Record]:
+    with clock.stage("read"):
+        try:
+            return lines.next_batch()
+        except StopIteration:
+            return []
+
+
+def _stock(stream: Path) -> Cost:
+    """Run the job in stock operators, file to Redis, no recovery."""
+    configure("error")
+    counters, catalogue = Counters(), Catalogue.load()
+    parser = Parser(catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters.events)
+    source = FileSource([stream], stop=Event(), counters=counters.source, batch_size=BATCH)
+    with EmbeddedRedis() as server:
+        sink = RedisSink(Target(server.url, "eu", mode=Mode.FILL, ttl_ms=None), counters.sink)
+        flow = build_stock(source, parser, catalogue, sink)
+        wall, cpu = perf_counter(), process_time()
+        run_main(flow)
+        wall_s, cpu_s = perf_counter() - wall, process_time() - cpu
+    read = counters.source.records
+    return Cost("stock operators, 1 process", read, cpu_s / read * 1e6, wall_s, peak_mb())
+
+
+def _print(whole: list[Cost], stages: list[Cost], short: Cost, stock: Cost) -> None:
+    console = Console(highlight=False)
+    console.print(machine())
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("", "events", "CPU µs/event", "events/s", "peak MB"):
+        table.add_column(heading, justify="right" if heading else "left")
+
+    def row(cost: Cost, *, note: str = "") -> None:
+        rate = f"{cost.events / cost.wall_s:,.0f}" if cost.wall_s else ""
+        peak = f"{cost.peak_mb:.0f}" if cost.peak_mb else ""
+        table.add_row(cost.what + note, f"{cost.events:,}", f"{cost.cpu_us:.1f}", rate, peak)
+
+    one, two = whole
+    row(one)
+    for stage in stages:
+        row(stage, note="")
+    engine = one.cpu_us - sum(stage.cpu_us for stage in stages)
+    table.add_row("  engine and the rest (difference)", "", f"{engine:.1f}", "", "")
+    row(two)
+    row(short, note=", short stream")
+    row(stock, note=", short stream")
+    console.print(table)
+    console.print(f"2 processes cost {two.cpu_us / one.cpu_us:.2f} times the CPU per event of 1")
+    console.print(f"stock operators cost {stock.cpu_us / short.cpu_us:.1f} times the CPU per event of ours")
+
+
+if __name__ == "__main__":
+    main()

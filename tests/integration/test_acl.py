@@ -1,0 +1,143 @@
+"""The shipped users on a real Redis: readers read signals and nothing else, writers write and cannot destroy."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import redis
+
+import connectors
+from connectors.redis_check import redis_problems
+from connectors.redis_keys import RegionKeys
+from connectors.redis_sink import SignalWriter, Target
+from state.counters import SinkCounters
+from state.errors import SinkError, TacitError
+from state.pseudonyms import digest
+from state.signals import GateWrite
+from tacit.embedded import EmbeddedRedis
+from tacit.reader import SignalReader
+from tests.redis_server import BINARIES
+from tests.sample_signals import NOW_MS, signal, write
+
+SHIPPED = Path(connectors.__file__).with_name("users.acl")
+SECRET = b"a secret of tests"
+ADA = digest("ada", SECRET)
+KEYS = RegionKeys("eu")
+LIVE = KEYS.within("live")
+
+
+@dataclass(frozen=True)
+class Users:
+    """URLs of one server, by who asks."""
+
+    reader: str
+    writer: str
+    nobody: str
+
+
+@pytest.fixture(scope="module", params=BINARIES)
+def users(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Users]:
+    file = tmp_path_factory.mktemp("acl") / "users.acl"
+    filled = SHIPPED.read_text().replace("REGION", "eu")
+    for user in ("READER", "WRITER"):
+        filled = filled.replace(f"{user}_PASSWORD_SHA256", sha256(user.encode()).hexdigest())
+    file.write_text(filled)
+    with EmbeddedRedis(BINARIES[request.param], ("--aclfile", str(file))) as server:
+        path = server.url.removeprefix("unix://")
+        yield Users(
+            reader=f"unix://tacit-reader:READER@{path}", writer=f"unix://tacit-writer:WRITER@{path}", nobody=server.url
+        )
+
+
+@pytest.fixture
+def reader(users: Users) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(users.reader, protocol=2) as client:
+        yield client
+
+
+@pytest.fixture
+def writer(users: Users) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(users.writer, protocol=2) as client:
+        yield client
+
+
+def test_signals_go_from_writer_to_reader(users: Users) -> None:
+    """All that the sink, its start-up check and the reader do is allowed."""
+    counters = SinkCounters()
+    with closing(SignalWriter(Target(users.writer, "eu"), counters)) as sink:
+        sink.write([write(("length", signal("concise", NOW_MS)), user=ADA)])
+        sink.write([GateWrite(bytes(16), NOW_MS, NOW_MS, opted_out=True)])
+    with SignalReader(users.reader, region="eu", secret=SECRET) as copilot:
+        assert copilot.get("ada").signals["length"].value == "concise"
+    assert (counters.applied, counters.gates, counters.malformed) == (1, 1, 0)
+    assert redis_problems(users.writer, "eu") == []
+
+
+FORBIDDEN_TO_READERS: dict[str, Callable[[redis.Redis], object]] = {
+    "write a signal": lambda client: client.hset(LIVE.signals(ADA), "length", "{}"),
+    "move what is active": lambda client: client.set(KEYS.active, "shadow"),
+    "delete": lambda client: client.delete(LIVE.signals(ADA)),
+    "list keys": lambda client: client.scan(),
+    "list keys by KEYS": lambda client: client.keys("*"),
+    "see a gate": lambda client: client.get(KEYS.gate(ADA)),
+    "see a population belief": lambda client: client.get(LIVE.population_belief(1)),
+    "see another region": lambda client: client.hgetall(RegionKeys("us").within("live").signals(ADA)),
+    "see a region with a longer name": lambda client: client.hgetall(RegionKeys("eu-2").within("live").signals(ADA)),
+    "run a script": lambda client: client.eval("return 1", 0),
+    "see settings": lambda client: client.config_get("*"),
+}
+FORBIDDEN_TO_WRITERS: dict[str, Callable[[redis.Redis], object]] = {
+    "flush": lambda client: client.flushall(),
+    "flush one database": lambda client: client.flushdb(),
+    "flush from a script": lambda client: client.eval("return redis.call('FLUSHALL')", 0),
+    "write another region": lambda client: client.hset(RegionKeys("us").within("live").signals(ADA), "length", "{}"),
+    "write another region from a script": lambda client: client.eval(
+        "return redis.call('SET', KEYS[1], 1)", 1, RegionKeys("us").gate(ADA)
+    ),
+    "list keys": lambda client: client.scan(),
+    "change settings": lambda client: client.config_set("maxmemory", 1),
+    "change users": lambda client: client.acl_list(),
+    "shut down": lambda client: client.shutdown(nosave=True),
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN_TO_READERS)
+def test_reader_cannot(reader: redis.Redis, what: str) -> None:
+    with pytest.raises(redis.ResponseError, match=r"(?i)permission"):
+        FORBIDDEN_TO_READERS[what](reader)
+
+
+@pytest.mark.parametrize("what", FORBIDDEN_TO_WRITERS)
+def test_writer_cannot(writer: redis.Redis, what: str) -> None:
+    with pytest.raises(redis.ResponseError, match=r"(?i)permission|can't run this command|can't access"):
+        FORBIDDEN_TO_WRITERS[what](writer)
+
+
+def test_without_a_user_nothing_is_allowed(users: Users) -> None:
+    with redis.Redis.from_url(users.nobody, protocol=2) as client, pytest.raises(redis.AuthenticationError):
+        client.ping()
+
+
+def test_reader_with_a_wrong_password_gives_defaults(users: Users) -> None:
+    """For Copilot, a misconfigured Redis is one more Redis that does not answer."""
+    with SignalReader(users.reader.replace("READER", "guess"), region="eu", secret=SECRET) as copilot:
+        assert copilot.get("ada").status == "unavailable"
+
+
+def test_sink_as_a_reader_fails_at_once_and_says_where_to_look(users: Users) -> None:
+    with (
+        closing(SignalWriter(Target(users.reader, "eu"), SinkCounters())) as sink,
+        pytest.raises(SinkError, match=r"NOPERM.*users\.acl"),
+    ):
+        sink.write([write(("length", signal("concise", NOW_MS)))])
+    assert redis_problems(users.reader, "eu") != []
+
+
+def test_template_cannot_be_used_unfilled() -> None:
+    """A server refuses the file as shipped: nobody runs with a password that everybody knows."""
+    for binary in BINARIES.values():
+        with pytest.raises(TacitError, match="did not start"), EmbeddedRedis(binary, ("--aclfile", str(SHIPPED))):
+            pass

@@ -1,0 +1,51 @@
+"""The start-up check says in words what would go wrong later, and is silent about a Redis that will do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from connectors.redis_check import redis_problems
+from state.errors import ConfigurationError
+from tests.redis_server import free_port
+
+
+@contextmanager
+def _evicting(client: redis.Redis) -> Iterator[None]:
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory-policy", "noeviction")
+
+
+def test_redis_that_will_do_has_no_problems_and_is_left_as_it_was(redis_url: str, redis_client: redis.Redis) -> None:
+    assert redis_problems(redis_url, "eu") == []
+    assert redis_client.dbsize() == 0
+
+
+def test_eviction_is_a_problem(redis_url: str, redis_client: redis.Redis) -> None:
+    with _evicting(redis_client):
+        [problem] = redis_problems(redis_url, "eu")
+    assert "set maxmemory-policy noeviction" in problem
+
+
+def test_replica_is_a_problem(redis_url: str, redis_client: redis.Redis) -> None:
+    redis_client.replicaof("127.0.0.1", "1")
+    try:
+        [problem] = redis_problems(redis_url, "eu")
+    finally:
+        redis_client.replicaof("NO", "ONE")
+    assert "READONLY" in problem
+
+
+def test_redis_that_is_not_there_is_a_problem_without_its_password() -> None:
+    [problem] = redis_problems(f"redis://writer:hush-hush@127.0.0.1:{free_port()}", "eu")
+    assert "CONNECTION" in problem
+    assert "hush-hush" not in problem
+
+
+def test_url_of_another_kind_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="Redis URL"):
+        redis_problems("http://redis", "eu")

@@ -1,0 +1,180 @@
+"""Live runs as an operator has them: stopped, killed, spread over processes; the signals must not tell."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import redis
+
+from tacit.embedded import EmbeddedRedis
+from tacit.simulate import Scenario, simulate
+from tacit.simulate.output import write_events
+from tests.kafka_topics import Kafka
+from tests.running import Running, everything_in, running, tacit
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.kafka
+
+USERS, TURNS, DAYS = 800, 40_000, 20  # younger than a signal's time to live, so that the clock has no say
+WITHIN_S = 60
+
+
+class Topic(NamedTuple):
+    """A topic with a history in it."""
+
+    url: str
+    records: int
+
+
+@pytest.fixture(scope="module")
+def topic(kafka: Kafka) -> Topic:
+    """Fill two partitions, big enough that a run is met in midstream."""
+    url = f"kafka://{kafka.servers}/{kafka.create_topic(partitions=2)}"
+    scenario = Scenario(end_ms=time.time_ns() // 1_000_000, users=USERS, turns=TURNS, days=DAYS, seed=11)
+    return Topic(url, write_events(simulate(scenario).events, url))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(topic: Topic, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what Redis holds after a run over the whole topic that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    with EmbeddedRedis() as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
+        with running(_words(topic, server, folder), folder / "log") as run:
+            _wait_for_signals(client, 700)
+            _wait_until_still(client)
+            assert run.stop() == 0, run.output
+        assert _records_read(run) == [topic.records]
+        return everything_in(client)
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedRedis]:
+    """Yield a Redis of this test's own."""
+    with EmbeddedRedis() as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: EmbeddedRedis) -> Iterator[redis.Redis]:
+    """Yield a client of it."""
+    with redis.Redis.from_url(server.url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_stopped_run_goes_on_with_nothing_lost_and_nothing_repeated(
+    processes: int,
+    topic: Topic,
+    uninterrupted: dict[str, Any],
+    server: EmbeddedRedis,
+    client: redis.Redis,
+    tmp_path: Path,
+) -> None:
+    """After SIGTERM in midstream and a new start, each record was read once and Redis holds the same bytes."""
+    words, log = _words(topic, server, tmp_path, "--processes", str(processes)), tmp_path / "log"
+    with running(words, log) as run:
+        _wait_for_signals(client, 20)
+        assert run.stop() == 0, run.output
+    assert sum(_records_read(run)) < topic.records
+    with running(words, log) as run:
+        _wait_until_equal(client, uninterrupted, run)
+        assert run.stop() == 0, run.output
+    assert sum(_records_read(run)) == topic.records
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_killed_run_ends_with_the_same_signals(
+    processes: int,
+    topic: Topic,
+    uninterrupted: dict[str, Any],
+    server: EmbeddedRedis,
+    client: redis.Redis,
+    tmp_path: Path,
+) -> None:
+    """After kill -9 at three moments and new starts, Redis holds the same bytes."""
+    words, log = _words(topic, server, tmp_path, "--processes", str(processes)), tmp_path / "log"
+    for signals in (5, 200, 400):
+        with running(words, log) as run:
+            _wait_for_signals(client, signals)
+            run.kill()
+    assert everything_in(client) != uninterrupted
+    with running(words, log) as run:
+        _wait_until_equal(client, uninterrupted, run)
+
+
+def test_state_moves_from_one_process_to_two_and_back(
+    topic: Topic,
+    uninterrupted: dict[str, Any],
+    server: EmbeddedRedis,
+    client: redis.Redis,
+    tmp_path: Path,
+) -> None:
+    """The same folder serves any number of processes."""
+    log = tmp_path / "log"
+    for processes, signals in (("1", 20), ("2", 200)):
+        with running(_words(topic, server, tmp_path, "--processes", processes), log) as run:
+            _wait_for_start(run, processes)
+            _wait_for_signals(client, signals)
+            assert run.stop() == 0, run.output
+    with running(_words(topic, server, tmp_path), log) as run:
+        _wait_until_equal(client, uninterrupted, run)
+        assert run.stop() == 0, run.output
+    assert sum(_records_read(run)) == topic.records
+
+
+def test_second_run_on_a_folder_is_refused(topic: Topic, server: EmbeddedRedis, tmp_path: Path) -> None:
+    """While a run holds the state folder another one ends at once, and says why."""
+    words = _words(topic, server, tmp_path)
+    with running(words, tmp_path / "log") as first:
+        _wait_for_start(first, "1")
+        second = tacit(*words)
+    assert second.returncode == 1
+    assert "another run uses the state folder" in second.stderr
+
+
+def _words(topic: Topic, server: EmbeddedRedis, folder: Path, *more: str) -> list[str]:
+    """Return a run's command line: checkpoints every second, no metrics."""
+    places = ["--redis", server.url, "--state", str(folder / "state"), "--rejects", str(folder / "rejects.jsonl")]
+    return ["run", topic.url, *places, "--epoch", "1", "--metrics", "off", *more]
+
+
+def _wait_for_start(run: Running, processes: str) -> None:
+    eventually(
+        lambda: run.output.count("worker.started") == int(processes), within_s=WITHIN_S, what="the workers to start"
+    )
+
+
+def _wait_for_signals(client: redis.Redis, people: int) -> None:
+    eventually(lambda: client.dbsize() >= people, within_s=WITHIN_S, what=f"{people} keys in Redis")
+
+
+def _wait_until_still(client: redis.Redis) -> None:
+    """Return once two looks, far more than a batch apart, find the same."""
+    looks: list[tuple[float, dict[str, Any]]] = [(time.monotonic(), everything_in(client))]
+
+    def still() -> bool:
+        at, before = looks[-1]
+        if time.monotonic() - at < 1.0:
+            return False
+        looks.append((time.monotonic(), everything_in(client)))
+        return looks[-1][1] == before
+
+    eventually(still, within_s=WITHIN_S, what="Redis to stay as it is")
+
+
+def _wait_until_equal(client: redis.Redis, expected: dict[str, Any], run: Running) -> None:
+    try:
+        eventually(lambda: everything_in(client) == expected, within_s=WITHIN_S, what="the same bytes in Redis")
+    except AssertionError as error:
+        held = everything_in(client)
+        differing = [key for key in expected.keys() | held.keys() if expected.get(key) != held.get(key)]
+        raise AssertionError(f"{len(differing)} keys differ, such as {differing[:2]}; {run.output[-2000:]}") from error
+
+
+def _records_read(run: Running) -> list[int]:
+    """Return what each process that ended in an orderly way said it had read, over all runs of this log."""
+    ends = [json.loads(line) for line in run.log.read_text().splitlines() if '"worker.ended"' in line]
+    return [int(end["records"]) for end in ends]

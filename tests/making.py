@@ -1,0 +1,160 @@
+"""Events, observations and streams of them as tests need them: what a test does not care about is filled in here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from state.catalogue import Catalogue, Consent
+from state.observation import NONE, Kind, Observation
+from state.records import FileOrigin, Record
+from state.user import Rules
+from state.windows import DAY_MS, HOUR_MS, MINUTE_MS
+
+START_MS = 20_779 * DAY_MS
+"""A midnight, UTC."""
+USER = bytes(range(16))
+ORIGIN = FileOrigin("events.jsonl")
+SHA256 = bytes(32)
+
+REQUIRED = Catalogue.load()
+"""The shipped catalogue: whoever has said nothing has not agreed."""
+CATALOGUE = replace(REQUIRED, consent=Consent("granted"))
+"""The same for people who have agreed until they say no."""
+RULES = Rules(CATALOGUE)
+
+FILMS = """
+schema = 1
+[consent]
+default = "granted"
+[surfaces]
+values = ["film"]
+[facets.genre]
+title = "Genre"
+multiple = true
+values = ["action", "comedy", "drama"]
+[facets.decade]
+title = "Decade"
+ordered = true
+values = ["1990s", "2000s"]
+default = "2000s"
+[topics]
+values = ["cinema", "divorce"]
+sensitive = ["divorce"]
+[feedback.thumbs_up]
+label = true
+[feedback.thumbs_down]
+label = false
+weight = 0.5
+"""
+"""What another deployment writes: a facet with several values at once, no prompts."""
+
+Served = Mapping[str, str | Sequence[str]]
+
+_new_event = count(1_000_000)
+
+
+def make_event(**fields: Any) -> dict[str, Any]:
+    """Return an event as producers send it: an interaction without anything optional, unless `fields` say otherwise."""
+    event = {
+        "schema": 1,
+        "event_id": "e-1",
+        "type": "interaction",
+        "user_id": "ada",
+        "at": START_MS,
+        "region": "eu",
+        **fields,
+    }
+    return {name: value for name, value in event.items() if value is not ...}
+
+
+def make_record(event: Mapping[str, Any] | bytes, position: int = 1) -> Record:
+    """Return the record of an event, or of any bytes."""
+    value = event if isinstance(event, bytes) else json.dumps(event).encode()
+    return Record(ORIGIN, position, value)
+
+
+def make_observation(
+    at_ms: int = START_MS,
+    *,
+    kind: Kind = Kind.INTERACTION,
+    user: bytes = USER,
+    event: int | None = None,
+    turn: int = 0,
+    topic: str | None = None,
+    served: Served | None = None,
+    feedback: str | None = None,
+    facets: Sequence[str] = (),
+    catalogue: Catalogue = CATALOGUE,
+) -> Observation:
+    """Return an observation by the catalogue's names; unless `event` is given, no other one is its duplicate."""
+    return Observation(
+        user=user,
+        at_ms=at_ms,
+        kind=kind,
+        event=next(_new_event) if event is None else event,
+        turn=turn,
+        item=0,
+        topic=NONE if topic is None else catalogue.topic_index[topic],
+        surface=NONE,
+        feedback=NONE if feedback is None else catalogue.feedback_index[feedback],
+        slots=slots(served or {}, catalogue),
+        facets=[catalogue.facet_index[name] for name in facets],
+        origin=ORIGIN,
+        position=1,
+        sha256=SHA256,
+    )
+
+
+def make_pin(at_ms: int, facet: str, value: str | None, *, user: bytes = USER, event: int | None = None) -> Observation:
+    """Return a pin, or with None as its value the taking back of one."""
+    served = {} if value is None else {facet: value}
+    return make_observation(at_ms, kind=Kind.PIN, served=served, facets=[facet], user=user, event=event)
+
+
+def slots(served: Served, catalogue: Catalogue = CATALOGUE) -> list[int]:
+    """Return the slots of what was served."""
+    index = catalogue.slot_index
+    pairs = [(facet, [values] if isinstance(values, str) else values) for facet, values in served.items()]
+    return sorted(index[facet][value] for facet, values in pairs for value in values)
+
+
+def interactions(
+    catalogue: Catalogue = CATALOGUE, users: Sequence[bytes] = (USER,), back_ms: int = 2 * HOUR_MS
+) -> st.SearchStrategy[Observation]:
+    """Return a strategy for interactions of a few hours and more, out of order by up to `back_ms`."""
+    times = st.integers(back_ms, back_ms + 3 * HOUR_MS) | st.integers(0, 40).map(lambda days: days * DAY_MS)
+    one_per_facet = st.fixed_dictionaries(
+        {}, optional={name: st.sampled_from(facet.values) for name, facet in catalogue.facets.items()}
+    )
+    return st.builds(
+        make_observation,
+        times.map(lambda after_ms: START_MS + after_ms),
+        user=st.sampled_from(users),
+        event=st.integers(1, 200),
+        turn=st.integers(0, 24),
+        topic=st.none() | st.sampled_from(catalogue.topics.values),
+        served=one_per_facet,
+        feedback=st.none() | st.sampled_from(catalogue.feedback_names),
+        facets=st.just(()) | st.lists(st.sampled_from(catalogue.facet_names), max_size=2),
+        catalogue=st.just(catalogue),
+    )
+
+
+def words(users: Sequence[bytes] = (USER,), pins: bool = True) -> st.SearchStrategy[Observation]:
+    """Return a strategy for the person's own words: consent, forgets and pins, a few minutes apart."""
+    times = st.integers(0, 300).map(lambda minutes: START_MS + minutes * MINUTE_MS)
+    kinds = st.sampled_from([Kind.GRANT, Kind.GRANT, Kind.DENY, Kind.FORGET])
+    user, event = st.sampled_from(users), st.integers(201, 400)
+    consents = st.builds(make_observation, times, kind=kinds, user=user, event=event)
+    if not pins:
+        return consents
+    pairs = [(slot.value, CATALOGUE.facet_names[slot.facet]) for slot in CATALOGUE.slots]
+    choices = st.sampled_from([*pairs, *((None, facet) for facet in CATALOGUE.facet_names)])
+    return consents | st.builds(
+        lambda at_ms, choice, user, event: make_pin(at_ms, choice[1], choice[0], user=user, event=event),
+        times, choices, user, event,
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""The command line as real processes, for tests that start, stop and kill it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import redis
+
+TACIT = Path(sys.executable).with_name("tacit")
+SECRET = "0123456789abcdef0123456789abcdef"
+_STOP_S = 20
+
+
+class Running:
+    """A `tacit` command in a process group of its own, so that a kill takes the whole cluster."""
+
+    def __init__(self, words: list[str], log: Path) -> None:
+        self.log = log
+        self._begin = log.stat().st_size if log.exists() else 0
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [str(TACIT), *words],
+                stdout=out,
+                stderr=out,
+                env=environment(),
+                start_new_session=True,
+            )
+
+    def stop(self) -> int:
+        """Ask it to stop as an operator does, and return its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(_STOP_S)
+
+    def kill(self) -> None:
+        """Kill it and all of its processes with -9."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(_STOP_S)
+
+    @property
+    def output(self) -> str:
+        """What it has printed and logged; runs before it in the same log have theirs."""
+        return self.log.read_bytes()[self._begin :].decode()
+
+
+@contextmanager
+def running(words: list[str], log: Path) -> Iterator[Running]:
+    """Run a command, and leave nothing of it behind."""
+    run = Running(words, log)
+    try:
+        yield run
+    finally:
+        run.kill()
+
+
+def tacit(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [str(TACIT), *words],
+        capture_output=True,
+        text=True,
+        env=environment() | variables,
+        check=False,
+        timeout=120,
+    )
+
+
+def environment() -> dict[str, str]:
+    """Return an environment with a secret, and with no other setting of Tacit's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TACIT_")}
+    return kept | {"TACIT_SECRET": SECRET, "COLUMNS": "120"}
+
+
+def everything_in(client: redis.Redis) -> dict[str, Any]:
+    """Return all that a Redis holds, byte for byte: hashes as dicts, strings as they are."""
+    held: dict[str, Any] = {}
+    for key in sorted(client.scan_iter(count=1000)):
+        kind = client.type(key)
+        held[key] = (
+            client.hgetall(key) if kind == "hash" else client.smembers(key) if kind == "set" else client.get(key)
+        )
+    return held

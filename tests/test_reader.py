@@ -1,0 +1,182 @@
+"""The readers on a real Redis: what was written is read, and whatever Redis does, an answer comes, and soon."""
+
+import asyncio
+import os
+import signal as signals_of_unix
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+import pytest
+import redis
+
+import tacit
+from connectors.redis_keys import RegionKeys
+from connectors.redis_sink import SignalWriter, Target
+from state.counters import SinkCounters
+from state.errors import ConfigurationError
+from state.pseudonyms import digest
+from state.signals import GateWrite
+from tacit import Adaptation, AsyncSignalReader, SignalReader
+from tacit.embedded import EmbeddedRedis
+from tests.redis_server import free_port
+from tests.sample_signals import NOW_MS, profile, signal, write
+
+SECRET = "a secret of tests"
+KEYS = RegionKeys("eu")
+HEAVY = {"bytewax", "kafka", "river", "pydantic", "numpy", "structlog"}
+
+Read = Callable[..., dict[str, Adaptation]]
+
+
+def _user(name: str) -> bytes:
+    return digest(name, SECRET.encode())
+
+
+def _read(url: str, *names: str) -> dict[str, Adaptation]:
+    with SignalReader(url, region="eu", secret=SECRET) as reader:
+        return reader.get_many(names)
+
+
+def _read_async(url: str, *names: str) -> dict[str, Adaptation]:
+    async def read() -> dict[str, Adaptation]:
+        async with AsyncSignalReader(url, region="eu", secret=SECRET) as reader:
+            return await reader.get_many(names)
+
+    return asyncio.run(read())
+
+
+both = pytest.mark.parametrize("read", [_read, _read_async], ids=["sync", "async"])
+
+
+@pytest.fixture
+def written(redis_url: str) -> str:
+    """Return a Redis in which Ada has signals, Bob opted out, and Cleo is unknown."""
+    with closing(SignalWriter(Target(redis_url, "eu"), SinkCounters())) as writer:
+        ada = (("length", signal("concise", NOW_MS)), ("_profile", profile(NOW_MS)))
+        writer.write([write(*ada, user=_user("ada")), GateWrite(_user("bob"), NOW_MS, NOW_MS, opted_out=True)])
+    return redis_url
+
+
+@both
+def test_reads_what_was_written(written: str, read: Read) -> None:
+    people = read(written, "ada", "bob", "cleo")
+    assert {name: adaptation.status for name, adaptation in people.items()} == {
+        "ada": "fresh",
+        "bob": "opted_out",
+        "cleo": "absent",
+    }
+    assert people["ada"].signals == {"length": signal("concise", NOW_MS)}
+    assert people["ada"].profile == profile(NOW_MS)
+
+
+@both
+def test_many_people_take_several_round_trips(written: str, read: Read) -> None:
+    names = [f"stranger-{number}" for number in range(250)] + ["ada"]
+    assert [name for name, adaptation in read(written, *names).items() if adaptation.status == "fresh"] == ["ada"]
+
+
+@both
+def test_nobody_asked_for_is_nobody_found(written: str, read: Read) -> None:
+    assert read(written) == {}
+
+
+@both
+def test_person_whose_key_is_of_another_type_costs_only_themselves(
+    written: str, redis_client: redis.Redis, read: Read
+) -> None:
+    redis_client.set(KEYS.within("live").signals(_user("dave")), "no hash")
+    redis_client.set(KEYS.within("live").defaults, "no hash")
+    people = read(written, "dave", "ada")
+    assert (people["dave"].status, people["ada"].status) == ("unavailable", "fresh")
+
+
+def test_follows_a_cut_over(written: str, redis_client: redis.Redis) -> None:
+    redis_client.set(KEYS.active, "shadow")
+    assert _read(written, "ada")["ada"].status == "absent"
+    with SignalReader(written, region="eu", secret=SECRET, namespace="live") as reader:
+        assert reader.get("ada").status == "fresh"
+
+
+def test_one_reader_serves_many_threads(written: str) -> None:
+    with SignalReader(written, region="eu", secret=SECRET) as reader, ThreadPoolExecutor(64) as threads:
+        found = list(threads.map(reader.get, ["ada"] * 500))
+    assert {adaptation.status for adaptation in found} == {"fresh"}
+
+
+def test_one_reader_serves_many_tasks(written: str) -> None:
+    async def read() -> set[str]:
+        async with AsyncSignalReader(written, region="eu", secret=SECRET) as reader:
+            return {adaptation.status for adaptation in await asyncio.gather(*[reader.get("ada") for _ in range(200)])}
+
+    assert asyncio.run(read()) == {"fresh"}
+
+
+@contextmanager
+def _stopped(server: EmbeddedRedis) -> Iterator[None]:
+    assert server.pid is not None
+    os.kill(server.pid, signals_of_unix.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signals_of_unix.SIGCONT)
+
+
+@both
+def test_server_that_hangs_is_given_up_soon(written: str, redis_server: EmbeddedRedis, read: Read) -> None:
+    """A timeout of 100 ms and one retry; the rest of the bound is for a busy machine."""
+    with _stopped(redis_server):
+        began_s = time.monotonic()
+        assert read(written, "ada")["ada"].status == "unavailable"
+        assert time.monotonic() - began_s < 2
+    assert read(written, "ada")["ada"].status == "fresh"
+
+
+@both
+def test_server_that_is_not_there_gives_defaults(read: Read) -> None:
+    adaptation = read(f"redis://127.0.0.1:{free_port()}", "ada")["ada"]
+    assert adaptation.status == "unavailable"
+    assert adaptation.choose("c").values["tone"] == "neutral"
+
+
+def test_reader_outlives_a_restart_of_the_server(redis_server: EmbeddedRedis, redis_client: redis.Redis) -> None:
+    with SignalReader(redis_server.url, region="eu", secret=SECRET) as reader:
+        assert reader.get("ada").status == "absent"
+        redis_client.client_kill_filter(_type="normal", skipme=True)
+        assert reader.get("ada").status == "absent"
+
+
+@pytest.mark.parametrize(
+    ("url", "region", "secret", "problem"),
+    [
+        ("http://redis", "eu", SECRET, "Redis URL"),
+        ("redis://redis", "EU", SECRET, "region"),
+        ("redis://redis", "eu", "short", "secret: 5 bytes"),
+        ("redis://redis", "eu", b"x" * 65, "secret: 65 bytes"),
+    ],
+)
+@pytest.mark.parametrize("kind", [SignalReader, AsyncSignalReader])
+def test_argument_that_cannot_be_is_refused(
+    kind: type[SignalReader] | type[AsyncSignalReader], url: str, region: str, secret: bytes | str, problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        kind(url, region=region, secret=secret)
+
+
+def test_reader_imports_nothing_heavy() -> None:
+    """Copilot installs this package for its reader: msgspec and redis, and no engine, Kafka, River or pydantic."""
+    listed = subprocess.run(
+        [sys.executable, "-c", "import sys, tacit; print(*{name.partition('.')[0] for name in sys.modules})"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert HEAVY.isdisjoint(listed)
+
+
+def test_all_is_what_can_be_imported() -> None:
+    assert all(hasattr(tacit, name) for name in tacit.__all__)
+    assert sorted(tacit.__all__) == tacit.__all__
