@@ -6,7 +6,7 @@ only looks at lanes. Twelve consumers would cost twenty times as much when idle.
 
 import logging
 import sys
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
@@ -70,12 +70,18 @@ class Pump:
         self._reachable = True
         self._probed_at = 0.0
         self._markers_at = 0.0
+        self._started = False
+        self._starting = Lock()
         self._thread = Thread(target=self._run, name="kafka-pump", daemon=True)
 
     def start(self) -> None:
-        """Start fetching; lanes may still be added."""
-        if not self._thread.ident:
-            self._thread.start()
+        """Start fetching, once; lanes may still be added."""
+        if self._started:
+            return
+        with self._starting:
+            if not self._started:
+                self._thread.start()
+                self._started = True
 
     def add(self, lane: Lane) -> None:
         """Fetch for a lane too, from the next round on."""
@@ -92,7 +98,7 @@ class Pump:
         """Stop fetching and let go of the consumer."""
         self._closing.set()
         self._room.set()
-        if self._thread.ident:
+        if self._started:
             self._thread.join(_CLOSE_S)
 
     def raise_failure(self) -> None:

@@ -15,7 +15,7 @@ from state.records import MAX_EVENT_BYTES, Reason, Record, Reject
 from state.shards import shard_key, shard_of
 
 FUTURE_TOLERANCE_MS = 5 * 60 * 1000
-"""An interaction or pin further ahead of the wall clock than this is rejected as `future`."""
+"""An interaction further ahead of the wall clock than this is rejected as `future`."""
 
 Group = tuple[str, list[bytes]]
 """A shard's key and its packed observations, in order."""
@@ -81,10 +81,10 @@ class Parser:
             return _reject(record, Reason.WRONG_REGION, f"this worker's region is {self._region}", now_ms)
         at_ms = event.at
         if at_ms > now_ms:
-            if at_ms > now_ms + FUTURE_TOLERANCE_MS and not is_control(event):
-                return _reject(record, Reason.FUTURE, f"{(at_ms - now_ms) / 1000:.0f} s ahead of the clock", now_ms)
             if is_control(event):
                 at_ms = now_ms
+            elif at_ms > now_ms + FUTURE_TOLERANCE_MS:
+                return _reject(record, Reason.FUTURE, f"{(at_ms - now_ms) / 1000:.0f} s ahead of the clock", now_ms)
         try:
             return resolve(
                 event,
@@ -110,6 +110,7 @@ def _reject(record: Record, reason: Reason, detail: str, now_ms: int) -> Reject:
     return Reject(reason, detail, record.origin, record.position, sha256(record.value).hexdigest(), now_ms)
 
 
+_UNKNOWN_SCHEMA = (Reason.UNKNOWN_SCHEMA, "schema: only 1 is known")
 _FIELDS = frozenset(
     [
         "schema",
@@ -139,15 +140,17 @@ _FIELDS = frozenset(
 
 def explain(error: ValidationError) -> tuple[Reason, str]:
     """Return the reason and the first broken rule as `path: rule`; of what was sent, only known names are repeated."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_context=False)[0]
     rule = first["type"]
     if rule == "json_invalid":
         return Reason.NOT_JSON, "malformed JSON"
+    if rule.startswith("union_tag") and first["input"].get("schema", 1) != 1:
+        return _UNKNOWN_SCHEMA  # whose types are not ours to judge
     if rule == "union_tag_not_found":
         return Reason.INVALID, "type: missing"
     if rule == "union_tag_invalid":
         return Reason.INVALID, "type: not interaction, consent, pin or forget"
     path = [str(part) if part in _FIELDS or isinstance(part, int) else "*" for part in first["loc"][1:]]
     if path == ["schema"] and rule == "literal_error":
-        return Reason.UNKNOWN_SCHEMA, "schema: only 1 is known"
+        return _UNKNOWN_SCHEMA
     return Reason.INVALID, f"{'.'.join(path) or 'event'}: {rule}"

@@ -76,6 +76,10 @@ class Preferences(base.Classifier):
         self.reasons = array("B", bytes(facets * kinds))
         """Count of each feedback kind for each facet, up to 255: facet × kind, row by row."""
 
+    @classmethod
+    def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
+        yield {"catalogue": Catalogue.load()}
+
     def predict(self, slots: Sequence[int]) -> tuple[float, float]:
         """Return mean and variance of the judgement of an answer in this style; P(like) is Φ(mean / √variance)."""
         means, variances = self.means, self.variances

@@ -91,12 +91,13 @@ class Windows:
         self._add_to_session(at_ms)
 
     def add_negative(self, at_ms: int) -> None:
-        """Count a turn of the present session as disliked."""
-        if self.session_started_ms <= at_ms <= self.session_last_ms:
+        """Count a dislike that comes in the present session, or before the pause that ends it; at most one a turn."""
+        in_session = self.session_started_ms <= at_ms < self.session_last_ms + SESSION_GAP_MS
+        if in_session and self.session_negatives < self.session_turns:
             self.session_negatives += 1
 
     def _add_to_session(self, at_ms: int) -> None:
-        if at_ms - self.session_last_ms >= SESSION_GAP_MS:
+        if at_ms - self.session_last_ms >= SESSION_GAP_MS or not self.session_turns:
             self.session_started_ms = self.session_last_ms = at_ms
             self.session_turns, self.session_negatives = 1, 0
             return

@@ -50,7 +50,7 @@ def run_demo(*, users: int, turns: int, seed: int) -> None:
         with console.err.status(f"Simulating {users:,} people and {turns:,} answers …"):
             write_events(simulation.events, str(events))
         flags = {"redis": server.url, "embedded": True, "ttl": "none", "metrics": "off"}
-        settings = load(flags | {"rejects": str(Path(folder) / "rejects.jsonl"), "namespace": "live"})
+        settings = load(flags | {"rejects": str(Path(folder) / "rejects.jsonl")})
         job = Job(settings, (events,), bounded=True)
         with console.progress(job.source, hidden=False) as report:
             done = replay(job, report)
@@ -67,8 +67,7 @@ def _show_people(settings: Settings, catalogue: Catalogue, truth: Truth) -> None
         people = reader.get_many(list(truth.people))
     console.out.print(Rule("What Copilot now reads of three people", align="left"))
     for title, user in _three(people):
-        console.out.print(adaptation_panel(people[user], f"{user}: {title}"))
-        console.out.print(_truth_line(truth, user))
+        console.out.print(adaptation_panel(people[user], f"{user}: {title}", truth.best(user)))
     console.out.print(Rule("How often the preferred value is right", align="left"))
     console.out.print(_scores(people, truth, catalogue))
 
@@ -83,12 +82,9 @@ def _three(people: Mapping[str, Adaptation]) -> Iterator[tuple[str, str]]:
     ranked = sorted((user for user in people if people[user].signals), key=surest, reverse=True)
     taken: set[str] = set()
     picks: tuple[tuple[str, Callable[[Adaptation], bool]], ...] = (
+        ("set a facet themselves", lambda a: any(s.source == "user" for s in a.signals.values())),
+        ("changed their taste", lambda a: any(s.drift_at is not None for s in a.signals.values())),
         ("known well", lambda _: True),
-        ("has a say of their own", lambda a: any(s.source == "user" for s in a.signals.values())),
-        (
-            "changed their taste",
-            lambda a: any(s.drift_at is not None and s.tier != "default" for s in a.signals.values()),
-        ),
     )
     for title, fits in picks:
         for user in ranked:
@@ -96,11 +92,6 @@ def _three(people: Mapping[str, Adaptation]) -> Iterator[tuple[str, str]]:
                 taken.add(user)
                 yield title, user
                 break
-
-
-def _truth_line(truth: Truth, user: str) -> Text:
-    best = ", ".join(f"{facet} {value}" for facet, value in truth.best(user).items())
-    return Text(f"  in truth they like best: {best}\n", style="dim")
 
 
 def _scores(people: Mapping[str, Adaptation], truth: Truth, catalogue: Catalogue) -> RenderableType:
@@ -123,15 +114,15 @@ def _scores(people: Mapping[str, Adaptation], truth: Truth, catalogue: Catalogue
 
         return guess
 
-    row("population default (the best one for all)", lambda _, facet: default[facet], "dim")
-    row("Tacit, everybody with feedback", learned(0))
-    row(f"Tacit, people with {KNOWN_WELL} or more feedbacks", learned(KNOWN_WELL))
-    row("Tacit, where its confidence is 0.8 or more", learned(0, 0.8), "bold")
+    row("best single value for all", lambda _, facet: default[facet], "dim")
+    row("Tacit, all with feedback", learned(0))
+    row(f"Tacit, {KNOWN_WELL}+ feedbacks", learned(KNOWN_WELL))
+    row("Tacit, confidence 0.8+", learned(0, 0.8), "bold")
     row("oracle", lambda user, facet: truth.preferred(user, facet), "dim")
     chances = truth.chances(lambda user: _greedy(people[user], default))
     likes = Text.assemble(
         "\nMean chance that an answer is liked:  random ", f"{chances.random:.3f}",
-        "   population default ", f"{chances.population:.3f}",
+        "   best for all ", f"{chances.population:.3f}",
         "   Tacit ", (f"{chances.chosen:.3f}", "bold"), "   oracle ", f"{chances.oracle:.3f}\n",
     )  # fmt: skip
     return Group(table, likes)

@@ -1,5 +1,6 @@
 """What Copilot sees of one person, for people and for machines."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -35,11 +36,11 @@ def adaptation_as_dict(adaptation: Adaptation) -> dict[str, Any]:
     }
 
 
-def adaptation_panel(adaptation: Adaptation, title: str) -> RenderableType:
-    """Return a table of what is known, and the prompt text made from it."""
+def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str] | None = None) -> RenderableType:
+    """Return a table of what is known, and the prompt text made from it; of a simulated person also the truth."""
     parts: list[RenderableType] = [Text(f"status  {_STATUS_TEXT[adaptation.status]}")]
     if adaptation.signals:
-        parts += [Text(), signals_table(adaptation)]
+        parts += [Text(), _signals_table(adaptation, truth)]
     if profile := adaptation.profile:
         topics = ", ".join(f"{topic} {share:.0%}" for topic, share in profile.topics) or "none"
         activity = profile.activity
@@ -52,17 +53,18 @@ def adaptation_panel(adaptation: Adaptation, title: str) -> RenderableType:
     return Panel(Group(*parts), title=Text(title), title_align="left", expand=False, padding=(0, 1))
 
 
-def signals_table(adaptation: Adaptation) -> Table:
+def _signals_table(adaptation: Adaptation, truth: Mapping[str, str] | None) -> Table:
     """Return a row per facet that something is known of."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("facet", "value", "confidence", "tier", "why"):
-        table.add_column(heading, justify="right" if heading == "confidence" else "left")
+    for heading in ("facet", "value", "confidence", "tier", *(["in truth"] if truth else []), "why"):
+        table.add_column(heading, justify="right" if heading == "confidence" else "left", no_wrap=heading != "why")
     for facet, signal in adaptation.signals.items():
         table.add_row(
             facet,
             signal.value,
             "–" if signal.confidence is None else f"{signal.confidence:.2f}",
             Text(signal.tier, style=_TIER_STYLE[signal.tier]),
+            *([truth[facet]] if truth else []),
             _why(signal),
         )
     return table

@@ -23,24 +23,25 @@ def replay_table(done: Replayed, people: int | None, settings: Settings) -> Tabl
     """Return a replay's counts as a table: every record read is in exactly one line of the first part."""
     counters, events = done.counters, done.counters.events
     read = counters.source.records
-    table = Table(title="Replay", title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
     table.add_row("[bold]events read", f"[bold]{read:,}", _share(events.total, read))
+    rejected = sum(events.rejects.values())
     for outcome, count in events.outcomes.items():
         table.add_row(f"  {outcome}", f"{count:,}", "")
+    table.add_row("  rejected", f"{rejected:,}", f"told in {settings.rejects}" if rejected else "")
     for reason, count in events.rejects.items():
         if count:
-            table.add_row(f"  rejected: {reason}", f"{count:,}", "")
+            table.add_row(f"    {reason}", f"{count:,}", "")
     table.add_row("people with state", f"{events.users:,}", "")
     if people is not None:
         table.add_row("people with signals", f"{people:,}", f"namespace {settings.namespace}")
     table.add_row("signal fields written", f"{counters.sink.applied:,}", _unwritten(done))
     table.add_row("wipes and consent", f"{counters.sink.gates:,}", "")
     table.add_row("time", f"{done.wall_s:.1f} s", f"{read / done.wall_s:,.0f} events/s")
-    if any(events.rejects.values()):
-        table.add_row("rejects told in", settings.rejects, "")
+    table.add_row("CPU", f"{counters.cpu_s / max(1, read) * 1e6:.0f} µs/event", "without Redis")
     return table
 
 

@@ -111,9 +111,9 @@ def test_interaction_with_everything_is_read() -> None:
 
 def test_control_events_are_read() -> None:
     """Each type is its own class."""
-    assert parse(make_event(type="consent", granted=False)) == Consent(
-        schema=1, event_id="e-1", type="consent", user_id="ada", at=START_MS, region="eu", granted=False
-    )
+    consent = parse(make_event(type="consent", granted=False))
+    assert isinstance(consent, Consent)
+    assert not consent.granted
     pin = parse(make_event(type="pin", facet="length", value=None))
     assert isinstance(pin, Pin)
     assert pin.value is None

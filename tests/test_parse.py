@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -225,7 +226,7 @@ def mutations(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> dict[str, Any]
         table = draw(st.sampled_from([event, *(value for value in event.values() if isinstance(value, dict))]))
         key = draw(st.sampled_from([*table, MARKER, f"{MARKER}.x"]))
         if draw(st.booleans()) or key not in table:
-            table[key] = draw(values)
+            table[key] = deepcopy(draw(values))
         else:
             del table[key]
     return dict(event)

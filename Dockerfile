@@ -1,0 +1,34 @@
+# The worker: `tacit run`, and every other command of the command line.
+# The tag names the Python version; a production build should pin its digest too.
+
+FROM python:3.12.12-slim-bookworm AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+RUN python -m venv --without-pip /opt/tacit
+# What changes seldom comes first: the dependencies stay cached while the sources change.
+COPY requirements-worker.lock ./
+RUN python -m pip --python /opt/tacit/bin/python install --require-hashes --requirement requirements-worker.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY connectors connectors/
+COPY dataflows dataflows/
+COPY operators operators/
+COPY state state/
+COPY tacit tacit/
+RUN python -m pip wheel --no-deps --wheel-dir dist . \
+    && python -m pip --python /opt/tacit/bin/python install --no-deps --no-index dist/*.whl
+
+FROM python:3.12.12-slim-bookworm
+RUN groupadd --system --gid 10001 tacit \
+    && useradd --system --uid 10001 --gid tacit --no-create-home --home-dir /state tacit \
+    && install --directory --owner tacit --group tacit --mode 0700 /state
+COPY --from=build /opt/tacit /opt/tacit
+ENV PATH=/opt/tacit/bin:$PATH PYTHONUNBUFFERED=1
+# By number, so that an orchestrator can see that it is not root.
+USER 10001:10001
+WORKDIR /state
+EXPOSE 9464
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/healthz', timeout=3)"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["tacit"]
+CMD ["--help"]

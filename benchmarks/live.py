@@ -1,0 +1,177 @@
+"""Live through a real Kafka: from produce to readable in Redis, and CPU per event from Kafka to Redis.
+
+    python -m benchmarks.live [--rate N] [--seconds N] [--processes N]
+
+Needs the broker that the tests use (`python -m tests.kafka_broker install`), and says so where it is missing. Every
+tenth event is the pin of someone new; Redis itself tells when that person's key appears (keyspace notifications), so
+nothing polls. The others are answers with feedback, by 2,000 people.
+"""
+
+import argparse
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from urllib.request import urlopen
+
+import msgspec
+import redis
+from kafka import KafkaProducer  # type: ignore[import-untyped]
+
+from benchmarks.apart import apart
+from benchmarks.machine import machine
+from connectors.kafka_settings import TopicAddress
+from dataflows.job import Job
+from dataflows.logs import configure
+from dataflows.replay import replay
+from dataflows.settings import load
+from state.catalogue import Catalogue
+from state.pseudonyms import digest, text
+from tacit.embedded import EmbeddedRedis
+from tacit.simulate import Scenario, simulate
+from tacit.simulate.output import write_events
+from tests.kafka_broker import BrokerUnavailableError, started_broker
+from tests.kafka_topics import Kafka
+from tests.running import SECRET, environment
+from tests.waiting import eventually
+
+PEOPLE = 2000
+METRICS = "127.0.0.1:9471"
+TACIT = Path(sys.executable).with_name("tacit")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__.split("\n")[0])
+    parser.add_argument("--rate", type=int, default=500, help="events per second")
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--processes", type=int, default=1)
+    options = parser.parse_args()
+    print(machine())
+    try:
+        with contextmanager(started_broker)() as broker:
+            _measure(broker, options)
+    except BrokerUnavailableError as error:
+        print(f"skipped: {error}")
+
+
+def _measure(broker: Kafka, options: argparse.Namespace) -> None:
+    delays_s = _delays(broker, options.rate, options.seconds, options.processes)
+    p50, p99 = _quantile(delays_s, 0.50), _quantile(delays_s, 0.99)
+    print(
+        f"produce to readable at {options.rate} events/s, recovery on, {options.processes} process(es), "
+        f"{len(delays_s):,} measured: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, "
+        f"max {delays_s[-1] * 1000:.0f} ms"
+    )
+    cpu_us, events = apart(_kafka_to_redis, broker.servers, broker.create_topic(partitions=4))
+    print(f"Kafka to Redis, {events:,} events: {cpu_us:.1f} µs of CPU per event")
+
+
+def _delays(broker: Kafka, rate: int, seconds: int, processes: int) -> list[float]:
+    topic = broker.create_topic(partitions=4)
+    with (
+        tempfile.TemporaryDirectory(prefix="tacit-live-") as folder,
+        EmbeddedRedis(options=("--notify-keyspace-events", "Kh")) as server,
+        redis.Redis.from_url(server.url) as client,
+        _worker(f"kafka://{broker.servers}/{topic}", server.url, Path(folder), processes),
+    ):
+        produced: dict[str, float] = {}
+        readable: dict[str, float] = {}
+        done = Event()
+        listener = Thread(target=_listen, args=(client, readable, done))
+        listener.start()
+        try:
+            _produce(broker.servers, topic, rate, seconds, produced)
+            eventually(lambda: produced.keys() <= readable.keys(), within_s=10, what="everybody to be readable")
+        finally:
+            done.set()
+            listener.join()
+    return sorted(readable[user] - at for user, at in produced.items())
+
+
+@contextmanager
+def _worker(source: str, redis_url: str, folder: Path, processes: int) -> Iterator[None]:
+    """Run `tacit run` with recovery, and wait until it reads."""
+    words = ["run", source, "--redis", redis_url, "--state", str(folder / "state"), "--metrics", METRICS]
+    words += ["--rejects", str(folder / "rejects.jsonl"), "--processes", str(processes)]
+    with (folder / "log").open("wb") as log:
+        worker = subprocess.Popen([str(TACIT), *words], env=environment(), stdout=log, stderr=log)
+        try:
+            eventually(_reads, within_s=60, what="the worker to read")
+            yield
+        finally:
+            worker.terminate()
+            worker.wait(30)
+
+
+def _reads() -> bool:
+    try:
+        with urlopen(f"http://{METRICS}/metrics", timeout=1) as answer:  # a constant address
+            return re.search(rb"^tacit_source_lag_records\{", answer.read(), re.MULTILINE) is not None
+    except OSError:
+        return False
+
+
+def _listen(client: redis.Redis, readable: dict[str, float], done: Event) -> None:
+    """Note when each person's key is first written."""
+    events = client.pubsub()
+    events.psubscribe("__keyspace@0__:*:signals")
+    while not done.is_set():
+        event = events.get_message(ignore_subscribe_messages=True, timeout=0.2)
+        if event is not None:
+            pseudonym = event["channel"].decode().partition("{")[2].partition("}")[0]
+            readable.setdefault(pseudonym, time.perf_counter())
+    events.close()
+
+
+def _produce(servers: str, topic: str, rate: int, seconds: int, produced: dict[str, float]) -> None:
+    """Send `rate` events a second, evenly; note when each new person's pin was handed to Kafka."""
+    rng, catalogue, secret = random.Random(3), Catalogue.load(), SECRET.encode()
+    producer = KafkaProducer(bootstrap_servers=servers, linger_ms=0, acks=1, metrics_enabled=False)
+    begin = time.perf_counter()
+    for number in range(rate * seconds):
+        time.sleep(max(0.0, begin + number / rate - time.perf_counter()))
+        event = _event(number, rng, catalogue)
+        user_id = str(event["user_id"])
+        if event["type"] == "pin":
+            produced[text(digest(user_id, secret))] = time.perf_counter()
+        producer.send(topic, msgspec.json.encode(event), user_id.encode())
+    producer.flush()
+    producer.close()
+
+
+def _event(number: int, rng: random.Random, catalogue: Catalogue) -> dict[str, object]:
+    common = {"schema": 1, "event_id": f"e{number}", "at": time.time_ns() // 1_000_000, "region": "eu"}
+    if number % 10 == 0:
+        return common | {"type": "pin", "user_id": f"new-{number}", "facet": "length", "value": "concise"}
+    user = {"user_id": f"user-{rng.randrange(PEOPLE)}"}
+    if number < 2 * PEOPLE:
+        return common | user | {"type": "consent", "granted": True}
+    served = {facet: rng.choice(values.values) for facet, values in catalogue.facets.items()}
+    return common | user | {"type": "interaction", "served": served, "feedback": {"kind": "thumbs_up"}}
+
+
+def _kafka_to_redis(servers: str, topic: str) -> tuple[float, int]:
+    """Replay the demo's stream from a topic; return CPU µs per event, and how many there were."""
+    configure("error")
+    address = TopicAddress.parse(f"kafka://{servers}/{topic}")
+    write_events(simulate(Scenario(end_ms=time.time_ns() // 1_000_000, users=2000)).events, str(address))
+    with tempfile.TemporaryDirectory() as folder, EmbeddedRedis() as server:
+        rejects = str(Path(folder) / "rejects.jsonl")
+        settings = load({"embedded": True, "redis": server.url, "ttl": "none", "rejects": rejects})
+        counters = replay(Job(settings, address, bounded=True), lambda _: None).counters
+    return counters.cpu_s / counters.source.records * 1e6, counters.source.records
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+if __name__ == "__main__":
+    main()
