@@ -36,7 +36,8 @@ from state.pseudonyms import digest, text
 from tacit.embedded import EmbeddedRedis
 from tacit.simulate import Scenario, simulate
 from tacit.simulate.output import write_events
-from tests.kafka_broker import BrokerUnavailableError, started_broker
+from tests.kafka_broker import started_broker
+from tests.kafka_jars import BrokerUnavailableError
 from tests.kafka_topics import Kafka
 from tests.running import SECRET, environment
 from tests.waiting import eventually
