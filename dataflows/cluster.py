@@ -61,8 +61,8 @@ def run_cluster(job: Job, recovery: Path | None, report: Callable[[Counters], No
     addresses = _free_addresses(job.settings.processes)
     members: list[Member] = []
     with _passing_on_signals(members) as asked, ExitStack() as stack:
-        for number in range(len(addresses)):
-            members.append(stack.enter_context(_member(job, Place(number, addresses), recovery)))
+        places = (Place(number, addresses) for number in range(len(addresses)))
+        members.extend(stack.enter_context(_member(job, place, recovery)) for place in places)
         if asked:
             _stop(members)
         _follow(members, report)

@@ -1,17 +1,20 @@
 """One person's state: consent, pins, windows and preferences, and what an event changes in them.
 
-Consent, wipes and pins are registers that any order of events leaves with the same content: the epoch and the last
-forget are maxima, consent and each pin are last-writer-wins by event time.
+Consent and wipes are registers that any order of events leaves with the same content: the epoch and the last forget
+are maxima, consent is last-writer-wins by event time. So is each pin, but one that comes only after a wipe that is not
+older is dropped, as every event is.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from state.catalogue import Catalogue
 from state.counters import Outcome
-from state.decisions import Decision, Finding, decide, find, learned_signal, pinned_signal
+from state.decisions import Finding, decide, find, learned_signal, pinned_signal
 from state.observation import NONE, Kind, Observation
 from state.preferences import Preferences
 from state.records import Reason
@@ -115,7 +118,7 @@ class UserState:
             return Outcome.DUPLICATE
         if o.kind == Kind.PIN:
             return self._observe_pin(o, rules)
-        return self._observe_forget(o) if o.kind == Kind.FORGET else self._observe_consent(o, rules)
+        return self._observe_forget(o, rules) if o.kind == Kind.FORGET else self._observe_consent(o, rules)
 
     # The person's own word
 
@@ -124,29 +127,35 @@ class UserState:
         word = DENIED if o.kind == Kind.DENY else GRANTED
         if (o.at_ms, word) > (self.consent_at_ms, self.consent):  # a tie goes to "no"
             self.consent_at_ms, self.consent = o.at_ms, word
-        if word == DENIED:
+        opts_out = self.opted_out and not was_opted_out  # perhaps in words older than the last forget
+        wipes = opts_out or (word == DENIED and o.at_ms > self.epoch_ms)
+        if wipes:
             self._wipe(o.at_ms)
         self._accept(o)
         self.gate_changed = True
-        if was_opted_out and not self.opted_out:
-            for facet in filter(self.is_pinned, self.pins):
-                self._say_pin(facet, rules)
+        if wipes or was_opted_out:
+            self._say_pins(self.pins, rules)
         return Outcome.ACCEPTED
 
-    def _observe_forget(self, o: Observation) -> Outcome:
+    def _observe_forget(self, o: Observation, rules: Rules) -> Outcome:
         if o.at_ms <= self.forgotten_ms:
             return Outcome.BEFORE_WIPE
         self.forgotten_ms = o.at_ms
+        pinned = list(filter(self.is_pinned, self.pins))
         self.pins = {facet: pin for facet, pin in self.pins.items() if pin.at_ms > o.at_ms}
-        self._wipe(o.at_ms)
+        wipes = o.at_ms > self.epoch_ms
+        if wipes:
+            self._wipe(o.at_ms)
         self._accept(o)
         self.gate_changed = True
+        self._say_pins(self.pins if wipes else [facet for facet in pinned if facet not in self.pins], rules)
         return Outcome.ACCEPTED
 
     def _wipe(self, at_ms: int) -> None:
-        if at_ms > self.epoch_ms:
-            self.epoch_ms = at_ms
-            self._start_anew(at_ms)
+        """Raise the epoch and drop what was learned. The clock stays where words that outlive the wipe have moved it."""
+        self.epoch_ms = max(self.epoch_ms, at_ms)
+        pinned_ms = max((pin.at_ms for pin in self.pins.values()), default=0)
+        self._start_anew(max(self.epoch_ms, self.consent_at_ms, pinned_ms))
 
     def _observe_pin(self, o: Observation, rules: Rules) -> Outcome:
         if o.at_ms <= self.epoch_ms:
@@ -155,8 +164,7 @@ class UserState:
         (facet,) = o.facets
         if facet not in self.pins or o.at_ms >= self.pins[facet].at_ms:
             self.pins[facet] = PinnedAt(o.slots[0] if o.slots else NONE, o.at_ms)
-            if not self.opted_out:
-                self._say_pin(facet, rules)
+            self._say_pins([facet], rules)
         return Outcome.ACCEPTED
 
     @property
@@ -282,26 +290,35 @@ class UserState:
         decision = decide(preferences, facet)
         if news or sent.is_news(facet, decision) or preferences.just_drifted(facet):
             sent.record(facet, decision, self.newest_ms)
-            self._put(facet, preferences, decision)
+            self._put(facet, find(preferences, facet, decision, self.newest_ms, self.seq))
 
-    def _put(self, facet: int, preferences: Preferences, decision: Decision) -> None:
-        self.pending[facet] = find(preferences, facet, decision, self.newest_ms, self.seq)
+    def _put(self, facet: int, said: Finding | Signal) -> None:
+        self.pending[facet] = said
         self.pending_at_ms = self.newest_ms
+
+    def _say_pins(self, facets: Iterable[int], rules: Rules) -> None:
+        if self.opted_out:
+            return
+        for facet in facets:
+            self._say_pin(facet, rules)
 
     def _say_pin(self, facet: int, rules: Rules) -> None:
-        catalogue = rules.catalogue
+        if not self.is_pinned(facet):
+            self._say_unpinned(facet, rules.catalogue)
+            return
         if self.sent is not None:
             self.sent.retract(facet)
-        slot = self.pins[facet].slot
-        if slot == NONE:
-            preferences = self.preferences or Preferences(catalogue)
-            decision = decide(preferences, facet)
-            if self.sent is not None:
-                self.sent.record(facet, decision, self.newest_ms)
-            self._put(facet, preferences, decision)
-            return
-        self.pending[facet] = pinned_signal(catalogue, slot, self.newest_ms, self.seq)
-        self.pending_at_ms = self.newest_ms
+        self._put(facet, pinned_signal(rules.catalogue, self.pins[facet].slot, self.newest_ms, self.seq))
+
+    def _say_unpinned(self, facet: int, catalogue: Catalogue) -> None:
+        """Say what was learned, which may be nothing, in place of a pin."""
+        preferences = self.preferences or Preferences(catalogue)
+        decision = decide(preferences, facet)
+        if self.sent is not None:
+            self.sent.record(facet, decision, self.newest_ms)
+        signal = learned_signal(catalogue, find(preferences, facet, decision, self.newest_ms, self.seq))
+        consents = self.consents_to(self.newest_ms, catalogue)
+        self._put(facet, signal if consents else replace(signal, explore=0.0))
 
     def _say_profile(self) -> None:
         pane = self.newest_ms // PANE_MS

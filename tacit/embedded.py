@@ -1,15 +1,13 @@
 """A real Redis inside the process's lifetime: for the demo and for tests, not for production."""
 
-import ctypes
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +17,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from dataflows.parent import die_with
 from state.errors import ConfigurationError, TacitError
 
 START_TIMEOUT_S = 10.0
-
-_PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedRedis:
@@ -152,7 +149,7 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
                     stdout=output,
                     stderr=output,
                     process_group=0,  # Ctrl-C is for us: whoever still writes needs the server
-                    preexec_fn=_die_with_parent(),
+                    preexec_fn=partial(die_with, os.getpid()),
                 )
         except OSError as error:
             started.append(error)
@@ -168,18 +165,3 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     if isinstance(started[0], OSError):
         raise TacitError(f"embedded Redis: {command[0]} cannot be run: {started[0].strerror}") from started[0]
     return started[0]
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """Return what the child does before it becomes the server: ask the kernel for SIGKILL when we end."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl  # found before the fork: the child of a threaded process must not take locks
-    parent = os.getpid()
-
-    def bind() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # we ended between the fork and the call above
-            os._exit(1)
-
-    return bind

@@ -3,7 +3,6 @@
 `python -m tests.kafka_broker install` fetches what it needs.
 """
 
-import ctypes
 import gc
 import logging
 import os
@@ -15,10 +14,12 @@ import sys
 import tempfile
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from dataflows.parent import die_with
 from tests.kafka_jars import BrokerUnavailableError, install, installed_jars
 from tests.kafka_topics import Kafka
 from tests.waiting import eventually
@@ -29,8 +30,6 @@ KAFKA_TEST = [pytest.mark.kafka, pytest.mark.filterwarnings("ignore:unclosed <so
 START_S = 60
 STOP_S = 30
 
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-_LIBC = ctypes.CDLL(None)
 _CLUSTER_ID = urlsafe_b64encode(b"tacit-test-kafka").decode().rstrip("=")
 _JAVA = ("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=WARN")
 
@@ -56,7 +55,7 @@ class Broker(Kafka):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_die_with_parent,
+                preexec_fn=partial(die_with, os.getpid()),
             )
         eventually(self._answers_or_died, within_s=START_S, what=f"the broker's start; see {self._log}")
 
@@ -154,10 +153,6 @@ def broker(kafka: Kafka, refused_connections: None) -> Iterator[Broker]:
     if not kafka.answers():
         kafka.kill()
         kafka.start()
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -11,7 +11,6 @@ from state.catalogue import Catalogue
 from state.decisions import (
     EXPLORE,
     TIERS,
-    Decision,
     decide,
     default_value,
     find,
@@ -203,8 +202,3 @@ def test_nothing_happened_is_no_reason() -> None:
 def test_versions_are_of_model_catalogue_and_population() -> None:
     """Pinned: a signal says what decided it."""
     assert versions(CATALOGUE) == "m1.c1.p0"
-
-
-def test_decision_is_what_sent_compares() -> None:
-    """Slot, runner-up, confidence, tier."""
-    assert Decision._fields == ("slot", "runner_up", "confidence", "tier")
