@@ -29,8 +29,10 @@ lint: install  ## Check style, formatting, types and who may import whom
 kafka: install
 	@test -n "$$TACIT_TEST_KAFKA" || $(BIN)/python -m tests.kafka_broker install || test "$$TACIT_REQUIRE_KAFKA" != 1
 
-bench: install  ## Measure what an event costs, step by step
+bench: install kafka  ## Measure cost per event, memory per person, and latency through a real Kafka
 	@$(BIN)/python -m benchmarks.cost
+	@$(BIN)/python -m benchmarks.memory
+	@$(BIN)/python -m benchmarks.live
 
 schemas: install  ## Renew docs/schema from the types
 	@$(BIN)/python -m tacit.schemas docs/schema

@@ -152,7 +152,7 @@ class UserState:
         return Outcome.ACCEPTED
 
     def _wipe(self, at_ms: int) -> None:
-        """Raise the epoch and drop what was learned. The clock stays where words that outlive the wipe have moved it."""
+        """Raise the epoch and drop what was learned; the clock stays where words that outlive the wipe moved it."""
         self.epoch_ms = max(self.epoch_ms, at_ms)
         pinned_ms = max((pin.at_ms for pin in self.pins.values()), default=0)
         self._start_anew(max(self.epoch_ms, self.consent_at_ms, pinned_ms))

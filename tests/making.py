@@ -122,13 +122,11 @@ def slots(served: Served, catalogue: Catalogue = CATALOGUE) -> list[int]:
     return sorted(index[facet][value] for facet, values in pairs for value in values)
 
 
-def interactions(
-    catalogue: Catalogue = CATALOGUE, users: Sequence[bytes] = (USER,), back_ms: int = 2 * HOUR_MS
-) -> st.SearchStrategy[Observation]:
-    """Return a strategy for interactions of a few hours and more, out of order by up to `back_ms`."""
-    times = st.integers(back_ms, back_ms + 3 * HOUR_MS) | st.integers(0, 40).map(lambda days: days * DAY_MS)
+def interactions(users: Sequence[bytes] = (USER,)) -> st.SearchStrategy[Observation]:
+    """Return a strategy for interactions of five hours, and of forty days."""
+    times = st.integers(0, 5 * HOUR_MS) | st.integers(0, 40).map(lambda days: days * DAY_MS)
     one_per_facet = st.fixed_dictionaries(
-        {}, optional={name: st.sampled_from(facet.values) for name, facet in catalogue.facets.items()}
+        {}, optional={name: st.sampled_from(facet.values) for name, facet in CATALOGUE.facets.items()}
     )
     return st.builds(
         make_observation,
@@ -136,11 +134,10 @@ def interactions(
         user=st.sampled_from(users),
         event=st.integers(1, 200),
         turn=st.integers(0, 24),
-        topic=st.none() | st.sampled_from(catalogue.topics.values),
+        topic=st.none() | st.sampled_from(CATALOGUE.topics.values),
         served=one_per_facet,
-        feedback=st.none() | st.sampled_from(catalogue.feedback_names),
-        facets=st.just(()) | st.lists(st.sampled_from(catalogue.facet_names), max_size=2),
-        catalogue=st.just(catalogue),
+        feedback=st.none() | st.sampled_from(CATALOGUE.feedback_names),
+        facets=st.just(()) | st.lists(st.sampled_from(CATALOGUE.facet_names), max_size=2),
     )
 
 

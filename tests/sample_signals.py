@@ -60,6 +60,5 @@ def write(*fields: tuple[str, Signal | Profile], epoch_ms: int = 0, user: bytes 
         user=user,
         epoch_ms=epoch_ms,
         at_ms=max(content.at for _, content in fields),
-        pinned=any(isinstance(content, Signal) and content.source == "user" for _, content in fields),
         fields=tuple((name, encode(content)) for name, content in fields),
     )

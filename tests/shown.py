@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from state.signals import SignalWrite, Write
+from state.signals import GateWrite, SignalWrite
 
 
 class Shown:
@@ -21,7 +21,7 @@ class Shown:
         for write in writes:
             if isinstance(write, SignalWrite):
                 self._take_signals(write)
-            elif isinstance(write, Write):
+            elif isinstance(write, GateWrite):
                 self._raise_epoch(write.epoch_ms)
                 self.consent = max(self.consent, (write.consent_at_ms, write.opted_out))
                 if self.consent[1] or self._is_outdated():

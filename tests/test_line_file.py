@@ -20,9 +20,13 @@ def _plain(text: bytes) -> bytes:
     return text
 
 
+def _gzip(text: bytes) -> bytes:
+    return gzip.compress(text, mtime=0)  # the same bytes whenever it is made
+
+
 FORMATS: dict[str, Callable[[bytes], bytes]] = {
     "events.jsonl": _plain,
-    "events.jsonl.gz": gzip.compress,
+    "events.jsonl.gz": _gzip,
     "events.jsonl.zst": zstandard.compress,
 }
 
