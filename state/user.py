@@ -57,7 +57,7 @@ class UserState:
         "consent_at_ms",
         "epoch_ms",
         "forgotten_ms",
-        "gate_changed",
+        "gates",
         "newest_ms",
         "pending",
         "pending_at_ms",
@@ -105,7 +105,8 @@ class UserState:
         self.pending_profile: tuple[Windows, int, int] | None = None
         """Windows, time and count at which the profile became due."""
         self.pending_at_ms = 0
-        self.gate_changed = False
+        self.gates: list[tuple[int, int, bool]] = []
+        """Epoch, consent time and opt-out after each word that is to be written: a no must not hide behind a later yes."""
 
     def observe(self, o: Observation, rules: Rules) -> Outcome | Reason:
         """Take in one event, and return what became of it; `Reason.LATE` is the only reason found here.
@@ -132,7 +133,7 @@ class UserState:
         if wipes:
             self._wipe(o.at_ms)
         self._accept(o)
-        self.gate_changed = True
+        self.gates.append((self.epoch_ms, self.consent_at_ms, self.opted_out))
         if wipes or was_opted_out:
             self._say_pins(self.pins, rules)
         return Outcome.ACCEPTED
@@ -147,7 +148,7 @@ class UserState:
         if wipes:
             self._wipe(o.at_ms)
         self._accept(o)
-        self.gate_changed = True
+        self.gates.append((self.epoch_ms, self.consent_at_ms, self.opted_out))
         self._say_pins(self.pins if wipes else [facet for facet in pinned if facet not in self.pins], rules)
         return Outcome.ACCEPTED
 
@@ -336,11 +337,9 @@ class UserState:
             self._say_learned(facet, news=True)
 
     def take_writes(self, user: bytes, catalogue: Catalogue) -> list[GateWrite | SignalWrite]:
-        """Return what has to be written since the last call, the gate first."""
-        writes: list[GateWrite | SignalWrite] = []
-        if self.gate_changed:
-            writes.append(GateWrite(user, self.epoch_ms, self.consent_at_ms, self.opted_out))
-            self.gate_changed = False
+        """Return what has to be written since the last call, gates first."""
+        writes: list[GateWrite | SignalWrite] = [GateWrite(user, *gate) for gate in self.gates]
+        self.gates = []
         if self.pending or self.pending_profile:
             fields = tuple(self._take_fields(catalogue))
             writes.append(SignalWrite(user, self.epoch_ms, self.pending_at_ms, fields))

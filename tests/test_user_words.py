@@ -136,6 +136,15 @@ def test_opt_out_older_than_a_forget_still_drops_what_was_learned_since() -> Non
     assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
 
 
+def test_no_is_written_even_if_a_yes_follows_at_once() -> None:
+    """This one is as old as the wipe before it, so nothing but its own gate clears what was shown since."""
+    state, shown = observe(word(Kind.FORGET, T), turn(T + 2)), Shown()
+    assert shown.take(writes(state)).fields
+    state.observe(word(Kind.DENY, T), RULES)
+    state.observe(word(Kind.GRANT, T + 1), RULES)
+    assert shown.take(writes(state)).fields == {}
+
+
 # Wipes
 
 
@@ -181,7 +190,7 @@ def test_control_event_is_never_late(kind: Kind) -> None:
     """A year old, and it still counts."""
     state = observe(turn(T))
     assert state.observe(word(kind, T - 365 * 86_400_000), RULES) is Outcome.ACCEPTED
-    assert state.gate_changed
+    assert isinstance(writes(state)[0], GateWrite)
 
 
 # Pins
