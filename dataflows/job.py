@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from connectors.file_sink import FileRejectSink
@@ -61,7 +60,7 @@ class Job:
         """What is logged, at least."""
         return self.settings.log_level or ("warning" if self.bounded else "info")
 
-    def make_source(self, stop: Event, counters: SourceCounters) -> Source[Record]:
+    def make_source(self, stop: Event, counters: SourceCounters) -> KafkaSource | FileSource:
         """Return the source; setting `stop` ends it in an orderly way."""
         if isinstance(self.source, TopicAddress):
             start = Start.parse(self.settings.start)

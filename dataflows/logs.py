@@ -28,7 +28,7 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("kafka").setLevel(logging.ERROR)  # its warnings repeat with every reconnect
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it repeats itself with every reconnect; we say it once
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -76,8 +76,10 @@ def _run_engine(job: Job, place: Place, recovery: Path | None, counters: Counter
             store.restore(snapshot)
         return Adapt(store, rules, counters.events)
 
+    source = job.make_source(stop, counters.source)
+    source.list_parts()  # a source that cannot be read says so in one line here; inside the engine it would panic
     flow = build(
-        job.make_source(stop, counters.source),
+        source,
         parser,
         build_adapt,
         RedisSink(job.target(), counters.sink),

@@ -106,7 +106,7 @@ class UserState:
         """Windows, time and count at which the profile became due."""
         self.pending_at_ms = 0
         self.gates: list[tuple[int, int, bool]] = []
-        """Epoch, consent time and opt-out after each word that is to be written: a no must not hide behind a later yes."""
+        """Epoch, consent time and opt-out after each unwritten word: a no must not hide behind a later yes."""
 
     def observe(self, o: Observation, rules: Rules) -> Outcome | Reason:
         """Take in one event, and return what became of it; `Reason.LATE` is the only reason found here.

@@ -49,8 +49,9 @@ def progress(source: TopicAddress | Files, *, hidden: bool) -> Iterator[Callable
 
     Of files the size is known, but compressed ones tell it only at their end; of a topic nothing is known before.
     """
-    plain = not isinstance(source, TopicAddress) and all(path.suffix == ".jsonl" for path in source)
-    size = sum(path.stat().st_size for path in source) if plain and not isinstance(source, TopicAddress) else None
+    files = () if isinstance(source, TopicAddress) else source
+    plain = files and all(path.suffix == ".jsonl" and path.is_file() for path in files)
+    size = sum(path.stat().st_size for path in files) if plain else None
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
