@@ -17,7 +17,7 @@ from connectors.redis_sink import Mode, Target
 from dataflows.settings import Settings
 from state.counters import SourceCounters
 from state.errors import ConfigurationError
-from state.records import Record, Reject
+from state.records import Reject
 
 Files = tuple[Path, ...]
 

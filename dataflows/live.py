@@ -23,6 +23,8 @@ def run_live(job: Job) -> Counters:
         TacitError: if the failure is one that will not pass, if nothing is kept to go on from, or if the run failed
             `MOST_QUICK_FAILURES` times in a row within `QUICK_FAILURE_S` of its start.
     """
+    if job.settings.state is None:
+        _log.warning("run.keeps_nothing", what_to_do="give --state DIR, or every start reads again from --start")
     quick_failures = 0
     while True:
         started = monotonic()

@@ -27,6 +27,9 @@ RECENT_EVENTS = 64
 RECENT_TURNS = 16
 """Later feedback finds its turn among this many last turns."""
 
+_CRUMB = 1e-4
+"""What rounding may leave of a turn's weight: nothing to learn from."""
+
 UNSAID, GRANTED, DENIED = range(3)
 """What the person last said about consent."""
 
@@ -263,9 +266,10 @@ class UserState:
             return
         weight = kind.weight
         if turn != NONE:
-            weight = min(weight, 1.0 - self.turn_learned[turn])
-            if weight <= 0:
+            left = 1.0 - self.turn_learned[turn]
+            if left < _CRUMB:
                 return
+            weight = min(weight, left)
         if self.preferences is None:
             self.preferences = Preferences(catalogue)
             self.sent = Sent(len(catalogue.facets))
