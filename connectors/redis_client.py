@@ -16,6 +16,7 @@ from state.errors import ConfigurationError, SinkError
 Command = tuple[str | int | bytes, ...]
 Reply = object
 """What Redis answered; of a command that failed, the exception, never raised."""
+OnRetry = Callable[[int, set[str]], object]
 
 TIMEOUT_S = 5.0
 RETRY_FOR_S = 45.0
@@ -85,12 +86,10 @@ class RedisClient:
     Args:
         url: `redis://`, `rediss://` (TLS, verified) or `unix://`.
         retry_for_s: how long what fails in passing is tried again before `SinkError`.
-        on_retry: called with the number of commands that are sent again.
+        on_retry: called with the number of commands that are sent again, and the codes of what they met.
     """
 
-    def __init__(
-        self, url: str, *, retry_for_s: float = RETRY_FOR_S, on_retry: Callable[[int], None] = lambda _: None
-    ) -> None:
+    def __init__(self, url: str, *, retry_for_s: float = RETRY_FOR_S, on_retry: OnRetry = lambda *_: None) -> None:
         self._retry_for_s = retry_for_s
         self._on_retry = on_retry
         self._connection = cast("_Connection", connection_pool(url, timeout_s=TIMEOUT_S).make_connection())
@@ -131,8 +130,9 @@ class RedisClient:
             pending = self._to_repeat(pending, codes, owners)
             if not pending:
                 return replies
-            pause_s = self._pause(pause_s, deadline_s, set(codes.values()) - MALFORMED)
-            self._on_retry(len(pending))
+            passing = set(codes.values()) - MALFORMED
+            self._on_retry(len(pending), passing)
+            pause_s = self._pause(pause_s, deadline_s, passing)
 
     def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
         replies: list[Reply] = []

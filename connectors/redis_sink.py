@@ -86,6 +86,8 @@ class SignalWriter:
         self._client = RedisClient(target.url, retry_for_s=target.retry_for_s, on_retry=self._note_retry)
         self._namespaces = frozenset({target.namespace})
         self._registered = False
+        self._is_waiting = False
+        """It met trouble and has not got through since."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -121,7 +123,11 @@ class SignalWriter:
                 if command[1] == script.by_hash[1]:
                     commands[place] = script.whole(command)
                     break
-        return self._client.deliver(commands, [write.user for write in writes])
+        replies = self._client.deliver(commands, [write.user for write in writes])
+        if self._is_waiting:
+            _log.info("redis.goes_on")
+        self._is_waiting = False
+        return replies
 
     def _signals_command(self, write: SignalWrite) -> Command:
         target = self._target
@@ -185,7 +191,10 @@ class SignalWriter:
         self._counters.malformed += 1
         _log.error("redis.write_refused", code=code, namespace=self._target.namespace)
 
-    def _note_retry(self, commands: int) -> None:
+    def _note_retry(self, commands: int, codes: set[str]) -> None:
+        if not self._is_waiting:
+            _log.warning("redis.waiting", codes=sorted(codes), for_at_most_s=self._target.retry_for_s)
+        self._is_waiting = True
         self._counters.retries += commands
         self._registered = False  # the server that comes back may have lost it
 

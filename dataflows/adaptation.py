@@ -5,7 +5,7 @@ source ─ Record ─► parse ─┬─ (shard, [packed observations]) ─► a
                           └───────────────── Reject ──────────────────┴─ Reject ─► rejects
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeGuard, cast
 
 import bytewax.operators as op
@@ -15,7 +15,7 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from operators.adapt import Adapt
-from operators.parse import Parser
+from operators.parse import Group
 from state.records import Record, Reject
 from state.signals import Write
 
@@ -23,13 +23,16 @@ FLOW_ID = "adaptation"
 ADAPT_STEP = "adapt"
 """Saved state is found by these two names: another name would silently start from nothing."""
 
+Parse = Callable[[Sequence[Record]], Iterable[Group | Reject]]
+"""`operators.parse.Parser`."""
+
 BuildAdapt = Callable[[bytes | None], Adapt]
 """A shard's snapshot, or None for a new shard → the shard's logic. Bytewax does not say which shard."""
 
 
 def build(
     source: Source[Record],
-    parser: Parser,
+    parse: Parse,
     build_adapt: BuildAdapt,
     writes: Sink[Write],
     rejects: Sink[Reject],
@@ -37,7 +40,7 @@ def build(
     """Wire the parts into the dataflow that live runs and replays share."""
     flow = Dataflow(FLOW_ID)
     records = op.input("source", flow, source)
-    parsed = op.branch("parsed", op.flat_map_batch("parse", records, parser), _is_reject)
+    parsed = op.branch("parsed", op.flat_map_batch("parse", records, parse), _is_reject)
     groups = cast("KeyedStream[list[bytes]]", parsed.falses)
     adapted = op.key_rm("no_shard", op.stateful_batch(ADAPT_STEP, groups, build_adapt))
     out = op.branch("adapted", adapted, _is_reject)

@@ -1,38 +1,54 @@
 """Several processes as one run: started together, stopped together."""
 
+import math
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from time import monotonic
 from types import FrameType
+from typing import Self
 
 from dataflows.job import Job
 from dataflows.logs import configure
 from dataflows.parent import die_with
-from dataflows.worker import Place, run_worker
+from dataflows.worker import BrokenOffError, Place, run_worker
 from state.counters import Counters
 from state.errors import ConfigurationError, TacitError
 
 _SPAWN = get_context("spawn")
 """A fresh interpreter each: the engine's threads do not survive a fork."""
 
+END_TOGETHER_S = 10.0
+"""How long the processes of a run may end after the first of them."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What ended a process, in words that travel."""
 
+    kind: type[TacitError]
     problems: tuple[str, ...]
-    is_configuration: bool = False
+
+    @classmethod
+    def of(cls, error: TacitError) -> Self:
+        """Take an error apart."""
+        return cls(type(error), error.problems if isinstance(error, ConfigurationError) else (str(error),))
 
     def error(self) -> TacitError:
         """Return it as an error again."""
-        return ConfigurationError(self.problems) if self.is_configuration else TacitError("\n".join(self.problems))
+        if issubclass(self.kind, ConfigurationError):
+            return self.kind(self.problems)
+        return self.kind(*self.problems)
 
 
 @dataclass(slots=True)
@@ -44,43 +60,64 @@ class Member:
     counters: Counters
     failure: Failure | None = None
 
-    @property
-    def was_stopped(self) -> bool:
-        """It was ended by SIGTERM."""
-        return self.process.exitcode == -signal.SIGTERM
-
 
 def run_cluster(job: Job, recovery: Path | None, report: Callable[[Counters], None]) -> Counters:
     """Run `settings.processes` processes until all have ended, and return the sum of what they counted.
 
-    SIGTERM and SIGINT are passed on to all of them. If one fails the engine takes the others down.
+    SIGTERM and SIGINT are passed on to all of them. Once one has ended the others have `END_TOGETHER_S` to do so too,
+    and no time if it said what it failed of.
 
     Raises:
         TacitError: what the first process that could say so failed of.
     """
     addresses = _free_addresses(job.settings.processes)
     members: list[Member] = []
-    with _passing_on_signals(members) as asked, ExitStack() as stack:
-        places = (Place(number, addresses) for number in range(len(addresses)))
-        members.extend(stack.enter_context(_member(job, place, recovery)) for place in places)
-        if asked:
-            _stop(members)
+    with _passing_on_signals(members), ExitStack() as stack:
+        with _no_signals():
+            places = (Place(number, addresses) for number in range(len(addresses)))
+            members.extend(stack.enter_context(_member(job, place, recovery)) for place in places)
         _follow(members, report)
-    if failures := [member.failure for member in members if member.failure]:
-        raise failures[0].error()
-    # A process that is asked to stop before it listens for that ends by the signal itself, with nothing begun.
-    died = [member for member in members if member.process.exitcode and not (asked and member.was_stopped)]
-    if died:
-        raise TacitError("; ".join(f"{m.process.name} ended with {m.process.exitcode}" for m in died))
+    if error := _error(members):
+        raise error
     return Counters.total(member.counters for member in members)
 
 
+def _error(members: Sequence[Member]) -> TacitError | None:
+    """Return what ended the run, if it failed: the cause itself before what merely followed from it."""
+    if cause := _cause(members):
+        return cause.error()
+    silent = [member.process for member in members if member.process.exitcode and not member.failure]
+    if silent:
+        return TacitError("; ".join(f"the process {process.name} {_end(process)}" for process in silent))
+    return next((member.failure.error() for member in members if member.failure), None)
+
+
+def _cause(members: Sequence[Member]) -> Failure | None:
+    failures = (member.failure for member in members if member.failure)
+    return next((failure for failure in failures if failure.kind is not BrokenOffError), None)
+
+
+def _end(process: SpawnProcess) -> str:
+    code = process.exitcode or 0
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+
+
 def _follow(members: Sequence[Member], report: Callable[[Counters], None]) -> None:
-    """Take in what the processes say until each has closed its pipe."""
+    """Take in what the processes say until each has closed its pipe; one that outlives the others is killed.
+
+    The engine takes the others down with one that fails, but not while they still wait for it to come up.
+    """
     speaking = {id(member.pipe): member for member in members}
+    deadline_s = math.inf
     while speaking:
-        for pipe in wait([member.pipe for member in speaking.values()]):
+        timeout_s = None if math.isinf(deadline_s) else max(0.0, deadline_s - monotonic())
+        heard = wait([member.pipe for member in speaking.values()], timeout_s)
+        for pipe in heard:
             _hear(speaking[id(pipe)], speaking)
+        if not heard or _cause(members):
+            _kill(speaking.values())
+        if len(speaking) < len(members):
+            deadline_s = min(deadline_s, monotonic() + END_TOGETHER_S)
         report(Counters.total(member.counters for member in members))
 
 
@@ -94,6 +131,11 @@ def _hear(member: Member, speaking: dict[int, Member]) -> None:
         member.failure = said
     else:
         member.counters = said
+
+
+def _kill(members: Iterable[Member]) -> None:
+    for member in members:
+        member.process.kill()
 
 
 @contextmanager
@@ -119,10 +161,9 @@ def _run_member(job: Job, place: Place, recovery: Path | None, pipe: Connection,
     configure(job.log_level)
     try:
         run_worker(job, place, recovery, pipe.send)
-    except ConfigurationError as error:
-        pipe.send(Failure(error.problems, is_configuration=True))
     except TacitError as error:
-        pipe.send(Failure((str(error),)))
+        pipe.send(Failure.of(error))
+        sys.exit(1)
     finally:
         pipe.close()
 
@@ -136,23 +177,32 @@ def _free_addresses(count: int) -> tuple[str, ...]:
         return tuple(f"127.0.0.1:{one.getsockname()[1]}" for one in sockets)
 
 
-def _stop(members: Sequence[Member]) -> None:
-    for member in members:
-        member.process.terminate()
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    """Hold SIGTERM and SIGINT back, here and in the processes that are started meanwhile.
+
+    Those let SIGTERM through when they are ready for it. SIGINT they never see: a terminal sends Ctrl-C to all, and
+    theirs comes from us.
+    """
+    resource_tracker.ensure_running()  # when it starts it lets these signals through, so it has to run by now
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
-def _passing_on_signals(members: Sequence[Member]) -> Iterator[list[int]]:
-    """Pass SIGTERM and SIGINT on to the members there are, and give the list of those that came."""
-    asked: list[int] = []
+def _passing_on_signals(members: Sequence[Member]) -> Iterator[None]:
+    """Pass SIGTERM and SIGINT on to the members there are."""
 
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-        _stop(members)
+    def pass_on(_number: int, _frame: FrameType | None) -> None:
+        for member in members:
+            member.process.terminate()
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, pass_on) for number in _SIGNALS}
     try:
-        yield asked
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

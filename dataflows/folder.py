@@ -7,7 +7,7 @@ DIR/recovery/     Bytewax's snapshots of shards and source positions
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -39,18 +39,20 @@ def locked(folder: Path, identity: Identity) -> Iterator[Path]:
     Raises:
         StateError: if another run holds the folder, or it was made for something else.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "run.lock").open("a")
-    except OSError as error:
-        raise StateError(f"the state folder {folder} cannot be used: {error.strerror}") from error
-    with lock:
+    recovery = folder / "recovery"
+    with ExitStack() as stack:
         try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((folder / "run.lock").open("a"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _agree(folder, recovery, identity)
         except BlockingIOError:
             raise StateError(f"another run uses the state folder {folder}: stop it first, or give another") from None
-        recovery = folder / "recovery"
-        _agree(folder, recovery, identity)
+        except OSError as error:
+            raise StateError(
+                f"the state folder {folder} cannot be used: {error.strerror}; "
+                "make it writable, make room, or give another"
+            ) from error
         yield recovery
 
 
@@ -61,7 +63,9 @@ def _agree(folder: Path, recovery: Path, identity: Identity) -> None:
     try:
         found = msgspec.json.decode(description.read_bytes(), type=Identity)
     except (OSError, msgspec.MsgspecError) as error:
-        raise StateError(f"{description} cannot be read: {error}; restore it from a backup") from error
+        raise StateError(
+            f"{description} cannot be read: {error}; restore it from a backup, or give another folder"
+        ) from error
     differences = [
         f"{name} {theirs!r}, not {ours!r}"
         for name in Identity.__struct_fields__
@@ -76,17 +80,20 @@ def _agree(folder: Path, recovery: Path, identity: Identity) -> None:
 
 
 def _make(folder: Path, recovery: Path, identity: Identity) -> None:
-    """Make the store, then the description, whole or not at all: a folder with a description is complete."""
-    if recovery.exists():
+    """Make the store and its description, which comes last: a folder that has one is complete.
+
+    A crash at any step leaves what the next start begins again or completes.
+    """
+    making, description = folder / "recovery.new", folder / "tacit.json.new"
+    if not recovery.exists():
+        making.mkdir(exist_ok=True)
+        for leftover in making.iterdir():
+            leftover.unlink()
+        init_db_dir(making, _PARTITIONS)
+        description.write_bytes(msgspec.json.format(msgspec.json.encode(identity)))
+        making.rename(recovery)
+    if not description.exists():
         raise StateError(
-            f"{folder} holds a recovery store without tacit.json, so it was never used or is damaged: remove the folder"
+            f"{folder} is damaged, its tacit.json is gone: restore it from a backup, or give another folder"
         )
-    making = folder / "recovery.new"
-    making.mkdir(exist_ok=True)
-    for leftover in making.iterdir():
-        leftover.unlink()
-    init_db_dir(making, _PARTITIONS)
-    making.rename(recovery)
-    description = folder / "tacit.json.new"
-    description.write_bytes(msgspec.json.format(msgspec.json.encode(identity)))
     description.rename(folder / "tacit.json")

@@ -12,11 +12,12 @@ from connectors.file_source import FileSource
 from connectors.kafka_settings import Start, TopicAddress
 from connectors.kafka_sink import KafkaRejectSink
 from connectors.kafka_source import KafkaSource
+from connectors.redis_check import redis_problems
 from connectors.redis_keys import LIVE
 from connectors.redis_sink import Mode, Target
 from dataflows.settings import Settings
 from state.counters import SourceCounters
-from state.errors import ConfigurationError
+from state.errors import ConfigurationError, SinkError
 from state.records import Reject
 
 Files = tuple[Path, ...]
@@ -59,6 +60,15 @@ class Job:
     def log_level(self) -> str:
         """What is logged, at least."""
         return self.settings.log_level or ("warning" if self.bounded else "info")
+
+    def require_redis(self) -> None:
+        """Look at Redis before anything is begun.
+
+        Raises:
+            SinkError: it does not answer, or could not be relied on.
+        """
+        if problems := redis_problems(self.settings.redis, self.settings.region):
+            raise SinkError("; ".join(problems))
 
     def make_source(self, stop: Event, counters: SourceCounters) -> KafkaSource | FileSource:
         """Return the source; setting `stop` ends it in an orderly way."""

@@ -25,6 +25,7 @@ def run_live(job: Job) -> Counters:
     """
     if job.settings.state is None:
         _log.warning("run.keeps_nothing", what_to_do="give --state DIR, or every start reads again from --start")
+    job.require_redis()
     quick_failures = 0
     while True:
         started = monotonic()

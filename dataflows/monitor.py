@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from socket import AF_INET6
+from socketserver import ThreadingMixIn
 from threading import Thread
 from time import monotonic
 from typing import Any, cast
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import make_wsgi_app
 
@@ -18,11 +20,21 @@ STALLED_AFTER_S = 30.0
 """Without progress for this long a process is not healthy, however alive it is."""
 
 
-class _Quiet(WSGIRequestHandler):
-    """No line per request on stderr: logs are for what matters."""
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread per request: a client that says nothing must keep neither the next one nor our own end waiting."""
+
+    daemon_threads = True
+
+
+class _Server6(_Server):
+    address_family = AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 5.0
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
-        """Say nothing."""
+        """Say nothing: logs are for what matters."""
 
 
 @contextmanager
@@ -35,11 +47,12 @@ def monitor(address: str, counters: Counters) -> Iterator[None]:
     if address == "off":
         yield
         return
-    host, _, port = address.rpartition(":")
     try:
-        server = make_server(host.strip("[]"), int(port), _app(counters), WSGIServer, _Quiet)
-    except OSError as error:
-        raise ConfigurationError([f"metrics: {address} cannot be bound: {error.strerror}"]) from error
+        server = _listening(address)
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
+        raise ConfigurationError([f"metrics: {address} cannot be listened on: {why}; name another, or off"]) from error
+    server.set_app(_app(counters))
     thread = Thread(target=server.serve_forever, name="monitor", daemon=True)
     thread.start()
     try:
@@ -48,6 +61,12 @@ def monitor(address: str, counters: Counters) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _listening(address: str) -> WSGIServer:
+    host, _, port = address.rpartition(":")
+    kind = _Server6 if host.startswith("[") else _Server
+    return kind((host.strip("[]"), int(port)), _Handler)
 
 
 def health(counters: Counters) -> tuple[bool, dict[str, Any]]:

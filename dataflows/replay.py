@@ -22,6 +22,7 @@ class Replayed:
         read = counters.source.records
         return {
             "read": read,
+            "stopped": counters.stopped,
             **{str(outcome): count for outcome, count in events.outcomes.items()},
             "rejected": {str(reason): count for reason, count in events.rejects.items()},
             "users": events.users,
@@ -44,6 +45,7 @@ def replay(job: Job, report: Callable[[Counters], None]) -> Replayed:
     Raises:
         TacitError: what stopped it.
     """
+    job.require_redis()
     started = perf_counter()
     counters = run(job, report)
     return Replayed(counters, perf_counter() - started)

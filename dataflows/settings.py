@@ -1,10 +1,11 @@
 """Settings: flags over environment (`TACIT_*`) over a TOML file, checked once, with all problems told at once."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -13,7 +14,6 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from connectors.kafka_settings import Start, TopicAddress
+from connectors.redis_client import connection_pool
 from connectors.redis_keys import LIVE, NAMESPACE, REGION
 from state.catalogue import SHIPPED, Catalogue
 from state.errors import ConfigurationError
@@ -34,7 +35,7 @@ from state.windows import DAY_MS, HOUR_MS
 CONFIG_VARIABLE = "TACIT_CONFIG"
 """Names the TOML file; without it `tacit.toml` in the working folder is read if there is one."""
 
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_METRICS = re.compile(r"off|(?:[^:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
 
 
 def _ttl_days(value: Any) -> Any:
@@ -44,7 +45,7 @@ def _ttl_days(value: Any) -> Any:
 class Settings(BaseSettings):
     """What a worker needs to know. Every field is also a flag, a variable and a key of the file."""
 
-    model_config = SettingsConfigDict(env_prefix="TACIT_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TACIT_", env_ignore_empty=True, extra="forbid", frozen=True)
 
     redis: str = "redis://localhost:6379/0"
     embedded: bool = False
@@ -68,7 +69,7 @@ class Settings(BaseSettings):
     """Days that a signal lives after its event; None (written `none`): for ever."""
     lateness: Annotated[float, Field(gt=0, le=24 * 90)] = 24
     """Hours by which an event may be older than the person's newest one."""
-    metrics: Annotated[str, Field(pattern=r"^(off|[^:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})$")] | None = None
+    metrics: str | None = None
     """HOST:PORT of /metrics and /healthz of the first process, the others on the ports behind it; or `off`.
 
     None: 127.0.0.1:9464 for a live run, off for a replay.
@@ -86,14 +87,17 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put flags first, then the environment, then the file."""
-        file = TomlConfigSettingsSource(settings_cls, Path(os.environ.get(CONFIG_VARIABLE, "tacit.toml")))
-        return init_settings, env_settings, file
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
 
     @field_validator("redis")
     @classmethod
     def _is_redis(cls, value: str) -> str:
-        if not value.startswith(_REDIS_SCHEMES):
-            raise ValueError(f"must begin with {', '.join(_REDIS_SCHEMES)}")
+        try:
+            connection_pool(value, timeout_s=1).make_connection()  # which does not connect yet
+        except (ConfigurationError, TypeError):
+            raise ValueError(
+                "must read redis://HOST:PORT/DATABASE, rediss:// likewise for TLS, or unix://PATH"
+            ) from None  # what they say repeats the URL, which may hold a password
         return value
 
     @field_validator("secret")
@@ -138,11 +142,20 @@ class Settings(BaseSettings):
             raise ValueError("must be none, learn or a version number")
         return value
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.ttl is None and self.namespace == LIVE and not self.embedded:
-            raise ValueError("ttl none is for an embedded Redis or a namespace other than live")
-        return self
+    @field_validator("ttl")
+    @classmethod
+    def _may_be_endless(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is None and info.data.get("namespace") == LIVE and not info.data.get("embedded"):
+            raise ValueError("none is for an embedded Redis or a namespace other than live; give a number of days")
+        return value
+
+    @field_validator("metrics")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        parts = _METRICS.fullmatch(value or "off")
+        if parts is None or not 0 < int(parts[1] or 1) < 65_536:
+            raise ValueError("must be HOST:PORT with a port from 1 to 65535, or off")
+        return value
 
     @property
     def secret_bytes(self) -> bytes:
@@ -159,6 +172,22 @@ class Settings(BaseSettings):
         return Rules(Catalogue.load(self.catalogue), round(self.lateness * HOUR_MS), self.ttl_ms)
 
 
+class OwnSettings(Settings):
+    """Settings in which neither the environment nor a file has a say."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given, and no more."""
+        return (init_settings,)
+
+
 def load(flags: Mapping[str, Any]) -> Settings:
     """Return the settings; flags that are None were not given.
 
@@ -169,12 +198,21 @@ def load(flags: Mapping[str, Any]) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise ConfigurationError([_problem(dict(problem)) for problem in error.errors(include_input=False)]) from error
-    except tomllib.TOMLDecodeError as error:
-        file = os.environ.get(CONFIG_VARIABLE, "tacit.toml")
-        raise ConfigurationError([f"{file}: {error}"]) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError([f"{_file()} is no TOML file: {error}"]) from error
+
+
+def _file() -> Path:
+    """Return the file to read if it is there; one that is named has to be."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named and not Path(named).is_file():
+        raise ConfigurationError([f"{CONFIG_VARIABLE} names {named}, which is no file: correct it, or unset it"])
+    return Path(named or "tacit.toml")
 
 
 def _problem(problem: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{name}: {message[:1].lower()}{message[1:]}" if name else message

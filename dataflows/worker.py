@@ -12,21 +12,30 @@ from time import monotonic, process_time
 from types import FrameType
 
 import structlog
-from bytewax.errors import BytewaxRuntimeError
-from bytewax.recovery import RecoveryConfig
+from bytewax.recovery import (
+    InconsistentPartitionsError,
+    MissingPartitionsError,
+    NoPartitionsError,
+    RecoveryConfig,
+)
 from bytewax.run import cli_main
 
 from connectors.redis_sink import RedisSink
 from dataflows.adaptation import build
 from dataflows.job import Job
 from dataflows.monitor import monitor
+from dataflows.parts import Parts
 from operators.adapt import Adapt
 from operators.parse import Parser
 from state.counters import Counters
-from state.errors import TacitError
+from state.errors import StateError, TacitError
 from state.store import ShardStore
 
 REPORT_EVERY_S = 0.25
+
+_NO_FAILURE = (KeyboardInterrupt, SystemExit)
+_BAD_STORE = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError)
+_BAD_SQLITE = ("DatabaseCorrupt", "NotADatabase")
 
 _log = structlog.get_logger(__name__)
 
@@ -36,8 +45,12 @@ class Place:
     """Which process of a run this is."""
 
     process: int = 0
-    addresses: tuple[str, ...] = ()
-    """HOST:PORT of each process for the exchange between them; empty for a single process."""
+    addresses: tuple[str, ...] = ("127.0.0.1:0",)
+    """HOST:PORT of each process for the exchange between them; a single one listens nowhere."""
+
+
+class BrokenOffError(TacitError):
+    """The engine broke off, and no part of this process is to blame."""
 
 
 def run_worker(job: Job, place: Place, recovery: Path | None, report: Callable[[Counters], None]) -> Counters:
@@ -51,11 +64,12 @@ def run_worker(job: Job, place: Place, recovery: Path | None, report: Callable[[
     counters = Counters()
     counters.source.progressed_at = monotonic()
     stop = threading.Event()
-    _spare_the_collector()
     with _stopped_by_signals(stop), monitor(_address(job, place), counters), _reporting(counters, report):
+        _spare_the_collector()
         _log.info("worker.started", process=place.process, source=job.source_name, recovery=recovery is not None)
         _run_engine(job, place, recovery, counters, stop)
-    _log.info("worker.ended", process=place.process, records=counters.source.records, asked_to=stop.is_set())
+        counters.stopped = stop.is_set()
+    _log.info("worker.ended", process=place.process, records=counters.source.records, asked_to=counters.stopped)
     return counters
 
 
@@ -77,25 +91,37 @@ def _run_engine(job: Job, place: Place, recovery: Path | None, counters: Counter
         return Adapt(store, rules, counters.events)
 
     source = job.make_source(stop, counters.source)
-    source.list_parts()  # a source that cannot be read says so in one line here; inside the engine it would panic
+    source.list_parts()  # a source that cannot be read is found out before anything else is begun
+    parts = Parts()
     flow = build(
-        source,
-        parser,
-        build_adapt,
-        RedisSink(job.target(), counters.sink),
-        job.make_reject_sink(),
+        parts.watch(source),
+        parts.watch_call(parser),
+        parts.watch_build(build_adapt),
+        parts.watch(RedisSink(job.target(), counters.sink)),
+        parts.watch(job.make_reject_sink()),
     )
     try:
+        # With addresses, be it one, the engine ends by an exception; without, it also prints a panic of its own.
         cli_main(
             flow,
             workers_per_process=1,
-            process_id=place.process if place.addresses else None,
-            addresses=list(place.addresses) or None,
+            process_id=place.process,
+            addresses=list(place.addresses),
             epoch_interval=timedelta(seconds=settings.epoch),
             recovery_config=RecoveryConfig(recovery) if recovery else None,
         )
-    except BytewaxRuntimeError as error:
-        raise _cause(error) from error
+    except BaseException as broken:  # a panic of the engine is no Exception
+        parts.close()
+        if isinstance(broken, _NO_FAILURE):
+            raise
+        raise parts.error or _engines_own(broken, recovery) from broken
+
+
+def _engines_own(broken: BaseException, recovery: Path | None) -> TacitError:
+    """Return what the engine itself failed of, as an error of ours."""
+    if isinstance(broken, _BAD_STORE) or any(code in str(broken) for code in _BAD_SQLITE):
+        return StateError(f"{recovery} is damaged: {broken}; restore the state folder from a backup, or give another")
+    return BrokenOffError(f"the engine broke off: {broken}")
 
 
 def _spare_the_collector() -> None:
@@ -106,13 +132,6 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return the first error of ours behind what the engine wrapped it in, or the innermost one."""
-    while error.__cause__ is not None and not isinstance(error, TacitError):
-        error = error.__cause__
-    return error
 
 
 def _address(job: Job, place: Place) -> str:
@@ -129,6 +148,7 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
         stop.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # which a launcher holds back until here
     try:
         yield
     finally:

@@ -30,17 +30,18 @@ _HAS_PREFERENCES = 2
 
 def pack(state: UserState) -> bytes:
     """Return a person's state as bytes. What waits to be written is not part of it: take it first."""
-    windows, preferences, sent = state.windows, state.preferences, state.sent
+    events, turns, news = state.events, state.turns, state.news
+    windows, preferences, sent = state.windows, state.preferences, news.sent
     parts = [
         _HEADER.pack(
             VERSION, state.newest_ms, state.seq, state.epoch_ms, state.forgotten_ms, state.consent,
-            state.consent_at_ms, state.profile_pane, len(state.recent), state.recent_next,
-            len(state.turns), state.turn_next, state.turns_disliked, len(state.pins),
+            state.consent_at_ms, news.profile_pane, len(events.hashes), events.next,
+            len(turns.hashes), turns.next, turns.disliked, len(state.pins),
             (_HAS_WINDOWS if windows else 0) | (_HAS_PREFERENCES if preferences else 0),
         ),
-        state.recent.tobytes(),
-        state.turns.tobytes(),
-        state.turn_learned.tobytes(),
+        events.hashes.tobytes(),
+        turns.hashes.tobytes(),
+        turns.learned.tobytes(),
     ]  # fmt: skip
     parts += [_PIN.pack(facet, pin.slot, pin.at_ms) for facet, pin in state.pins.items()]
     if windows is not None:
@@ -69,19 +70,20 @@ def unpack(data: bytes, catalogue: Catalogue) -> UserState:
         raise StateError(f"a person's state has layout {data[0] if data else 'none'}; this version reads {VERSION}")
     try:
         return _unpack(data, catalogue)
-    except (ValueError, IndexError, OverflowError) as error:
+    except ValueError as error:
         raise StateError(f"a person's state is damaged: {error}") from error
 
 
 def _unpack(data: bytes, catalogue: Catalogue) -> UserState:
     state = UserState()
+    events, turns, news = state.events, state.turns, state.news
+    reader = _Reader(data)
     (_, state.newest_ms, state.seq, state.epoch_ms, state.forgotten_ms, state.consent,
-     state.consent_at_ms, state.profile_pane, recent, state.recent_next,
-     turns, state.turn_next, state.turns_disliked, pins, parts) = _HEADER.unpack_from(data)  # fmt: skip
-    reader = _Reader(data, _HEADER.size)
-    state.recent = reader.take_array("I", recent)
-    state.turns = reader.take_array("I", turns)
-    state.turn_learned = reader.take_array("f", turns)
+     state.consent_at_ms, news.profile_pane, event_count, events.next,
+     turn_count, turns.next, turns.disliked, pins, parts) = reader.struct(_HEADER)  # fmt: skip
+    events.hashes = reader.take_array("I", event_count)
+    turns.hashes = reader.take_array("I", turn_count)
+    turns.learned = reader.take_array("f", turn_count)
     for _ in range(pins):
         facet, slot, at_ms = reader.struct(_PIN)
         state.pins[facet] = PinnedAt(slot, at_ms)
@@ -93,7 +95,7 @@ def _unpack(data: bytes, catalogue: Catalogue) -> UserState:
          windows.session_negatives) = reader.struct(_SESSION)  # fmt: skip
     if parts & _HAS_PREFERENCES:
         preferences = state.preferences = Preferences(catalogue)
-        sent = state.sent = Sent(len(catalogue.facets))
+        sent = news.sent = Sent(len(catalogue.facets))
         for values in _preference_arrays(preferences, sent):
             reader.fill(values)
         (sent.oldest_ms,) = reader.struct(_SENT)
@@ -125,9 +127,9 @@ def _preference_arrays(preferences: Preferences, sent: Sent) -> "tuple[array[Any
 class _Reader:
     """Takes one part after the other, and notices when there is too little."""
 
-    def __init__(self, data: bytes, position: int) -> None:
+    def __init__(self, data: bytes) -> None:
         self.data = data
-        self.position = position
+        self.position = 0
 
     def _take(self, size: int) -> bytes:
         chunk = self.data[self.position : self.position + size]

@@ -113,6 +113,8 @@ class Counters:
     sink: SinkCounters = field(default_factory=SinkCounters)
     cpu_s: float = 0.0
     """User and system time of the run, without what starting Python and importing took."""
+    stopped: bool = False
+    """It was asked to stop, and may not have come to the end of what it reads."""
 
     @classmethod
     def total(cls, processes: Iterable["Counters"]) -> "Counters":
@@ -120,6 +122,7 @@ class Counters:
         total = cls()
         for one in processes:
             total.cpu_s += one.cpu_s
+            total.stopped |= one.stopped
             total.source.records += one.source.records
             total.source.bytes += one.source.bytes
             total.events.users += one.events.users

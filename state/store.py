@@ -17,6 +17,7 @@ SNAPSHOT_VERSION = 1
 
 _HEADER = Struct("<4sB8sHII")  # magic, version, layout of the catalogue, shards, people, CRC-32 of what follows
 _MAGIC = b"TCST"
+_DAMAGED = "a shard's snapshot is damaged (checksum or count); restore the state folder from a backup"
 _ENTRY = Struct(f"<{DIGEST_BYTES}sI")
 
 
@@ -98,22 +99,24 @@ class ShardStore:
         Raises:
             StateError: if it is damaged, or was made for another number of shards or another catalogue.
         """
-        self._check(snapshot)
+        people = self._check(snapshot)
         position = _HEADER.size
         while position < len(snapshot):
             user, size = _ENTRY.unpack_from(snapshot, position)
             position += _ENTRY.size
             self._packed[user] = snapshot[position : position + size]
             position += size
+        if len(self._packed) != people:
+            raise StateError(_DAMAGED)
 
-    def _check(self, snapshot: bytes) -> None:
+    def _check(self, snapshot: bytes) -> int:
         if snapshot[:4] != _MAGIC or len(snapshot) < _HEADER.size:
             raise StateError("a shard's snapshot is no snapshot of Tacit's; restore the state folder from a backup")
-        _, version, layout, shards, _, checksum = _HEADER.unpack_from(snapshot)
+        _, version, layout, shards, people, checksum = _HEADER.unpack_from(snapshot)
         if version != SNAPSHOT_VERSION:
             raise StateError(f"a shard's snapshot has format {version}; this version reads format {SNAPSHOT_VERSION}")
         if crc32(memoryview(snapshot)[_HEADER.size :]) != checksum:
-            raise StateError("a shard's snapshot is damaged (checksum); restore the state folder from a backup")
+            raise StateError(_DAMAGED)
         if shards != self._shards:
             raise StateError(f"the state was written with {shards} shards, not {self._shards}: use --shards {shards}")
         if layout != self._catalogue.layout:
@@ -121,3 +124,4 @@ class ShardStore:
                 "the state was written under a catalogue with other facets, values, topics, surfaces or feedback "
                 "kinds; use that catalogue, or replay history into a new state folder"
             )
+        return int(people)

@@ -5,30 +5,20 @@ are maxima, consent is last-writer-wins by event time. So is each pin, but one t
 older is dropped, as every event is.
 """
 
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from state.catalogue import Catalogue
 from state.counters import Outcome
-from state.decisions import Finding, decide, find, learned_signal, pinned_signal
+from state.news import News
 from state.observation import NONE, Kind, Observation
 from state.preferences import Preferences
+from state.recent import RecentEvents, RecentTurns
 from state.records import Reason
 from state.sent import Sent
-from state.signals import PROFILE, GateWrite, Signal, SignalWrite, encode, version
-from state.windows import DAY_MS, PANE_MS, Windows
-
-RECENT_EVENTS = 64
-"""A repeat of one of this many last events changes nothing."""
-RECENT_TURNS = 16
-"""Later feedback finds its turn among this many last turns."""
-
-_CRUMB = 1e-4
-"""What rounding may leave of a turn's weight: nothing to learn from."""
+from state.signals import GateWrite, SignalWrite
+from state.windows import DAY_MS, Windows
 
 UNSAID, GRANTED, DENIED = range(3)
 """What the person last said about consent."""
@@ -59,23 +49,15 @@ class UserState:
         "consent",
         "consent_at_ms",
         "epoch_ms",
+        "events",
         "forgotten_ms",
         "gates",
         "newest_ms",
-        "pending",
-        "pending_at_ms",
-        "pending_profile",
+        "news",
         "pins",
         "preferences",
-        "profile_pane",
-        "recent",
-        "recent_next",
-        "sent",
         "seq",
-        "turn_learned",
-        "turn_next",
         "turns",
-        "turns_disliked",
         "windows",
     )
 
@@ -92,22 +74,14 @@ class UserState:
     def _start_anew(self, at_ms: int) -> None:
         """Drop all that was learned and seen."""
         self.newest_ms = at_ms
+        """The person's clock: the newest event time they have had."""
         self.seq = 0
-        self.recent = array("I")
-        self.recent_next = 0
-        self.turns = array("I")
-        self.turn_learned = array("f")
-        self.turns_disliked = 0
-        self.turn_next = 0
+        """Count of accepted events since the epoch."""
+        self.events = RecentEvents()
+        self.turns = RecentTurns()
         self.windows: Windows | None = None
         self.preferences: Preferences | None = None
-        self.sent: Sent | None = None
-        self.profile_pane = 0
-        self.pending: dict[int, Finding | Signal] = {}
-        """Facet → what is to be written; of several the last."""
-        self.pending_profile: tuple[Windows, int, int] | None = None
-        """Windows, time and count at which the profile became due."""
-        self.pending_at_ms = 0
+        self.news = News()
         self.gates: list[tuple[int, int, bool]] = []
         """Epoch, consent time and opt-out after each unwritten word: a no must not hide behind a later yes."""
 
@@ -118,7 +92,7 @@ class UserState:
         """
         if o.kind == Kind.INTERACTION:
             return self._observe_interaction(o, rules)
-        if o.event in self.recent:
+        if o.event in self.events:
             return Outcome.DUPLICATE
         if o.kind == Kind.PIN:
             return self._observe_pin(o, rules)
@@ -195,7 +169,7 @@ class UserState:
             return Outcome.BEFORE_WIPE
         if not self.consents_to(o.at_ms, rules.catalogue):
             return Outcome.UNCONSENTED
-        if o.event in self.recent:
+        if o.event in self.events:
             return Outcome.DUPLICATE
         if o.at_ms < self.newest_ms - rules.lateness_ms:
             return Reason.LATE
@@ -209,7 +183,7 @@ class UserState:
             windows.add_turn(o.at_ms, self.newest_ms, None if sensitive or o.topic == NONE else o.topic)
         if o.feedback != NONE:
             self._take_feedback(o, rules, windows, turn)
-        self._say_profile()
+        self.news.profile(windows, self.newest_ms, self.seq)
         self._say_again(rules)
         return Outcome.ACCEPTED
 
@@ -218,16 +192,11 @@ class UserState:
         before_ms = self.newest_ms
         self.newest_ms = max(before_ms, o.at_ms)
         self.seq += 1
-        if self.windows is not None:
-            if self.newest_ms > before_ms:
-                self.windows.advance(before_ms, self.newest_ms)
-        elif o.kind == Kind.INTERACTION:
-            self.windows = Windows()
-        if len(self.recent) < RECENT_EVENTS:
-            self.recent.append(o.event)
-            return
-        self.recent[self.recent_next] = o.event
-        self.recent_next = (self.recent_next + 1) % RECENT_EVENTS
+        self.events.add(o.event)
+        if self.windows is None:
+            self.windows = Windows() if o.kind == Kind.INTERACTION else None
+        elif self.newest_ms > before_ms:
+            self.windows.advance(before_ms, self.newest_ms)
 
     def _turn(self, turn: int, sensitive: bool) -> tuple[int, bool]:
         """Return the turn's place among the recent ones (`NONE` without an id), and whether it is new.
@@ -237,124 +206,58 @@ class UserState:
         """
         if not turn:
             return NONE, True
-        if turn in self.turns:
-            place, is_new = self.turns.index(turn), False
-        else:
-            place, is_new = self._add_turn(turn), True
+        place, is_new = self.turns.place(turn)
         if sensitive:
-            self.turn_learned[place] = 1.0
+            self.turns.learned[place] = 1.0
         return place, is_new
-
-    def _add_turn(self, turn: int) -> int:
-        if len(self.turns) < RECENT_TURNS:
-            self.turns.append(turn)
-            self.turn_learned.append(0.0)
-            return len(self.turns) - 1
-        place = self.turn_next
-        self.turn_next = (place + 1) % RECENT_TURNS
-        self.turns[place] = turn
-        self.turn_learned[place] = 0.0
-        self.turns_disliked &= ~(1 << place)
-        return place
 
     def _take_feedback(self, o: Observation, rules: Rules, windows: Windows, turn: int) -> None:
         catalogue = rules.catalogue
         kind = catalogue.feedback_kinds[o.feedback]
-        if kind.label is not True:
-            self._count_dislike(o.at_ms, windows, turn)
+        if kind.label is not True and (turn == NONE or self.turns.is_first_dislike(turn)):
+            windows.add_negative(o.at_ms)
         if o.topic in catalogue.sensitive_topics or not o.slots:
             return
-        weight = kind.weight
-        if turn != NONE:
-            left = 1.0 - self.turn_learned[turn]
-            if left < _CRUMB:
-                return
-            weight = min(weight, left)
+        weight = kind.weight if turn == NONE else self.turns.weight_left(turn, kind.weight)
+        if not weight:
+            return
         if self.preferences is None:
             self.preferences = Preferences(catalogue)
-            self.sent = Sent(len(catalogue.facets))
+            self.news.sent = Sent(len(catalogue.facets))
         learned = self.preferences.learn_feedback(o, kind, weight)
         if learned and turn != NONE:
-            self.turn_learned[turn] += weight
+            self.turns.learned[turn] += weight
         for facet in learned:
-            self._say_learned(facet)
-
-    def _count_dislike(self, at_ms: int, windows: Windows, turn: int) -> None:
-        if turn != NONE:
-            if self.turns_disliked >> turn & 1:
-                return
-            self.turns_disliked |= 1 << turn
-        windows.add_negative(at_ms)
+            if not self.is_pinned(facet):
+                self.news.learned(facet, self.preferences, self.newest_ms, self.seq)
 
     # What there is to say
-
-    def _say_learned(self, facet: int, *, news: bool = False) -> None:
-        preferences, sent = self.preferences, self.sent
-        if preferences is None or sent is None or self.is_pinned(facet):
-            return
-        decision = decide(preferences, facet)
-        if news or sent.is_news(facet, decision) or preferences.just_drifted(facet):
-            sent.record(facet, decision, self.newest_ms)
-            self._put(facet, find(preferences, facet, decision, self.newest_ms, self.seq))
-
-    def _put(self, facet: int, said: Finding | Signal) -> None:
-        self.pending[facet] = said
-        self.pending_at_ms = self.newest_ms
 
     def _say_pins(self, facets: Iterable[int], rules: Rules) -> None:
         if self.opted_out:
             return
         for facet in facets:
-            self._say_pin(facet, rules)
+            self._say_pin(facet, rules.catalogue)
 
-    def _say_pin(self, facet: int, rules: Rules) -> None:
-        if not self.is_pinned(facet):
-            self._say_unpinned(facet, rules.catalogue)
+    def _say_pin(self, facet: int, catalogue: Catalogue) -> None:
+        """Say what the person has set; of a pin that is gone, what was learned in its place, which may be nothing."""
+        if self.is_pinned(facet):
+            self.news.pinned(facet, self.pins[facet].slot, catalogue, self.newest_ms, self.seq)
             return
-        if self.sent is not None:
-            self.sent.retract(facet)
-        self._put(facet, pinned_signal(rules.catalogue, self.pins[facet].slot, self.newest_ms, self.seq))
-
-    def _say_unpinned(self, facet: int, catalogue: Catalogue) -> None:
-        """Say what was learned, which may be nothing, in place of a pin."""
-        preferences = self.preferences or Preferences(catalogue)
-        decision = decide(preferences, facet)
-        if self.sent is not None:
-            self.sent.record(facet, decision, self.newest_ms)
-        signal = learned_signal(catalogue, find(preferences, facet, decision, self.newest_ms, self.seq))
-        consents = self.consents_to(self.newest_ms, catalogue)
-        self._put(facet, signal if consents else replace(signal, explore=0.0))
-
-    def _say_profile(self) -> None:
-        pane = self.newest_ms // PANE_MS
-        if pane == self.profile_pane or self.windows is None:
-            return
-        self.profile_pane = pane
-        self.pending_profile = (self.windows.copy(), self.newest_ms, self.seq)
-        self.pending_at_ms = self.newest_ms
+        explores = self.consents_to(self.newest_ms, catalogue)
+        self.news.unpinned(facet, self.preferences or Preferences(catalogue), self.newest_ms, self.seq, explores)
 
     def _say_again(self, rules: Rules) -> None:
         """Repeat what has lived half its time."""
-        if rules.ttl_ms is None or self.sent is None:
+        if rules.ttl_ms is None or self.preferences is None:
             return
-        for facet in self.sent.due(self.newest_ms - rules.ttl_ms // 2):
-            self._say_learned(facet, news=True)
+        for facet in self.news.due(self.newest_ms - rules.ttl_ms // 2):
+            self.news.learned(facet, self.preferences, self.newest_ms, self.seq, anyway=True)
 
     def take_writes(self, user: bytes, catalogue: Catalogue) -> list[GateWrite | SignalWrite]:
         """Return what has to be written since the last call, gates first."""
         writes: list[GateWrite | SignalWrite] = [GateWrite(user, *gate) for gate in self.gates]
         self.gates = []
-        if self.pending or self.pending_profile:
-            fields = tuple(self._take_fields(catalogue))
-            writes.append(SignalWrite(user, self.epoch_ms, self.pending_at_ms, fields))
+        if self.news:
+            writes.append(SignalWrite(user, self.epoch_ms, self.news.at_ms, self.news.take(catalogue)))
         return writes
-
-    def _take_fields(self, catalogue: Catalogue) -> Iterator[tuple[str, bytes]]:
-        for facet, said in self.pending.items():
-            signal = learned_signal(catalogue, said) if isinstance(said, Finding) else said
-            yield catalogue.facet_names[facet], encode(signal)
-        if self.pending_profile is not None:
-            windows, at_ms, seq = self.pending_profile
-            yield PROFILE, encode(windows.profile(version(at_ms, seq), at_ms, catalogue.topics.values))
-        self.pending = {}
-        self.pending_profile = None

@@ -4,14 +4,18 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Event
 from typing import Any
 
+from connectors.file_source import FileSource
 from connectors.kafka_offsets import look_up
 from connectors.kafka_settings import Start, TopicAddress
 from connectors.redis_check import redis_problems
 from dataflows.job import parse_source
 from dataflows.settings import Settings
 from state.catalogue import Catalogue
+from state.counters import SourceCounters
 from state.errors import TacitError
 
 
@@ -67,20 +71,25 @@ def _redis(settings: Settings) -> str:
 def _rejects(rejects: str) -> str:
     if rejects.startswith("kafka:"):
         return _topic(TopicAddress.parse(rejects))
-    return _writable(Path(rejects).absolute().parent)
+    file = Path(rejects).absolute()
+    if file.is_dir():
+        raise TacitError(f"{file} is a folder: name a file in it")
+    return _writable(file.parent)
 
 
 def _folder(folder: Path | None) -> str:
     if folder is None:
         return "none"
-    return _writable(folder if folder.exists() else folder.absolute().parent)
+    return _writable(next(place for place in (folder, *folder.absolute().parents) if place.exists()))
 
 
 def _writable(folder: Path) -> str:
     if not folder.is_dir():
         raise TacitError(f"{folder} is no folder: make it, or name another")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise TacitError(f"{folder} cannot be written by this user: change its owner, or name another")
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise TacitError(f"{folder} cannot be written: {error.strerror}; make it writable, or name another") from error
     free = os.statvfs(folder)
     return f"{folder} is writable, {free.f_bavail * free.f_frsize / 2**30:.1f} GiB free"
 
@@ -90,8 +99,7 @@ def _source(source: str) -> str:
     if isinstance(parsed, TopicAddress):
         return _topic(parsed)
     (file,) = parsed
-    if not file.is_file():
-        raise TacitError(f"{file} is no file")
+    FileSource([file], stop=Event(), counters=SourceCounters())
     return f"{file}, {file.stat().st_size / 2**20:.1f} MiB"
 
 

@@ -1,10 +1,12 @@
 """The command line: `tacit run | replay | simulate | show | check | demo`."""
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -109,6 +111,9 @@ def replay(
             console.print_json(done.as_dict() | {"people_with_signals": people})
         else:
             console.out.print(replay_table(done, people, settings))
+        if done.counters.stopped:
+            go_on = "the same command goes on" if settings.state else "with --state DIR the same command would go on"
+            raise TacitError(f"stopped before the end; {go_on} from there")
 
 
 @app.command()
@@ -196,12 +201,18 @@ def demo(
 
 
 def main() -> None:
-    """Run the command line: status 0, 1 if a run failed, 2 if it was asked for wrongly."""
+    """Run the command line: status 0, 1 if it failed or came to no end, 2 if it was asked for wrongly."""
+    signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except ConfigurationError as error:
         console.print_problems(error.problems)
         sys.exit(2)
     except TacitError as error:
-        console.print_problems([str(error)])
+        console.print_problems(str(error).splitlines())
         sys.exit(1)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End as the signal would have ended us, but with everything closed; a run takes the signal itself."""
+    sys.exit(128 + number)

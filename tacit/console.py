@@ -8,37 +8,39 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from connectors.kafka_settings import TopicAddress
 from dataflows.job import Files
 from state.counters import Counters
 from tacit.check import Finding
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Brackets and colons are what they are: paths and messages hold them.
+out = Console(highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document, plain, for machines."""
-    out.print(json.dumps(value, indent=2), soft_wrap=True, markup=False)
+    out.print(json.dumps(value, indent=2), soft_wrap=True)
 
 
 def print_problems(problems: Sequence[str]) -> None:
     """Print what is wrong, all of it at once."""
     err.print(f"tacit: {len(problems)} problems" if len(problems) > 1 else "tacit:", style="bold red", end="")
     if len(problems) == 1:
-        err.print(f" {problems[0]}", markup=False, soft_wrap=True)
+        err.print(f" {problems[0]}", soft_wrap=True)
         return
     err.print()
     for problem in problems:
-        err.print(f"  - {problem}", markup=False, soft_wrap=True)
+        err.print(f"  - {problem}", soft_wrap=True)
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """Print a table of what was checked."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for finding in findings:
-        mark = "[green]ok[/]" if finding.ok else "[bold red]wrong[/]"
+        mark = Text("ok", "green") if finding.ok else Text("wrong", "bold red")
         table.add_row(mark, finding.what, finding.detail)
     out.print(table)
 

@@ -15,8 +15,9 @@ from rich.text import Text
 from dataflows.job import Job
 from dataflows.logs import configure
 from dataflows.replay import replay
-from dataflows.settings import Settings, load
+from dataflows.settings import OwnSettings, Settings
 from state.catalogue import Catalogue
+from state.errors import TacitError
 from tacit import console
 from tacit.adaptation import Adaptation
 from tacit.embedded import EmbeddedRedis
@@ -49,11 +50,13 @@ def run_demo(*, users: int, turns: int, seed: int) -> None:
         events = Path(folder) / "events.jsonl"
         with console.err.status(f"Simulating {users:,} people and {turns:,} answers …"):
             write_events(simulation.events, str(events))
-        flags = {"redis": server.url, "embedded": True, "ttl": "none", "metrics": "off"}
-        settings = load(flags | {"rejects": str(Path(folder) / "rejects.jsonl")})
+        rejects = str(Path(folder) / "rejects.jsonl")
+        settings = OwnSettings(redis=server.url, embedded=True, ttl=None, rejects=rejects)
         job = Job(settings, (events,), bounded=True)
         with console.progress(job.source, hidden=False) as report:
             done = replay(job, report)
+        if done.counters.stopped:
+            raise TacitError("stopped before the end")
         console.out.print(Rule("What the dataflow did", align="left"))
         console.out.print(replay_table(done, people_with_signals(settings), settings))
         _show_people(settings, catalogue, simulation.truth)

@@ -3,6 +3,7 @@
 import sys
 
 _OWN = ("connectors", "dataflows", "operators", "state", "tacit")
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -14,4 +15,6 @@ def main() -> None:
         if missing in _OWN:
             raise
         sys.exit(f"tacit: {missing} is not installed; the command line needs pip install 'tacit-signals[worker]'")
+    except KeyboardInterrupt:  # importing takes long enough to be interrupted
+        sys.exit(_INTERRUPTED)
     cli.main()

@@ -2,6 +2,7 @@
 
 import redis
 from rich.table import Table
+from rich.text import Text
 
 from connectors.redis_keys import RegionKeys
 from dataflows.replay import Replayed
@@ -27,7 +28,7 @@ def replay_table(done: Replayed, people: int | None, settings: Settings) -> Tabl
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
-    table.add_row("[bold]events read", f"[bold]{read:,}", _share(events.total, read))
+    table.add_row(Text("events read", "bold"), Text(f"{read:,}", "bold"), _share(done))
     rejected = sum(events.rejects.values())
     for outcome, count in events.outcomes.items():
         table.add_row(f"  {outcome}", f"{count:,}", "")
@@ -45,8 +46,10 @@ def replay_table(done: Replayed, people: int | None, settings: Settings) -> Tabl
     return table
 
 
-def _share(counted: int, read: int) -> str:
-    return "all accounted for" if counted == read else f"{counted:,} accounted for: the run was stopped or resumed"
+def _share(done: Replayed) -> str:
+    counted, read = done.counters.events.total, done.counters.source.records
+    told = "all accounted for" if counted == read else f"{counted:,} accounted for"
+    return f"{told}; stopped before the end" if done.counters.stopped else told
 
 
 def _unwritten(done: Replayed) -> str:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from state.catalogue import Catalogue, Consent
 from state.observation import NONE, Kind, Observation
 from state.records import FileOrigin, Record
+from state.signals import version
 from state.user import Rules
 from state.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -69,6 +70,18 @@ def make_event(**fields: Any) -> dict[str, Any]:
         **fields,
     }
     return {name: value for name, value in event.items() if value is not ...}
+
+
+FULL_EVENT = make_event(
+    turn_id="t-1",
+    surface="chat",
+    topic="code",
+    locale="de-AT",
+    served={"length": "concise", "format": ["bullets"]},
+    item="card:7",
+    feedback={"kind": "thumbs_up", "facets": ["length"]},
+    acted_on=[{"facet": "length", "value": "concise", "version": version(START_MS, 3), "propensity": 0.95}],
+)
 
 
 def make_record(event: Mapping[str, Any] | bytes, position: int = 1) -> Record:

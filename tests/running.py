@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,23 @@ TACIT = Path(sys.executable).with_name("tacit")
 SECRET = "0123456789abcdef0123456789abcdef"
 _STOP_S = 20
 
+Limits = Mapping[str, float]
+"""Constants that a command is to have other than they are, by module and name, so that no test waits for long."""
+NONE: Limits = {}
+
 
 class Running:
     """A `tacit` command in a process group of its own, so that a kill takes the whole cluster."""
 
-    def __init__(self, words: list[str], log: Path) -> None:
+    def __init__(self, words: list[str], log: Path, limits: Limits) -> None:
         self.log = log
         self._begin = log.stat().st_size if log.exists() else 0
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [str(TACIT), *words],
+                _command(words, limits),
                 stdout=out,
                 stderr=out,
+                cwd=log.parent,
                 env=environment(),
                 start_new_session=True,
             )
@@ -49,25 +54,35 @@ class Running:
 
 
 @contextmanager
-def running(words: list[str], log: Path) -> Iterator[Running]:
-    """Run a command, and leave nothing of it behind."""
-    run = Running(words, log)
+def running(words: list[str], log: Path, limits: Limits = NONE) -> Iterator[Running]:
+    """Run a command in the folder of its log, and leave nothing of it behind."""
+    run = Running(words, log, limits)
     try:
         yield run
     finally:
         run.kill()
 
 
-def tacit(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def tacit(
+    *words: str, cwd: Path | None = None, limits: Limits = NONE, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        [str(TACIT), *words],
+        _command(words, limits),
         capture_output=True,
         text=True,
+        cwd=cwd,
         env=environment() | variables,
         check=False,
         timeout=120,
     )
+
+
+def _command(words: Sequence[str], limits: Limits) -> list[str]:
+    if not limits:
+        return [str(TACIT), *words]
+    changes = "".join(f"import {name.rpartition('.')[0]}; {name} = {value}; " for name, value in limits.items())
+    return [sys.executable, "-c", f"{changes}from tacit.main import main; main()", *words]
 
 
 def environment() -> dict[str, str]:

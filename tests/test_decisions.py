@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state import drift
 from state.catalogue import Catalogue
 from state.decisions import (
     EXPLORE,
@@ -74,7 +73,7 @@ def test_tier_is_one_lower_after_a_drift_until_five_fresh_pieces(confidence: flo
     """The piece that raised the flag is not fresh."""
     preferences = confident(confidence)
     settled = decide(preferences, 0).tier
-    for fresh in range(drift.SETTLED):
+    for fresh in range(6):
         preferences.fresh[0] = fresh
         assert TIERS[decide(preferences, 0).tier] == tier
     preferences.fresh[0] = 1 + 5

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state import drift
+from state.decisions import TIERS, decide
 from state.preferences import VALUE_VARIANCE, Preferences
-from tests.making import CATALOGUE, START_MS, slots
+from tests.making import CATALOGUE, START_MS, make_observation, slots
 
 LENGTHS = CATALOGUE.facet_slots[0]
 PEOPLE = 200
+THRESHOLD = 2.5
 
 
 @given(st.floats(-6, 8))
@@ -68,7 +70,7 @@ def reversed_preferences() -> Preferences:
     preferences = Preferences(CATALOGUE)
     for turn in range(30):
         preferences.learn(slots({"length": "concise", "tone": "formal"}), True, 1.0, START_MS + turn)
-    preferences.drift_sums[0] = drift.THRESHOLD - 1e-6
+    preferences.drift_sums[0] = THRESHOLD - 1e-6
     return preferences
 
 
@@ -89,12 +91,42 @@ def test_flag_lowers_means_and_raises_variances_of_its_facet() -> None:
         assert preferences.variances[slot] == pytest.approx(variance, rel=1e-6)
 
 
+def test_sum_just_below_the_threshold_is_no_flag() -> None:
+    """It takes more than one odd answer."""
+    preferences = reversed_preferences()
+    preferences.drift_sums[0] = 0.0
+    preferences.learn(slots({"length": "concise"}), False, 1.0, START_MS)
+    step = preferences.drift_sums[0]
+    assert 0 < step < 1
+    for start, flagged in ((THRESHOLD - step - 0.01, False), (THRESHOLD - step + 0.01, True)):
+        preferences = reversed_preferences()
+        preferences.drift_sums[0] = start
+        preferences.learn(slots({"length": "concise"}), False, 1.0, START_MS)
+        assert bool(preferences.drift_at_ms[0]) is flagged
+
+
+def test_tier_is_one_lower_for_the_flag_and_five_more_pieces() -> None:
+    """Those that come after the flag are fresh, whatever they say."""
+    preferences = reversed_preferences()
+    kind = CATALOGUE.feedback["thumbs_up"]
+    dislike = make_observation(served={"length": "concise"}, feedback="thumbs_down")
+    preferences.learn_feedback(dislike, CATALOGUE.feedback["thumbs_down"], 1.0)
+    assert preferences.just_drifted(0)
+    preferences.means[LENGTHS[1]] = 3.0
+    tiers = [decide(preferences, 0).tier]
+    for _ in range(6):
+        preferences.learn_feedback(make_observation(served={"length": "balanced"}, feedback="thumbs_up"), kind, 1.0)
+        assert not preferences.just_drifted(0)
+        tiers.append(decide(preferences, 0).tier)
+    assert [TIERS[tier] for tier in tiers] == ["hint"] * 5 + ["apply"] * 2
+
+
 def test_evidence_that_fits_takes_the_sum_back_to_nothing() -> None:
     """It never falls below 0, so that a long habit does not hide a change."""
     preferences = reversed_preferences()
     for turn in range(50):
         preferences.learn(slots({"length": "concise"}), True, 1.0, START_MS + turn)
-        assert 0.0 <= preferences.drift_sums[0] <= drift.THRESHOLD
+        assert 0.0 <= preferences.drift_sums[0] <= THRESHOLD
     assert preferences.drift_sums[0] == 0.0
     assert not any(preferences.drift_at_ms)
 

@@ -9,18 +9,7 @@ from pydantic import ValidationError
 
 from state.events import EVENT, MAX_AT_MS, Consent, Forget, Interaction, Pin
 from state.signals import version
-from tests.making import START_MS, make_event, make_record
-
-FULL = make_event(
-    turn_id="t-1",
-    surface="chat",
-    topic="code",
-    locale="de-AT",
-    served={"length": "concise", "format": ["bullets"]},
-    item="card:7",
-    feedback={"kind": "thumbs_up", "facets": ["length"]},
-    acted_on=[{"facet": "length", "value": "concise", "version": version(START_MS, 3), "propensity": 0.95}],
-)
+from tests.making import FULL_EVENT, make_event, make_record
 
 VALID = [
     {"event_id": "A-z_0.9:x"},
@@ -100,7 +89,7 @@ def parse(event: dict[str, Any]) -> Any:
 
 def test_interaction_with_everything_is_read() -> None:
     """Every optional field of the contract has its place."""
-    event = parse(FULL)
+    event = parse(FULL_EVENT)
     assert isinstance(event, Interaction)
     assert event.served == {"length": "concise", "format": ["bullets"]}
     assert event.feedback is not None

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from state import drift
+
 from state.catalogue import Catalogue
 from state.preferences import BIAS_VARIANCE, KEPT, NOISE_VARIANCE, VALUE_VARIANCE, Preferences
 from tests.making import CATALOGUE, FILMS, START_MS, Served, make_observation, slots
@@ -63,7 +63,7 @@ class Reference:
         for facet, share in shares.items():
             ratio = log_cdf(y * (total - 2 * share) / sigma) - log_cdf(y * total / sigma)
             self.sums[facet] = as_float32(max(0.0, self.sums[facet] + ratio))
-            if self.sums[facet] > drift.THRESHOLD:
+            if self.sums[facet] > 2.5:
                 self.reverse(facet)
 
     def reverse(self, facet: int) -> None:
@@ -104,7 +104,9 @@ def test_learning_follows_the_formulas(answers: list[tuple[dict[str, str], bool,
 
 
 @given(ANSWERS)
-def test_probabilities_are_probabilities_whatever_was_learned(answers: list[tuple[dict[str, str], bool, float]]) -> None:
+def test_probabilities_are_probabilities_whatever_was_learned(
+    answers: list[tuple[dict[str, str], bool, float]],
+) -> None:
     """Variances stay between nothing and the prior's."""
     preferences = Preferences(CATALOGUE)
     for served, liked, weight in answers:
@@ -121,7 +123,18 @@ def test_prediction_before_any_learning_is_even() -> None:
 
 
 def test_surprise_far_out_is_clipped() -> None:
-    """Ten thousand likes and one dislike: finite steps, and a way back."""
+    """At five standard deviations: beyond, the correction is always the same."""
+    correction = NORMAL.pdf(5) / NORMAL.cdf(-5)
+    for mean in (20.0, 50.0):
+        preferences = Preferences(CATALOGUE)
+        preferences.means[BIAS] = mean
+        preferences.learn([0], False, 1.0, START_MS)
+        scale = math.sqrt(NOISE_VARIANCE + BIAS_VARIANCE + VALUE_VARIANCE)
+        assert preferences.means[0] == pytest.approx(-KEPT * VALUE_VARIANCE * correction / scale, rel=1e-6)
+
+
+def test_way_back_from_certainty_is_open() -> None:
+    """Ten thousand likes and one dislike."""
     preferences, served = Preferences(CATALOGUE), slots({"length": "concise"})
     for _ in range(10_000):
         preferences.learn(served, True, 1.0, START_MS)
@@ -216,7 +229,7 @@ def test_scale_ends_where_its_facet_ends(feedback: str, served: str) -> None:
 
 
 def test_directed_feedback_without_its_facet_served_moves_nothing() -> None:
-    """Shorter than what?"""
+    """It asks for something shorter than nothing."""
     preferences = Preferences(CATALOGUE)
     assert learn(preferences, "shorter", {"tone": "formal"}) == []
     assert learn(preferences, "shorter", {"length": "detailed"}, ["tone"]) == []

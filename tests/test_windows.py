@@ -1,12 +1,12 @@
 """state/windows, against an oracle that keeps every event.
 
-    a clock at 10:07, and what each ring holds of the turns before it (x)
+a clock at 10:07, and what each ring holds of the turns before it (x)
 
-     9:10  9:15                                      10:00 10:05 10:10
-    ──┬─────┬─────┬─────┬─ … ─┬─────┬─────┬─────┬─────┬─────┬──┄┄┄┄
-      │     │ x   │     │     │     │     │     │  x  │ x   │x▲
-    ──┴─────┴─────┴─────┴─ … ─┴─────┴─────┴─────┴─────┴─────┴──┄┄┄┄
-       12 panes of 5 minutes: 9:10 is the first that counts; the newest is still filling
+9:10  9:15                                      10:00 10:05 10:10
+──┬─────┬─────┬─────┬─ … ─┬─────┬─────┬─────┬─────┬─────┬──┄┄┄┄
+│     │ x   │     │     │     │     │     │  x  │ x   │x▲
+──┴─────┴─────┴─────┴─ … ─┴─────┴─────┴─────┴─────┴─────┴──┄┄┄┄
+12 panes of 5 minutes: 9:10 is the first that counts; the newest is still filling
 """
 
 from collections.abc import Sequence
@@ -35,6 +35,8 @@ TOPICS = tuple(f"topic-{number}" for number in range(30))
 
 
 class Turn(NamedTuple):
+    """When it was, and what about."""
+
     at_ms: int
     topic: int | None = None
 
@@ -184,6 +186,13 @@ def test_late_turn_before_a_session_starts_it_earlier() -> None:
     """If it is near enough to belong."""
     session = Clocked([Turn(START_MS + HOUR_MS), Turn(START_MS + HOUR_MS - 10 * MINUTE_MS)]).profile().session
     assert (session.started_at, session.turns) == (START_MS + HOUR_MS - 10 * MINUTE_MS, 2)
+
+
+def test_late_turn_does_not_shorten_its_session() -> None:
+    """The pause is counted from the newest turn."""
+    turns = [Turn(START_MS + minute * MINUTE_MS) for minute in (60, 40, 80)]
+    session = Clocked(turns).profile().session
+    assert (session.started_at, session.turns) == (START_MS + 40 * MINUTE_MS, 3)
 
 
 def test_late_turn_of_an_earlier_session_does_not_count_in_this_one() -> None:

@@ -1,0 +1,170 @@
+"""dataflows/adaptation: the one graph, run by Bytewax, also with an end that no snapshot saw coming."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
+
+from dataflows.adaptation import ADAPT_STEP, FLOW_ID, build
+from operators.adapt import Adapt
+from operators.parse import Parser
+from state.counters import EventCounters, Outcome
+from state.records import Reason, Record, Reject
+from state.signals import GateWrite, SignalWrite, Write
+from state.store import ShardStore
+from tests.making import CATALOGUE, RULES, START_MS, make_event, make_record
+from tests.shown import Shown
+
+SHARDS = 4
+NOW_MS = START_MS + 10**9
+
+
+class Run:
+    """What a flow puts out, and a flow that puts it there."""
+
+    def __init__(self, source: TestingSource[Record]) -> None:
+        self.writes: list[Write] = []
+        self.rejects: list[Reject] = []
+        self.counters = EventCounters()
+        self.source = source
+
+    def flow(self) -> Dataflow:
+        parser = Parser(
+            catalogue=CATALOGUE,
+            region="eu",
+            secret=b"0123456789abcdef",
+            shards=SHARDS,
+            counters=self.counters,
+            clock=lambda: NOW_MS,
+        )
+        return build(self.source, parser, self._adapt, TestingSink(self.writes), TestingSink(self.rejects))
+
+    def _adapt(self, snapshot: bytes | None) -> Adapt:
+        store = ShardStore(CATALOGUE, SHARDS)
+        if snapshot is not None:
+            store.restore(snapshot)
+        return Adapt(store, RULES, self.counters, clock=lambda: NOW_MS)
+
+    def shown(self) -> dict[bytes, dict[str, Any]]:
+        """Return what Redis shows of each person then."""
+        people: dict[bytes, Shown] = {}
+        for write in self.writes:
+            people.setdefault(write.user, Shown()).take([write])
+        return {user: person.fields for user, person in people.items()}
+
+
+def events(length: int = 300) -> list[Record]:
+    """Return some people's records: feedback, words of theirs, and what is to be rejected."""
+    random = Random(3)
+    records = []
+    for number in range(length):
+        fields: dict[str, Any] = {"served": {name: random.choice(f.values) for name, f in CATALOGUE.facets.items()}}
+        fields["feedback"] = {"kind": random.choice(CATALOGUE.feedback_names)}
+        if number % 40 == 39:
+            fields = random.choice(
+                [
+                    {"type": "forget"},
+                    {"type": "pin", "facet": "tone", "value": "formal"},
+                    {"type": "consent", "granted": False},
+                ]
+            )
+        if number % 50 == 49:
+            fields = {"topic": "gossip"}
+        event = make_event(
+            event_id=f"e{number}", user_id=f"u{random.randrange(9)}", at=START_MS + number * 1000, **fields
+        )
+        records.append(make_record(event, number))
+    return records
+
+
+EVENTS = events()
+
+
+@pytest.fixture(scope="module")
+def steady() -> Run:
+    """Return a run without any trouble."""
+    run = Run(TestingSource(EVENTS, batch_size=10))
+    run_main(run.flow())
+    return run
+
+
+def test_names_that_saved_state_is_found_by_are_pinned() -> None:
+    """Another step name would silently start from no state, another flow name from the first record."""
+    assert (FLOW_ID, ADAPT_STEP) == ("adaptation", "adapt")
+    flow = Run(TestingSource([])).flow()
+    assert flow.flow_id == "adaptation"
+    assert [step.step_id for step in flow.substeps] == [
+        "adaptation.source",
+        "adaptation.parse",
+        "adaptation.parsed",
+        "adaptation.adapt",
+        "adaptation.no_shard",
+        "adaptation.adapted",
+        "adaptation.signals",
+        "adaptation.all_rejects",
+        "adaptation.rejects",
+    ]
+
+
+def test_records_come_out_as_writes_and_rejects(steady: Run) -> None:
+    """Each where it belongs, and each record counted once."""
+    assert steady.counters.total == len(EVENTS)
+    assert {type(write) for write in steady.writes} == {SignalWrite, GateWrite}
+    assert [reject.position for reject in steady.rejects] == [n for n in range(len(EVENTS)) if n % 50 == 49]
+    assert {reject.reason for reject in steady.rejects} == {Reason.NOT_IN_CATALOGUE}
+    assert len(steady.shown()) == 9
+
+
+def test_late_event_reaches_the_rejects() -> None:
+    """The state turns it away, behind the exchange; it ends where those do that parsing turned away."""
+    lines = [make_event(event_id="new"), make_event(event_id="old", at=START_MS - 2 * 86_400_000), make_event(at=-1)]
+    run = Run(TestingSource([make_record(event, number) for number, event in enumerate(lines)], batch_size=3))
+    run_main(run.flow())
+    assert sorted((reject.position, reject.reason) for reject in run.rejects) == [(1, Reason.LATE), (2, Reason.INVALID)]
+    assert run.counters.outcomes[Outcome.ACCEPTED] == 1
+
+
+def test_several_workers_write_the_same(steady: Run) -> None:
+    """Each has some of the shards."""
+    run = Run(TestingSource(EVENTS, batch_size=10))
+    cluster_main(run.flow(), [], 0, worker_count_per_proc=2)
+    assert run.shown() == steady.shown()
+    assert run.counters.total == len(EVENTS)
+
+
+def with_aborts(records: Sequence[Record], places: Sequence[int]) -> list[Any]:
+    """Return the records with an abort before each of these places."""
+    out: list[Any] = []
+    for number, record in enumerate(records):
+        if number in places:
+            out.append(TestingSource.ABORT())
+        out.append(record)
+    return out
+
+
+@pytest.mark.parametrize("aborts", [[5], [151], [40, 41, 200], [299]])
+def test_aborted_run_resumes_without_losing_or_learning_twice(steady: Run, aborts: list[int], tmp_path: Path) -> None:
+    """Output may be repeated, but what is shown in the end is what a run without trouble shows."""
+    init_db_dir(tmp_path, 1)
+    run = Run(TestingSource(with_aborts(EVENTS, aborts), batch_size=10))
+    for _ in range(len(aborts) + 1):
+        run_main(run.flow(), epoch_interval=timedelta(0), recovery_config=RecoveryConfig(tmp_path))
+    assert run.shown() == steady.shown()
+    assert {reject.position for reject in run.rejects} == {reject.position for reject in steady.rejects}
+
+
+def test_resumed_run_repeats_only_what_was_not_committed(steady: Run, tmp_path: Path) -> None:
+    """With a commit after each batch that is a batch or two, not all of it."""
+    init_db_dir(tmp_path, 1)
+    run = Run(TestingSource(with_aborts(EVENTS, [200]), batch_size=10))
+    run_main(run.flow(), epoch_interval=timedelta(0), recovery_config=RecoveryConfig(tmp_path))
+    assert 150 < run.counters.total <= 200
+    run_main(run.flow(), epoch_interval=timedelta(0), recovery_config=RecoveryConfig(tmp_path))
+    assert len(EVENTS) <= run.counters.total <= len(EVENTS) + 30
+    assert len(run.writes) <= len(steady.writes) + 30
