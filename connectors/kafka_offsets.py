@@ -91,7 +91,7 @@ def resumed_position(saved: Position, held: Range, *, bounded: bool) -> Position
 def check(position: Position, held: Range, place: str) -> None:
     """Raise `SourceError` if Kafka does not hold the offset to read next; `place` names the partition."""
     offset, stop = position
-    if stop is not None and offset >= stop:
+    if stop is not None and stop <= offset <= held.end:
         return
     if held.begin <= offset <= held.end:
         return

@@ -34,10 +34,9 @@ def _server_problems(client: redis.Redis) -> list[str]:
     version = tuple(int(part) for part in info["redis_version"].split(".")[:2])
     if version < OLDEST_VERSION:
         found.append(f"Redis is {info['redis_version']}: 6.2 or newer is needed")
-    if info["maxmemory_policy"] != "noeviction":
-        found.append(
-            f"Redis evicts ({info['maxmemory_policy']}), so it could lose consent: set maxmemory-policy noeviction"
-        )
+    policy = info.get("maxmemory_policy", "it does not say how")
+    if policy != "noeviction":
+        found.append(f"Redis evicts ({policy}), so it could lose consent: set maxmemory-policy noeviction")
     return found
 
 

@@ -15,6 +15,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from connectors.redis_client import RETRY_FOR_S, Command, RedisClient, Reply, error_code
 from connectors.redis_keys import LIVE, RegionKeys
 from state.counters import SinkCounters
+from state.errors import SinkError
 from state.signals import GateWrite, SignalWrite, Write
 
 TTL_MS = 30 * 86_400_000
@@ -105,7 +106,8 @@ class SignalWriter:
         self._write(writes)
         # Into a namespace registered meanwhile, signals may have come before these gates; later ones meet the gate.
         while gates and self._look_for_namespaces():
-            self._deliver([self._gate_command(gate) for gate in gates], gates)
+            for reply in self._deliver([self._gate_command(gate) for gate in gates], gates):
+                _require_gate(reply)
 
     def _write(self, writes: Sequence[Write]) -> None:
         for start in range(0, len(writes), PIPELINE_WRITES):
@@ -169,10 +171,11 @@ class SignalWriter:
     def _count(self, writes: Sequence[Write], replies: Sequence[Reply]) -> None:
         now_s = time()
         for write, reply in zip(writes, replies, strict=True):
-            if isinstance(reply, redis.RedisError):
-                self._count_malformed(error_code(reply))
-            elif isinstance(write, GateWrite):
+            if isinstance(write, GateWrite):
+                _require_gate(reply)
                 self._counters.gates += 1
+            elif isinstance(reply, redis.RedisError):
+                self._count_malformed(error_code(reply))
             else:
                 self._count_signals(write, cast("list[int]", reply), now_s)
 
@@ -197,6 +200,15 @@ class SignalWriter:
         self._is_waiting = True
         self._counters.retries += commands
         self._registered = False  # the server that comes back may have lost it
+
+
+def _require_gate(reply: Reply) -> None:
+    """Raise SinkError unless a gate was written: a "no" must not get lost, so the run ends here and does it again."""
+    if isinstance(reply, redis.RedisError):
+        raise SinkError(
+            f"Redis refused a wipe or a word on consent: {error_code(reply)}; BADEPOCH: its clock is behind, set it; "
+            "WRONGTYPE: a gate's key holds something else, which has to go"
+        )
 
 
 class RedisSink(DynamicSink[Write]):

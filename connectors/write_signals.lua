@@ -66,7 +66,7 @@ for i, field in ipairs(fields) do
 end
 
 local expired = expire_at_ms > 0 and expire_at_ms <= now_ms
-local changes, pinned = {}, false
+local changes, unpinned, pinned = {}, {}, false
 for i, field in ipairs(fields) do
   local value, version, old = ARGV[4 + 2 * i], versions[i], current[field]
   local pin = string.find(value, PIN, 1, true) ~= nil
@@ -76,6 +76,10 @@ for i, field in ipairs(fields) do
     changes[#changes + 1] = field
     changes[#changes + 1] = value
     pinned = pinned or pin
+  elseif newer and stored[i] and string.find(stored[i], PIN, 1, true) then
+    -- What takes a pin's place has expired: it is not worth storing, but the pin has to go.
+    current[field] = version
+    unpinned[#unpinned + 1] = field
   end
 end
 
@@ -83,11 +87,16 @@ if wiped then
   redis.call('UNLINK', signals)
   redis.call('SET', gate_key, string.format('%013.0f', epoch_ms) .. string.sub(gate, 14))
 end
-local applied = #changes / 2
+local applied = #changes / 2 + #unpinned
 if applied == 0 then
   return {0, 0, #fields}
 end
-redis.call('HSET', signals, unpack(changes))
+if #unpinned > 0 then
+  redis.call('HDEL', signals, unpack(unpinned))
+end
+if #changes > 0 then
+  redis.call('HSET', signals, unpack(changes))
+end
 
 -- A hash that holds a pin does not expire; any other does, and its expiry is only ever put off.
 if not pinned and ttl_ms == -1 then

@@ -158,6 +158,7 @@ def _member(job: Job, place: Place, recovery: Path | None) -> Iterator[Member]:
 
 def _run_member(job: Job, place: Place, recovery: Path | None, pipe: Connection, parent: int) -> None:
     die_with(parent)
+    _close_stdout()
     configure(job.log_level)
     try:
         run_worker(job, place, recovery, pipe.send)
@@ -166,6 +167,13 @@ def _run_member(job: Job, place: Place, recovery: Path | None, pipe: Connection,
         sys.exit(1)
     finally:
         pipe.close()
+
+
+def _close_stdout() -> None:
+    """Leave stdout to results: while processes wait for each other, the engine says so there."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _free_addresses(count: int) -> tuple[str, ...]:

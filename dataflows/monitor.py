@@ -19,6 +19,9 @@ from state.errors import ConfigurationError
 STALLED_AFTER_S = 30.0
 """Without progress for this long a process is not healthy, however alive it is."""
 
+_LOOK_S = 0.05
+"""How often it looks whether it should end."""
+
 
 class _Server(ThreadingMixIn, WSGIServer):
     """A thread per request: a client that says nothing must keep neither the next one nor our own end waiting."""
@@ -53,7 +56,7 @@ def monitor(address: str, counters: Counters) -> Iterator[None]:
         why = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
         raise ConfigurationError([f"metrics: {address} cannot be listened on: {why}; name another, or off"]) from error
     server.set_app(_app(counters))
-    thread = Thread(target=server.serve_forever, name="monitor", daemon=True)
+    thread = Thread(target=server.serve_forever, args=(_LOOK_S,), name="monitor", daemon=True)
     thread.start()
     try:
         yield

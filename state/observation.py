@@ -1,8 +1,8 @@
 """An event resolved against the catalogue: numbers for names, a digest for the person, packed for the exchange.
 
 Between processes Bytewax pickles every item, and packed bytes are the cheapest thing to pickle. What no part of the
-state uses (raw ids, locale) is not carried. `origin` and `sha256` come along so that an event which only the state can
-turn away (`late`) is rejected like any other.
+state uses (raw ids, item, surface, locale, what was acted on) is checked and not carried. `origin` and `sha256` come
+along so that an event which only the state can turn away (`late`) is rejected like any other.
 """
 
 from array import array
@@ -29,7 +29,7 @@ class Kind(IntEnum):
 
 
 NONE = -1
-"""No topic, surface or feedback."""
+"""No topic or feedback."""
 
 
 class Observation(NamedTuple):
@@ -43,10 +43,7 @@ class Observation(NamedTuple):
     """32-bit hash of the event id."""
     turn: int
     """32-bit hash of the turn id; 0: none."""
-    item: int
-    """32-bit hash of the item id; 0: none."""
     topic: int
-    surface: int
     feedback: int
     slots: Sequence[int]
     """What was served, ascending; for a pin its value, or nothing to take it back."""
@@ -65,7 +62,7 @@ class TooManyValuesError(ValueError):
     """A facet that takes one value came with several; the text is the field's path."""
 
 
-_HEADER = Struct("<16sqIIIBhhbHBHQ32s")
+_HEADER = Struct("<16sqIIBhbHBHQ32s")
 
 
 def resolve(
@@ -77,18 +74,17 @@ def resolve(
         NotInCatalogueError: with the path of the field that names something else.
         TooManyValuesError: with the path of the facet.
     """
-    turn = item = 0
-    topic = surface = feedback = NONE
+    turn = 0
+    topic = feedback = NONE
     slots: Sequence[int] = ()
     facets: Sequence[int] = ()
     if isinstance(event, Interaction):
         kind = Kind.INTERACTION
         turn = _hash(event.turn_id) if event.turn_id is not None else 0
-        item = _hash(event.item) if event.item is not None else 0
         if event.topic is not None:
             topic = _index(catalogue.topic_index, event.topic, "topic")
         if event.surface is not None:
-            surface = _index(catalogue.surface_index, event.surface, "surface")
+            _index(catalogue.surface_index, event.surface, "surface")
         if event.served:
             slots = _served_slots(event.served, catalogue)
         if event.feedback is not None:
@@ -107,7 +103,7 @@ def resolve(
     elif isinstance(event, Forget):
         kind = Kind.FORGET
     return Observation(
-        user, at_ms, kind, _hash(event.event_id), turn, item, topic, surface, feedback,
+        user, at_ms, kind, _hash(event.event_id), turn, topic, feedback,
         slots, facets, origin, position, sha256,
     )  # fmt: skip
 
@@ -150,7 +146,7 @@ def pack(o: Observation) -> bytes:
     return b"".join(
         (
             _HEADER.pack(
-                o.user, o.at_ms, o.event, o.turn, o.item, o.kind, o.topic, o.surface, o.feedback,
+                o.user, o.at_ms, o.event, o.turn, o.kind, o.topic, o.feedback,
                 len(o.slots), len(o.facets), 2 * len(o.slots) + len(o.facets), o.position, o.sha256,
             ),
             array("H", o.slots).tobytes(),
@@ -162,14 +158,12 @@ def pack(o: Observation) -> bytes:
 
 def unpack(data: bytes) -> Observation:
     """Return what `pack` packed."""
-    (user, at_ms, event, turn, item, kind, topic, surface, feedback, slots, _, tail, position, sha256) = (
-        _HEADER.unpack_from(data)
-    )
+    (user, at_ms, event, turn, kind, topic, feedback, slots, _, tail, position, sha256) = _HEADER.unpack_from(data)
     start = _HEADER.size
     end = start + tail
     middle = start + 2 * slots
     return Observation(
-        user, at_ms, kind, event, turn, item, topic, surface, feedback,
+        user, at_ms, kind, event, turn, topic, feedback,
         array("H", data[start:middle]), data[middle:end], _unpack_origin(data[end:]), position, sha256,
     )  # fmt: skip
 

@@ -176,9 +176,7 @@ class UserState:
         self._accept(o)
         sensitive = o.topic in rules.catalogue.sensitive_topics
         turn, is_new_turn = self._turn(o.turn, sensitive)
-        windows = self.windows
-        if windows is None:
-            raise AssertionError("an accepted interaction has windows")
+        windows = self.windows = self.windows or Windows()
         if is_new_turn:
             windows.add_turn(o.at_ms, self.newest_ms, None if sensitive or o.topic == NONE else o.topic)
         if o.feedback != NONE:
@@ -188,14 +186,12 @@ class UserState:
         return Outcome.ACCEPTED
 
     def _accept(self, o: Observation) -> None:
-        """Move the clock and the count, and remember the event."""
+        """Move the clock and all that goes by it, count the event and remember it."""
         before_ms = self.newest_ms
         self.newest_ms = max(before_ms, o.at_ms)
         self.seq += 1
         self.events.add(o.event)
-        if self.windows is None:
-            self.windows = Windows() if o.kind == Kind.INTERACTION else None
-        elif self.newest_ms > before_ms:
+        if self.windows is not None and self.newest_ms > before_ms:
             self.windows.advance(before_ms, self.newest_ms)
 
     def _turn(self, turn: int, sensitive: bool) -> tuple[int, bool]:

@@ -112,7 +112,7 @@ class Windows:
         try:
             slot = ids.index(topic)
         except ValueError:
-            slot = weights.index(min(weights))  # space-saving: the lightest makes room
+            slot = weights.index(min(weights))  # the lightest makes room
             ids[slot], weights[slot] = topic, 0.0
         weights[slot] += weight
 

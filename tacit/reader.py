@@ -83,8 +83,10 @@ class SignalReader:
         return self.get_many([user_id])[user_id]
 
     def get_many(self, user_ids: Sequence[str]) -> dict[str, Adaptation]:
-        """Return what is known of each person, by user id; a round trip per hundred."""
-        found = [self._run(lookup) for lookup in self._people.lookups(user_ids)]
+        """Return what is known of each person, by user id; a round trip per hundred, none after one that failed."""
+        found: list[list[Adaptation]] = []
+        for lookup in self._people.lookups(user_ids):
+            found.append(_unanswered(lookup) if _is_down(found) else self._run(lookup))
         return dict(zip(user_ids, chain.from_iterable(found), strict=True))
 
     def _run(self, lookup: Lookup) -> list[Adaptation]:
@@ -139,8 +141,10 @@ class AsyncSignalReader:
         return (await self.get_many([user_id]))[user_id]
 
     async def get_many(self, user_ids: Sequence[str]) -> dict[str, Adaptation]:
-        """Return what is known of each person, by user id; a round trip per hundred."""
-        found = [await self._run(lookup) for lookup in self._people.lookups(user_ids)]
+        """Return what is known of each person, by user id; a round trip per hundred, none after one that failed."""
+        found: list[list[Adaptation]] = []
+        for lookup in self._people.lookups(user_ids):
+            found.append(_unanswered(lookup) if _is_down(found) else await self._run(lookup))
         return dict(zip(user_ids, chain.from_iterable(found), strict=True))
 
     async def _run(self, lookup: Lookup) -> list[Adaptation]:
@@ -179,9 +183,30 @@ class _People:
         return [self._lookups.lookup(users[start : start + USERS_PER_ROUND_TRIP]) for start in starts]
 
 
+def _is_down(found: Sequence[Sequence[Adaptation]]) -> bool:
+    """Say whether the last round trip gave nothing: those after it would wait in vain as well."""
+    return bool(found) and all(adaptation.status == "unavailable" for adaptation in found[-1])
+
+
+def _unanswered(lookup: Lookup) -> list[Adaptation]:
+    """Return what a lookup makes of no answer at all."""
+    commands = next(lookup)
+    while True:
+        try:
+            commands = lookup.send([redis.ConnectionError()] * len(commands))
+        except StopIteration as end:
+            adaptations: list[Adaptation] = end.value
+            return adaptations
+
+
 def _connection_settings(url: str) -> dict[str, Any]:
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ConfigurationError(["Redis URL: it must begin with redis://, rediss:// or unix://"])
+    try:
+        redis.ConnectionPool.from_url(url).make_connection()  # does not connect yet
+    except (ValueError, TypeError):
+        # The URL may hold a password: it is not repeated, nor is what redis-py says of it.
+        raise ConfigurationError(
+            ["Redis URL: it must read redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH, with redis-py's options"]
+        ) from None
     return {
         "protocol": 2,  # no HELLO: a user's rights need not cover it
         "socket_timeout": TIMEOUT_S,

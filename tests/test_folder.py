@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bytewax.recovery import init_db_dir
 
 from dataflows import folder as module
 from dataflows.folder import Identity, locked
@@ -199,6 +200,6 @@ def _crash_at(step: int, patch: pytest.MonkeyPatch) -> None:
 
         return crash_or_call
 
-    patch.setattr(module, "init_db_dir", counted(module.init_db_dir))
+    patch.setattr(module, "init_db_dir", counted(init_db_dir))
     for name in ("rename", "write_bytes"):
         patch.setattr(Path, name, counted(getattr(Path, name)))

@@ -2,9 +2,7 @@
 
 import json
 import socket
-import urllib.request
 from time import monotonic
-from urllib.error import HTTPError
 
 import pytest
 
@@ -12,6 +10,7 @@ from dataflows.monitor import STALLED_AFTER_S, monitor
 from state.counters import Counters
 from state.errors import ConfigurationError
 from tests.redis_server import free_port
+from tests.scraping import get
 
 
 @pytest.fixture
@@ -25,19 +24,10 @@ def _counters(progress_age_s: float = 0.0) -> Counters:
     return counters
 
 
-def _get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
-    try:
-        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=10) as answer:
-            return answer.status, answer.read()
-    except HTTPError as error:
-        with error:
-            return error.code, error.read()
-
-
 def test_process_that_makes_progress_is_healthy(port: int) -> None:
     """200, and how long ago it did."""
     with monitor(f"127.0.0.1:{port}", _counters(STALLED_AFTER_S - 5)):
-        status, body = _get(port, "/healthz")
+        status, body = get(port, "/healthz")
     answer = json.loads(body)
     assert status == 200
     assert answer["healthy"] is True
@@ -48,7 +38,7 @@ def test_process_that_makes_progress_is_healthy(port: int) -> None:
 def test_process_without_progress_is_not(port: int) -> None:
     """503: it may be alive, but it does not do its work."""
     with monitor(f"127.0.0.1:{port}", _counters(STALLED_AFTER_S)):
-        status, body = _get(port, "/healthz")
+        status, body = get(port, "/healthz")
     assert status == 503
     assert json.loads(body)["healthy"] is False
 
@@ -57,7 +47,7 @@ def test_process_without_progress_is_not(port: int) -> None:
 def test_nothing_else_is_there(path: str, port: int) -> None:
     """404, with a word on what there is."""
     with monitor(f"127.0.0.1:{port}", _counters()):
-        assert _get(port, path) == (404, b"/metrics and /healthz are served here\n")
+        assert get(port, path) == (404, b"/metrics and /healthz are served here\n")
 
 
 def test_silent_client_keeps_nobody_waiting(port: int) -> None:
@@ -65,22 +55,22 @@ def test_silent_client_keeps_nobody_waiting(port: int) -> None:
     with socket.socket() as silent, monitor(f"127.0.0.1:{port}", _counters()):
         silent.connect(("127.0.0.1", port))
         silent.sendall(b"GET /met")
-        assert _get(port, "/healthz")[0] == 200
+        assert get(port, "/healthz")[0] == 200
 
 
 def test_address_may_be_of_ip_version_6(port: int) -> None:
     """Written in brackets."""
     with monitor(f"[::1]:{port}", _counters()):
-        assert _get(port, "/healthz", "[::1]")[0] == 200
+        assert get(port, "/healthz", "::1")[0] == 200
 
 
 def test_port_is_free_again_afterwards(port: int) -> None:
     """A run that starts again finds its own port."""
     for _ in range(2):
         with monitor(f"127.0.0.1:{port}", _counters()):
-            assert _get(port, "/metrics")[0] == 200
-    with pytest.raises(OSError, match="refused"):
-        _get(port, "/metrics")
+            assert get(port, "/metrics")[0] == 200
+    with pytest.raises(ConnectionRefusedError):
+        get(port, "/metrics")
 
 
 def test_off_listens_nowhere() -> None:

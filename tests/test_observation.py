@@ -23,9 +23,7 @@ OBSERVATIONS = st.builds(
     kind=st.sampled_from(Kind),
     event=U32,
     turn=U32,
-    item=U32,
     topic=st.integers(NONE, 4095),
-    surface=st.integers(NONE, 255),
     feedback=st.integers(NONE, 63),
     slots=st.lists(st.integers(0, 64 * 32 - 1), max_size=64 * 32, unique=True),
     facets=st.lists(st.integers(0, 63), max_size=64),
@@ -71,26 +69,24 @@ def test_interaction_gets_the_catalogues_numbers() -> None:
     )
     assert o.kind == Kind.INTERACTION
     assert CATALOGUE.topics.values[o.topic] == "email"
-    assert CATALOGUE.surfaces.values[o.surface] == "chat"
     assert CATALOGUE.feedback_names[o.feedback] == "shorter"
     assert o.slots == slots({"length": "detailed", "tone": "formal"})
     assert [CATALOGUE.facet_names[facet] for facet in o.facets] == ["tone", "length"]
 
 
 def test_what_is_absent_is_none() -> None:
-    """No topic, surface, feedback; no turn and no item."""
+    """No topic, no feedback, no turn."""
     o = resolved()
-    assert (o.topic, o.surface, o.feedback) == (NONE, NONE, NONE)
-    assert (o.turn, o.item) == (0, 0)
+    assert (o.topic, o.feedback, o.turn) == (NONE, NONE, 0)
     assert not o.slots
     assert not o.facets
 
 
 def test_ids_become_numbers_other_than_none() -> None:
     """Equal ids are equal numbers; no id is 0, which stands for none."""
-    o = resolved(event_id="x", turn_id="x", item="y")
-    assert o.event == o.turn
-    assert o.item not in {0, o.event}
+    o = resolved(event_id="x", turn_id="x")
+    assert o.event == o.turn != 0
+    assert resolved(event_id="x", turn_id="y").turn not in {0, o.event}
 
 
 def test_time_is_what_the_caller_says() -> None:

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import signal as signals_of_unix
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 import redis
@@ -22,6 +23,7 @@ from state.pseudonyms import digest
 from state.signals import GateWrite
 from tacit import Adaptation, AsyncSignalReader, SignalReader
 from tacit.embedded import EmbeddedRedis
+from tacit.reader import RETRIES
 from tests.redis_server import free_port
 from tests.sample_signals import NOW_MS, profile, signal, write
 
@@ -136,6 +138,28 @@ def test_server_that_hangs_is_given_up_soon(written: str, redis_server: Embedded
 
 
 @both
+def test_server_that_says_nothing_is_asked_once_for_any_number_of_people(read: Read) -> None:
+    """After a round trip without an answer the next hundreds get their defaults without another."""
+    asked = [f"user-{number}" for number in range(350)]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = read(f"redis://127.0.0.1:{silent.getsockname()[1]}", *asked)
+        attempts = _waiting_connections(silent)
+    assert list(found) == asked
+    assert {adaptation.status for adaptation in found.values()} == {"unavailable"}
+    assert attempts == 1 + RETRIES
+
+
+def _waiting_connections(server: socket.socket) -> int:
+    server.setblocking(False)
+    count = 0
+    with suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            count += 1
+    return count
+
+
+@both
 def test_server_that_is_not_there_gives_defaults(read: Read) -> None:
     adaptation = read(f"redis://127.0.0.1:{free_port()}", "ada")["ada"]
     assert adaptation.status == "unavailable"
@@ -153,6 +177,8 @@ def test_reader_outlives_a_restart_of_the_server(redis_server: EmbeddedRedis, re
     ("url", "region", "secret", "problem"),
     [
         ("http://redis", "eu", SECRET, "Redis URL"),
+        ("redis://redis:port", "eu", SECRET, "Redis URL"),
+        ("redis://redis/?unknown=1", "eu", SECRET, "Redis URL"),
         ("redis://redis", "EU", SECRET, "region"),
         ("redis://redis", "eu", "short", "secret: 5 bytes"),
         ("redis://redis", "eu", b"x" * 65, "secret: 65 bytes"),

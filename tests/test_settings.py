@@ -168,7 +168,7 @@ def test_named_file_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_problems_are_told_at_once_and_no_secret_is(folder: Path) -> None:
-    """The command ends with status 2, one message on stderr, nothing on stdout, and says no value that may be secret."""
+    """Status 2, one message on stderr, nothing on stdout, and no value that may be secret."""
     (folder / "tacit.toml").write_text(
         'secret = "hush-hush"\nredis = "redis://:hush-hush@redis:port"\nregoin = "hush-hush"\nshards = 0\n'
     )

@@ -10,6 +10,7 @@ import redis
 from connectors.redis_keys import RegionKeys
 from connectors.redis_sink import Mode, SignalWriter, Target
 from state.counters import SinkCounters
+from state.errors import SinkError
 from state.signals import GateWrite, decode_signal, version
 from tacit.embedded import EmbeddedRedis
 from tests.redis_server import BINARIES, free_port
@@ -114,9 +115,11 @@ class TestVersions:
 
     @pytest.mark.parametrize("epoch_ms", [NOW_MS + HOUR_MS, -1])
     def test_impossible_epoch_writes_nothing(self, writers: Writers, redis_client: redis.Redis, epoch_ms: int) -> None:
-        writers.live.write([write(("length", signal("concise", T1)), epoch_ms=epoch_ms), _forget(epoch_ms)])
+        writers.live.write([write(("length", signal("concise", T1)), epoch_ms=epoch_ms)])
+        with pytest.raises(SinkError, match="BADEPOCH"):  # a wipe is never skipped: the run ends and does it again
+            writers.live.write([_forget(epoch_ms)])
         assert not redis_client.exists(LIVE, GATE)
-        assert writers.counters.malformed == 2
+        assert writers.counters.malformed == 1
 
 
 class TestExpiry:
@@ -150,6 +153,15 @@ class TestExpiry:
         assert redis_client.pttl(LIVE) == -1
         writers.live.write([write(("format", signal("prose", T3)))])
         assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS - HOUR_MS, abs=60_000)
+
+    def test_pin_goes_when_what_takes_its_place_has_expired(self, writers: Writers, redis_client: redis.Redis) -> None:
+        for facet in ("length", "tone"):
+            writers.live.write([write((facet, signal("concise", NOW_MS - 60 * DAY_MS, source="user")))])
+        writers.live.write([write(("length", signal("balanced", NOW_MS - 50 * DAY_MS)))])
+        assert list(_stored(redis_client)) == ["tone"]
+        assert redis_client.pttl(LIVE) == -1
+        writers.live.write([write(("tone", signal("neutral", NOW_MS - 50 * DAY_MS)))])
+        assert not redis_client.exists(LIVE)
 
     def test_stale_pin_does_not_take_the_expiry(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", T2)))])
