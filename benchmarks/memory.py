@@ -14,7 +14,7 @@ from benchmarks.apart import apart
 from benchmarks.machine import machine, resident_mb
 from state import codec
 from state.catalogue import Catalogue
-from state.observation import NONE, Kind, Observation
+from state.observation import Kind, Observation
 from state.pseudonyms import digest
 from state.records import FileOrigin
 from state.shards import shard_of
