@@ -16,6 +16,7 @@ from bytewax.recovery import init_db_dir
 from state.errors import StateError
 
 FORMAT = 1
+DESCRIPTION = "tacit.json"
 _PARTITIONS = 4
 """Recovery partitions: fixed for a folder; processes share them out."""
 
@@ -27,6 +28,8 @@ class Identity(msgspec.Struct, frozen=True):
     region: str
     namespace: str
     source: str
+    secret: str
+    """Fingerprint of what pseudonyms are made with: under another secret everybody would be a stranger."""
     format: int = FORMAT
 
 
@@ -57,26 +60,35 @@ def locked(folder: Path, identity: Identity) -> Iterator[Path]:
 
 
 def _agree(folder: Path, recovery: Path, identity: Identity) -> None:
-    description = folder / "tacit.json"
+    description = folder / DESCRIPTION
     if not description.exists():
         _make(folder, recovery, identity)
+    if differences := differing(folder, identity):
+        raise StateError(
+            f"the state folder {folder} was made for {'; '.join(differences)}: run with that, or give another folder"
+        )
+    if not recovery.is_dir():
+        raise StateError(f"{recovery} is missing: restore the folder from a backup, or give another")
+
+
+def differing(folder: Path, identity: Identity) -> list[str]:
+    """Return in words what a used folder was made for and `identity` is not.
+
+    Raises:
+        StateError: if the folder does not say.
+    """
+    description = folder / DESCRIPTION
     try:
         found = msgspec.json.decode(description.read_bytes(), type=Identity)
     except (OSError, msgspec.MsgspecError) as error:
         raise StateError(
             f"{description} cannot be read: {error}; restore it from a backup, or give another folder"
         ) from error
-    differences = [
+    return [
         f"{name} {theirs!r}, not {ours!r}"
         for name in Identity.__struct_fields__
         if (theirs := getattr(found, name)) != (ours := getattr(identity, name))
     ]
-    if differences:
-        raise StateError(
-            f"the state folder {folder} was made for {'; '.join(differences)}: run with that, or give another folder"
-        )
-    if not recovery.is_dir():
-        raise StateError(f"{recovery} is missing: restore the folder from a backup, or give another")
 
 
 def _make(folder: Path, recovery: Path, identity: Identity) -> None:
@@ -96,4 +108,4 @@ def _make(folder: Path, recovery: Path, identity: Identity) -> None:
         raise StateError(
             f"{folder} is damaged, its tacit.json is gone: restore it from a backup, or give another folder"
         )
-    description.rename(folder / "tacit.json")
+    description.rename(folder / DESCRIPTION)

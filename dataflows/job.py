@@ -15,9 +15,11 @@ from connectors.kafka_source import KafkaSource
 from connectors.redis_check import redis_problems
 from connectors.redis_keys import LIVE
 from connectors.redis_sink import Mode, Target
+from dataflows.folder import Identity
 from dataflows.settings import Settings
 from state.counters import SourceCounters
 from state.errors import ConfigurationError, SinkError
+from state.pseudonyms import fingerprint
 from state.records import Reject
 
 Files = tuple[Path, ...]
@@ -50,6 +52,13 @@ class Job:
     def source_name(self) -> str:
         """What a state folder remembers of the source: a topic, or that it was files."""
         return f"topic {self.source.topic}" if isinstance(self.source, TopicAddress) else "files"
+
+    @property
+    def identity(self) -> Identity:
+        """What a state folder of this run is made for."""
+        settings = self.settings
+        secret = fingerprint(settings.secret_bytes)
+        return Identity(settings.shards, settings.region, settings.namespace, self.source_name, secret)
 
     @property
     def metrics(self) -> str:

@@ -34,8 +34,9 @@ def run_live(job: Job) -> Counters:
         except (ConfigurationError, StateError):
             raise
         except TacitError as error:
-            quick_failures = quick_failures + 1 if monotonic() - started < QUICK_FAILURE_S else 1
+            quick_failures = quick_failures + 1 if monotonic() - started < QUICK_FAILURE_S else 0
             if job.settings.state is None or quick_failures >= MOST_QUICK_FAILURES:
                 raise
-            _log.error("run.failed", error=str(error), failures=quick_failures, again_in_s=_PAUSE_S * quick_failures)
-            sleep(_PAUSE_S * quick_failures)
+            pause_s = _PAUSE_S * (1 + quick_failures)
+            _log.error("run.failed", error=str(error), again_in_s=pause_s)
+            sleep(pause_s)

@@ -1,8 +1,7 @@
-"""Our parts inside the engine: the first error that one of them raises is kept, and what is left open is closed."""
+"""Our parts inside the engine: the first error that one of them raises is kept."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial, wraps
+from functools import wraps
 from typing import ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
@@ -16,14 +15,12 @@ _CALL = ("list_parts", "next_batch", "on_batch", "snapshot", "write_batch")
 class Parts:
     """Watches sources, sinks and steps, and what they build.
 
-    With several processes the engine gives back a panic without its cause. And where it breaks off it closes nothing:
-    consumers and producers, with their threads and connections, would outlive the run.
+    An engine of several processes breaks off with a panic that has lost its cause: here it is found.
     """
 
     def __init__(self) -> None:
         self.error: Exception | None = None
         """What was raised first."""
-        self._open: dict[int, Callable[[], None]] = {}
 
     def watch(self, part: Part) -> Part:
         """Return the part, its methods that the engine calls being watched."""
@@ -55,20 +52,6 @@ class Parts:
 
         @wraps(build)
         def watched(*args: Given.args, **kwargs: Given.kwargs) -> Part:
-            part = self.watch(self.watch_call(build)(*args, **kwargs))
-            if close := getattr(part, "close", None):
-                self._open[id(part)] = close
-                setattr(part, "close", partial(self._close, id(part)))  # noqa: B010  # not every part has it
-            return part
+            return self.watch(self.watch_call(build)(*args, **kwargs))
 
         return watched
-
-    def close(self) -> None:
-        """Close what the engine, having broken off, has not."""
-        for number in list(self._open):
-            with suppress(Exception):  # what counts is why it broke off
-                self._close(number)
-
-    def _close(self, number: int) -> None:
-        if close := self._open.pop(number, None):
-            close()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from dataflows.cluster import run_cluster
-from dataflows.folder import Identity, locked
+from dataflows.folder import locked
 from dataflows.job import Job
 from dataflows.worker import Place, run_worker
 from state.counters import Counters
@@ -17,8 +17,7 @@ def run(job: Job, report: Callable[[Counters], None]) -> Counters:
         TacitError: what stopped it.
     """
     settings = job.settings
-    identity = Identity(settings.shards, settings.region, settings.namespace, job.source_name)
-    with locked(settings.state, identity) if settings.state else nullcontext() as recovery:
+    with locked(settings.state, job.identity) if settings.state else nullcontext() as recovery:
         if settings.processes > 1:
             return run_cluster(job, recovery, report)
         return run_worker(job, Place(), recovery, report)

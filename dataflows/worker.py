@@ -111,7 +111,6 @@ def _run_engine(job: Job, place: Place, recovery: Path | None, counters: Counter
             recovery_config=RecoveryConfig(recovery) if recovery else None,
         )
     except BaseException as broken:  # a panic of the engine is no Exception
-        parts.close()
         if isinstance(broken, _NO_FAILURE):
             raise
         raise parts.error or _engines_own(broken, recovery) from broken

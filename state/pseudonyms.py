@@ -17,6 +17,15 @@ def digest(user_id: str, secret: bytes) -> bytes:
     return blake2b(user_id.encode("utf-8", "surrogatepass"), key=secret, digest_size=DIGEST_BYTES).digest()
 
 
+def fingerprint(secret: bytes) -> str:
+    """Return 8 characters by which a secret can be told from another one, and nothing more.
+
+    >>> fingerprint(b"0123456789abcdef") == fingerprint(b"0123456789abcdeg")
+    False
+    """
+    return blake2b(b"fingerprint", key=secret, digest_size=4).hexdigest()
+
+
 def text(user: bytes) -> str:
     """Return a digest as keys show it.
 

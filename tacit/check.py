@@ -12,7 +12,8 @@ from connectors.file_source import FileSource
 from connectors.kafka_offsets import look_up
 from connectors.kafka_settings import Start, TopicAddress
 from connectors.redis_check import redis_problems
-from dataflows.job import parse_source
+from dataflows.folder import DESCRIPTION, differing
+from dataflows.job import Job, parse_source
 from dataflows.settings import Settings
 from state.catalogue import Catalogue
 from state.counters import SourceCounters
@@ -40,7 +41,7 @@ def check_all(settings: Settings, source: str | None) -> list[Finding]:
         _find("rejects", lambda: _rejects(settings.rejects)),
     ]
     if settings.state is not None:
-        findings.append(_find("state folder", lambda: _folder(settings.state)))
+        findings.append(_find("state folder", lambda: _folder(settings, source)))
     if source is not None:
         findings.append(_find("source", lambda: _source(source)))
     return findings
@@ -77,9 +78,13 @@ def _rejects(rejects: str) -> str:
     return _writable(file.parent)
 
 
-def _folder(folder: Path | None) -> str:
-    if folder is None:
-        return "none"
+def _folder(settings: Settings, source: str | None) -> str:
+    folder = settings.state or Path()
+    if (folder / DESCRIPTION).exists():
+        job = Job(settings, parse_source([source or ""]), bounded=False)
+        found = [words for words in differing(folder, job.identity) if source or not words.startswith("source ")]
+        if found:
+            raise TacitError(f"{folder} was made for {'; '.join(found)}: run with that, or give another folder")
     return _writable(next(place for place in (folder, *folder.absolute().parents) if place.exists()))
 
 

@@ -147,7 +147,7 @@ def show(
     redis: options.Redis = None,
     region: options.Region = None,
     catalogue: options.CatalogueFile = None,
-    namespace: options.Namespace = None,
+    namespace: options.ReadNamespace = None,
     json: options.Json = False,
 ) -> None:
     """Show what Copilot sees of one person, and the prompt text made from it."""
@@ -158,7 +158,7 @@ def show(
             region=settings.region,
             secret=settings.secret_bytes,
             catalogue=Catalogue.load(settings.catalogue),
-            namespace=namespace,
+            namespace=settings.namespace if "namespace" in settings.model_fields_set else None,
         ) as reader,
     ):
         adaptation = reader.get(user)
@@ -166,6 +166,8 @@ def show(
             console.print_json(adaptation_as_dict(adaptation))
         else:
             console.out.print(adaptation_panel(adaptation, user))
+    if adaptation.status == "unavailable":
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -176,6 +178,8 @@ def check(
     region: options.Region = None,
     catalogue: options.CatalogueFile = None,
     state: options.State = None,
+    namespace: options.Namespace = None,
+    shards: options.Shards = None,
     rejects: options.Rejects = None,
     json: options.Json = False,
 ) -> None:

@@ -58,7 +58,7 @@ def run_demo(*, users: int, turns: int, seed: int) -> None:
         if done.counters.stopped:
             raise TacitError("stopped before the end")
         console.out.print(Rule("What the dataflow did", align="left"))
-        console.out.print(replay_table(done, people_with_signals(settings), settings))
+        console.out.print(replay_table(done, people_with_signals(settings), settings, rejects_stay=False))
         _show_people(settings, catalogue, simulation.truth)
     console.out.print(_next_commands())
 
@@ -68,9 +68,11 @@ def _show_people(settings: Settings, catalogue: Catalogue, truth: Truth) -> None
         settings.redis, region=settings.region, secret=settings.secret_bytes, catalogue=catalogue
     ) as reader:
         people = reader.get_many(list(truth.people))
+    console.out.print()
     console.out.print(Rule("What Copilot now reads of three people", align="left"))
     for title, user in _three(people):
         console.out.print(adaptation_panel(people[user], f"{user}: {title}", truth.best(user)))
+    console.out.print()
     console.out.print(Rule("How often the preferred value is right", align="left"))
     console.out.print(_scores(people, truth, catalogue))
 
@@ -123,11 +125,12 @@ def _scores(people: Mapping[str, Adaptation], truth: Truth, catalogue: Catalogue
     row("Tacit, confidence 0.8+", learned(0, 0.8), "bold")
     row("oracle", lambda user, facet: truth.preferred(user, facet), "dim")
     chances = truth.chances(lambda user: _greedy(people[user], default))
-    likes = Text.assemble(
-        "\nMean chance that an answer is liked:  random ", f"{chances.random:.3f}",
-        "   best for all ", f"{chances.population:.3f}",
-        "   Tacit ", (f"{chances.chosen:.3f}", "bold"), "   oracle ", f"{chances.oracle:.3f}\n",
-    )  # fmt: skip
+    likes = Table(box=None, padding=(1, 2, 1, 0), header_style="dim")
+    for heading in ("mean chance that an answer is liked:", "random", "best for all", "Tacit", "oracle"):
+        likes.add_column(heading, justify="right", no_wrap=True)
+    likes.add_row(
+        "", *(f"{chance:.3f}" for chance in (chances.random, chances.population, chances.chosen, chances.oracle))
+    )
     return Group(table, likes)
 
 
@@ -146,11 +149,11 @@ def _greedy(adaptation: Adaptation, default: Mapping[str, str]) -> dict[str, str
 
 def _next_commands() -> RenderableType:
     lines = (
-        ("tacit simulate --out events.jsonl", "make such a history and look at it"),
-        ("tacit replay events.jsonl --embedded", "run it again, on a file of yours too"),
-        ("tacit check", "see what a worker on your Redis and Kafka still needs"),
+        ("tacit simulate --out events.jsonl", "make such a history"),
+        ("tacit replay events.jsonl --embedded", "run it, or a file of yours"),
+        ("tacit check", "what a worker here lacks"),
     )
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     for command, what in lines:
         table.add_row(Text(f".venv/bin/{command}", style="bold cyan"), what)
     return Panel(table, title="Next", title_align="left", expand=False)

@@ -13,6 +13,10 @@ State = Annotated[
     Path | None, typer.Option("--state", metavar="DIR", help="Keep state and positions here, to go on from.")
 ]
 Namespace = Annotated[str | None, typer.Option("--namespace", metavar="NAME", help="The set of signals to write.")]
+ReadNamespace = Annotated[
+    str | None,
+    typer.Option("--namespace", metavar="NAME", help="The set of signals to read, else the active one."),
+]
 Rejects = Annotated[
     str | None, typer.Option("--rejects", metavar="FILE|kafka://HOST:PORT/TOPIC", help="Where bad records are told.")
 ]
@@ -22,7 +26,8 @@ Shards = Annotated[
 ]
 Epoch = Annotated[float | None, typer.Option("--epoch", metavar="SECONDS", help="Time between checkpoints.")]
 Population = Annotated[
-    str | None, typer.Option("--population", metavar="learn|none|N", help="The shared belief that people start from.")
+    str | None,
+    typer.Option("--population", metavar="learn|none|N", help="Shared belief to start from; so far only none."),
 ]
 Ttl = Annotated[str | None, typer.Option("--ttl", metavar="DAYS|none", help="How long a signal lives after its event.")]
 Start = Annotated[

@@ -19,7 +19,7 @@ _STATUS_TEXT = {
     "aged": "aged: nothing heard for half the usual time to live",
     "absent": "absent: nothing is known, defaults hold",
     "opted_out": "opted out: defaults hold",
-    "unavailable": "Redis did not answer: defaults hold",
+    "unavailable": "Redis did not answer, or refused (tacit check says why): defaults hold",
     "unknown_schema": "written by another version: defaults hold",
 }
 

@@ -20,7 +20,7 @@ def people_with_signals(settings: Settings) -> int | None:
         return sum(1 for _ in client.scan_iter(match=f"{before}{{*}}{behind.partition('}')[2]}", count=1000))
 
 
-def replay_table(done: Replayed, people: int | None, settings: Settings) -> Table:
+def replay_table(done: Replayed, people: int | None, settings: Settings, *, rejects_stay: bool = True) -> Table:
     """Return a replay's counts as a table: every record read is in exactly one line of the first part."""
     counters, events = done.counters, done.counters.events
     read = counters.source.records
@@ -32,7 +32,7 @@ def replay_table(done: Replayed, people: int | None, settings: Settings) -> Tabl
     rejected = sum(events.rejects.values())
     for outcome, count in events.outcomes.items():
         table.add_row(f"  {outcome}", f"{count:,}", "")
-    table.add_row("  rejected", f"{rejected:,}", f"told in {settings.rejects}" if rejected else "")
+    table.add_row("  rejected", f"{rejected:,}", f"told in {settings.rejects}" if rejected and rejects_stay else "")
     for reason, count in events.rejects.items():
         if count:
             table.add_row(f"    {reason}", f"{count:,}", "")

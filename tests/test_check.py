@@ -1,7 +1,6 @@
 """The check: each thing that is wrong is named, with what to do, and all of them at once."""
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,11 @@ from typing import Any
 import pytest
 import redis
 
+from dataflows.folder import locked
+from dataflows.job import Job, parse_source
 from dataflows.settings import OwnSettings
 from tacit.check import Finding, check_all
+from tests.redis_server import free_port
 from tests.replaying import redis_of_its_own, write_lines
 from tests.running import tacit
 
@@ -29,8 +31,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def _settings(**settings: Any) -> OwnSettings:
+    return OwnSettings(embedded=True, **settings)
+
+
 def _check(source: str | None = None, **settings: Any) -> dict[str, Finding]:
-    found = check_all(OwnSettings(embedded=True, **settings), source)
+    found = check_all(_settings(**settings), source)
     return {finding.what: finding for finding in found}
 
 
@@ -87,6 +93,18 @@ def test_state_folder_that_cannot_be_is_named(state: str) -> None:
     assert "name another" in finding.detail
 
 
+def test_state_folder_of_another_run_is_named(folder: Path) -> None:
+    """As the run itself would refuse it; without a source, what it was made to read is left aside."""
+    with locked(folder / "state", Job(_settings(region="us"), parse_source(["events.jsonl"]), bounded=True).identity):
+        pass
+    finding = _check(state=folder / "state")["state folder"]
+    assert not finding.ok
+    assert finding.detail == (
+        f"{folder}/state was made for region 'us', not 'eu': run with that, or give another folder"
+    )
+    assert _check(state=folder / "state", region="us")["state folder"].ok
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
@@ -103,15 +121,15 @@ def test_source_that_cannot_be_read_is_named(source: str, expected: str, folder:
     assert finding.detail.startswith(expected)
 
 
-def test_broker_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the source and for the rejects."""
-    monkeypatch.setattr("connectors.kafka_offsets.CONNECT_MS", 200)
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        topic = f"kafka://127.0.0.1:{deaf.getsockname()[1]}/events"
-        findings = _check(topic, rejects=topic)
-    for what in ("source", "rejects"):
-        assert not findings[what].ok
-        assert "check the address, and that a broker listens there" in findings[what].detail
+def test_broker_that_is_not_there_is_named(server: tuple[str, redis.Redis], folder: Path) -> None:
+    """For the source and for the rejects, and without a word of kafka-python's."""
+    topic = f"kafka://127.0.0.1:{free_port()}/events"
+    words = ("check", topic, "--rejects", topic, "--redis", server[0], "--json")
+    done = tacit(*words, cwd=folder, limits={"connectors.kafka_settings.CONNECT_MS": 300})
+    assert (done.returncode, done.stderr) == (1, "")
+    wrong = {finding["what"]: finding["detail"] for finding in json.loads(done.stdout) if not finding["ok"]}
+    assert wrong.keys() == {"source", "rejects"}
+    assert all("check the address, and that a broker listens there" in detail for detail in wrong.values())
 
 
 def test_findings_are_printed_for_people_and_machines(server: tuple[str, redis.Redis], folder: Path) -> None:

@@ -16,18 +16,19 @@ from dataflows import folder as module
 from dataflows.folder import Identity, locked
 from state.errors import StateError
 
-IDENTITY = Identity(16, "eu", "live", "topic events")
+IDENTITY = Identity(16, "eu", "live", "topic events", "5ec2e7")
 OTHERS = {
-    "shards": Identity(8, "eu", "live", "topic events"),
-    "region": Identity(16, "us", "live", "topic events"),
-    "namespace": Identity(16, "eu", "shadow", "topic events"),
-    "source": Identity(16, "eu", "live", "files"),
+    "shards": Identity(8, "eu", "live", "topic events", "5ec2e7"),
+    "region": Identity(16, "us", "live", "topic events", "5ec2e7"),
+    "namespace": Identity(16, "eu", "shadow", "topic events", "5ec2e7"),
+    "source": Identity(16, "eu", "live", "files", "5ec2e7"),
+    "secret": Identity(16, "eu", "live", "topic events", "other"),
 }
 HOLDER = """
 import sys
 from pathlib import Path
 from dataflows.folder import Identity, locked
-with locked(Path(sys.argv[1]), Identity(16, "eu", "live", "topic events")):
+with locked(Path(sys.argv[1]), Identity(16, "eu", "live", "topic events", "5ec2e7")):
     print("held", flush=True)
     sys.stdin.read()
 """

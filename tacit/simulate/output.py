@@ -7,7 +7,7 @@ import msgspec
 
 from connectors.kafka_settings import TopicAddress
 from connectors.kafka_sink import CheckedProducer
-from state.errors import SinkError
+from state.errors import ConfigurationError, SinkError
 
 
 class _HasUser(msgspec.Struct):
@@ -21,10 +21,13 @@ def write_events(lines: Iterable[bytes], out: str) -> int:
     """Write every record to a `.jsonl` file or `kafka://HOST:PORT/TOPIC`, and return how many there were.
 
     Raises:
+        ConfigurationError: the file's name does not end in `.jsonl`.
         SinkError: the file or the topic cannot be written.
     """
     if out.startswith("kafka:"):
         return _to_kafka(lines, TopicAddress.parse(out))
+    if not out.endswith(".jsonl"):
+        raise ConfigurationError([f"out: {out} must end in .jsonl, or replay would not take it"])
     return _to_file(lines, Path(out))
 
 

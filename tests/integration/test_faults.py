@@ -1,0 +1,256 @@
+"""Live runs whose Redis or Kafka fails in midstream: they go on by themselves, and the signals do not tell."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.kafka_broker import KAFKA_TEST, Broker
+from tests.kafka_topics import Kafka
+from tests.redis_faults import FragileRedis, fragile_redis
+from tests.redis_server import free_port
+from tests.replaying import left_by, write_history
+from tests.running import Limits, Running, everything_in, running
+from tests.scraping import health, scrape
+from tests.waiting import eventually
+
+pytestmark = KAFKA_TEST
+
+WITHIN_S = 40
+LIMITS: Limits = {
+    "connectors.redis_client.TIMEOUT_S": 0.3,
+    "connectors.kafka_pump.PROBE_EVERY_S": 0.2,
+    "dataflows.monitor.STALLED_AFTER_S": 2,
+    "dataflows.live._PAUSE_S": 0.1,
+}
+NAMESPACE = "faults"
+
+
+class History(NamedTuple):
+    """Events in two halves, and what Redis holds when nothing disturbed a run over both."""
+
+    halves: tuple[list[bytes], list[bytes]]
+    left: dict[str, Any]
+
+    @property
+    def records(self) -> int:
+        return sum(map(len, self.halves))
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    folder = tmp_path_factory.mktemp("history")
+    write_history(folder / "events.jsonl", users=100, turns=5_000)
+    lines = (folder / "events.jsonl").read_bytes().splitlines()
+    left = left_by(folder / "events.jsonl", "--namespace", NAMESPACE, cwd=folder)[1]
+    return History((lines[: len(lines) // 2], lines[len(lines) // 2 :]), left)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FragileRedis]:
+    with fragile_redis(tmp_path) as server:
+        yield server
+
+
+class Live:
+    """A live run over a topic of its own, met between the halves of a history."""
+
+    def __init__(self, history: History, kafka: Kafka, server: FragileRedis, folder: Path) -> None:
+        self.history = history
+        self.port = free_port(65_535)
+        self._kafka, self._server, self._folder = kafka, server, folder
+        self._topic = kafka.create_topic()
+
+    def words(self, *more: str) -> list[str]:
+        """Return the command line; checkpoints come every second."""
+        target = ["--redis", self._server.url, "--namespace", NAMESPACE, "--metrics", f"127.0.0.1:{self.port}"]
+        return ["run", f"kafka://{self._kafka.servers}/{self._topic}", *target, "--epoch", "1", *more]
+
+    def state(self) -> tuple[str, str]:
+        """Return the words for a state folder."""
+        return "--state", str(self._folder / "state")
+
+    def produce(self, half: int) -> None:
+        self._kafka.produce(self._topic, self.history.halves[half])
+
+    def wait_for_first_half(self) -> None:
+        """Return when it was read, and the run waits for more."""
+        read = len(self.history.halves[0])
+        eventually(lambda: self._records() == read, within_s=WITHIN_S, what="the first half to be read")
+
+    def wait_until_equal(self, run: Running) -> None:
+        """Return when Redis holds what an undisturbed run leaves."""
+        held: Callable[[], dict[str, Any]] = lambda: everything_in(self._server.client)  # noqa: E731
+        try:
+            eventually(lambda: held() == self.history.left, within_s=WITHIN_S, what="the same bytes in Redis")
+        except AssertionError as error:
+            keys = [key for key in self.history.left if held().get(key) != self.history.left[key]]
+            raise AssertionError(f"{len(keys)} keys differ, such as {keys[:2]}; {run.output[-2000:]}") from error
+
+    def wait_for_health(self, status: int) -> None:
+        eventually(lambda: health(self.port) == status, within_s=WITHIN_S, what=f"{status} of /healthz")
+
+    def _records(self) -> float:
+        return scrape(self.port)["tacit_records_total"] if health(self.port) else 0.0
+
+
+@pytest.fixture
+def live(history: History, kafka: Kafka, server: FragileRedis, tmp_path: Path) -> Live:
+    made = Live(history, kafka, server, tmp_path)
+    made.produce(0)
+    return made
+
+
+def test_frozen_redis_is_waited_for(live: Live, server: FragileRedis, tmp_path: Path) -> None:
+    """Meanwhile the process is not healthy; afterwards Redis holds the same bytes as if nothing had been."""
+    with running(live.words(), tmp_path / "log", LIMITS) as run:
+        live.wait_for_first_half()
+        live.wait_for_health(200)
+        server.pause()
+        live.produce(1)
+        live.wait_for_health(503)
+        server.resume()
+        live.wait_until_equal(run)
+        live.wait_for_health(200)
+        assert scrape(live.port)["tacit_redis_retries_total"] > 0
+        assert run.stop() == 0
+    assert _events(run, "redis.waiting", "redis.goes_on") == ["redis.waiting", "redis.goes_on"]
+
+
+def test_redis_without_memory_is_waited_for(live: Live, server: FragileRedis, tmp_path: Path) -> None:
+    """Nothing is evicted and nothing is lost; when there is room again the run goes on."""
+    with running(live.words(), tmp_path / "log", LIMITS) as run:
+        live.wait_for_first_half()
+        server.client.config_set("maxmemory", 1)
+        live.produce(1)
+        live.wait_for_health(503)
+        server.client.config_set("maxmemory", 0)
+        live.wait_until_equal(run)
+        assert run.stop() == 0
+    (waiting,) = [line for line in _logged(run) if line["event"] == "redis.waiting"]
+    assert waiting["codes"] == ["OOM"]
+
+
+def test_redis_that_comes_back_empty_gets_all_that_is_written_from_then_on(
+    live: Live, server: FragileRedis, tmp_path: Path
+) -> None:
+    """Each field in it is what an undisturbed run ends with; those that nothing changed since are missing."""
+    with running(live.words(), tmp_path / "log", LIMITS) as run:
+        live.wait_for_first_half()
+        server.kill()
+        live.produce(1)
+        live.wait_for_health(503)
+        server.start()
+        live.wait_for_health(200)
+        eventually(lambda: _is_caught_up(live), within_s=WITHIN_S, what="the second half to be read")
+        assert run.stop() == 0
+    held, left = everything_in(server.client), live.history.left
+    hashes = [key for key in held if key.endswith(":signals")]
+    assert len(hashes) > 50
+    for key in hashes:
+        assert held[key].items() <= left[key].items()
+    assert held["tacit:v1:eu:namespaces"] == {NAMESPACE}
+
+
+def test_redis_that_never_comes_back_ends_the_run(live: Live, server: FragileRedis, tmp_path: Path) -> None:
+    """Within its limit, with status 1, and the last word is why and what to do."""
+    limits = {"connectors.redis_client.RETRY_FOR_S": 1, **LIMITS}
+    with running(live.words(), tmp_path / "log", limits) as run:
+        live.wait_for_first_half()
+        server.kill()
+        live.produce(1)
+        assert run.process.wait(WITHIN_S) == 1
+    assert run.output.splitlines()[-1] == (
+        "tacit: Redis did not take writes for 1 s: CONNECTION; "
+        "mend it and start again: nothing is lost, the run resumes from its last checkpoint"
+    )
+    server.start()
+
+
+def test_run_that_gave_up_on_redis_starts_again_from_its_state(
+    live: Live, server: FragileRedis, tmp_path: Path
+) -> None:
+    """And again, until Redis is back; no thread or connection of the failed ones is left."""
+    limits = {"connectors.redis_client.RETRY_FOR_S": 0.3, "dataflows.live.MOST_QUICK_FAILURES": 100, **LIMITS}
+    with running(live.words(*live.state()), tmp_path / "log", limits) as run:
+        live.wait_for_first_half()
+        threads = _threads(run)
+        server.pause()
+        live.produce(1)
+        eventually(lambda: len(_events(run, "run.failed")) > 3, within_s=WITHIN_S, what="failures")
+        server.resume()
+        live.wait_until_equal(run)
+        assert _threads(run) <= threads
+        assert run.stop() == 0
+
+
+def test_killed_process_is_started_again_with_the_others(live: Live, tmp_path: Path) -> None:
+    """From the last checkpoint, and the signals do not tell."""
+    with running(live.words(*live.state(), "--processes", "2"), tmp_path / "log") as run:
+        eventually(lambda: _is_read(live, live.history.records // 2), within_s=WITHIN_S, what="the first half")
+        before = _workers(run)
+        os.kill(before[1], signal.SIGKILL)
+        live.produce(1)
+        live.wait_until_equal(run)
+        assert set(before) & set(_workers(run)) == set()
+        assert run.stop() == 0
+    (failed,) = [line for line in _logged(run) if line["event"] == "run.failed"]
+    assert failed["error"] == "the process tacit-1 was ended by SIGKILL"
+
+
+@pytest.mark.parametrize("fault", ["freeze", "kill"])
+def test_broker_that_is_away_is_waited_for(
+    fault: str, broker: Broker, history: History, server: FragileRedis, tmp_path: Path
+) -> None:
+    """Meanwhile the process is not healthy, though nothing is wrong with it; afterwards it reads on."""
+    live = Live(history, broker, server, tmp_path)
+    live.produce(0)
+    with running(live.words(), tmp_path / "log", LIMITS) as run:
+        live.wait_for_first_half()
+        broker.pause() if fault == "freeze" else broker.kill()
+        live.wait_for_health(503)
+        broker.resume() if fault == "freeze" else broker.start()
+        live.produce(1)
+        live.wait_until_equal(run)
+        live.wait_for_health(200)
+        assert run.stop() == 0
+    assert "Traceback" not in run.output
+
+
+def _logged(run: Running) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.output.splitlines() if line.startswith("{")]
+
+
+def _events(run: Running, *names: str) -> list[str]:
+    return [line["event"] for line in _logged(run) if line["event"] in names]
+
+
+def _is_caught_up(live: Live) -> bool:
+    """Say whether all was read, and each write that it led to has come back."""
+    samples = scrape(live.port)
+    counted = sum(v for name, v in samples.items() if name.startswith(("tacit_events_", "tacit_rejects_")))
+    return counted == live.history.records and set(_lags(samples)) == {0.0}
+
+
+def _is_read(live: Live, records: int) -> bool:
+    """Say whether the processes of a run have read so many records together."""
+    ports = (live.port, live.port + 1)
+    return sum(scrape(port)["tacit_records_total"] for port in ports if health(port)) >= records
+
+
+def _lags(samples: dict[str, float]) -> list[float]:
+    return [value for name, value in samples.items() if name.startswith("tacit_source_lag_records")]
+
+
+def _threads(run: Running) -> int:
+    return len(list(Path(f"/proc/{run.process.pid}/task").iterdir()))
+
+
+def _workers(run: Running) -> list[int]:
+    """Return the pids of a run's processes, its helper for shared resources left aside."""
+    children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
