@@ -125,13 +125,12 @@ def _scores(people: Mapping[str, Adaptation], truth: Truth, catalogue: Catalogue
     row("Tacit, confidence 0.8+", learned(0, 0.8), "bold")
     row("oracle", lambda user, facet: truth.preferred(user, facet), "dim")
     chances = truth.chances(lambda user: _greedy(people[user], default))
-    likes = Table(box=None, padding=(1, 2, 1, 0), header_style="dim")
-    for heading in ("mean chance that an answer is liked:", "random", "best for all", "Tacit", "oracle"):
-        likes.add_column(heading, justify="right", no_wrap=True)
-    likes.add_row(
-        "", *(f"{chance:.3f}" for chance in (chances.random, chances.population, chances.chosen, chances.oracle))
-    )
-    return Group(table, likes)
+    likes = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("", "random", "best for all", "Tacit", "oracle"):
+        likes.add_column(heading, justify="right" if heading else "left")
+    figures = (chances.random, chances.population, chances.chosen, chances.oracle)
+    likes.add_row("mean chance that an answer is liked", *(f"{chance:.3f}" for chance in figures))
+    return Group(table, Text(), likes, Text())
 
 
 def _score(

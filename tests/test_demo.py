@@ -13,7 +13,7 @@ SECTIONS = (
     "What the dataflow did",
     "What Copilot now reads of three people",
     "How often the preferred value is right",
-    "Mean chance that an answer is liked",
+    "mean chance that an answer is liked",
     "Next",
 )
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 import typer.main
 
+from dataflows.settings import Settings
 from state.catalogue import Catalogue
 from tacit.cli import app
 from tests.making import make_event
@@ -61,17 +62,21 @@ def _is_run(shown: Shown) -> bool:
 
 def test_page_shows_commands_and_python() -> None:
     """Otherwise the tests below would say nothing."""
-    assert {shown.command[0] for shown in COMMANDS} == {"make", "tacit"}
+    assert {shown.command[0] for shown in COMMANDS} >= {"make", "tacit"}
     assert _blocks("python")
 
 
 @pytest.mark.parametrize("shown", COMMANDS, ids=lambda shown: shlex.join(shown.command))
 def test_command_exists(shown: Shown) -> None:
-    """Targets are in the Makefile; options and arguments are those that the command line takes."""
+    """Targets are in the Makefile, variables are settings, options and arguments those that the command line takes."""
     program, name, *words = shown.command
     if program == "make":
         assert name in TARGETS
         return
+    if program == "export":
+        assert name.partition("=")[0] in {f"TACIT_{setting.upper()}" for setting in Settings.model_fields}
+        return
+    assert program == "tacit"
     command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]  # it is a group
     command.make_context(name, words)
 
