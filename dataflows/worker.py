@@ -118,9 +118,10 @@ def _run_engine(job: Job, place: Place, recovery: Path | None, counters: Counter
 
 def _engines_own(broken: BaseException, recovery: Path | None) -> TacitError:
     """Return what the engine itself failed of, as an error of ours."""
-    if isinstance(broken, _BAD_STORE) or any(code in str(broken) for code in _BAD_SQLITE):
-        return StateError(f"{recovery} is damaged: {broken}; restore the state folder from a backup, or give another")
-    return BrokenOffError(f"the engine broke off: {broken}")
+    text = " ".join(str(broken).split())
+    if isinstance(broken, _BAD_STORE) or any(code in text for code in _BAD_SQLITE):
+        return StateError(f"{recovery} is damaged: {text}; restore the state folder from a backup, or give another")
+    return BrokenOffError(f"the engine broke off: {text}")
 
 
 def _spare_the_collector() -> None:

@@ -149,6 +149,17 @@ def test_state_makes_a_second_replay_go_on_where_the_first_ended(
     assert read == [1000, len(lines) - 1000, 0]
 
 
+def test_history_told_again_into_the_live_namespace_changes_nothing(history: Path, tmp_path: Path) -> None:
+    """It fills what is missing or older, and nothing is."""
+    with redis_of_its_own() as (url, client):
+        replay(url, history, cwd=tmp_path)
+        before = everything_in(client)
+        again = replay(url, history, cwd=tmp_path)
+        assert everything_in(client) == before
+    assert again["signals"]["applied"] == 0
+    assert again["signals"]["stale"] > 0
+
+
 @pytest.mark.parametrize(
     ("how", "processes"),
     [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGTERM, "2"), (signal.SIGKILL, "1"), (signal.SIGKILL, "2")],
