@@ -127,11 +127,11 @@ class TestExpiry:
 
     def test_counts_from_the_event_and_is_only_put_off(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", NOW_MS - DAY_MS)))])
-        assert redis_client.pttl(LIVE) == pytest.approx(29 * DAY_MS, abs=60_000)
+        assert redis_client.pttl(LIVE) == pytest.approx(29 * DAY_MS, abs=HOUR_MS / 2)
         writers.live.write([write(("tone", signal("formal", NOW_MS - 10 * DAY_MS)))])
-        assert redis_client.pttl(LIVE) == pytest.approx(29 * DAY_MS, abs=60_000)
+        assert redis_client.pttl(LIVE) == pytest.approx(29 * DAY_MS, abs=HOUR_MS / 2)
         writers.live.write([write(("tone", signal("formal", NOW_MS)))])
-        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS, abs=60_000)
+        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS, abs=HOUR_MS / 2)
 
     def test_what_would_have_expired_is_stale(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", NOW_MS - 31 * DAY_MS)))])
@@ -152,7 +152,7 @@ class TestExpiry:
         writers.live.write([write(("length", signal("concise", T3)))])
         assert redis_client.pttl(LIVE) == -1
         writers.live.write([write(("format", signal("prose", T3)))])
-        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS - HOUR_MS, abs=60_000)
+        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS - HOUR_MS, abs=HOUR_MS / 2)
 
     def test_pin_goes_when_what_takes_its_place_has_expired(self, writers: Writers, redis_client: redis.Redis) -> None:
         for facet in ("length", "tone"):
