@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 
@@ -103,18 +103,28 @@ def test_follows_a_cut_over(written: str, redis_client: redis.Redis) -> None:
         assert reader.get("ada").status == "fresh"
 
 
+MANY = ["ada", "nobody"] * 100
+OWN_ANSWERS = {"ada": "fresh", "nobody": "absent"}
+
+
+def _assert_nobody_got_anothers_answer(found: Sequence[Adaptation]) -> None:
+    """Each got their own, or, where a busy machine kept somebody waiting for 100 ms, the defaults."""
+    answered = [(who, a.status) for who, a in zip(MANY, found, strict=True) if a.status != "unavailable"]
+    assert answered
+    assert all(status == OWN_ANSWERS[who] for who, status in answered)
+
+
 def test_one_reader_serves_many_threads(written: str) -> None:
     with SignalReader(written, region="eu", secret=SECRET) as reader, ThreadPoolExecutor(64) as threads:
-        found = list(threads.map(reader.get, ["ada"] * 500))
-    assert {adaptation.status for adaptation in found} == {"fresh"}
+        _assert_nobody_got_anothers_answer(list(threads.map(reader.get, MANY)))
 
 
 def test_one_reader_serves_many_tasks(written: str) -> None:
-    async def read() -> set[str]:
+    async def read() -> list[Adaptation]:
         async with AsyncSignalReader(written, region="eu", secret=SECRET) as reader:
-            return {adaptation.status for adaptation in await asyncio.gather(*[reader.get("ada") for _ in range(200)])}
+            return await asyncio.gather(*[reader.get(who) for who in MANY])
 
-    assert asyncio.run(read()) == {"fresh"}
+    _assert_nobody_got_anothers_answer(asyncio.run(read()))
 
 
 @contextmanager
