@@ -28,3 +28,12 @@ def free_port(below: int = 65_536) -> int:
             port: int = probe.getsockname()[1]
         if port < below:
             return port
+
+
+def two_free_ports() -> int:
+    """Return a loopback port that nothing listens on, nor on the one behind it."""
+    while True:
+        port = free_port(65_535)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port + 1)):
+                return port

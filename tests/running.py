@@ -4,15 +4,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import redis
 
+from tests.waiting import eventually
+
 TACIT = Path(sys.executable).with_name("tacit")
 SECRET = "0123456789abcdef0123456789abcdef"
+WITHIN_S = 60
 _STOP_S = 20
 
 Limits = Mapping[str, float]
@@ -35,6 +38,20 @@ class Running:
                 env=environment(),
                 start_new_session=True,
             )
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        """Return once `condition()` is true; fail with what it printed last if it ends before, or takes too long."""
+
+        def is_met() -> bool:
+            is_running = self.process.poll() is None
+            is_true = bool(condition())
+            assert is_true or is_running, f"it ended with status {self.process.returncode} before {what}"
+            return is_true
+
+        try:
+            eventually(is_met, within_s=WITHIN_S, what=what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.output[-2000:]}") from None
 
     def stop(self) -> int:
         """Ask it to stop as an operator does, and return its exit status."""

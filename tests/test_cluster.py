@@ -13,7 +13,7 @@ from dataflows.cluster import Failure
 from dataflows.worker import BrokenOffError
 from state.catalogue import SHIPPED
 from state.errors import CatalogueError, ConfigurationError, SinkError, SourceError, StateError, TacitError
-from tests.redis_server import free_port
+from tests.redis_server import two_free_ports
 from tests.replaying import redis_of_its_own, replay, write_history
 from tests.running import Running, running, tacit
 from tests.waiting import eventually
@@ -49,7 +49,7 @@ def test_error_that_travelled_is_the_same_error(error: TacitError) -> None:
 
 def test_process_that_cannot_start_ends_the_run(history: Path, tmp_path: Path) -> None:
     """The others would wait for it for ever; the message is its own, and the status that of a wrong setting."""
-    port = free_port(65_535)
+    port = two_free_ports()
     with redis_of_its_own() as (url, _), socket.create_server(("127.0.0.1", port + 1)):
         words = ("--redis", url, "--processes", "2", "--metrics", f"127.0.0.1:{port}")
         done = tacit("replay", str(history), *words, cwd=tmp_path)
@@ -101,6 +101,9 @@ def test_signal_during_the_start_ends_all_in_an_orderly_way(
         os.killpg(run.process.pid, how)
         assert run.process.wait(20) == 1
     assert "Traceback" not in run.output
+    assert run.output.endswith(
+        "tacit: stopped before the end; with --state DIR the same command would go on from there\n"
+    )
     _assert_all_gone(run)
 
 
@@ -111,9 +114,9 @@ def _run(history: Path, folder: Path, wait_for: int = 2) -> Iterator[Running]:
         words = ["replay", str(history), "--redis", url, "--processes", "2"]
         with running(words, folder / "log") as run:
             if wait_for == 2:
-                eventually(lambda: client.dbsize() > 20, within_s=20, what="the first signals")
+                run.wait_for(lambda: client.dbsize() > 20, "the first signals")
             else:
-                eventually(lambda: len(_members(run)) >= wait_for, within_s=20, what="the processes to be there")
+                run.wait_for(lambda: len(_members(run)) >= wait_for, "the processes to be there")
             yield run
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.running import running, tacit
-from tests.waiting import eventually
 
 SMALL = ("demo", "--users", "60", "--turns", "1500")
 SECTIONS = (
@@ -50,7 +49,7 @@ def test_interrupted_demo_leaves_nothing_either(moment: str, tmp_path: Path, mon
     place.mkdir()
     monkeypatch.setenv("TMPDIR", str(place))
     with running(["demo", "--turns", "30000"], tmp_path / "log") as run:
-        eventually(lambda: list(place.glob(moment)), within_s=20, what=moment)
+        run.wait_for(lambda: list(place.glob(moment)), moment)
         run.process.send_signal(signal.SIGTERM)
         assert run.process.wait(20) in {1, 128 + signal.SIGTERM}
     assert "Traceback" not in run.output

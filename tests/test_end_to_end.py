@@ -16,7 +16,6 @@ from tests.redis_server import free_port
 from tests.replaying import now_ms, redis_of_its_own, replay, write_history, write_lines
 from tests.running import SECRET, everything_in, running, tacit
 from tests.scraping import get
-from tests.waiting import eventually
 
 MINUTE_MS = 60_000
 DEFAULT_LENGTH = "balanced"
@@ -166,7 +165,7 @@ def test_user_ids_go_nowhere(tmp_path: Path) -> None:
     words = ["replay", str(history), "more.jsonl", "--state", "state", "--metrics", f"127.0.0.1:{port}"]
     with redis_of_its_own() as (url, client):
         with running([*words, "--redis", url, "--epoch", "1"], tmp_path / "log") as run:
-            eventually(lambda: client.dbsize() > 10, within_s=20, what="the first signals")
+            run.wait_for(lambda: client.dbsize() > 10, "the first signals")
             metrics = get(port, "/metrics")[1]
             assert run.process.wait(60) == 0
         held = repr(everything_in(client)).encode()

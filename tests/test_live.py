@@ -12,7 +12,6 @@ from dataflows.folder import Identity, locked
 from tests.redis_server import free_port
 from tests.replaying import redis_of_its_own
 from tests.running import Limits, running, tacit
-from tests.waiting import eventually
 
 IMPATIENT: Limits = {
     "connectors.kafka_settings.CONNECT_MS": 300,
@@ -88,7 +87,7 @@ def test_stop_between_two_tries_ends_the_run(nowhere: str, url: str, tmp_path: P
     """Nobody waits for a run that waits."""
     words = ["run", nowhere, "--redis", url, "--state", "state", "--metrics", "off"]
     with running(words, tmp_path / "log", {**IMPATIENT, "dataflows.live._PAUSE_S": 60}) as run:
-        eventually(lambda: _failures(run.output), within_s=10, what="the first failure")
+        run.wait_for(lambda: _failures(run.output), "the first failure")
         assert run.stop() == 128 + signal.SIGTERM
     assert "Traceback" not in run.output
 

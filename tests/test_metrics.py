@@ -9,11 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from dataflows.metrics import registry
 from state.counters import Counters, Histogram, Outcome, SinkCounters
 from state.records import Reason
-from tests.redis_server import free_port
+from tests.redis_server import two_free_ports
 from tests.replaying import accounted_for, redis_of_its_own, write_history
 from tests.running import running
 from tests.scraping import get, scrape
-from tests.waiting import eventually
 
 COUNTED = {
     "tacit_records_total": 10,
@@ -92,10 +91,10 @@ def test_histogram_of_another_scale_keeps_its_bounds() -> None:
 def test_metrics_of_a_run_add_up(tmp_path: Path) -> None:
     """Scraped from a replay with two processes in its middle: what was counted is never more than what was read."""
     write_history(tmp_path / "events.jsonl", users=300, turns=40_000)
-    port = free_port(65_535)
+    port = two_free_ports()
     words = ["replay", "events.jsonl", "--processes", "2", "--metrics", f"127.0.0.1:{port}", "--json"]
     with redis_of_its_own() as (url, client), running([*words, "--redis", url], tmp_path / "log") as run:
-        eventually(lambda: client.dbsize() > 50, within_s=20, what="the first signals")
+        run.wait_for(lambda: client.dbsize() > 50, "the first signals")
         first, second = scrape(port), scrape(port + 1)
         statuses = [get(port + number, "/healthz")[0] for number in range(2)]
         assert run.process.wait(60) == 0

@@ -13,7 +13,6 @@ import zstandard
 from tests.making import make_event
 from tests.replaying import accounted_for, left_by, now_ms, redis_of_its_own, replay, write_history, write_lines
 from tests.running import everything_in, running, tacit
-from tests.waiting import eventually
 
 MARKER = b"MARKER-7f3a"
 BROKEN: dict[str, list[bytes]] = {
@@ -172,7 +171,7 @@ def test_interrupted_replay_goes_on_from_its_state(
     words = [str(long.path), "--state", str(tmp_path / "state"), "--epoch", "1", "--processes", processes]
     with redis_of_its_own() as (url, client):
         with running(["replay", *words, "--redis", url], tmp_path / "log") as run:
-            eventually(lambda: client.dbsize() > 50, within_s=30, what="the first signals")
+            run.wait_for(lambda: client.dbsize() > 50, "the first signals")
             if how is signal.SIGKILL:
                 run.kill()
             else:

@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,15 +12,13 @@ import pytest
 from tests.kafka_broker import KAFKA_TEST, Broker
 from tests.kafka_topics import Kafka
 from tests.redis_faults import FragileRedis, fragile_redis
-from tests.redis_server import free_port
+from tests.redis_server import two_free_ports
 from tests.replaying import left_by, write_history
 from tests.running import Limits, Running, everything_in, running
 from tests.scraping import health, scrape
-from tests.waiting import eventually
 
 pytestmark = KAFKA_TEST
 
-WITHIN_S = 40
 LIMITS: Limits = {
     "connectors.redis_client.TIMEOUT_S": 0.3,
     "connectors.kafka_pump.PROBE_EVERY_S": 0.2,
@@ -61,7 +59,7 @@ class Live:
 
     def __init__(self, history: History, kafka: Kafka, server: FragileRedis, folder: Path) -> None:
         self.history = history
-        self.port = free_port(65_535)
+        self.port = two_free_ports()
         self._kafka, self._server, self._folder = kafka, server, folder
         self._topic = kafka.create_topic()
 
@@ -77,22 +75,28 @@ class Live:
     def produce(self, half: int) -> None:
         self._kafka.produce(self._topic, self.history.halves[half])
 
-    def wait_for_first_half(self) -> None:
+    def wait_for_first_half(self, run: Running) -> None:
         """Return when it was read, and the run waits for more."""
         read = len(self.history.halves[0])
-        eventually(lambda: self._records() == read, within_s=WITHIN_S, what="the first half to be read")
+        run.wait_for(lambda: self._records() == read, "the first half to be read")
 
     def wait_until_equal(self, run: Running) -> None:
         """Return when Redis holds what an undisturbed run leaves."""
-        held: Callable[[], dict[str, Any]] = lambda: everything_in(self._server.client)  # noqa: E731
-        try:
-            eventually(lambda: held() == self.history.left, within_s=WITHIN_S, what="the same bytes in Redis")
-        except AssertionError as error:
-            keys = [key for key in self.history.left if held().get(key) != self.history.left[key]]
-            raise AssertionError(f"{len(keys)} keys differ, such as {keys[:2]}; {run.output[-2000:]}") from error
+        held: dict[str, Any] = {}
 
-    def wait_for_health(self, status: int) -> None:
-        eventually(lambda: health(self.port) == status, within_s=WITHIN_S, what=f"{status} of /healthz")
+        def is_equal() -> bool:
+            held.clear()
+            held.update(everything_in(self._server.client))
+            return held == self.history.left
+
+        try:
+            run.wait_for(is_equal, "the same bytes in Redis")
+        except AssertionError as error:
+            keys = [key for key in self.history.left if held.get(key) != self.history.left[key]]
+            raise AssertionError(f"{len(keys)} keys differ, such as {keys[:2]}: {error}") from None
+
+    def wait_for_health(self, run: Running, status: int) -> None:
+        run.wait_for(lambda: health(self.port) == status, f"{status} of /healthz")
 
     def _records(self) -> float:
         return scrape(self.port)["tacit_records_total"] if health(self.port) else 0.0
@@ -108,14 +112,14 @@ def live(history: History, kafka: Kafka, server: FragileRedis, tmp_path: Path) -
 def test_frozen_redis_is_waited_for(live: Live, server: FragileRedis, tmp_path: Path) -> None:
     """Meanwhile the process is not healthy; afterwards Redis holds the same bytes as if nothing had been."""
     with running(live.words(), tmp_path / "log", LIMITS) as run:
-        live.wait_for_first_half()
-        live.wait_for_health(200)
+        live.wait_for_first_half(run)
+        live.wait_for_health(run, 200)
         server.pause()
         live.produce(1)
-        live.wait_for_health(503)
+        live.wait_for_health(run, 503)
         server.resume()
         live.wait_until_equal(run)
-        live.wait_for_health(200)
+        live.wait_for_health(run, 200)
         assert scrape(live.port)["tacit_redis_retries_total"] > 0
         assert run.stop() == 0
     assert _events(run, "redis.waiting", "redis.goes_on") == ["redis.waiting", "redis.goes_on"]
@@ -124,10 +128,10 @@ def test_frozen_redis_is_waited_for(live: Live, server: FragileRedis, tmp_path: 
 def test_redis_without_memory_is_waited_for(live: Live, server: FragileRedis, tmp_path: Path) -> None:
     """Nothing is evicted and nothing is lost; when there is room again the run goes on."""
     with running(live.words(), tmp_path / "log", LIMITS) as run:
-        live.wait_for_first_half()
+        live.wait_for_first_half(run)
         server.client.config_set("maxmemory", 1)
         live.produce(1)
-        live.wait_for_health(503)
+        live.wait_for_health(run, 503)
         server.client.config_set("maxmemory", 0)
         live.wait_until_equal(run)
         assert run.stop() == 0
@@ -140,13 +144,13 @@ def test_redis_that_comes_back_empty_gets_all_that_is_written_from_then_on(
 ) -> None:
     """Each field in it is what an undisturbed run ends with; those that nothing changed since are missing."""
     with running(live.words(), tmp_path / "log", LIMITS) as run:
-        live.wait_for_first_half()
+        live.wait_for_first_half(run)
         server.kill()
         live.produce(1)
-        live.wait_for_health(503)
+        live.wait_for_health(run, 503)
         server.start()
-        live.wait_for_health(200)
-        eventually(lambda: _is_caught_up(live), within_s=WITHIN_S, what="the second half to be read")
+        live.wait_for_health(run, 200)
+        run.wait_for(lambda: _is_caught_up(live), "the second half to be read")
         assert run.stop() == 0
     held, left = everything_in(server.client), live.history.left
     hashes = [key for key in held if key.endswith(":signals")]
@@ -160,10 +164,10 @@ def test_redis_that_never_comes_back_ends_the_run(live: Live, server: FragileRed
     """Within its limit, with status 1, and the last word is why and what to do."""
     limits = {"connectors.redis_client.RETRY_FOR_S": 1, **LIMITS}
     with running(live.words(), tmp_path / "log", limits) as run:
-        live.wait_for_first_half()
+        live.wait_for_first_half(run)
         server.kill()
         live.produce(1)
-        assert run.process.wait(WITHIN_S) == 1
+        assert run.process.wait(30) == 1
     assert run.output.splitlines()[-1] == (
         "tacit: Redis did not take writes for 1 s: CONNECTION; "
         "mend it and start again: nothing is lost, the run resumes from its last checkpoint"
@@ -177,11 +181,11 @@ def test_run_that_gave_up_on_redis_starts_again_from_its_state(
     """And again, until Redis is back; no thread or connection of the failed ones is left."""
     limits = {"connectors.redis_client.RETRY_FOR_S": 0.3, "dataflows.live.MOST_QUICK_FAILURES": 100, **LIMITS}
     with running(live.words(*live.state()), tmp_path / "log", limits) as run:
-        live.wait_for_first_half()
+        live.wait_for_first_half(run)
         threads = _threads(run)
         server.pause()
         live.produce(1)
-        eventually(lambda: len(_events(run, "run.failed")) > 3, within_s=WITHIN_S, what="failures")
+        run.wait_for(lambda: len(_events(run, "run.failed")) > 3, "failures")
         server.resume()
         live.wait_until_equal(run)
         assert _threads(run) <= threads
@@ -191,7 +195,7 @@ def test_run_that_gave_up_on_redis_starts_again_from_its_state(
 def test_killed_process_is_started_again_with_the_others(live: Live, tmp_path: Path) -> None:
     """From the last checkpoint, and the signals do not tell."""
     with running(live.words(*live.state(), "--processes", "2"), tmp_path / "log") as run:
-        eventually(lambda: _is_read(live, live.history.records // 2), within_s=WITHIN_S, what="the first half")
+        run.wait_for(lambda: _is_read(live, live.history.records // 2), "the first half")
         before = _workers(run)
         os.kill(before[1], signal.SIGKILL)
         live.produce(1)
@@ -210,13 +214,13 @@ def test_broker_that_is_away_is_waited_for(
     live = Live(history, broker, server, tmp_path)
     live.produce(0)
     with running(live.words(), tmp_path / "log", LIMITS) as run:
-        live.wait_for_first_half()
+        live.wait_for_first_half(run)
         broker.pause() if fault == "freeze" else broker.kill()
-        live.wait_for_health(503)
+        live.wait_for_health(run, 503)
         broker.resume() if fault == "freeze" else broker.start()
         live.produce(1)
         live.wait_until_equal(run)
-        live.wait_for_health(200)
+        live.wait_for_health(run, 200)
         assert run.stop() == 0
     assert "Traceback" not in run.output
 
