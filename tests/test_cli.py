@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from dataflows.settings import Settings
 from tacit.cli import app
@@ -35,10 +36,10 @@ def test_help_names_every_command() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str) -> None:
     """With each of its options."""
-    done = tacit(command, "--help")
-    assert done.returncode == 0
+    done = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "120"})
+    assert done.exit_code == 0
     for option in _options(command) & Settings.model_fields.keys():
-        assert f"--{option}" in done.stdout
+        assert f"--{option}" in done.output
 
 
 @pytest.mark.parametrize(

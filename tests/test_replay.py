@@ -83,7 +83,7 @@ class Long(NamedTuple):
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Long:
     folder = tmp_path_factory.mktemp("long")
-    records = write_history(folder / "long.jsonl", users=300, turns=30_000)
+    records = write_history(folder / "long.jsonl", users=300, turns=15_000)
     return Long(folder / "long.jsonl", records, left_by(folder / "long.jsonl", cwd=folder)[1])
 
 

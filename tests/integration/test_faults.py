@@ -5,14 +5,14 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from tests.kafka_broker import KAFKA_TEST, Broker
 from tests.kafka_topics import Kafka
+from tests.live_run import NAMESPACE, History, Live
 from tests.redis_faults import FragileRedis, fragile_redis
-from tests.redis_server import two_free_ports
 from tests.replaying import left_by, write_history
 from tests.running import Limits, Running, everything_in, running
 from tests.scraping import health, scrape
@@ -25,24 +25,12 @@ LIMITS: Limits = {
     "dataflows.monitor.STALLED_AFTER_S": 2,
     "dataflows.live._PAUSE_S": 0.1,
 }
-NAMESPACE = "faults"
-
-
-class History(NamedTuple):
-    """Events in two halves, and what Redis holds when nothing disturbed a run over both."""
-
-    halves: tuple[list[bytes], list[bytes]]
-    left: dict[str, Any]
-
-    @property
-    def records(self) -> int:
-        return sum(map(len, self.halves))
 
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     folder = tmp_path_factory.mktemp("history")
-    write_history(folder / "events.jsonl", users=100, turns=5_000)
+    write_history(folder / "events.jsonl", users=100, turns=3_000)
     lines = (folder / "events.jsonl").read_bytes().splitlines()
     left = left_by(folder / "events.jsonl", "--namespace", NAMESPACE, cwd=folder)[1]
     return History((lines[: len(lines) // 2], lines[len(lines) // 2 :]), left)
@@ -52,54 +40,6 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
 def server(tmp_path: Path) -> Iterator[FragileRedis]:
     with fragile_redis(tmp_path) as server:
         yield server
-
-
-class Live:
-    """A live run over a topic of its own, met between the halves of a history."""
-
-    def __init__(self, history: History, kafka: Kafka, server: FragileRedis, folder: Path) -> None:
-        self.history = history
-        self.port = two_free_ports()
-        self._kafka, self._server, self._folder = kafka, server, folder
-        self._topic = kafka.create_topic()
-
-    def words(self, *more: str) -> list[str]:
-        """Return the command line; checkpoints come every second."""
-        target = ["--redis", self._server.url, "--namespace", NAMESPACE, "--metrics", f"127.0.0.1:{self.port}"]
-        return ["run", f"kafka://{self._kafka.servers}/{self._topic}", *target, "--epoch", "1", *more]
-
-    def state(self) -> tuple[str, str]:
-        """Return the words for a state folder."""
-        return "--state", str(self._folder / "state")
-
-    def produce(self, half: int) -> None:
-        self._kafka.produce(self._topic, self.history.halves[half])
-
-    def wait_for_first_half(self, run: Running) -> None:
-        """Return when it was read, and the run waits for more."""
-        read = len(self.history.halves[0])
-        run.wait_for(lambda: self._records() == read, "the first half to be read")
-
-    def wait_until_equal(self, run: Running) -> None:
-        """Return when Redis holds what an undisturbed run leaves."""
-        held: dict[str, Any] = {}
-
-        def is_equal() -> bool:
-            held.clear()
-            held.update(everything_in(self._server.client))
-            return held == self.history.left
-
-        try:
-            run.wait_for(is_equal, "the same bytes in Redis")
-        except AssertionError as error:
-            keys = [key for key in self.history.left if held.get(key) != self.history.left[key]]
-            raise AssertionError(f"{len(keys)} keys differ, such as {keys[:2]}: {error}") from None
-
-    def wait_for_health(self, run: Running, status: int) -> None:
-        run.wait_for(lambda: health(self.port) == status, f"{status} of /healthz")
-
-    def _records(self) -> float:
-        return scrape(self.port)["tacit_records_total"] if health(self.port) else 0.0
 
 
 @pytest.fixture
