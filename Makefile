@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint kafka bench schemas lock clean
+.PHONY: help install demo test lint kafka chaos bench schemas lock clean
 
 help:  ## Say what there is
 	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -29,9 +29,13 @@ lint: install  ## Check style, formatting, types and who may import whom
 kafka: install
 	@test -n "$$TACIT_TEST_KAFKA" || $(BIN)/python -m tests.kafka_broker install || test "$$TACIT_REQUIRE_KAFKA" != 1
 
-bench: install kafka  ## Measure cost per event, memory per person, and latency through a real Kafka
+chaos: install kafka  ## Kill, stop and starve a real deployment 200 times and more, and account for every event
+	@$(BIN)/python -m tests.chaos
+
+bench: install kafka  ## Measure cost per event, memory per person, checkpoints, and latency through a real Kafka
 	@$(BIN)/python -m benchmarks.cost
 	@$(BIN)/python -m benchmarks.memory
+	@$(BIN)/python -m benchmarks.state
 	@$(BIN)/python -m benchmarks.live
 
 schemas: install  ## Renew docs/schema from the types

@@ -37,7 +37,7 @@ from state.catalogue import Catalogue
 from state.counters import Counters
 from state.records import Record, Reject
 from state.signals import Write
-from state.store import ShardStore
+from state.stores import Stores
 from state.user import Rules
 from tacit.embedded import EmbeddedRedis
 from tacit.simulate import Scenario, simulate
@@ -126,7 +126,7 @@ def _stages(stream: Path) -> list[Cost]:
     shards: dict[str, Adapt] = {}
     source = FileSource([stream], stop=Event(), counters=counters.source, batch_size=BATCH)
     lines = source.build_part("source", "files", None)
-    with EmbeddedRedis() as server:
+    with EmbeddedRedis() as server, Stores(None, SHARDS, catalogue) as stores:
         writer = SignalWriter(Target(server.url, "eu", mode=Mode.FILL, ttl_ms=None), counters.sink)
         while batch := _next_batch(lines, clock):
             with clock.stage("parse, validate, group"):
@@ -134,7 +134,7 @@ def _stages(stream: Path) -> list[Cost]:
             writes: list[Write] = []
             for key, packed in groups:
                 if key not in shards:
-                    shards[key] = Adapt(ShardStore(catalogue, SHARDS), rules, counters.events)
+                    shards[key] = Adapt(stores, rules, counters.events)
                 with clock.stage("observe"):
                     touched, _ = shards[key].observe([packed])
                 with clock.stage("encode"):

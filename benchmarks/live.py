@@ -1,10 +1,10 @@
 """Live through a real Kafka: from produce to readable in Redis, and CPU per event from Kafka to Redis.
 
-    python -m benchmarks.live [--rate N] [--seconds N] [--processes N]
+    python -m benchmarks.live [--rate N] [--seconds N] [--processes N] [--people N]
 
 Needs the broker that the tests use (`python -m tests.kafka_broker install`), and says so where it is missing. Every
 tenth event is the pin of someone new; Redis itself tells when that person's key appears (keyspace notifications), so
-nothing polls. The others are answers with feedback, by 2,000 people.
+nothing polls. The others are answers with feedback, by 2,000 people, or by as many as the state has from the start.
 """
 
 import argparse
@@ -26,13 +26,15 @@ from kafka import KafkaProducer  # type: ignore[import-untyped]
 
 from benchmarks.apart import apart
 from benchmarks.machine import machine
+from benchmarks.people import digests, fill
 from connectors.kafka_settings import TopicAddress
+from dataflows.folder import Identity
 from dataflows.job import Job
 from dataflows.logs import configure
 from dataflows.replay import replay
 from dataflows.settings import load
 from state.catalogue import Catalogue
-from state.pseudonyms import digest, text
+from state.pseudonyms import digest, fingerprint, text
 from tacit.embedded import EmbeddedRedis
 from tacit.simulate import Scenario, simulate
 from tacit.simulate.output import write_events
@@ -43,6 +45,7 @@ from tests.running import SECRET, environment
 from tests.waiting import eventually
 
 PEOPLE = 2000
+SHARDS = 16
 METRICS = "127.0.0.1:9471"
 TACIT = Path(sys.executable).with_name("tacit")
 
@@ -53,6 +56,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=500, help="events per second")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--people", type=int, default=0, help="people with full state from the start")
     options = parser.parse_args()
     print(machine())
     try:
@@ -63,10 +67,11 @@ def main() -> None:
 
 
 def _measure(broker: Kafka, options: argparse.Namespace) -> None:
-    delays_s = _delays(broker, options.rate, options.seconds, options.processes)
+    delays_s = _delays(broker, options)
     p50, p99 = _quantile(delays_s, 0.50), _quantile(delays_s, 0.99)
     print(
         f"produce to readable at {options.rate} events/s, recovery on, {options.processes} process(es), "
+        f"{options.people:,} people to begin with, "
         f"{len(delays_s):,} measured: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, "
         f"max {delays_s[-1] * 1000:.0f} ms"
     )
@@ -74,13 +79,13 @@ def _measure(broker: Kafka, options: argparse.Namespace) -> None:
     print(f"Kafka to Redis, {events:,} events: {cpu_us:.1f} µs of CPU per event")
 
 
-def _delays(broker: Kafka, rate: int, seconds: int, processes: int) -> list[float]:
+def _delays(broker: Kafka, options: argparse.Namespace) -> list[float]:
     topic = broker.create_topic(partitions=4)
     with (
         tempfile.TemporaryDirectory(prefix="tacit-live-") as folder,
         EmbeddedRedis(options=("--notify-keyspace-events", "Kh")) as server,
         redis.Redis.from_url(server.url) as client,
-        _worker(f"kafka://{broker.servers}/{topic}", server.url, Path(folder), processes),
+        _worker(f"kafka://{broker.servers}/{topic}", server.url, Path(folder), options),
     ):
         produced: dict[str, float] = {}
         readable: dict[str, float] = {}
@@ -88,7 +93,7 @@ def _delays(broker: Kafka, rate: int, seconds: int, processes: int) -> list[floa
         listener = Thread(target=_listen, args=(client, readable, done))
         listener.start()
         try:
-            _produce(broker.servers, topic, rate, seconds, produced)
+            _produce(broker.servers, topic, options, produced)
             eventually(lambda: produced.keys() <= readable.keys(), within_s=10, what="everybody to be readable")
         finally:
             done.set()
@@ -97,10 +102,12 @@ def _delays(broker: Kafka, rate: int, seconds: int, processes: int) -> list[floa
 
 
 @contextmanager
-def _worker(source: str, redis_url: str, folder: Path, processes: int) -> Iterator[None]:
-    """Run `tacit run` with recovery, and wait until it reads."""
+def _worker(source: str, redis_url: str, folder: Path, options: argparse.Namespace) -> Iterator[None]:
+    """Run `tacit run` with recovery, on a state that has people in it, and wait until it reads."""
+    if options.people:
+        apart(_fill, folder / "state", f"topic {TopicAddress.parse(source).topic}", options.people)
     words = ["run", source, "--redis", redis_url, "--state", str(folder / "state"), "--metrics", METRICS]
-    words += ["--rejects", str(folder / "rejects.jsonl"), "--processes", str(processes)]
+    words += ["--rejects", str(folder / "rejects.jsonl"), "--processes", str(options.processes)]
     with (folder / "log").open("wb") as log:
         worker = subprocess.Popen([str(TACIT), *words], env=environment(), stdout=log, stderr=log)
         try:
@@ -109,6 +116,11 @@ def _worker(source: str, redis_url: str, folder: Path, processes: int) -> Iterat
         finally:
             worker.terminate()
             worker.wait(30)
+
+
+def _fill(folder: Path, source: str, people: int) -> None:
+    secret = SECRET.encode()
+    fill(folder, Identity(SHARDS, "eu", "live", source, fingerprint(secret)), digests(people, secret))
 
 
 def _reads() -> bool:
@@ -131,14 +143,14 @@ def _listen(client: redis.Redis, readable: dict[str, float], done: Event) -> Non
     events.close()
 
 
-def _produce(servers: str, topic: str, rate: int, seconds: int, produced: dict[str, float]) -> None:
+def _produce(servers: str, topic: str, options: argparse.Namespace, produced: dict[str, float]) -> None:
     """Send `rate` events a second, evenly; note when each new person's pin was handed to Kafka."""
     rng, catalogue, secret = random.Random(3), Catalogue.load(), SECRET.encode()
     producer = KafkaProducer(bootstrap_servers=servers, linger_ms=0, acks=1, metrics_enabled=False)
     begin = time.perf_counter()
-    for number in range(rate * seconds):
-        time.sleep(max(0.0, begin + number / rate - time.perf_counter()))
-        event = _event(number, rng, catalogue)
+    for number in range(options.rate * options.seconds):
+        time.sleep(max(0.0, begin + number / options.rate - time.perf_counter()))
+        event = _event(number, rng, catalogue, options.people)
         user_id = str(event["user_id"])
         if event["type"] == "pin":
             produced[text(digest(user_id, secret))] = time.perf_counter()
@@ -147,12 +159,12 @@ def _produce(servers: str, topic: str, rate: int, seconds: int, produced: dict[s
     producer.close()
 
 
-def _event(number: int, rng: random.Random, catalogue: Catalogue) -> dict[str, object]:
+def _event(number: int, rng: random.Random, catalogue: Catalogue, people: int) -> dict[str, object]:
     common = {"schema": 1, "event_id": f"e{number}", "at": time.time_ns() // 1_000_000, "region": "eu"}
     if number % 10 == 0:
         return common | {"type": "pin", "user_id": f"new-{number}", "facet": "length", "value": "concise"}
-    user = {"user_id": f"user-{rng.randrange(PEOPLE)}"}
-    if number < 2 * PEOPLE:
+    user = {"user_id": f"user-{rng.randrange(people or PEOPLE)}"}
+    if number < 2 * PEOPLE and not people:
         return common | user | {"type": "consent", "granted": True}
     served = {facet: rng.choice(values.values) for facet, values in catalogue.facets.items()}
     return common | user | {"type": "interaction", "served": served, "feedback": {"kind": "thumbs_up"}}

@@ -7,22 +7,19 @@ part of it.
 """
 
 import argparse
-import random
-from collections.abc import Iterator
 
 from benchmarks.apart import apart
 from benchmarks.machine import machine, resident_mb
+from benchmarks.people import full_person
 from state import codec
 from state.catalogue import Catalogue
-from state.observation import Kind, Observation
 from state.pseudonyms import digest
-from state.records import FileOrigin
 from state.shards import shard_of
 from state.store import ShardStore
-from state.user import Rules, UserState
+from state.stores import Stores
+from state.user import Rules
 
 SHARDS = 16
-ANSWERS = 70
 SECRET = b"0123456789abcdef"
 
 
@@ -44,43 +41,17 @@ def _fill(users: int) -> tuple[float, float, int]:
     import dataflows.worker  # noqa: F401  # the base is a worker with all it imports
 
     catalogue = Catalogue.load()
-    template = codec.pack(_someone(Rules(catalogue)))
-    stores = [ShardStore(catalogue, SHARDS) for _ in range(SHARDS)]
-    base_mb = resident_mb()
-    for number in range(users):
-        user = digest(f"user-{number}", SECRET)
-        stores[shard_of(user, SHARDS)].put(user, codec.unpack(template, catalogue))
-    return base_mb, resident_mb(), len(template)
-
-
-def _someone(rules: Rules) -> UserState:
-    state = UserState()
-    for observation in _answers(rules.catalogue):
-        state.observe(observation, rules)
-    state.take_writes(b"", rules.catalogue)
-    return state
-
-
-def _answers(catalogue: Catalogue) -> Iterator[Observation]:
-    rng = random.Random(1)
-    at_ms = 1_790_000_000_000
-    user = bytes(16)
-    for number in range(ANSWERS + 1):
-        at_ms += rng.randrange(60_000, 8 * 3_600_000)
-        yield Observation(
-            user=user,
-            at_ms=at_ms,
-            kind=Kind.INTERACTION if number else Kind.GRANT,
-            event=number + 1,
-            turn=number + 1,
-            topic=rng.randrange(len(catalogue.topics.values) - 2),
-            feedback=rng.randrange(len(catalogue.feedback)),
-            slots=[rng.choice(slots) for slots in catalogue.facet_slots],
-            facets=(),
-            origin=FileOrigin("benchmark"),
-            position=number,
-            sha256=bytes(32),
-        )
+    packed = codec.pack(full_person(Rules(catalogue)))
+    with Stores(None, SHARDS, catalogue) as stores:
+        base_mb = resident_mb()
+        shards: dict[int, ShardStore] = {}
+        for number in range(users):
+            user = digest(f"user-{number}", SECRET)
+            shard = shard_of(user, SHARDS)
+            store = shards[shard] = shards.get(shard) or stores.create(user)
+            store.get(user)
+            store.put(user, codec.unpack(packed, catalogue))
+        return base_mb, resident_mb(), len(packed)
 
 
 if __name__ == "__main__":

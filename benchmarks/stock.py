@@ -71,7 +71,7 @@ def _counts(
 class _Nowhere(DynamicSink[object]):
     """Takes the counts and leaves them: the profile would be built from them, which is not charged here."""
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_NowherePartition":  # noqa: ARG002
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_NowherePartition":
         return _NowherePartition()
 
 

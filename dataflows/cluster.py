@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from time import monotonic
 from types import FrameType
 from typing import Self
 
+from dataflows.folder import StateFolder
 from dataflows.job import Job
 from dataflows.logs import configure
 from dataflows.parent import die_with
@@ -61,7 +61,7 @@ class Member:
     failure: Failure | None = None
 
 
-def run_cluster(job: Job, recovery: Path | None, report: Callable[[Counters], None]) -> Counters:
+def run_cluster(job: Job, folder: StateFolder | None, report: Callable[[Counters], None]) -> Counters:
     """Run `settings.processes` processes until all have ended, and return the sum of what they counted.
 
     SIGTERM and SIGINT are passed on to all of them. Once one has ended the others have `END_TOGETHER_S` to do so too,
@@ -75,7 +75,7 @@ def run_cluster(job: Job, recovery: Path | None, report: Callable[[Counters], No
     with _passing_on_signals(members), ExitStack() as stack:
         with _no_signals():
             places = (Place(number, addresses) for number in range(len(addresses)))
-            members.extend(stack.enter_context(_member(job, place, recovery)) for place in places)
+            members.extend(stack.enter_context(_member(job, place, folder)) for place in places)
         _follow(members, report)
     if error := _error(members):
         raise error
@@ -139,10 +139,10 @@ def _kill(members: Iterable[Member]) -> None:
 
 
 @contextmanager
-def _member(job: Job, place: Place, recovery: Path | None) -> Iterator[Member]:
+def _member(job: Job, place: Place, folder: StateFolder | None) -> Iterator[Member]:
     ours, theirs = _SPAWN.Pipe(duplex=False)
     process = _SPAWN.Process(
-        target=_run_member, args=(job, place, recovery, theirs, os.getpid()), name=f"tacit-{place.process}"
+        target=_run_member, args=(job, place, folder, theirs, os.getpid()), name=f"tacit-{place.process}"
     )
     process.start()
     theirs.close()
@@ -156,12 +156,12 @@ def _member(job: Job, place: Place, recovery: Path | None) -> Iterator[Member]:
         ours.close()
 
 
-def _run_member(job: Job, place: Place, recovery: Path | None, pipe: Connection, parent: int) -> None:
+def _run_member(job: Job, place: Place, folder: StateFolder | None, pipe: Connection, parent: int) -> None:
     die_with(parent)
     _close_stdout()
     configure(job.log_level)
     try:
-        run_worker(job, place, recovery, pipe.send)
+        run_worker(job, place, folder, pipe.send)
     except TacitError as error:
         pipe.send(Failure.of(error))
         sys.exit(1)

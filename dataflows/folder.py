@@ -1,22 +1,33 @@
-"""The state folder: whose it is, what it was made for, and where Bytewax keeps its recovery store in it.
+"""The state folder: whose it is, what it was made for, and what is where in it.
 
-DIR/tacit.json    format, shards, region, namespace: what a run must agree with
-DIR/run.lock      held by the run that uses the folder
-DIR/recovery/     Bytewax's snapshots of shards and source positions
+DIR/tacit.json       format, shards, region, namespace: what a run must agree with
+DIR/vocabulary.json  which number stands for which name in people's state; grows with the catalogue
+DIR/run.lock         held by the run that uses the folder
+DIR/recovery/        Bytewax's store: source positions, and a token per shard
+DIR/shards/          people's state, and the checkpoints that the tokens name (state/checkpoints.py)
 """
 
 import fcntl
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 from bytewax.recovery import init_db_dir
 
+from state.catalogue import Catalogue
+from state.checkpoints import sync
 from state.errors import StateError
+from state.vocabulary import Vocabulary
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION = "tacit.json"
+VOCABULARY = "vocabulary.json"
+RUN_LOCK = "run.lock"
+SHARDS = "shards"
 _PARTITIONS = 4
 """Recovery partitions: fixed for a folder; processes share them out."""
 
@@ -33,9 +44,29 @@ class Identity(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """A state folder that a run holds."""
+
+    path: Path
+    execution: str
+    """Names this run in the folder."""
+    vocabulary: Vocabulary
+
+    @property
+    def recovery(self) -> Path:
+        """Where Bytewax keeps its store."""
+        return self.path / "recovery"
+
+    @property
+    def shards(self) -> Path:
+        """Where people's state is kept."""
+        return self.path / SHARDS
+
+
 @contextmanager
-def locked(folder: Path, identity: Identity) -> Iterator[Path]:
-    """Hold the folder for one run, making it if it is new, and give the recovery store's path.
+def locked(folder: Path, identity: Identity, catalogue: Catalogue) -> Iterator[StateFolder]:
+    """Hold the folder for one run, making it if it is new; the catalogue's new names get their numbers.
 
     The lock comes before Bytewax opens anything: a second run on the same store could leave it refused for ever.
 
@@ -46,9 +77,10 @@ def locked(folder: Path, identity: Identity) -> Iterator[Path]:
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context((folder / "run.lock").open("a"))
+            lock = stack.enter_context((folder / RUN_LOCK).open("a"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _agree(folder, recovery, identity)
+            vocabulary = _grown(folder, catalogue)
         except BlockingIOError:
             raise StateError(f"another run uses the state folder {folder}: stop it first, or give another") from None
         except OSError as error:
@@ -56,7 +88,7 @@ def locked(folder: Path, identity: Identity) -> Iterator[Path]:
                 f"the state folder {folder} cannot be used: {error.strerror}; "
                 "make it writable, make room, or give another"
             ) from error
-        yield recovery
+        yield StateFolder(folder, secrets.token_hex(4), vocabulary)
 
 
 def _agree(folder: Path, recovery: Path, identity: Identity) -> None:
@@ -71,19 +103,62 @@ def _agree(folder: Path, recovery: Path, identity: Identity) -> None:
         raise StateError(f"{recovery} is missing: restore the folder from a backup, or give another")
 
 
-def differing(folder: Path, identity: Identity) -> list[str]:
-    """Return in words what a used folder was made for and `identity` is not.
+def read_identity(folder: Path) -> Identity:
+    """Return what a used folder was made for.
 
     Raises:
         StateError: if the folder does not say.
     """
     description = folder / DESCRIPTION
     try:
-        found = msgspec.json.decode(description.read_bytes(), type=Identity)
+        return msgspec.json.decode(description.read_bytes(), type=Identity)
     except (OSError, msgspec.MsgspecError) as error:
         raise StateError(
             f"{description} cannot be read: {error}; restore it from a backup, or give another folder"
         ) from error
+
+
+def read_vocabulary(folder: Path) -> Vocabulary:
+    """Return the names that have a number in this folder.
+
+    Raises:
+        StateError: if the folder does not say.
+    """
+    path = folder / VOCABULARY
+    try:
+        vocabulary = msgspec.json.decode(path.read_bytes(), type=Vocabulary)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StateError(f"{path} cannot be read: {error}; restore it from a backup, or give another folder") from error
+    vocabulary.check()
+    return vocabulary
+
+
+def _grown(folder: Path, catalogue: Catalogue) -> Vocabulary:
+    """Return the folder's vocabulary, the catalogue's names included, durably."""
+    before = read_vocabulary(folder)
+    vocabulary = before.including(catalogue)
+    if vocabulary is not before:
+        _write_vocabulary(folder, vocabulary)
+    return vocabulary
+
+
+def _write_vocabulary(folder: Path, vocabulary: Vocabulary) -> None:
+    new = folder / f"{VOCABULARY}.new"
+    with new.open("wb") as out:
+        out.write(msgspec.json.format(msgspec.json.encode(vocabulary)))
+        out.flush()
+        os.fsync(out.fileno())
+    new.rename(folder / VOCABULARY)
+    sync(folder)
+
+
+def differing(folder: Path, identity: Identity) -> list[str]:
+    """Return in words what a used folder was made for and `identity` is not.
+
+    Raises:
+        StateError: if the folder does not say.
+    """
+    found = read_identity(folder)
     return [
         f"{name} {theirs!r}, not {ours!r}"
         for name in Identity.__struct_fields__
@@ -92,7 +167,7 @@ def differing(folder: Path, identity: Identity) -> list[str]:
 
 
 def _make(folder: Path, recovery: Path, identity: Identity) -> None:
-    """Make the store and its description, which comes last: a folder that has one is complete.
+    """Make the store, an empty vocabulary and the description, which comes last: a folder that has one is complete.
 
     A crash at any step leaves what the next start begins again or completes.
     """
@@ -108,4 +183,6 @@ def _make(folder: Path, recovery: Path, identity: Identity) -> None:
         raise StateError(
             f"{folder} is damaged, its tacit.json is gone: restore it from a backup, or give another folder"
         )
+    if not (folder / VOCABULARY).exists():
+        _write_vocabulary(folder, Vocabulary())
     description.rename(folder / DESCRIPTION)

@@ -25,6 +25,8 @@ from state.records import Reject
 Files = tuple[Path, ...]
 
 LIVE_METRICS = "127.0.0.1:9464"
+FILES = "files"
+"""What a state folder remembers of a source that was files."""
 
 
 def parse_source(words: Sequence[str]) -> TopicAddress | Files:
@@ -51,7 +53,7 @@ class Job:
     @property
     def source_name(self) -> str:
         """What a state folder remembers of the source: a topic, or that it was files."""
-        return f"topic {self.source.topic}" if isinstance(self.source, TopicAddress) else "files"
+        return f"topic {self.source.topic}" if isinstance(self.source, TopicAddress) else FILES
 
     @property
     def identity(self) -> Identity:

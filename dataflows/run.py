@@ -17,7 +17,8 @@ def run(job: Job, report: Callable[[Counters], None]) -> Counters:
         TacitError: what stopped it.
     """
     settings = job.settings
-    with locked(settings.state, job.identity) if settings.state else nullcontext() as recovery:
+    catalogue = settings.rules().catalogue
+    with locked(settings.state, job.identity, catalogue) if settings.state else nullcontext() as folder:
         if settings.processes > 1:
-            return run_cluster(job, recovery, report)
-        return run_worker(job, Place(), recovery, report)
+            return run_cluster(job, folder, report)
+        return run_worker(job, Place(), folder, report)

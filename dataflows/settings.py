@@ -29,7 +29,9 @@ from state.catalogue import SHIPPED, Catalogue
 from state.errors import ConfigurationError
 from state.pseudonyms import SECRET_BYTES
 from state.shards import MAX_SHARDS
+from state.stores import CACHED_USERS
 from state.user import Rules
+from state.vocabulary import Vocabulary
 from state.windows import DAY_MS, HOUR_MS
 
 CONFIG_VARIABLE = "TACIT_CONFIG"
@@ -62,6 +64,8 @@ class Settings(BaseSettings):
     start: str = "earliest"
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     shards: Annotated[int, Field(ge=1, le=MAX_SHARDS)] = 16
+    cache: Annotated[int, Field(ge=1)] = CACHED_USERS
+    """People that are kept unpacked in memory; everybody else is on disk."""
     epoch: Annotated[float, Field(ge=1, le=3600)] = 10
     """Seconds between checkpoints."""
     population: str = "none"
@@ -167,9 +171,12 @@ class Settings(BaseSettings):
         """A signal's time to live in milliseconds."""
         return None if self.ttl is None else round(self.ttl * DAY_MS)
 
-    def rules(self) -> Rules:
-        """Return what the state goes by."""
-        return Rules(Catalogue.load(self.catalogue), round(self.lateness * HOUR_MS), self.ttl_ms)
+    def rules(self, vocabulary: Vocabulary | None = None) -> Rules:
+        """Return what the state goes by; its numbers come from the vocabulary, if there is one."""
+        catalogue = Catalogue.load(self.catalogue)
+        return Rules(
+            catalogue.numbered(vocabulary) if vocabulary else catalogue, round(self.lateness * HOUR_MS), self.ttl_ms
+        )
 
 
 class OwnSettings(Settings):

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from time import monotonic, process_time
 from types import FrameType
 
 import structlog
+from bytewax.dataflow import Dataflow
 from bytewax.recovery import (
     InconsistentPartitionsError,
     MissingPartitionsError,
@@ -22,14 +22,17 @@ from bytewax.run import cli_main
 
 from connectors.redis_sink import RedisSink
 from dataflows.adaptation import build
+from dataflows.folder import StateFolder
 from dataflows.job import Job
 from dataflows.monitor import monitor
 from dataflows.parts import Parts
+from dataflows.settings import Settings
 from operators.adapt import Adapt
 from operators.parse import Parser
+from state.catalogue import Catalogue
 from state.counters import Counters
 from state.errors import StateError, TacitError
-from state.store import ShardStore
+from state.stores import Stores
 
 REPORT_EVERY_S = 0.25
 
@@ -53,7 +56,7 @@ class BrokenOffError(TacitError):
     """The engine broke off, and no part of this process is to blame."""
 
 
-def run_worker(job: Job, place: Place, recovery: Path | None, report: Callable[[Counters], None]) -> Counters:
+def run_worker(job: Job, place: Place, folder: StateFolder | None, report: Callable[[Counters], None]) -> Counters:
     """Run one process until its source ends or SIGTERM or SIGINT asks it to stop; return what it counted.
 
     `report` is called from another thread a few times a second, and once at the end.
@@ -65,17 +68,17 @@ def run_worker(job: Job, place: Place, recovery: Path | None, report: Callable[[
     counters.source.progressed_at = monotonic()
     stop = threading.Event()
     with _stopped_by_signals(stop), monitor(_address(job, place), counters), _reporting(counters, report):
-        _spare_the_collector()
-        _log.info("worker.started", process=place.process, source=job.source_name, recovery=recovery is not None)
-        _run_engine(job, place, recovery, counters, stop)
+        spare_the_collector()
+        _log.info("worker.started", process=place.process, source=job.source_name, keeps_state=folder is not None)
+        _run_engine(job, place, folder, counters, stop)
         counters.stopped = stop.is_set()
     _log.info("worker.ended", process=place.process, records=counters.source.records, asked_to=counters.stopped)
     return counters
 
 
-def _run_engine(job: Job, place: Place, recovery: Path | None, counters: Counters, stop: threading.Event) -> None:
+def _run_engine(job: Job, place: Place, folder: StateFolder | None, counters: Counters, stop: threading.Event) -> None:
     settings = job.settings
-    rules = settings.rules()
+    rules = settings.rules(folder.vocabulary if folder else None)
     parser = Parser(
         catalogue=rules.catalogue,
         region=settings.region,
@@ -83,23 +86,28 @@ def _run_engine(job: Job, place: Place, recovery: Path | None, counters: Counter
         shards=settings.shards,
         counters=counters.events,
     )
-
-    def build_adapt(snapshot: bytes | None) -> Adapt:
-        store = ShardStore(rules.catalogue, settings.shards)
-        if snapshot is not None:
-            store.restore(snapshot)
-        return Adapt(store, rules, counters.events)
-
     source = job.make_source(stop, counters.source)
     source.list_parts()  # a source that cannot be read is found out before anything else is begun
     parts = Parts()
-    flow = build(
-        parts.watch(source),
-        parts.watch_call(parser),
-        parts.watch_build(build_adapt),
-        parts.watch(RedisSink(job.target(), counters.sink)),
-        parts.watch(job.make_reject_sink()),
-    )
+    with _stores(settings, rules.catalogue, folder) as stores:
+        flow = build(
+            parts.watch(source),
+            parts.watch_call(parser),
+            parts.watch_build(lambda token: Adapt(stores, rules, counters.events, token, reclaims=not job.bounded)),
+            parts.watch(RedisSink(job.target(), counters.sink)),
+            parts.watch(job.make_reject_sink()),
+        )
+        _run_flow(flow, settings.epoch, place, folder, parts)
+        stores.prove()
+
+
+def _stores(settings: Settings, catalogue: Catalogue, folder: StateFolder | None) -> Stores:
+    if folder is None:
+        return Stores(None, settings.shards, catalogue, cached_users=settings.cache)
+    return Stores(folder.shards, settings.shards, catalogue, folder.execution, settings.cache)
+
+
+def _run_flow(flow: Dataflow, epoch_s: float, place: Place, folder: StateFolder | None, parts: Parts) -> None:
     try:
         # With addresses, be it one, the engine ends by an exception; without, it also prints a panic of its own.
         cli_main(
@@ -107,24 +115,26 @@ def _run_engine(job: Job, place: Place, recovery: Path | None, counters: Counter
             workers_per_process=1,
             process_id=place.process,
             addresses=list(place.addresses),
-            epoch_interval=timedelta(seconds=settings.epoch),
-            recovery_config=RecoveryConfig(recovery) if recovery else None,
+            epoch_interval=timedelta(seconds=epoch_s),
+            recovery_config=RecoveryConfig(folder.recovery) if folder else None,
         )
     except BaseException as broken:  # a panic of the engine is no Exception
         if isinstance(broken, _NO_FAILURE):
             raise
-        raise parts.error or _engines_own(broken, recovery) from broken
+        raise parts.error or _engines_own(broken, folder) from broken
 
 
-def _engines_own(broken: BaseException, recovery: Path | None) -> TacitError:
+def _engines_own(broken: BaseException, folder: StateFolder | None) -> TacitError:
     """Return what the engine itself failed of, as an error of ours."""
     text = " ".join(str(broken).split())
-    if isinstance(broken, _BAD_STORE) or any(code in text for code in _BAD_SQLITE):
-        return StateError(f"{recovery} is damaged: {text}; restore the state folder from a backup, or give another")
+    if folder and (isinstance(broken, _BAD_STORE) or any(code in text for code in _BAD_SQLITE)):
+        return StateError(
+            f"{folder.recovery} is damaged: {text}; restore the whole state folder from a backup, or give another"
+        )
     return BrokenOffError(f"the engine broke off: {text}")
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Let Python look for reference cycles rarely: state has none, and each full look would stop the stream.
 
     What was imported is set aside (`gc.freeze`), and a look comes after 50,000 new containers instead of 700.

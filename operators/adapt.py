@@ -1,5 +1,6 @@
 """The stateful step: a shard's packed observations → writes for Redis, and rejects."""
 
+import sys
 from collections.abc import Callable
 
 from bytewax.operators import StatefulBatchLogic
@@ -10,7 +11,14 @@ from state.observation import Observation, unpack
 from state.records import Reason, Reject
 from state.signals import Write
 from state.store import ShardStore
+from state.stores import Stores
 from state.user import Rules, UserState
+from state.windows import DAY_MS
+
+RECLAIM_GRACE_MS = 30 * DAY_MS
+"""People are freed this much after the time at which they would start anew: streams of people may be that far apart."""
+RECLAIMED_PER_EPOCH = 500
+"""People per shard whom an epoch looks at: of a million every one in some 20 minutes, at epochs of 10 s."""
 
 
 class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
@@ -18,17 +26,28 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
 
     def __init__(
         self,
-        store: ShardStore,
+        stores: Stores,
         rules: Rules,
         counters: EventCounters,
+        token: bytes | None = None,
+        *,
+        reclaims: bool = False,
         clock: Callable[[], int] = wall_clock_ms,
     ) -> None:
-        self._store = store
+        """Go on from a snapshot's token, or anew; `reclaims` says whether to free what is kept of the idle."""
+        self._stores = stores
         self._rules = rules
         self._counters = counters
+        self._reclaims = reclaims
         self._clock = clock
         self._counted_users = 0
-        self._count_users()
+        self._store: ShardStore | None = None
+        """None until it is known which shard this is: Bytewax does not say."""
+        self._oldest_ms = sys.maxsize
+        """Of this epoch's events."""
+        if token is not None:
+            self._store = stores.resume(token)
+            self._count_users(self._store)
 
     def on_batch(self, values: list[list[bytes]]) -> tuple[list[Write | Reject], bool]:
         """Take in the observations in order, and return what is to be written and what is rejected."""
@@ -37,33 +56,46 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
 
     def observe(self, values: list[list[bytes]]) -> tuple[dict[bytes, UserState], list[Reject]]:
         """Take in the observations, and return the people they changed, and the rejects."""
+        observations = [unpack(data) for packed in values for data in packed]
+        if self._store is None:
+            self._store = self._stores.create(observations[0].user)
+        store = self._store
+        is_new_epoch = store.begin_batch()
         touched: dict[bytes, UserState] = {}
         rejects: list[Reject] = []
         outcomes = self._counters.outcomes
-        for packed in values:
-            for data in packed:
-                o = unpack(data)
-                state = touched.get(o.user) or self._store.get(o.user) or UserState()
-                outcome = state.observe(o, self._rules)
-                if isinstance(outcome, Reason):
-                    rejects.append(self._reject(o, outcome))
-                    continue
-                outcomes[outcome] += 1
-                if outcome is Outcome.ACCEPTED:
-                    touched[o.user] = state
+        for o in observations:
+            state = touched.get(o.user) or store.get(o.user) or UserState()
+            outcome = state.observe(o, self._rules)
+            if isinstance(outcome, Reason):
+                rejects.append(self._reject(o, outcome))
+                continue
+            outcomes[outcome] += 1
+            if outcome is Outcome.ACCEPTED:
+                touched[o.user] = state
         for user, state in touched.items():
-            self._store.put(user, state)
-        self._count_users()
+            store.put(user, state)
+        store.end_batch()
+        if self._reclaims:
+            self._reclaim(store, min(o.at_ms for o in observations), is_new_epoch)
+        self._count_users(store)
         return touched, rejects
+
+    def _reclaim(self, store: ShardStore, oldest_ms: int, is_new_epoch: bool) -> None:
+        """Once an epoch free some of what is kept of people idle for long, by the oldest event of the epoch."""
+        self._oldest_ms = min(self._oldest_ms, oldest_ms)
+        if is_new_epoch:
+            store.reclaim(self._oldest_ms - self._rules.idle_ms - RECLAIM_GRACE_MS, RECLAIMED_PER_EPOCH)
+            self._oldest_ms = oldest_ms
 
     def take_writes(self, touched: dict[bytes, UserState]) -> list[Write]:
         """Return what is news of these people, put into words."""
         catalogue = self._rules.catalogue
         return [write for user, state in touched.items() for write in state.take_writes(user, catalogue)]
 
-    def _count_users(self) -> None:
-        self._counters.users += len(self._store) - self._counted_users
-        self._counted_users = len(self._store)
+    def _count_users(self, store: ShardStore) -> None:
+        self._counters.users += len(store) - self._counted_users
+        self._counted_users = len(store)
 
     def _reject(self, o: Observation, reason: Reason) -> Reject:
         self._counters.rejects[reason] += 1
@@ -72,5 +104,6 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
         return Reject(reason, detail, o.origin, o.position, o.sha256.hex(), self._clock())
 
     def snapshot(self) -> bytes:
-        """Return the shard as bytes for Bytewax to keep."""
+        """Return the token of the shard's checkpoint for Bytewax to keep."""
+        assert self._store is not None  # noqa: S101  # Bytewax asks after a batch only
         return self._store.snapshot()

@@ -1,73 +1,24 @@
-"""The closed vocabulary of one deployment: facets and values, topics, surfaces, feedback kinds.
+"""The closed vocabulary of one deployment, and the numbers that stand for its names.
 
-Everything an event may name and a signal may say is in here; the rest of `state/` works with the numbers
-(`Catalogue.slots`, indexes of topics, surfaces and feedback kinds) that this module gives to those names.
+Everything an event may name and a signal may say is in here; the rest of `state/` works with numbers: of facets,
+topics and feedback kinds, and of slots, which are the values of facets. A number is a place in packed state, so a state
+folder's table (state.vocabulary) gives them out; numbers of names that left the catalogue are idle: arrays have places
+for them, and nothing here leads to them but `slots`, `slot_facets`, `facet_names` and `feedback_names`.
 """
 
-import re
-import tomllib
 from functools import cached_property
-from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import asdict, replace
 
+from state.catalogue_file import CatalogueFile, Direction, FeedbackKind, read_catalogue
 from state.errors import CatalogueError
+from state.vocabulary import Vocabulary
 
 SHIPPED = Path(__file__).with_name("catalogue.toml")
 """The catalogue for Copilot that comes with the package."""
-
-MAX_FACETS = 64
-MAX_VALUES = 32
-MAX_TOPICS = 4096
-MAX_SURFACES = 256
-MAX_FEEDBACK_KINDS = 64
-MAX_TEXT = 200
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-
-
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """A table of the TOML file: immutable, and an unknown key is an error."""
-
-
-class Facet(_Table, frozen=True):
-    """A side of an answer's style: one of `values`, or several at once if `multiple`."""
-
-    title: str
-    values: tuple[str, ...]
-    ordered: bool = False
-    multiple: bool = False
-    default: str | None = None
-    prompt: dict[str, str] = {}
-
-
-class Topics(_Table, frozen=True):
-    """What a conversation is about; what is `sensitive` is never learned from and never counted."""
-
-    values: tuple[str, ...] = ()
-    sensitive: tuple[str, ...] = ()
-
-
-class Surfaces(_Table, frozen=True):
-    """Where the assistant answered: chat, editor and so on."""
-
-    values: tuple[str, ...] = ()
-
-
-class FeedbackKind(_Table, frozen=True):
-    """What a person can do with an answer: a like or dislike (`label`), or a wish to `moves` an ordered facet."""
-
-    weight: float = 1.0
-    label: bool | None = None
-    moves: dict[str, Literal["up", "down"]] = {}
-
-
-class Consent(_Table, frozen=True):
-    """Whether someone who has said nothing has agreed (`granted`) or not (`required`)."""
-
-    default: Literal["required", "granted"] = "required"
 
 
 class Slot(NamedTuple):
@@ -77,98 +28,11 @@ class Slot(NamedTuple):
     value: str
 
 
-class Catalogue(_Table, frozen=True, rename={"schema_": "schema"}):
-    """The vocabulary, and the numbers that stand for its names."""
+class Catalogue(CatalogueFile, frozen=True, dict=True):
+    """The vocabulary of one deployment, numbered in the file's order unless by a table."""
 
-    schema_: Literal[1]
-    facets: dict[str, Facet]
-    version: int = 1
-    consent: Consent = Consent()
-    topics: Topics = Topics()
-    surfaces: Surfaces = Surfaces()
-    feedback: dict[str, FeedbackKind] = {}
-
-    @cached_property
-    def facet_names(self) -> tuple[str, ...]:
-        """Facets in the order of the file; a facet's index is its place here."""
-        return tuple(self.facets)
-
-    @cached_property
-    def facet_index(self) -> dict[str, int]:
-        """Facet name → index."""
-        return {name: index for index, name in enumerate(self.facets)}
-
-    @cached_property
-    def slots(self) -> tuple[Slot, ...]:
-        """All values of all facets, facet by facet in the order of the file."""
-        return tuple(Slot(i, value) for i, facet in enumerate(self.facets.values()) for value in facet.values)
-
-    @cached_property
-    def slot_facets(self) -> tuple[int, ...]:
-        """Slot → its facet."""
-        return tuple(slot.facet for slot in self.slots)
-
-    @cached_property
-    def slot_index(self) -> dict[str, dict[str, int]]:
-        """Facet name → value → slot."""
-        index: dict[str, dict[str, int]] = {name: {} for name in self.facets}
-        for number, (facet, value) in enumerate(self.slots):
-            index[self.facet_names[facet]][value] = number
-        return index
-
-    @cached_property
-    def facet_slots(self) -> tuple[range, ...]:
-        """Facet index → its slots, which are neighbours."""
-        return tuple(range(min(s.values()), max(s.values()) + 1) for s in self.slot_index.values())
-
-    @cached_property
-    def default_slots(self) -> tuple[int | None, ...]:
-        """Facet index → slot of the catalogue's default value, if it names one."""
-        return tuple(
-            None if facet.default is None else self.slot_index[name][facet.default]
-            for name, facet in self.facets.items()
-        )
-
-    @cached_property
-    def topic_index(self) -> dict[str, int]:
-        """Topic → index."""
-        return {name: index for index, name in enumerate(self.topics.values)}
-
-    @cached_property
-    def sensitive_topics(self) -> frozenset[int]:
-        """Indexes of the topics that are never learned from and never counted."""
-        return frozenset(self.topic_index[name] for name in self.topics.sensitive)
-
-    @cached_property
-    def surface_index(self) -> dict[str, int]:
-        """Surface → index."""
-        return {name: index for index, name in enumerate(self.surfaces.values)}
-
-    @cached_property
-    def feedback_names(self) -> tuple[str, ...]:
-        """Feedback kinds in the order of the file; a kind's index is its place here."""
-        return tuple(self.feedback)
-
-    @cached_property
-    def feedback_kinds(self) -> tuple[FeedbackKind, ...]:
-        """Feedback kinds by index."""
-        return tuple(self.feedback.values())
-
-    @cached_property
-    def feedback_index(self) -> dict[str, int]:
-        """Feedback kind → index."""
-        return {name: index for index, name in enumerate(self.feedback)}
-
-    @cached_property
-    def layout(self) -> bytes:
-        """Fingerprint, 8 bytes, of all names and their order: state packed under one layout is read under no other."""
-        names = (
-            [(name, facet.values) for name, facet in self.facets.items()],
-            self.topics.values,
-            self.surfaces.values,
-            self.feedback_names,
-        )
-        return blake2b(msgspec.json.encode(names), digest_size=8).digest()
+    vocabulary: Vocabulary | None = None
+    """The table that gives the numbers; None: one made from this catalogue alone."""
 
     @classmethod
     def load(cls, path: Path = SHIPPED) -> "Catalogue":
@@ -190,75 +54,126 @@ class Catalogue(_Table, frozen=True, rename={"schema_": "schema"}):
     @classmethod
     def parse(cls, text: str) -> "Catalogue":
         """Read a catalogue from TOML text; errors as `load`."""
-        try:
-            catalogue = msgspec.convert(tomllib.loads(text), cls)
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-            raise CatalogueError([str(error)]) from error
-        if problems := list(_problems(catalogue)):
-            raise CatalogueError(problems)
-        return catalogue
+        return cls(**asdict(read_catalogue(text)))
 
+    def numbered(self, vocabulary: Vocabulary) -> "Catalogue":
+        """Return the same catalogue with its numbers from a table, which must hold all of its names.
 
-def _problems(catalogue: Catalogue) -> list[str]:
-    found = []
-    for table, names, most in (
-        ("facets", catalogue.facets, MAX_FACETS),
-        ("topics.values", catalogue.topics.values, MAX_TOPICS),
-        ("surfaces.values", catalogue.surfaces.values, MAX_SURFACES),
-        ("feedback", catalogue.feedback, MAX_FEEDBACK_KINDS),
-    ):
-        found += _name_problems(table, tuple(names), most)
-    if not catalogue.facets:
-        found.append("facets: at least one is needed")
-    if not 1 <= catalogue.version <= 9999:
-        found.append("version: a number from 1 to 9999")
-    found += [
-        f"topics.sensitive: {name!r} is not in topics.values"
-        for name in catalogue.topics.sensitive
-        if name not in catalogue.topics.values
-    ]
-    for name, facet in catalogue.facets.items():
-        found += _facet_problems(f"facets.{name}", facet)
-    for name, kind in catalogue.feedback.items():
-        found += _feedback_problems(f"feedback.{name}", kind, catalogue)
-    return found
+        >>> catalogue = Catalogue.load()
+        >>> table = Vocabulary(facets=("mood", "tone")).including(catalogue)
+        >>> catalogue.numbered(table).facet_index
+        {'length': 2, 'format': 3, 'tone': 1, 'expertise': 4, 'initiative': 5}
+        """
+        if vocabulary.including(self) is not vocabulary:
+            raise ValueError("the table lacks names of the catalogue: number it by `vocabulary.including(catalogue)`")
+        return replace(self, vocabulary=vocabulary)
 
+    @cached_property
+    def _table(self) -> Vocabulary:
+        return self.vocabulary or Vocabulary().including(self)
 
-def _name_problems(table: str, names: tuple[str, ...], most: int) -> list[str]:
-    found = [f"{table}: {name!r} is not a name ({_NAME.pattern})" for name in names if not _NAME.fullmatch(name)]
-    if len(names) > most:
-        found.append(f"{table}: {len(names)} names; at most {most} are allowed")
-    if len(set(names)) < len(names):
-        found.append(f"{table}: a name stands there twice")
-    return found
+    @cached_property
+    def sizes(self) -> tuple[int, int, int]:
+        """How many numbers there are, idle ones too, of slots, facets and feedback kinds."""
+        return len(self.slots), len(self.facet_names), len(self.feedback_names)
 
+    # Facets and their values
 
-def _facet_problems(where: str, facet: Facet) -> list[str]:
-    found = _name_problems(f"{where}.values", facet.values, MAX_VALUES)
-    if len(facet.values) < 2:
-        found.append(f"{where}.values: at least two are needed")
-    if facet.ordered and facet.multiple:
-        found.append(f"{where}: ordered and multiple exclude each other")
-    if facet.default is not None and facet.default not in facet.values:
-        found.append(f"{where}.default: {facet.default!r} is not one of its values")
-    for value, text in facet.prompt.items():
-        if value not in facet.values:
-            found.append(f"{where}.prompt: {value!r} is not one of its values")
-        if len(text) > MAX_TEXT or not text.isprintable():
-            found.append(f"{where}.prompt.{value}: one line of at most {MAX_TEXT} characters")
-    if not 0 < len(facet.title) <= MAX_TEXT or not facet.title.isprintable():
-        found.append(f"{where}.title: one line of 1 to {MAX_TEXT} characters")
-    return found
+    @cached_property
+    def facet_names(self) -> tuple[str, ...]:
+        """Facet → its name, idle ones too."""
+        return self._table.facets
 
+    @cached_property
+    def facet_index(self) -> dict[str, int]:
+        """Facet name → facet, in the file's order."""
+        numbers = {name: number for number, name in enumerate(self.facet_names)}
+        return {name: numbers[name] for name in self.facets}
 
-def _feedback_problems(where: str, kind: FeedbackKind, catalogue: Catalogue) -> list[str]:
-    found = []
-    if (kind.label is None) == (not kind.moves):
-        found.append(f"{where}: needs either a label (true or false) or moves")
-    if not 0 < kind.weight <= 1:
-        found.append(f"{where}.weight: more than 0 and at most 1")
-    for name in kind.moves:
-        facet = catalogue.facets.get(name)
-        if facet is None or not facet.ordered:
-            found.append(f"{where}.moves: {name!r} is not an ordered facet")
-    return found
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """Slot → its facet and value, idle ones too."""
+        facets = {name: number for number, name in enumerate(self.facet_names)}
+        return tuple(Slot(facets[facet], value) for facet, value in self._table.slots)
+
+    @cached_property
+    def slot_facets(self) -> tuple[int, ...]:
+        """Slot → its facet, idle ones too."""
+        return tuple(slot.facet for slot in self.slots)
+
+    @cached_property
+    def slot_index(self) -> dict[str, dict[str, int]]:
+        """Facet name → value → slot, in the file's order."""
+        slots = {pair: number for number, pair in enumerate(self._table.slots)}
+        return {name: {value: slots[name, value] for value in facet.values} for name, facet in self.facets.items()}
+
+    @cached_property
+    def facet_slots(self) -> tuple[tuple[int, ...], ...]:
+        """Facet → the slots of its values in the file's order; none for an idle facet."""
+        return tuple(tuple(self.slot_index.get(name, {}).values()) for name in self.facet_names)
+
+    @cached_property
+    def idle_slots(self) -> frozenset[int]:
+        """Slots of values that are no longer in the catalogue."""
+        return frozenset(range(len(self.slots))).difference(*self.facet_slots)
+
+    @cached_property
+    def default_slots(self) -> tuple[int | None, ...]:
+        """Facet → slot of the catalogue's default value, if it names one."""
+        defaults = {name: facet.default for name, facet in self.facets.items()}
+        return tuple(
+            None if (value := defaults.get(name)) is None else self.slot_index[name][value] for name in self.facet_names
+        )
+
+    @cached_property
+    def next_slots(self) -> dict[tuple[str, Direction], dict[int, int]]:
+        """Name of an ordered facet and a direction → slot → the slot next to it that way, unless it is the last."""
+        found: dict[tuple[str, Direction], dict[int, int]] = {}
+        for name, facet in self.facets.items():
+            if facet.ordered:
+                slots = self.facet_slots[self.facet_index[name]]
+                found[name, "up"] = dict(pairwise(slots))
+                found[name, "down"] = dict(pairwise(slots[::-1]))
+        return found
+
+    # Topics and surfaces
+
+    @cached_property
+    def topic_index(self) -> dict[str, int]:
+        """Topic name → topic."""
+        numbers = {name: number for number, name in enumerate(self._table.topics)}
+        return {name: numbers[name] for name in self.topics.values}
+
+    @cached_property
+    def sensitive_topics(self) -> frozenset[int]:
+        """Topics that are never learned from and never counted."""
+        return frozenset(self.topic_index[name] for name in self.topics.sensitive)
+
+    @cached_property
+    def topics_to_say(self) -> tuple[str | None, ...]:
+        """Topic → its name; None for one that must not be said: it is sensitive, or no longer in the catalogue."""
+        said = set(self.topics.values) - set(self.topics.sensitive)
+        return tuple(name if name in said else None for name in self._table.topics)
+
+    @cached_property
+    def surface_index(self) -> dict[str, int]:
+        """Surface → its place in the file; no state is kept by surface."""
+        return {name: index for index, name in enumerate(self.surfaces.values)}
+
+    # Feedback
+
+    @cached_property
+    def feedback_names(self) -> tuple[str, ...]:
+        """Feedback kind → its name, idle ones too."""
+        return self._table.feedback
+
+    @cached_property
+    def feedback_index(self) -> dict[str, int]:
+        """Name of a feedback kind → kind."""
+        numbers = {name: number for number, name in enumerate(self.feedback_names)}
+        return {name: numbers[name] for name in self.feedback}
+
+    @cached_property
+    def feedback_kinds(self) -> dict[int, FeedbackKind]:
+        """Feedback kind → what it means."""
+        return {self.feedback_index[name]: kind for name, kind in self.feedback.items()}

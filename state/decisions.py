@@ -79,7 +79,7 @@ def _tier(confidence: float, fresh: int) -> int:
 def find(preferences: Preferences, facet: int, decision: Decision, at_ms: int, seq: int) -> Finding:
     """Return a decision with the numbers behind it, as they are now."""
     means, variances = preferences.means, preferences.variances
-    best, runner_up, kinds = decision.slot, decision.runner_up, len(preferences.catalogue.feedback)
+    best, runner_up, kinds = decision.slot, decision.runner_up, len(preferences.catalogue.feedback_names)
     return Finding(
         decision,
         (means[-1], variances[-1]),
@@ -147,11 +147,15 @@ def default_value(catalogue: Catalogue, facet: int) -> str | None:
 
 
 def reasons(catalogue: Catalogue, counts: Sequence[int]) -> tuple[tuple[str, int], ...]:
-    """Return the feedback kinds that weigh most, heaviest first, with their counts; `counts` is by kind."""
+    """Return the feedback kinds that weigh most, heaviest first, with their counts; `counts` is by kind.
+
+    Kinds that are no longer in the catalogue count for nothing.
+    """
+    names = catalogue.feedback_names
     weighed = [
-        (-count * kind.weight, name, count)
-        for (name, kind), count in zip(catalogue.feedback.items(), counts, strict=True)
-        if count
+        (-count * kind.weight, names[number], count)
+        for number, kind in catalogue.feedback_kinds.items()
+        if (count := counts[number])
     ]
     weighed.sort()
     return tuple([(name, count) for _, name, count in weighed[:MAX_REASONS]])

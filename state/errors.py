@@ -3,7 +3,8 @@
 TacitError
 ├── ConfigurationError    settings or flags are wrong; carries every problem found
 │   └── CatalogueError    the catalogue file is wrong
-├── StateError            a state folder or a snapshot cannot be used as asked
+├── StateError            a state folder or a checkpoint cannot be used as asked
+├── StorageError          the disk under the state failed, which may pass
 ├── SourceError           a source cannot be read, or no longer holds the position we need
 └── SinkError             a write was refused, or did not succeed in the time given
 
@@ -30,7 +31,11 @@ class CatalogueError(ConfigurationError):
 
 
 class StateError(TacitError):
-    """A state folder or snapshot that is foreign, damaged, locked or made for other settings."""
+    """A state folder or checkpoint that is foreign, damaged, locked or made for other settings."""
+
+
+class StorageError(TacitError):
+    """A disk that is full or fails: what was committed is safe, and a new start goes on from there."""
 
 
 class SourceError(TacitError):

@@ -69,9 +69,10 @@ class News:
         self.waiting_profile = (windows.copy(), at_ms, seq)
         self.at_ms = at_ms
 
-    def due(self, before_ms: int) -> list[int]:
-        """Return the facets of which nothing was said since that time."""
-        return [] if self.sent is None else self.sent.due(before_ms)
+    def due(self, before_ms: int, catalogue: Catalogue) -> list[int]:
+        """Return the facets of which nothing was said since that time; not those that have left the catalogue."""
+        due = [] if self.sent is None else self.sent.due(before_ms)
+        return [facet for facet in due if catalogue.facet_slots[facet]]
 
     def take(self, catalogue: Catalogue) -> tuple[tuple[str, bytes], ...]:
         """Return what waits as (field, JSON), and wait for more."""
@@ -86,4 +87,4 @@ class News:
             yield catalogue.facet_names[facet], encode(signal)
         if self.waiting_profile is not None:
             windows, at_ms, seq = self.waiting_profile
-            yield PROFILE, encode(windows.profile(version(at_ms, seq), at_ms, catalogue.topics.values))
+            yield PROFILE, encode(windows.profile(version(at_ms, seq), at_ms, catalogue.topics_to_say))

@@ -13,7 +13,8 @@ from typing import Any
 from river import base
 
 from state import drift
-from state.catalogue import Catalogue, FeedbackKind
+from state.catalogue import Catalogue
+from state.catalogue_file import FeedbackKind
 from state.observation import Observation
 
 BIAS_VARIANCE = 0.3
@@ -62,7 +63,7 @@ class Preferences(base.Classifier):
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        slots, facets, kinds = len(catalogue.slots), len(catalogue.facets), len(catalogue.feedback)
+        slots, facets, kinds = catalogue.sizes
         self.means = array("f", bytes(4 * (slots + 1)))
         """By slot, then the bias."""
         self.variances = array("f", [VALUE_VARIANCE] * slots + [BIAS_VARIANCE])
@@ -75,6 +76,19 @@ class Preferences(base.Classifier):
         """Pieces of evidence since the last flag, the one that raised it included, up to `SETTLED`, by facet."""
         self.reasons = array("B", bytes(facets * kinds))
         """Count of each feedback kind for each facet, up to 255: facet × kind, row by row."""
+
+    def grow(self) -> None:
+        """Make room for what the catalogue's table has gained since these beliefs were packed; it starts as anew."""
+        catalogue, new = self.catalogue, Preferences(self.catalogue)
+        slots, facets = len(self.means) - 1, len(self.evidence)
+        self.means[slots:slots] = new.means[slots:-1]
+        self.variances[slots:slots] = new.variances[slots:-1]
+        self.reasons = _widened(self.reasons, len(self.reasons) // facets, len(catalogue.feedback_names))
+        self.reasons.extend(new.reasons[len(self.reasons) :])
+        self.evidence.extend(new.evidence[facets:])
+        self.drift_sums.extend(new.drift_sums[facets:])
+        self.drift_at_ms.extend(new.drift_at_ms[facets:])
+        self.fresh.extend(new.fresh[facets:])
 
     @classmethod
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
@@ -136,13 +150,13 @@ class Preferences(base.Classifier):
     def _moved(self, o: Observation, kind: FeedbackKind, weight: float) -> Iterator[int]:
         """Learn from directed feedback: what was served is a dislike, the next value that way a like."""
         catalogue = self.catalogue
-        for name, direction in kind.moves.items():
-            facet = catalogue.facet_index[name]
+        for move in kind.moves.items():
+            facet, next_slots = catalogue.facet_index[move[0]], catalogue.next_slots[move]
             if o.facets and facet not in o.facets:
                 continue
             for slot in o.slots:
-                wished = slot + (1 if direction == "up" else -1)
-                if catalogue.slot_facets[slot] == facet and wished in catalogue.facet_slots[facet]:
+                wished = next_slots.get(slot)
+                if wished is not None:
                     self.learn((slot,), False, weight, o.at_ms, (facet,))
                     self.learn((wished,), True, weight, o.at_ms, (facet,))
                     yield facet
@@ -152,7 +166,7 @@ class Preferences(base.Classifier):
         return self.fresh[facet] == 1
 
     def _add_evidence(self, facets: Collection[int], kind: int, weight: float) -> None:
-        kinds = len(self.catalogue.feedback)
+        kinds = len(self.catalogue.feedback_names)
         for facet in facets:
             self.evidence[facet] = KEPT * self.evidence[facet] + weight
             if self.fresh[facet] < drift.SETTLED:
@@ -193,6 +207,17 @@ class Preferences(base.Classifier):
             for value in ([served] if isinstance(served, str) else served)
             if value in index[facet]
         )
+
+
+def _widened(rows: "array[int]", width: int, wider: int) -> "array[int]":
+    """Return a matrix with zeros behind each of its rows."""
+    if width in (0, wider):
+        return rows
+    wide = array(rows.typecode)
+    for start in range(0, len(rows), width):
+        wide.extend(rows[start : start + width])
+        wide.frombytes(bytes((wider - width) * rows.itemsize))
+    return wide
 
 
 def _gain(z: float) -> tuple[float, float]:

@@ -1,10 +1,12 @@
 """What was last said of each facet, so that only news is said."""
 
 from array import array
+from collections.abc import Collection
 
 from state.decisions import MOVED, Decision
 
 _NEVER = -1
+_LONG_AGO_MS = 1
 
 
 class Sent:
@@ -19,6 +21,20 @@ class Sent:
         self.at_ms = array("q", bytes(8 * facets))
         self.oldest_ms = 0
         """No signal was sent before this; 0: none was sent."""
+
+    def grow(self, facets: int) -> None:
+        """Make room for facets of which nothing was said so far."""
+        new = Sent(facets - len(self.slot))
+        self.slot += new.slot
+        self.tier += new.tier
+        self.confidence += new.confidence
+        self.at_ms += new.at_ms
+
+    def outdate(self, slots: Collection[int]) -> None:
+        """Make what was said of these slots due at once."""
+        for facet, slot in enumerate(self.slot):
+            if slot in slots:
+                self.at_ms[facet] = _LONG_AGO_MS
 
     def is_news(self, facet: int, decision: Decision) -> bool:
         """Say whether value or tier differ from what was sent, or confidence has moved enough."""

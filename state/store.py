@@ -1,45 +1,52 @@
-"""A shard's people: live ones in a bounded cache, the others as packed bytes, all of them as one snapshot."""
+"""A shard's people: those touched last unpacked in a bounded cache, everybody as packed bytes on disk."""
 
-from collections.abc import Iterator
-from struct import Struct
-from zlib import crc32
+from collections.abc import Callable, Iterator, Sequence
 
 from state import codec
 from state.catalogue import Catalogue
-from state.errors import StateError
-from state.pseudonyms import DIGEST_BYTES
+from state.disk import ShardDisk
 from state.user import UserState
 
-LIVE_USERS = 512
-"""People per shard and generation of the cache that are kept unpacked."""
+MOST_CHANGED = 256
+"""Of more than these those unchanged for longest are written, so that little is left for the epoch's end."""
 
-SNAPSHOT_VERSION = 1
-
-_HEADER = Struct("<4sB8sHII")  # magic, version, layout of the catalogue, shards, people, CRC-32 of what follows
-_MAGIC = b"TCST"
-_DAMAGED = "a shard's snapshot is damaged (checksum or count); restore the state folder from a backup"
-_ENTRY = Struct(f"<{DIGEST_BYTES}sI")
+_SCANNED_AT_ONCE = 1000
 
 
 class ShardStore:
     """The people of one shard, by digest.
 
     Live people are in two generations: whoever is touched moves to the young one, and when that is full the old one is
-    packed away and the young one grows old. So who is touched often stays live, at the cost of a dict operation.
+    let go and the young one grows old. So who is touched often stays live, at the cost of a dict operation.
     """
 
-    def __init__(self, catalogue: Catalogue, shards: int, live_users: int = LIVE_USERS) -> None:
+    def __init__(
+        self, disk: ShardDisk, catalogue: Catalogue, live_users: int, at_epochs_end: Callable[[], None] | None = None
+    ) -> None:
+        """Hold up to `live_users` people per generation.
+
+        `at_epochs_end` is called before each snapshot; without it nothing is to be kept, and snapshots are empty.
+        """
+        self._disk = disk
         self._catalogue = catalogue
-        self._shards = shards
         self._live_users = live_users
+        self._at_epochs_end = at_epochs_end
+        self._users = disk.users
         self._young: dict[bytes, UserState] = {}
         self._old: dict[bytes, UserState] = {}
-        self._changed: set[bytes] = set()
-        self._packed: dict[bytes, bytes] = {}
-        """Everybody; empty bytes stand for someone new who is live and was not packed yet."""
+        self._changed: dict[bytes, UserState] = {}
+        """Who is not written yet, those unchanged for longest first."""
+        self._strangers: set[bytes] = set()
+        """Who was asked for and not known, in this batch."""
+        self._scanned = b""
+        """The last one whom `reclaim` looked at."""
 
     def __len__(self) -> int:
-        return len(self._packed)
+        return self._users
+
+    def begin_batch(self) -> bool:
+        """Hear that a batch comes, and say whether it is the first of an epoch: the last snapshot is committed then."""
+        return self._disk.prove()
 
     def get(self, user: bytes) -> UserState | None:
         """Return a person's state to be read or changed, or None for someone not known. Changes need `put`."""
@@ -48,8 +55,9 @@ class ShardStore:
             return state
         state = self._old.pop(user, None)
         if state is None:
-            packed = self._packed.get(user)
+            packed = self._disk.get(user)
             if packed is None:
+                self._strangers.add(user)
                 return None
             state = codec.unpack(packed, self._catalogue)
         self._make_young(user, state)
@@ -57,71 +65,81 @@ class ShardStore:
 
     def put(self, user: bytes, state: UserState) -> None:
         """Keep a person's changed state."""
-        self._changed.add(user)
-        self._packed.setdefault(user, b"")
+        if user in self._strangers:
+            self._strangers.discard(user)
+            self._users += 1
+        self._changed.pop(user, None)  # to stand last
+        self._changed[user] = state
         if user not in self._young:
             self._make_young(user, state)
 
+    def end_batch(self) -> None:
+        """Write some of what has changed, if that is much by now."""
+        self._strangers.clear()
+        if len(self._changed) > MOST_CHANGED and self._at_epochs_end:
+            self._write(list(self._changed)[: -MOST_CHANGED // 2])
+
     def _make_young(self, user: bytes, state: UserState) -> None:
         if len(self._young) >= self._live_users:
-            self._pack(self._old)
+            self._write([one for one in self._old if one in self._changed])
             self._old, self._young = self._young, {}
         self._young[user] = state
 
-    def _pack(self, states: dict[bytes, UserState]) -> None:
-        for user in states.keys() & self._changed:
-            self._packed[user] = codec.pack(states[user])
-            self._changed.discard(user)
+    def _write(self, users: Sequence[bytes]) -> None:
+        self._disk.write([(user, codec.pack(self._changed.pop(user))) for user in users])
 
     def __iter__(self) -> Iterator[tuple[bytes, UserState]]:
         """Go through everybody; states are copies, not to be changed."""
-        self._pack_all()
-        for user, packed in self._packed.items():
-            yield user, codec.unpack(packed, self._catalogue)
+        self._write(list(self._changed))
+        last = b""
+        while found := self._disk.scan(last, _SCANNED_AT_ONCE):
+            for user, packed in found:
+                yield user, codec.unpack(packed, self._catalogue)
+            last = found[-1][0]
 
-    def _pack_all(self) -> None:
-        self._pack(self._old)
-        self._pack(self._young)
+    # Epochs
+
+    def start_flush(self) -> None:
+        """Begin to write what has changed."""
+        self._write(list(self._changed))
+        self._disk.start_flush()
+
+    def make_checkpoint(self) -> bool:
+        """Make a checkpoint of what has changed, and say whether there is one to seal."""
+        return self._disk.make_checkpoint()
+
+    def seal(self) -> None:
+        """Seal the checkpoint that was made; this may be called in another thread."""
+        self._disk.seal(self._users)
 
     def snapshot(self) -> bytes:
-        """Return everybody as bytes, with what is needed to refuse them in the wrong place."""
-        self._pack_all()
-        entries = [part for user, packed in self._packed.items() for part in (_ENTRY.pack(user, len(packed)), packed)]
-        body = b"".join(entries)
-        header = _HEADER.pack(
-            _MAGIC, SNAPSHOT_VERSION, self._catalogue.layout, self._shards, len(self._packed), crc32(body)
-        )
-        return header + body
+        """Return the token of a checkpoint of everybody."""
+        if self._at_epochs_end is None:
+            return b""
+        self._at_epochs_end()
+        self._write(list(self._changed))
+        return self._disk.checkpoint(self._users)
 
-    def restore(self, snapshot: bytes) -> None:
-        """Take over a snapshot into this empty store.
+    def reclaim(self, before_ms: int, most: int) -> None:
+        """Look at the next `most` people, and free what is kept of those who had no event since that time.
 
-        Raises:
-            StateError: if it is damaged, or was made for another number of shards or another catalogue.
+        Who is live is left alone.
         """
-        people = self._check(snapshot)
-        position = _HEADER.size
-        while position < len(snapshot):
-            user, size = _ENTRY.unpack_from(snapshot, position)
-            position += _ENTRY.size
-            self._packed[user] = snapshot[position : position + size]
-            position += size
-        if len(self._packed) != people:
-            raise StateError(_DAMAGED)
+        found = self._disk.scan(self._scanned, most)
+        self._scanned = found[-1][0] if len(found) == most else b""
+        gone, bare = [], []
+        for user, packed in found:
+            if codec.newest_ms(packed) >= before_ms or user in self._young or user in self._old:
+                continue
+            state = codec.unpack(packed, self._catalogue)
+            if not state.retire():
+                gone.append(user)
+            elif len(kept := codec.pack(state)) < len(packed):
+                bare.append((user, kept))
+        self._users -= len(gone)
+        self._disk.delete(gone)
+        self._disk.write(bare)
 
-    def _check(self, snapshot: bytes) -> int:
-        if snapshot[:4] != _MAGIC or len(snapshot) < _HEADER.size:
-            raise StateError("a shard's snapshot is no snapshot of Tacit's; restore the state folder from a backup")
-        _, version, layout, shards, people, checksum = _HEADER.unpack_from(snapshot)
-        if version != SNAPSHOT_VERSION:
-            raise StateError(f"a shard's snapshot has format {version}; this version reads format {SNAPSHOT_VERSION}")
-        if crc32(memoryview(snapshot)[_HEADER.size :]) != checksum:
-            raise StateError(_DAMAGED)
-        if shards != self._shards:
-            raise StateError(f"the state was written with {shards} shards, not {self._shards}: use --shards {shards}")
-        if layout != self._catalogue.layout:
-            raise StateError(
-                "the state was written under a catalogue with other facets, values, topics, surfaces or feedback "
-                "kinds; use that catalogue, or replay history into a new state folder"
-            )
-        return int(people)
+    def close(self) -> None:
+        """Close the shard; what is in no snapshot is gone."""
+        self._disk.close()

@@ -33,13 +33,18 @@ class Rules:
     """An interaction older than the person's newest event by more than this is `late`."""
     ttl_ms: int | None = 30 * DAY_MS
     """A signal's time to live; None: for ever."""
+    idle_ms: int = 90 * DAY_MS
+    """Whoever comes back after a longer absence than this starts anew."""
 
 
 class PinnedAt(NamedTuple):
-    """A pin's slot (`NONE`: taken back) and the time of the person's word."""
+    """A person's word on a facet."""
 
     slot: int
+    """`NONE`: taken back."""
     at_ms: int
+    in_force: bool
+    """It was at the person's last event: not taken back, and its value in the catalogue of then."""
 
 
 class UserState:
@@ -48,6 +53,7 @@ class UserState:
     __slots__ = (
         "consent",
         "consent_at_ms",
+        "earlier",
         "epoch_ms",
         "events",
         "forgotten_ms",
@@ -69,6 +75,10 @@ class UserState:
         self.consent = UNSAID
         self.consent_at_ms = 0
         self.pins: dict[int, PinnedAt] = {}
+        self.gates: list[tuple[int, int, bool]] = []
+        """Epoch, consent time and opt-out after each unwritten word: a no must not hide behind a later yes."""
+        self.earlier: tuple[News, ...] = ()
+        """Unwritten news from before an absence."""
         self._start_anew(0)
 
     def _start_anew(self, at_ms: int) -> None:
@@ -82,14 +92,14 @@ class UserState:
         self.windows: Windows | None = None
         self.preferences: Preferences | None = None
         self.news = News()
-        self.gates: list[tuple[int, int, bool]] = []
-        """Epoch, consent time and opt-out after each unwritten word: a no must not hide behind a later yes."""
 
     def observe(self, o: Observation, rules: Rules) -> Outcome | Reason:
         """Take in one event, and return what became of it; `Reason.LATE` is the only reason found here.
 
         What there is to say afterwards waits in `take_writes`.
         """
+        if o.at_ms - self.newest_ms > rules.idle_ms and self.newest_ms and not self._come_back(o, rules):
+            return Outcome.UNCONSENTED
         if o.kind == Kind.INTERACTION:
             return self._observe_interaction(o, rules)
         if o.event in self.events:
@@ -103,13 +113,14 @@ class UserState:
     def _observe_consent(self, o: Observation, rules: Rules) -> Outcome:
         was_opted_out = self.opted_out
         word = DENIED if o.kind == Kind.DENY else GRANTED
-        if (o.at_ms, word) > (self.consent_at_ms, self.consent):  # a tie goes to "no"
+        lapsed = word == GRANTED and self.newest_ms - o.at_ms > rules.idle_ms
+        if not lapsed and (o.at_ms, word) > (self.consent_at_ms, self.consent):  # a tie goes to "no"
             self.consent_at_ms, self.consent = o.at_ms, word
         opts_out = self.opted_out and not was_opted_out  # perhaps in words older than the last forget
         wipes = opts_out or (word == DENIED and o.at_ms > self.epoch_ms)
         if wipes:
             self._wipe(o.at_ms)
-        self._accept(o)
+        self._accept(o, rules)
         self.gates.append((self.epoch_ms, self.consent_at_ms, self.opted_out))
         if wipes or was_opted_out:
             self._say_pins(self.pins, rules)
@@ -119,12 +130,12 @@ class UserState:
         if o.at_ms <= self.forgotten_ms:
             return Outcome.BEFORE_WIPE
         self.forgotten_ms = o.at_ms
-        pinned = list(filter(self.is_pinned, self.pins))
+        pinned = [facet for facet, pin in self.pins.items() if pin.in_force]
         self.pins = {facet: pin for facet, pin in self.pins.items() if pin.at_ms > o.at_ms}
         wipes = o.at_ms > self.epoch_ms
         if wipes:
             self._wipe(o.at_ms)
-        self._accept(o)
+        self._accept(o, rules)
         self.gates.append((self.epoch_ms, self.consent_at_ms, self.opted_out))
         self._say_pins(self.pins if wipes else [facet for facet in pinned if facet not in self.pins], rules)
         return Outcome.ACCEPTED
@@ -134,14 +145,15 @@ class UserState:
         self.epoch_ms = max(self.epoch_ms, at_ms)
         pinned_ms = max((pin.at_ms for pin in self.pins.values()), default=0)
         self._start_anew(max(self.epoch_ms, self.consent_at_ms, pinned_ms))
+        self.gates, self.earlier = [], ()
 
     def _observe_pin(self, o: Observation, rules: Rules) -> Outcome:
         if o.at_ms <= self.epoch_ms:
             return Outcome.BEFORE_WIPE
-        self._accept(o)
+        self._accept(o, rules)
         (facet,) = o.facets
         if facet not in self.pins or o.at_ms >= self.pins[facet].at_ms:
-            self.pins[facet] = PinnedAt(o.slots[0] if o.slots else NONE, o.at_ms)
+            self.pins[facet] = PinnedAt(o.slots[0] if o.slots else NONE, o.at_ms, bool(o.slots))
             self._say_pins([facet], rules)
         return Outcome.ACCEPTED
 
@@ -158,9 +170,66 @@ class UserState:
             return self.consent_at_ms <= at_ms
         return catalogue.consent.default == "granted"
 
-    def is_pinned(self, facet: int) -> bool:
-        """Say whether the person has set this facet."""
-        return facet in self.pins and self.pins[facet].slot != NONE
+    def is_pinned(self, facet: int, catalogue: Catalogue) -> bool:
+        """Say whether the person has set this facet to a value that the catalogue has."""
+        pin = self.pins.get(facet)
+        return pin is not None and pin.slot != NONE and pin.slot not in catalogue.idle_slots
+
+    def _review_pins(self, rules: Rules) -> None:
+        """Say what became of pins since the person's last event, as their values left the catalogue or came back."""
+        for facet, pin in self.pins.items():
+            in_force = self.is_pinned(facet, rules.catalogue)
+            if in_force != pin.in_force:
+                self.pins[facet] = pin._replace(in_force=in_force)
+                self._say_pins([facet], rules)
+
+    # Absence
+
+    def _come_back(self, o: Observation, rules: Rules) -> bool:
+        """Start anew after an absence; return False and change nothing if the person has to say yes first.
+
+        Every event but an interaction without consent is accepted here: it is newer than all wipes, and no repeat of
+        what is forgotten.
+        """
+        if o.kind == Kind.INTERACTION and (self.opted_out or rules.catalogue.consent.default != "granted"):
+            return False
+        earlier = (*self.earlier, self.news) if self.news else self.earlier
+        self._lapse(o.at_ms)
+        self.earlier = earlier
+        if not self.opted_out and any(pin.in_force for pin in self.pins.values()):
+            self._take_back_what_was_learned(o, rules)
+        return True
+
+    def _lapse(self, at_ms: int) -> None:
+        """Drop what an absence ends: all that was learned and seen, and a granted consent."""
+        if self.consent == GRANTED:
+            self.consent = UNSAID
+            if not self.epoch_ms:  # else there may be an older no, which the time of the yes keeps undone
+                self.consent_at_ms = 0
+        self._start_anew(at_ms)
+
+    def _take_back_what_was_learned(self, o: Observation, rules: Rules) -> None:
+        """Say that nothing is known: signals beside a pin have not expired."""
+        catalogue = rules.catalogue
+        facets = range(len(catalogue.facet_names))
+        self._say_pins([facet for facet in facets if not self.is_pinned(facet, catalogue)], rules)
+        if o.kind != Kind.INTERACTION:  # which says its own
+            self.news.profile(Windows(), self.newest_ms, self.seq)
+
+    def retire(self) -> bool:
+        """Drop what an absence has ended, and return whether there is something that must be kept.
+
+        For someone whose absence is sure to be longer than the idle time, with nothing waiting to be written: it
+        changes nothing of what their next event does. What outlives an absence is kept: an explicit "no", pins, and
+        the time of a wipe, without which the gate in Redis would refuse all that is written of the person from then on.
+        """
+        self._lapse(self.newest_ms)
+        return self.opted_out or bool(self.pins) or self.epoch_ms > 0
+
+    @property
+    def is_retired(self) -> bool:
+        """Nothing was accepted since `retire`, which would change nothing."""
+        return not self.seq
 
     # Interactions
 
@@ -173,7 +242,7 @@ class UserState:
             return Outcome.DUPLICATE
         if o.at_ms < self.newest_ms - rules.lateness_ms:
             return Reason.LATE
-        self._accept(o)
+        self._accept(o, rules)
         sensitive = o.topic in rules.catalogue.sensitive_topics
         turn, is_new_turn = self._turn(o.turn, sensitive)
         windows = self.windows = self.windows or Windows()
@@ -185,7 +254,7 @@ class UserState:
         self._say_again(rules)
         return Outcome.ACCEPTED
 
-    def _accept(self, o: Observation) -> None:
+    def _accept(self, o: Observation, rules: Rules) -> None:
         """Move the clock and all that goes by it, count the event and remember it."""
         before_ms = self.newest_ms
         self.newest_ms = max(before_ms, o.at_ms)
@@ -193,6 +262,8 @@ class UserState:
         self.events.add(o.event)
         if self.windows is not None and self.newest_ms > before_ms:
             self.windows.advance(before_ms, self.newest_ms)
+        if self.pins:
+            self._review_pins(rules)
 
     def _turn(self, turn: int, sensitive: bool) -> tuple[int, bool]:
         """Return the turn's place among the recent ones (`NONE` without an id), and whether it is new.
@@ -211,7 +282,7 @@ class UserState:
         catalogue = rules.catalogue
         kind = catalogue.feedback_kinds[o.feedback]
         if kind.label is not True and (turn == NONE or self.turns.is_first_dislike(turn)):
-            windows.add_negative(o.at_ms)
+            windows.sessions.add_dislike(o.at_ms)
         if o.topic in catalogue.sensitive_topics or not o.slots:
             return
         weight = kind.weight if turn == NONE else self.turns.weight_left(turn, kind.weight)
@@ -219,12 +290,12 @@ class UserState:
             return
         if self.preferences is None:
             self.preferences = Preferences(catalogue)
-            self.news.sent = Sent(len(catalogue.facets))
+            self.news.sent = Sent(len(catalogue.facet_names))
         learned = self.preferences.learn_feedback(o, kind, weight)
         if learned and turn != NONE:
             self.turns.learned[turn] += weight
         for facet in learned:
-            if not self.is_pinned(facet):
+            if not self.is_pinned(facet, catalogue):
                 self.news.learned(facet, self.preferences, self.newest_ms, self.seq)
 
     # What there is to say
@@ -233,11 +304,12 @@ class UserState:
         if self.opted_out:
             return
         for facet in facets:
-            self._say_pin(facet, rules.catalogue)
+            if rules.catalogue.facet_slots[facet]:  # else the facet itself has left the catalogue
+                self._say_pin(facet, rules.catalogue)
 
     def _say_pin(self, facet: int, catalogue: Catalogue) -> None:
         """Say what the person has set; of a pin that is gone, what was learned in its place, which may be nothing."""
-        if self.is_pinned(facet):
+        if self.is_pinned(facet, catalogue):
             self.news.pinned(facet, self.pins[facet].slot, catalogue, self.newest_ms, self.seq)
             return
         explores = self.consents_to(self.newest_ms, catalogue)
@@ -247,13 +319,13 @@ class UserState:
         """Repeat what has lived half its time."""
         if rules.ttl_ms is None or self.preferences is None:
             return
-        for facet in self.news.due(self.newest_ms - rules.ttl_ms // 2):
+        for facet in self.news.due(self.newest_ms - rules.ttl_ms // 2, rules.catalogue):
             self.news.learned(facet, self.preferences, self.newest_ms, self.seq, anyway=True)
 
     def take_writes(self, user: bytes, catalogue: Catalogue) -> list[GateWrite | SignalWrite]:
         """Return what has to be written since the last call, gates first."""
         writes: list[GateWrite | SignalWrite] = [GateWrite(user, *gate) for gate in self.gates]
-        self.gates = []
-        if self.news:
-            writes.append(SignalWrite(user, self.epoch_ms, self.news.at_ms, self.news.take(catalogue)))
+        said = [news for news in (*self.earlier, self.news) if news]
+        writes += [SignalWrite(user, self.epoch_ms, news.at_ms, news.take(catalogue)) for news in said]
+        self.gates, self.earlier = [], ()
         return writes

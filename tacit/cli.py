@@ -1,10 +1,8 @@
-"""The command line: `tacit run | replay | simulate | show | check | demo`."""
+"""The command line: `tacit run | replay | rebuild | simulate | show | state | check | demo`."""
 
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -15,20 +13,20 @@ from connectors.kafka_settings import TopicAddress
 from dataflows.job import Job, parse_source
 from dataflows.live import run_live
 from dataflows.logs import configure
+from dataflows.rebuild import rebuild as run_rebuild
 from dataflows.replay import replay as run_replay
-from dataflows.settings import Settings, load
 from state.catalogue import Catalogue
 from state.errors import ConfigurationError, TacitError
-from tacit import console, options
+from tacit import console, options, state_cli
 from tacit.check import check_all
 from tacit.demo import run_demo
-from tacit.embedded import EmbeddedRedis
+from tacit.invoked import settings_of
 from tacit.reader import SignalReader
 from tacit.show import adaptation_as_dict, adaptation_panel
 from tacit.simulate import Scenario
 from tacit.simulate import simulate as make_simulation
 from tacit.simulate.output import write_events
-from tacit.summary import people_with_signals, replay_table
+from tacit.summary import people_with_signals, rebuilt_table, replay_table
 
 app = typer.Typer(
     help="Learns, in real time, how each person likes an AI assistant to answer.",
@@ -36,20 +34,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(state_cli.app)
 
 Sources = Annotated[list[str], typer.Argument(metavar="SOURCE", help="FILE… or kafka://HOST:PORT/TOPIC")]
-
-
-@contextmanager
-def _settings(context: typer.Context) -> Iterator[Settings]:
-    """Give the settings of a command, with the embedded Redis running if they ask for one."""
-    settings = load({name: value for name, value in context.params.items() if name in Settings.model_fields})
-    configure(settings.log_level or "warning")
-    if not settings.embedded:
-        yield settings
-        return
-    with EmbeddedRedis() as server:
-        yield settings.model_copy(update={"redis": server.url})
 
 
 @app.command()
@@ -66,13 +53,14 @@ def run(  # the options carry their own help
     processes: options.Processes = None,
     shards: options.Shards = None,
     epoch: options.Epoch = None,
+    cache: options.Cache = None,
     population: options.Population = None,
     ttl: options.Ttl = None,
     start: options.Start = None,
     metrics: options.Metrics = None,
 ) -> None:
     """Run for ever: a Kafka topic to signals in Redis. SIGTERM stops it with nothing lost and nothing repeated."""
-    with _settings(context) as settings:
+    with settings_of(context) as settings:
         topic = parse_source(source)
         if not isinstance(topic, TopicAddress):
             raise ConfigurationError(["source: run reads kafka://HOST:PORT/TOPIC; files are for replay"])
@@ -95,6 +83,7 @@ def replay(
     processes: options.Processes = None,
     shards: options.Shards = None,
     epoch: options.Epoch = None,
+    cache: options.Cache = None,
     population: options.Population = None,
     ttl: options.Ttl = None,
     start: options.Start = None,
@@ -102,7 +91,7 @@ def replay(
     json: options.Json = False,
 ) -> None:
     """Run over history: files, or a Kafka topic up to its end now, with the dataflow that `run` uses."""
-    with _settings(context) as settings:
+    with settings_of(context) as settings:
         job = Job(settings, parse_source(source), bounded=True)
         with console.progress(job.source, hidden=json) as report:
             done = run_replay(job, report)
@@ -114,6 +103,34 @@ def replay(
         if done.counters.stopped:
             go_on = "the same command goes on" if settings.state else "with --state DIR the same command would go on"
             raise TacitError(f"stopped before the end; {go_on} from there")
+
+
+@app.command()
+def rebuild(
+    context: typer.Context,
+    state: options.StateFolder = None,
+    redis: options.Redis = None,
+    catalogue: options.CatalogueFile = None,
+    namespace: options.RebuiltNamespace = None,
+    ttl: options.Ttl = None,
+    json: options.Json = False,
+) -> None:
+    """Write to Redis again what a state folder holds, workers running or not: for a Redis that has lost data.
+
+    Consent and wipes of everybody come first, then pins, learned signals and
+    profiles: of whatever was ever said, what holds now. So versions may be newer
+    than those lost. Nothing newer is overwritten, and what would have expired by
+    now stays away. Which namespace is active the folder does not know: set it again.
+    """
+    with settings_of(context) as settings:
+        folder = state_cli.folder_of(settings)
+        into = settings.namespace if "namespace" in settings.model_fields_set else None
+        with console.share_done("Rebuilding", hidden=json) as report:
+            done = run_rebuild(folder, settings, into, report)
+    if json:
+        console.print_json(done.as_dict())
+    else:
+        console.out.print(rebuilt_table(done))
 
 
 @app.command()
@@ -152,7 +169,7 @@ def show(
 ) -> None:
     """Show what Copilot sees of one person, and the prompt text made from it."""
     with (
-        _settings(context) as settings,
+        settings_of(context) as settings,
         SignalReader(
             settings.redis,
             region=settings.region,
@@ -184,7 +201,7 @@ def check(
     json: options.Json = False,
 ) -> None:
     """Check configuration, catalogue, Redis, Kafka and folders: what is wrong, and what to do."""
-    with _settings(context) as settings:
+    with settings_of(context) as settings:
         findings = check_all(settings, source)
     if json:
         console.print_json([finding.as_dict() for finding in findings])

@@ -70,3 +70,11 @@ def progress(source: TopicAddress | Files, *, hidden: bool) -> Iterator[Callable
             bar.update(task, completed=counters.source.bytes, events=counters.source.records)
 
         yield report
+
+
+@contextmanager
+def share_done(what: str, *, hidden: bool) -> Iterator[Callable[[float], None]]:
+    """Show a bar on stderr; give the function that is told what share is done, 0–1."""
+    with Progress(console=err, transient=True, disable=hidden or not err.is_terminal) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share)

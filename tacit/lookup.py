@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from connectors.redis_keys import LIVE, NAMESPACE, RegionKeys
-from state.catalogue import Catalogue, Facet
+from state.catalogue import Catalogue
+from state.catalogue_file import Facet
 from state.signals import PROFILE, STATUS, Profile, Signal, decode_profile, decode_signal, is_version
 from tacit.adaptation import Adaptation, Status
 

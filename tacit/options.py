@@ -12,10 +12,15 @@ CatalogueFile = Annotated[Path | None, typer.Option("--catalogue", metavar="FILE
 State = Annotated[
     Path | None, typer.Option("--state", metavar="DIR", help="Keep state and positions here, to go on from.")
 ]
+StateFolder = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="The state folder to look into.")]
 Namespace = Annotated[str | None, typer.Option("--namespace", metavar="NAME", help="The set of signals to write.")]
 ReadNamespace = Annotated[
     str | None,
     typer.Option("--namespace", metavar="NAME", help="The set of signals to read, else the active one."),
+]
+RebuiltNamespace = Annotated[
+    str | None,
+    typer.Option("--namespace", metavar="NAME", help="The set of signals to write, else the state folder's."),
 ]
 Rejects = Annotated[
     str | None, typer.Option("--rejects", metavar="FILE|kafka://HOST:PORT/TOPIC", help="Where bad records are told.")
@@ -25,6 +30,9 @@ Shards = Annotated[
     int | None, typer.Option("--shards", metavar="N", help="Buckets of people; fixed for a state folder.")
 ]
 Epoch = Annotated[float | None, typer.Option("--epoch", metavar="SECONDS", help="Time between checkpoints.")]
+Cache = Annotated[
+    int | None, typer.Option("--cache", metavar="PEOPLE", help="People kept unpacked in memory; the rest is on disk.")
+]
 Population = Annotated[
     str | None,
     typer.Option("--population", metavar="learn|none|N", help="Shared belief to start from; so far only none."),

@@ -13,7 +13,7 @@ from state.signals import Signal
 from tacit.adaptation import Adaptation
 
 _UNIT = "example-conversation"
-_TIER_STYLE = {"apply": "bold green", "hint": "yellow", "default": "dim"}
+TIER_STYLE = {"apply": "bold green", "hint": "yellow", "default": "dim"}
 _STATUS_TEXT = {
     "fresh": "fresh",
     "aged": "aged: nothing heard for half the usual time to live",
@@ -63,7 +63,7 @@ def _signals_table(adaptation: Adaptation, truth: Mapping[str, str] | None) -> T
             facet,
             signal.value,
             "–" if signal.confidence is None else f"{signal.confidence:.2f}",
-            Text(signal.tier, style=_TIER_STYLE[signal.tier]),
+            Text(signal.tier, style=TIER_STYLE[signal.tier]),
             *([truth[facet]] if truth else []),
             _why(signal),
         )

@@ -1,10 +1,11 @@
-"""What a replay did, for people."""
+"""What a replay or a rebuild did, for people."""
 
 import redis
 from rich.table import Table
 from rich.text import Text
 
 from connectors.redis_keys import RegionKeys
+from dataflows.rebuild import Rebuilt
 from dataflows.replay import Replayed
 from dataflows.settings import Settings
 from state.pseudonyms import DIGEST_BYTES
@@ -24,10 +25,7 @@ def replay_table(done: Replayed, people: int | None, settings: Settings, *, reje
     """Return a replay's counts as a table: every record read is in exactly one line of the first part."""
     counters, events = done.counters, done.counters.events
     read = counters.source.records
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(style="dim")
+    table = _table()
     table.add_row(Text("events read", "bold"), Text(f"{read:,}", "bold"), _share(done))
     rejected = sum(events.rejects.values())
     for outcome, count in events.outcomes.items():
@@ -43,6 +41,28 @@ def replay_table(done: Replayed, people: int | None, settings: Settings, *, reje
     table.add_row("wipes and consent", f"{counters.sink.gates:,}", "")
     table.add_row("time", f"{done.wall_s:.1f} s", f"{read / done.wall_s:,.0f} events/s")
     table.add_row("CPU", f"{counters.cpu_s / max(1, read) * 1e6:.0f} µs/event", "without Redis")
+    return table
+
+
+def rebuilt_table(done: Rebuilt) -> Table:
+    """Return a rebuild's counts as a table."""
+    sink, table = done.sink, _table()
+    table.add_row(Text("people", "bold"), Text(f"{done.people:,}", "bold"), f"namespace {done.namespace}")
+    table.add_row("wipes and consent", f"{sink.gates:,}", "")
+    table.add_row("signal fields written", f"{sink.applied:,}", "")
+    table.add_row("  there already", f"{sink.stale:,}", "as new or newer")
+    table.add_row("  expired", f"{done.expired:,}", "")
+    if refused := sink.refused + sink.malformed:
+        table.add_row("  refused", f"{refused:,}", "of people who were wiped since, or ahead of the clock of Redis")
+    table.add_row("time", f"{done.wall_s:.1f} s", "")
+    return table
+
+
+def _table() -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
     return table
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from state.catalogue import Catalogue, Consent
+from state.catalogue import Catalogue
+from state.catalogue_file import Consent
 from state.observation import NONE, Kind, Observation
 from state.records import FileOrigin, Record
 from state.signals import version
-from state.user import Rules
+from state.user import Rules, UserState
 from state.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
 START_MS = 20_779 * DAY_MS
@@ -124,6 +125,15 @@ def make_pin(at_ms: int, facet: str, value: str | None, *, user: bytes = USER, e
     """Return a pin, or with None as its value the taking back of one."""
     served = {} if value is None else {facet: value}
     return make_observation(at_ms, kind=Kind.PIN, served=served, facets=[facet], user=user, event=event)
+
+
+def pinned(state: UserState, catalogue: Catalogue = CATALOGUE) -> dict[str, str]:
+    """Return the person's settings by name."""
+    return {
+        catalogue.facet_names[facet]: catalogue.slots[pin.slot].value
+        for facet, pin in state.pins.items()
+        if state.is_pinned(facet, catalogue)
+    }
 
 
 def slots(served: Served, catalogue: Catalogue = CATALOGUE) -> list[int]:

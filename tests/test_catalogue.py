@@ -1,12 +1,15 @@
 """state/catalogue."""
 
+import pickle
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from state.catalogue import Catalogue, FeedbackKind
+from state.catalogue import Catalogue
+from state.catalogue_file import Consent, FeedbackKind
 from state.errors import CatalogueError, ConfigurationError
+from state.vocabulary import Vocabulary
 from tests.making import FILMS
 
 BROKEN = [
@@ -168,7 +171,9 @@ def test_names_and_numbers_belong_together() -> None:
     """Slots go through the facets in the file's order, and every index finds its name again."""
     films = Catalogue.parse(FILMS)
     assert [slot.value for slot in films.slots] == ["action", "comedy", "drama", "1990s", "2000s"]
-    assert films.facet_slots == (range(3), range(3, 5))
+    assert films.facet_slots == ((0, 1, 2), (3, 4))
+    assert films.sizes == (5, 2, 2)
+    assert not films.idle_slots
     assert films.slot_facets == (0, 0, 0, 1, 1)
     assert films.default_slots == (None, 4)
     assert films.sensitive_topics == {films.topics.values.index("divorce")}
@@ -179,41 +184,54 @@ def test_names_and_numbers_belong_together() -> None:
         assert films.feedback_names[number] == name
 
 
-@pytest.mark.parametrize(
-    ("stands", "instead"),
-    [
-        ('"action", "comedy"', '"comedy", "action"'),
-        ('"drama"', '"drama", "western"'),
-        ("[facets.decade]", "[facets.era]"),
-        ('["cinema", "divorce"]', '["cinema", "divorce", "weather"]'),
-        ('["film"]', '["film", "series"]'),
-        ("[feedback.thumbs_down]", "[feedback.booed]"),
-    ],
-)
-def test_layout_changes_with_names_and_their_order(stands: str, instead: str) -> None:
-    """State packed under one layout would be misread under the other."""
-    assert Catalogue.parse(FILMS.replace(stands, instead)).layout != Catalogue.parse(FILMS).layout
+def test_table_gives_the_numbers() -> None:
+    """What left the catalogue has a number, and no index leads to it."""
+    films = Catalogue.parse(FILMS)
+    table = Vocabulary(
+        ("mood", "decade"), (("mood", "gay"), ("decade", "2000s"), ("decade", "1980s")), ("war", "divorce"), ("booed",)
+    ).including(films)
+    numbered = films.numbered(table)
+    assert numbered.sizes == (7, 3, 3)
+    assert numbered.facet_names == ("mood", "decade", "genre")
+    assert numbered.facet_index == {"genre": 2, "decade": 1}
+    assert numbered.slot_facets == (0, 1, 1, 2, 2, 2, 1)
+    assert numbered.facet_slots == ((), (6, 1), (3, 4, 5))
+    assert numbered.slot_index["decade"] == {"1990s": 6, "2000s": 1}
+    assert numbered.idle_slots == {0, 2}
+    assert numbered.default_slots == (None, 1, None)
+    assert numbered.topic_index == {"cinema": 2, "divorce": 1}
+    assert numbered.sensitive_topics == {1}
+    assert numbered.topics_to_say == (None, None, "cinema")
+    assert numbered.feedback_names == ("booed", "thumbs_up", "thumbs_down")
+    assert numbered.feedback_kinds == {1: films.feedback["thumbs_up"], 2: films.feedback["thumbs_down"]}
 
 
-@pytest.mark.parametrize(
-    ("stands", "instead"),
-    [
-        ("schema = 1", "schema = 1\nversion = 7"),
-        ("weight = 0.5", "weight = 0.25"),
-        ('title = "Genre"', 'title = "Kind of film"\nprompt = { drama = "Suggest dramas." }'),
-        ('default = "granted"', 'default = "required"'),
-        ('default = "2000s"', ""),
-        ('sensitive = ["divorce"]', ""),
-    ],
-)
-def test_layout_stays_when_no_name_changes(stands: str, instead: str) -> None:
-    """Prompts, weights, defaults and what is sensitive can be changed without losing state."""
-    assert Catalogue.parse(FILMS.replace(stands, instead)).layout == Catalogue.parse(FILMS).layout
+def test_next_slot_is_the_next_value_of_the_file() -> None:
+    """Whatever the numbers, and only of ordered facets."""
+    films = Catalogue.parse(FILMS.replace('["1990s", "2000s"]', '["1980s", "1990s", "2000s"]'))
+    numbered = films.numbered(Vocabulary().including(Catalogue.parse(FILMS)).including(films))
+    assert numbered.facet_slots[1] == (5, 3, 4)
+    assert numbered.next_slots == {("decade", "up"): {5: 3, 3: 4}, ("decade", "down"): {4: 3, 3: 5}}
 
 
-def test_layout_of_the_shipped_catalogue_is_pinned() -> None:
-    """Every state folder in use carries it: another value would refuse them all."""
-    assert Catalogue.load().layout.hex() == "cd73cad7e8f1ff2e"
+def test_catalogue_is_not_numbered_by_a_table_that_lacks_names() -> None:
+    """Its new names would have numbers that no folder remembers."""
+    with pytest.raises(ValueError, match="lacks names"):
+        Catalogue.parse(FILMS).numbered(Vocabulary().including(Catalogue.load()))
+
+
+def test_numbers_go_where_the_catalogue_goes() -> None:
+    """Into another process, and into a copy with another consent."""
+    films = Catalogue.parse(FILMS)
+    numbered = films.numbered(Vocabulary(("decade",)).including(films))
+    for twin in (pickle.loads(pickle.dumps(numbered)), replace(numbered, consent=Consent("required"))):  # noqa: S301  # we dumped it ourselves
+        assert twin.facet_index == numbered.facet_index != films.facet_index
+
+
+def test_file_cannot_give_the_numbers() -> None:
+    """They are the state folder's."""
+    with pytest.raises(CatalogueError, match="vocabulary"):
+        Catalogue.parse(FILMS.replace("schema = 1", "schema = 1\nvocabulary = {}"))
 
 
 def test_catalogue_cannot_be_changed() -> None:

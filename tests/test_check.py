@@ -12,6 +12,7 @@ from dataflows.folder import locked
 from dataflows.job import Job, parse_source
 from dataflows.settings import OwnSettings
 from tacit.check import Finding, check_all
+from tests.making import CATALOGUE
 from tests.redis_server import free_port
 from tests.replaying import redis_of_its_own, write_lines
 from tests.running import tacit
@@ -95,7 +96,8 @@ def test_state_folder_that_cannot_be_is_named(state: str) -> None:
 
 def test_state_folder_of_another_run_is_named(folder: Path) -> None:
     """As the run itself would refuse it; without a source, what it was made to read is left aside."""
-    with locked(folder / "state", Job(_settings(region="us"), parse_source(["events.jsonl"]), bounded=True).identity):
+    identity = Job(_settings(region="us"), parse_source(["events.jsonl"]), bounded=True).identity
+    with locked(folder / "state", identity, CATALOGUE):
         pass
     finding = _check(state=folder / "state")["state folder"]
     assert not finding.ok

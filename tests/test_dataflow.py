@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bytewax.dataflow import Dataflow
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 
@@ -15,9 +16,10 @@ from dataflows.adaptation import ADAPT_STEP, FLOW_ID, build
 from operators.adapt import Adapt
 from operators.parse import Parser
 from state.counters import EventCounters, Outcome
+from state.errors import StateError
 from state.records import Reason, Record, Reject
 from state.signals import GateWrite, SignalWrite, Write
-from state.store import ShardStore
+from state.stores import Stores
 from tests.making import CATALOGUE, RULES, START_MS, make_event, make_record
 from tests.shown import Shown
 
@@ -26,15 +28,29 @@ NOW_MS = START_MS + 10**9
 
 
 class Run:
-    """What a flow puts out, and a flow that puts it there."""
+    """What a flow puts out, over one execution or several."""
 
-    def __init__(self, source: TestingSource[Record]) -> None:
+    def __init__(self, source: TestingSource[Record], folder: Path | None = None) -> None:
         self.writes: list[Write] = []
         self.rejects: list[Reject] = []
         self.counters = EventCounters()
         self.source = source
+        self.folder = folder
+        self.executions = 0
 
-    def flow(self) -> Dataflow:
+    def start(self, epoch: timedelta = timedelta(0)) -> None:
+        """Run until the source ends or aborts, going on from what is in the folder."""
+        self.executions += 1
+        recovery = RecoveryConfig(self.folder / "recovery") if self.folder else None
+        with self.stores() as stores:
+            run_main(self.flow(stores), epoch_interval=epoch, recovery_config=recovery)
+
+    def stores(self) -> Stores:
+        """Return the stores of this execution, with few people in memory."""
+        shards = self.folder / "shards" if self.folder else None
+        return Stores(shards, SHARDS, CATALOGUE, f"{self.executions:08d}", cached_users=2)
+
+    def flow(self, stores: Stores) -> Dataflow:
         parser = Parser(
             catalogue=CATALOGUE,
             region="eu",
@@ -43,13 +59,13 @@ class Run:
             counters=self.counters,
             clock=lambda: NOW_MS,
         )
-        return build(self.source, parser, self._adapt, TestingSink(self.writes), TestingSink(self.rejects))
-
-    def _adapt(self, snapshot: bytes | None) -> Adapt:
-        store = ShardStore(CATALOGUE, SHARDS)
-        if snapshot is not None:
-            store.restore(snapshot)
-        return Adapt(store, RULES, self.counters, clock=lambda: NOW_MS)
+        return build(
+            self.source,
+            parser,
+            lambda token: Adapt(stores, RULES, self.counters, token, reclaims=True, clock=lambda: NOW_MS),
+            TestingSink(self.writes),
+            TestingSink(self.rejects),
+        )
 
     def shown(self) -> dict[bytes, dict[str, Any]]:
         """Return what Redis shows of each person then."""
@@ -90,14 +106,24 @@ EVENTS = events()
 def steady() -> Run:
     """Return a run without any trouble."""
     run = Run(TestingSource(EVENTS, batch_size=10))
-    run_main(run.flow())
+    run.start()
     return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a state folder in which nothing is kept yet."""
+    (tmp_path / "recovery").mkdir()
+    init_db_dir(tmp_path / "recovery", 2)
+    return tmp_path
 
 
 def test_names_that_saved_state_is_found_by_are_pinned() -> None:
     """Another step name would silently start from no state, another flow name from the first record."""
     assert (FLOW_ID, ADAPT_STEP) == ("adaptation", "adapt")
-    flow = Run(TestingSource([])).flow()
+    run = Run(TestingSource([]))
+    with run.stores() as stores:
+        flow = run.flow(stores)
     assert flow.flow_id == "adaptation"
     assert [step.step_id for step in flow.substeps] == [
         "adaptation.source",
@@ -125,7 +151,7 @@ def test_late_event_reaches_the_rejects() -> None:
     """The state turns it away, behind the exchange; it ends where those do that parsing turned away."""
     lines = [make_event(event_id="new"), make_event(event_id="old", at=START_MS - 2 * 86_400_000), make_event(at=-1)]
     run = Run(TestingSource([make_record(event, number) for number, event in enumerate(lines)], batch_size=3))
-    run_main(run.flow())
+    run.start()
     assert sorted((reject.position, reject.reason) for reject in run.rejects) == [(1, Reason.LATE), (2, Reason.INVALID)]
     assert run.counters.outcomes[Outcome.ACCEPTED] == 1
 
@@ -133,7 +159,8 @@ def test_late_event_reaches_the_rejects() -> None:
 def test_several_workers_write_the_same(steady: Run) -> None:
     """Each has some of the shards."""
     run = Run(TestingSource(EVENTS, batch_size=10))
-    cluster_main(run.flow(), [], 0, worker_count_per_proc=2)
+    with run.stores() as stores:
+        cluster_main(run.flow(stores), [], 0, worker_count_per_proc=2)
     assert run.shown() == steady.shown()
     assert run.counters.total == len(EVENTS)
 
@@ -148,23 +175,54 @@ def with_aborts(records: Sequence[Record], places: Sequence[int]) -> list[Any]:
     return out
 
 
-@pytest.mark.parametrize("aborts", [[5], [151], [40, 41, 200], [299]])
-def test_aborted_run_resumes_without_losing_or_learning_twice(steady: Run, aborts: list[int], tmp_path: Path) -> None:
-    """Output may be repeated, but what is shown in the end is what a run without trouble shows."""
-    init_db_dir(tmp_path, 1)
-    run = Run(TestingSource(with_aborts(EVENTS, aborts), batch_size=10))
+@pytest.mark.parametrize("epoch_s", [0, 0.05])
+@pytest.mark.parametrize("aborts", [[5], [40, 41, 200], [20, 90, 151, 222, 299]])
+def test_aborted_run_resumes_without_losing_or_learning_twice(
+    steady: Run, aborts: list[int], epoch_s: float, folder: Path
+) -> None:
+    """Output may be repeated, but what is shown in the end is what a run without trouble shows.
+
+    Whether each batch is an epoch or several are: an abort finds shards that were touched since their checkpoint, some
+    that were not, and checkpoints whose tokens were never committed.
+    """
+    run = Run(TestingSource(with_aborts(EVENTS, aborts), batch_size=10), folder)
     for _ in range(len(aborts) + 1):
-        run_main(run.flow(), epoch_interval=timedelta(0), recovery_config=RecoveryConfig(tmp_path))
+        run.start(timedelta(seconds=epoch_s))
     assert run.shown() == steady.shown()
     assert {reject.position for reject in run.rejects} == {reject.position for reject in steady.rejects}
 
 
-def test_resumed_run_repeats_only_what_was_not_committed(steady: Run, tmp_path: Path) -> None:
+def test_resumed_run_repeats_only_what_was_not_committed(steady: Run, folder: Path) -> None:
     """With a commit after each batch that is a batch or two, not all of it."""
-    init_db_dir(tmp_path, 1)
-    run = Run(TestingSource(with_aborts(EVENTS, [200]), batch_size=10))
-    run_main(run.flow(), epoch_interval=timedelta(0), recovery_config=RecoveryConfig(tmp_path))
+    run = Run(TestingSource(with_aborts(EVENTS, [200]), batch_size=10), folder)
+    run.start()
     assert 150 < run.counters.total <= 200
-    run_main(run.flow(), epoch_interval=timedelta(0), recovery_config=RecoveryConfig(tmp_path))
+    run.start()
     assert len(EVENTS) <= run.counters.total <= len(EVENTS) + 30
     assert len(run.writes) <= len(steady.writes) + 30
+
+
+def test_few_checkpoints_stay(folder: Path) -> None:
+    """However many epochs there were; and nothing of the work."""
+    run = Run(TestingSource(EVENTS, batch_size=10), folder)
+    run.start()
+    counts = [len(list(shard.glob("c0*"))) for shard in (folder / "shards").iterdir()]
+    assert len(counts) == SHARDS
+    assert max(counts) <= 3  # the last one is not proved
+    assert list(folder.glob("shards/*/work-*")) == []
+
+
+def test_recovery_store_that_was_emptied_is_refused(folder: Path) -> None:
+    """Everybody would be a stranger, in silence."""
+    run = Run(TestingSource(EVENTS, batch_size=10), folder)
+    run.start()
+    for part in (folder / "recovery").iterdir():
+        part.unlink()
+    init_db_dir(folder / "recovery", 2)
+    with pytest.raises(BytewaxRuntimeError) as caught:
+        run.start()
+    cause = caught.value.__cause__
+    assert isinstance(cause, StateError)
+    assert "but the recovery store beside it knows of none: restore the whole state folder from one backup" in str(
+        cause
+    )

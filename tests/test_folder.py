@@ -6,15 +6,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from bytewax.recovery import init_db_dir
 
 from dataflows import folder as module
-from dataflows.folder import Identity, locked
+from dataflows.folder import Identity, StateFolder, read_vocabulary
+from state.catalogue import Catalogue
 from state.errors import StateError
+from state.vocabulary import Vocabulary
+from tests.making import CATALOGUE, FILMS
 
 IDENTITY = Identity(16, "eu", "live", "topic events", "5ec2e7")
 OTHERS = {
@@ -28,7 +31,8 @@ HOLDER = """
 import sys
 from pathlib import Path
 from dataflows.folder import Identity, locked
-with locked(Path(sys.argv[1]), Identity(16, "eu", "live", "topic events", "5ec2e7")):
+from state.catalogue import Catalogue
+with locked(Path(sys.argv[1]), Identity(16, "eu", "live", "topic events", "5ec2e7"), Catalogue.load()):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -43,6 +47,12 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "state"
 
 
+def locked(
+    state: Path, identity: Identity = IDENTITY, catalogue: Catalogue = CATALOGUE
+) -> AbstractContextManager[StateFolder]:
+    return module.locked(state, identity, catalogue)
+
+
 def _refused(state: Path, identity: Identity = IDENTITY) -> str:
     with pytest.raises(StateError) as caught, locked(state, identity):
         pass
@@ -51,18 +61,28 @@ def _refused(state: Path, identity: Identity = IDENTITY) -> str:
 
 def test_new_folder_is_made_with_all_above_it(state: Path) -> None:
     """The first run makes the folder, the recovery store and the description."""
-    with locked(state, IDENTITY) as recovery:
-        assert recovery == state / "recovery"
-        assert len(list(recovery.glob("part-*.sqlite3"))) == 4
-    assert sorted(path.name for path in state.iterdir()) == ["recovery", "run.lock", "tacit.json"]
+    with locked(state) as held:
+        assert (held.path, held.recovery, held.shards) == (state, state / "recovery", state / "shards")
+        assert len(list(held.recovery.glob("part-*.sqlite3"))) == 4
+    assert sorted(path.name for path in state.iterdir()) == ["recovery", "run.lock", "tacit.json", "vocabulary.json"]
 
 
 def test_folder_is_used_again_as_it_is(state: Path) -> None:
     """A second run finds what the first one left."""
-    with locked(state, IDENTITY) as recovery:
-        (recovery / "part-0.sqlite3").write_bytes(b"saved")
-    with locked(state, IDENTITY) as recovery:
-        assert (recovery / "part-0.sqlite3").read_bytes() == b"saved"
+    with locked(state) as held:
+        (held.recovery / "part-0.sqlite3").write_bytes(b"saved")
+    with locked(state) as held:
+        assert (held.recovery / "part-0.sqlite3").read_bytes() == b"saved"
+
+
+def test_every_run_has_a_name_of_its_own(state: Path) -> None:
+    """Its checkpoints are told from those of all others."""
+    executions = set()
+    for _ in range(5):
+        with locked(state) as held:
+            executions.add(held.execution)
+    assert {len(execution) for execution in executions} == {8}
+    assert len(executions) == 5
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -78,7 +98,7 @@ def test_second_run_is_refused_while_the_first_holds_the_folder(state: Path) -> 
     """Not only in this process: the lock is the kernel's."""
     with _holder(state):
         assert "another run uses the state folder" in _refused(state)
-    with locked(state, IDENTITY):
+    with locked(state):
         pass
 
 
@@ -87,44 +107,45 @@ def test_lock_is_free_after_kill_9(state: Path) -> None:
     with _holder(state) as holder:
         holder.send_signal(signal.SIGKILL)
         holder.wait(5)
-    with locked(state, IDENTITY):
+    with locked(state):
         pass
 
 
 def test_lock_is_free_after_a_refusal(state: Path) -> None:
     """Whoever asked for something else does not keep the folder."""
-    with locked(state, IDENTITY):
+    with locked(state):
         pass
     _refused(state, OTHERS["shards"])
-    with locked(state, IDENTITY):
+    with locked(state):
         pass
 
 
-@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("step", range(7))
 def test_folder_is_completed_after_a_crash_at_any_step_of_making_it(
     step: int, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next start goes on from whatever is there."""
     with monkeypatch.context() as patch:
         _crash_at(step, patch)
-        with pytest.raises(CrashError), locked(state, IDENTITY):
+        with pytest.raises(CrashError), locked(state):
             pass
     assert not (state / "tacit.json").exists()
-    with locked(state, IDENTITY) as recovery:
-        assert len(list(recovery.glob("part-*.sqlite3"))) == 4
+    with locked(state) as held:
+        assert len(list(held.recovery.glob("part-*.sqlite3"))) == 4
+        assert read_vocabulary(state) == held.vocabulary == Vocabulary().including(CATALOGUE)
 
 
 def test_half_made_store_is_made_anew(state: Path) -> None:
     """What a crash within Bytewax's own step leaves is thrown away."""
     (state / "recovery.new").mkdir(parents=True)
     (state / "recovery.new" / "part-0.sqlite3").write_bytes(b"half")
-    with locked(state, IDENTITY) as recovery:
-        assert (recovery / "part-0.sqlite3").read_bytes()[:6] == b"SQLite"
+    with locked(state) as held:
+        assert (held.recovery / "part-0.sqlite3").read_bytes()[:6] == b"SQLite"
 
 
 def test_description_that_is_gone_is_damage(state: Path) -> None:
     """Without it nobody knows what the store was made for."""
-    with locked(state, IDENTITY):
+    with locked(state):
         pass
     (state / "tacit.json").unlink()
     assert "its tacit.json is gone: restore it from a backup, or give another folder" in _refused(state)
@@ -133,7 +154,7 @@ def test_description_that_is_gone_is_damage(state: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b'{"shards":16', b"[]", b'{"shards":"many"}', b"\xff\xfe"])
 def test_damaged_description_is_refused(content: bytes, state: Path) -> None:
     """It is named, with what is wrong and what to do."""
-    with locked(state, IDENTITY):
+    with locked(state):
         pass
     (state / "tacit.json").write_bytes(content)
     message = _refused(state)
@@ -143,10 +164,94 @@ def test_damaged_description_is_refused(content: bytes, state: Path) -> None:
 
 def test_missing_store_is_refused(state: Path) -> None:
     """A new store beside an old description would read everything again in silence."""
-    with locked(state, IDENTITY):
+    with locked(state):
         pass
     (state / "recovery").rename(state / "elsewhere")
     assert f"{state / 'recovery'} is missing: restore the folder from a backup" in _refused(state)
+
+
+# The vocabulary
+
+
+def test_vocabulary_grows_with_the_catalogue_and_never_shrinks(state: Path) -> None:
+    """Names keep their numbers whether the catalogue has them or not."""
+    films = Catalogue.parse(FILMS)
+    with locked(state) as held:
+        first = held.vocabulary
+    with locked(state, catalogue=films) as held:
+        both = held.vocabulary
+    assert both == first.including(films) != first
+    assert both.slots[: len(first.slots)] == first.slots
+    with locked(state) as held:
+        assert held.vocabulary == read_vocabulary(state) == both
+
+
+def test_vocabulary_that_does_not_grow_is_not_written_again(state: Path) -> None:
+    """Nothing is risked without need."""
+    with locked(state):
+        pass
+    before = (state / "vocabulary.json").stat().st_ino
+    with locked(state):
+        assert (state / "vocabulary.json").stat().st_ino == before
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_vocabulary_survives_a_crash_at_any_step_of_growing(
+    step: int, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the old one or the new one, and the next start goes on from there."""
+    films = Catalogue.parse(FILMS)
+    with locked(state) as held:
+        before = held.vocabulary
+    with monkeypatch.context() as patch:
+        _crash_at(step, patch)
+        with pytest.raises(CrashError), locked(state, catalogue=films):
+            pass
+    assert read_vocabulary(state) in {before, before.including(films)}
+    with locked(state, catalogue=films) as held:
+        assert held.vocabulary == before.including(films)
+
+
+def test_half_written_vocabulary_is_written_anew(state: Path) -> None:
+    """As a crash leaves it beside the old one."""
+    with locked(state):
+        pass
+    (state / "vocabulary.json.new").write_bytes(b'{"facets":["ton')
+    with locked(state, catalogue=Catalogue.parse(FILMS)) as held:
+        assert read_vocabulary(state) == held.vocabulary
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"facets":["tone"]', b"[]", b'{"facets":"tone"}', b"\xff\xfe"])
+def test_vocabulary_that_is_gone_or_damaged_is_refused(content: bytes | None, state: Path) -> None:
+    """Under a new one, numbers would silently stand for other names."""
+    with locked(state):
+        pass
+    path = state / "vocabulary.json"
+    path.unlink() if content is None else path.write_bytes(content)
+    message = _refused(state)
+    assert message.startswith(f"{path} cannot be read: ")
+    assert message.endswith("restore it from a backup, or give another folder")
+    assert path.exists() is (content is not None)
+
+
+def test_vocabulary_that_gives_a_name_two_numbers_is_refused(state: Path) -> None:
+    """It was not written by us."""
+    with locked(state):
+        pass
+    (state / "vocabulary.json").write_bytes(b'{"facets":["tone","tone"]}')
+    assert _refused(state).startswith("the table of numbers is damaged: facets: a name stands there twice; restore")
+
+
+def test_folder_made_for_something_else_keeps_its_vocabulary(state: Path) -> None:
+    """A refused run leaves nothing behind."""
+    with locked(state) as held:
+        before = held.vocabulary
+    with pytest.raises(StateError), locked(state, OTHERS["region"], Catalogue.parse(FILMS)):
+        pass
+    assert read_vocabulary(state) == before
+
+
+# The disk
 
 
 def test_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
@@ -202,5 +307,6 @@ def _crash_at(step: int, patch: pytest.MonkeyPatch) -> None:
         return crash_or_call
 
     patch.setattr(module, "init_db_dir", counted(init_db_dir))
+    patch.setattr(os, "fsync", counted(os.fsync))
     for name in ("rename", "write_bytes"):
         patch.setattr(Path, name, counted(getattr(Path, name)))

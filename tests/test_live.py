@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dataflows.folder import Identity, locked
+from tests.making import CATALOGUE
 from tests.redis_server import free_port
 from tests.replaying import redis_of_its_own
 from tests.running import Limits, running, tacit
@@ -68,7 +69,7 @@ def test_wrong_setting_is_not_tried_again(nowhere: str, url: str, tmp_path: Path
 
 def test_folder_of_another_topic_is_not_tried_again(nowhere: str, url: str, tmp_path: Path) -> None:
     """It will be another topic's tomorrow, too."""
-    with locked(tmp_path / "state", Identity(16, "eu", "live", "topic events-old", "5ec2e7")):
+    with locked(tmp_path / "state", Identity(16, "eu", "live", "topic events-old", "5ec2e7"), CATALOGUE):
         pass
     done = tacit("run", nowhere, "--redis", url, "--state", "state", cwd=tmp_path)
     assert done.returncode == 1

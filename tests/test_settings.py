@@ -35,6 +35,7 @@ def test_defaults_are_those_of_a_worker_in_europe() -> None:
     settings = load({})
     assert (settings.redis, settings.region, settings.namespace) == ("redis://localhost:6379/0", "eu", "live")
     assert (settings.processes, settings.shards, settings.epoch, settings.state) == (1, 16, 10, None)
+    assert settings.cache == 16_384
     assert settings.ttl_ms == 30 * DAY_MS
     assert settings.catalogue == SHIPPED
     assert settings.secret_bytes == SECRET.encode()
@@ -96,6 +97,8 @@ def test_own_settings_come_from_nowhere_else(monkeypatch: pytest.MonkeyPatch, fo
         ("processes", 65, "processes: input should be less than or equal to 64"),
         ("shards", 0, "shards: input should be greater than or equal to 1"),
         ("shards", "many", "shards: input should be a valid integer"),
+        ("cache", 0, "cache: input should be greater than or equal to 1"),
+        ("cache", "all", "cache: input should be a valid integer"),
         ("epoch", 0.5, "epoch: input should be greater than or equal to 1"),
         ("epoch", "nan", "epoch: input should be"),
         ("population", "learn", "population: this version has no population belief yet: use none"),

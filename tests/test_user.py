@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from state.catalogue import FeedbackKind
+from state.catalogue_file import FeedbackKind
 from state.observation import Observation
 from state.preferences import Preferences
 from state.recent import RECENT_TURNS

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from state.observation import Kind, Observation
 from state.user import DENIED, GRANTED, UNSAID, UserState
-from tests.making import CATALOGUE, RULES, USER, interactions, words
+from tests.making import CATALOGUE, RULES, USER, interactions, pinned, words
 from tests.shown import Shown
 
 
@@ -16,12 +16,6 @@ def observe(*observations: Observation) -> UserState:
     for o in observations:
         state.observe(o, RULES)
     return state
-
-
-def pinned(state: UserState) -> dict[str, str]:
-    """Return the person's settings by name."""
-    facets = filter(state.is_pinned, state.pins)
-    return {CATALOGUE.facet_names[facet]: CATALOGUE.slots[state.pins[facet].slot].value for facet in facets}
 
 
 @given(st.lists(words(pins=False), max_size=12, unique_by=lambda o: o.event), st.randoms(use_true_random=False))

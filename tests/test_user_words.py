@@ -16,6 +16,7 @@ from tests.making import (
     USER,
     make_observation,
     make_pin,
+    pinned,
 )
 from tests.shown import Shown
 
@@ -41,15 +42,6 @@ def observe(*observations: Observation, rules: Rules = RULES) -> UserState:
 
 def writes(state: UserState) -> list[GateWrite | SignalWrite]:
     return state.take_writes(USER, CATALOGUE)
-
-
-def pinned(state: UserState) -> dict[str, str]:
-    """Return the person's settings by name."""
-    return {
-        CATALOGUE.facet_names[facet]: CATALOGUE.slots[pin.slot].value
-        for facet, pin in state.pins.items()
-        if state.is_pinned(facet)
-    }
 
 
 def assert_nothing_learned(state: UserState) -> None:

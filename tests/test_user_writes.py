@@ -150,7 +150,7 @@ def test_signal_without_an_end_is_not_said_again() -> None:
     rules = Rules(CATALOGUE, ttl_ms=None)
     state = UserState()
     said(state, like(T), rules=rules)
-    assert set(said(state, make_observation(T + 900 * DAY_MS), rules=rules)) == {PROFILE}
+    assert set(said(state, make_observation(T + 80 * DAY_MS), rules=rules)) == {PROFILE}
 
 
 def test_pin_is_not_said_again() -> None:

@@ -11,34 +11,18 @@ a clock at 10:07, and what each ring holds of the turns before it (x)
 
 from collections.abc import Sequence
 from random import Random
-from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from state.sessions import MAX_SESSIONS
 from state.signals import Profile
-from state.windows import (
-    DAY_MS,
-    HOUR_MS,
-    HOURS_KEPT_PER_DAY,
-    MAX_TOPICS_KEPT,
-    MINUTE_MS,
-    PANES,
-    SESSION_GAP_MS,
-    TOPICS_KEPT_PER_DAY,
-    Windows,
-)
+from state.windows import DAY_MS, HOUR_MS, MAX_TOPICS_KEPT, MINUTE_MS, PANE_MS, PANES, Windows
+from tests.activity_oracle import ActivityOracle, Turn
 from tests.making import START_MS
 
 TOPICS = tuple(f"topic-{number}" for number in range(30))
-
-
-class Turn(NamedTuple):
-    """When it was, and what about."""
-
-    at_ms: int
-    topic: int | None = None
 
 
 class Clocked:
@@ -63,70 +47,55 @@ class Clocked:
         return self.windows.profile("v", self.newest_ms, TOPICS)
 
 
-GAPS = (
-    st.sampled_from([0, 1, MINUTE_MS, 5 * MINUTE_MS - 1, 5 * MINUTE_MS, HOUR_MS, DAY_MS, 8 * DAY_MS])
+EDGES_MS = [1, PANE_MS - 1, PANE_MS, HOUR_MS - 1, HOUR_MS, DAY_MS - 1, DAY_MS]
+STEPS_MS = (
+    st.sampled_from([0, *EDGES_MS, 7 * DAY_MS, 8 * DAY_MS, 400 * DAY_MS, 20 * 365 * DAY_MS])
     | st.integers(0, 2 * HOUR_MS)
     | st.integers(0, 3 * DAY_MS)
-)  # fmt: skip
+)
+LATE_MS = st.just(0) | st.sampled_from(EDGES_MS) | st.integers(0, DAY_MS)
 
 
 @st.composite
-def streams(draw: st.DrawFn, out_of_order: bool = True, topics: int = MAX_TOPICS_KEPT) -> list[Turn]:
-    """Return turns that arrive up to 24 h after what came before them."""
-    clock_ms, turns = START_MS, []
-    for gap_ms in draw(st.lists(GAPS, min_size=1, max_size=40)):
-        late_ms = draw(st.just(0) | st.integers(0, DAY_MS)) if out_of_order else 0
-        clock_ms += gap_ms
-        turns.append(Turn(clock_ms - late_ms, draw(st.none() | st.integers(0, topics - 1))))
+def streams(draw: st.DrawFn, topics: int = MAX_TOPICS_KEPT) -> list[Turn]:
+    """Return turns in their order of arrival, up to 24 h late; the first is at an edge of panes, or anywhere."""
+    clock_ms, turns = START_MS + draw(st.just(0) | st.integers(0, DAY_MS)), []
+    steps = st.tuples(STEPS_MS, LATE_MS, st.none() | st.integers(0, topics - 1))
+    for step_ms, late_ms, topic in draw(st.lists(steps, min_size=1, max_size=40)):
+        clock_ms += step_ms
+        turns.append(Turn(clock_ms - late_ms, topic))
     return turns
 
 
-def count(turns: Sequence[Turn], width_ms: int, panes: int) -> int:
-    newest = max(turn.at_ms for turn in turns) // width_ms
-    return sum(newest - turn.at_ms // width_ms < panes for turn in turns)
-
-
+@settings(max_examples=300)
 @given(streams())
-def test_sliding_counts_are_those_of_an_oracle_that_keeps_all_turns(turns: list[Turn]) -> None:
-    """In any order within a day."""
-    activity = Clocked(turns).profile().activity
-    assert activity.hour == count(turns, 5 * MINUTE_MS, 12)
-    assert activity.day == count(turns, HOUR_MS, 24)
-    assert activity.week == count(turns, DAY_MS, 7)
+@example([Turn(START_MS)])
+@example([Turn(START_MS + HOUR_MS, 1), Turn(START_MS, 2), Turn(START_MS + 5 * MINUTE_MS - 1, 1)])
+def test_windows_are_those_of_an_oracle_that_keeps_all_turns(turns: list[Turn]) -> None:
+    """After each turn: counts, session, hours and topics, in any order within a day and after any absence."""
+    clocked, oracle = Clocked(), ActivityOracle()
+    for turn in turns:
+        clocked.add(turn)
+        oracle.add_turn(turn)
+        oracle.check(clocked.profile(), TOPICS)
+
+
+@given(streams(), st.integers(0, 8 * DAY_MS))
+def test_clock_that_moves_on_alone_empties_the_windows(turns: list[Turn], further_ms: int) -> None:
+    """A pin or a word on consent is no turn, and moves the clock as well."""
+    clocked, oracle = Clocked(turns), ActivityOracle()
+    for turn in turns:
+        oracle.add_turn(turn)
+    oracle.clock_ms += further_ms
+    clocked.advance(oracle.clock_ms)
+    oracle.check(clocked.profile(), TOPICS)
 
 
 @given(streams(), st.randoms(use_true_random=False))
 def test_counts_do_not_depend_on_the_order_of_turns(turns: list[Turn], random: Random) -> None:
-    """Also when the newest comes first."""
+    """Also when the newest comes first: of sliding windows, there is no lateness."""
     shuffled = random.sample(turns, len(turns))
     assert Clocked(shuffled).profile().activity == Clocked(turns).profile().activity
-
-
-@given(streams())
-def test_hours_and_topics_are_discounted_by_the_days_since(turns: list[Turn]) -> None:
-    """Each turn counts for what its age in days leaves of it."""
-    profile = Clocked(turns).profile()
-    today = max(turn.at_ms for turn in turns) // DAY_MS
-    hours, topics = [0.0] * 24, [0.0] * len(TOPICS)
-    for at_ms, topic in turns:
-        hours[at_ms // HOUR_MS % 24] += HOURS_KEPT_PER_DAY ** (today - at_ms // DAY_MS)
-        if topic is not None:
-            topics[topic] += TOPICS_KEPT_PER_DAY ** (today - at_ms // DAY_MS)
-    assert profile.hours == pytest.approx(hours, abs=0.006)
-    shares = {TOPICS[topic]: weight / sum(topics) for topic, weight in enumerate(topics) if weight}
-    for name, share in profile.topics:
-        assert share == pytest.approx(shares[name], abs=0.001)
-    assert len(profile.topics) == min(5, len(shares))
-
-
-@given(streams(out_of_order=False))
-def test_session_is_the_turns_since_the_last_gap(turns: list[Turn]) -> None:
-    """A pause of 30 minutes ends it."""
-    session = [turns[0]]
-    for turn in turns[1:]:
-        session = [*session, turn] if turn.at_ms - session[-1].at_ms < SESSION_GAP_MS else [turn]
-    found = Clocked(turns).profile().session
-    assert (found.started_at, found.turns) == (session[0].at_ms, len(session))
 
 
 @given(streams(topics=len(TOPICS)))
@@ -136,6 +105,28 @@ def test_size_is_fixed_whatever_the_stream(turns: list[Turn]) -> None:
     assert len(windows.panes) == PANES == 43
     assert len(windows.hours) == 24
     assert len(windows.topic_ids) == len(windows.topic_weights) == MAX_TOPICS_KEPT
+    assert 1 <= len(windows.sessions) <= MAX_SESSIONS
+
+
+@given(streams(topics=len(TOPICS)))
+def test_topic_never_weighs_more_than_it_should(turns: list[Turn]) -> None:
+    """Of more than eight topics some lose their past when others take their place; none gains from it."""
+    clocked, oracle = Clocked(turns), ActivityOracle()
+    for turn in turns:
+        oracle.add_turn(turn)
+    weights = oracle.topic_weights()
+    for topic, weight in zip(clocked.windows.topic_ids, clocked.windows.topic_weights, strict=True):
+        assert weight <= weights.get(topic, 0.0) * 1.001
+
+
+def test_sessions_are_freed_with_the_days() -> None:
+    """Without a turn that begins another; the newest stays."""
+    clocked = Clocked([Turn(START_MS + hour * HOUR_MS) for hour in range(24)])
+    assert len(clocked.windows.sessions) == 24
+    clocked.advance(START_MS + 40 * HOUR_MS)
+    assert len(clocked.windows.sessions) == 8
+    clocked.advance(START_MS + 48 * HOUR_MS)
+    assert len(clocked.windows.sessions) == 1
 
 
 def test_hour_of_day_halves_in_30_days() -> None:
@@ -179,74 +170,13 @@ def test_pane_stops_counting_at_its_limit() -> None:
     assert clocked.profile().activity.hour == 65_535
 
 
-# Sessions
-
-
-def test_late_turn_before_a_session_starts_it_earlier() -> None:
-    """If it is near enough to belong."""
-    session = Clocked([Turn(START_MS + HOUR_MS), Turn(START_MS + HOUR_MS - 10 * MINUTE_MS)]).profile().session
-    assert (session.started_at, session.turns) == (START_MS + HOUR_MS - 10 * MINUTE_MS, 2)
-
-
-def test_late_turn_does_not_shorten_its_session() -> None:
-    """The pause is counted from the newest turn."""
-    turns = [Turn(START_MS + minute * MINUTE_MS) for minute in (60, 40, 80)]
-    session = Clocked(turns).profile().session
-    assert (session.started_at, session.turns) == (START_MS + 40 * MINUTE_MS, 3)
-
-
-def test_late_turn_of_an_earlier_session_does_not_count_in_this_one() -> None:
-    """It still counts in the sliding windows."""
-    profile = Clocked([Turn(START_MS + 2 * HOUR_MS), Turn(START_MS)]).profile()
-    assert (profile.session.started_at, profile.session.turns) == (START_MS + 2 * HOUR_MS, 1)
-    assert profile.activity.day == 2
-
-
-def test_first_turn_starts_a_session_whenever_it_is() -> None:
-    """Also in the first minutes of 1970."""
-    session = Clocked([Turn(MINUTE_MS)]).profile().session
-    assert (session.started_at, session.turns) == (MINUTE_MS, 1)
-
-
-def test_dislike_counts_in_the_session_it_comes_in() -> None:
-    """Feedback mostly comes after its turn, as an event of its own."""
-    clocked = Clocked([Turn(START_MS), Turn(START_MS + MINUTE_MS)])
-    clocked.windows.add_negative(START_MS + 5 * MINUTE_MS)
-    assert clocked.profile().session.negative_share == 0.5
-
-
-@pytest.mark.parametrize("at_ms", [START_MS - 1, START_MS + SESSION_GAP_MS])
-def test_dislike_outside_the_session_does_not_count(at_ms: int) -> None:
-    """It belongs to a turn of another session."""
-    clocked = Clocked([Turn(START_MS)])
-    clocked.windows.add_negative(at_ms)
-    assert clocked.profile().session.negative_share == 0.0
-
-
-def test_share_of_dislikes_is_a_share() -> None:
-    """Turns of an earlier session that are disliked only now do not make it more than all."""
-    clocked = Clocked([Turn(START_MS)])
-    for _ in range(3):
-        clocked.windows.add_negative(START_MS)
-    assert clocked.profile().session.negative_share == 1.0
-
-
-def test_new_session_begins_without_dislikes() -> None:
-    """What was before the pause is another session's."""
-    clocked = Clocked([Turn(START_MS)])
-    clocked.windows.add_negative(START_MS)
-    clocked.add(Turn(START_MS + SESSION_GAP_MS))
-    session = clocked.profile().session
-    assert (session.started_at, session.turns, session.negative_share) == (START_MS + SESSION_GAP_MS, 1, 0.0)
-
-
 def test_copy_stays_as_it_was() -> None:
     """It is read when the batch ends, and says what held when it was taken."""
     clocked = Clocked([Turn(START_MS, 1)])
-    clocked.windows.add_negative(START_MS)
+    clocked.windows.sessions.add_dislike(START_MS)
     twin = clocked.windows.copy()
     before = twin.profile("v", START_MS, TOPICS)
     assert before == clocked.profile()
     clocked.add(Turn(START_MS + 1, 2))
-    clocked.windows.add_negative(START_MS)
+    clocked.windows.sessions.add_dislike(START_MS)
     assert twin.profile("v", START_MS, TOPICS) == before

@@ -4,10 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bytewax.recovery import init_db_dir
 
-from state.catalogue import SHIPPED
 from tests.replaying import redis_of_its_own, replay, write_history
 from tests.running import everything_in, tacit
+from tests.storing import DAMAGES
 
 PARTS = 4
 
@@ -47,7 +48,7 @@ def test_store_with_parts_missing_is_damaged(missing: int, folder: Path) -> None
         (folder / "state" / "recovery" / f"part-{number}.sqlite3").unlink()
     line = _refused(folder)
     assert line.startswith("tacit: state/recovery is damaged: ")
-    assert line.endswith("restore the state folder from a backup, or give another\n")
+    assert line.endswith("restore the whole state folder from a backup, or give another\n")
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 1000])
@@ -65,12 +66,82 @@ def test_store_that_was_cut_short_is_damaged(folder: Path) -> None:
     assert _refused(folder).startswith("tacit: state/recovery is damaged: ")
 
 
-def test_state_of_another_vocabulary_is_refused(folder: Path) -> None:
-    """Places in packed state follow the catalogue, so beliefs would silently be about something else."""
-    (folder / "other.toml").write_text(SHIPPED.read_text().replace('"chat"', '"talk"'))
-    with (folder / "events.jsonl").open("ab") as file:
-        file.write(b"{}\n")
-    assert "the state was written under a catalogue with other facets" in _refused(folder, "--catalogue", "other.toml")
+# Checkpoints: tests/test_checkpoints.py has every file and every damage
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage", "processes"),
+    [
+        ("*.sst", "missing", "1"),
+        ("*.sst", "a bit flipped", "1"),
+        ("MANIFEST-*", "a bit flipped", "1"),
+        ("MANIFEST-*", "cut by a byte", "1"),
+        ("SEAL", "missing", "1"),
+        ("*.sst", "a bit flipped", "2"),
+    ],
+)
+def test_damaged_checkpoint_is_refused(pattern: str, damage: str, processes: str, folder: Path) -> None:
+    """At the start, also when there is nothing more to read; with shard, checkpoint, file and what to do."""
+    checkpoint = _checkpoint(folder, 11)
+    (file,) = checkpoint.glob(pattern)
+    DAMAGES[damage](file)
+    line = _refused(folder, "--processes", processes)
+    assert line.startswith(f"tacit: shard 11: checkpoint {checkpoint.name} in state/shards/011 is damaged: {file.name}")
+    assert line.endswith("; restore the whole state folder from a backup, or replay history into a new one\n")
+
+
+def test_missing_checkpoint_is_refused(folder: Path) -> None:
+    """One of sixteen."""
+    checkpoint = _checkpoint(folder, 0)
+    shutil.rmtree(checkpoint)
+    line = _refused(folder)
+    assert line.startswith(
+        f"tacit: shard 0: checkpoint {checkpoint.name} in state/shards/000 is damaged: it is missing;"
+    )
+
+
+def test_missing_shards_are_refused(folder: Path) -> None:
+    """The recovery store knows of people who are not there."""
+    shutil.rmtree(folder / "state" / "shards")
+    assert " is damaged: it is missing; restore the whole state folder" in _refused(folder)
+
+
+def test_emptied_recovery_store_is_refused(folder: Path) -> None:
+    """Nobody starts anew in silence, though this run had an epoch only."""
+    shutil.rmtree(folder / "state" / "recovery")
+    (folder / "state" / "recovery").mkdir()
+    init_db_dir(folder / "state" / "recovery", PARTS)
+    assert ", but the recovery store beside it knows of none: restore the whole state folder from one" in _refused(
+        folder
+    )
+
+
+def test_missing_recovery_store_is_refused(folder: Path) -> None:
+    """And no new one is made."""
+    shutil.rmtree(folder / "state" / "recovery")
+    assert _refused(folder) == "tacit: state/recovery is missing: restore the folder from a backup, or give another\n"
+    assert not (folder / "state" / "recovery").exists()
+
+
+def test_missing_vocabulary_is_refused(folder: Path) -> None:
+    """Numbers would stand for other names."""
+    (folder / "state" / "vocabulary.json").unlink()
+    assert _refused(folder).startswith("tacit: state/vocabulary.json cannot be read: ")
+
+
+def test_orderly_end_leaves_one_whole_state(folder: Path) -> None:
+    """No work, and no more than the checkpoints that were committed; a small cache changes nothing."""
+    with redis_of_its_own() as (url, _):
+        summary = replay(url, "events.jsonl", "--state", "state", "--cache", "1", cwd=folder)
+    assert (summary["read"], summary["users"] > 50) == (0, True)
+    shards = folder / "state" / "shards"
+    assert list(shards.glob("*/work-*")) == []
+    assert [len(list(shard.glob("c0*"))) for shard in sorted(shards.iterdir())] == [1] * 16
+
+
+def _checkpoint(folder: Path, shard: int) -> Path:
+    (checkpoint,) = (folder / "state" / "shards" / f"{shard:03d}").glob("c0*")
+    return checkpoint
 
 
 def test_state_of_another_secret_is_refused(folder: Path) -> None:

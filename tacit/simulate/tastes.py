@@ -8,7 +8,8 @@ Data", 1964), so "shorter" moves towards the best value and never past a worse o
 from math import erfc, sqrt
 from random import Random
 
-from state.catalogue import Catalogue, Facet
+from state.catalogue import Catalogue
+from state.catalogue_file import Facet
 
 Utilities = dict[str, dict[str, float]]
 """Facet → value → utility, in standard deviations of the probit's noise."""

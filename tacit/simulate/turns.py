@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from random import Random
 from typing import NamedTuple
 
-from state.catalogue import Catalogue, Facet
+from state.catalogue import Catalogue
+from state.catalogue_file import Facet
 from tacit.simulate.events import Event, Kind, Made
 from tacit.simulate.people import Person
 from tacit.simulate.scenario import DAY_MS, HOUR_MS, MINUTE_MS, Scenario

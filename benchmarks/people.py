@@ -1,0 +1,111 @@
+"""State folders full of people, for measuring what a worker does with them."""
+
+import random
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.operators import StatefulBatchLogic
+from bytewax.recovery import RecoveryConfig
+from bytewax.run import cli_main
+from bytewax.testing import TestingSink, TestingSource
+
+from dataflows.adaptation import ADAPT_STEP, FLOW_ID
+from dataflows.folder import Identity, locked
+from state.catalogue import Catalogue
+from state.observation import Kind, Observation
+from state.pseudonyms import digest
+from state.records import FileOrigin
+from state.shards import shard_key, shard_of
+from state.store import ShardStore
+from state.stores import Stores
+from state.user import Rules, UserState
+
+ANSWERS = 70
+END_MS = time.time_ns() // 1_000_000 - 3_600_000
+"""A full person's newest answer is some days older."""
+
+
+def full_person(rules: Rules) -> UserState:
+    """Return the state of someone after 70 answers with feedback: all rings full, all windows used."""
+    state = UserState()
+    for observation in _answers(rules.catalogue):
+        state.observe(observation, rules)
+    state.take_writes(b"", rules.catalogue)
+    return state
+
+
+def _answers(catalogue: Catalogue) -> Iterator[Observation]:
+    rng = random.Random(1)
+    at_ms = END_MS - ANSWERS * 4 * 3_600_000
+    for number in range(ANSWERS + 1):
+        at_ms += rng.randrange(60_000, 8 * 3_600_000 - 60_000)
+        yield answer(bytes(16), at_ms, number, rng, catalogue, Kind.INTERACTION if number else Kind.GRANT)
+
+
+def answer(
+    user: bytes, at_ms: int, number: int, rng: random.Random, catalogue: Catalogue, kind: Kind = Kind.INTERACTION
+) -> Observation:
+    """Return an observation of an answer in some style with some feedback."""
+    return Observation(
+        user=user,
+        at_ms=at_ms,
+        kind=kind,
+        event=number + 1,
+        turn=number + 1,
+        topic=rng.randrange(len(catalogue.topics.values) - 2),
+        feedback=rng.randrange(len(catalogue.feedback)),
+        slots=[rng.choice(slots) for slots in catalogue.facet_slots],
+        facets=(),
+        origin=FileOrigin("benchmark"),
+        position=number,
+        sha256=bytes(32),
+    )
+
+
+def digests(people: int, secret: bytes) -> list[bytes]:
+    """Return the digests of the people `user-0`, `user-1` and so on."""
+    return [digest(f"user-{number}", secret) for number in range(people)]
+
+
+class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
+    """Fills a shard with the people it is handed."""
+
+    def __init__(self, stores: Stores, person: UserState) -> None:
+        self._stores = stores
+        self._person = person
+        self._store: ShardStore | None = None
+
+    def on_batch(self, values: list[list[bytes]]) -> tuple[list[None], bool]:
+        store = self._store = self._stores.create(values[0][0])
+        for users in values:
+            for user in users:
+                if store.get(user) is None:
+                    store.put(user, self._person)
+                store.end_batch()
+        return [], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> bytes:
+        assert self._store is not None  # noqa: S101
+        return self._store.snapshot()
+
+
+def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
+    """Make a state folder in which all of them are full, as if a run with that identity had left it."""
+    catalogue = Catalogue.load()
+    person = full_person(Rules(catalogue))
+    shards: list[list[bytes]] = [[] for _ in range(identity.shards)]
+    for user in users:
+        shards[shard_of(user, identity.shards)].append(user)
+    with (
+        locked(folder, identity, catalogue) as held,
+        Stores(held.shards, identity.shards, catalogue, held.execution) as stores,
+    ):
+        flow = Dataflow(FLOW_ID)
+        groups = op.input("people", flow, TestingSource([(shard_key(i), people) for i, people in enumerate(shards)]))
+        filled = op.stateful_batch(ADAPT_STEP, groups, lambda _: _Fill(stores, person))
+        op.output("nowhere", filled, TestingSink([]))
+        cli_main(flow, epoch_interval=timedelta(days=1), recovery_config=RecoveryConfig(held.recovery))

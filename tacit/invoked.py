@@ -1,0 +1,22 @@
+"""What every command that works with settings begins with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from dataflows.logs import configure
+from dataflows.settings import Settings, load
+from tacit.embedded import EmbeddedRedis
+
+
+@contextmanager
+def settings_of(context: typer.Context) -> Iterator[Settings]:
+    """Give the settings of a command, with the embedded Redis running if they ask for one."""
+    settings = load({name: value for name, value in context.params.items() if name in Settings.model_fields})
+    configure(settings.log_level or "warning")
+    if not settings.embedded:
+        yield settings
+        return
+    with EmbeddedRedis() as server:
+        yield settings.model_copy(update={"redis": server.url})

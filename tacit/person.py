@@ -1,0 +1,86 @@
+"""What a state folder holds of one person, by the names of `tacit state show --json`."""
+
+from math import sqrt
+from typing import Any
+
+import msgspec
+
+from state.catalogue import Catalogue
+from state.decisions import TIERS, decide
+from state.preferences import Preferences
+from state.pseudonyms import text
+from state.shelf import Checkpoint
+from state.signals import version
+from state.user import UNSAID, UserState
+from state.windows import Windows
+
+_CONSENT = ("unsaid", "granted", "denied")
+
+
+def person_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, catalogue: Catalogue) -> dict[str, Any]:
+    """Return all that is known of a person but the hashes of their last events; times are epoch milliseconds."""
+    consent = state.consent if state.consent_at_ms > state.forgotten_ms or state.opted_out else UNSAID
+    return {
+        "user": text(user),
+        "shard": checkpoint.seal.shard,
+        "checkpoint": checkpoint.seal.number,
+        "checkpoint_at_ms": checkpoint.made_ms,
+        "consent": _CONSENT[consent],
+        "consent_at_ms": state.consent_at_ms,
+        "learns": state.consents_to(state.newest_ms, catalogue),
+        "epoch_ms": state.epoch_ms,
+        "forgotten_ms": state.forgotten_ms,
+        "newest_ms": state.newest_ms,
+        "seq": state.seq,
+        "pins": _pins(state, catalogue),
+        **_activity(state, catalogue),
+        "beliefs": _beliefs(state, catalogue),
+    }
+
+
+def _pins(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+    """Return a person's words on facets; None as a value: taken back."""
+    return {
+        catalogue.facet_names[facet]: {
+            "value": catalogue.slots[pin.slot].value if pin.slot >= 0 else None,
+            "at_ms": pin.at_ms,
+            "in_force": state.is_pinned(facet, catalogue),
+        }
+        for facet, pin in state.pins.items()
+    }
+
+
+def _activity(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+    windows = state.windows or Windows()
+    clock_ms = state.newest_ms
+    profile = windows.profile(version(clock_ms, state.seq), clock_ms, catalogue.topics_to_say)
+    shown = msgspec.to_builtins(profile)
+    return {name: shown[name] for name in ("activity", "session", "topics", "hours")}
+
+
+def _beliefs(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+    """Return what is believed of each facet of the catalogue; nothing of any before the first feedback."""
+    if state.preferences is None:
+        return {}
+    return {name: _belief(state.preferences, facet) for name, facet in catalogue.facet_index.items()}
+
+
+def _belief(preferences: Preferences, facet: int) -> dict[str, Any]:
+    catalogue, decision = preferences.catalogue, decide(preferences, facet)
+    values = {
+        catalogue.slots[slot].value: {
+            "mean": round(preferences.means[slot], 4),
+            "sd": round(sqrt(preferences.variances[slot]), 4),
+        }
+        for slot in catalogue.facet_slots[facet]
+    }
+    return {
+        "evidence": round(preferences.evidence[facet], 2),
+        "decision": {
+            "value": catalogue.slots[decision.slot].value,
+            "confidence": round(decision.confidence, 3),
+            "tier": TIERS[decision.tier],
+        },
+        "drift_at_ms": preferences.drift_at_ms[facet] or None,
+        "values": values,
+    }

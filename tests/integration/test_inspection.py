@@ -1,0 +1,95 @@
+"""State folders looked into, and Redis rebuilt from them, while live runs make checkpoints in them."""
+
+import json
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+import pytest
+
+from dataflows.inspection import inspect
+from state.catalogue import Catalogue
+from state.pseudonyms import digest
+from tacit.folder_stats import folder_stats
+from tests.kafka_broker import KAFKA_TEST
+from tests.kafka_topics import Kafka
+from tests.live_run import NAMESPACE, History, Live
+from tests.rebuilding import as_json, decided, held, rebuild_into
+from tests.redis_faults import FragileRedis, fragile_redis
+from tests.replaying import left_by, now_ms, write_history
+from tests.running import SECRET, running, tacit
+from tests.waiting import eventually
+
+pytestmark = KAFKA_TEST
+
+EPOCHS = 5
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    folder = tmp_path_factory.mktemp("history")
+    write_history(folder / "events.jsonl", users=100, turns=6_000)
+    lines = (folder / "events.jsonl").read_bytes().splitlines()
+    left = left_by(folder / "events.jsonl", "--namespace", NAMESPACE, cwd=folder)[1]
+    return History((lines[: len(lines) // 2], lines[len(lines) // 2 :]), left)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FragileRedis]:
+    with fragile_redis(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def live(history: History, kafka: Kafka, server: FragileRedis, tmp_path: Path) -> Live:
+    return Live(history, kafka, server, tmp_path)
+
+
+def test_looking_in_never_fails_while_two_processes_make_checkpoints(
+    history: History, kafka: Kafka, server: FragileRedis, tmp_path: Path
+) -> None:
+    """Nor does it fail the run; what is seen is never older than what was seen before."""
+    state, topic, person = tmp_path / "state", kafka.create_topic(), "user-000003"
+    words = ["run", f"kafka://{kafka.servers}/{topic}", "--redis", server.url, "--state", str(state)]
+    events = chain(*history.halves)
+    counts, checkpoints = [0], [0]
+    with running([*words, "--processes", "2", "--epoch", "1", "--metrics", "off"], tmp_path / "log") as run:
+        run.wait_for(lambda: (state / "vocabulary.json").exists(), "a state folder")
+        shelf = inspect(state, Catalogue.load()).shelf
+        while checkpoints[-1] < EPOCHS:
+            kafka.produce(topic, islice(events, 50))
+            found, _ = shelf.get(digest(person, SECRET.encode()))
+            stats = folder_stats(state, now_ms())
+            counts.append(found.seq if found else 0)
+            checkpoints.append(stats["checkpoint"] or 0)
+        assert stats["used_by_pid"] == run.process.pid
+        done = tacit("state", "show", person, "--state", str(state), "--json")
+        assert run.stop() == 0, run.output
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["seq"] >= counts[-1] > 0
+    assert counts == sorted(counts)
+    assert len(checkpoints) > 2 * EPOCHS
+    assert '"level": "error"' not in run.output
+
+
+def test_emptied_redis_is_rebuilt_beside_a_run(
+    live: Live, history: History, server: FragileRedis, tmp_path: Path
+) -> None:
+    """Once a checkpoint holds what was said; and the run goes on to what an undisturbed one leaves."""
+    first = tmp_path / "first.jsonl"
+    first.write_bytes(b"\n".join(history.halves[0]) + b"\n")
+    expected = decided(as_json(left_by(first, "--namespace", NAMESPACE, cwd=tmp_path)[1]))
+    live.produce(0)
+    with running(live.words(*live.state()), tmp_path / "log") as run:
+        live.wait_for_first_half(run)
+
+        def is_rebuilt() -> bool:
+            server.client.flushall()
+            rebuild_into(server.url, tmp_path / "state")
+            return decided(held(server.client)).items() >= expected.items()
+
+        eventually(is_rebuilt, within_s=60, what="a checkpoint that holds the first half")
+        live.produce(1)
+        left = decided(as_json(history.left))
+        run.wait_for(lambda: decided(held(server.client)) == left, "the values that an undisturbed run leaves")
+        assert run.stop() == 0, run.output

@@ -1,0 +1,114 @@
+"""state/vocabulary: the table of numbers itself."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.catalogue import Catalogue
+from state.errors import StateError
+from state.vocabulary import MOST, Vocabulary
+from tests.changing import Words, make_catalogue, words
+from tests.making import CATALOGUE, FILMS
+
+FILM_TABLE = Vocabulary().including(Catalogue.parse(FILMS))
+
+
+def test_first_table_is_in_the_order_of_the_file() -> None:
+    """Facet by facet."""
+    assert Vocabulary().including(Catalogue.parse(FILMS)) == Vocabulary(
+        facets=("genre", "decade"),
+        slots=(
+            ("genre", "action"),
+            ("genre", "comedy"),
+            ("genre", "drama"),
+            ("decade", "1990s"),
+            ("decade", "2000s"),
+        ),
+        topics=("cinema", "divorce"),
+        feedback=("thumbs_up", "thumbs_down"),
+    )
+
+
+def test_known_names_leave_the_table_as_it_is() -> None:
+    """The very same, so that a folder sees that there is nothing to write."""
+    reordered = FILMS.replace('"action", "comedy"', '"comedy", "action"')
+    without = FILMS.replace('"drama"', "").replace('["cinema", "divorce"]', '["divorce"]')
+    for text in (FILMS, reordered, without):
+        assert FILM_TABLE.including(Catalogue.parse(text)) is FILM_TABLE
+
+
+@pytest.mark.parametrize(
+    ("stands", "instead", "table", "appended"),
+    [
+        ('"action"', '"western", "action"', "slots", ("genre", "western")),
+        ("[facets.genre]", '[facets.mood]\ntitle = "M"\nvalues = ["a", "b"]\n[facets.genre]', "facets", "mood"),
+        ('["cinema"', '["awards", "cinema"', "topics", "awards"),
+        ("[feedback.thumbs_up]", "[feedback.shared]\nlabel = true\n[feedback.thumbs_up]", "feedback", "shared"),
+    ],
+)
+def test_new_names_come_behind(stands: str, instead: str, table: str, appended: object) -> None:
+    """Wherever they stand in the file."""
+    longer = FILM_TABLE.including(Catalogue.parse(FILMS.replace(stands, instead)))
+    before, after = getattr(FILM_TABLE, table), getattr(longer, table)
+    assert after[: len(before)] == before
+    assert appended in after[len(before) :]
+
+
+def test_value_of_two_facets_is_two_slots() -> None:
+    """`auto` may stand in any of them."""
+    table = Vocabulary().including(make_catalogue(Words({"a": ["auto", "off"], "b": ["off", "auto"]})))
+    assert table.slots == (("a", "auto"), ("a", "off"), ("b", "off"), ("b", "auto"))
+
+
+@given(st.lists(words(), max_size=8))
+def test_name_keeps_its_number_for_ever(catalogues: list[Words]) -> None:
+    """Through whatever changes; and each name has one."""
+    table, numbers = Vocabulary(), dict[tuple[str, object], int]()
+    for catalogue in map(make_catalogue, catalogues):
+        table = table.including(catalogue)
+        table.check()
+        assert table.including(catalogue) is table
+        now = {(kind, name): number for kind in MOST for number, name in enumerate(getattr(table, kind))}
+        assert now.items() >= numbers.items()
+        numbers = now
+
+
+@pytest.mark.parametrize(
+    ("table", "full"),
+    [
+        ("facets", Vocabulary(facets=tuple(f"f{n}" for n in range(MOST["facets"])))),
+        ("slots", Vocabulary(facets=("f",), slots=tuple(("f", f"v{n}") for n in range(MOST["slots"])))),
+        ("topics", Vocabulary(topics=tuple(f"t{n}" for n in range(MOST["topics"])))),
+        ("feedback", Vocabulary(feedback=tuple(f"k{n}" for n in range(MOST["feedback"])))),
+    ],
+)
+def test_table_that_would_be_too_long_is_refused(table: str, full: Vocabulary) -> None:
+    """A number that does not fit where it is packed would be another's."""
+    full.check()
+    with pytest.raises(StateError, match=f"no room for .* {table}, at most {MOST[table]}.*new state folder"):
+        full.including(CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        Vocabulary(facets=("tone", "tone")),
+        Vocabulary(facets=("tone",), slots=(("tone", "formal"), ("tone", "formal"))),
+        Vocabulary(topics=("code", "code")),
+        Vocabulary(feedback=("liked", "liked")),
+        Vocabulary(facets=("tone",), slots=(("length", "concise"),)),
+    ],
+)
+def test_table_that_is_none_is_refused(damaged: Vocabulary) -> None:
+    """Beliefs would get another's place, silently."""
+    with pytest.raises(StateError, match=r"table of numbers is damaged: .*restore the state folder from a backup"):
+        damaged.check()
+
+
+def test_table_is_what_its_json_says() -> None:
+    """And nothing that it does not know may stand in there."""
+    encoded = msgspec.json.encode(FILM_TABLE)
+    assert msgspec.json.decode(encoded, type=Vocabulary) == FILM_TABLE
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(encoded[:-1] + b',"surfaces":[]}', type=Vocabulary)
