@@ -139,7 +139,10 @@ def test_disk_that_fails_in_midstream_lets_the_next_start_go_on(tmp_path: Path) 
     token, users = _filled(tmp_path), people(1000)
     with open_stores(tmp_path) as stores:
         store = stores.resume(token)
-        with _no_file_above(100_000), pytest.raises(StorageError, match="File too large: While appending to file"):
+        with (
+            _no_file_above(100_000),
+            pytest.raises(StorageError, match="File too large; make room or mend the disk: what"),
+        ):
             _touch_and_save(store, users)
     with open_stores(tmp_path) as stores:
         store = stores.resume(token)

@@ -1,0 +1,83 @@
+"""What is known of people, by names: what must be found again under any later format."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dataflows.folder import read_vocabulary
+from state.catalogue import Catalogue
+from state.decisions import TIERS
+from state.observation import NONE
+from state.preferences import Preferences
+from state.pseudonyms import digest
+from state.sent import Sent
+from state.shelf import Shelf
+from state.user import UserState
+from tests.formats import CATALOGUE, SHARDS, STATE
+from tests.formats.history import PEOPLE
+from tests.running import SECRET
+
+LASTING = ("clock", "events", "wiped", "forgotten", "consent", "consent at", "pins")
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """Return what an unpacked archive's state folder holds of each person, as JSON has it."""
+    state = folder / STATE
+    catalogue = Catalogue.load(folder / CATALOGUE).numbered(read_vocabulary(state))
+    shelf = Shelf(state / "shards", SHARDS, catalogue)
+    found = {who: shelf.get(digest(who, SECRET.encode()))[0] for who in PEOPLE}
+    return {who: person(one, catalogue) for who, one in found.items() if one is not None}
+
+
+def lasting(people: dict[str, Any]) -> dict[str, Any]:
+    """Return those facts that go by the contract alone, so that no later model finds them different."""
+    return {who: {name: about[name] for name in LASTING} for who, about in people.items()}
+
+
+def person(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+    """Return one person's facts."""
+    about: dict[str, Any] = {
+        "clock": state.newest_ms,
+        "events": state.seq,
+        "wiped": state.epoch_ms,
+        "forgotten": state.forgotten_ms,
+        "consent": ["unsaid", "granted", "denied"][state.consent],
+        "consent at": state.consent_at_ms,
+        "pins": {
+            catalogue.facet_names[facet]: [None if pin.slot == NONE else catalogue.slots[pin.slot].value, pin.at_ms]
+            for facet, pin in state.pins.items()
+        },
+    }
+    if state.windows is not None:
+        profile = state.windows.profile("", state.newest_ms, catalogue.topics_to_say)
+        about["profile"] = msgspec.to_builtins(profile)
+    if state.preferences is not None and state.news.sent is not None:
+        about["beliefs"] = _beliefs(state.preferences, catalogue)
+        about["said"] = _said(state.news.sent, catalogue)
+    as_json: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(about))  # tuples become lists
+    return as_json
+
+
+def _beliefs(preferences: Preferences, catalogue: Catalogue) -> dict[str, Any]:
+    names = [f"{catalogue.facet_names[slot.facet]}: {slot.value}" for slot in catalogue.slots]
+    return {
+        "likes": {
+            name: [round(mean, 4), round(variance, 4)]
+            for name, mean, variance in zip(names, preferences.means, preferences.variances, strict=False)
+        },
+        "evidence": _by_facet([round(evidence, 3) for evidence in preferences.evidence], catalogue),
+        "changed at": _by_facet(preferences.drift_at_ms, catalogue),
+    }
+
+
+def _said(sent: Sent, catalogue: Catalogue) -> dict[str, Any]:
+    said = [
+        None if slot == NONE else [catalogue.slots[slot].value, TIERS[tier], round(confidence, 3), at_ms]
+        for slot, tier, confidence, at_ms in zip(sent.slot, sent.tier, sent.confidence, sent.at_ms, strict=True)
+    ]
+    return _by_facet(said, catalogue)
+
+
+def _by_facet(values: Any, catalogue: Catalogue) -> dict[str, Any]:
+    return dict(zip(catalogue.facet_names, values, strict=True))
