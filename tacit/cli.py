@@ -118,9 +118,11 @@ def rebuild(
     """Write to Redis again what a state folder holds, workers running or not: for a Redis that has lost data.
 
     Consent and wipes of everybody come first, then pins, learned signals and
-    profiles: of whatever was ever said, what holds now. So versions may be newer
-    than those lost. Nothing newer is overwritten, and what would have expired by
-    now stays away. Which namespace is active the folder does not know: set it again.
+    profiles: of whatever was ever said, what the newest checkpoint holds. So
+    versions may be newer than those lost. Nothing newer is overwritten, and what
+    would have expired by now stays away. What workers said after that checkpoint
+    comes with a rebuild after the next one. Which namespace was active the folder
+    does not know: set it again.
     """
     with settings_of(context) as settings:
         folder = state_cli.folder_of(settings)

@@ -1,26 +1,41 @@
 """A Redis that has lost everything gets it back from the state folder: as it was, and never more than that."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
-import redis
+from rich.console import Console
 
 from dataflows.inspection import inspect
-from dataflows.rebuild import rebuild
+from dataflows.rebuild import Rebuilt, rebuild
 from dataflows.settings import OwnSettings
 from state.catalogue import Catalogue
+from state.counters import SinkCounters
 from state.errors import SinkError
-from state.pseudonyms import digest, text
+from tacit.summary import rebuilt_table
 from tests.listing import everything_below
-from tests.making import make_event
-from tests.rebuilding import decided, held, rebuild_into, versions
+from tests.rebuilding import (
+    DENY,
+    FORGET,
+    GRANT,
+    LIKED,
+    PIN,
+    UNPIN,
+    Deployment,
+    Event,
+    decided,
+    expiries,
+    held,
+    rebuild_into,
+    told,
+    versions,
+)
 from tests.redis_server import free_port
 from tests.replaying import now_ms, redis_of_its_own, replay, write_history, write_lines
-from tests.running import SECRET, tacit
+from tests.running import tacit
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 PANE_MS = 5 * MINUTE_MS
@@ -28,14 +43,6 @@ CLOCK_MS = 10_000
 """What reading a time to live may be off."""
 START_MS = now_ms() - 2 * DAY_MS
 
-Event = dict[str, Any]
-
-LIKED: Event = {"served": {"length": "concise", "tone": "formal"}, "feedback": {"kind": "thumbs_up"}}
-GRANT: Event = {"type": "consent", "granted": True}
-DENY: Event = {"type": "consent", "granted": False}
-PIN: Event = {"type": "pin", "facet": "length", "value": "detailed"}
-UNPIN: Event = {"type": "pin", "facet": "length", "value": None}
-FORGET: Event = {"type": "forget"}
 STORIES: Mapping[str, list[Event]] = {
     "pinned": [GRANT, LIKED, PIN],
     "unpinned": [GRANT, LIKED, PIN, UNPIN],
@@ -45,61 +52,18 @@ STORIES: Mapping[str, list[Event]] = {
 }
 
 
-def told(stories: Mapping[str, list[Event]], first_ms: int) -> list[Event]:
-    """Return the events of some stories, a minute apart."""
-    return [
-        make_event(event_id=f"{first_ms}-{place}", user_id=person, at=first_ms + place * MINUTE_MS, **event)
-        for person, story in stories.items()
-        for place, event in enumerate(story)
-    ]
-
-
-class Deployment(NamedTuple):
-    """A Redis, and a state folder beside the history that it comes from."""
-
-    url: str
-    client: redis.Redis
-    folder: Path
-
-    def replay(self, *words: object) -> dict[str, Any]:
-        """Read what is new of the history."""
-        return replay(self.url, "events.jsonl", "--state", "state", "--namespace", "story", *words, cwd=self.folder)
-
-    def rebuild(self, state: str = "state", namespace: str | None = None) -> dict[str, Any]:
-        """Rebuild, and return the summary."""
-        return rebuild_into(self.url, self.folder / state, namespace)
-
-    def append(self, events: list[Event]) -> None:
-        """Let the history go on."""
-        with (self.folder / "events.jsonl").open("ab") as file:
-            file.write(b"".join(json.dumps(event).encode() + b"\n" for event in events))
-
-    def signals(self, person: str, namespace: str = "story") -> str:
-        return f"tacit:v1:eu:{namespace}:{{{text(digest(person, SECRET.encode()))}}}:signals"
-
-    def read(self, person: str) -> dict[str, Any]:
-        """Return a person's signals."""
-        return {str(name): json.loads(said) for name, said in self.client.hgetall(self.signals(person)).items()}
-
-
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a history of a hundred people, and of those with a story."""
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a history of a hundred people, and of those with a story, that was read into `state`."""
     folder = tmp_path_factory.mktemp("history")
     write_history(folder / "events.jsonl")
-    deployment = Deployment("", redis.Redis(), folder)
-    deployment.append(told(STORIES, START_MS))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def state(history: Path) -> Path:
-    """Return that folder, the history being read into `state`."""
     with redis_of_its_own() as (url, client):
-        Deployment(url, client, history).replay()
-        (history / "held.json").write_text(json.dumps(held(client)))
-        (history / "expiries.json").write_text(json.dumps(expiries(client)))
-    return history
+        deployment = Deployment(url, client, folder)
+        deployment.append(told(STORIES, START_MS))
+        deployment.replay()
+        (folder / "held.json").write_text(json.dumps(held(client)))
+        (folder / "expiries.json").write_text(json.dumps(expiries(client)))
+    return folder
 
 
 @pytest.fixture
@@ -108,12 +72,6 @@ def emptied(state: Path, tmp_path: Path) -> Iterator[Deployment]:
     shutil.copytree(state, tmp_path, dirs_exist_ok=True)
     with redis_of_its_own() as (url, client):
         yield Deployment(url, client, tmp_path)
-
-
-def expiries(client: redis.Redis) -> dict[str, int | None]:
-    """Return when signals expire, in epoch milliseconds; None: never."""
-    keys = [str(key) for key in client.scan_iter(match="*:signals")]
-    return {key: now_ms() + left_ms if (left_ms := client.pttl(key)) >= 0 else None for key in keys}
 
 
 def test_all_that_was_said_is_there_again(emptied: Deployment) -> None:
@@ -287,3 +245,11 @@ def test_command_needs_a_state_folder(words: tuple[str, ...], expected: str, sta
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(expected)
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_refusals_are_told() -> None:
+    """They are of people who were wiped meanwhile, or mean that a clock is wrong."""
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(rebuilt_table(Rebuilt("live", people=9, sink=SinkCounters(refused=2, malformed=1))))
+    assert re.search(r"^ +refused +3 +of people who were wiped since", capture.get(), re.MULTILINE)

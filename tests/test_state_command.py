@@ -1,55 +1,28 @@
-"""`tacit state show` and `stats`: what a folder holds, said without writing into it, and refused clearly."""
+"""`tacit state`: what a folder holds, said without writing into it, and refused clearly."""
 
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dataflows.folder import Identity, locked
 from state.catalogue import Catalogue
 from state.pseudonyms import digest, text
 from state.shards import shard_of
-from tacit.folder_stats import disk_bytes, folder_stats
 from tests.listing import everything_below
-from tests.making import make_event
-from tests.replaying import now_ms, redis_of_its_own, replay, write_lines
+from tests.replaying import now_ms
 from tests.running import SECRET, tacit
-
-MINUTE_MS = 60_000
-START_MS = now_ms() - 60 * MINUTE_MS
-LIKED = {"served": {"length": "concise"}, "feedback": {"kind": "thumbs_up"}, "topic": "code"}
-STORIES: Mapping[str, list[dict[str, Any]]] = {
-    "u:ada": [
-        {"type": "consent", "granted": True},
-        *({"turn_id": f"t-{turn}", **LIKED} for turn in range(5)),
-        {"type": "pin", "facet": "tone", "value": "formal"},
-        {"type": "pin", "facet": "format", "value": "table"},
-        {"type": "pin", "facet": "format", "value": None},
-    ],
-    "u:opted-out": [{"type": "consent", "granted": True}, LIKED, {"type": "consent", "granted": False}],
-    "u:forgotten": [{"type": "consent", "granted": True}, LIKED, {"type": "forget"}],
-    "u:pins-only": [{"type": "pin", "facet": "tone", "value": "formal"}],
-}
-
-
-def events() -> Iterator[dict[str, Any]]:
-    """Yield the stories, each event a minute after the one before it."""
-    for person, story in STORIES.items():
-        for place, event in enumerate(story):
-            yield make_event(event_id=f"{person}-{place}", user_id=person, at=START_MS + place * MINUTE_MS, **event)
+from tests.stories import MINUTE_MS, START_MS, STORIES, printed, refusal, tell
 
 
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which `state` is what the stories leave."""
     folder = tmp_path_factory.mktemp("stories")
-    with redis_of_its_own() as (url, _):
-        replay(url, write_lines(folder / "events.jsonl", events()), "--state", "state", "--namespace", "n", cwd=folder)
+    tell(folder)
     return folder
 
 
@@ -60,30 +33,10 @@ def copy(cwd: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@cache
-def printed(cwd: Path, *words: str) -> str:
-    """Return what a command prints that is done well."""
-    done = tacit("state", *words, "--state", "state", cwd=cwd)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
 def show(person: str, cwd: Path) -> dict[str, Any]:
     """Return all that is shown of a person."""
     shown: dict[str, Any] = json.loads(printed(cwd, "show", person, "--json"))
     return shown
-
-
-def stats(cwd: Path) -> dict[str, Any]:
-    return folder_stats(cwd / "state", now_ms())
-
-
-def refusal(cwd: Path, *words: str, secret: str = SECRET) -> str:
-    """Return the one line in which a command was refused."""
-    done = tacit("state", *words, "--state", "state", cwd=cwd, TACIT_SECRET=secret)
-    assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.splitlines()
-    return line.removeprefix("tacit: ")
 
 
 # One person
@@ -203,73 +156,6 @@ def test_another_catalogue_is_refused(cwd: Path) -> None:
     assert said.endswith("give the catalogue of its workers by --catalogue")
 
 
-# The folder
-
-
-def test_stats_are_those_of_the_folder(cwd: Path) -> None:
-    """People, shards, checkpoints, bytes: as the file system has them."""
-    found = stats(cwd)
-    assert (found["users"], found["shards"], found["format"]) == (len(STORIES), 16, 2)
-    assert (found["region"], found["namespace"], found["source"]) == ("eu", "n", "files")
-    assert found["used_by_pid"] is None
-    assert found["checkpoint"] == 1
-    assert 0 <= found["age_s"] < 600
-    assert sum(one["users"] for one in found["by_shard"]) == len(STORIES)
-    assert found["bytes"] == disk_bytes([cwd / "state"]) > found["checkpoint_bytes"] > 0
-
-
-def test_files_with_several_names_are_counted_once(tmp_path: Path) -> None:
-    """Checkpoints share their tables."""
-    (tmp_path / "a").write_bytes(bytes(8192))
-    once = disk_bytes([tmp_path])
-    (tmp_path / "b").hardlink_to(tmp_path / "a")
-    assert disk_bytes([tmp_path, tmp_path]) == once >= 8192
-
-
-def test_file_that_goes_meanwhile_counts_for_nothing(tmp_path: Path) -> None:
-    """Workers do not wait for whoever counts."""
-    assert disk_bytes([tmp_path / "gone"]) == 0
-
-
-def test_stats_need_no_secret(cwd: Path) -> None:
-    """Whatever watches the folder need not know it; scripts get all of it, with a row per shard."""
-    done = tacit("state", "stats", "--json", cwd=cwd, TACIT_SECRET="", TACIT_STATE="state")
-    assert (done.returncode, done.stderr) == (0, "")
-    found, expected = json.loads(done.stdout), stats(cwd)
-    assert found.keys() == expected.keys()
-    assert found["users"] == expected["users"]
-
-
-def test_stats_are_shown_at_a_glance(cwd: Path) -> None:
-    """Shards one by one only if asked for."""
-    said = printed(cwd, "stats", "--by-shard")
-    assert re.search(r"^people +4 *$", said, re.MULTILINE)
-    assert re.search(r"^newest checkpoint +1, .* old \(\d{4}-.*Z\) *$", said, re.MULTILINE)
-    rows = said.partition("shard  people")[2].splitlines()[1:]
-    assert len(rows) == len(stats(cwd)["by_shard"])
-    assert "shard  people" not in printed(cwd, "stats")
-
-
-def test_folder_in_use_says_by_whom(copy: Path) -> None:
-    """As the kernel has it: a lock taken to find out could turn away a run that starts."""
-    before = stats(copy)
-    identity = Identity(16, "eu", "n", "files", "")
-    (copy / "state" / "tacit.json").write_text(json.dumps(_as_dict(identity)))
-    with locked(copy / "state", identity, Catalogue.load()):
-        during = stats(copy)
-    assert (before["used_by_pid"], stats(copy)["used_by_pid"]) == (None, None)
-    assert during["used_by_pid"] is not None
-
-
-def test_new_folder_has_nobody_yet(tmp_path: Path) -> None:
-    """A run that has not come to its first epoch's end."""
-    with locked(tmp_path / "state", Identity(16, "eu", "n", "files", ""), Catalogue.load()):
-        pass
-    found = stats(tmp_path)
-    assert (found["users"], found["checkpoint"], found["age_s"], found["by_shard"]) == (0, None, None, [])
-    assert "none yet" in printed(tmp_path, "stats")
-
-
 def test_reading_writes_nothing(copy: Path) -> None:
     """Nothing is made, changed or left behind."""
     before = everything_below(copy)
@@ -326,7 +212,3 @@ def test_folder_must_be_named() -> None:
     done = tacit("state", "show", "u:ada")
     assert (done.returncode, done.stderr) == (2, "tacit: state: name the state folder by --state DIR\n")
     assert tacit("state", "stats").returncode == 2
-
-
-def _as_dict(identity: Identity) -> dict[str, Any]:
-    return {name: getattr(identity, name) for name in identity.__struct_fields__}

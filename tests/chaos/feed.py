@@ -1,0 +1,89 @@
+"""The producer: keeps the topic growing at a steady rate, and enters each record in the ledger first."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from threading import Event, Lock, Thread
+from types import TracebackType
+from typing import Any, Self
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition  # type: ignore[import-untyped]
+
+from tests.chaos.ledger import Ledger, Line
+from tests.chaos.stream import PARTITIONS
+from tests.kafka_topics import Kafka
+
+_EVERY_S = 0.05
+_ACKNOWLEDGED_S = 30
+
+
+class Feed:
+    """A thread that produces lines until they end or it is told to stop; the ledger's lock is held while it enters."""
+
+    def __init__(self, kafka: Kafka, topic: str, lines: Iterator[Line], ledger: Ledger, per_s: int) -> None:
+        self._kafka, self._topic = kafka, topic
+        self._lines, self._ledger = lines, ledger
+        self._chunk = max(1, round(per_s * _EVERY_S))
+        self._stop = Event()
+        self._sending = Lock()
+        self._error: Exception | None = None
+        self._thread = Thread(target=self._run, name="feed", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Send nothing for a while; what was sent is acknowledged."""
+        with self._sending:
+            yield
+
+    def finish(self) -> None:
+        """Stop, and raise what went wrong; what was sent is acknowledged."""
+        self._stop.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        # One request at a time and idempotent: the order in the topic is the order of the ledger.
+        options = {"acks": "all", "enable_idempotence": True, "max_in_flight_requests_per_connection": 1}
+        try:
+            with KafkaProducer(bootstrap_servers=self._kafka.servers, **options) as producer:
+                while not self._stop.wait(_EVERY_S):
+                    if not self._send_chunk(producer):
+                        return
+        except Exception as error:  # whatever it is, the one who waits must hear of it
+            self._error = error
+
+    def _send_chunk(self, producer: Any) -> bool:
+        with self._sending:
+            chunk = list(islice(self._lines, self._chunk))
+            with self._ledger.lock:
+                for line in chunk:
+                    self._ledger.take(line)
+            sent = [producer.send(self._topic, line.value, line.key, partition=line.partition) for line in chunk]
+            for future in sent:
+                future.get(_ACKNOWLEDGED_S)
+        return bool(chunk)
+
+
+def everything_in_topic(kafka: Kafka, topic: str) -> list[list[bytes]]:
+    """Return the values of all records, by partition and in their order."""
+    places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+    with KafkaConsumer(bootstrap_servers=kafka.servers) as consumer:
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        ends = consumer.end_offsets(places)
+        held: dict[Any, list[bytes]] = {place: [] for place in places}
+        while any(consumer.position(place) < ends[place] for place in places):
+            for place, records in consumer.poll(timeout_ms=500).items():
+                held[place] += [record.value for record in records]
+    return [held[place] for place in places]
