@@ -42,7 +42,7 @@ def _answers(catalogue: Catalogue) -> Iterator[Observation]:
     rng = random.Random(1)
     at_ms = END_MS - ANSWERS * 4 * 3_600_000
     for number in range(ANSWERS + 1):
-        at_ms += rng.randrange(60_000, 8 * 3_600_000 - 60_000)
+        at_ms += rng.randrange(60_000, 4 * 3_600_000)
         yield answer(bytes(16), at_ms, number, rng, catalogue, Kind.INTERACTION if number else Kind.GRANT)
 
 

@@ -38,7 +38,7 @@ from dataflows.worker import spare_the_collector
 from operators.adapt import Adapt
 from state import codec
 from state.catalogue import Catalogue
-from state.counters import EventCounters
+from state.counters import EventCounters, Outcome
 from state.observation import pack
 from state.pseudonyms import fingerprint
 from state.shards import shard_key, shard_of
@@ -174,17 +174,20 @@ def _fill(folder: Path, people: int) -> None:
 
 def _tacit(folder: Path, people: int, touched: int, epochs: int) -> Stream:
     """Run the stateful step over people of whom most are not in the cache."""
-    rules = Rules(Catalogue.load())
+    rules, counters = Rules(Catalogue.load()), EventCounters()
     with (
         locked(folder, IDENTITY, rules.catalogue) as held,
         Stores(held.shards, SHARDS, rules.catalogue, held.execution) as stores,
     ):
-        return _run(
+        stream = _run(
             _answers(people, touched, epochs, rules.catalogue),
-            lambda token: Adapt(stores, rules, EventCounters(), token, reclaims=True),
+            lambda token: Adapt(stores, rules, counters, token, reclaims=True),
             ADAPT_STEP,
             held.recovery,
         )
+    if counters.outcomes[Outcome.ACCEPTED] < touched * epochs:
+        raise SystemExit(f"not every answer was accepted: {counters.outcomes}, {counters.rejects}")
+    return stream
 
 
 def _answers(people: int, touched: int, epochs: int, catalogue: Catalogue) -> Iterator[list[Any]]:

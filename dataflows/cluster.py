@@ -12,13 +12,13 @@ from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from time import monotonic
-from types import FrameType
 from typing import Self
 
 from dataflows.folder import StateFolder
 from dataflows.job import Job
 from dataflows.logs import configure
 from dataflows.parent import die_with
+from dataflows.stopping import SIGNALS, Stop, stopped_by_signals
 from dataflows.worker import BrokenOffError, Place, run_worker
 from state.counters import Counters
 from state.errors import ConfigurationError, TacitError
@@ -28,8 +28,6 @@ _SPAWN = get_context("spawn")
 
 END_TOGETHER_S = 10.0
 """How long the processes of a run may end after the first of them."""
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +59,10 @@ class Member:
     failure: Failure | None = None
 
 
-def run_cluster(job: Job, folder: StateFolder | None, report: Callable[[Counters], None]) -> Counters:
+def run_cluster(job: Job, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop) -> Counters:
     """Run `settings.processes` processes until all have ended, and return the sum of what they counted.
 
-    SIGTERM and SIGINT are passed on to all of them. Once one has ended the others have `END_TOGETHER_S` to do so too,
+    Being asked to stop is passed on to all of them. Once one has ended the others have `END_TOGETHER_S` to do so too,
     and no time if it said what it failed of.
 
     Raises:
@@ -72,10 +70,17 @@ def run_cluster(job: Job, folder: StateFolder | None, report: Callable[[Counters
     """
     addresses = _free_addresses(job.settings.processes)
     members: list[Member] = []
-    with _passing_on_signals(members), ExitStack() as stack:
+
+    def pass_on() -> None:
+        for member in members:
+            member.process.terminate()
+
+    with stop.heard_by(pass_on), ExitStack() as stack:
         with _no_signals():
             places = (Place(number, addresses) for number in range(len(addresses)))
             members.extend(stack.enter_context(_member(job, place, folder)) for place in places)
+        if stop.asked.is_set():  # before there was anybody to pass it on to
+            pass_on()
         _follow(members, report)
     if error := _error(members):
         raise error
@@ -161,7 +166,9 @@ def _run_member(job: Job, place: Place, folder: StateFolder | None, pipe: Connec
     _close_stdout()
     configure(job.log_level)
     try:
-        run_worker(job, place, folder, pipe.send)
+        with stopped_by_signals() as stop:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # held back by the launcher until here
+            run_worker(job, place, folder, pipe.send, stop)
     except TacitError as error:
         pipe.send(Failure.of(error))
         sys.exit(1)
@@ -193,24 +200,8 @@ def _no_signals() -> Iterator[None]:
     theirs comes from us.
     """
     resource_tracker.ensure_running()  # when it starts it lets these signals through, so it has to run by now
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _passing_on_signals(members: Sequence[Member]) -> Iterator[None]:
-    """Pass SIGTERM and SIGINT on to the members there are."""
-
-    def pass_on(_number: int, _frame: FrameType | None) -> None:
-        for member in members:
-            member.process.terminate()
-
-    before = {number: signal.signal(number, pass_on) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -6,6 +6,7 @@ from time import perf_counter
 
 from dataflows.job import Job
 from dataflows.run import run
+from dataflows.stopping import stopped_by_signals
 from state.counters import Counters
 
 
@@ -47,5 +48,6 @@ def replay(job: Job, report: Callable[[Counters], None]) -> Replayed:
     """
     job.require_redis()
     started = perf_counter()
-    counters = run(job, report)
+    with stopped_by_signals() as stop:
+        counters = run(job, report, stop)
     return Replayed(counters, perf_counter() - started)

@@ -6,12 +6,15 @@ from contextlib import nullcontext
 from dataflows.cluster import run_cluster
 from dataflows.folder import locked
 from dataflows.job import Job
+from dataflows.stopping import Stop
 from dataflows.worker import Place, run_worker
 from state.counters import Counters
 
 
-def run(job: Job, report: Callable[[Counters], None]) -> Counters:
-    """Run a job once and return what it counted; `report` hears of it a few times a second, from another thread.
+def run(job: Job, report: Callable[[Counters], None], stop: Stop) -> Counters:
+    """Run a job once, or until asked to stop, and return what it counted.
+
+    `report` hears of it a few times a second, from another thread.
 
     Raises:
         TacitError: what stopped it.
@@ -20,5 +23,5 @@ def run(job: Job, report: Callable[[Counters], None]) -> Counters:
     catalogue = settings.rules().catalogue
     with locked(settings.state, job.identity, catalogue) if settings.state else nullcontext() as folder:
         if settings.processes > 1:
-            return run_cluster(job, folder, report)
-        return run_worker(job, Place(), folder, report)
+            return run_cluster(job, folder, report, stop)
+        return run_worker(job, Place(), folder, report, stop)

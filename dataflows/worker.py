@@ -1,14 +1,12 @@
 """One process of a run: its parts put together, the engine run, its end made orderly."""
 
 import gc
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic, process_time
-from types import FrameType
 
 import structlog
 from bytewax.dataflow import Dataflow
@@ -27,11 +25,13 @@ from dataflows.job import Job
 from dataflows.monitor import monitor
 from dataflows.parts import Parts
 from dataflows.settings import Settings
+from dataflows.stopping import Stop
 from operators.adapt import Adapt
 from operators.parse import Parser
 from state.catalogue import Catalogue
 from state.counters import Counters
 from state.errors import StateError, TacitError
+from state.rocks import storage_error
 from state.stores import Stores
 
 REPORT_EVERY_S = 0.25
@@ -39,6 +39,7 @@ REPORT_EVERY_S = 0.25
 _NO_FAILURE = (KeyboardInterrupt, SystemExit)
 _BAD_STORE = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError)
 _BAD_SQLITE = ("DatabaseCorrupt", "NotADatabase")
+_FULL_DISK = ("DiskFull", "SystemIoFailure")
 
 _log = structlog.get_logger(__name__)
 
@@ -56,8 +57,10 @@ class BrokenOffError(TacitError):
     """The engine broke off, and no part of this process is to blame."""
 
 
-def run_worker(job: Job, place: Place, folder: StateFolder | None, report: Callable[[Counters], None]) -> Counters:
-    """Run one process until its source ends or SIGTERM or SIGINT asks it to stop; return what it counted.
+def run_worker(
+    job: Job, place: Place, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop
+) -> Counters:
+    """Run one process until its source ends or it is asked to stop; return what it counted.
 
     `report` is called from another thread a few times a second, and once at the end.
 
@@ -66,12 +69,11 @@ def run_worker(job: Job, place: Place, folder: StateFolder | None, report: Calla
     """
     counters = Counters()
     counters.source.progressed_at = monotonic()
-    stop = threading.Event()
-    with _stopped_by_signals(stop), monitor(_address(job, place), counters), _reporting(counters, report):
+    with monitor(_address(job, place), counters), _reporting(counters, report):
         spare_the_collector()
         _log.info("worker.started", process=place.process, source=job.source_name, keeps_state=folder is not None)
-        _run_engine(job, place, folder, counters, stop)
-        counters.stopped = stop.is_set()
+        _run_engine(job, place, folder, counters, stop.asked)
+        counters.stopped = stop.asked.is_set()
     _log.info("worker.ended", process=place.process, records=counters.source.records, asked_to=counters.stopped)
     return counters
 
@@ -131,39 +133,26 @@ def _engines_own(broken: BaseException, folder: StateFolder | None) -> TacitErro
         return StateError(
             f"{folder.recovery} is damaged: {text}; restore the whole state folder from a backup, or give another"
         )
+    if folder and any(code in text for code in _FULL_DISK):
+        return storage_error(f"{folder.recovery}", text)
     return BrokenOffError(f"the engine broke off: {text}")
 
 
 def spare_the_collector() -> None:
-    """Let Python look for reference cycles rarely: state has none, and each full look would stop the stream.
+    """Let Python look for reference cycles rarely: the stream makes none, and each look at live people would stop it.
 
-    What was imported is set aside (`gc.freeze`), and a look comes after 50,000 new containers instead of 700.
+    What was imported is set aside (`gc.freeze`). A look comes when there are 500,000 containers more than at the last
+    one, where Python has 700: a full cache grows no more, so that would be something that leaks.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(500_000, 20, 100)
 
 
 def _address(job: Job, place: Place) -> str:
     """Return this process's metrics address: the first one's port, plus the process's number."""
     host, _, port = job.metrics.rpartition(":")
     return f"{host}:{int(port) + place.process}" if host else job.metrics
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Let SIGTERM and SIGINT end the source instead of the process, which Bytewax would not snapshot."""
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # which a launcher holds back until here
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from state.windows import DAY_MS
 
 RECLAIM_GRACE_MS = 30 * DAY_MS
 """People are freed this much after the time at which they would start anew: streams of people may be that far apart."""
-RECLAIMED_PER_EPOCH = 500
-"""People per shard whom an epoch looks at: of a million every one in some 20 minutes, at epochs of 10 s."""
+RECLAIMED_PER_EPOCH = 125
+"""People per shard whom an epoch looks at: of a million every one in some 80 minutes, at epochs of 10 s."""
 
 
 class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):

@@ -9,7 +9,7 @@ SHARD/work-1f3a09bc/         RocksDB at work; worth nothing once its execution h
 import fcntl
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 from zlib import crc32
 
@@ -82,12 +82,11 @@ class ShardFolder:
             shutil.rmtree(entry)
         work.mkdir()
 
-    def keep(self, names: Collection[str]) -> None:
-        """Delete all checkpoints but these; one that is half deleted has no seal."""
-        for name in self.names():
-            if name not in names:
-                (self.path / name / SEAL).unlink(missing_ok=True)
-                shutil.rmtree(self.path / name)
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete checkpoints; one that is half deleted has no seal."""
+        for name in names:
+            (self.path / name / SEAL).unlink(missing_ok=True)
+            shutil.rmtree(self.path / name)
 
     # Sealing
 

@@ -10,6 +10,7 @@ change, and the engine keeps a token of a few bytes. The order of things matters
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from shutil import rmtree
 
@@ -20,7 +21,7 @@ from state.errors import StateError, TacitError
 from state.rocks import Rocks, error_of, storage_error
 from state.seals import TABLE, FileSeal, Seal, Token, seal_file
 
-FLUSH_BYTES = 3 * 1024 * 1024
+FLUSH_BYTES = 3 * 512 * 1024
 """After so much RocksDB is told to write a table behind our back, so that little is left for the checkpoint."""
 
 
@@ -30,8 +31,13 @@ class ShardDisk:
     Errors: StateError for what is damaged, foreign or in use; StorageError for a disk that fails or is full.
     """
 
-    def __init__(self, rocks: Rocks, folder: ShardFolder, shards: int, execution: str, token: Token | None) -> None:
-        """Open the shard as that checkpoint has it; without a token it is new, with nobody in it."""
+    def __init__(
+        self, rocks: Rocks, folder: ShardFolder, shards: int, execution: str, token: Token | None, sweeper: Executor
+    ) -> None:
+        """Open the shard as that checkpoint has it; without a token it is new, with nobody in it.
+
+        The sweeper deletes old checkpoints, for which the stream need not wait.
+        """
         self._folder = folder
         self._shards = shards
         self._execution = execution
@@ -44,6 +50,9 @@ class ShardDisk:
         self._is_changed = token is None
         self._tables: dict[str, FileSeal] = {}
         self._unflushed_bytes = 0
+        self._sweeper = sweeper
+        self._swept: Future[None] = sweeper.submit(lambda: None)
+        """The last deletion, which may have failed."""
         self.users = 0
         """How many people there were when it was opened."""
         with self._said(), ExitStack() as opened:
@@ -183,7 +192,9 @@ class ShardDisk:
         kept = {token.name for token in (self._latest, self._committed) if token}
         with self._said():
             self._folder.commit()
-            self._folder.keep(kept)
+            self._swept.result()
+            surplus = [name for name in self._folder.names() if name not in kept]
+            self._swept = self._sweeper.submit(self._folder.delete, surplus)
         self._committed = self._latest
         return True
 

@@ -1,6 +1,8 @@
 """A shard's people: those touched last unpacked in a bounded cache, everybody as packed bytes on disk."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from state import codec
 from state.catalogue import Catalogue
@@ -14,16 +16,12 @@ _SCANNED_AT_ONCE = 1000
 
 
 class ShardStore:
-    """The people of one shard, by digest.
-
-    Live people are in two generations: whoever is touched moves to the young one, and when that is full the old one is
-    let go and the young one grows old. So who is touched often stays live, at the cost of a dict operation.
-    """
+    """The people of one shard, by digest; of more than fit into the cache those touched longest ago are let go."""
 
     def __init__(
         self, disk: ShardDisk, catalogue: Catalogue, live_users: int, at_epochs_end: Callable[[], None] | None = None
     ) -> None:
-        """Hold up to `live_users` people per generation.
+        """Keep up to `live_users` people unpacked.
 
         `at_epochs_end` is called before each snapshot; without it nothing is to be kept, and snapshots are empty.
         """
@@ -32,8 +30,8 @@ class ShardStore:
         self._live_users = live_users
         self._at_epochs_end = at_epochs_end
         self._users = disk.users
-        self._young: dict[bytes, UserState] = {}
-        self._old: dict[bytes, UserState] = {}
+        self._live: OrderedDict[bytes, UserState] = OrderedDict()
+        """Those touched longest ago first; one by one, as letting go of many at once would hold up the stream."""
         self._changed: dict[bytes, UserState] = {}
         """Who is not written yet, those unchanged for longest first."""
         self._strangers: set[bytes] = set()
@@ -50,17 +48,16 @@ class ShardStore:
 
     def get(self, user: bytes) -> UserState | None:
         """Return a person's state to be read or changed, or None for someone not known. Changes need `put`."""
-        state = self._young.get(user)
+        state = self._live.get(user)
         if state is not None:
+            self._live.move_to_end(user)
             return state
-        state = self._old.pop(user, None)
-        if state is None:
-            packed = self._disk.get(user)
-            if packed is None:
-                self._strangers.add(user)
-                return None
-            state = codec.unpack(packed, self._catalogue)
-        self._make_young(user, state)
+        packed = self._disk.get(user)
+        if packed is None:
+            self._strangers.add(user)
+            return None
+        state = codec.unpack(packed, self._catalogue)
+        self._enliven(user, state)
         return state
 
     def put(self, user: bytes, state: UserState) -> None:
@@ -70,8 +67,8 @@ class ShardStore:
             self._users += 1
         self._changed.pop(user, None)  # to stand last
         self._changed[user] = state
-        if user not in self._young:
-            self._make_young(user, state)
+        if user not in self._live:
+            self._enliven(user, state)
 
     def end_batch(self) -> None:
         """Write some of what has changed, if that is much by now."""
@@ -79,11 +76,12 @@ class ShardStore:
         if len(self._changed) > MOST_CHANGED and self._at_epochs_end:
             self._write(list(self._changed)[: -MOST_CHANGED // 2])
 
-    def _make_young(self, user: bytes, state: UserState) -> None:
-        if len(self._young) >= self._live_users:
-            self._write([one for one in self._old if one in self._changed])
-            self._old, self._young = self._young, {}
-        self._young[user] = state
+    def _enliven(self, user: bytes, state: UserState) -> None:
+        self._live[user] = state
+        if len(self._live) > self._live_users:
+            gone, _ = self._live.popitem(last=False)
+            if gone in self._changed:
+                self._write(list({gone: None} | dict.fromkeys(islice(self._changed, MOST_CHANGED // 2))))
 
     def _write(self, users: Sequence[bytes]) -> None:
         self._disk.write([(user, codec.pack(self._changed.pop(user))) for user in users])
@@ -129,7 +127,7 @@ class ShardStore:
         self._scanned = found[-1][0] if len(found) == most else b""
         gone, bare = [], []
         for user, packed in found:
-            if codec.newest_ms(packed) >= before_ms or user in self._young or user in self._old:
+            if codec.newest_ms(packed) >= before_ms or user in self._live:
                 continue
             state = codec.unpack(packed, self._catalogue)
             if not state.retire():

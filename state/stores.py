@@ -41,8 +41,9 @@ class Stores:
         self._shards = shards
         self._catalogue = catalogue
         self._execution = execution
-        self._live_users = max(1, cached_users // shards // 2)
+        self._live_users = max(1, cached_users // shards)
         self._rocks = Rocks(shards)
+        self._sweeper = ThreadPoolExecutor(1, thread_name_prefix="sweeper")
         self._open: list[ShardStore] = []
 
     def create(self, user: bytes) -> ShardStore:
@@ -67,7 +68,9 @@ class Stores:
         return self._store(token.shard, token)
 
     def _store(self, shard: int, token: Token | None) -> ShardStore:
-        disk = ShardDisk(self._rocks, ShardFolder(self._folder, shard), self._shards, self._execution, token)
+        disk = ShardDisk(
+            self._rocks, ShardFolder(self._folder, shard), self._shards, self._execution, token, self._sweeper
+        )
         at_epochs_end = None if self._temporary else self._checkpoint
         store = ShardStore(disk, self._catalogue, self._live_users, at_epochs_end)
         self._open.append(store)
@@ -101,4 +104,5 @@ class Stores:
                 closing.callback(self._temporary.cleanup)
             for store in self._open:
                 closing.callback(store.close)
+            closing.callback(self._sweeper.shutdown)
             self._open.clear()

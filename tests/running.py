@@ -58,6 +58,17 @@ class Running:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(_STOP_S)
 
+    @property
+    def group(self) -> list[int]:
+        """The pids of all its living processes, in the order they were started."""
+        pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+        return sorted(pid for pid in pids if _stat(pid)[2:3] == [str(self.process.pid)] and _stat(pid)[0] != "Z")
+
+    @property
+    def workers(self) -> list[int]:
+        """The pids of its workers, if it has several, in the order they were started."""
+        return [pid for pid in self.group if b"spawn_main" in _command_of(pid)]
+
     def kill(self) -> None:
         """Kill it and all of its processes with -9."""
         with suppress(ProcessLookupError):
@@ -117,3 +128,18 @@ def everything_in(client: redis.Redis) -> dict[str, Any]:
             client.hgetall(key) if kind == "hash" else client.smembers(key) if kind == "set" else client.get(key)
         )
     return held
+
+
+def _stat(pid: int) -> list[str]:
+    """Return state, parent, group and what follows of /proc/PID/stat (proc(5)); nothing for a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""

@@ -183,7 +183,7 @@ def test_half_made_checkpoint_counts_and_is_cleared_away(tmp_path: Path) -> None
     for name in ("c0000000007-1f3a09bc", "c0000000008-1f3a09bc", "c0000000009-1f3a09bc.tmp"):
         (folder.path / name).mkdir(parents=True)
     assert folder.highest_number() == 9
-    folder.keep(["c0000000008-1f3a09bc"])
+    folder.delete(["c0000000007-1f3a09bc", "c0000000009-1f3a09bc.tmp"])
     assert folder.names() == ["c0000000008-1f3a09bc"]
 
 

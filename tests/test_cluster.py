@@ -77,7 +77,7 @@ def test_error_of_a_process_is_said_as_one_of_its_own(tmp_path: Path) -> None:
 def test_killed_process_is_named(history: Path, tmp_path: Path) -> None:
     """Without a state folder the run ends, and says which process was killed, not what followed from it."""
     with _run(history, tmp_path) as run:
-        os.kill(_members(run)[1], signal.SIGKILL)
+        os.kill(run.workers[1], signal.SIGKILL)
         assert run.process.wait(20) == 1
         assert run.output == "tacit: the process tacit-1 was ended by SIGKILL\n"
     _assert_all_gone(run)
@@ -116,35 +116,9 @@ def _run(history: Path, folder: Path, wait_for: int = 2) -> Iterator[Running]:
             if wait_for == 2:
                 run.wait_for(lambda: client.dbsize() > 20, "the first signals")
             else:
-                run.wait_for(lambda: len(_members(run)) >= wait_for, "the processes to be there")
+                run.wait_for(lambda: len(run.workers) >= wait_for, "the processes to be there")
             yield run
 
 
-def _members(run: Running) -> list[int]:
-    """Return the pids of a run's workers, in the order they were started."""
-    return [pid for pid in _group(run) if b"spawn_main" in _command(pid)]
-
-
 def _assert_all_gone(run: Running) -> None:
-    eventually(lambda: not _group(run), within_s=10, what=f"the end of {_group(run)}")
-
-
-def _group(run: Running) -> list[int]:
-    """Return the pids of all living processes of the run's group, in the order they were started."""
-    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
-    return sorted(pid for pid in pids if _stat(pid)[2:3] == [str(run.process.pid)] and _stat(pid)[0] != "Z")
-
-
-def _stat(pid: int) -> list[str]:
-    """Return state, parent, group and what follows of /proc/PID/stat (proc(5)); nothing for a process that is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
+    eventually(lambda: not run.group, within_s=10, what=f"the end of {run.group}")

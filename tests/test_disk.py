@@ -1,8 +1,10 @@
 """state/disk: the protocol between a shard's checkpoints and the engine's commits, with an end at every place."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import pytest
 
@@ -13,13 +15,29 @@ from state.rocks import Rocks
 from state.seals import Token
 from tests.storing import checkpoints
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 ROCKS = Rocks(1)
+
+
+class AtOnce(Executor):
+    """Does what it is given before it returns."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Call the function."""
+        done: Future[T] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+AT_ONCE = AtOnce()
 
 
 @contextmanager
 def opened(folder: Path, execution: str, token: bytes | None = None) -> Iterator[ShardDisk]:
     """Open the folder's one shard for a while; what was in no checkpoint then is lost, as by a crash."""
-    disk = ShardDisk(ROCKS, ShardFolder(folder, 0), 1, execution, Token.unpack(token) if token else None)
+    disk = ShardDisk(ROCKS, ShardFolder(folder, 0), 1, execution, Token.unpack(token) if token else None, AT_ONCE)
     try:
         yield disk
     finally:

@@ -67,6 +67,15 @@ def test_wrong_setting_is_not_tried_again(nowhere: str, url: str, tmp_path: Path
     assert _failures(done.stderr) == 0
 
 
+def test_run_that_is_asked_to_stop_is_not_tried_again(nowhere: str, url: str, tmp_path: Path) -> None:
+    """Also while it waits to try again, which would take long; the last word is what it failed of."""
+    words = ["run", nowhere, "--redis", url, "--state", str(tmp_path / "state"), "--metrics", "off"]
+    with running(words, tmp_path / "log", {**IMPATIENT, "dataflows.live._PAUSE_S": 3600}) as run:
+        run.wait_for(lambda: _failures(run.output), "the first failure")
+        assert run.stop() == 1
+        assert run.output.splitlines()[-1].startswith(f"tacit: {nowhere}: no answer within")
+
+
 def test_folder_of_another_topic_is_not_tried_again(nowhere: str, url: str, tmp_path: Path) -> None:
     """It will be another topic's tomorrow, too."""
     with locked(tmp_path / "state", Identity(16, "eu", "live", "topic events-old", "5ec2e7"), CATALOGUE):

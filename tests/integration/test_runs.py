@@ -1,6 +1,8 @@
 """Live runs as an operator has them: stopped, killed, spread over processes; the signals must not tell."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +125,16 @@ def test_state_moves_from_one_process_to_two_and_back(
         _wait_until_equal(client, uninterrupted, run)
         assert run.stop() == 0, run.output
     assert sum(_records_read(run)) == topic.records
+
+
+def test_stop_is_not_lost_when_a_worker_has_just_died(topic: Topic, server: EmbeddedRedis, tmp_path: Path) -> None:
+    """While the others end a live run is about to start all again; asked to stop, it does not."""
+    with running(_words(topic, server, tmp_path, "--processes", "3"), tmp_path / "log") as run:
+        _wait_for_start(run, "3")
+        os.kill(run.workers[0], signal.SIGKILL)
+        assert run.stop() == 1
+        assert run.output.count("worker.started") == 3
+        assert "was ended by SIGKILL" in run.output.splitlines()[-1]
 
 
 def test_second_run_on_a_folder_is_refused(topic: Topic, server: EmbeddedRedis, tmp_path: Path) -> None:
