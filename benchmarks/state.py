@@ -27,11 +27,11 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.operators import StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
-from bytewax.testing import TestingSink
 
 from benchmarks.apart import apart
 from benchmarks.machine import machine, peak_mb, resident_mb
 from benchmarks.people import END_MS, answer, digests, fill, full_person
+from benchmarks.stock import Nowhere
 from dataflows.adaptation import ADAPT_STEP, FLOW_ID
 from dataflows.folder import Identity, locked
 from dataflows.worker import spare_the_collector
@@ -163,7 +163,7 @@ def _run(epochs: Iterator[list[Any]], build: Callable[[Any], Any], step: str, re
     spare_the_collector()
     flow = Dataflow(FLOW_ID)
     items = op.input("stream", flow, _PacedSource(epochs, stream))
-    op.output("nowhere", op.stateful_batch(step, items, build), TestingSink([]))
+    op.output("nowhere", op.stateful_batch(step, items, build), Nowhere())
     cli_main(flow, epoch_interval=timedelta(seconds=EPOCH_S), recovery_config=RecoveryConfig(recovery))
     return stream._replace(peak_mb=peak_mb())
 

@@ -46,7 +46,7 @@ def build_stock(source: Source[Record], parser: Parser, catalogue: Catalogue, wr
     op.output("signals", said, writes)
     turns = op.filter("turns", keyed, lambda pair: pair[1].kind == Kind.INTERACTION)
     for name, length, offset in _WINDOWS:
-        op.output(f"counts_{name}", _counts(name, turns, length, offset), _Nowhere())
+        op.output(f"counts_{name}", _counts(name, turns, length, offset), Nowhere())
     return flow
 
 
@@ -68,7 +68,7 @@ def _counts(
     ).down
 
 
-class _Nowhere(DynamicSink[object]):
+class Nowhere(DynamicSink[object]):
     """Takes the counts and leaves them: the profile would be built from them, which is not charged here."""
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_NowherePartition":

@@ -20,7 +20,7 @@ from tests.making import CATALOGUE, RULES, START_MS, interactions, make_observat
 from tests.storing import USERS, checkpoints, contents, open_stores, people
 
 FREED_AFTER_MS = RULES.idle_ms + RECLAIM_GRACE_MS
-EPOCHS_UNTIL_FREED = 30
+EPOCHS_UNTIL_FREED = 90
 """A round of looking at everybody, and RocksDB's next merging of tables."""
 
 

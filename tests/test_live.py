@@ -1,7 +1,6 @@
 """Live runs that fail: what may pass is tried again, what will not ends them at once."""
 
 import json
-import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,15 +90,6 @@ def test_run_without_redis_does_not_begin(nowhere: str, tmp_path: Path) -> None:
     done = tacit("run", nowhere, "--redis", f"unix://{tmp_path}/nobody.sock", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("tacit: Redis cannot be used: CONNECTION")
-
-
-def test_stop_between_two_tries_ends_the_run(nowhere: str, url: str, tmp_path: Path) -> None:
-    """Nobody waits for a run that waits."""
-    words = ["run", nowhere, "--redis", url, "--state", "state", "--metrics", "off"]
-    with running(words, tmp_path / "log", {**IMPATIENT, "dataflows.live._PAUSE_S": 60}) as run:
-        run.wait_for(lambda: _failures(run.output), "the first failure")
-        assert run.stop() == 128 + signal.SIGTERM
-    assert "Traceback" not in run.output
 
 
 @pytest.mark.parametrize("words", [["events.jsonl"], ["kafka://a:1/x", "kafka://a:1/y"], ["kafka://a:1/x", "y.jsonl"]])
