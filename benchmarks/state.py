@@ -46,6 +46,7 @@ from state.store import ShardStore
 from state.stores import Stores
 from state.user import Rules, UserState
 from tacit.embedded import EmbeddedRedis
+from tacit.folder_stats import disk_bytes
 from tests.making import make_event
 from tests.running import SECRET, environment
 
@@ -72,7 +73,7 @@ def _measure(folder: Path, people: int, touched: int, epochs: int) -> None:
     print(f"{people:,} people, {touched:,} touched per epoch of {EPOCH_S:g} s, {epochs} epochs")
     apart(_fill, folder / "state", people)
     _print("Tacit", apart(_tacit, folder / "state", people, touched, epochs), touched)
-    print(f"  two checkpoints on disk: {_disk_mb(folder / 'state'):,.0f} MB")
+    print(f"  two checkpoints on disk: {disk_bytes([folder / 'state']) / 1e6:,.0f} MB")
     print(f"  from the start of `tacit replay` to its first signal in Redis: {_resume_s(folder):.2f} s")
     costs = apart(_costs, folder / "costs", people, touched)
     print(f"  saved: {costs.keep_us:.1f} µs of CPU per touched person, all threads")
@@ -309,13 +310,6 @@ def _keep_us(shards: dict[int, ShardStore], users: list[bytes], touched: int, rn
             store.snapshot()
             store.begin_batch()
     return (time.process_time() - began_s - reading_s) / touched / epochs * 1e6
-
-
-def _disk_mb(folder: Path) -> float:
-    """Return what the files take, each counted once however many links it has."""
-    statuses = (path.stat() for path in folder.rglob("*"))
-    files = {status.st_ino: status.st_blocks for status in statuses}
-    return sum(files.values()) * 512 / 1e6
 
 
 def _resume_s(folder: Path) -> float:

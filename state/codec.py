@@ -8,11 +8,11 @@ Numbers are little-endian. Lengths follow from the header, so bytes of any other
 numbers only ever grows (state.vocabulary): what was packed when it was shorter is unpacked with room for the rest.
 """
 
+import struct
 from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from struct import Struct
-from struct import error as StructError  # noqa: N812  # named as what it is here
 from typing import Any
 
 from state.catalogue import Catalogue
@@ -71,7 +71,7 @@ def newest_ms(data: bytes) -> int:
     _check_version(data)
     try:
         (found,) = _NEWEST.unpack_from(data, 1)
-    except StructError as error:
+    except struct.error as error:
         raise _damaged(error) from error
     return int(found)
 
@@ -85,7 +85,7 @@ def unpack(data: bytes, catalogue: Catalogue) -> UserState:
     _check_version(data)
     try:
         return _unpack(data, catalogue)
-    except (ValueError, StructError) as error:
+    except (ValueError, struct.error) as error:
         raise _damaged(error) from error
 
 
