@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from threading import Event, Lock, Thread
-from types import TracebackType
-from typing import Any, Self
+from threading import Lock
+from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition  # type: ignore[import-untyped]
 
+from tests.chaos.background import Background
 from tests.chaos.ledger import Ledger, Line
 from tests.chaos.stream import PARTITIONS
 from tests.kafka_topics import Kafka
@@ -17,27 +17,15 @@ _EVERY_S = 0.05
 _ACKNOWLEDGED_S = 30
 
 
-class Feed:
+class Feed(Background):
     """A thread that produces lines until they end or it is told to stop; the ledger's lock is held while it enters."""
 
     def __init__(self, kafka: Kafka, topic: str, lines: Iterator[Line], ledger: Ledger, per_s: int) -> None:
+        super().__init__("feed")
         self._kafka, self._topic = kafka, topic
         self._lines, self._ledger = lines, ledger
         self._chunk = max(1, round(per_s * _EVERY_S))
-        self._stop = Event()
         self._sending = Lock()
-        self._error: Exception | None = None
-        self._thread = Thread(target=self._run, name="feed", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -45,23 +33,13 @@ class Feed:
         with self._sending:
             yield
 
-    def finish(self) -> None:
-        """Stop, and raise what went wrong; what was sent is acknowledged."""
-        self._stop.set()
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-
     def _run(self) -> None:
         # One request at a time and idempotent: the order in the topic is the order of the ledger.
         options = {"acks": "all", "enable_idempotence": True, "max_in_flight_requests_per_connection": 1}
-        try:
-            with KafkaProducer(bootstrap_servers=self._kafka.servers, **options) as producer:
-                while not self._stop.wait(_EVERY_S):
-                    if not self._send_chunk(producer):
-                        return
-        except Exception as error:  # whatever it is, the one who waits must hear of it
-            self._error = error
+        with KafkaProducer(bootstrap_servers=self._kafka.servers, **options) as producer:
+            while not self._stop.wait(_EVERY_S):
+                if not self._send_chunk(producer):
+                    return
 
     def _send_chunk(self, producer: Any) -> bool:
         with self._sending:

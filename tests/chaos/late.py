@@ -4,11 +4,10 @@ import ast
 import re
 from collections import deque
 from random import Random
-from threading import Event, Thread
-from types import TracebackType
-from typing import Self
 
 import redis
+
+from tests.chaos.background import Background
 
 MOST_KEPT = 20_000
 _TIMEOUT_S = 0.5
@@ -18,30 +17,19 @@ _BY_A_CLIENT = re.compile(r'^[\d.]+ \[\d+ (?!lua\])[^]]*\] "EVAL(?:SHA)?" ')
 Write = tuple[bytes, ...]
 
 
-class LateWrites:
+class LateWrites(Background):
     """A thread that hears what Redis is told (MONITOR), as long as it is there to be heard."""
 
     def __init__(self, url: str, random: Random) -> None:
+        super().__init__("late-writes")
         self.sent = 0
         self._client = redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S)
         self._random = random
         self._heard: deque[Write] = deque(maxlen=MOST_KEPT)
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="late-writes", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._client.close()
 
     def send(self, most: int) -> None:
-        """Send some of what was heard again, in any order."""
+        """Send some of what was heard again, in any order; raise what hearing has ended by."""
+        self.raise_error()
         writes = self._random.sample(list(self._heard), min(most, len(self._heard)))
         with self._client.pipeline(transaction=False) as pipeline:
             for write in writes:
@@ -50,11 +38,12 @@ class LateWrites:
         self.sent += len(writes)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._listen()
-            except (redis.ConnectionError, redis.TimeoutError):
-                self._stop.wait(_TIMEOUT_S)
+        with self._client:
+            while not self._stop.is_set():
+                try:
+                    self._listen()
+                except (redis.ConnectionError, redis.TimeoutError):
+                    self._stop.wait(_TIMEOUT_S)
 
     def _listen(self) -> None:
         connection = self._client.connection_pool.get_connection()

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from random import Random
-from threading import Event, Thread
-from types import TracebackType
-from typing import Self
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.chaos.account import Account
+from tests.chaos.background import Background
 from tests.chaos.findings import Finding, Kind
 from tests.chaos.ledger import Ledger
 from tests.chaos.said import Field, Shown, places_of, shown_of
@@ -19,10 +17,11 @@ _LONGEST_PAUSE_S = 0.8
 _TIMEOUT_S = 1.0
 
 
-class Watcher:
+class Watcher(Background):
     """A thread that looks at random moments; what it finds wrong is in `findings`."""
 
     def __init__(self, url: str, ledger: Ledger, seed: int) -> None:
+        super().__init__("watcher")
         self.findings: list[Finding] = []
         self.looks = 0
         self.versions = 0
@@ -38,20 +37,6 @@ class Watcher:
         """By person and field the first moment that can have said what was seen last."""
         self._emptied = 0
         """How often Redis was."""
-        self._stop = Event()
-        self._error: Exception | None = None
-        self._thread = Thread(target=self._run, name="watcher", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._client.close()
 
     def begin_anew(self) -> None:
         """Hear that Redis is empty: what was seen before no longer counts, and a rebuild is to come."""
@@ -62,16 +47,13 @@ class Watcher:
 
     def check(self) -> bool:
         """Say whether all is well so far; raise what went wrong with watching itself."""
-        if self._error is not None:
-            raise self._error
+        self.raise_error()
         return not self.findings
 
     def _run(self) -> None:
-        try:
+        with self._client:
             while not self._stop.wait(self._random.random() * _LONGEST_PAUSE_S):
                 self.look()
-        except Exception as error:  # the one who waits must hear of it
-            self._error = error
 
     def look(self) -> None:
         """Look once."""

@@ -1,0 +1,46 @@
+"""What goes on beside the faults: threads that end when told to, and whose errors are heard of."""
+
+from abc import ABC, abstractmethod
+from threading import Event, Thread
+from types import TracebackType
+from typing import Self
+
+
+class Background(ABC):
+    """A thread for as long as the context lasts."""
+
+    def __init__(self, name: str) -> None:
+        self._stop = Event()
+        self._error: Exception | None = None
+        self._thread = Thread(target=self._run_and_keep_error, name=name, daemon=True)
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Do the work until `_stop` is set."""
+
+    def raise_error(self) -> None:
+        """Raise what the thread has ended by, if it did."""
+        if self._error is not None:
+            raise self._error
+
+    def finish(self) -> None:
+        """Stop, and raise what went wrong."""
+        self._stop.set()
+        self._thread.join()
+        self.raise_error()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run_and_keep_error(self) -> None:
+        try:
+            self._run()
+        except Exception as error:  # whatever it is, the one who waits must hear of it
+            self._error = error
