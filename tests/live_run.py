@@ -1,11 +1,12 @@
 """A live run over a history that comes in two halves, so that a test can meet it in midstream."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tests.kafka_topics import Kafka
 from tests.redis_faults import FragileRedis
 from tests.redis_server import two_free_ports
+from tests.replaying import left_by, write_history
 from tests.running import Running, everything_in
 from tests.scraping import health, scrape
 
@@ -17,6 +18,14 @@ class History(NamedTuple):
 
     halves: tuple[list[bytes], list[bytes]]
     left: dict[str, Any]
+
+    @classmethod
+    def made(cls, folder: Path, turns: int) -> Self:
+        """Make up a history in a folder."""
+        write_history(folder / "events.jsonl", users=100, turns=turns)
+        lines = (folder / "events.jsonl").read_bytes().splitlines()
+        left = left_by(folder / "events.jsonl", "--namespace", NAMESPACE, cwd=folder)[1]
+        return cls((lines[: len(lines) // 2], lines[len(lines) // 2 :]), left)
 
     @property
     def records(self) -> int:

@@ -13,7 +13,6 @@ from tests.kafka_broker import KAFKA_TEST, Broker
 from tests.kafka_topics import Kafka
 from tests.live_run import NAMESPACE, History, Live
 from tests.redis_faults import FragileRedis, fragile_redis
-from tests.replaying import left_by, write_history
 from tests.running import Limits, Running, everything_in, running
 from tests.scraping import health, scrape
 
@@ -29,11 +28,7 @@ LIMITS: Limits = {
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    folder = tmp_path_factory.mktemp("history")
-    write_history(folder / "events.jsonl", users=100, turns=3_000)
-    lines = (folder / "events.jsonl").read_bytes().splitlines()
-    left = left_by(folder / "events.jsonl", "--namespace", NAMESPACE, cwd=folder)[1]
-    return History((lines[: len(lines) // 2], lines[len(lines) // 2 :]), left)
+    return History.made(tmp_path_factory.mktemp("history"), turns=3_000)
 
 
 @pytest.fixture

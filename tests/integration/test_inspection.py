@@ -16,7 +16,7 @@ from tests.kafka_topics import Kafka
 from tests.live_run import NAMESPACE, History, Live
 from tests.rebuilding import as_json, decided, held, rebuild_into
 from tests.redis_faults import FragileRedis, fragile_redis
-from tests.replaying import left_by, now_ms, write_history
+from tests.replaying import left_by, now_ms
 from tests.running import SECRET, running, tacit
 from tests.waiting import eventually
 
@@ -27,11 +27,7 @@ EPOCHS = 5
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    folder = tmp_path_factory.mktemp("history")
-    write_history(folder / "events.jsonl", users=100, turns=6_000)
-    lines = (folder / "events.jsonl").read_bytes().splitlines()
-    left = left_by(folder / "events.jsonl", "--namespace", NAMESPACE, cwd=folder)[1]
-    return History((lines[: len(lines) // 2], lines[len(lines) // 2 :]), left)
+    return History.made(tmp_path_factory.mktemp("history"), turns=6_000)
 
 
 @pytest.fixture
