@@ -81,6 +81,11 @@ class NamespaceKeys:
         """Return the STRING, written once, that holds the population belief of that number."""
         return f"{self.population}:{number}"
 
+    @property
+    def population_pinned(self) -> str:
+        """SET: numbers of population beliefs that are kept for good."""
+        return f"{self.population}:pinned"
+
 
 def _check(what: str, name: str, pattern: str) -> None:
     if not re.fullmatch(pattern, name):

@@ -2,6 +2,7 @@
 
 DIR/tacit.json       format, shards, region, namespace: what a run must agree with
 DIR/vocabulary.json  which number stands for which name in people's state; grows with the catalogue
+DIR/population.json  the newest version of what is believed of everybody, as it was published
 DIR/run.lock         held by the run that uses the folder
 DIR/recovery/        Bytewax's store: source positions, and a token per shard
 DIR/shards/          people's state, and the checkpoints that the tokens name (state/checkpoints.py)
@@ -23,7 +24,7 @@ from state.checkpoints import sync
 from state.errors import StateError
 from state.vocabulary import Vocabulary
 
-FORMAT = 2
+FORMAT = 3
 DESCRIPTION = "tacit.json"
 VOCABULARY = "vocabulary.json"
 RUN_LOCK = "run.lock"

@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from state.counters import Counters, Histogram
+from state.published import Scores
 
 
 class CountersCollector(Collector):
@@ -23,6 +24,7 @@ class CountersCollector(Collector):
         yield from self._source()
         yield from self._events()
         yield from self._sink()
+        yield from self._learning()
 
     def _source(self) -> Iterator[Metric]:
         source = self._counters.source
@@ -60,6 +62,42 @@ class CountersCollector(Collector):
         yield CounterMetricFamily("tacit_gates", "Wipes and words on consent written to Redis.", value=sink.gates)
         yield CounterMetricFamily("tacit_redis_retries", "Commands sent to Redis again.", value=sink.retries)
         yield _histogram("tacit_freshness_seconds", "From an event's time to its signal in Redis.", sink.freshness)
+
+    def _learning(self) -> Iterator[Metric]:
+        learning = self._counters.learning
+        yield CounterMetricFamily(
+            "tacit_examples", "Judgements that the population learned from.", value=learning.examples
+        )
+        yield GaugeMetricFamily(
+            "tacit_population_version", "Newest version made by this process; 0: none.", value=learning.version
+        )
+        if learning.scores is not None:
+            yield from _scores(learning.scores)
+
+
+def _scores(scores: Scores) -> Iterator[Metric]:
+    """Yield how well predictions do, as of the newest version."""
+    yield GaugeMetricFamily("tacit_scored_judgements", "Judgements whose prediction was scored.", value=scores.n)
+    losses = GaugeMetricFamily("tacit_log_loss", "Mean log loss of predictions, in nats.", labels=["model"])
+    losses.add_metric(["deployed"], scores.log_loss)
+    losses.add_metric(["constant"], scores.constant_log_loss)
+    yield losses
+    yield GaugeMetricFamily("tacit_auc", "Area under the ROC curve, latest judgements.", value=scores.auc)
+    yield GaugeMetricFamily("tacit_calibration_error", "Expected calibration error, in ten bins.", value=scores.ece)
+    yield CounterMetricFamily("tacit_loss_drifts", "Changes of the log loss that ADWIN found.", value=scores.drifts)
+    gains = GaugeMetricFamily("tacit_facet_gain", "Log loss saved by a facet; not above 0: silent.", labels=["facet"])
+    for facet, score in scores.facets.items():
+        gains.add_metric([facet], score.gain)
+    yield gains
+    names = ("followed", "default", "difference", "low", "high")
+    off_policy = GaugeMetricFamily(
+        "tacit_off_policy_like_rate", "Rate of likes by inverse propensity, per facet.", labels=["facet", "estimate"]
+    )
+    for facet, found in scores.off_policy.items():
+        values = (found.followed, found.default, found.difference, *found.interval)
+        for name, value in zip(names, values, strict=True):
+            off_policy.add_metric([facet, name], value)
+    yield off_policy
 
 
 def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:

@@ -16,9 +16,12 @@ from connectors.redis_sink import Mode, SignalWriter, Target
 from dataflows.folder import Identity
 from dataflows.inspection import Inspected
 from dataflows.job import FILES
+from dataflows.population import known_prior, population_store
 from dataflows.settings import Settings
 from state.counters import SinkCounters
 from state.errors import SinkError
+from state.learner import write_of
+from state.prior import Prior
 from state.retold import gate_of, learned_of, pins_of
 from state.shelf import Shelf
 from state.signals import SignalWrite
@@ -72,15 +75,25 @@ def rebuild(inspected: Inspected, settings: Settings, namespace: str | None, rep
     if problems := redis_problems(target.url, target.region):
         raise SinkError("; ".join(problems))
     done, started_s = Rebuilt(target.namespace), perf_counter()
+    prior = _rebuild_population(inspected, settings, target)
     with closing(SignalWriter(target, done.sink)) as writer:
         for people in _everybody(inspected.shelf, lambda share: report(share / 2)):
             writer.write([gate for person in people if (gate := gate_of(*person))])
         expired_ms = 0 if target.ttl_ms is None else time_ns() // 1_000_000 - target.ttl_ms
         for people in _everybody(inspected.shelf, lambda share: report((1 + share) / 2)):
-            writer.write([write for person in people for write in _signals(person, inspected, expired_ms, done)])
+            writer.write([write for person in people for write in _signals(person, prior, expired_ms, done)])
             done.people += len(people)
     done.wall_s = perf_counter() - started_s
     return done
+
+
+def _rebuild_population(inspected: Inspected, settings: Settings, target: Target) -> Prior:
+    """Write what is believed of everybody, and return it."""
+    prior, version = known_prior(settings, inspected.path, inspected.catalogue)
+    if version is not None:
+        with closing(population_store(settings, target.region, target.namespace)) as store:
+            store.publish(write_of(prior, version), fill=target.mode is Mode.FILL)
+    return prior
 
 
 def _target(identity: Identity, settings: Settings, namespace: str | None) -> Target:
@@ -104,9 +117,9 @@ def _everybody(shelf: Shelf, report: Report) -> Iterator[list[Person]]:
                 report(min(1.0, seen / users))  # workers may have made newer checkpoints, with more people
 
 
-def _signals(person: Person, inspected: Inspected, expired_ms: int, done: Rebuilt) -> list[SignalWrite]:
+def _signals(person: Person, prior: Prior, expired_ms: int, done: Rebuilt) -> list[SignalWrite]:
     """Return what to write of a person; what was said up to `expired_ms` is over, their own settings aside."""
-    pins, learned = pins_of(*person, inspected.catalogue), learned_of(*person, inspected.catalogue)
+    pins, learned = pins_of(*person, prior), learned_of(*person, prior)
     if learned and learned.at_ms <= expired_ms:
         done.expired += len(learned.fields)
         learned = None

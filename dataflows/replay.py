@@ -34,6 +34,7 @@ class Replayed:
                 "malformed": counters.sink.malformed,
             },
             "gates": counters.sink.gates,
+            "population": {"examples": counters.learning.examples, "version": counters.learning.version},
             "wall_s": round(self.wall_s, 3),
             "cpu_s": round(counters.cpu_s, 3),
             "events_per_s": round(read / self.wall_s) if self.wall_s else 0,

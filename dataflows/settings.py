@@ -68,7 +68,8 @@ class Settings(BaseSettings):
     """People that are kept unpacked in memory; everybody else is on disk."""
     epoch: Annotated[float, Field(ge=1, le=3600)] = 10
     """Seconds between checkpoints."""
-    population: str = "none"
+    population: str = "learn"
+    """`learn` what is believed of everybody, do without (`none`), or keep to a version of it, given by its number."""
     ttl: Annotated[float | None, Field(gt=0, le=3650), BeforeValidator(_ttl_days)] = 30
     """Days that a signal lives after its event; None (written `none`): for ever."""
     lateness: Annotated[float, Field(gt=0, le=24 * 90)] = 24
@@ -140,10 +141,8 @@ class Settings(BaseSettings):
     @field_validator("population")
     @classmethod
     def _is_population(cls, value: str) -> str:
-        if value == "learn" or value.isdecimal():
-            raise ValueError("this version has no population belief yet: use none")
-        if value != "none":
-            raise ValueError("must be none, learn or a version number")
+        if value not in {"learn", "none"} and not (value.isascii() and value.isdecimal() and int(value)):
+            raise ValueError("must be learn, none or the number of a version")
         return value
 
     @field_validator("ttl")
@@ -167,6 +166,11 @@ class Settings(BaseSettings):
         return self.secret.get_secret_value().encode()
 
     @property
+    def population_version(self) -> int | None:
+        """The version of the population's belief to keep to, if there is one."""
+        return int(self.population) if self.population.isdecimal() else None
+
+    @property
     def ttl_ms(self) -> int | None:
         """A signal's time to live in milliseconds."""
         return None if self.ttl is None else round(self.ttl * DAY_MS)
@@ -175,7 +179,10 @@ class Settings(BaseSettings):
         """Return what the state goes by; its numbers come from the vocabulary, if there is one."""
         catalogue = Catalogue.load(self.catalogue)
         return Rules(
-            catalogue.numbered(vocabulary) if vocabulary else catalogue, round(self.lateness * HOUR_MS), self.ttl_ms
+            catalogue.numbered(vocabulary) if vocabulary else catalogue,
+            round(self.lateness * HOUR_MS),
+            self.ttl_ms,
+            teaches=self.population == "learn",
         )
 
 

@@ -24,6 +24,7 @@ from dataflows.folder import StateFolder
 from dataflows.job import Job
 from dataflows.monitor import monitor
 from dataflows.parts import Parts
+from dataflows.population import everybody
 from dataflows.settings import Settings
 from dataflows.stopping import Stop
 from operators.adapt import Adapt
@@ -91,12 +92,21 @@ def _run_engine(job: Job, place: Place, folder: StateFolder | None, counters: Co
     source = job.make_source(stop, counters.source)
     source.list_parts()  # a source that cannot be read is found out before anything else is begun
     parts = Parts()
-    with _stores(settings, rules.catalogue, folder) as stores:
+    with (
+        everybody(job, folder, rules.catalogue, counters) as population,
+        _stores(settings, rules.catalogue, folder) as stores,
+    ):
         flow = build(
             parts.watch(source),
             parts.watch_call(parser),
-            parts.watch_build(lambda token: Adapt(stores, rules, counters.events, token, reclaims=not job.bounded)),
+            parts.watch_build(
+                lambda token: Adapt(
+                    stores, rules, counters.events, token, shared=population.shared, reclaims=not job.bounded
+                )
+            ),
+            parts.watch_build(population.build_learn),
             parts.watch(RedisSink(job.target(), counters.sink)),
+            parts.watch(population.sink),
             parts.watch(job.make_reject_sink()),
         )
         _run_flow(flow, settings.epoch, place, folder, parts)

@@ -1,13 +1,17 @@
-"""The stateful step: a shard's packed observations → writes for Redis, and rejects."""
+"""The stateful step: a shard's packed observations → writes for Redis, rejects, and examples for the population."""
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 from bytewax.operators import StatefulBatchLogic
 
 from operators.parse import wall_clock_ms
 from state.counters import EventCounters, Outcome
+from state.example import Example, pack_example
 from state.observation import Observation, unpack
+from state.prior import Shared
 from state.records import Reason, Reject
 from state.signals import Write
 from state.store import ShardStore
@@ -21,7 +25,17 @@ RECLAIMED_PER_EPOCH = 125
 """People per shard whom an epoch looks at: of a million every one in some 80 minutes, at epochs of 10 s."""
 
 
-class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
+class Examples(NamedTuple):
+    """What a batch has to teach the population."""
+
+    packed: list[bytes]
+    """By `state.example.pack_example`."""
+
+
+Adapted = Write | Reject | Examples
+
+
+class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
     """One shard's people. Every observation gets its count here; what is news of a batch is written once per person."""
 
     def __init__(
@@ -31,13 +45,20 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
         counters: EventCounters,
         token: bytes | None = None,
         *,
+        shared: Shared | None = None,
         reclaims: bool = False,
         clock: Callable[[], int] = wall_clock_ms,
     ) -> None:
-        """Go on from a snapshot's token, or anew; `reclaims` says whether to free what is kept of the idle."""
+        """Go on from a snapshot's token, or anew.
+
+        `shared` has the newest prior of this process: without it the rules' stays. `reclaims` says whether to free what
+        is kept of the idle.
+        """
         self._stores = stores
         self._rules = rules
         self._counters = counters
+        self._shared = shared
+        self._examples: list[Example] = []
         self._reclaims = reclaims
         self._clock = clock
         self._counted_users = 0
@@ -49,10 +70,13 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
             self._store = stores.resume(token)
             self._count_users(self._store)
 
-    def on_batch(self, values: list[list[bytes]]) -> tuple[list[Write | Reject], bool]:
-        """Take in the observations in order, and return what is to be written and what is rejected."""
+    def on_batch(self, values: list[list[bytes]]) -> tuple[list[Adapted], bool]:
+        """Take in the observations in order, and return what is to be written, rejected and learned from."""
         touched, rejects = self.observe(values)
-        return [*self.take_writes(touched), *rejects], StatefulBatchLogic.RETAIN
+        adapted: list[Adapted] = [*self.take_writes(touched), *rejects]
+        if examples := self.take_examples():
+            adapted.append(Examples([pack_example(example) for example in examples]))
+        return adapted, StatefulBatchLogic.RETAIN
 
     def observe(self, values: list[list[bytes]]) -> tuple[dict[bytes, UserState], list[Reject]]:
         """Take in the observations, and return the people they changed, and the rejects."""
@@ -60,6 +84,8 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
         if self._store is None:
             self._store = self._stores.create(observations[0].user)
         store = self._store
+        if self._shared is not None and self._shared.prior is not self._rules.prior:
+            self._rules = replace(self._rules, population=self._shared.prior)
         is_new_epoch = store.begin_batch()
         touched: dict[bytes, UserState] = {}
         rejects: list[Reject] = []
@@ -73,6 +99,9 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
             outcomes[outcome] += 1
             if outcome is Outcome.ACCEPTED:
                 touched[o.user] = state
+                if state.example is not None:
+                    self._examples.append(state.example)
+                    state.example = None
         for user, state in touched.items():
             store.put(user, state)
         store.end_batch()
@@ -87,6 +116,11 @@ class Adapt(StatefulBatchLogic[list[bytes], Write | Reject, bytes]):
         if is_new_epoch:
             store.reclaim(self._oldest_ms - self._rules.idle_ms - RECLAIM_GRACE_MS, RECLAIMED_PER_EPOCH)
             self._oldest_ms = oldest_ms
+
+    def take_examples(self) -> list[Example]:
+        """Return what was judged since the last call, in order."""
+        examples, self._examples = self._examples, []
+        return examples
 
     def take_writes(self, touched: dict[bytes, UserState]) -> list[Write]:
         """Return what is news of these people, put into words."""

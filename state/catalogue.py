@@ -6,6 +6,7 @@ folder's table (state.vocabulary) gives them out; numbers of names that left the
 for them, and nothing here leads to them but `slots`, `slot_facets`, `facet_names` and `feedback_names`.
 """
 
+from enum import IntEnum
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,17 @@ class Slot(NamedTuple):
 
     facet: int
     value: str
+
+
+class Shape(IntEnum):
+    """How the values of a facet stand to each other."""
+
+    SINGLE = 0
+    """One at a time, in no order."""
+    ORDERED = 1
+    """One at a time, on a scale."""
+    MULTIPLE = 2
+    """Several at a time."""
 
 
 class Catalogue(CatalogueFile, frozen=True, dict=True):
@@ -126,6 +138,26 @@ class Catalogue(CatalogueFile, frozen=True, dict=True):
         )
 
     @cached_property
+    def slot_shapes(self) -> tuple[Shape, ...]:
+        """Slot → the shape of its facet; of idle facets `SINGLE`."""
+        shapes = {
+            name: Shape.ORDERED if facet.ordered else Shape.MULTIPLE if facet.multiple else Shape.SINGLE
+            for name, facet in self.facets.items()
+        }
+        return tuple(shapes.get(self.facet_names[facet], Shape.SINGLE) for facet in self.slot_facets)
+
+    @cached_property
+    def slot_places(self) -> tuple[float, ...]:
+        """Slot → its place on the scale of an ordered facet, evenly from −1 to 1; 0 elsewhere."""
+        places = [0.0] * len(self.slots)
+        for name, facet in self.facets.items():
+            if facet.ordered:
+                slots = self.facet_slots[self.facet_index[name]]
+                for index, slot in enumerate(slots):
+                    places[slot] = 2 * index / (len(slots) - 1) - 1
+        return tuple(places)
+
+    @cached_property
     def next_slots(self) -> dict[tuple[str, Direction], dict[int, int]]:
         """Name of an ordered facet and a direction → slot → the slot next to it that way, unless it is the last."""
         found: dict[tuple[str, Direction], dict[int, int]] = {}
@@ -157,7 +189,7 @@ class Catalogue(CatalogueFile, frozen=True, dict=True):
 
     @cached_property
     def surface_index(self) -> dict[str, int]:
-        """Surface → its place in the file; no state is kept by surface."""
+        """Surface → its place in the file; what is kept by surface is kept by its name."""
         return {name: index for index, name in enumerate(self.surfaces.values)}
 
     # Feedback

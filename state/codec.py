@@ -23,9 +23,9 @@ from state.sessions import SESSION_ROW, Sessions
 from state.user import PinnedAt, UserState
 from state.windows import Windows
 
-VERSION = 2
+VERSION = 3
 
-_HEADER = Struct("<BqIqqBqIBBBBHBBBHBB")
+_HEADER = Struct("<BqIqqBqIBBBBHBBBHBBBI")
 _NEWEST = Struct("<q")
 _PIN = Struct("<Bhq?")
 _WINDOWS = Struct("<86s96s16s32s")
@@ -38,7 +38,7 @@ def pack(state: UserState) -> bytes:
     events, turns, news = state.events, state.turns, state.news
     windows, preferences, sent = state.windows, state.preferences, news.sent
     parts: list[Any] = [b"", events.hashes, turns.hashes, turns.learned]
-    flags = sessions = slots = facets = kinds = 0
+    flags = sessions = slots = facets = kinds = judged = population = 0
     if state.pins:
         parts += [_PIN.pack(facet, *pin) for facet, pin in state.pins.items()]
     if windows is not None:
@@ -47,17 +47,19 @@ def pack(state: UserState) -> bytes:
         parts += (windows.panes, windows.hours, windows.topic_ids, windows.topic_weights, rows)
     if preferences is not None and sent is not None:
         flags |= _HAS_PREFERENCES
-        slots, facets = len(preferences.means) - 1, len(preferences.evidence)
+        facets, judged, population = len(preferences.evidence), preferences.judged, preferences.population
+        slots = len(preferences.means) - facets - 1
         kinds = len(preferences.reasons) // facets
         parts += (
             preferences.means, preferences.variances, preferences.evidence, preferences.drift_sums,
-            preferences.drift_at_ms, preferences.fresh, preferences.reasons,
+            preferences.drift_at_s, preferences.fresh, preferences.reasons,
             sent.slot, sent.tier, sent.confidence, sent.at_ms,
         )  # fmt: skip
     parts[0] = _HEADER.pack(
         VERSION, state.newest_ms, state.seq, state.epoch_ms, state.forgotten_ms, state.consent,
         state.consent_at_ms, news.profile_pane, len(events.hashes), events.next,
         len(turns.hashes), turns.next, turns.disliked, len(state.pins), flags, sessions, slots, facets, kinds,
+        judged, population,
     )  # fmt: skip
     return b"".join(parts)
 
@@ -106,7 +108,8 @@ def _unpack(data: bytes, catalogue: Catalogue) -> UserState:
     events, turns, news = state.events, state.turns, state.news
     (_, state.newest_ms, state.seq, state.epoch_ms, state.forgotten_ms, state.consent,
      state.consent_at_ms, news.profile_pane, event_count, events.next,
-     turn_count, turns.next, turns.disliked, pins, flags, sessions, *counts) = _HEADER.unpack_from(data)  # fmt: skip
+     turn_count, turns.next, turns.disliked, pins, flags, sessions, slots, facets, kinds,
+     judged, population) = _HEADER.unpack_from(data)  # fmt: skip
     rings = _ring_sizes(event_count, turn_count)
     event_hashes, turn_hashes, learned = rings.unpack_from(data, _HEADER.size)
     events.hashes, turns.hashes, turns.learned = array("I", event_hashes), array("I", turn_hashes), array("f", learned)
@@ -115,12 +118,14 @@ def _unpack(data: bytes, catalogue: Catalogue) -> UserState:
         start, position = position, position + pins * _PIN.size
         for facet, slot, at_ms, in_force in _PIN.iter_unpack(data[start:position]):
             state.pins[facet] = PinnedAt(slot, at_ms, in_force)
+    counts = (slots, facets, kinds)
     _check_counts(state, counts, catalogue)
     if flags & _HAS_WINDOWS:
         state.windows, position = _unpack_windows(data, position, sessions)
     if flags & _HAS_PREFERENCES:
         sizes = _belief_sizes(*counts)
         state.preferences, news.sent = _unpack_beliefs(sizes.unpack_from(data, position), counts, catalogue)
+        state.preferences.judged, state.preferences.population = judged, population
         position += sizes.size
     if position != len(data):
         raise ValueError(f"{len(data)} bytes where {position} were expected")
@@ -134,9 +139,9 @@ def _ring_sizes(events: int, turns: int) -> Struct:
 
 @lru_cache(maxsize=256)
 def _belief_sizes(slots: int, facets: int, kinds: int) -> Struct:
-    by_slot, by_facet, reasons = 4 * (slots + 1), f"{4 * facets}s", facets * kinds
+    beliefs, by_facet, reasons = 4 * (slots + facets + 1), f"{4 * facets}s", facets * kinds
     return Struct(
-        f"<{by_slot}s{by_slot}s{by_facet}{by_facet}{8 * facets}s{facets}s{reasons}s"
+        f"<{beliefs}s{beliefs}s{by_facet}{by_facet}{by_facet}{facets}s{reasons}s"
         f"{2 * facets}s{facets}s{by_facet}{8 * facets}s"
     )
 
@@ -169,16 +174,16 @@ def _unpack_windows(data: bytes, position: int, sessions: int) -> tuple[Windows,
 
 def _unpack_beliefs(arrays: Sequence[bytes], counts: Sequence[int], catalogue: Catalogue) -> tuple[Preferences, Sent]:
     preferences, sent = Preferences.__new__(Preferences), Sent.__new__(Sent)
-    (means, variances, evidence, drift_sums, drift_at_ms, fresh, reasons, slot, tier, confidence, at_ms) = arrays
+    (means, variances, evidence, drift_sums, drift_at_s, fresh, reasons, slot, tier, confidence, at_ms) = arrays
     preferences.catalogue = catalogue
     preferences.means, preferences.variances = array("f", means), array("f", variances)
     preferences.evidence, preferences.drift_sums = array("f", evidence), array("f", drift_sums)
-    preferences.drift_at_ms, preferences.fresh = array("q", drift_at_ms), array("B", fresh)
+    preferences.drift_at_s, preferences.fresh = array("I", drift_at_s), array("B", fresh)
     preferences.reasons = array("B", reasons)
     sent.slot, sent.tier = array("h", slot), array("B", tier)
     sent.confidence, sent.at_ms = array("f", confidence), array("q", at_ms)
     if tuple(counts) != catalogue.sizes:
-        preferences.grow()
+        preferences.grow(slots=counts[0], facets=counts[1])
         sent.grow(len(catalogue.facet_names))
     if catalogue.idle_slots:
         sent.outdate(catalogue.idle_slots)

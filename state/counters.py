@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from state.published import Scores
 from state.records import Reason
 
 
@@ -105,12 +106,25 @@ class SinkCounters:
 
 
 @dataclass(slots=True)
+class LearningCounters:
+    """What is learned of everybody; of a run's processes one does that."""
+
+    examples: int = 0
+    """Judgements learned from."""
+    version: int = 0
+    """The newest version of the population's belief that was made here; 0: none."""
+    scores: Scores | None = None
+    """How well predictions did, when that version was made."""
+
+
+@dataclass(slots=True)
 class Counters:
     """All that one process counts."""
 
     source: SourceCounters = field(default_factory=SourceCounters)
     events: EventCounters = field(default_factory=EventCounters)
     sink: SinkCounters = field(default_factory=SinkCounters)
+    learning: LearningCounters = field(default_factory=LearningCounters)
     cpu_s: float = 0.0
     """User and system time of the run, without what starting Python and importing took."""
     stopped: bool = False
@@ -126,6 +140,9 @@ class Counters:
             total.source.records += one.source.records
             total.source.bytes += one.source.bytes
             total.events.users += one.events.users
+            total.learning.examples += one.learning.examples
+            total.learning.version = max(total.learning.version, one.learning.version)
+            total.learning.scores = total.learning.scores or one.learning.scores
             for outcome, count in one.events.outcomes.items():
                 total.events.outcomes[outcome] += count
             for reason, count in one.events.rejects.items():

@@ -6,8 +6,12 @@ from typing import NamedTuple
 
 from state import drift
 from state.catalogue import Catalogue
-from state.preferences import MODEL_VERSION, NOISE_VARIANCE, Preferences, phi
-from state.signals import Signal, Tier, version
+from state.normal import phi
+from state.observation import NONE
+from state.preferences import MODEL_VERSION, Preferences
+from state.prior import Prior
+from state.published import Gaussian
+from state.signals import Signal, Source, Tier, version
 
 HINT_FROM = 0.6
 APPLY_FROM = 0.8
@@ -19,6 +23,15 @@ MOVED = 0.05
 MAX_REASONS = 3
 
 TIERS: tuple[Tier, ...] = ("default", "hint", "apply")
+
+
+class Beliefs(NamedTuple):
+    """All that is believed of one person's taste."""
+
+    own: Preferences
+    prior: Prior
+    leaning: Sequence[float] = ()
+    """What their topics add, by slot; empty: nothing (`Prior.leaning`)."""
 
 
 class Decision(NamedTuple):
@@ -39,36 +52,52 @@ class Finding(NamedTuple):
     """
 
     decision: Decision
-    bias: tuple[float, float]
-    """Mean and variance, as the next two."""
-    best: tuple[float, float]
-    runner_up: tuple[float, float]
+    liked: float
+    """The chance of a like of an answer with the decision's value, 0–1."""
+    runner_up_liked: float
+    default: int | None
+    """Slot."""
     evidence: float
     drift_at_ms: int
     reasons: Sequence[int]
     """Count by feedback kind."""
+    population: int
+    """Version."""
     at_ms: int
     seq: int
 
 
-def decide(preferences: Preferences, facet: int) -> Decision:
-    """Return the best value of a facet. Of equals the catalogue's default wins, then the first in the catalogue."""
-    catalogue = preferences.catalogue
-    means, slots = preferences.means, catalogue.facet_slots[facet]
+def decide(beliefs: Beliefs, facet: int) -> Decision:
+    """Return the best value of a facet. Of equals the default wins, then the first in the catalogue."""
+    own, prior, leaning = beliefs
+    catalogue, means, population = own.catalogue, own.means, prior.means
+    everybody, trust = prior.factors.population, prior.factors.own[facet]
+    places, slope = catalogue.slot_places, means[len(population) + facet]
     best, second = -1, -1
     best_mean = second_mean = float("-inf")
-    for slot in slots:
-        mean = means[slot]
+    default, default_mean = prior.default_slots[facet], 0.0
+    for slot in catalogue.facet_slots[facet]:
+        shared = population[slot] + leaning[slot] if leaning else population[slot]
+        mean = everybody * shared + trust.mean * (means[slot] + places[slot] * slope)
+        if slot == default:
+            default_mean = mean
         if mean > best_mean:
             best, best_mean, second, second_mean = slot, mean, best, best_mean
         elif mean > second_mean:
             second, second_mean = slot, mean
-    default = catalogue.default_slots[facet]
-    if default is not None and default != best and means[default] == best_mean:
+    if default is not None and default != best and default_mean == best_mean:
         best, second = default, best
-    variances = preferences.variances
-    confidence = phi((best_mean - second_mean) / sqrt(variances[best] + variances[second]))
-    return Decision(best, second, confidence, _tier(confidence, preferences.fresh[facet]))
+    confidence = phi((best_mean - second_mean) / sqrt(_variance(beliefs, best, second, trust)))
+    tier = 0 if facet in prior.silent else _tier(confidence, own.fresh[facet])
+    return Decision(best, second, confidence, tier)
+
+
+def _variance(beliefs: Beliefs, best: int, second: int, trust: Gaussian) -> float:
+    """Return the variance of how much better than the second the best value is."""
+    own, prior, _ = beliefs
+    mean, variance = own.difference(best, second)
+    everybodys = prior.factors.population**2 * (prior.variances[best] + prior.variances[second])
+    return everybodys + trust.mean**2 * variance + trust.variance * mean * mean
 
 
 def _tier(confidence: float, fresh: int) -> int:
@@ -76,50 +105,61 @@ def _tier(confidence: float, fresh: int) -> int:
     return max(0, tier - 1) if fresh < drift.SETTLED else tier
 
 
-def find(preferences: Preferences, facet: int, decision: Decision, at_ms: int, seq: int) -> Finding:
+def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int) -> Finding:
     """Return a decision with the numbers behind it, as they are now."""
-    means, variances = preferences.means, preferences.variances
-    best, runner_up, kinds = decision.slot, decision.runner_up, len(preferences.catalogue.feedback_names)
+    own, prior, _ = beliefs
+    kinds = len(own.catalogue.feedback_names)
     return Finding(
         decision,
-        (means[-1], variances[-1]),
-        (means[best], variances[best]),
-        (means[runner_up], variances[runner_up]),
-        preferences.evidence[facet],
-        preferences.drift_at_ms[facet],
-        preferences.reasons[facet * kinds : (facet + 1) * kinds],
+        _liking(beliefs, decision.slot),
+        _liking(beliefs, decision.runner_up),
+        prior.default_slots[facet],
+        own.evidence[facet],
+        own.drift_at_s[facet] * 1000,
+        own.reasons[facet * kinds : (facet + 1) * kinds],
+        prior.number,
         at_ms,
         seq,
     )
 
 
+def _liking(beliefs: Beliefs, slot: int) -> float:
+    """Return the chance of a like of an answer of which this value is all that is known."""
+    own, prior, leaning = beliefs
+    expected = prior.expect((slot,), NONE, NONE, 0, own.judged)
+    if leaning:
+        expected = expected._replace(mean=expected.mean + leaning[slot])
+    return expected.chance(own.own((slot,)))
+
+
 def learned_signal(catalogue: Catalogue, finding: Finding) -> Signal:
-    """Return the signal of a facet that was learned."""
+    """Return the signal of what is believed of a facet."""
     decision = finding.decision
     facet = catalogue.slot_facets[decision.slot]
-    best, runner_up = _liking(finding.bias, finding.best), _liking(finding.bias, finding.runner_up)
     multiple = catalogue.facets[catalogue.facet_names[facet]].multiple
+    source: Source = "learned" if finding.evidence or not finding.population else "population"
     return Signal(
         v=version(finding.at_ms, finding.seq),
         value=catalogue.slots[decision.slot].value,
-        p=round(best, 3),
+        p=round(finding.liked, 3),
         confidence=round(decision.confidence, 3),
         tier=TIERS[decision.tier],
-        source="learned",
+        source=source,
         evidence=round(finding.evidence, 1),
         runner_up=catalogue.slots[decision.runner_up].value,
-        gap=round(best - runner_up, 3),
-        default=default_value(catalogue, facet),
+        gap=round(finding.liked - finding.runner_up_liked, 3),
+        default=_value(catalogue, finding.default),
         explore=0.0 if multiple else EXPLORE,
         drift_at=finding.drift_at_ms or None,
         why=reasons(catalogue, finding.reasons),
-        by=versions(catalogue),
+        by=versions(catalogue, finding.population),
         at=finding.at_ms,
     )
 
 
-def pinned_signal(catalogue: Catalogue, slot: int, at_ms: int, seq: int) -> Signal:
+def pinned_signal(slot: int, prior: Prior, at_ms: int, seq: int) -> Signal:
     """Return the signal of a facet that the person has set: it outranks everything learned."""
+    catalogue = prior.catalogue
     facet, value = catalogue.slots[slot]
     return Signal(
         v=version(at_ms, seq),
@@ -131,18 +171,26 @@ def pinned_signal(catalogue: Catalogue, slot: int, at_ms: int, seq: int) -> Sign
         evidence=0.0,
         runner_up=None,
         gap=None,
-        default=default_value(catalogue, facet),
+        default=_value(catalogue, prior.default_slots[facet]),
         explore=0.0,
         drift_at=None,
         why=(),
-        by=versions(catalogue),
+        by=versions(catalogue, prior.number),
         at=at_ms,
     )
 
 
-def default_value(catalogue: Catalogue, facet: int) -> str | None:
-    """Return the value to use for someone of whom nothing is known; None: say nothing."""
-    slot = catalogue.default_slots[facet]
+def population_signals(prior: Prior, at_ms: int) -> list[tuple[str, Signal]]:
+    """Return (facet, signal) for someone of whom nothing is known, of each facet of the catalogue."""
+    catalogue = prior.catalogue
+    beliefs = Beliefs(Preferences(catalogue), prior)
+    return [
+        (name, learned_signal(catalogue, find(beliefs, facet, decide(beliefs, facet), at_ms, prior.number)))
+        for name, facet in catalogue.facet_index.items()
+    ]
+
+
+def _value(catalogue: Catalogue, slot: int | None) -> str | None:
     return None if slot is None else catalogue.slots[slot].value
 
 
@@ -161,11 +209,6 @@ def reasons(catalogue: Catalogue, counts: Sequence[int]) -> tuple[tuple[str, int
     return tuple([(name, count) for _, name, count in weighed[:MAX_REASONS]])
 
 
-def versions(catalogue: Catalogue) -> str:
-    """Return what decided, as signals carry it: versions of model, catalogue and population belief."""
-    return f"m{MODEL_VERSION}.c{catalogue.version}.p0"
-
-
-def _liking(bias: tuple[float, float], value: tuple[float, float]) -> float:
-    """Return the probability that an answer with this value is liked; beliefs are means and variances."""
-    return phi((bias[0] + value[0]) / sqrt(NOISE_VARIANCE + bias[1] + value[1]))
+def versions(catalogue: Catalogue, population: int) -> str:
+    """Return what decided, as signals carry it: versions of model, catalogue and population belief (0: none)."""
+    return f"m{MODEL_VERSION}.c{catalogue.version}.p{population}"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from state.catalogue import Catalogue
-from state.decisions import Finding, decide, find, learned_signal, pinned_signal
-from state.preferences import Preferences
+from state.decisions import Beliefs, Finding, decide, find, learned_signal, pinned_signal
+from state.prior import Prior
 from state.sent import Sent
 from state.signals import PROFILE, Signal, encode, version
 from state.windows import PANE_MS, Windows
@@ -36,27 +36,27 @@ class News:
     def __bool__(self) -> bool:
         return bool(self.waiting or self.waiting_profile)
 
-    def learned(self, facet: int, preferences: Preferences, at_ms: int, seq: int, *, anyway: bool = False) -> None:
+    def learned(self, facet: int, beliefs: Beliefs, at_ms: int, seq: int, *, anyway: bool = False) -> None:
         """Say what is believed of a facet, if it differs enough from what was said last, or `anyway`."""
-        sent, decision = self.sent, decide(preferences, facet)
-        if sent is not None and (anyway or sent.is_news(facet, decision) or preferences.just_drifted(facet)):
+        sent, decision = self.sent, decide(beliefs, facet)
+        if sent is not None and (anyway or sent.is_news(facet, decision) or beliefs.own.just_drifted(facet)):
             sent.record(facet, decision, at_ms)
-            self.waiting[facet] = find(preferences, facet, decision, at_ms, seq)
+            self.waiting[facet] = find(beliefs, facet, decision, at_ms, seq)
             self.at_ms = at_ms
 
-    def pinned(self, facet: int, slot: int, catalogue: Catalogue, at_ms: int, seq: int) -> None:
+    def pinned(self, facet: int, slot: int, prior: Prior, at_ms: int, seq: int) -> None:
         """Say what the person has set."""
         if self.sent is not None:
             self.sent.retract(facet)
-        self.waiting[facet] = pinned_signal(catalogue, slot, at_ms, seq)
+        self.waiting[facet] = pinned_signal(slot, prior, at_ms, seq)
         self.at_ms = at_ms
 
-    def unpinned(self, facet: int, preferences: Preferences, at_ms: int, seq: int, explores: bool) -> None:
+    def unpinned(self, facet: int, beliefs: Beliefs, at_ms: int, seq: int, explores: bool) -> None:
         """Say what is believed of a facet in place of a pin; without consent it `explores` nothing."""
-        decision = decide(preferences, facet)
+        decision = decide(beliefs, facet)
         if self.sent is not None:
             self.sent.record(facet, decision, at_ms)
-        signal = learned_signal(preferences.catalogue, find(preferences, facet, decision, at_ms, seq))
+        signal = learned_signal(beliefs.own.catalogue, find(beliefs, facet, decision, at_ms, seq))
         self.waiting[facet] = signal if explores else replace(signal, explore=0.0)
         self.at_ms = at_ms
 

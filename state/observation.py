@@ -1,8 +1,8 @@
 """An event resolved against the catalogue: numbers for names, a digest for the person, packed for the exchange.
 
 Between processes Bytewax pickles every item, and packed bytes are the cheapest thing to pickle. What no part of the
-state uses (raw ids, item, surface, locale, what was acted on) is checked and not carried. `origin` and `sha256` come
-along so that an event which only the state can turn away (`late`) is rejected like any other.
+state uses (raw ids, locale) is checked and not carried. `origin` and `sha256` come along so that an event which only
+the state can turn away (`late`) is rejected like any other.
 """
 
 from array import array
@@ -29,7 +29,7 @@ class Kind(IntEnum):
 
 
 NONE = -1
-"""No topic or feedback."""
+"""No topic, surface or feedback."""
 
 
 class Observation(NamedTuple):
@@ -44,11 +44,16 @@ class Observation(NamedTuple):
     turn: int
     """32-bit hash of the turn id; 0: none."""
     topic: int
+    surface: int
+    item: int
+    """32-bit hash of the item's id; 0: none."""
     feedback: int
     slots: Sequence[int]
     """What was served, ascending; for a pin its value, or nothing to take it back."""
     facets: Sequence[int]
     """What the feedback is narrowed to, or nothing; for a pin its facet."""
+    acted: Sequence[tuple[int, float]]
+    """What the answer followed: slots, and how likely each was to be chosen, 0–1."""
     origin: Origin
     position: int
     sha256: bytes
@@ -62,7 +67,8 @@ class TooManyValuesError(ValueError):
     """A facet that takes one value came with several; the text is the field's path."""
 
 
-_HEADER = Struct("<16sqIIBhbHBHQ32s")
+_HEADER = Struct("<16sqIIBhhIbHBBHQ32s")
+_ACTED = Struct("<Hf")
 
 
 def resolve(
@@ -74,17 +80,20 @@ def resolve(
         NotInCatalogueError: with the path of the field that names something else.
         TooManyValuesError: with the path of the facet.
     """
-    turn = 0
-    topic = feedback = NONE
+    turn = item = 0
+    topic = surface = feedback = NONE
     slots: Sequence[int] = ()
     facets: Sequence[int] = ()
+    acted: Sequence[tuple[int, float]] = ()
     if isinstance(event, Interaction):
         kind = Kind.INTERACTION
         turn = _hash(event.turn_id) if event.turn_id is not None else 0
         if event.topic is not None:
             topic = _index(catalogue.topic_index, event.topic, "topic")
         if event.surface is not None:
-            _index(catalogue.surface_index, event.surface, "surface")
+            surface = _index(catalogue.surface_index, event.surface, "surface")
+        if event.item is not None:
+            item = _hash(event.item)
         if event.served:
             slots = _served_slots(event.served, catalogue)
         if event.feedback is not None:
@@ -92,7 +101,7 @@ def resolve(
             if event.feedback.facets is not None:
                 facets = [_index(catalogue.facet_index, name, "feedback.facets.*") for name in event.feedback.facets]
         if event.acted_on:
-            _check_acted_on(event, catalogue)
+            acted = _acted_on(event, catalogue)
     elif isinstance(event, Consent):
         kind = Kind.GRANT if event.granted else Kind.DENY
     elif isinstance(event, Pin):
@@ -103,8 +112,8 @@ def resolve(
     elif isinstance(event, Forget):
         kind = Kind.FORGET
     return Observation(
-        user, at_ms, kind, _hash(event.event_id), turn, topic, feedback,
-        slots, facets, origin, position, sha256,
+        user, at_ms, kind, _hash(event.event_id), turn, topic, surface, item, feedback,
+        slots, facets, acted, origin, position, sha256,
     )  # fmt: skip
 
 
@@ -136,35 +145,43 @@ def _served_slots(served: dict[str, str | list[str]], catalogue: Catalogue) -> S
     return sorted(slots)
 
 
-def _check_acted_on(event: Interaction, catalogue: Catalogue) -> None:
-    for acted in event.acted_on or ():
-        _index(catalogue.slot_index.get(acted.facet, {}), acted.value, "acted_on.*")
+def _acted_on(event: Interaction, catalogue: Catalogue) -> list[tuple[int, float]]:
+    return [
+        (_index(catalogue.slot_index.get(acted.facet, {}), acted.value, "acted_on.*"), acted.propensity)
+        for acted in event.acted_on or ()
+    ]
 
 
 def pack(o: Observation) -> bytes:
     """Return the observation as bytes for the exchange between workers."""
+    tail = 2 * len(o.slots) + len(o.facets) + _ACTED.size * len(o.acted)
     return b"".join(
         (
             _HEADER.pack(
-                o.user, o.at_ms, o.event, o.turn, o.kind, o.topic, o.feedback,
-                len(o.slots), len(o.facets), 2 * len(o.slots) + len(o.facets), o.position, o.sha256,
+                o.user, o.at_ms, o.event, o.turn, o.kind, o.topic, o.surface, o.item, o.feedback,
+                len(o.slots), len(o.facets), len(o.acted), tail, o.position, o.sha256,
             ),
             array("H", o.slots).tobytes(),
             bytes(o.facets),
+            *([_ACTED.pack(*acted) for acted in o.acted] if o.acted else ()),
             _pack_origin(o.origin),
         )
     )  # fmt: skip
 
 
 def unpack(data: bytes) -> Observation:
-    """Return what `pack` packed."""
-    (user, at_ms, event, turn, kind, topic, feedback, slots, _, tail, position, sha256) = _HEADER.unpack_from(data)
+    """Return what `pack` packed, propensities in single precision."""
+    (user, at_ms, event, turn, kind, topic, surface, item, feedback,
+     slots, facets, acted, tail, position, sha256) = _HEADER.unpack_from(data)  # fmt: skip
     start = _HEADER.size
-    end = start + tail
     middle = start + 2 * slots
+    acted_at = middle + facets
+    end = start + tail
     return Observation(
-        user, at_ms, kind, event, turn, topic, feedback,
-        array("H", data[start:middle]), data[middle:end], _unpack_origin(data[end:]), position, sha256,
+        user, at_ms, kind, event, turn, topic, surface, item, feedback,
+        array("H", data[start:middle]), data[middle:acted_at],
+        list(_ACTED.iter_unpack(data[acted_at:end])) if acted else (),
+        _unpack_origin(data[end:]), position, sha256,
     )  # fmt: skip
 
 

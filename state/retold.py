@@ -6,9 +6,8 @@ event, which may be newer than what was said last.
 
 from collections.abc import Collection
 
-from state.catalogue import Catalogue
 from state.news import News
-from state.preferences import Preferences
+from state.prior import Prior
 from state.signals import GateWrite, SignalWrite
 from state.user import UserState
 from state.windows import PANE_MS, Windows
@@ -21,38 +20,38 @@ def gate_of(user: bytes, state: UserState) -> GateWrite | None:
     return GateWrite(user, state.epoch_ms, state.consent_at_ms, state.opted_out)
 
 
-def pins_of(user: bytes, state: UserState, catalogue: Catalogue) -> SignalWrite | None:
+def pins_of(user: bytes, state: UserState, prior: Prior) -> SignalWrite | None:
     """Return what a person has set, and what is believed in place of what they took back; None for nothing."""
     news = News()
-    _believe(news, state, state.pins.keys(), catalogue)
-    return _write(user, state, news, catalogue)
+    _believe(news, state, state.pins.keys(), prior)
+    return _write(user, state, news, prior)
 
 
-def learned_of(user: bytes, state: UserState, catalogue: Catalogue) -> SignalWrite | None:
+def learned_of(user: bytes, state: UserState, prior: Prior) -> SignalWrite | None:
     """Return what else was said of a person: what was learned, and their profile; None for nothing."""
     news, sent = News(), state.news.sent
     said = {facet for facet, at_ms in enumerate(sent.at_ms) if at_ms} if sent else set()
-    _believe(news, state, said - state.pins.keys(), catalogue)
+    _believe(news, state, said - state.pins.keys(), prior)
     if state.news.profile_pane:
         news.profile(state.windows or Windows(), state.newest_ms, state.seq)
-    return _write(user, state, news, catalogue)
+    return _write(user, state, news, prior)
 
 
-def _believe(news: News, state: UserState, facets: Collection[int], catalogue: Catalogue) -> None:
+def _believe(news: News, state: UserState, facets: Collection[int], prior: Prior) -> None:
     """Say of these facets what is set or, without that, believed; nothing of those that have left the catalogue."""
+    catalogue, beliefs = prior.catalogue, state.beliefs(prior)
     explores = state.consents_to(state.newest_ms, catalogue)
     for facet in facets:
         if state.is_pinned(facet, catalogue):
-            news.pinned(facet, state.pins[facet].slot, catalogue, state.newest_ms, state.seq)
+            news.pinned(facet, state.pins[facet].slot, prior, state.newest_ms, state.seq)
         elif catalogue.facet_slots[facet]:
-            believed = state.preferences or Preferences(catalogue)
-            news.unpinned(facet, believed, state.newest_ms, state.seq, explores)
+            news.unpinned(facet, beliefs, state.newest_ms, state.seq, explores)
 
 
-def _write(user: bytes, state: UserState, news: News, catalogue: Catalogue) -> SignalWrite | None:
+def _write(user: bytes, state: UserState, news: News, prior: Prior) -> SignalWrite | None:
     if state.opted_out or not news:
         return None
-    return SignalWrite(user, state.epoch_ms, _said_ms(state), news.take(catalogue))
+    return SignalWrite(user, state.epoch_ms, _said_ms(state), news.take(prior.catalogue))
 
 
 def _said_ms(state: UserState) -> int:

@@ -6,14 +6,18 @@ older is dropped, as every event is.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from typing import NamedTuple
 
 from state.catalogue import Catalogue
 from state.counters import Outcome
+from state.decisions import Beliefs
+from state.example import Example
 from state.news import News
 from state.observation import NONE, Kind, Observation
-from state.preferences import Preferences
+from state.off_policy import compared
+from state.preferences import Learned, Preferences
+from state.prior import Prior
 from state.recent import RecentEvents, RecentTurns
 from state.records import Reason
 from state.sent import Sent
@@ -35,6 +39,14 @@ class Rules:
     """A signal's time to live; None: for ever."""
     idle_ms: int = 90 * DAY_MS
     """Whoever comes back after a longer absence than this starts anew."""
+    teaches: bool = False
+    """Whether people's judgements are handed on to the population."""
+    population: InitVar[Prior | None] = None
+    prior: Prior = field(init=False)
+    """What is believed of everybody; as given by `population`, otherwise nothing."""
+
+    def __post_init__(self, population: Prior | None) -> None:
+        object.__setattr__(self, "prior", population or Prior(self.catalogue))
 
 
 class PinnedAt(NamedTuple):
@@ -56,6 +68,7 @@ class UserState:
         "earlier",
         "epoch_ms",
         "events",
+        "example",
         "forgotten_ms",
         "gates",
         "newest_ms",
@@ -79,6 +92,8 @@ class UserState:
         """Epoch, consent time and opt-out after each unwritten word: a no must not hide behind a later yes."""
         self.earlier: tuple[News, ...] = ()
         """Unwritten news from before an absence."""
+        self.example: Example | None = None
+        """What the last observed event has to teach the population; whoever takes it puts None in its place."""
         self._start_anew(0)
 
     def _start_anew(self, at_ms: int) -> None:
@@ -291,36 +306,61 @@ class UserState:
         if self.preferences is None:
             self.preferences = Preferences(catalogue)
             self.news.sent = Sent(len(catalogue.facet_names))
-        learned = self.preferences.learn_feedback(o, kind, weight)
-        if learned and turn != NONE:
+        judged = self.preferences.judged
+        learned = self.preferences.learn_feedback(o, kind, weight, rules.prior)
+        if not learned.facets:
+            return
+        if turn != NONE:
             self.turns.learned[turn] += weight
-        for facet in learned:
+        if rules.teaches:
+            self.example = self._example(o, kind.label is True, weight, judged, learned, rules)
+        beliefs = self.beliefs(rules.prior)
+        for facet in learned.facets:
             if not self.is_pinned(facet, catalogue):
-                self.news.learned(facet, self.preferences, self.newest_ms, self.seq)
+                self.news.learned(facet, beliefs, self.newest_ms, self.seq)
+
+    def _example(
+        self, o: Observation, liked: bool, weight: float, judged: int, learned: Learned, rules: Rules
+    ) -> Example:
+        """Return what the population learns from this; before what was learned here is said."""
+        own, facets, sent = learned.own, rules.catalogue.slot_facets, self.news.sent
+        acted = [choice for choice in o.acted if not self.is_pinned(facets[choice[0]], rules.catalogue)]
+        return Example(
+            o.user, o.at_ms, o.topic, o.surface, o.item, liked, weight, judged, learned.p,
+            o.slots, own.bias, own.variance, own.shares, o.facets, learned.wishes,
+            compared(acted, sent, rules.prior.default_slots, facets) if acted and sent else (),
+        )  # fmt: skip
 
     # What there is to say
+
+    def beliefs(self, prior: Prior) -> Beliefs:
+        """Return what is believed of this person's taste."""
+        windows = self.windows
+        leaning = prior.leaning(windows.topic_ids, windows.topic_weights) if windows else ()
+        return Beliefs(self.preferences or Preferences(prior.catalogue), prior, leaning)
 
     def _say_pins(self, facets: Iterable[int], rules: Rules) -> None:
         if self.opted_out:
             return
         for facet in facets:
             if rules.catalogue.facet_slots[facet]:  # else the facet itself has left the catalogue
-                self._say_pin(facet, rules.catalogue)
+                self._say_pin(facet, rules)
 
-    def _say_pin(self, facet: int, catalogue: Catalogue) -> None:
+    def _say_pin(self, facet: int, rules: Rules) -> None:
         """Say what the person has set; of a pin that is gone, what was learned in its place, which may be nothing."""
-        if self.is_pinned(facet, catalogue):
-            self.news.pinned(facet, self.pins[facet].slot, catalogue, self.newest_ms, self.seq)
+        if self.is_pinned(facet, rules.catalogue):
+            slot = self.pins[facet].slot
+            self.news.pinned(facet, slot, rules.prior, self.newest_ms, self.seq)
             return
-        explores = self.consents_to(self.newest_ms, catalogue)
-        self.news.unpinned(facet, self.preferences or Preferences(catalogue), self.newest_ms, self.seq, explores)
+        explores = self.consents_to(self.newest_ms, rules.catalogue)
+        self.news.unpinned(facet, self.beliefs(rules.prior), self.newest_ms, self.seq, explores)
 
     def _say_again(self, rules: Rules) -> None:
         """Repeat what has lived half its time."""
         if rules.ttl_ms is None or self.preferences is None:
             return
         for facet in self.news.due(self.newest_ms - rules.ttl_ms // 2, rules.catalogue):
-            self.news.learned(facet, self.preferences, self.newest_ms, self.seq, anyway=True)
+            self.news.learned(facet, self.beliefs(rules.prior), self.newest_ms, self.seq, anyway=True)
 
     def take_writes(self, user: bytes, catalogue: Catalogue) -> list[GateWrite | SignalWrite]:
         """Return what has to be written since the last call, gates first."""

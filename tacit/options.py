@@ -35,7 +35,7 @@ Cache = Annotated[
 ]
 Population = Annotated[
     str | None,
-    typer.Option("--population", metavar="learn|none|N", help="Shared belief to start from; so far only none."),
+    typer.Option("--population", metavar="learn|none|N", help="What is believed of everybody: learn it, or a version."),
 ]
 Ttl = Annotated[str | None, typer.Option("--ttl", metavar="DAYS|none", help="How long a signal lives after its event.")]
 Start = Annotated[

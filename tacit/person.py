@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from state.catalogue import Catalogue
-from state.decisions import TIERS, decide
-from state.preferences import Preferences
+from state.decisions import TIERS, Beliefs, decide
+from state.prior import Prior
 from state.pseudonyms import text
 from state.shelf import Checkpoint
 from state.signals import version
@@ -17,8 +17,12 @@ from state.windows import Windows
 _CONSENT = ("unsaid", "granted", "denied")
 
 
-def person_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, catalogue: Catalogue) -> dict[str, Any]:
-    """Return all that is known of a person but the hashes of their last events; times are epoch milliseconds."""
+def person_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, prior: Prior) -> dict[str, Any]:
+    """Return all that is known of a person but the hashes of their last events; times are epoch milliseconds.
+
+    Beliefs are the person's own, how they differ from others; a decision is what follows from those and the `prior`.
+    """
+    catalogue = prior.catalogue
     consent = state.consent if state.consent_at_ms > state.forgotten_ms or state.opted_out else UNSAID
     return {
         "user": text(user),
@@ -34,7 +38,7 @@ def person_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, catalo
         "seq": state.seq,
         "pins": _pins(state, catalogue),
         **_activity(state, catalogue),
-        "beliefs": _beliefs(state, catalogue),
+        "beliefs": _beliefs(state, prior),
     }
 
 
@@ -58,29 +62,27 @@ def _activity(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
     return {name: shown[name] for name in ("activity", "session", "topics", "hours")}
 
 
-def _beliefs(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+def _beliefs(state: UserState, prior: Prior) -> dict[str, Any]:
     """Return what is believed of each facet of the catalogue; nothing of any before the first feedback."""
     if state.preferences is None:
         return {}
-    return {name: _belief(state.preferences, facet) for name, facet in catalogue.facet_index.items()}
+    beliefs = state.beliefs(prior)
+    return {name: _belief(beliefs, facet) for name, facet in prior.catalogue.facet_index.items()}
 
 
-def _belief(preferences: Preferences, facet: int) -> dict[str, Any]:
-    catalogue, decision = preferences.catalogue, decide(preferences, facet)
-    values = {
-        catalogue.slots[slot].value: {
-            "mean": round(preferences.means[slot], 4),
-            "sd": round(sqrt(preferences.variances[slot]), 4),
-        }
-        for slot in catalogue.facet_slots[facet]
-    }
+def _belief(beliefs: Beliefs, facet: int) -> dict[str, Any]:
+    own, catalogue, decision = beliefs.own, beliefs.own.catalogue, decide(beliefs, facet)
+    values = {}
+    for slot in catalogue.facet_slots[facet]:
+        mean, variance = own.value(slot)
+        values[catalogue.slots[slot].value] = {"mean": round(mean, 4), "sd": round(sqrt(variance), 4)}
     return {
-        "evidence": round(preferences.evidence[facet], 2),
+        "evidence": round(own.evidence[facet], 2),
         "decision": {
             "value": catalogue.slots[decision.slot].value,
             "confidence": round(decision.confidence, 3),
             "tier": TIERS[decision.tier],
         },
-        "drift_at_ms": preferences.drift_at_ms[facet] or None,
+        "drift_at_ms": own.drift_at_s[facet] * 1000 or None,
         "values": values,
     }

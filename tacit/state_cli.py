@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dataflows.inspection import Inspected, inspect
+from dataflows.population import known_prior
 from dataflows.settings import Settings
 from state.catalogue import Catalogue
 from state.errors import ConfigurationError, StateError
@@ -46,9 +47,10 @@ def show(
         folder.require_secret(settings.secret_bytes)
         person = digest(user, settings.secret_bytes)
         found, checkpoint = folder.shelf.get(person)
+        prior, _ = known_prior(settings, folder.path, folder.catalogue)
     if found is None or checkpoint is None:
         raise StateError(f"the newest checkpoint in {folder.path} holds nobody of that user id")
-    shown = person_as_dict(person, found, checkpoint, folder.catalogue)
+    shown = person_as_dict(person, found, checkpoint, prior)
     if json:
         console.print_json(shown)
     else:

@@ -38,6 +38,8 @@ def replay_table(done: Replayed, people: int | None, settings: Settings, *, reje
     if people is not None:
         table.add_row("people with signals", f"{people:,}", f"namespace {settings.namespace}")
     table.add_row("signal fields written", f"{counters.sink.applied:,}", _unwritten(done))
+    if learned := counters.learning.examples:
+        table.add_row("judgements learned from", f"{learned:,}", f"population version {counters.learning.version}")
     table.add_row("wipes and consent", f"{counters.sink.gates:,}", "")
     table.add_row("time", f"{done.wall_s:.1f} s", f"{read / done.wall_s:,.0f} events/s")
     table.add_row("CPU", f"{counters.cpu_s / max(1, read) * 1e6:.0f} µs/event", "without Redis")

@@ -1,0 +1,44 @@
+"""The standard normal distribution, and what a judgement tells of a Gaussian belief.
+
+Formulas of adPredictor: Graepel, Candela, Borchert, Herbrich, "Web-scale Bayesian click-through rate prediction for
+sponsored search", ICML 2010.
+"""
+
+from math import erfc, exp, log, pi, sqrt
+
+MOST_SURPRISE = 5.0
+"""Beyond this many standard deviations a judgement moves beliefs no further."""
+
+_SQRT_HALF = sqrt(0.5)
+_DENSITY = 1 / sqrt(2 * pi)
+_LEAST = 1e-12
+
+
+def phi(z: float) -> float:
+    """Return Φ(z), the standard normal distribution function.
+
+    >>> phi(0.0)
+    0.5
+    """
+    return 0.5 * erfc(-z * _SQRT_HALF)
+
+
+def log_phi(z: float) -> float:
+    """Return ln Φ(z), the log of the standard normal distribution function.
+
+    >>> round(log_phi(0.0), 6)
+    -0.693147
+    """
+    return log(max(0.5 * erfc(-z * _SQRT_HALF), _LEAST))
+
+
+def corrections(z: float) -> tuple[float, float]:
+    """Return N(z) and W(z), by which a judgement corrects a mean and a variance (eq. 11 and 12).
+
+    >>> n, w = corrections(0.0)
+    >>> round(n, 3), round(w, 3)
+    (0.798, 0.637)
+    """
+    t = min(MOST_SURPRISE, max(-MOST_SURPRISE, z))
+    n = _DENSITY * exp(-0.5 * t * t) / (0.5 * erfc(-t * _SQRT_HALF))
+    return n, n * (n + t)

@@ -1,0 +1,119 @@
+"""How well predictions do, by River's metrics: each is scored before anything is learned from its judgement.
+
+Prequential evaluation (Dawid, JRSS A 147, 1984; Gama, Sebastião, Rodrigues, Machine Learning 90, 2013).
+"""
+
+from collections.abc import Mapping
+from math import log, sqrt
+
+from river import drift, metrics, stats
+
+from state.calibration import Calibration
+from state.catalogue import Catalogue
+from state.example import Example
+from state.normal import log_phi
+from state.off_policy import Comparison
+from state.prior import Prior
+from state.published import FacetScore, Scores
+
+LATEST = 5_000
+"""As many judgements count for the area under the ROC curve; a facet's gain fades over as many."""
+LEAST_JUDGEMENTS = 1_000
+"""Of answers that were served with a facet, before it can be found not to help."""
+
+_LEAST = 1e-12
+
+
+class FacetGain:
+    """By how much a facet's terms lower the log loss, lately.
+
+    The comparison is with the same prediction in which the facet adds what it adds on average.
+    """
+
+    def __init__(self, gain: float = 0.0, part: float = 0.0, n: int = 0) -> None:
+        self._gain = stats.EWMean(fading_factor=1 / LATEST)
+        self._part = stats.EWMean(fading_factor=1 / LATEST)
+        self.n = n
+        if n:
+            self._gain.update(gain)
+            self._part.update(part)
+
+    def update(self, part: float, mean: float, scale: float, sign: float) -> None:
+        """Take in a judgement (`sign` 1 or −1) for which `part` of the prediction's `mean` came from this facet."""
+        without = mean - part + (self._part.get() if self.n else 0.0)
+        self._gain.update(log_phi(sign * mean / scale) - log_phi(sign * without / scale))
+        self._part.update(part)
+        self.n += 1
+
+    @property
+    def gain(self) -> float:
+        """Nats per judgement; above 0 the facet helps."""
+        return float(self._gain.get())
+
+    @property
+    def part(self) -> float:
+        """What the facet adds on average."""
+        return float(self._part.get())
+
+    @property
+    def helps(self) -> bool:
+        """Not found to be of no help."""
+        return self.n < LEAST_JUDGEMENTS or self.gain > 0.0
+
+
+class Scoring:
+    """Scores examples. What it counts begins with the process; the gains of facets are handed on to the next one."""
+
+    def __init__(self, catalogue: Catalogue, gains: Mapping[str, tuple[float, float, int]] | None = None) -> None:
+        self._catalogue = catalogue
+        self._log_loss = metrics.LogLoss()
+        self._constant = metrics.LogLoss()
+        self._auc = metrics.RollingROCAUC(window_size=LATEST)
+        self._ece = Calibration()
+        self._rate = stats.Mean()
+        self._adwin = drift.ADWIN()
+        self._n = 0
+        self.gains = {name: FacetGain(*gain) for name, gain in (gains or {}).items()}
+        self._comparisons: dict[int, Comparison] = {}
+
+    def add(self, e: Example, prior: Prior) -> None:
+        """Score an example: its prediction as it was made, and its facets' parts by the newest prior."""
+        p, liked = e.p, e.liked
+        self._constant.update(liked, self._rate.get() if self._n else 0.5)
+        self._rate.update(liked)
+        self._log_loss.update(liked, p)
+        self._auc.update(liked, {True: p, False: 1.0 - p})
+        self._ece.update(liked, p)
+        self._adwin.update(-log(max(p if liked else 1.0 - p, _LEAST)))
+        self._n += 1
+        self._add_facets(e, prior)
+        for acted in e.acted:
+            self._comparisons.setdefault(acted.facet, Comparison()).add(acted, liked)
+
+    def _add_facets(self, e: Example, prior: Prior) -> None:
+        expected = prior.expect(e.slots, e.topic, e.surface, e.item, e.judged)
+        mean, scale = expected.trusted(e.own), sqrt(expected.variance + e.variance)
+        sign, names = (1.0 if e.liked else -1.0), self._catalogue.facet_names
+        for facet, part in prior.by_facet(e.slots, e.topic, e.surface, e.shares).items():
+            self.gains.setdefault(names[facet], FacetGain()).update(part, mean, scale, sign)
+
+    def silent(self) -> tuple[str, ...]:
+        """Return the facets that do not help."""
+        return tuple(sorted(name for name, gain in self.gains.items() if not gain.helps))
+
+    def scores(self) -> Scores | None:
+        """Return the figures; None while nothing was scored."""
+        if not self._n:
+            return None
+        names = self._catalogue.facet_names
+        estimates = {names[facet]: found.estimate() for facet, found in sorted(self._comparisons.items())}
+        return Scores(
+            n=self._n,
+            log_loss=round(self._log_loss.get(), 6),
+            constant_log_loss=round(self._constant.get(), 6),
+            auc=round(self._auc.get(), 6),
+            ece=round(self._ece.get(), 6),
+            drifts=self._adwin.n_detections,
+            facets={name: FacetScore(round(gain.gain, 6), gain.n) for name, gain in sorted(self.gains.items())},
+            off_policy={name: estimate for name, estimate in estimates.items() if estimate},
+        )
