@@ -28,7 +28,7 @@ if #ARGV > 3 then
 end
 redis.call('SET', population, ARGV[2])
 for i = 5, #KEYS do
-  if true then
+  if not pinned[KEYS[i]] then
     redis.call('UNLINK', KEYS[i])
   end
 end

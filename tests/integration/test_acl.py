@@ -10,9 +10,12 @@ import pytest
 import redis
 
 import connectors
+from connectors.population_store import PopulationStore
 from connectors.redis_check import redis_problems
+from connectors.redis_client import RedisClient
 from connectors.redis_keys import RegionKeys
 from connectors.redis_sink import SignalWriter, Target
+from state.catalogue import Catalogue
 from state.counters import SinkCounters
 from state.errors import SinkError, TacitError
 from state.pseudonyms import digest
@@ -20,6 +23,8 @@ from state.signals import GateWrite
 from tacit.embedded import EmbeddedRedis
 from tacit.reader import SignalReader
 from tests.redis_server import BINARIES
+from tests.sample_population import version
+from tests.sample_population import write as population_write
 from tests.sample_signals import NOW_MS, signal, write
 
 SHIPPED = Path(connectors.__file__).with_name("users.acl")
@@ -76,6 +81,24 @@ def test_signals_go_from_writer_to_reader(users: Users) -> None:
     assert redis_problems(users.writer, "eu") == []
 
 
+def test_population_goes_from_writer_to_reader(users: Users, reader: redis.Redis) -> None:
+    """All that is done with versions is allowed to writers; readers see what is said of a stranger, and no version."""
+    shadow = KEYS.within("shadow")
+    with closing(PopulationStore(RedisClient(users.writer), shadow, LIVE)) as store:
+        assert all(store.publish(population_write(n), fill=False) for n in range(1, 13))
+        assert store.publish(population_write(13, NOW_MS + 1), fill=True)
+        assert store.pin(5, Catalogue.load()) == store.fetch(5) == version(5)
+        assert store.newest() == version(13, NOW_MS + 1)
+    assert set(reader.hgetall(shadow.defaults)) == {b"length", b"tone"}
+    with SignalReader(users.reader, region="eu", secret=SECRET, namespace="shadow") as copilot:
+        assert copilot.get("nobody").choose(unit="c").values["length"] == "concise"
+    with (
+        closing(PopulationStore(RedisClient(users.reader), shadow)) as store,
+        pytest.raises(SinkError, match=r"NOPERM.*users\.acl"),
+    ):
+        store.newest()
+
+
 FORBIDDEN_TO_READERS: dict[str, Callable[[redis.Redis], object]] = {
     "write a signal": lambda client: client.hset(LIVE.signals(ADA), "length", "{}"),
     "move what is active": lambda client: client.set(KEYS.active, "shadow"),
@@ -84,6 +107,9 @@ FORBIDDEN_TO_READERS: dict[str, Callable[[redis.Redis], object]] = {
     "list keys by KEYS": lambda client: client.keys("*"),
     "see a gate": lambda client: client.get(KEYS.gate(ADA)),
     "see a population belief": lambda client: client.get(LIVE.population_belief(1)),
+    "see which population belief is the newest": lambda client: client.get(LIVE.population),
+    "see which population beliefs are pinned": lambda client: client.smembers(LIVE.population_pinned),
+    "write what is said of a stranger": lambda client: client.hset(LIVE.defaults, "length", "{}"),
     "see another region": lambda client: client.hgetall(RegionKeys("us").within("live").signals(ADA)),
     "see a region with a longer name": lambda client: client.hgetall(RegionKeys("eu-2").within("live").signals(ADA)),
     "run a script": lambda client: client.eval("return 1", 0),

@@ -1,0 +1,364 @@
+"""The population belief on a real Redis: a pointer that only rises, its defaults, a bounded number of versions."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from threading import Thread
+
+import msgspec
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from connectors.population_store import KEPT, PopulationStore
+from connectors.redis_client import RedisClient
+from connectors.redis_keys import NamespaceKeys, RegionKeys
+from state.catalogue import Catalogue
+from state.errors import ConfigurationError, SinkError
+from state.published import encode_version
+from state.signals import decode_signal
+from tacit.embedded import EmbeddedRedis
+from tests.sample_population import version, write
+from tests.sample_signals import NOW_MS
+
+LIVE = RegionKeys("eu").within("live")
+SHADOW = RegionKeys("eu").within("shadow")
+CATALOGUE = Catalogue.load()
+
+runs_on_a_server = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def live(redis_url: str) -> Iterator[PopulationStore]:
+    with closing(PopulationStore(RedisClient(redis_url, retry_for_s=5.0), LIVE)) as store:
+        yield store
+
+
+@pytest.fixture
+def shadow(redis_url: str) -> Iterator[PopulationStore]:
+    with closing(PopulationStore(RedisClient(redis_url, retry_for_s=5.0), SHADOW, LIVE)) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def lasting(redis_server: EmbeddedRedis) -> Iterator[PopulationStore]:
+    with closing(PopulationStore(RedisClient(redis_server.url), LIVE)) as store:
+        yield store
+
+
+def kept(client: redis.Redis, keys: NamespaceKeys = LIVE) -> list[int]:
+    """Return the numbers of all versions that Redis holds."""
+    tails = [str(key).removeprefix(f"{keys.population}:") for key in client.keys(f"{keys.population}:*")]
+    return sorted(int(tail) for tail in tails if tail != "pinned")
+
+
+def told(client: redis.Redis, keys: NamespaceKeys = LIVE) -> dict[str, str]:
+    """Return which versions the defaults are of, by facet."""
+    return {str(facet): decode_signal(str(raw).encode()).by for facet, raw in client.hgetall(keys.defaults).items()}
+
+
+def test_key_of_pins_is_beside_the_versions() -> None:
+    assert LIVE.population_pinned == "tacit:v1:eu:live:population:pinned"
+
+
+class TestReading:
+    """What is there is found; what cannot be read is nothing."""
+
+    def test_empty_namespace_has_no_version(self, live: PopulationStore) -> None:
+        assert live.newest() is None
+        assert live.fetch(1) is None
+
+    def test_published_version_is_the_newest_and_can_be_fetched(self, live: PopulationStore) -> None:
+        assert live.publish(write(1), fill=False)
+        assert live.publish(write(2), fill=False)
+        assert live.newest() == live.fetch(2) == version(2)
+        assert live.fetch(1) == version(1)
+
+    def test_only_what_is_above_a_number_is_read(self, live: PopulationStore) -> None:
+        live.publish(write(2), fill=False)
+        assert live.newest(above=1) == version(2)
+        assert live.newest(above=2) is None
+
+    def test_version_that_is_only_in_the_fallback_is_fetched_but_is_not_the_newest(
+        self, live: PopulationStore, shadow: PopulationStore
+    ) -> None:
+        live.publish(write(7), fill=False)
+        assert shadow.fetch(7) == version(7)
+        assert shadow.newest() is None
+
+    def test_own_version_outranks_the_fallbacks(self, live: PopulationStore, shadow: PopulationStore) -> None:
+        live.publish(write(7), fill=False)
+        shadow.publish(write(7, NOW_MS - 5), fill=False)
+        assert shadow.fetch(7) == version(7, NOW_MS - 5)
+
+    @pytest.mark.parametrize("raw", [b"", b"seven", b"-1", b"0", b"07", b"1.0", b"\xff", b"9" * 5000])
+    def test_pointer_that_is_no_number_is_logged_and_replaced(
+        self, live: PopulationStore, redis_client: redis.Redis, raw: bytes
+    ) -> None:
+        redis_client.set(LIVE.population, raw)
+        with capture_logs() as logs:
+            assert live.newest() is None
+        assert [log["event"] for log in logs] == ["population.unreadable"]
+        assert live.publish(write(1), fill=False)
+        assert live.newest() == version(1)
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"",
+            b"null",
+            b"\xff",
+            b"{",
+            b'{"n":3}',
+            b'{"x":' + b"[" * 100_000,
+            encode_version(version(3))[:-9],
+            encode_version(version(4)),
+        ],
+        ids=["empty", "null", "no text", "torn", "nearly empty", "deep", "cut off", "another's"],
+    )
+    def test_version_that_cannot_be_read_is_none_and_logged_once(
+        self, live: PopulationStore, redis_client: redis.Redis, raw: bytes
+    ) -> None:
+        live.publish(write(3), fill=False)
+        redis_client.set(LIVE.population_belief(3), raw)
+        with capture_logs() as logs:
+            assert [live.newest(), live.newest(), live.fetch(3)] == [None, None, None]
+        assert [(log["log_level"], log["event"]) for log in logs] == [("error", "population.unreadable")]
+
+    def test_other_types_are_none(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+        redis_client.rpush(LIVE.population_belief(3), "x")
+        assert live.fetch(3) is None
+        redis_client.rpush(LIVE.population, "x")
+        assert live.newest() is None
+
+    def test_run_goes_on_past_what_cannot_be_read(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+        live.publish(write(1), fill=False)
+        redis_client.set(LIVE.population_belief(1), "{")
+        assert live.publish(write(2), fill=True)
+        assert live.newest() == version(2)
+
+
+class TestPublishing:
+    """A version, its number and its defaults come together or not at all."""
+
+    def test_repeat_changes_nothing(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+        for n in (1, 2):
+            live.publish(write(n), fill=False)
+        before = _dump(redis_client)
+        assert live.publish(write(2), fill=False)
+        assert live.publish(write(1), fill=False)
+        assert _dump(redis_client) == before
+
+    def test_older_number_replaces_nothing(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+        live.publish(write(5), fill=False)
+        before = _dump(redis_client)
+        with capture_logs() as logs:
+            assert not live.publish(write(4, NOW_MS + 1), fill=False)
+        assert [(log["log_level"], log["event"]) for log in logs] == [("info", "population.left_out")]
+        assert _dump(redis_client) == before
+
+    def test_version_is_written_once(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+        """Two that learn at once cannot both have made version 5."""
+        live.publish(write(5), fill=False)
+        before = _dump(redis_client)
+        assert not live.publish(write(5, NOW_MS + 1), fill=False)
+        assert _dump(redis_client) == before
+
+    def test_newest_ten_and_pinned_ones_are_kept(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+        for n in range(1, 4):
+            live.publish(write(n), fill=False)
+        live.pin(2, CATALOGUE)
+        for n in range(4, 31):
+            live.publish(write(n), fill=False)
+        assert kept(redis_client) == [2, *range(21, 31)]
+
+    def test_pin_taken_back_lets_the_version_go(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+        live.publish(write(1), fill=False)
+        live.pin(1, CATALOGUE)
+        for n in range(2, 13):
+            live.publish(write(n), fill=False)
+        redis_client.srem(LIVE.population_pinned, 1)
+        live.publish(write(13), fill=False)
+        assert kept(redis_client) == [*range(4, 14)]
+
+    def test_facet_that_left_the_catalogue_leaves_the_defaults(
+        self, live: PopulationStore, redis_client: redis.Redis
+    ) -> None:
+        live.publish(write(1, facets=("length", "tone")), fill=False)
+        live.publish(write(2, facets=("tone", "format")), fill=False)
+        assert told(redis_client) == {"tone": "m1.c1.p2", "format": "m1.c1.p2"}
+        live.publish(write(3, facets=()), fill=False)
+        assert told(redis_client) == {}
+
+    @pytest.mark.parametrize(("at_ms", "is_published"), [(NOW_MS - 1, False), (NOW_MS, False), (NOW_MS + 1, True)])
+    def test_history_replaces_only_what_is_older_in_event_time(
+        self, live: PopulationStore, redis_client: redis.Redis, at_ms: int, is_published: bool
+    ) -> None:
+        live.publish(write(1, NOW_MS), fill=False)
+        with capture_logs() as logs:
+            assert live.publish(write(2, at_ms), fill=True) is is_published
+        assert [log["event"] for log in logs] == ["population.left_out"] * (not is_published)
+        assert live.newest() == (version(2, at_ms) if is_published else version(1, NOW_MS))
+        assert set(told(redis_client).values()) == {f"m1.c1.p{1 + is_published}"}
+
+    def test_history_fills_an_empty_namespace(self, live: PopulationStore) -> None:
+        assert live.publish(write(1), fill=True)
+        assert live.publish(write(1), fill=True)
+
+    @pytest.mark.parametrize("key", [LIVE.population, LIVE.population_pinned])
+    def test_key_that_holds_something_else_refuses_the_whole_version(
+        self, live: PopulationStore, redis_client: redis.Redis, key: str
+    ) -> None:
+        """A run goes on: what it learned, it uses."""
+        redis_client.rpush(key, "x")
+        with capture_logs() as logs:
+            assert not live.publish(write(1), fill=False)
+        assert logs[-1]["event"] == "population.write_refused"
+        assert kept(redis_client) == []
+        assert told(redis_client) == {}
+
+    def test_defaults_that_are_something_else_are_replaced(
+        self, live: PopulationStore, redis_client: redis.Redis
+    ) -> None:
+        redis_client.rpush(LIVE.defaults, "x")
+        assert live.publish(write(1), fill=False)
+        assert set(told(redis_client)) == {"length", "tone"}
+
+    def test_without_memory_nothing_is_half_done(self, redis_url: str, redis_client: redis.Redis) -> None:
+        redis_client.config_set("maxmemory", 1)
+        try:
+            with (
+                closing(PopulationStore(RedisClient(redis_url, retry_for_s=0.1), LIVE)) as store,
+                pytest.raises(SinkError, match="OOM"),
+            ):
+                store.publish(write(1), fill=False)
+        finally:
+            redis_client.config_set("maxmemory", 0)
+        assert redis_client.dbsize() == 0
+
+    def test_several_that_publish_at_once_end_with_the_newest(self, redis_url: str, redis_client: redis.Redis) -> None:
+        def publish(numbers: range) -> None:
+            with closing(PopulationStore(RedisClient(redis_url), LIVE)) as store:
+                for n in numbers:
+                    store.publish(write(n), fill=False)
+
+        threads = [Thread(target=publish, args=(range(first, 121, 3),)) for first in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert redis_client.get(LIVE.population) == "120"
+        assert set(told(redis_client).values()) == {"m1.c1.p120"}
+        assert set(kept(redis_client)) <= set(range(111, 121))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A version published, or pinned if it is kept."""
+
+    n: int
+    pin: bool
+
+
+steps = st.lists(st.builds(Step, st.integers(1, 45), st.sampled_from([False, False, False, True])), max_size=40)
+
+
+@runs_on_a_server
+@given(taken=steps)
+def test_any_order_and_repeats_end_in_the_newest_and_a_bounded_number(
+    lasting: PopulationStore, redis_client: redis.Redis, taken: list[Step]
+) -> None:
+    """After each step: the pointer is the highest number so far, defaults are its, and versions are as they were."""
+    redis_client.flushall()
+    pinned: set[int] = set()
+    newest = 0
+    for step in taken:
+        if not step.pin:
+            lasting.publish(write(step.n), fill=False)
+            newest = max(newest, step.n)
+        elif step.n in kept(redis_client):
+            lasting.pin(step.n, CATALOGUE)
+            pinned.add(step.n)
+        there = kept(redis_client)
+        assert redis_client.get(LIVE.population) == (str(newest) if newest else None)
+        assert set(told(redis_client).values()) == ({f"m1.c1.p{newest}"} if newest else set())
+        assert pinned <= set(there)
+        assert all(newest - KEPT < n <= newest or n in pinned for n in there)
+        assert lasting.newest() == (version(newest) if newest else None)
+        assert all(lasting.fetch(n) == version(n) for n in there)
+
+
+class TestPinning:
+    """A pinned version stays."""
+
+    def test_version_of_the_fallback_is_copied_and_told_where_nothing_was(
+        self, live: PopulationStore, shadow: PopulationStore, redis_client: redis.Redis
+    ) -> None:
+        live.publish(write(7), fill=False)
+        assert shadow.pin(7, CATALOGUE) == version(7)
+        assert shadow.newest() == version(7)
+        assert set(told(redis_client, SHADOW)) == set(CATALOGUE.facets)
+        assert {by.rpartition(".")[2] for by in told(redis_client, SHADOW).values()} == {"p7"}
+        assert redis_client.smembers(SHADOW.population_pinned) == {"7"}
+        assert not redis_client.exists(LIVE.population_pinned)
+        for n in range(8, 20):
+            live.publish(write(n), fill=False)
+        assert live.fetch(7) is None
+        assert shadow.fetch(7) == version(7)
+
+    def test_what_a_namespace_says_already_stays(
+        self, live: PopulationStore, shadow: PopulationStore, redis_client: redis.Redis
+    ) -> None:
+        live.publish(write(7), fill=False)
+        shadow.publish(write(2), fill=False)
+        shadow.pin(7, CATALOGUE)
+        assert shadow.newest() == version(2)
+        assert set(told(redis_client, SHADOW).values()) == {"m1.c1.p2"}
+        assert shadow.fetch(7) == version(7)
+
+    def test_number_of_a_pinned_copy_is_not_given_to_another_version(
+        self, live: PopulationStore, shadow: PopulationStore
+    ) -> None:
+        live.publish(write(7), fill=False)
+        shadow.publish(write(6), fill=False)
+        shadow.pin(7, CATALOGUE)
+        assert not shadow.publish(write(7, NOW_MS + 1), fill=False)
+        assert shadow.publish(write(8, NOW_MS + 1), fill=False)
+        assert shadow.fetch(7) == version(7)
+
+    def test_pinning_again_changes_nothing(
+        self, live: PopulationStore, shadow: PopulationStore, redis_client: redis.Redis
+    ) -> None:
+        live.publish(write(7), fill=False)
+        shadow.pin(7, CATALOGUE)
+        before = _dump(redis_client)
+        shadow.pin(7, CATALOGUE)
+        assert _dump(redis_client) == before
+
+    @pytest.mark.parametrize(("newest", "said"), [(None, "it has none"), (30, "its newest is 30")])
+    def test_version_that_is_not_kept_is_refused_with_what_to_do(
+        self, live: PopulationStore, redis_client: redis.Redis, newest: int | None, said: str
+    ) -> None:
+        if newest:
+            live.publish(write(newest), fill=False)
+        before = _dump(redis_client)
+        with pytest.raises(ConfigurationError, match=rf"version 12 .* live \({said}\): name one"):
+            live.pin(12, CATALOGUE)
+        assert _dump(redis_client) == before
+
+
+def test_version_of_a_newer_tacit_is_read_as_far_as_it_is_known(
+    live: PopulationStore, redis_client: redis.Redis
+) -> None:
+    raw = msgspec.json.encode(msgspec.to_builtins(version(3)) | {"unheard_of": {"a": 1}})
+    live.publish(write(3), fill=False)
+    redis_client.set(LIVE.population_belief(3), raw)
+    assert live.newest() == version(3)
+
+
+def _dump(client: redis.Redis) -> dict[str, object]:
+    """Return all that Redis holds."""
+    read = {"string": client.get, "hash": client.hgetall, "set": client.smembers}
+    return {str(key): read[str(client.type(key))](key) for key in client.scan_iter()}
