@@ -60,6 +60,48 @@ def test_likes_are_as_frequent_as_the_truth_says(simulation: Simulation) -> None
         assert fmean(like for _, like in seen) == pytest.approx(fmean(chance for chance, _ in seen), abs=0.05)
 
 
+def test_chance_at_is_what_turns_are_drawn_from(simulation: Simulation) -> None:
+    """The truth says of each turn what follows from its numbers: taste then, topic and style."""
+    for event in turns_with_feedback(simulation)[:3000]:
+        chance = simulation.truth.chance_at(event["user_id"], event["at"], event["topic"], event["served"])
+        assert chance == pytest.approx(chance_then(simulation, event))
+
+
+def test_chance_at_is_no_better_than_of_the_best_then_and_there(simulation: Simulation) -> None:
+    """What was served has at most the chance of the best style at that time on that topic."""
+    truth = simulation.truth
+    for event in turns_with_feedback(simulation)[:3000]:
+        user_id, at_ms, topic = event["user_id"], event["at"], event["topic"]
+        best = truth.chance_at(user_id, at_ms, topic, truth.best_at(user_id, at_ms, topic))
+        assert truth.chance_at(user_id, at_ms, topic, event["served"]) <= best
+
+
+def test_several_values_count_as_their_average() -> None:
+    """So does a facet that is left out: as the average of all its values."""
+    person = next(iter(simulate(Scenario(end_ms=END_MS, users=1, turns=1)).truth.people.values()))
+    values = {"genre": {"drama": 0.9, "comedy": 0.3, "western": -0.6}}
+    person = replace(person, bias=0.0, change="none", change_at=person.joined_at, before=values, after=values)
+    truth = Truth({"ada": person}, {"work": {"genre": {"drama": 0.0, "comedy": 0.0, "western": -0.6}}})
+    chances = [truth.chance_at("ada", END_MS, None, {"genre": served}) for served in ("drama", ["drama", "comedy"])]
+    assert chances == pytest.approx([probit(0.9), probit(0.6)])
+    assert truth.chance_at("ada", END_MS, None, {}) == pytest.approx(probit(0.2))
+    assert truth.chance_at("ada", END_MS, "work", {}) == pytest.approx(probit(0.0), abs=1e-9)
+
+
+def test_changed_facets_are_those_whose_best_value_changed(simulation: Simulation) -> None:
+    """What is best after the change is what is preferred now; without a change of taste nothing has changed."""
+    truth = simulation.truth
+    rows = {row["user_id"]: row for row in map(json.loads, list(truth.lines())[1:])}
+    changed = 0
+    for user_id, person in truth.people.items():
+        found = truth.changed(user_id)
+        before, after = rows[user_id]["best_before"], rows[user_id]["best"]
+        assert found == {facet: (before[facet], after[facet]) for facet in after if before[facet] != after[facet]}
+        assert not found or person.change != "none"
+        changed += len(found)
+    assert changed > 100
+
+
 def test_chance_of_like_predicts_those_whose_taste_is_stable(simulation: Simulation) -> None:
     """What the truth says of a style, over a person's topics, is how often turns in that style were liked."""
     tenths: dict[int, list[tuple[float, bool]]] = defaultdict(list)

@@ -11,18 +11,24 @@ from state.catalogue import Catalogue
 from tacit.simulate.events import Arrival, Kind
 from tacit.simulate.people import People, Person
 from tacit.simulate.scenario import Scenario
+from tacit.simulate.serving import Asked, Serve, Watch, Watched
 from tacit.simulate.simulation import Simulation
-from tacit.simulate.truth import Chances, Choice, Truth
+from tacit.simulate.tastes import Style
+from tacit.simulate.truth import Chances, Truth
 
 __all__ = [
     "Arrival",
+    "Asked",
     "Chances",
-    "Choice",
     "Kind",
     "Person",
     "Scenario",
+    "Serve",
     "Simulation",
+    "Style",
     "Truth",
+    "Watch",
+    "Watched",
     "simulate",
 ]
 

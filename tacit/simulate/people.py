@@ -9,7 +9,7 @@ import msgspec
 
 from state.catalogue import Catalogue
 from tacit.simulate.scenario import DAY_MS, MINUTE_MS, Scenario
-from tacit.simulate.tastes import Tastes, Utilities, best
+from tacit.simulate.tastes import Style, Tastes, Utilities, best, probit, score
 
 _BIAS_MEAN, _BIAS_SD = -0.31, 0.6
 _FAVOURITES = (0.6, 0.3, 0.1)
@@ -54,6 +54,21 @@ class Person(msgspec.Struct, frozen=True):
         if at_ms < self.change_at:
             return 0.0
         return min(1.0, (at_ms - self.change_at) / self.change_ms) if self.change_ms else 1.0
+
+    def utilities(self, at_ms: int, effects: Utilities) -> Utilities:
+        """Return how much each value is worth to them at a time, on a topic with these effects; `{}`: none."""
+        share = self.change_share(at_ms)
+        return {
+            facet: {
+                value: before + share * (self.after[facet][value] - before) + (effects[facet][value] if effects else 0)
+                for value, before in values.items()
+            }
+            for facet, values in self.before.items()
+        }
+
+    def chance(self, utilities: Utilities, style: Style) -> float:
+        """Return how likely they like an answer in this style, 0–1, given what each value is worth to them."""
+        return probit(self.bias + score(utilities, style))
 
     def wiped_at(self) -> int | None:
         """When their data was last wiped, by a forget or a withdrawn consent."""

@@ -13,8 +13,9 @@ from tacit.simulate.events import Arrival, Kind, Made, encode
 from tacit.simulate.faults import Faults
 from tacit.simulate.people import People, Person
 from tacit.simulate.scenario import HOUR_MS, MINUTE_MS, Scenario
+from tacit.simulate.serving import Serve
 from tacit.simulate.truth import Truth
-from tacit.simulate.turns import Turns, Visit, visits
+from tacit.simulate.turns import Step, Turns, Visit, visits
 from tacit.simulate.words import words
 
 MAX_DELAY_MS = 2 * HOUR_MS
@@ -25,6 +26,8 @@ MAX_REPEAT_MS = 10 * MINUTE_MS
 
 _LATENCY_MS = 1500
 _MIN_DELAY_MS = MINUTE_MS
+_MOST_RECORDS = 1024
+"""Of one visit: more than a dozen turns can have, whatever goes wrong with them."""
 _ACTIVITY_SD = 1.0
 """Of the logarithm of people's numbers of turns."""
 
@@ -54,16 +57,19 @@ class Simulation:
         """The records in the order in which they arrive, each a line without its newline."""
         return (arrival.line for arrival in self.arrivals())
 
-    def arrivals(self) -> Iterator[Arrival]:
-        """Return the records with what each was made as; an event arrives at most hours after it happened."""
+    def arrivals(self, serve: Serve | None = None) -> Iterator[Arrival]:
+        """Return the records with what each was made as; an event arrives at most hours after it happened.
+
+        With `serve` the loop is closed: it is asked for the style of each turn when all records that arrive before that
+        turn have been taken, and no other.
+        """
         pending: list[Arrival] = []
-        numbers = count()
-        sending = _Sending(self)
-        for moment in self._schedule():
-            while pending and pending[0].at_ms <= moment.at_ms:
+        lives = _Lives(self._schedule(), _Sending(self, serve))
+        while (now_ms := lives.next_ms) is not None:
+            while pending and pending[0].at_ms < now_ms:
                 yield heappop(pending)
-            for at_ms, made_as, line in sending.records(moment):
-                heappush(pending, Arrival(at_ms, next(numbers), made_as, line))
+            for arrival in lives.step():
+                heappush(pending, arrival)
         yield from sorted(pending)
 
     def _schedule(self) -> list[Visit | Word]:
@@ -79,26 +85,70 @@ class Simulation:
         return schedule
 
 
+class _Lives:
+    """Everyone's visits and words, step by step in time order: those to come, and the visits that are under way."""
+
+    def __init__(self, schedule: list[Visit | Word], sending: "_Sending") -> None:
+        self._schedule = schedule
+        self._sending = sending
+        self._begun = 0
+        self._under_way: list[tuple[int, int, Iterator[_Sent]]] = []
+        """A heap by time and place in the schedule."""
+
+    @property
+    def next_ms(self) -> int | None:
+        """When something happens next; None: everything has happened."""
+        times = [moment.at_ms for moment in self._schedule[self._begun : self._begun + 1]]
+        times += [at_ms for at_ms, _, _ in self._under_way[:1]]
+        return min(times, default=None)
+
+    def step(self) -> list[Arrival]:
+        """Return the records of what happens next."""
+        if self._under_way and self._under_way[0][0] == self.next_ms:
+            _, place, steps = heappop(self._under_way)
+        else:
+            place, steps = self._begun, self._sending.steps(self._begun, self._schedule[self._begun])
+            self._begun += 1
+        sent = next(steps)
+        if sent.next_ms is not None:
+            heappush(self._under_way, (sent.next_ms, place, steps))
+        return sent.arrivals
+
+
+class _Sent(NamedTuple):
+    """What arrives because of one step."""
+
+    arrivals: list[Arrival]
+    next_ms: int | None
+    """When the next step of the same visit is due."""
+
+
 class _Sending:
     """What happens to events on their way: delays, repeats and faults, from seeds of their own."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulation, serve: Serve | None) -> None:
         scenario, catalogue = simulation.scenario, simulation.catalogue
         self._scenario = scenario
         self._people = simulation.people
+        self._serve = serve
         self._turns = Turns(scenario, catalogue, simulation.people.topic_effects)
         self._faults = Faults(scenario, catalogue)
 
-    def records(self, moment: Visit | Word) -> Iterator[tuple[int, Kind | Reason, bytes]]:
-        """Return what arrives because of a visit or a word, with times of arrival."""
+    def steps(self, place: int, moment: Visit | Word) -> Iterator[_Sent]:
+        """Return what arrives because of a visit or a word, turn by turn; `place` is the moment's in the schedule."""
         person = self._people.person(moment.person)
         kind = "visit" if isinstance(moment, Visit) else "word"
         random = Random(f"{self._scenario.seed}/sending/{kind}/{moment.person}/{moment.place}")
+        numbers = count(place * _MOST_RECORDS)
+        for made, next_ms in self._steps(person, moment):
+            records = [record for event in made for record in self._sent(random, person, event)]
+            arrivals = [Arrival(at_ms, next(numbers), made_as, line) for at_ms, made_as, line in records]
+            yield _Sent(arrivals, next_ms)
+
+    def _steps(self, person: Person, moment: Visit | Word) -> Iterator[Step]:
         if isinstance(moment, Word):
-            yield from self._sent(random, person, words(self._scenario, moment.person, person)[moment.place])
-            return
-        for made in self._turns.events(person, moment):
-            yield from self._sent(random, person, made)
+            return iter([Step([words(self._scenario, moment.person, person)[moment.place]], None)])
+        return self._turns.steps(person, moment, self._serve)
 
     def _sent(self, random: Random, person: Person, made: Made) -> Iterator[tuple[int, Kind | Reason, bytes]]:
         line = encode(made.event)

@@ -5,6 +5,7 @@ population, a cohort, a person and a topic effect. An ordered facet's utility ha
 Data", 1964), so "shorter" moves towards the best value and never past a worse one.
 """
 
+from collections.abc import Mapping, Sequence
 from math import erfc, sqrt
 from random import Random
 
@@ -13,6 +14,9 @@ from state.catalogue_file import Facet
 
 Utilities = dict[str, dict[str, float]]
 """Facet → value → utility, in standard deviations of the probit's noise."""
+
+Style = Mapping[str, str | Sequence[str]]
+"""Facet → the value or values an answer is given in, as events have it."""
 
 COHORT_SHARES = (0.30, 0.25, 0.20, 0.10, 0.10, 0.05)
 
@@ -37,6 +41,26 @@ def probit(score: float) -> float:
 def best(utilities: Utilities) -> dict[str, str]:
     """Return each facet's value of most utility."""
     return {facet: max(values, key=values.__getitem__) for facet, values in utilities.items()}
+
+
+def worths(utilities: Utilities, style: Style) -> dict[str, float]:
+    """Return what each facet adds to the score: the mean of the values it is served in, or of all if it is left out.
+
+    >>> worths({"length": {"concise": 0.5, "detailed": -0.1}}, {"length": ["concise"]})
+    {'length': 0.5}
+    """
+    return {facet: _worth(values, style.get(facet)) for facet, values in utilities.items()}
+
+
+def score(utilities: Utilities, style: Style) -> float:
+    """Return what all facets together add."""
+    return sum(worths(utilities, style).values())
+
+
+def _worth(values: Mapping[str, float], served: str | Sequence[str] | None) -> float:
+    if isinstance(served, str):
+        return values[served]
+    return sum(values[value] for value in served or values) / len(served or values)
 
 
 class Tastes:

@@ -10,10 +10,7 @@ import msgspec
 
 from state.errors import SourceError
 from tacit.simulate.people import Person
-from tacit.simulate.tastes import Utilities, best, probit
-
-Choice = Mapping[str, str]
-"""Facet → value."""
+from tacit.simulate.tastes import Style, Utilities, best, probit, score
 
 
 class Chances(NamedTuple):
@@ -62,16 +59,34 @@ class Truth:
                     sums[value] += utility
         return best(total)
 
-    def chance_of_like(self, user_id: str, choice: Choice) -> float:
-        """Return how likely this person likes an answer in this style now, 0–1, over their topics.
+    def best_at(self, user_id: str, at_ms: int, topic: str | None) -> dict[str, str]:
+        """Return each facet's value of most utility to this person at that time on that topic."""
+        return best(self.people[user_id].utilities(at_ms, self._effects(topic)))
 
-        A facet that `choice` leaves out counts as served at random.
+    def changed(self, user_id: str) -> dict[str, tuple[str, str]]:
+        """Return the facets whose best value another taste has changed → the best value before and after it."""
+        person = self.people[user_id]
+        before, after = (best(self._over_topics(person, taste)) for taste in (person.before, person.after))
+        return {facet: (before[facet], after[facet]) for facet in before if before[facet] != after[facet]}
+
+    def chance_at(self, user_id: str, at_ms: int, topic: str | None, served: Style) -> float:
+        """Return how likely this person likes an answer that is served so, 0–1, at that time on that topic.
+
+        A facet that `served` leaves out counts as served at random.
         """
         person = self.people[user_id]
-        return self._chance(person, person.after, choice)
+        return person.chance(person.utilities(at_ms, self._effects(topic)), served)
 
-    def chances(self, choose: Callable[[str], Choice], *, seed: int = 0) -> Chances:
-        """Return how well `choose`, user id → choice, does, beside the oracle, the population's default and chance."""
+    def chance_of_like(self, user_id: str, style: Style) -> float:
+        """Return how likely this person likes an answer in this style now, 0–1, over their topics.
+
+        A facet that `style` leaves out counts as served at random.
+        """
+        person = self.people[user_id]
+        return self._chance(person, person.after, style)
+
+    def chances(self, choose: Callable[[str], Style], *, seed: int = 0) -> Chances:
+        """Return how well `choose`, user id → style, does, beside the oracle, the population's default and chance."""
         random = Random(seed)
         sums = [0.0] * len(Chances._fields)
         for user_id, person in self.people.items():
@@ -116,9 +131,9 @@ class Truth:
             raise SourceError(f"{path}: is no truth file: {error}; name one that `tacit simulate` wrote") from error
         return cls({person.user_id: person for person in people}, world.topic_effects)
 
-    def _chance(self, person: Person, utilities: Utilities, choice: Choice) -> float:
+    def _chance(self, person: Person, utilities: Utilities, style: Style) -> float:
         return sum(
-            share * probit(person.bias + _score(utilities, choice) + _score(effects, choice))
+            share * probit(person.bias + score(utilities, style) + score(effects, style))
             for share, effects in self._topics(person)
         )
 
@@ -144,10 +159,5 @@ class Truth:
         """Return each topic's share and effects; a catalogue without topics is one topic without effects."""
         return [(share, self._topic_effects[topic]) for topic, share in person.topics.items()] or [(1.0, {})]
 
-
-def _score(utilities: Utilities, choice: Choice) -> float:
-    """Add up what each facet's value is worth; a facet left out is worth its average."""
-    return sum(
-        values[choice[facet]] if facet in choice else sum(values.values()) / len(values)
-        for facet, values in utilities.items()
-    )
+    def _effects(self, topic: str | None) -> Utilities:
+        return {} if topic is None else self._topic_effects[topic]

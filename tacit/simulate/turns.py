@@ -1,15 +1,17 @@
 """Visits, turns and feedback: what people do with the assistant, as events of the contract."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
 from state.catalogue import Catalogue
 from state.catalogue_file import Facet
+from tacit.adaptation import Choice, Followed
 from tacit.simulate.events import Event, Kind, Made
 from tacit.simulate.people import Person
 from tacit.simulate.scenario import DAY_MS, HOUR_MS, MINUTE_MS, Scenario
-from tacit.simulate.tastes import Utilities, best, probit
+from tacit.simulate.serving import Asked, Serve
+from tacit.simulate.tastes import Utilities, best, worths
 
 Served = dict[str, list[str]]
 """Facet → the values an answer was given in: one, or up to three if the facet is `multiple`."""
@@ -44,6 +46,16 @@ class Turn(NamedTuple):
     at_ms: int
     topic: str | None
     served: Served
+    acted_on: Sequence[Followed] = ()
+
+
+class Step(NamedTuple):
+    """What one turn of a visit made."""
+
+    made: list[Made]
+    """The turn, then its later feedback if there is one."""
+    next_ms: int | None
+    """When the visit goes on; None: it is over."""
 
 
 def visits(scenario: Scenario, number: int, joined_at: int, turns: int) -> Iterator[Visit]:
@@ -72,19 +84,25 @@ class Turns:
         self._likes = _kinds(catalogue, label=True)
         self._dislikes = _kinds(catalogue, label=False)
 
-    def events(self, person: Person, visit: Visit) -> Iterator[Made]:
-        """Return the events of a visit: a turn, then its later feedback if there is one, then the next turn."""
+    def steps(self, person: Person, visit: Visit, serve: Serve | None = None) -> Iterator[Step]:
+        """Play a visit turn by turn: each is made, and `serve` asked for its style, no sooner than it is called for.
+
+        Without `serve` styles are drawn.
+        """
         random = Random(f"{self._scenario.seed}/visit/{visit.person}/{visit.place}")
         at_ms, topic = visit.at_ms, _pick_topic(random, person)
         surface = self._surface(random, person)
         pinned = person.pinned(at_ms)
+        unit = f"{self._scenario.seed:x}-{visit.person:x}-{visit.place:x}"
         for index in range(visit.turns):
-            turn_id = f"{self._scenario.seed:x}-{visit.person:x}-{visit.place:x}-{index:x}"
-            turn = Turn(turn_id, at_ms, topic, self._served(random, pinned))
-            yield from self._events(random, person, surface, turn)
+            asked = Asked(person.user_id, unit, at_ms, topic)
+            served, acted_on = self._drawn(random, pinned) if serve is None else _chosen(serve(asked))
+            turn = Turn(f"{unit}-{index:x}", at_ms, topic, served, acted_on)
+            made = list(self._events(random, person, surface, turn))
             least, mean, most = _TURN_GAP_MS
             at_ms += min(most, least + int(random.expovariate(1 / mean)))
             topic = topic if random.random() < _SAME_TOPIC else _pick_topic(random, person)
+            yield Step(made, at_ms if index + 1 < visit.turns else None)
 
     def _events(self, random: Random, person: Person, surface: str | None, turn: Turn) -> Iterator[Made]:
         event = self._event(person, surface, turn)
@@ -115,6 +133,8 @@ class Turns:
             event["surface"] = surface
         if turn.topic is not None:
             event["topic"] = turn.topic
+        if turn.acted_on:
+            event["acted_on"] = turn.acted_on
         return event
 
     def _surface(self, random: Random, person: Person) -> str | None:
@@ -122,7 +142,7 @@ class Turns:
             return person.surface
         return random.choice(self._catalogue.surfaces.values)
 
-    def _served(self, random: Random, pinned: Mapping[str, str]) -> Served:
+    def _drawn(self, random: Random, pinned: Mapping[str, str]) -> tuple[Served, Sequence[Followed]]:
         """Draw an answer's style; what a person has set themselves is always kept."""
         explored = random.random() < self._scenario.explored
         served: Served = {}
@@ -133,35 +153,25 @@ class Turns:
                 served[name] = _draw(random, facet)
             else:
                 served[name] = [facet.default]
-        return served
+        return served, ()
 
     def _feedback(self, random: Random, person: Person, turn: Turn) -> Event | None:
         utilities = self._utilities(person, turn)
-        liked = random.random() < probit(person.bias + sum(_worth(utilities, turn.served).values()))
-        if liked:
+        if random.random() < person.chance(utilities, turn.served):
             return _word(random, self._likes)
         preferred = best(utilities)
         if random.random() < self._scenario.directed and (kinds := self._wishes(turn.served, preferred)):
             return {"kind": random.choice(kinds)}
         word = _word(random, self._dislikes)
-        if word is None or random.random() >= self._scenario.narrowed:
+        if word is None or not turn.served or random.random() >= self._scenario.narrowed:
             return word
-        worth = _worth(utilities, turn.served)
-        return word | {"facets": [max(worth, key=lambda facet: utilities[facet][preferred[facet]] - worth[facet])]}
+        worth = worths(utilities, turn.served)
+        return word | {
+            "facets": [max(turn.served, key=lambda facet: utilities[facet][preferred[facet]] - worth[facet])]
+        }
 
     def _utilities(self, person: Person, turn: Turn) -> Utilities:
-        """Return how much each value is worth to this person, now and on this topic."""
-        share = person.change_share(turn.at_ms)
-        effects = {} if turn.topic is None else self._topic_effects[turn.topic]
-        return {
-            facet: {
-                value: before
-                + share * (person.after[facet][value] - before)
-                + (effects[facet][value] if effects else 0)
-                for value, before in values.items()
-            }
-            for facet, values in person.before.items()
-        }
+        return person.utilities(turn.at_ms, {} if turn.topic is None else self._topic_effects[turn.topic])
 
     def _wishes(self, served: Served, preferred: Mapping[str, str]) -> list[str]:
         """Return the kinds of feedback that ask for a facet to go where this person likes it best."""
@@ -169,8 +179,13 @@ class Turns:
             name
             for name, kind in self._catalogue.feedback.items()
             for facet, direction in kind.moves.items()
-            if direction == _direction(self._catalogue.facets[facet].values, served[facet][0], preferred[facet])
+            if facet in served
+            and direction == _direction(self._catalogue.facets[facet].values, served[facet][0], preferred[facet])
         ]
+
+
+def _chosen(choice: Choice) -> tuple[Served, Sequence[Followed]]:
+    return {facet: [value] for facet, value in choice.values.items()}, choice.acted_on
 
 
 def _draw(random: Random, facet: Facet) -> list[str]:
@@ -183,11 +198,6 @@ def _pick_topic(random: Random, person: Person) -> str | None:
     if not person.topics:
         return None
     return random.choices(list(person.topics), list(person.topics.values()))[0]
-
-
-def _worth(utilities: Utilities, served: Served) -> dict[str, float]:
-    """Return what each facet as served adds to the score; several values count as their average."""
-    return {facet: sum(utilities[facet][v] for v in values) / len(values) for facet, values in served.items()}
 
 
 def _direction(values: tuple[str, ...], served: str, best: str) -> str | None:
