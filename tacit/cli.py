@@ -1,4 +1,4 @@
-"""The command line: `tacit run | replay | rebuild | simulate | show | state | check | demo`."""
+"""The command line: `tacit run | replay | rebuild | simulate | evaluate | show | state | check | demo`."""
 
 import signal
 import sys
@@ -17,7 +17,7 @@ from dataflows.rebuild import rebuild as run_rebuild
 from dataflows.replay import replay as run_replay
 from state.catalogue import Catalogue
 from state.errors import ConfigurationError, TacitError
-from tacit import console, options, state_cli
+from tacit import console, evaluate_cli, options, state_cli
 from tacit.check import check_all
 from tacit.demo import run_demo
 from tacit.invoked import settings_of
@@ -157,6 +157,9 @@ def simulate(
     if truth is not None:
         simulation.truth.write(truth)
     console.out.print(f"{events:,} events of {users:,} people in {out}" + (f"; the truth in {truth}" if truth else ""))
+
+
+app.command()(evaluate_cli.evaluate)
 
 
 @app.command()

@@ -1,0 +1,29 @@
+"""An evaluation of a topic: up to its end, and the same as of a file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.kafka_topics import Kafka
+from tests.replaying import write_history
+from tests.running import tacit
+
+pytestmark = pytest.mark.kafka
+
+
+def test_topic_is_evaluated_as_a_file_of_its_records_is(kafka: Kafka, tmp_path: Path) -> None:
+    """All figures are the same but those of the CPU."""
+    path = tmp_path / "events.jsonl"
+    write_history(path, users=60, turns=3_000)
+    topic = kafka.create_topic()
+    kafka.produce(topic, path.read_bytes().splitlines())
+    found = []
+    for source in (path.name, f"kafka://{kafka.servers}/{topic}"):
+        done = tacit("evaluate", source, "--json", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        found.append(json.loads(done.stdout))
+        for model in found[-1]["models"].values():
+            assert model.pop("cpu_us_per_event") > 0
+    assert found[0] == found[1]
+    assert found[0]["judgements"] > 500
