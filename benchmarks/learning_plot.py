@@ -1,0 +1,54 @@
+"""The calibration of confidence as a picture."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from math import sqrt
+from pathlib import Path
+
+from benchmarks.learning_figures import APPLIED_FROM, BINS, Found, by_confidence
+
+_LEAST = 10
+"""Fewer preferences than this are no point."""
+_BLUE, _GREY, _PALE = "#0072B2", "#7f7f7f", "#9cc3e0"
+
+
+def plot_confidence(found: Sequence[Found], folder: Path) -> str:
+    """Draw `confidence.png` and `confidence.svg` into a folder, which is made if need be, and say so.
+
+    Without matplotlib nothing is drawn, and that is what is said.
+    """
+    if find_spec("matplotlib") is None:
+        return "no picture: it needs matplotlib (pip install matplotlib)"
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    bins = by_confidence(found)
+    points = [(b.confidence, b.right, b.n) for b in bins if b.confidence and b.right is not None and b.n >= _LEAST]
+    figure = Figure(figsize=(6.4, 6.4), layout="constrained")
+    axes, counts = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
+    axes.plot([0.5, 1], [0.5, 1], color=_GREY, linestyle="--", linewidth=1, label="as sure as right")
+    axes.axvline(APPLIED_FROM, color=_GREY, linestyle=":", linewidth=1, label="applied from here on")
+    axes.errorbar(
+        [confidence for confidence, _, _ in points], [right for _, right, _ in points],
+        yerr=[2 * sqrt(right * (1 - right) / n) for _, right, n in points], color=_BLUE, marker="o", linewidth=2,
+        markersize=7, capsize=3, label="preferred values (± 2 standard errors)",
+    )  # fmt: skip
+    axes.set_title("Preferred values: how sure, and how often right", loc="left")
+    axes.set_ylabel("share that is right")
+    axes.legend(frameon=False, loc="upper left")
+    axes.grid(color="#e6e6e6")
+    axes.set_axisbelow(True)
+    widths = [b.high - b.low for b in bins]
+    bars = counts.bar(BINS[:-1], [b.n for b in bins], widths, align="edge", color=_PALE, edgecolor="white")
+    counts.bar_label(bars, [f"{b.n:,}" for b in bins], size=7, padding=1)
+    counts.margins(y=0.3)
+    counts.set_xlim(0.5, 1)
+    counts.set_yticks([])
+    counts.set_xlabel("confidence")
+    counts.set_ylabel("preferences")
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / "confidence.png", folder / "confidence.svg"]
+    with rc_context({"svg.fonttype": "none"}):  # words stay words
+        for path in paths:
+            figure.savefig(path, dpi=150)
+    return f"drawn: {', '.join(map(str, paths))}"
