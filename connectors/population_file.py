@@ -26,7 +26,7 @@ def read_version(path: Path) -> PopulationVersion | None:
         return None
     except OSError as error:
         raise storage_error(str(path), error.strerror or str(error)) from error
-    except (StateError, RecursionError) as error:
+    except StateError as error:
         raise StateError(
             f"{path} is damaged: {error}; restore it from a backup, or remove it: the next version writes it anew"
         ) from error

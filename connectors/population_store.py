@@ -132,7 +132,7 @@ class PopulationStore:
             return None
         try:
             version = decode_version(raw)
-        except (StateError, RecursionError) as error:
+        except StateError as error:
             self._complain(key, str(error))
             return None
         if version.n != number:

@@ -15,9 +15,9 @@ from state.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Expected
 from state.published import Gaussian, PopulationVersion
 from state.terms import (
     BIAS,
-    ITEM,
     ITEM_VARIANCE,
     Terms,
+    item_term,
     judged_step,
     judged_term,
     prior_variance,
@@ -60,9 +60,6 @@ class Prior:
         bias = self._term(BIAS)
         self._by_judged = [(bias.mean + step.mean, NOISE_VARIANCE + bias.variance + step.variance) for step in steps]
         self._item_unknown = Gaussian(0.0, ITEM_VARIANCE if version else 0.0)
-        self._items = {
-            int(name.removeprefix(ITEM), 16): belief for name, belief in self._terms.items() if name.startswith(ITEM)
-        }
         self.default_slots = [self._default(facet) for facet in range(len(catalogue.facet_names))]
         """Facet → slot to use for someone of whom nothing is known; None: say nothing."""
 
@@ -107,7 +104,7 @@ class Prior:
             mean += belief.mean
             variance += belief.variance
         if item:
-            belief = self._items.get(item, self._item_unknown)
+            belief = self._terms.get(item_term(item), self._item_unknown)
             mean += belief.mean
             variance += belief.variance
         return Expected(mean, variance, self.factors)
@@ -143,8 +140,10 @@ class Prior:
         if not self.number or len(slots) < 2:
             return named
         best, second = slots[:2]
-        scale = sqrt(self.variances[best] + self.variances[second])
-        return best if phi((self.means[best] - self.means[second]) / scale) >= DEFAULT_FROM else named
+        variance = self.variances[best] + self.variances[second]
+        if not variance:
+            return named
+        return best if phi((self.means[best] - self.means[second]) / sqrt(variance)) >= DEFAULT_FROM else named
 
 
 @dataclass(slots=True)

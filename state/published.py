@@ -6,18 +6,20 @@ value there), `genre=action&genre=horror` (two values of a `multiple` facet at o
 CRC-32 of its id).
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from state.errors import StateError
+
+Variance = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Gaussian(NamedTuple):
     """A belief about one number."""
 
     mean: float
-    variance: float
+    variance: Variance
 
 
 class FacetScore(msgspec.Struct, frozen=True):
@@ -90,7 +92,7 @@ def decode_version(data: bytes) -> PopulationVersion:
     """
     try:
         return _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise StateError(f"a population belief cannot be read: {error}") from error
 
 
