@@ -14,8 +14,9 @@ from state.published import Gaussian
 from state.signals import Signal, Source, Tier, version
 
 HINT_FROM = 0.6
+"""Probability of beating the default from which Copilot may lean towards a value."""
 APPLY_FROM = 0.8
-"""Confidence from which Copilot may lean towards a value, and from which it may apply it."""
+"""Probability of beating the runner-up from which it may apply it."""
 SHARPNESS = 1.5
 """By how much preferences are surer than variances say, which forgetting keeps large: measured in simulations, in which
 0.8 is right four times in five."""
@@ -90,21 +91,25 @@ def decide(beliefs: Beliefs, facet: int) -> Decision:
             second, second_mean = slot, mean
     if default is not None and default != best and default_mean == best_mean:
         best, second = default, best
-    confidence = phi(SHARPNESS * (best_mean - second_mean) / sqrt(_variance(beliefs, best, second, trust)))
-    tier = 0 if facet in prior.silent else _tier(confidence, own.fresh[facet])
+    confidence = beats = _confidence(beliefs, best, second, best_mean - second_mean, trust)
+    if default is not None and default not in (best, second):
+        beats = _confidence(beliefs, best, default, best_mean - default_mean, trust)
+    tier = 0 if facet in prior.silent else _tier(confidence, beats, own.fresh[facet])
     return Decision(best, second, confidence, tier)
 
 
-def _variance(beliefs: Beliefs, best: int, second: int, trust: Gaussian) -> float:
-    """Return the variance of how much better than the second the best value is."""
+def _confidence(beliefs: Beliefs, slot: int, other: int, difference: float, trust: Gaussian) -> float:
+    """Return the probability that the person likes one value better than another, given by how much on average."""
     own, prior, _ = beliefs
-    mean, variance = own.difference(best, second)
-    everybodys = prior.factors.population**2 * (prior.variances[best] + prior.variances[second])
-    return everybodys + trust.mean**2 * variance + trust.variance * mean * mean
+    mean, variance = own.difference(slot, other)
+    variance = trust.mean**2 * variance + trust.variance * mean * mean
+    variance += prior.factors.population**2 * (prior.variances[slot] + prior.variances[other])
+    return phi(SHARPNESS * difference / sqrt(variance))
 
 
-def _tier(confidence: float, fresh: int) -> int:
-    tier = (confidence >= HINT_FROM) + (confidence >= APPLY_FROM)
+def _tier(confidence: float, beats_default: float, fresh: int) -> int:
+    """Return the tier: what Copilot would do without a hint is to use the default, so that is what has to be beaten."""
+    tier = (max(confidence, beats_default) >= HINT_FROM) + (confidence >= APPLY_FROM)
     return max(0, tier - 1) if fresh < drift.SETTLED else tier
 
 
