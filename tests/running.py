@@ -116,7 +116,7 @@ def _command(words: Sequence[str], limits: Limits) -> list[str]:
 def environment() -> dict[str, str]:
     """Return an environment with a secret, and with no other setting of Tacit's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TACIT_")}
-    return kept | {"TACIT_SECRET": SECRET, "COLUMNS": "120"}
+    return kept | {"TACIT_SECRET": SECRET, "COLUMNS": "120", "TACIT_POPULATION": "none"}
 
 
 def everything_in(client: redis.Redis) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """dataflows/adaptation: the one graph, run by Bytewax, also with an end that no snapshot saw coming."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -12,11 +13,14 @@ from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 
-from dataflows.adaptation import ADAPT_STEP, FLOW_ID, build
+from dataflows.adaptation import ADAPT_STEP, FLOW_ID, LEARN_STEP, POPULATION_KEY, build
 from operators.adapt import Adapt
+from operators.learn_population import LearnPopulation
 from operators.parse import Parser
-from state.counters import EventCounters, Outcome
+from state.counters import EventCounters, LearningCounters, Outcome
 from state.errors import StateError
+from state.learner import Learner
+from state.published import PopulationVersion, PopulationWrite, decode_version
 from state.records import Reason, Record, Reject
 from state.signals import GateWrite, SignalWrite, Write
 from state.stores import Stores
@@ -25,6 +29,7 @@ from tests.shown import Shown
 
 SHARDS = 4
 NOW_MS = START_MS + 10**9
+TEACHING = replace(RULES, teaches=True)
 
 
 class Run:
@@ -32,7 +37,9 @@ class Run:
 
     def __init__(self, source: TestingSource[Record], folder: Path | None = None) -> None:
         self.writes: list[Write] = []
+        self.versions: list[PopulationWrite] = []
         self.rejects: list[Reject] = []
+        self.learner = Learner(CATALOGUE)
         self.counters = EventCounters()
         self.source = source
         self.folder = folder
@@ -62,10 +69,20 @@ class Run:
         return build(
             self.source,
             parser,
-            lambda token: Adapt(stores, RULES, self.counters, token, reclaims=True, clock=lambda: NOW_MS),
+            lambda token: Adapt(stores, TEACHING, self.counters, token, reclaims=True, clock=lambda: NOW_MS),
+            self.learn,
             TestingSink(self.writes),
+            TestingSink(self.versions),
             TestingSink(self.rejects),
         )
+
+    def learn(self, snapshot: bytes | None) -> LearnPopulation:
+        self.learner = Learner.unpack(snapshot, CATALOGUE) if snapshot else Learner(CATALOGUE)
+        return LearnPopulation(self.learner, lambda _: None, LearningCounters(), clock=lambda: NOW_MS)
+
+    def population(self) -> PopulationVersion:
+        """Return what is believed of everybody then."""
+        return decode_version(self.learner.publish(99).version)
 
     def shown(self) -> dict[bytes, dict[str, Any]]:
         """Return what Redis shows of each person then."""
@@ -120,7 +137,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_names_that_saved_state_is_found_by_are_pinned() -> None:
     """Another step name would silently start from no state, another flow name from the first record."""
-    assert (FLOW_ID, ADAPT_STEP) == ("adaptation", "adapt")
+    assert (FLOW_ID, ADAPT_STEP, LEARN_STEP) == ("adaptation", "adapt", "learn_population")
+    assert POPULATION_KEY == "population"
     run = Run(TestingSource([]))
     with run.stores() as stores:
         flow = run.flow(stores)
@@ -132,7 +150,12 @@ def test_names_that_saved_state_is_found_by_are_pinned() -> None:
         "adaptation.adapt",
         "adaptation.no_shard",
         "adaptation.adapted",
+        "adaptation.taught",
         "adaptation.signals",
+        "adaptation.to_population",
+        "adaptation.learn_population",
+        "adaptation.no_key",
+        "adaptation.versions",
         "adaptation.all_rejects",
         "adaptation.rejects",
     ]
@@ -190,6 +213,9 @@ def test_aborted_run_resumes_without_losing_or_learning_twice(
         run.start(timedelta(seconds=epoch_s))
     assert run.shown() == steady.shown()
     assert {reject.position for reject in run.rejects} == {reject.position for reject in steady.rejects}
+    learned, undisturbed = run.population(), steady.population()
+    assert learned.examples == undisturbed.examples > 150
+    assert learned.terms.keys() == undisturbed.terms.keys()
 
 
 def test_resumed_run_repeats_only_what_was_not_committed(steady: Run, folder: Path) -> None:

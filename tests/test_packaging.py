@@ -17,6 +17,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = {"connectors", "dataflows", "operators", "state", "tacit"}
 SHIPPED_DATA = {
     "connectors/gate.lua",
+    "connectors/publish_population.lua",
     "connectors/users.acl",
     "connectors/write_signals.lua",
     "state/catalogue.toml",

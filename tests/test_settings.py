@@ -101,9 +101,9 @@ def test_own_settings_come_from_nowhere_else(monkeypatch: pytest.MonkeyPatch, fo
         ("cache", "all", "cache: input should be a valid integer"),
         ("epoch", 0.5, "epoch: input should be greater than or equal to 1"),
         ("epoch", "nan", "epoch: input should be"),
-        ("population", "learn", "population: this version has no population belief yet: use none"),
-        ("population", "12", "population: this version has no population belief yet: use none"),
-        ("population", "all", "population: must be none, learn or a version number"),
+        ("population", "all", "population: must be learn, none or the number of a version"),
+        ("population", "0", "population: must be learn, none or the number of a version"),
+        ("population", "٣", "population: must be learn, none or the number of a version"),
         ("ttl", "soon", "ttl: input should be a valid number"),
         ("ttl", 0, "ttl: input should be greater than 0"),
         ("ttl", "none", "ttl: none is for an embedded Redis or a namespace other than live"),
@@ -175,7 +175,7 @@ def test_all_problems_are_told_at_once_and_no_secret_is(folder: Path) -> None:
     (folder / "tacit.toml").write_text(
         'secret = "hush-hush"\nredis = "redis://:hush-hush@redis:port"\nregoin = "hush-hush"\nshards = 0\n'
     )
-    flags = ("--region", "EU", "--catalogue", "none.toml", "--ttl", "none", "--population", "learn")
+    flags = ("--region", "EU", "--catalogue", "none.toml", "--ttl", "none", "--population", "best")
     done = tacit("replay", "events.jsonl", *flags, cwd=folder, TACIT_SECRET="", TACIT_EPOCH="0")
     assert done.returncode == 2
     assert done.stdout == ""
