@@ -148,14 +148,12 @@ class Catalogue(CatalogueFile, frozen=True, dict=True):
 
     @cached_property
     def slot_places(self) -> tuple[float, ...]:
-        """Slot → its place on the scale of an ordered facet, evenly from −1 to 1; 0 elsewhere."""
-        places = [0.0] * len(self.slots)
-        for name, facet in self.facets.items():
-            if facet.ordered:
-                slots = self.facet_slots[self.facet_index[name]]
-                for index, slot in enumerate(slots):
-                    places[slot] = 2 * index / (len(slots) - 1) - 1
-        return tuple(places)
+        """Slot → its place on the scale of an ordered facet, from −1 to 1; 0 elsewhere."""
+        ordered = Shape.ORDERED
+        return tuple(
+            place if shape is ordered else 0.0
+            for place, shape in zip(self._table.places, self.slot_shapes, strict=True)
+        )
 
     @cached_property
     def next_slots(self) -> dict[tuple[str, Direction], dict[int, int]]:

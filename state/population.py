@@ -43,9 +43,9 @@ class Population(linear_model.AdPredictor):
     ...     population.learn_one({"length=concise": 1}, True)
     ...     population.learn_one({"length=detailed": 1}, False, w=0.5)
     >>> round(population.predict_proba_one({"length=concise": 1})[True], 2)
-    0.71
+    0.81
     >>> round(population.predict_proba_one({"length=detailed": 1})[True], 2)
-    0.33
+    0.37
 
     """
 

@@ -64,9 +64,9 @@ class Preferences(base.Classifier):
     ...     model.learn_one({"length": "concise"}, True)
     ...     model.learn_one({"length": "detailed"}, False)
     >>> round(model.predict_proba_one({"length": "concise"})[True], 2)
-    0.75
+    0.89
     >>> round(model.predict_proba_one({"length": "detailed"})[True], 2)
-    0.24
+    0.11
     """
 
     def __init__(self, catalogue: Catalogue) -> None:

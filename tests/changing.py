@@ -1,5 +1,6 @@
 """Catalogues that change, and what a state knows by name: tests of them speak of names only."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from state import codec
+from state import codec, drift
 from state.catalogue import Catalogue
 from state.decisions import decide, find, learned_signal
 from state.observation import Kind, Observation
-from state.preferences import Preferences
+from state.preferences import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
+from state.prior import Prior
 from state.signals import PROFILE, Signal, SignalWrite
 from state.user import Rules, UserState
 from state.vocabulary import Vocabulary
@@ -21,11 +23,10 @@ FACETS = ("length", "tone", "format")
 VALUES = ("low", "mid", "high", "auto", "off")
 TOPICS = ("code", "mail", "travel", "health")
 KINDS = ("liked", "disliked", "more", "less")
-_PRIORS = Preferences(Catalogue.load())
+_PRIORS = array("f", [*VALUE_VARIANCES.values(), SLOPE_VARIANCE, BIAS_VARIANCE])
 _NOTHING = (
-    (0.0, _PRIORS.variances[0]),
-    (0.0, _PRIORS.variances[-1]),
-    (0.0, 0.0, 0, _PRIORS.fresh[0]),
+    *((0.0, variance) for variance in _PRIORS),
+    (0.0, 0.0, 0, drift.SETTLED),
     0,
     None,
 )
@@ -113,11 +114,12 @@ def beliefs(state: UserState, catalogue: Catalogue) -> dict[tuple[str, ...], Any
     found: dict[tuple[str, ...], Any] = {}
     if preferences := state.preferences:
         pairs = zip(preferences.means, preferences.variances, strict=True)
-        found |= dict(zip([*names, ("bias",)], pairs, strict=True))
+        slopes = [("slope", facet) for facet in catalogue.facet_names]
+        found |= dict(zip([*names, *slopes, ("bias",)], pairs, strict=True))
         for number, facet in enumerate(catalogue.facet_names):
             found["facet", facet] = (
                 preferences.evidence[number], preferences.drift_sums[number],
-                preferences.drift_at_ms[number], preferences.fresh[number],
+                preferences.drift_at_s[number], preferences.fresh[number],
             )  # fmt: skip
         pairs_of_names = [
             ("reason", facet, kind) for facet in catalogue.facet_names for kind in catalogue.feedback_names
@@ -190,9 +192,8 @@ def experienced(deployment: Deployment) -> UserState:
 
 def signals(state: UserState, catalogue: Catalogue) -> dict[str, Signal]:
     """Return what would be said now of each facet."""
-    preferences = state.preferences
-    assert preferences is not None
+    beliefs = state.beliefs(Prior(catalogue))
     return {
-        name: learned_signal(catalogue, find(preferences, facet, decide(preferences, facet), START_MS, 1))
+        name: learned_signal(catalogue, find(beliefs, facet, decide(beliefs, facet), START_MS, 1))
         for name, facet in catalogue.facet_index.items()
     }

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from state.catalogue import Catalogue
 from state.observation import Kind, Observation
 from state.preferences import Preferences
+from state.prior import Prior
 from state.user import UserState
+from state.vocabulary import Vocabulary
 from state.windows import MINUTE_MS
 from tests.changing import Deployment, Words, beliefs, make_catalogue, names_said, observe, pin, turn, words
 from tests.making import START_MS, pinned
@@ -61,17 +65,28 @@ def learned_apart(
     state: UserState, deployment: Deployment, file: Words, o: Observation
 ) -> dict[tuple[str, str], float]:
     """Return the means of someone with the same beliefs after an event, by numbers that the file alone gives."""
-    ours, own = deployment.catalogue, make_catalogue(file)
+    ours = deployment.catalogue
+    own = make_catalogue(file).numbered(_table_of(file, ours))
     before, twin = state.preferences or Preferences(ours), Preferences(own)
     slots = {ours.slot_index[f][v]: own.slot_index[f][v] for f, values in file.facets.items() for v in values}
-    for our, its in [*slots.items(), (-1, -1)]:
+    terms = {**slots, -1: -1} | {
+        len(ours.slots) + our: len(own.slots) + own.facet_index[name] for name, our in ours.facet_index.items()
+    }
+    for our, its in terms.items():
         twin.means[its], twin.variances[its] = before.means[our], before.variances[our]
     for name, our in ours.facet_index.items():
         twin.drift_sums[own.facet_index[name]] = before.drift_sums[our]
     kind = own.feedback_index[ours.feedback_names[o.feedback]]
     renumbered = o._replace(slots=sorted(slots[slot] for slot in o.slots), feedback=kind)
-    twin.learn_feedback(renumbered, own.feedback_kinds[kind], own.feedback_kinds[kind].weight)
+    twin.learn_feedback(renumbered, own.feedback_kinds[kind], own.feedback_kinds[kind].weight, Prior(own))
     return {(f, v): twin.means[number] for f, values in own.slot_index.items() for v, number in values.items()}
+
+
+def _table_of(file: Words, ours: Catalogue) -> Vocabulary:
+    """Return the table of a file alone, with the places that our scales have."""
+    alone = Vocabulary().including(make_catalogue(file))
+    places = [ours.slot_places[ours.slot_index[facet][value]] for facet, value in alone.slots]
+    return msgspec.structs.replace(alone, places=tuple(places))
 
 
 def is_learned_from(o: Observation, deployment: Deployment) -> bool:

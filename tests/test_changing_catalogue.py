@@ -131,5 +131,5 @@ def test_beliefs_of_removed_values_rest() -> None:
     for n in range(60):
         kind, value = (("liked", "high"), ("disliked", "low"))[n % 2]
         observe(state, deployment, turn(deployment, T + 1000 + n, {"length": value}, kind))
-    assert beliefs(state, deployment.catalogue)["facet", "length"][2] > T
+    assert beliefs(state, deployment.catalogue)["facet", "length"][2] * 1000 > T
     assert beliefs(state, deployment.catalogue)["slot", "length", "mid"] == resting

@@ -29,7 +29,7 @@ def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluated(cwd: Path, *words: str) -> dict[str, Any]:
     """Return the figures, made without a secret; whatever it prints on stderr is a failure."""
-    done = tacit("evaluate", "events.jsonl", "--json", *words, cwd=cwd, TACIT_SECRET="")
+    done = tacit("evaluate", "events.jsonl", "--json", *words, cwd=cwd, TACIT_SECRET="", TACIT_POPULATION="learn")
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -7,13 +7,11 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.adapt import RECLAIM_GRACE_MS, RECLAIMED_PER_EPOCH, Adapt
+from operators.adapt import RECLAIM_GRACE_MS, RECLAIMED_PER_EPOCH, Adapt, Adapted
 from state import codec
 from state.counters import EventCounters
 from state.observation import Kind, Observation, pack
-from state.records import Reject
 from state.rocks import Rocks
-from state.signals import Write
 from state.stores import Stores
 from state.windows import DAY_MS
 from tests.making import CATALOGUE, RULES, START_MS, interactions, make_observation, make_pin, words
@@ -33,7 +31,7 @@ class Shard(Adapt):
         self.counters = EventCounters()
         super().__init__(self.stores, RULES, self.counters, reclaims=folder is not None, clock=lambda: START_MS)
 
-    def epoch(self, events: list[Observation]) -> list[Write | Reject]:
+    def epoch(self, events: list[Observation]) -> list[Adapted]:
         out, _ = self.on_batch([[pack(o) for o in events]])
         self.snapshot()
         return out

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dataflows.folder import Identity, locked
+from dataflows.folder import FORMAT, Identity, locked
 from state.catalogue import Catalogue
 from tacit.folder_stats import disk_bytes, folder_stats
 from tests.replaying import now_ms
@@ -33,7 +33,7 @@ def stats(cwd: Path) -> dict[str, Any]:
 def test_stats_are_those_of_the_folder(cwd: Path) -> None:
     """People, shards, checkpoints, bytes: as the file system has them."""
     found = stats(cwd)
-    assert (found["users"], found["shards"], found["format"]) == (len(STORIES), 16, 2)
+    assert (found["users"], found["shards"], found["format"]) == (len(STORIES), 16, FORMAT)
     assert (found["region"], found["namespace"], found["source"]) == ("eu", "n", "files")
     assert found["used_by_pid"] is None
     assert found["checkpoint"] == 1

@@ -38,7 +38,8 @@ def test_archive_is_small_and_says_all_that_state_can_hold(archive: Path) -> Non
     assert {person["consent"] for person in people.values()} == {"granted", "denied"}
     assert people["dee"]["wiped"] == people["dee"]["forgotten"] > 0
     assert people["eve"]["beliefs"]["changed at"]["length"] > 0
-    assert people["ada"]["said"]["length"][:2] == ["concise", "apply"]
+    assert people["ada"]["said"]["length"][:2] == ["concise", "hint"]
+    assert people["ada"]["beliefs"]["leans"]["length"] < 0 < people["ada"]["beliefs"]["judged"]
     assert people["ada"]["profile"]["topics"]
 
 

@@ -24,9 +24,12 @@ OBSERVATIONS = st.builds(
     event=U32,
     turn=U32,
     topic=st.integers(NONE, 4095),
+    surface=st.integers(NONE, 255),
+    item=U32,
     feedback=st.integers(NONE, 63),
     slots=st.lists(st.integers(0, 64 * 32 - 1), max_size=64 * 32, unique=True),
     facets=st.lists(st.integers(0, 63), max_size=64),
+    acted=st.lists(st.tuples(st.integers(0, 64 * 32 - 1), st.floats(0, 1, width=32)), max_size=64),
     origin=ORIGINS,
     position=st.integers(0, 2**63 - 1),
     sha256=st.binary(min_size=32, max_size=32),
@@ -42,7 +45,7 @@ def resolved(catalogue: Catalogue = CATALOGUE, at_ms: int = START_MS, **fields: 
 def test_unpack_returns_what_was_packed(o: Observation) -> None:
     """Up to the limits of the largest catalogue."""
     twin = unpack(pack(o))
-    assert twin._replace(slots=list(twin.slots), facets=list(twin.facets)) == o
+    assert twin._replace(slots=list(twin.slots), facets=list(twin.facets), acted=list(twin.acted)) == o
 
 
 @given(OBSERVATIONS)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from state import codec
 from state.catalogue import Catalogue
 from state.observation import Kind, Observation
+from state.prior import Prior
 from state.retold import gate_of, learned_of, pins_of
 from state.signals import PROFILE, SignalWrite, Write
 from state.user import Rules, UserState
@@ -44,7 +45,8 @@ def lived(*events: Observation, rules: Rules = RULES) -> tuple[UserState, Shown]
 
 def retold(state: UserState, catalogue: Catalogue = CATALOGUE) -> list[Write]:
     """Return all that there is to say again."""
-    found = (gate_of(USER, state), pins_of(USER, state, catalogue), learned_of(USER, state, catalogue))
+    prior = Prior(catalogue)
+    found = (gate_of(USER, state), pins_of(USER, state, prior), learned_of(USER, state, prior))
     return [write for write in found if write]
 
 

@@ -91,12 +91,12 @@ def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answe
     for n, (value, feedback) in enumerate(answers):
         fields = said(state, make_observation(T + n, served={"length": value}, feedback=feedback))
         assert state.preferences is not None
-        decision = decide(state.preferences, 0)
+        decision = decide(state.beliefs(RULES.prior), 0)
         is_news = (
             last is None
             or last[:2] != (decision.slot, decision.tier)
             or abs(last[2] - decision.confidence) >= 0.05 - 1e-7
-            or state.preferences.drift_at_ms[0] == T + n
+            or state.preferences.drift_at_s[0] == (T + n) // 1000
         )
         assert ("length" in fields) is is_news
         if is_news:
@@ -117,8 +117,8 @@ def test_drift_alone_is_written() -> None:
     said(foresight, dislike)
     assert foresight.preferences is not None
     assert state.news.sent is not None
-    state.news.sent.record(0, decide(foresight.preferences, 0), T + 10)
-    assert said(state, dislike)["length"]["drift_at"] == T + 20
+    state.news.sent.record(0, decide(foresight.beliefs(RULES.prior), 0), T + 10)
+    assert said(state, dislike)["length"]["drift_at"] == (T + 20) // 1000 * 1000
 
 
 def test_of_several_findings_in_a_batch_the_last_is_written() -> None:

@@ -25,6 +25,7 @@ def test_first_table_is_in_the_order_of_the_file() -> None:
             ("decade", "1990s"),
             ("decade", "2000s"),
         ),
+        places=(-1.0, 0.0, 1.0, -1.0, 1.0),
         topics=("cinema", "divorce"),
         feedback=("thumbs_up", "thumbs_down"),
     )
@@ -75,10 +76,34 @@ def test_name_keeps_its_number_for_ever(catalogues: list[Words]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "places"),
+    [
+        (["high", "mid", "low"], [1.0, 0.0, -1.0]),
+        (["mid", "high"], [0.0, 1.0]),
+        (["low", "auto", "off", "extra", "mid", "high"], [-1.0, -0.75, -0.5, -0.25, 0.0, 1.0]),
+        (["auto", "low", "mid", "high", "off"], [-1.0, -1.0, 0.0, 1.0, 1.0]),
+        (["auto", "off", "extra"], [-1.0, 0.0, 1.0]),
+    ],
+    ids=["reversed", "one removed", "some between", "one at each end", "all others"],
+)
+def test_value_keeps_its_place_on_the_scale(values: list[str], places: list[float]) -> None:
+    """A new one is evenly between its neighbours, or at the place of its only one."""
+    first = Vocabulary().including(make_catalogue(Words({"length": ["low", "mid", "high"]})))
+    catalogue = make_catalogue(Words({"length": values}))
+    catalogue = catalogue.numbered(first.including(catalogue))
+    assert [catalogue.slot_places[catalogue.slot_index["length"][value]] for value in values] == places
+
+
+@pytest.mark.parametrize(
     ("table", "full"),
     [
         ("facets", Vocabulary(facets=tuple(f"f{n}" for n in range(MOST["facets"])))),
-        ("slots", Vocabulary(facets=("f",), slots=tuple(("f", f"v{n}") for n in range(MOST["slots"])))),
+        (
+            "slots",
+            Vocabulary(
+                facets=("f",), slots=tuple(("f", f"v{n}") for n in range(MOST["slots"])), places=(0.0,) * MOST["slots"]
+            ),
+        ),
         ("topics", Vocabulary(topics=tuple(f"t{n}" for n in range(MOST["topics"])))),
         ("feedback", Vocabulary(feedback=tuple(f"k{n}" for n in range(MOST["feedback"])))),
     ],
@@ -94,10 +119,11 @@ def test_table_that_would_be_too_long_is_refused(table: str, full: Vocabulary) -
     "damaged",
     [
         Vocabulary(facets=("tone", "tone")),
-        Vocabulary(facets=("tone",), slots=(("tone", "formal"), ("tone", "formal"))),
+        Vocabulary(facets=("tone",), slots=(("tone", "formal"), ("tone", "formal")), places=(0.0, 0.0)),
+        Vocabulary(facets=("tone",), slots=(("tone", "formal"), ("tone", "warm")), places=(0.0,)),
         Vocabulary(topics=("code", "code")),
         Vocabulary(feedback=("liked", "liked")),
-        Vocabulary(facets=("tone",), slots=(("length", "concise"),)),
+        Vocabulary(facets=("tone",), slots=(("length", "concise"),), places=(0.0,)),
     ],
 )
 def test_table_that_is_none_is_refused(damaged: Vocabulary) -> None:

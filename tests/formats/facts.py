@@ -61,13 +61,17 @@ def person(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
 
 def _beliefs(preferences: Preferences, catalogue: Catalogue) -> dict[str, Any]:
     names = [f"{catalogue.facet_names[slot.facet]}: {slot.value}" for slot in catalogue.slots]
+    facets = catalogue.facet_names
     return {
         "likes": {
             name: [round(mean, 4), round(variance, 4)]
             for name, mean, variance in zip(names, preferences.means, preferences.variances, strict=False)
         },
+        "leans": _by_facet([round(preferences.means[len(names) + n], 4) for n in range(len(facets))], catalogue),
+        "judged": preferences.judged,
+        "by version": preferences.population,
         "evidence": _by_facet([round(evidence, 3) for evidence in preferences.evidence], catalogue),
-        "changed at": _by_facet(preferences.drift_at_ms, catalogue),
+        "changed at": _by_facet(preferences.drift_at_s, catalogue),
     }
 
 
