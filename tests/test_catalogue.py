@@ -188,8 +188,9 @@ def test_table_gives_the_numbers() -> None:
     """What left the catalogue has a number, and no index leads to it."""
     films = Catalogue.parse(FILMS)
     table = Vocabulary(
-        ("mood", "decade"), (("mood", "gay"), ("decade", "2000s"), ("decade", "1980s")), ("war", "divorce"), ("booed",)
-    ).including(films)
+        ("mood", "decade"), (("mood", "gay"), ("decade", "2000s"), ("decade", "1980s")), (0.0, 0.5, -0.5),
+        ("war", "divorce"), ("booed",),
+    ).including(films)  # fmt: skip
     numbered = films.numbered(table)
     assert numbered.sizes == (7, 3, 3)
     assert numbered.facet_names == ("mood", "decade", "genre")
@@ -197,6 +198,7 @@ def test_table_gives_the_numbers() -> None:
     assert numbered.slot_facets == (0, 1, 1, 2, 2, 2, 1)
     assert numbered.facet_slots == ((), (6, 1), (3, 4, 5))
     assert numbered.slot_index["decade"] == {"1990s": 6, "2000s": 1}
+    assert numbered.slot_places == (0.0, 0.5, -0.5, 0.0, 0.0, 0.0, 0.5)
     assert numbered.idle_slots == {0, 2}
     assert numbered.default_slots == (None, 1, None)
     assert numbered.topic_index == {"cinema": 2, "divorce": 1}
