@@ -11,7 +11,7 @@ from state.decisions import population_signals
 from state.errors import StateError
 from state.example import Example
 from state.population import Population
-from state.prediction import NOISE_VARIANCE
+from state.prediction import NOISE_VARIANCE, Expected
 from state.preferences import MODEL_VERSION
 from state.prior import Prior
 from state.published import Gaussian, PopulationVersion, PopulationWrite, encode_version
@@ -50,6 +50,7 @@ class Learner:
         self._terms = Terms(catalogue)
         self._population = Population()
         self._trust = Trust()
+        self._own_parts = [own_part(name) for name in catalogue.facet_names]
         self.scoring = Scoring(catalogue)
         self._prior = Prior(catalogue)
         """The version that was published last."""
@@ -57,11 +58,8 @@ class Learner:
         self._at_ms = 0
         self.unpublished = 0
         """Examples since the last version."""
-
-    @property
-    def number(self) -> int:
-        """Number of the last version; 0: none was published."""
-        return self._prior.number
+        self.number = 0
+        """Of the last version; 0: none was published."""
 
     @property
     def prior(self) -> Prior:
@@ -70,18 +68,20 @@ class Learner:
 
     def go_on_from(self, version: PopulationVersion) -> None:
         """Go on from a published version, as far as it tells, unless what is known here is newer."""
-        if version.n <= self.number:
+        if version.n <= self._prior.number:
             return
         if not self._examples:
             self._population.restore(version.terms)
             self._trust = Trust(version.trust)
             self._examples, self._at_ms = version.examples, version.at
         self._prior = Prior(self._catalogue, version)
+        self.number = max(self.number, version.n)
 
     def learn(self, e: Example) -> None:
         """Score an example, then learn from it."""
-        self.scoring.add(e, self._prior)
-        self._learn_trust(e)
+        expected = self._prior.expect(e.slots, e.topic, e.surface, e.item, e.judged)
+        self.scoring.add(e, expected, self._prior.by_facet(e.slots, e.topic, e.surface, e.shares))
+        self._learn_trust(e, expected)
         person = crc32(e.user)
         for wish in e.wishes:
             wished = self._terms.of_value(wish.wished, e.topic, e.surface)
@@ -101,16 +101,15 @@ class Learner:
             facets = self._catalogue.slot_facets
             slots = [slot for slot in e.slots if facets[slot] in e.only]
             learned = list(self._terms.of_values(slots, e.topic, e.surface))
-            others = self._population.expect(set(terms).difference(learned))
+            others = self._population.expect([term for term in terms if term not in learned])
             terms, mean, variance = learned, mean + others[0], variance + others[1]
         self._population.learn(terms, e.liked, e.weight, (mean, variance))
         self._population.contributed(terms, person)
 
-    def _learn_trust(self, e: Example) -> None:
-        expected = self._prior.expect(e.slots, e.topic, e.surface, e.item, e.judged)
+    def _learn_trust(self, e: Example, expected: Expected) -> None:
         parts = {OFFSET: 1.0, POPULATION: expected.mean, OWN_BIAS: e.bias}
-        names = self._catalogue.facet_names
-        parts |= {own_part(names[facet]): share for facet, share in e.shares.items()}
+        for facet, share in e.shares.items():
+            parts[self._own_parts[facet]] = share
         self._trust.learn(parts, expected.variance + e.variance, e.liked)
 
     def publish(self, number: int) -> PopulationWrite:
@@ -127,6 +126,7 @@ class Learner:
             scores=self.scoring.scores() if BIAS in terms else None,
         )
         self._prior = Prior(self._catalogue, version)
+        self.number = number
         self.unpublished = 0
         return write_of(self._prior, version)
 
@@ -160,7 +160,7 @@ class Learner:
     def unpack(cls, data: bytes, catalogue: Catalogue) -> "Learner":
         """Return what `pack` packed.
 
-        The version that was published last is not part of it: the next one is due at once.
+        The version that was published last is not part of it, but its number is: `go_on_from` has it.
 
         Raises:
             StateError: if the bytes are of another layout, or damaged.
@@ -182,7 +182,8 @@ class Learner:
         population.contributors = {term: array("I", people) for term, people in packed.contributors.items()}
         learner._trust = Trust(packed.trust)
         learner.scoring = Scoring(catalogue, packed.gains)
-        learner._examples, learner._at_ms, learner.unpublished = packed.examples, packed.at_ms, packed.unpublished
+        learner._examples, learner._at_ms = packed.examples, packed.at_ms
+        learner.number, learner.unpublished = packed.number, packed.unpublished
         return learner
 
 

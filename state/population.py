@@ -92,25 +92,27 @@ class Population(linear_model.AdPredictor):
         `rest` is mean and variance of what else it rested on, the noise included, and is left alone. What is
         `against` counts with the opposite sign: the judgement is that `terms` are better (or, if not `liked`, worse).
         """
-        terms, against = list(terms), list(against)
-        (mean, variance), (other, other_variance) = self.expect(terms), self.expect(against)
-        sign = 1.0 if liked else -1.0
-        mean, variance = rest[0] + mean - other, rest[1] + variance + other_variance
+        means, variances = self.means, self.variances
+        mean, variance = rest
+        beliefs = []
+        for x, active in ((1.0, terms), (-1.0, against)):
+            for term in active:
+                prior = prior_variance(term)
+                m, v = means.get(term, 0.0), variances.get(term, prior)
+                mean += x * m
+                variance += v
+                beliefs.append((term, x, m, v, prior))
         scale = sqrt(variance)
+        sign = 1.0 if liked else -1.0
         gain, shrink = corrections(sign * mean / scale)
         mean_step, variance_step = weight * sign * gain / scale, weight * shrink / variance
-        for term in terms:
-            self._move(term, mean_step, variance_step)
-        for term in against:
-            self._move(term, -mean_step, variance_step)
-        if len(self.means) > MOST_TERMS:
+        kept = self.kept
+        kept_variance = kept * kept
+        for term, x, m, v, prior in beliefs:
+            means[term] = kept * (m + x * v * mean_step)
+            variances[term] = kept_variance * v * (1.0 - v * variance_step) + (1.0 - kept_variance) * prior
+        if len(means) > MOST_TERMS:
             self._make_room()
-
-    def _move(self, term: str, mean_step: float, variance_step: float) -> None:
-        kept, prior = self.kept, prior_variance(term)
-        v = self.variances.get(term, prior)
-        self.means[term] = kept * (self.means.get(term, 0.0) + v * mean_step)
-        self.variances[term] = kept * kept * v * (1.0 - v * variance_step) + (1.0 - kept * kept) * prior
 
     def _make_room(self) -> None:
         """Drop the terms of which least is known, private ones first: what judgements have narrowed down least."""

@@ -29,6 +29,9 @@ DEFAULT_FROM = 0.6
 MOST_TOPICS = 3
 """As many of a person's topics count for what they are taken to like best."""
 
+MOST_CONTEXTS = 1_000
+"""Pairs of topic and surface that are kept ready."""
+
 _JUDGED = range(256)
 
 
@@ -73,6 +76,8 @@ class Prior:
         """Return means and variances by slot."""
         found = self._contexts.get((topic, surface))
         if found is None:
+            if len(self._contexts) >= MOST_CONTEXTS:
+                self._contexts.clear()
             terms = [[self._term(name) for name in self._names.of_value(slot, topic, surface)] for slot in self._slots]
             means = [sum(term.mean for term in several) for several in terms]
             found = self._contexts[topic, surface] = means, [sum(t.variance for t in several) for several in terms]

@@ -13,7 +13,7 @@ from state.catalogue import Catalogue
 from state.example import Example
 from state.normal import log_phi
 from state.off_policy import Comparison
-from state.prior import Prior
+from state.prediction import Expected
 from state.published import FacetScore, Scores
 
 LATEST = 5_000
@@ -38,10 +38,13 @@ class FacetGain:
             self._gain.update(gain)
             self._part.update(part)
 
-    def update(self, part: float, mean: float, scale: float, sign: float) -> None:
-        """Take in a judgement (`sign` 1 or −1) for which `part` of the prediction's `mean` came from this facet."""
-        without = mean - part + (self._part.get() if self.n else 0.0)
-        self._gain.update(log_phi(sign * mean / scale) - log_phi(sign * without / scale))
+    def update(self, part: float, z: float, per_mean: float) -> None:
+        """Take in a judgement that was expected by `z` standard deviations, which `part` came from this facet for.
+
+        `per_mean` is what makes such a z of a prediction's mean: positive for a like, negative for a dislike.
+        """
+        without = z - per_mean * (part - (self._part.get() if self.n else 0.0))
+        self._gain.update(log_phi(z) - log_phi(without))
         self._part.update(part)
         self.n += 1
 
@@ -76,8 +79,11 @@ class Scoring:
         self.gains = {name: FacetGain(*gain) for name, gain in (gains or {}).items()}
         self._comparisons: dict[int, Comparison] = {}
 
-    def add(self, e: Example, prior: Prior) -> None:
-        """Score an example: its prediction as it was made, and its facets' parts by the newest prior."""
+    def add(self, e: Example, expected: Expected, parts: Mapping[int, float]) -> None:
+        """Score an example: its prediction as it was made, and its facets by what the newest version expects.
+
+        `parts` is facet → what it adds to that (`Prior.by_facet`).
+        """
         p, liked = e.p, e.liked
         self._constant.update(liked, self._rate.get() if self._n else 0.5)
         self._rate.update(liked)
@@ -86,16 +92,18 @@ class Scoring:
         self._ece.update(liked, p)
         self._adwin.update(-log(max(p if liked else 1.0 - p, _LEAST)))
         self._n += 1
-        self._add_facets(e, prior)
+        self._add_facets(e, expected, parts)
         for acted in e.acted:
             self._comparisons.setdefault(acted.facet, Comparison()).add(acted, liked)
 
-    def _add_facets(self, e: Example, prior: Prior) -> None:
-        expected = prior.expect(e.slots, e.topic, e.surface, e.item, e.judged)
-        mean, scale = expected.trusted(e.own), sqrt(expected.variance + e.variance)
-        sign, names = (1.0 if e.liked else -1.0), self._catalogue.facet_names
-        for facet, part in prior.by_facet(e.slots, e.topic, e.surface, e.shares).items():
-            self.gains.setdefault(names[facet], FacetGain()).update(part, mean, scale, sign)
+    def _add_facets(self, e: Example, expected: Expected, parts: Mapping[int, float]) -> None:
+        per_mean = (1.0 if e.liked else -1.0) / sqrt(expected.variance + e.variance)
+        z, names, gains = per_mean * expected.trusted(e.own), self._catalogue.facet_names, self.gains
+        for facet, part in parts.items():
+            gain = gains.get(names[facet])
+            if gain is None:
+                gain = gains[names[facet]] = FacetGain()
+            gain.update(part, z, per_mean)
 
     def silent(self) -> tuple[str, ...]:
         """Return the facets that do not help."""

@@ -6,6 +6,7 @@ of the catalogue, and can be read by anybody.
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import combinations
 
 from state.catalogue import Catalogue, Shape
@@ -19,6 +20,8 @@ CONTEXT_VARIANCE = 0.03
 """Prior variance of a value on a topic, on a surface, or beside another value of its facet."""
 ITEM_VARIANCE = 0.25
 
+MOST_IN_CONTEXT = 100_000
+"""Values on topics and surfaces whose terms are kept ready."""
 JUDGED_STEPS = (0, 1, 2, 4, 7, 11, 19, 34, 59, 99)
 """Up to so many answers judged before are one step, more than the last are another: newcomers judge more kindly."""
 
@@ -32,6 +35,7 @@ def judged_step(judged: int) -> int:
     return bisect_left(JUDGED_STEPS, judged)
 
 
+@lru_cache(maxsize=100_000)
 def prior_variance(term: str) -> float:
     """Return what is believed of a term that nobody has judged; the mean is 0.
 
@@ -76,6 +80,8 @@ class Terms:
                 terms.append(f"topic:{self._topics[topic]}&{value}")
             if surface in self._surfaces:
                 terms.append(f"surface:{self._surfaces[surface]}&{value}")
+            if len(self._in_context) >= MOST_IN_CONTEXT:
+                self._in_context.clear()
             found = self._in_context[slot, topic, surface] = tuple(terms)
         return found
 

@@ -40,14 +40,16 @@ class Trust:
 
     def learn(self, parts: Mapping[str, float], variance: float, liked: bool) -> None:
         """Learn from one judgement; `parts` is part → what it was, `variance` that of the judgement."""
-        factors = {
-            part: self.factors.get(part) or Gaussian(0.0 if part == OFFSET else 1.0, PRIOR_VARIANCE) for part in parts
-        }
-        mean = sum(factors[part].mean * x for part, x in parts.items())
-        variance += sum(factors[part].variance * x * x for part, x in parts.items())
+        factors, beliefs = self.factors, []
+        mean = 0.0
+        for part, x in parts.items():
+            m, v = factors.get(part) or Gaussian(0.0 if part == OFFSET else 1.0, PRIOR_VARIANCE)
+            mean += m * x
+            variance += v * x * x
+            beliefs.append((part, x, m, v))
         scale = sqrt(variance)
         sign = 1.0 if liked else -1.0
         gain, shrink = corrections(sign * mean / scale)
-        for part, x in parts.items():
-            m, v = factors[part]
-            self.factors[part] = Gaussian(m + v * x * sign * gain / scale, v * (1.0 - v * x * x * shrink / variance))
+        mean_step, variance_step = sign * gain / scale, shrink / variance
+        for part, x, m, v in beliefs:
+            factors[part] = Gaussian(m + v * x * mean_step, v * (1.0 - v * x * x * variance_step))
