@@ -32,9 +32,13 @@ from dataflows.logs import configure
 from dataflows.replay import replay
 from dataflows.settings import load
 from operators.adapt import Adapt
+from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.catalogue import Catalogue
 from state.counters import Counters
+from state.example import pack_example
+from state.learner import Learner
+from state.prior import Prior, Shared
 from state.records import Record, Reject
 from state.signals import Write
 from state.stores import Stores
@@ -122,7 +126,10 @@ def _stages(stream: Path) -> list[Cost]:
     """Do the whole job stage by stage, batch by batch, without the engine."""
     counters, clock, catalogue = Counters(), _Clock(), Catalogue.load()
     parser = Parser(catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters.events)
-    rules = Rules(catalogue, ttl_ms=None)
+    rules, shared = Rules(catalogue, ttl_ms=None, teaches=True), Shared(Prior(catalogue))
+    learn = LearnPopulation(
+        Learner(catalogue), lambda prior: setattr(shared, "prior", prior), counters.learning, at_end=True
+    )
     shards: dict[str, Adapt] = {}
     source = FileSource([stream], stop=Event(), counters=counters.source, batch_size=BATCH)
     lines = source.build_part("source", "files", None)
@@ -134,11 +141,13 @@ def _stages(stream: Path) -> list[Cost]:
             writes: list[Write] = []
             for key, packed in groups:
                 if key not in shards:
-                    shards[key] = Adapt(stores, rules, counters.events)
+                    shards[key] = Adapt(stores, rules, counters.events, shared=shared)
                 with clock.stage("observe"):
                     touched, _ = shards[key].observe([packed])
                 with clock.stage("encode"):
                     writes += shards[key].take_writes(touched)
+                with clock.stage("learn of everybody"):
+                    learn.on_batch([[pack_example(example) for example in shards[key].take_examples()]])
             with clock.stage("Redis write"):
                 writer.write(writes)
     read = counters.source.records

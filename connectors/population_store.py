@@ -10,8 +10,8 @@ import structlog
 from connectors.redis_client import Command, RedisClient, Reply, error_code
 from connectors.redis_keys import NamespaceKeys
 from state.catalogue import Catalogue
+from state.decisions import population_write
 from state.errors import ConfigurationError, StateError
-from state.learner import write_of
 from state.prior import Prior
 from state.published import PopulationVersion, PopulationWrite, decode_version
 
@@ -89,7 +89,7 @@ class PopulationStore:
         version = self.fetch(number)
         if version is None:
             raise ConfigurationError([self._not_kept(number)])
-        write = write_of(Prior(catalogue, version), version)
+        write = population_write(Prior(catalogue, version), version)
         # Pinned first: in between, a version that has just been stored would be one to drop.
         self._client.ask(("SADD", self._keys.population_pinned, number))
         self._client.ask(("SET", self._keys.population_belief(number), write.version, "NX"))

@@ -22,7 +22,6 @@ from dataflows.settings import Settings
 from operators.learn_population import LearnPopulation
 from state.catalogue import Catalogue
 from state.counters import Counters
-from state.learner import Learner
 from state.prior import Prior, Shared
 from state.published import PopulationVersion
 
@@ -43,6 +42,8 @@ class Everybody:
 
     def build_learn(self, snapshot: bytes | None) -> LearnPopulation:
         """Return the logic of the step that learns: the engine builds it in one process of a run."""
+        from state.learner import Learner  # a second and 80 MB: for one process of a run only
+
         learner = Learner.unpack(snapshot, self._catalogue) if snapshot else Learner(self._catalogue)
         if self._goes_on_from is not None:
             learner.go_on_from(self._goes_on_from)

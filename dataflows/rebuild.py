@@ -19,8 +19,8 @@ from dataflows.job import FILES
 from dataflows.population import known_prior, population_store
 from dataflows.settings import Settings
 from state.counters import SinkCounters
+from state.decisions import population_write
 from state.errors import SinkError
-from state.learner import write_of
 from state.prior import Prior
 from state.retold import gate_of, learned_of, pins_of
 from state.shelf import Shelf
@@ -92,7 +92,7 @@ def _rebuild_population(inspected: Inspected, settings: Settings, target: Target
     prior, version = known_prior(settings, inspected.path, inspected.catalogue)
     if version is not None:
         with closing(population_store(settings, target.region, target.namespace)) as store:
-            store.publish(write_of(prior, version), fill=target.mode is Mode.FILL)
+            store.publish(population_write(prior, version), fill=target.mode is Mode.FILL)
     return prior
 
 

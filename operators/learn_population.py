@@ -5,15 +5,18 @@ There is one key, so one worker of a run learns for all; versions reach the othe
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from bytewax.operators import StatefulBatchLogic
 
 from operators.parse import wall_clock_ms
 from state.counters import LearningCounters
 from state.example import unpack_example
-from state.learner import Learner
 from state.prior import Prior
 from state.published import PopulationWrite
+
+if TYPE_CHECKING:
+    from state.learner import Learner  # a second and 80 MB, by River's linear models
 
 EXAMPLES_PER_VERSION = 1_000
 """So many judgements make a new version."""
@@ -29,7 +32,7 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
 
     def __init__(
         self,
-        learner: Learner,
+        learner: "Learner",
         hand_over: Callable[[Prior], object],
         counters: LearningCounters,
         *,

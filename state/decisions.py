@@ -10,8 +10,8 @@ from state.normal import phi
 from state.observation import NONE
 from state.preferences import MODEL_VERSION, Preferences
 from state.prior import Prior
-from state.published import Gaussian
-from state.signals import Signal, Source, Tier, version
+from state.published import Gaussian, PopulationVersion, PopulationWrite, encode_version
+from state.signals import Signal, Source, Tier, encode, version
 
 HINT_FROM = 0.6
 """Probability of beating the default from which Copilot may lean towards a value."""
@@ -196,6 +196,12 @@ def population_signals(prior: Prior, at_ms: int) -> list[tuple[str, Signal]]:
         (name, learned_signal(catalogue, find(beliefs, facet, decide(beliefs, facet), at_ms, prior.number)))
         for name, facet in catalogue.facet_index.items()
     ]
+
+
+def population_write(prior: Prior, published: PopulationVersion) -> PopulationWrite:
+    """Return a version, of which `prior` was made, as it is written to Redis."""
+    defaults = [(name, encode(signal)) for name, signal in population_signals(prior, published.at)]
+    return PopulationWrite(published.n, published.at, encode_version(published), tuple(defaults))
 
 
 def _value(catalogue: Catalogue, slot: int | None) -> str | None:

@@ -7,16 +7,15 @@ from zlib import crc32
 import msgspec
 
 from state.catalogue import Catalogue
-from state.decisions import population_signals
+from state.decisions import population_write
 from state.errors import StateError
 from state.example import Example
 from state.population import Population
 from state.prediction import NOISE_VARIANCE, Expected
 from state.preferences import MODEL_VERSION
 from state.prior import Prior
-from state.published import Gaussian, PopulationVersion, PopulationWrite, encode_version
+from state.published import Gaussian, PopulationVersion, PopulationWrite
 from state.scores import Scoring
-from state.signals import encode
 from state.terms import BIAS, Terms
 from state.trust import OFFSET, OWN_BIAS, POPULATION, Trust, own_part
 
@@ -128,7 +127,7 @@ class Learner:
         self._prior = Prior(self._catalogue, version)
         self.number = number
         self.unpublished = 0
-        return write_of(self._prior, version)
+        return population_write(self._prior, version)
 
     def _published_trust(self, terms: Mapping[str, Gaussian]) -> dict[str, Gaussian]:
         """Return the factors of parts to which enough people have contributed."""
@@ -185,9 +184,3 @@ class Learner:
         learner._examples, learner._at_ms = packed.examples, packed.at_ms
         learner.number, learner.unpublished = packed.number, packed.unpublished
         return learner
-
-
-def write_of(prior: Prior, version: PopulationVersion) -> PopulationWrite:
-    """Return a version as it is written to Redis."""
-    defaults = [(name, encode(signal)) for name, signal in population_signals(prior, version.at)]
-    return PopulationWrite(version.n, version.at, encode_version(version), tuple(defaults))
