@@ -55,6 +55,7 @@ class Prior:
         self._terms: Mapping[str, Gaussian] = version.terms if version else {}
         self._names = Terms(catalogue)
         self._slots = range(len(catalogue.slots))
+        self._nothing = [0.0] * len(catalogue.slots)
         self._contexts: dict[tuple[int, int], tuple[list[float], list[float]]] = {}
         self._effects: dict[int, list[float]] = {}
         self.means, self.variances = self._in_context(NONE, NONE)
@@ -136,8 +137,11 @@ class Prior:
         total = sum(weight for weight, _ in main)
         if total <= 0:
             return ()
-        effects = [(weight / total, self._topic_effects(topic)) for weight, topic in main if weight > 0]
-        return [sum([share * effect[slot] for share, effect in effects]) for slot in self._slots]
+        leaning = self._nothing
+        for weight, topic in main:
+            share = weight / total
+            leaning = [sum_ + share * effect for sum_, effect in zip(leaning, self._topic_effects(topic), strict=True)]
+        return leaning
 
     def _default(self, facet: int) -> int | None:
         slots = sorted(self.catalogue.facet_slots[facet], key=lambda slot: -self.means[slot])
