@@ -6,6 +6,8 @@ two, with the facet's share of the mean taken with the opposite sign; the sum ne
 
 THRESHOLD = 2.0
 """A sum above this flags a change."""
+MOST_AT_ONCE = 1.0
+"""What one judgement adds at most: an odd answer or two of someone whose taste is known well are no change of it."""
 MEAN_KEPT = 0.3
 """Share of the facet's means that survives a flag."""
 VARIANCE_REGAINED = 0.7

@@ -276,13 +276,15 @@ class Preferences(base.Classifier):
         `z` is how much the judgement was expected, in standard deviations, `holds` how likely it was, and `per_mean`
         makes the one of a mean: positive for a like, negative for a dislike.
         """
-        sums, trust, doubled, least = self.drift_sums, expected.factors.own, 2.0 * per_mean, drift.LEAST_LIKELIHOOD
+        sums, trust, doubled, most = self.drift_sums, expected.factors.own, 2.0 * per_mean, drift.MOST_AT_ONCE
+        least = drift.LEAST_LIKELIHOOD
         holds = max(holds, least)
         for facet, share in own.shares.items():
             if not share or (only and facet not in only):
                 continue
             reversed_ = phi(z - doubled * trust[facet].mean * share)
-            total = sums[facet] + log((reversed_ if reversed_ > least else least) / holds)
+            ratio = log((reversed_ if reversed_ > least else least) / holds)
+            total = sums[facet] + (ratio if ratio < most else most)
             if total <= drift.THRESHOLD:
                 sums[facet] = total if total > 0.0 else 0.0
             else:

@@ -8,55 +8,92 @@ from hypothesis import strategies as st
 
 from state.catalogue import Catalogue
 from state.decisions import (
-    EXPLORE,
     TIERS,
+    Beliefs,
     decide,
-    default_value,
     find,
-    learned_signal,
-    pinned_signal,
-    reasons,
-    versions,
 )
-from state.preferences import BIAS_VARIANCE, NOISE_VARIANCE, VALUE_VARIANCE, Preferences
-from state.signals import Signal, decode_signal, encode
+from state.preferences import SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
+from state.prior import Prior
+from state.published import Gaussian, PopulationVersion
 from tests.making import CATALOGUE, FILMS, START_MS
 
 FILM_CATALOGUE = Catalogue.parse(FILMS)
-CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[0]
+FORMAT = CATALOGUE.facet_index["format"]
+PROSE, BULLETS, TABLE, CODE = CATALOGUE.facet_slots[FORMAT]
+LENGTH = CATALOGUE.facet_index["length"]
+CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[LENGTH]
+NORMAL = NormalDist()
+APART = (2 * VALUE_VARIANCES[CATALOGUE.slot_shapes[PROSE]]) ** 0.5
+"""Standard deviation of how much two formats differ, of someone new."""
 
 
-def believing(*means: float, catalogue: Catalogue = CATALOGUE) -> Preferences:
-    """Return preferences with these means for the first facet's values."""
+def prior_of(*silent: str, catalogue: Catalogue = CATALOGUE, **means: float) -> Prior:
+    """Return what is believed of everybody: means by value, nearly certain; other values nobody has judged."""
+    facets = {slot.value: catalogue.facet_names[slot.facet] for slot in catalogue.slots}
+    terms = {f"{facets[value]}={value}": Gaussian(mean, 1e-6) for value, mean in means.items()}
+    return Prior(catalogue, PopulationVersion(9, 2, START_MS, 100, terms, {}, silent))
+
+
+def believing(
+    *means: float, facet: int = FORMAT, catalogue: Catalogue = CATALOGUE, prior: Prior | None = None
+) -> Beliefs:
+    """Return beliefs with these own means for a facet's values."""
     preferences = Preferences(catalogue)
-    for slot, mean in zip(catalogue.facet_slots[0], means, strict=True):
+    for slot, mean in zip(catalogue.facet_slots[facet], means, strict=True):
         preferences.means[slot] = mean
-    return preferences
+    return Beliefs(preferences, prior or Prior(catalogue))
 
 
-def confident(confidence: float) -> Preferences:
-    """Return preferences that are this sure of concise answers."""
-    ahead = NormalDist().inv_cdf(confidence) * (2 * VALUE_VARIANCE) ** 0.5
-    return believing(ahead, 0.0, -9.0)
+def confident(confidence: float) -> Beliefs:
+    """Return beliefs that are this sure of a table being better than the default; nothing else is near."""
+    ahead = NORMAL.inv_cdf(confidence) * APART / 1.5
+    return believing(0.0, -9.0, ahead, -9.0)
 
 
-def signal_of(preferences: Preferences, facet: int = 0) -> Signal:
-    finding = find(preferences, facet, decide(preferences, facet), START_MS, 7)
-    return learned_signal(preferences.catalogue, finding)
+def tier_of(beliefs: Beliefs, facet: int = FORMAT) -> str:
+    return TIERS[decide(beliefs, facet).tier]
 
 
-@given(st.lists(st.floats(-3, 3, width=32), min_size=3, max_size=3))
+@given(st.lists(st.floats(-3, 3, width=32), min_size=4, max_size=4))
 def test_best_value_wins_and_second_is_the_runner_up(means: list[float]) -> None:
-    """Confidence is the probability that the one beats the other."""
-    preferences = believing(*means)
-    found = decide(preferences, 0)
+    """Confidence is the probability that the one beats the other, with standard deviations taken 1.5 times smaller."""
+    beliefs = believing(*means)
+    found = decide(beliefs, FORMAT)
     best, second = sorted(means, reverse=True)[:2]
-    assert preferences.means[found.slot] == best
-    assert preferences.means[found.runner_up] == second
+    assert beliefs.own.means[found.slot] == best
+    assert beliefs.own.means[found.runner_up] == second
     assert found.slot != found.runner_up
-    expected = NormalDist().cdf((best - second) / (2 * VALUE_VARIANCE) ** 0.5)
-    assert found.confidence == pytest.approx(expected, abs=1e-6)
+    assert found.confidence == pytest.approx(NORMAL.cdf(1.5 * (best - second) / APART), abs=1e-6)
     assert 0.5 <= found.confidence <= 1
+
+
+def test_slope_counts_for_the_values_of_a_scale() -> None:
+    """Who leans to the short end likes the shortest best; how sure that is depends on the slope's variance, too."""
+    beliefs = believing(0.0, 0.0, 0.0, facet=LENGTH)
+    beliefs.own.means[len(CATALOGUE.slots) + LENGTH] = -0.5
+    found = decide(beliefs, LENGTH)
+    assert found[:2] == (CONCISE, BALANCED)
+    variance = 2 * VALUE_VARIANCES[CATALOGUE.slot_shapes[CONCISE]] + SLOPE_VARIANCE
+    assert found.confidence == pytest.approx(NORMAL.cdf(1.5 * 0.5 / variance**0.5), abs=1e-6)
+
+
+def test_what_everybody_likes_and_what_this_person_likes_add_up() -> None:
+    """A little taste of one's own moves somebody only where people have no strong one."""
+    own = (0.1, 0.0, 0.0, 0.0)
+    assert decide(believing(*own, prior=prior_of(prose=0.0, table=0.05)), FORMAT).slot == PROSE
+    assert decide(believing(*own, prior=prior_of(prose=0.0, table=0.5)), FORMAT).slot == TABLE
+
+
+def test_what_main_topics_add_is_in_the_choice() -> None:
+    """By slot, as the prior has it."""
+    own, prior, _ = believing(0.0, 0.1, 0.0, 0.0, prior=prior_of(prose=0.2))
+    leaning = [0.4 if slot == CODE else 0.0 for slot in range(len(CATALOGUE.slots))]
+    assert decide(Beliefs(own, prior), FORMAT).slot == PROSE
+    assert decide(Beliefs(own, prior, leaning), FORMAT)[:2] == (CODE, PROSE)
+
+
+# Tiers
 
 
 @pytest.mark.parametrize(
@@ -65,139 +102,64 @@ def test_best_value_wins_and_second_is_the_runner_up(means: list[float]) -> None
 )
 def test_tier_follows_confidence(confidence: float, tier: str) -> None:
     """From .6 Copilot may lean that way, from .8 apply it."""
-    assert TIERS[decide(confident(confidence), 0).tier] == tier
+    assert tier_of(confident(confidence)) == tier
+
+
+def test_value_that_only_beats_the_default_is_a_hint() -> None:
+    """Without one the default would be used: that two others are equally good is no reason to use neither."""
+    found = decide(believing(-3.0, 0.01, 0.0, -9.0), FORMAT)
+    assert found[:2] == (BULLETS, TABLE)
+    assert 0.5 < found.confidence < 0.6
+    assert TIERS[found.tier] == "hint"
 
 
 @pytest.mark.parametrize(("confidence", "tier"), [(0.55, "default"), (0.7, "default"), (0.95, "hint")])
 def test_tier_is_one_lower_after_a_drift_until_five_fresh_pieces(confidence: float, tier: str) -> None:
     """The piece that raised the flag is not fresh."""
-    preferences = confident(confidence)
-    settled = decide(preferences, 0).tier
+    beliefs = confident(confidence)
+    settled = tier_of(beliefs)
     for fresh in range(6):
-        preferences.fresh[0] = fresh
-        assert TIERS[decide(preferences, 0).tier] == tier
-    preferences.fresh[0] = 1 + 5
-    assert decide(preferences, 0).tier == settled
+        beliefs.own.fresh[FORMAT] = fresh
+        assert tier_of(beliefs) == tier
+    beliefs.own.fresh[FORMAT] = 1 + 5
+    assert tier_of(beliefs) == settled
 
 
 def test_lower_tier_is_only_that_facets() -> None:
     """Another facet's belief has not changed."""
-    preferences = confident(0.95)
-    preferences.fresh[1] = 0
-    assert TIERS[decide(preferences, 0).tier] == "apply"
+    beliefs = confident(0.95)
+    beliefs.own.fresh[LENGTH] = 0
+    assert tier_of(beliefs) == "apply"
+
+
+def test_facet_that_does_not_help_is_default_however_sure_one_is() -> None:
+    """Until the population's scores say otherwise; other facets are not silent."""
+    sure = (0.0, -9.0, 3.0, -9.0)
+    assert tier_of(believing(*sure, prior=prior_of("format"))) == "default"
+    assert tier_of(believing(*sure, prior=prior_of("length"))) == "apply"
 
 
 # Ties
 
 
-def test_catalogues_default_wins_a_tie() -> None:
+def test_default_wins_a_tie() -> None:
     """Of someone of whom nothing is known, the default is said, with a confidence of one half."""
-    found = decide(believing(0, 0, 0), 0)
+    found = decide(believing(0, 0, 0, facet=LENGTH), LENGTH)
     assert (found.slot, found.runner_up, found.confidence, found.tier) == (BALANCED, CONCISE, 0.5, 0)
 
 
 def test_first_in_the_catalogue_wins_a_tie_without_the_default() -> None:
     """The default is behind here."""
-    assert decide(believing(1, 0, 1), 0)[:2] == (CONCISE, DETAILED)
+    assert decide(believing(1, 0, 1, facet=LENGTH), LENGTH)[:2] == (CONCISE, DETAILED)
 
 
 def test_default_is_runner_up_only_by_its_own_mean() -> None:
     """A clear winner is not moved by what the default is."""
-    assert decide(believing(0, 0, 1), 0)[:2] == (DETAILED, CONCISE)
+    assert decide(believing(0, 0, 1, facet=LENGTH), LENGTH)[:2] == (DETAILED, CONCISE)
 
 
 def test_first_wins_where_there_is_no_default() -> None:
     """The facet says nothing for someone of whom nothing is known."""
-    preferences = believing(0, 0, 0, catalogue=FILM_CATALOGUE)
-    assert decide(preferences, 0)[:2] == (0, 1)
-    assert signal_of(preferences).default is None
-
-
-# Signals
-
-
-def test_learned_signal_says_what_is_believed() -> None:
-    """Every field of the contract."""
-    preferences = believing(0.5, 0.25, -0.5)
-    preferences.means[-1] = 0.125
-    preferences.evidence[0] = 41.46
-    preferences.drift_at_ms[0] = START_MS - 1
-    preferences.reasons[CATALOGUE.feedback_index["thumbs_up"]] = 12
-    normal = NormalDist()
-    scale = (NOISE_VARIANCE + BIAS_VARIANCE + VALUE_VARIANCE) ** 0.5
-    p, second = normal.cdf(0.625 / scale), normal.cdf(0.375 / scale)
-    signal = signal_of(preferences)
-    assert signal == Signal(
-        v="1795305600000-0000000007",
-        value="concise",
-        p=round(p, 3),
-        confidence=round(normal.cdf(0.25 / (2 * VALUE_VARIANCE) ** 0.5), 3),
-        tier="hint",
-        source="learned",
-        evidence=41.5,
-        runner_up="balanced",
-        gap=round(p - second, 3),
-        default="balanced",
-        explore=EXPLORE,
-        drift_at=START_MS - 1,
-        why=(("thumbs_up", 12),),
-        by="m1.c1.p0",
-        at=START_MS,
-    )
-    assert decode_signal(encode(signal)) == signal
-    assert encode(signal).startswith(b'{"v":"1795305600000-0000000007",')
-
-
-def test_finding_keeps_the_numbers_of_its_moment() -> None:
-    """It is put into words later, when the beliefs have moved on."""
-    preferences = believing(1, 0, 0)
-    finding = find(preferences, 0, decide(preferences, 0), START_MS, 7)
-    before = learned_signal(CATALOGUE, finding)
-    for _ in range(20):
-        preferences.learn([CONCISE], False, 1.0, START_MS)
-        preferences.reasons[0] += 1
-        preferences.evidence[0] += 1
-    assert learned_signal(CATALOGUE, finding) == before
-
-
-def test_facet_with_several_values_is_not_explored() -> None:
-    """Trying another one is not defined for it."""
-    assert signal_of(believing(1, 0, 0, catalogue=FILM_CATALOGUE)).explore == 0.0
-    assert signal_of(believing(1, 0, 0)).explore == 0.05
-
-
-def test_pin_is_applied_without_probabilities() -> None:
-    """The person has said so; nothing is explored and nothing has to be explained."""
-    signal = pinned_signal(CATALOGUE, DETAILED, START_MS, 3)
-    assert (signal.value, signal.tier, signal.source) == ("detailed", "apply", "user")
-    assert (signal.p, signal.confidence, signal.runner_up, signal.gap) == (None, None, None, None)
-    assert (signal.explore, signal.why, signal.drift_at, signal.default) == (0.0, (), None, "balanced")
-    assert decode_signal(encode(signal)) == signal
-
-
-def test_default_is_the_catalogues_or_nothing() -> None:
-    """None: say nothing."""
-    assert [default_value(FILM_CATALOGUE, facet) for facet in range(2)] == [None, "2000s"]
-
-
-def test_reasons_are_ordered_by_weight_and_count() -> None:
-    """At most three, heaviest first, with plain counts."""
-    counts = {"thumbs_up": 2, "copied": 9, "edited": 3, "thumbs_down": 1, "shorter": 3}
-    by_kind = [counts.get(kind, 0) for kind in CATALOGUE.feedback]
-    assert reasons(CATALOGUE, by_kind) == (("copied", 9), ("shorter", 3), ("thumbs_up", 2))
-
-
-def test_reasons_of_equal_weight_are_ordered_by_name() -> None:
-    """So that equal states say equal things."""
-    by_kind = [int(kind in {"thumbs_up", "longer", "deeper", "shorter"}) for kind in CATALOGUE.feedback]
-    assert [name for name, _ in reasons(CATALOGUE, by_kind)] == ["deeper", "longer", "shorter"]
-
-
-def test_nothing_happened_is_no_reason() -> None:
-    """Kinds that never occurred are not named."""
-    assert reasons(CATALOGUE, bytes(len(CATALOGUE.feedback))) == ()
-
-
-def test_versions_are_of_model_catalogue_and_population() -> None:
-    """Pinned: a signal says what decided it."""
-    assert versions(CATALOGUE) == "m1.c1.p0"
+    beliefs = believing(0, 0, 0, facet=0, catalogue=FILM_CATALOGUE)
+    assert decide(beliefs, 0)[:2] == (0, 1)
+    assert find(beliefs, 0, decide(beliefs, 0), START_MS, 7).default is None

@@ -1,120 +1,109 @@
 """state/preferences, against the formulas written down a second time."""
 
 import math
-import struct
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from state.catalogue import Catalogue
-from state.preferences import BIAS_VARIANCE, KEPT, NOISE_VARIANCE, VALUE_VARIANCE, Preferences
+from state.prediction import CERTAIN, NOISE_VARIANCE, Expected, Factors
+from state.preferences import BIAS_VARIANCE, KEPT, MOST_JUDGED, SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
+from state.prior import Prior
+from state.published import Gaussian
 from tests.making import CATALOGUE, FILMS, START_MS, Served, make_observation, slots
+from tests.preferences_reference import NORMAL, Reference
+from tests.sample_population import version
 
-NORMAL = NormalDist()
-BIAS = len(CATALOGUE.slots)
+PRIOR = Prior(CATALOGUE)
 FILM_CATALOGUE = Catalogue.parse(FILMS)
+LENGTHS = CATALOGUE.facet_slots[0]
+CONCISE, _, DETAILED = LENGTHS
+FORMATS = CATALOGUE.facet_slots[1]
+SLOPES = len(CATALOGUE.slots)
+Judgement = tuple[dict[str, list[str]], bool, float, set[int], Expected]
+"""What was served, whether it was liked, the weight, the facets it is narrowed to, and what everybody expects."""
 
 
 def learn(
-    preferences: Preferences, feedback: str, served: Served, facets: Sequence[str] = (), weight: float = 1.0
+    preferences: Preferences,
+    feedback: str,
+    served: Served,
+    facets: Sequence[str] = (),
+    weight: float = 1.0,
+    prior: Prior = PRIOR,
 ) -> list[str]:
     """Learn from feedback; return the names of the facets that moved."""
     o = make_observation(served=served, feedback=feedback, facets=facets)
-    moved = preferences.learn_feedback(o, CATALOGUE.feedback[feedback], weight)
+    moved = preferences.learn_feedback(o, CATALOGUE.feedback[feedback], weight, prior).facets
     return [CATALOGUE.facet_names[facet] for facet in moved]
 
 
-def moved_slots(preferences: Preferences) -> set[str]:
-    """Return the values, and `bias`, whose means are no longer the prior's."""
-    names = [*(slot.value for slot in CATALOGUE.slots), "bias"]
+def moved_terms(preferences: Preferences) -> set[str]:
+    """Return the values, slopes (`/length`) and `bias`, whose means are no longer the prior's."""
+    names = [*(slot.value for slot in CATALOGUE.slots), *(f"/{name}" for name in CATALOGUE.facet_names), "bias"]
     return {name for name, mean in zip(names, preferences.means, strict=True) if mean}
 
 
 # Formulas
 
 
-class Reference:
-    """adPredictor as the paper has it (eq. 8 to 12), with forgetting and CUSUM, term by term in a dict."""
-
-    def __init__(self) -> None:
-        self.mean = dict.fromkeys(range(BIAS + 1), 0.0)
-        self.variance = dict.fromkeys(range(BIAS), VALUE_VARIANCE) | {BIAS: BIAS_VARIANCE}
-        self.sums = dict.fromkeys(range(len(CATALOGUE.facets)), 0.0)
-
-    def learn(self, served: Sequence[int], liked: bool, weight: float) -> None:
-        active = [*served, BIAS]
-        y = 1 if liked else -1
-        total = sum(self.mean[term] for term in active)
-        sigma = math.sqrt(NOISE_VARIANCE + sum(self.variance[term] for term in active))
-        t = max(-5.0, min(5.0, y * total / sigma))
-        n = NORMAL.pdf(t) / NORMAL.cdf(t)
-        w = n * (n + t)
-        shares = {facet: sum(self.mean[s] for s in served if s in CATALOGUE.facet_slots[facet]) for facet in self.sums}
-        for term in active:
-            prior = BIAS_VARIANCE if term == BIAS else VALUE_VARIANCE
-            mean, variance = self.mean[term], self.variance[term]
-            mean += weight * y * variance / sigma * n
-            variance *= 1 - weight * variance / sigma**2 * w
-            self.mean[term] = as_float32(KEPT * mean)
-            self.variance[term] = as_float32(KEPT**2 * variance + (1 - KEPT**2) * prior)
-        for facet, share in shares.items():
-            ratio = log_cdf(y * (total - 2 * share) / sigma) - log_cdf(y * total / sigma)
-            self.sums[facet] = as_float32(max(0.0, self.sums[facet] + ratio))
-            if self.sums[facet] > 2.5:
-                self.reverse(facet)
-
-    def reverse(self, facet: int) -> None:
-        self.sums[facet] = 0.0
-        for slot in CATALOGUE.facet_slots[facet]:
-            self.mean[slot] = as_float32(0.3 * self.mean[slot])
-            self.variance[slot] = as_float32(self.variance[slot] + 0.7 * (VALUE_VARIANCE - self.variance[slot]))
+def styles(catalogue: Catalogue) -> st.SearchStrategy[dict[str, list[str]]]:
+    """Return a strategy for what is served: one value of a facet, or several where that may be."""
+    several = {
+        name: st.lists(st.sampled_from(f.values), min_size=1, max_size=3 if f.multiple else 1, unique=True)
+        for name, f in catalogue.facets.items()
+    }
+    return st.fixed_dictionaries({}, optional=several)
 
 
-def as_float32(x: float) -> float:
-    return float(struct.unpack("f", struct.pack("f", x))[0])
+def judgements(
+    catalogue: Catalogue,
+) -> st.SearchStrategy[list[tuple[dict[str, list[str]], bool, float, set[int], Expected]]]:
+    """Return a strategy for judgements of answers of which everybody expects this or that."""
+    facets = range(len(catalogue.facets))
+    factor = st.builds(Gaussian, st.floats(0.5, 1.5), st.just(0.0))
+    factors = st.builds(
+        Factors, st.floats(-0.3, 0.3), st.floats(0.5, 1.5), st.floats(0.5, 1.5), st.tuples(*[factor for _ in facets])
+    )
+    certain = st.just(Factors(0.0, 1.0, 1.0, (CERTAIN,) * len(facets)))
+    expected = st.builds(Expected, st.floats(-0.8, 0.8), st.floats(1.0, 2.0), certain | factors)
+    only = st.just(set[int]()) | st.sets(st.sampled_from(facets), max_size=2)
+    weights = st.sampled_from([1.0, 0.6, 0.3])
+    return st.lists(st.tuples(styles(catalogue), st.booleans() | st.just(True), weights, only, expected), max_size=60)
 
 
-def log_cdf(z: float) -> float:
-    return math.log(NORMAL.cdf(z))
-
-
-ANSWERS = st.lists(
-    st.tuples(
-        st.fixed_dictionaries({}, optional={name: st.sampled_from(f.values) for name, f in CATALOGUE.facets.items()}),
-        st.booleans() | st.just(True),
-        st.sampled_from([1.0, 0.6, 0.3]),
-    ),
-    max_size=60,
-)
-
-
-@given(ANSWERS)
-def test_learning_follows_the_formulas(answers: list[tuple[dict[str, str], bool, float]]) -> None:
-    """Means, variances and drift sums are those of a second implementation."""
-    preferences, reference = Preferences(CATALOGUE), Reference()
-    for served, liked, weight in answers:
-        preferences.learn(slots(served), liked, weight, START_MS)
-        reference.learn(slots(served), liked, weight)
+@pytest.mark.parametrize("catalogue", [CATALOGUE, FILM_CATALOGUE], ids=["copilot", "films"])
+@given(st.data())
+def test_learning_follows_the_formulas(catalogue: Catalogue, data: st.DataObject) -> None:
+    """Predictions, means, variances and drift sums are those of a second implementation."""
+    preferences, reference = Preferences(catalogue), Reference(catalogue)
+    for served, liked, weight, only, expected in data.draw(judgements(catalogue)):
+        numbers = slots(served, catalogue)
+        p = reference.predict(numbers, expected)
+        _, predicted = preferences.learn(numbers, liked, weight, START_MS, expected, only)
+        assert predicted == pytest.approx(p, abs=1e-6)
+        reference.learn(numbers, liked, weight, expected, only)
     assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
     assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
     assert list(preferences.drift_sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
 
 
-@given(ANSWERS)
+@given(judgements(CATALOGUE))
 def test_probabilities_are_probabilities_whatever_was_learned(
-    answers: list[tuple[dict[str, str], bool, float]],
+    answers: list[Judgement],
 ) -> None:
     """Variances stay between nothing and the prior's."""
     preferences = Preferences(CATALOGUE)
-    for served, liked, weight in answers:
-        preferences.learn(slots(served), liked, weight, START_MS)
+    for served, liked, weight, only, expected in answers:
+        _, predicted = preferences.learn(slots(served), liked, weight, START_MS, expected, only)
         p = preferences.predict_proba_one(served)
         assert 0 < p[True] < 1
+        assert 0 < predicted < 1
         assert p[True] + p[False] == pytest.approx(1)
-    assert all(0 < variance <= VALUE_VARIANCE * (1 + 1e-6) for variance in preferences.variances[:-1])
+    bounds = Preferences(CATALOGUE).variances
+    assert all(0 < v <= bound * (1 + 1e-6) for v, bound in zip(preferences.variances, bounds, strict=True))
 
 
 def test_prediction_before_any_learning_is_even() -> None:
@@ -125,12 +114,13 @@ def test_prediction_before_any_learning_is_even() -> None:
 def test_surprise_far_out_is_clipped() -> None:
     """At five standard deviations: beyond, the correction is always the same."""
     correction = NORMAL.pdf(5) / NORMAL.cdf(-5)
+    slot, variance = FORMATS[0], VALUE_VARIANCES[CATALOGUE.slot_shapes[FORMATS[0]]]
     for mean in (20.0, 50.0):
         preferences = Preferences(CATALOGUE)
-        preferences.means[BIAS] = mean
-        preferences.learn([0], False, 1.0, START_MS)
-        scale = math.sqrt(NOISE_VARIANCE + BIAS_VARIANCE + VALUE_VARIANCE)
-        assert preferences.means[0] == pytest.approx(-KEPT * VALUE_VARIANCE * correction / scale, rel=1e-6)
+        preferences.means[-1] = mean
+        preferences.learn([slot], False, 1.0, START_MS)
+        scale = math.sqrt(NOISE_VARIANCE + BIAS_VARIANCE + variance)
+        assert preferences.means[slot] == pytest.approx(-KEPT * variance * correction / scale, rel=1e-6)
 
 
 def test_way_back_from_certainty_is_open() -> None:
@@ -138,9 +128,9 @@ def test_way_back_from_certainty_is_open() -> None:
     preferences, served = Preferences(CATALOGUE), slots({"length": "concise"})
     for _ in range(10_000):
         preferences.learn(served, True, 1.0, START_MS)
-    before = preferences.means[served[0]]
+    before, _ = preferences.value(CONCISE)
     preferences.learn(served, False, 1.0, START_MS)
-    assert 0 < before - preferences.means[served[0]] < 1
+    assert 0 < before - preferences.value(CONCISE)[0] < 1
 
 
 @given(st.sampled_from([0.1, 0.3, 0.6]))
@@ -163,85 +153,89 @@ def test_belief_is_forgotten_toward_the_prior() -> None:
         preferences.learn([0], True, 0.0, START_MS)
     assert 0 < preferences.means[0] < 0.01 * mean
     assert variance < preferences.variances[0]
-    assert preferences.variances[0] == pytest.approx(VALUE_VARIANCE, rel=1e-3)
+    assert preferences.variances[0] == pytest.approx(Preferences(CATALOGUE).variances[0], rel=1e-3)
+
+
+# Scales
+
+
+def test_who_likes_one_end_of_a_scale_is_taken_to_dislike_the_other() -> None:
+    """By the slope, without having seen the other end."""
+    preferences = Preferences(CATALOGUE)
+    learn(preferences, "thumbs_up", {"length": "concise"})
+    (liked, _), (middling, _), (disliked, _) = map(preferences.value, LENGTHS)
+    assert liked > middling == 0 > disliked
+    assert preferences.means[SLOPES] < 0
+
+
+def test_difference_of_two_values_is_that_of_their_terms() -> None:
+    """The slope counts by how far they are apart: 2 from end to end."""
+    preferences = Preferences(CATALOGUE)
+    preferences.means[CONCISE], preferences.means[SLOPES] = 0.5, -0.25
+    mean, variance = preferences.difference(CONCISE, DETAILED)
+    values = VALUE_VARIANCES[CATALOGUE.slot_shapes[CONCISE]]
+    assert mean == pytest.approx(0.5 + 2 * 0.25)
+    assert variance == pytest.approx(2 * values + 4 * SLOPE_VARIANCE)
+    assert preferences.difference(DETAILED, CONCISE) == (-mean, variance)
+
+
+def test_own_part_is_what_the_answers_terms_say() -> None:
+    """By facet, and the bias apart."""
+    preferences = Preferences(CATALOGUE)
+    for slot, mean in ((CONCISE, 0.5), (FORMATS[1], -0.25), (SLOPES, -0.125), (-1, 0.0625)):
+        preferences.means[slot] = mean
+    own = preferences.own([CONCISE, FORMATS[1]])
+    assert own.shares == {0: 0.625, 1: -0.25}
+    assert (own.bias, own.mean) == (0.0625, 0.4375)
 
 
 # What moves
 
 
 def test_like_moves_what_was_served_and_the_bias() -> None:
-    """And nothing else."""
+    """And the slopes of scales; nothing else."""
     preferences = Preferences(CATALOGUE)
-    assert learn(preferences, "thumbs_up", {"length": "concise", "tone": "formal"}) == ["length", "tone"]
-    assert moved_slots(preferences) == {"concise", "formal", "bias"}
+    assert learn(preferences, "thumbs_up", {"length": "concise", "format": "table"}) == ["length", "format"]
+    assert moved_terms(preferences) == {"concise", "/length", "table", "bias"}
 
 
 def test_narrowed_feedback_moves_only_those_facets() -> None:
-    """Not even the bias: the person judged the tone, not the answer."""
+    """Not even the bias: the person judged the format, not the answer."""
     preferences = Preferences(CATALOGUE)
-    assert learn(preferences, "thumbs_up", {"length": "concise", "tone": "formal"}, ["tone"]) == ["tone"]
-    assert moved_slots(preferences) == {"formal"}
+    assert learn(preferences, "thumbs_up", {"length": "concise", "format": "table"}, ["format"]) == ["format"]
+    assert moved_terms(preferences) == {"table"}
 
 
 def test_feedback_narrowed_to_a_facet_that_was_not_served_moves_nothing() -> None:
     """There is nothing that it could be about."""
     preferences = Preferences(CATALOGUE)
     assert learn(preferences, "thumbs_up", {"length": "concise"}, ["tone"]) == []
-    assert moved_slots(preferences) == set()
+    assert moved_terms(preferences) == set()
     assert not any(preferences.evidence)
     assert not any(preferences.reasons)
-
-
-@pytest.mark.parametrize(
-    ("feedback", "served", "disliked", "liked"),
-    [
-        ("shorter", "detailed", "detailed", "balanced"),
-        ("shorter", "balanced", "balanced", "concise"),
-        ("longer", "concise", "concise", "balanced"),
-        ("longer", "balanced", "balanced", "detailed"),
-    ],
-)
-def test_directed_feedback_dislikes_what_was_served_and_likes_the_next(
-    feedback: str, served: str, disliked: str, liked: str
-) -> None:
-    """For its facet only, whatever else was served."""
-    preferences = Preferences(CATALOGUE)
-    assert learn(preferences, feedback, {"length": served, "tone": "formal"}) == ["length"]
-    assert moved_slots(preferences) == {disliked, liked}
-    index = CATALOGUE.slot_index["length"]
-    assert preferences.means[index[disliked]] < 0 < preferences.means[index[liked]]
-
-
-@pytest.mark.parametrize(("feedback", "served"), [("shorter", "concise"), ("longer", "detailed")])
-def test_directed_feedback_at_the_end_of_the_scale_moves_nothing(feedback: str, served: str) -> None:
-    """The neighbour there belongs to another facet."""
-    preferences = Preferences(CATALOGUE)
-    assert learn(preferences, feedback, {"length": served, "tone": "formal"}) == []
-    assert moved_slots(preferences) == set()
-
-
-@pytest.mark.parametrize(("feedback", "served"), [("simpler", "novice"), ("deeper", "expert")])
-def test_scale_ends_where_its_facet_ends(feedback: str, served: str) -> None:
-    """Also between other facets."""
-    preferences = Preferences(CATALOGUE)
-    assert learn(preferences, feedback, {"expertise": served}) == []
-    assert moved_slots(preferences) == set()
-
-
-def test_directed_feedback_without_its_facet_served_moves_nothing() -> None:
-    """It asks for something shorter than nothing."""
-    preferences = Preferences(CATALOGUE)
-    assert learn(preferences, "shorter", {"tone": "formal"}) == []
-    assert learn(preferences, "shorter", {"length": "detailed"}, ["tone"]) == []
-    assert moved_slots(preferences) == set()
+    assert preferences.judged == 0
 
 
 def test_multiple_values_all_move() -> None:
     """A film of two genres was liked: both are."""
     preferences = Preferences(FILM_CATALOGUE)
     o = make_observation(served={"genre": ["action", "drama"]}, feedback="thumbs_up", catalogue=FILM_CATALOGUE)
-    assert list(preferences.learn_feedback(o, FILM_CATALOGUE.feedback["thumbs_up"], 1.0)) == [0]
+    learned = preferences.learn_feedback(o, FILM_CATALOGUE.feedback["thumbs_up"], 1.0, Prior(FILM_CATALOGUE))
+    assert list(learned.facets) == [0]
     assert preferences.means[0] == preferences.means[2] > 0 == preferences.means[1]
+
+
+def test_what_everybody_likes_moves_a_person_less() -> None:
+    """A like that was expected tells little of how this one differs, a dislike much; the version is noted."""
+    liked, disliked = Preferences(CATALOGUE), Preferences(CATALOGUE)
+    prior = Prior(CATALOGUE, version(40))
+    assert learn(liked, "thumbs_up", {"length": "concise"}, prior=prior) == ["length"]
+    learn(disliked, "thumbs_down", {"length": "concise"}, prior=prior)
+    assert 0 < liked.means[CONCISE] < -disliked.means[CONCISE]
+    assert liked.population == prior.number == 40
+
+
+# What is counted
 
 
 def test_evidence_is_a_discounted_count() -> None:
@@ -252,7 +246,7 @@ def test_evidence_is_a_discounted_count() -> None:
     assert list(preferences.evidence) == pytest.approx([(1 * KEPT + 1) * KEPT + 0.4, 0, 0, 0, 0])
 
 
-def test_reasons_count_kinds_by_facet_up_to_their_limit() -> None:
+def test_reasons_and_judgements_count_up_to_their_limit() -> None:
     """255 fit into a byte."""
     preferences = Preferences(CATALOGUE)
     learn(preferences, "shorter", {"length": "detailed", "tone": "formal"})
@@ -264,3 +258,4 @@ def test_reasons_count_kinds_by_facet_up_to_their_limit() -> None:
         "thumbs_up": 255,
     }
     assert not any(preferences.reasons[len(CATALOGUE.feedback) :])
+    assert preferences.judged == MOST_JUDGED == 255
