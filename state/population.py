@@ -126,9 +126,9 @@ class Population(linear_model.AdPredictor):
             self.public.discard(term)
 
     def contributed(self, terms: Iterable[str], person: int) -> None:
-        """Note that a person, given as a 32-bit hash, has contributed to terms."""
+        """Note that a person, given as a 32-bit hash, has contributed to terms that were learned of."""
         for term in terms:
-            if term in self.public:
+            if term in self.public or term not in self.means:  # there may have been no room for it
                 continue
             people = self.contributors.setdefault(term, array("I"))
             if person in people:

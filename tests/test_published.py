@@ -1,0 +1,76 @@
+"""state/published: a version of the population's belief as bytes, for anybody to read."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.errors import StateError
+from state.published import FacetScore, Gaussian, OffPolicy, PopulationVersion, Scores, decode_version, encode_version
+from tests.sample_population import version
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+RATES = st.floats(0, 1)
+COUNTS = st.integers(0, 2**53)
+NAMES = st.text(max_size=20)
+GAUSSIANS = st.builds(Gaussian, FINITE, st.floats(0, allow_nan=False, allow_infinity=False))
+SCORES = st.builds(
+    Scores,
+    COUNTS, FINITE, FINITE, RATES, RATES, COUNTS,
+    st.dictionaries(NAMES, st.builds(FacetScore, FINITE, COUNTS), max_size=4),
+    st.dictionaries(NAMES, st.builds(OffPolicy, COUNTS, RATES, RATES, FINITE, st.tuples(FINITE, FINITE)), max_size=4),
+)  # fmt: skip
+VERSIONS = st.builds(
+    PopulationVersion,
+    COUNTS, st.integers(1, 99), COUNTS, COUNTS,
+    st.dictionaries(NAMES, GAUSSIANS, max_size=8), st.dictionaries(NAMES, GAUSSIANS, max_size=4),
+    st.lists(NAMES, max_size=3).map(tuple), st.none() | SCORES,
+)  # fmt: skip
+
+
+@given(VERSIONS)
+def test_version_is_read_as_it_was_written(one: PopulationVersion) -> None:
+    """To the last digit; and equal versions are equal bytes."""
+    assert decode_version(encode_version(one)) == one
+    assert encode_version(decode_version(encode_version(one))) == encode_version(one)
+
+
+def test_version_is_json_that_people_can_read() -> None:
+    """Terms in words, each with mean and variance."""
+    said = json.loads(encode_version(version(3)))
+    assert said["terms"]["length=concise"] == [0.03, 0.02]
+    assert (said["n"], said["examples"], said["silent"]) == (3, 3000, [])
+
+
+def _with(**fields: Any) -> bytes:
+    return json.dumps(json.loads(encode_version(version(3))) | fields).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"\xff\xfe",
+        b"{" * 100_000,
+        encode_version(version(3))[:-1],
+        encode_version(version(3)) + b"x",
+        _with(terms={"length=concise": [0.1, -0.001]}),
+        _with(terms={"length=concise": [0.1]}),
+        _with(terms={"length=concise": [0.1, 0.1, 0.1]}),
+        _with(terms={"length=concise": ["0.1", 0.1]}),
+        _with(trust={"population": [1.0, -1.0]}),
+        _with(n="3"),
+        _with(at=None),
+        json.dumps({"n": 3}).encode(),
+        encode_version(version(3)).replace(b"0.03", b"NaN"),
+        encode_version(version(3)).replace(b"0.03", b"1e999"),
+    ],
+)
+def test_what_is_no_version_is_refused(data: bytes) -> None:
+    """With a reason: a belief that is not finite would spread to everybody."""
+    with pytest.raises(StateError):
+        decode_version(data)
