@@ -4,7 +4,7 @@ from random import Random
 
 from state.example import Example, Wish
 from state.observation import NONE
-from tests.making import START_MS
+from tests.making import CATALOGUE, START_MS
 
 WISH = Wish(served=0, wished=1, mean=0.0, variance=0.1)
 
@@ -23,7 +23,7 @@ def make_example(
     """Return a judgement by a person of that number, who has judged so many before."""
     return Example(
         user.to_bytes(16, "big"), START_MS, topic, NONE, item, liked, 1.0, judged, p,
-        slots, 0.0, 0.1, {}, (), wishes,
+        slots, 0.0, 0.1, {CATALOGUE.slot_facets[slot]: 0.0 for slot in slots}, (), wishes,
     )  # fmt: skip
 
 
