@@ -4,6 +4,7 @@ Prequential evaluation (Dawid, JRSS A 147, 1984; Gama, Sebastião, Rodrigues, Ma
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import log, sqrt
 
 from river import drift, metrics, stats
@@ -24,39 +25,30 @@ LEAST_JUDGEMENTS = 1_000
 _LEAST = 1e-12
 
 
+@dataclass(slots=True)
 class FacetGain:
     """By how much a facet's terms lower the log loss, lately.
 
     The comparison is with the same prediction in which the facet adds what it adds on average.
     """
 
-    def __init__(self, gain: float = 0.0, part: float = 0.0, n: int = 0) -> None:
-        self._gain = stats.EWMean(fading_factor=1 / LATEST)
-        self._part = stats.EWMean(fading_factor=1 / LATEST)
-        self.n = n
-        if n:
-            self._gain.update(gain)
-            self._part.update(part)
+    gain: float = 0.0
+    """Nats per judgement; above 0 the facet helps."""
+    part: float = 0.0
+    """What the facet adds on average."""
+    n: int = 0
+    """Judgements. Averages are plain ones of the first `LATEST`, and fade over as many from then on."""
 
     def update(self, part: float, z: float, per_mean: float) -> None:
         """Take in a judgement that was expected by `z` standard deviations, which `part` came from this facet for.
 
         `per_mean` is what makes such a z of a prediction's mean: positive for a like, negative for a dislike.
         """
-        without = z - per_mean * (part - (self._part.get() if self.n else 0.0))
-        self._gain.update(log_phi(z) - log_phi(without))
-        self._part.update(part)
+        without = z - per_mean * (part - self.part)
         self.n += 1
-
-    @property
-    def gain(self) -> float:
-        """Nats per judgement; above 0 the facet helps."""
-        return float(self._gain.get())
-
-    @property
-    def part(self) -> float:
-        """What the facet adds on average."""
-        return float(self._part.get())
+        share = 1.0 / min(self.n, LATEST)
+        self.gain += share * (log_phi(z) - log_phi(without) - self.gain)
+        self.part += share * (part - self.part)
 
     @property
     def helps(self) -> bool:
@@ -75,6 +67,7 @@ class Scoring:
         self._ece = Calibration()
         self._rate = stats.Mean()
         self._adwin = drift.ADWIN()
+        self._drifts = 0
         self._n = 0
         self.gains = {name: FacetGain(*gain) for name, gain in (gains or {}).items()}
         self._comparisons: dict[int, Comparison] = {}
@@ -91,6 +84,7 @@ class Scoring:
         self._auc.update(liked, {True: p, False: 1.0 - p})
         self._ece.update(liked, p)
         self._adwin.update(-log(max(p if liked else 1.0 - p, _LEAST)))
+        self._drifts += self._adwin.drift_detected  # its own count stays at 0
         self._n += 1
         self._add_facets(e, expected, parts)
         for acted in e.acted:
@@ -121,7 +115,7 @@ class Scoring:
             constant_log_loss=round(self._constant.get(), 6),
             auc=round(self._auc.get(), 6),
             ece=round(self._ece.get(), 6),
-            drifts=self._adwin.n_detections,
+            drifts=self._drifts,
             facets={name: FacetScore(round(gain.gain, 6), gain.n) for name, gain in sorted(self.gains.items())},
             off_policy={name: estimate for name, estimate in estimates.items() if estimate},
         )
