@@ -11,6 +11,8 @@ from state.rocks import storage_error
 
 FILE_NAME = "population.json"
 """What it is called in a state folder."""
+FIRST_NAME = "population-first.json"
+"""What is beside it if learning did not begin with nothing: the version of others that it began with."""
 
 
 def read_version(path: Path) -> PopulationVersion | None:

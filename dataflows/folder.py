@@ -3,6 +3,7 @@
 DIR/tacit.json       format, shards, region, namespace: what a run must agree with
 DIR/vocabulary.json  which number stands for which name in people's state; grows with the catalogue
 DIR/population.json  the newest version of what is believed of everybody, as it was published
+DIR/population-first.json  the version that learning began with, if there was one
 DIR/run.lock         held by the run that uses the folder
 DIR/recovery/        Bytewax's store: source positions, and a token per shard
 DIR/shards/          people's state, and the checkpoints that the tokens name (state/checkpoints.py)

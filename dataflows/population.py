@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.population_feed import PopulationFeed
-from connectors.population_file import FILE_NAME, read_version
+from connectors.population_file import FILE_NAME, FIRST_NAME, PopulationFile, read_version
 from connectors.population_sink import PopulationSink
 from connectors.population_store import PopulationStore
 from connectors.redis_client import RETRY_FOR_S, RedisClient
@@ -23,7 +23,7 @@ from operators.learn_population import LearnPopulation
 from state.catalogue import Catalogue
 from state.counters import Counters
 from state.prior import Prior, Shared
-from state.published import PopulationVersion
+from state.published import PopulationVersion, PopulationWrite, encode_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +34,42 @@ class Everybody:
     sink: PopulationSink
     _catalogue: Catalogue
     _counters: Counters
-    _goes_on_from: PopulationVersion | None
-    _newest: int
-    """Number of the newest version that the namespace has: new ones are higher."""
+    _folder: Path | None
+    _known: PopulationVersion | None
+    """The newest version that holds for this run."""
+    _there: PopulationVersion | None
+    """The newest version that the namespace has: new ones have higher numbers."""
     _by_hand: bool
-    _ends: bool
+    _is_bounded: bool
 
     def build_learn(self, snapshot: bytes | None) -> LearnPopulation:
-        """Return the logic of the step that learns: the engine builds it in one process of a run."""
+        """Return the logic of the step that learns: the engine builds it in one process of a run.
+
+        Without a snapshot it begins where the folder began: all that came since comes again.
+        """
         from state.learner import Learner  # a second and 80 MB: for one process of a run only
 
         learner = Learner.unpack(snapshot, self._catalogue) if snapshot else Learner(self._catalogue)
-        if self._goes_on_from is not None:
-            learner.go_on_from(self._goes_on_from)
+        if not snapshot and not self._is_bounded and (first := self._first_version()):
+            learner.begin_with(first)
+        if self._known is not None:
+            learner.go_on_under(self._known)
+        newest = self._there.n if self._there else 0
         return LearnPopulation(
-            learner, self._hand_over, self._counters.learning, newest=self._newest, at_end=self._ends
+            learner, self._hand_over, self._counters.learning, newest=newest, at_end=self._is_bounded
         )
+
+    def _first_version(self) -> PopulationVersion | None:
+        """Return what the folder's learning began with, which it keeps."""
+        if self._folder is None:
+            return self._there
+        first = read_version(self._folder / FIRST_NAME)
+        if first is None and self._there is not None and not (self._folder / FILE_NAME).exists():
+            first = self._there
+            PopulationFile(self._folder / FIRST_NAME).write(
+                PopulationWrite(first.n, first.at, encode_version(first), ())
+            )
+        return first
 
     def _hand_over(self, prior: Prior) -> None:
         if self._by_hand:
@@ -70,8 +90,7 @@ def everybody(job: Job, folder: StateFolder | None, catalogue: Catalogue, counte
     settings, target = job.settings, job.target()
     file = folder.path / FILE_NAME if folder else None
     shared = Shared(Prior(catalogue))
-    known: PopulationVersion | None = None
-    newest = 0
+    known = there = None
     with ExitStack() as stack:
         if settings.population != "none":
             with closing(population_store(settings, target.region, target.namespace)) as store:
@@ -79,7 +98,6 @@ def everybody(job: Job, folder: StateFolder | None, catalogue: Catalogue, counte
                     known = store.pin(settings.population_version, catalogue)
                 else:
                     there = store.newest()
-                    newest = there.n if there else 0
                     known = _newer(read_version(file) if file else None, None if job.bounded else there)
         if known is not None:
             shared.prior = Prior(catalogue, known)
@@ -87,12 +105,12 @@ def everybody(job: Job, folder: StateFolder | None, catalogue: Catalogue, counte
             feed = PopulationFeed(
                 lambda: population_store(settings, target.region, target.namespace, retry_for_s=0.0),
                 lambda version: setattr(shared, "prior", Prior(catalogue, version)),
-                after=max(newest, known.n if known else 0),
+                after=newest.n if (newest := _newer(there, known)) else 0,
             )
             stack.enter_context(feed)
         sink = PopulationSink(target, counters.sink, file)
-        by_hand = settings.processes == 1
-        yield Everybody(shared, sink, catalogue, counters, known, newest, by_hand, job.bounded)
+        by_hand, path = settings.processes == 1, folder.path if folder else None
+        yield Everybody(shared, sink, catalogue, counters, path, known, there, by_hand, job.bounded)
 
 
 def population_store(

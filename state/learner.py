@@ -65,16 +65,18 @@ class Learner:
         """The last version, to be computed with."""
         return self._prior
 
-    def go_on_from(self, version: PopulationVersion) -> None:
-        """Go on from a published version, as far as it tells, unless what is known here is newer."""
-        if version.n <= self._prior.number:
-            return
-        if not self._examples:
-            self._population.restore(version.terms)
-            self._trust = Trust(version.trust)
-            self._examples, self._at_ms = version.examples, version.at
-        self._prior = Prior(self._catalogue, version)
-        self.number = max(self.number, version.n)
+    def begin_with(self, version: PopulationVersion) -> None:
+        """Begin with what a version tells; for a learner that has learned nothing yet."""
+        self._population.restore(version.terms)
+        self._trust = Trust(version.trust)
+        self._examples, self._at_ms = version.examples, version.at
+        self.go_on_under(version)
+
+    def go_on_under(self, version: PopulationVersion) -> None:
+        """Take a published version as the last one, unless there is a newer one; what was learned stays as it is."""
+        if version.n > self._prior.number:
+            self._prior = Prior(self._catalogue, version)
+            self.number = max(self.number, version.n)
 
     def learn(self, e: Example) -> None:
         """Score an example, then learn from it."""
@@ -159,7 +161,7 @@ class Learner:
     def unpack(cls, data: bytes, catalogue: Catalogue) -> "Learner":
         """Return what `pack` packed.
 
-        The version that was published last is not part of it, but its number is: `go_on_from` has it.
+        The version that was published last is not part of it, but its number is: `go_on_under` has it.
 
         Raises:
             StateError: if the bytes are of another layout, or damaged.

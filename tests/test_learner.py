@@ -108,18 +108,18 @@ def test_version_becomes_the_prior() -> None:
     assert (told.n, told.examples, told.at) == (7, 1_500, EXAMPLES[0].at_ms)
 
 
-def test_newer_version_is_gone_on_from_and_an_older_one_is_not() -> None:
-    """A new learner takes its terms over; one that has learned goes by its own."""
+def test_learner_begins_with_a_version_or_goes_on_under_it() -> None:
+    """A new one takes its terms over; one that has learned keeps its own. Nobody goes back to an older version."""
     told = published(learned(EXAMPLES), 7)
     new = Learner(CATALOGUE)
-    new.go_on_from(told)
+    new.begin_with(told)
     assert (new.number, new.prior.number) == (7, 7)
     again = published(new, 8)
     assert (again.terms, again.trust, again.examples, again.at) == (told.terms, told.trust, told.examples, told.at)
-    new.go_on_from(version(3))
+    new.go_on_under(version(3))
     assert new.prior.number == 8
     busy = learned(EXAMPLES[:100])
-    busy.go_on_from(told)
+    busy.go_on_under(told)
     assert busy.prior.number == 7
     assert published(busy, 8).terms != told.terms
 
@@ -146,7 +146,7 @@ def test_number_is_remembered_over_a_restart() -> None:
     told = published(learner, 7)
     twin = Learner.unpack(learner.pack(), CATALOGUE)
     assert (twin.number, twin.prior.number) == (7, 0)
-    twin.go_on_from(told)
+    twin.go_on_under(told)
     assert (twin.number, twin.prior.number) == (7, 7)
     assert twin.pack() == learner.pack()
 

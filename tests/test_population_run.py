@@ -14,7 +14,7 @@ from state.published import PopulationVersion, decode_version
 from tacit.reader import SignalReader
 from tests.making import make_event
 from tests.replaying import now_ms, redis_of_its_own, replay, write_history, write_lines
-from tests.running import SECRET, everything_in, tacit
+from tests.running import SECRET, everything_in, running, tacit
 
 PREFIX = "tacit:v1:eu:live:"
 LEARN = ("--population", "learn")
@@ -109,6 +109,28 @@ def test_next_run_goes_on_from_the_folder(run: Run, tmp_path: Path) -> None:
         version = newest(client)
     assert version.n == before.n + 1
     assert version.examples == before.examples + 240
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_killed_run_learns_from_every_judgement_once(processes: int, tmp_path: Path) -> None:
+    """What had been published stays as it was, and numbers only rise."""
+    write_history(tmp_path / "events.jsonl", users=150, turns=20_000)
+    words = ["events.jsonl", "--state", "state", "--epoch", "1", "--processes", str(processes), *LEARN]
+    with redis_of_its_own() as (url, client):
+        undisturbed = replay(url, "events.jsonl", *LEARN, cwd=tmp_path)["population"]
+    with redis_of_its_own() as (url, client):
+        with running(["replay", *words, "--redis", url], tmp_path / "log") as run:
+            run.wait_for(lambda: int(everything_in(client).get(f"{PREFIX}population", 0)) > 1, "two versions")
+            run.kill()
+        before = everything_in(client)
+        done = replay(url, *words, cwd=tmp_path)
+        held = everything_in(client)
+        version = newest(client)
+    assert done["stopped"] is False
+    assert version.examples == undisturbed["examples"]
+    assert version.n >= undisturbed["version"]
+    kept = {key: content for key, content in before.items() if f"{PREFIX}population:" in key and key in held}
+    assert kept == {key: held[key] for key in kept}
 
 
 def test_rebuild_brings_the_population_back(run: Run) -> None:
