@@ -87,7 +87,7 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
         write = self._learner.publish(self._newest)
         self._published_ms = self._clock()
         self._counters.version = self._newest
-        self._counters.scores = self._learner.scoring.scores()
+        self._counters.scores = self._learner.scores
         self._hand_over(self._learner.prior)
         return write
 

@@ -74,7 +74,7 @@ class Example(NamedTuple):
         return Own(self.bias + sum(self.shares.values()), self.variance, self.bias, self.shares)
 
 
-_HEADER = Struct("<16sqhhI?fBfffBBBBB")
+_HEADER = Struct("<16sqhhI?fBfffHBBBB")
 _SHARE = Struct("<Bf")
 _WISH = Struct("<HHff")
 _ACTED = Struct("<B??f")

@@ -1,7 +1,7 @@
 """Learns what is believed of everybody from consenting people's judgements, and publishes it version by version."""
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable
 from zlib import crc32
 
 import msgspec
@@ -14,7 +14,7 @@ from state.population import Population
 from state.prediction import NOISE_VARIANCE, Expected
 from state.preferences import MODEL_VERSION
 from state.prior import Prior
-from state.published import Gaussian, PopulationVersion, PopulationWrite
+from state.published import Gaussian, PopulationVersion, PopulationWrite, Scores
 from state.scores import Scoring
 from state.terms import BIAS, Terms
 from state.trust import OFFSET, OWN_BIAS, POPULATION, Trust, own_part
@@ -59,6 +59,8 @@ class Learner:
         """Examples since the last version."""
         self.number = 0
         """Of the last version; 0: none was published."""
+        self.scores: Scores | None = None
+        """As they were published last."""
 
     @property
     def prior(self) -> Prior:
@@ -116,25 +118,27 @@ class Learner:
     def publish(self, number: int) -> PopulationWrite:
         """Return a new version under that number, which becomes `prior`."""
         terms = self._population.published()
+        facets = {term.partition("=")[0] for term in terms if "=" in term and "&" not in term}
         version = PopulationVersion(
             n=number,
             model=MODEL_VERSION,
             at=self._at_ms,
             examples=self._examples,
             terms=terms,
-            trust=self._published_trust(terms),
-            silent=self.scoring.silent(),
-            scores=self.scoring.scores() if BIAS in terms else None,
+            trust=self._published_trust(facets, BIAS in terms),
+            silent=tuple([name for name in self.scoring.silent() if name in facets]),
+            scores=self.scoring.scores(facets) if BIAS in terms else None,
         )
         self._prior = Prior(self._catalogue, version)
+        self.scores = version.scores
         self.number = number
         self.unpublished = 0
         return population_write(self._prior, version)
 
-    def _published_trust(self, terms: Mapping[str, Gaussian]) -> dict[str, Gaussian]:
+    def _published_trust(self, facets: Iterable[str], is_public: bool) -> dict[str, Gaussian]:
         """Return the factors of parts to which enough people have contributed."""
-        public = {own_part(term.partition("=")[0]) for term in terms}
-        public |= {OFFSET, POPULATION, OWN_BIAS} if BIAS in terms else set()
+        public = {own_part(name) for name in facets}
+        public |= {OFFSET, POPULATION, OWN_BIAS} if is_public else set()
         return {
             part: Gaussian(round(factor.mean, 6), round(factor.variance, 6))
             for part, factor in sorted(self._trust.factors.items())

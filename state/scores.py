@@ -3,11 +3,11 @@
 Prequential evaluation (Dawid, JRSS A 147, 1984; Gama, Sebastião, Rodrigues, Machine Learning 90, 2013).
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from math import log, sqrt
 
-from river import drift, metrics, stats
+from river import drift, metrics
 
 from state.calibration import Calibration
 from state.catalogue import Catalogue
@@ -65,7 +65,7 @@ class Scoring:
         self._constant = metrics.LogLoss()
         self._auc = metrics.RollingROCAUC(window_size=LATEST)
         self._ece = Calibration()
-        self._rate = stats.Mean()
+        self._likes = 0
         self._adwin = drift.ADWIN()
         self._drifts = 0
         self._n = 0
@@ -78,8 +78,8 @@ class Scoring:
         `parts` is facet → what it adds to that (`Prior.by_facet`).
         """
         p, liked = e.p, e.liked
-        self._constant.update(liked, self._rate.get() if self._n else 0.5)
-        self._rate.update(liked)
+        self._constant.update(liked, (self._likes + 0.5) / (self._n + 1.0))  # by Krichevsky, Trofimov 1981
+        self._likes += liked
         self._log_loss.update(liked, p)
         self._auc.update(liked, {True: p, False: 1.0 - p})
         self._ece.update(liked, p)
@@ -103,12 +103,16 @@ class Scoring:
         """Return the facets that do not help."""
         return tuple(sorted(name for name, gain in self.gains.items() if not gain.helps))
 
-    def scores(self) -> Scores | None:
-        """Return the figures; None while nothing was scored."""
+    def scores(self, public: Container[str]) -> Scores | None:
+        """Return the figures; None while nothing was scored.
+
+        `public` are the facets to whose figures enough people have contributed: of others nothing is told.
+        """
         if not self._n:
             return None
         names = self._catalogue.facet_names
         estimates = {names[facet]: found.estimate() for facet, found in sorted(self._comparisons.items())}
+        gains = {name: gain for name, gain in sorted(self.gains.items()) if name in public}
         return Scores(
             n=self._n,
             log_loss=round(self._log_loss.get(), 6),
@@ -116,6 +120,6 @@ class Scoring:
             auc=round(self._auc.get(), 6),
             ece=round(self._ece.get(), 6),
             drifts=self._drifts,
-            facets={name: FacetScore(round(gain.gain, 6), gain.n) for name, gain in sorted(self.gains.items())},
-            off_policy={name: estimate for name, estimate in estimates.items() if estimate},
+            facets={name: FacetScore(round(gain.gain, 6), gain.n) for name, gain in gains.items()},
+            off_policy={name: estimate for name, estimate in estimates.items() if estimate and name in public},
         )

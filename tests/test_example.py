@@ -1,11 +1,15 @@
-"""state/example: a judgement comes out of the exchange as it went in, and small."""
+"""state/example: a judgement comes out of the exchange as it went in, small, and without any id in clear."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from state.catalogue import Catalogue
 from state.example import Acted, Example, Wish, pack_example, unpack_example
-from state.observation import NONE
-from tests.making import CATALOGUE, slots
+from state.observation import NONE, Observation
+from state.user import Rules, UserState
+from tests.making import CATALOGUE, FULL_EVENT, Served, make_observation, slots
+from tests.parsing import accepted
 
 SLOTS = st.integers(0, 64 * 32 - 1)
 NUMBERS = st.floats(-100, 100, width=32)
@@ -58,3 +62,43 @@ def test_usual_example_is_small() -> None:
     shares = dict.fromkeys(range(5), 0.1)
     e = Example(bytes(16), 1_795_305_600_000, 3, 1, 7, True, 1.0, 3, 0.6, served, 0.1, 0.2, shares)
     assert len(pack_example(e)) <= 100
+
+
+@given(EXAMPLES)
+def test_size_is_that_of_what_was_served_and_said(e: Example) -> None:
+    """Nothing else makes it grow."""
+    size = 2 * len(e.slots) + len(e.only) + 5 * len(e.shares) + 12 * len(e.wishes) + 7 * len(e.acted)
+    assert len(pack_example(e)) == 56 + size
+
+
+def taught(observation: Observation, catalogue: Catalogue = CATALOGUE) -> Example:
+    """Return what somebody's first event teaches."""
+    state = UserState()
+    state.observe(observation, Rules(catalogue, teaches=True))
+    assert state.example is not None
+    return state.example
+
+
+def test_of_ids_only_the_persons_digest_and_the_items_hash_are_in_the_bytes() -> None:
+    """Not what the producer calls them, nor the event's and the turn's."""
+    observation = accepted(
+        FULL_EVENT | {"user_id": "ada.lovelace", "event_id": "event-1815", "turn_id": "turn-1852", "item": "card:1843"}
+    )
+    packed = pack_example(taught(observation))
+    for name in ("ada.lovelace", "event-1815", "turn-1852", "card:1843"):
+        assert name.encode() not in packed
+    for number in (observation.event, observation.turn):
+        assert number.to_bytes(4, "little") not in packed
+    assert packed.count(observation.user) == 1
+    assert unpack_example(packed).item == observation.item > 0
+
+
+@pytest.mark.parametrize("facets", [8, 9])
+def test_all_values_of_a_large_catalogue_can_be_served_at_once(facets: int) -> None:
+    """Of `facets` × 31 values, within the bounds of catalogues and events."""
+    values = ", ".join(f'"v{value}"' for value in range(31))
+    tables = "".join(f'[facets.f{facet}]\ntitle="F"\nmultiple=true\nvalues=[{values}]\n' for facet in range(facets))
+    catalogue = Catalogue.parse(f'schema = 1\n[consent]\ndefault = "granted"\n{tables}[feedback.up]\nlabel = true\n')
+    served: Served = {name: list(facet.values) for name, facet in catalogue.facets.items()}
+    e = taught(make_observation(served=served, feedback="up", catalogue=catalogue), catalogue)
+    assert list(unpack_example(pack_example(e)).slots) == list(range(31 * facets))

@@ -109,11 +109,13 @@ def test_numbers_go_on_above_what_others_know() -> None:
 
 
 def test_judgements_and_scores_are_counted(step: Step) -> None:
-    """Scores are those of the version before what is being learned."""
-    step.take(PACKED[:700], PACKED[700:1_200])
-    assert (step.counters.examples, step.counters.version) == (1_200, 1)
+    """Scores are those that were published, once there are enough people to publish any."""
+    step.take(PACKED[:1_200])
+    assert (step.counters.examples, step.counters.version, step.counters.scores) == (1_200, 1, None)
+    step.take(PACKED[1_200:1_700], PACKED[1_700:2_200])
+    assert (step.counters.examples, step.counters.version) == (2_200, 2)
     assert step.counters.scores is not None
-    assert step.counters.scores.n == 1_000
+    assert step.counters.scores.n == 2_000
 
 
 def cut(sizes: Iterator[int]) -> Iterator[list[bytes]]:

@@ -96,6 +96,13 @@ def test_version_tells_nothing_to_which_fewer_than_twenty_people_contributed() -
     assert set(enough.terms) == {"bias", "judged:0", "length=concise"}
     assert set(enough.trust) == {"offset", "population", "own", "own:length"}
     assert enough.scores is not None
+    assert set(enough.scores.facets) == {"length"}
+    one = learned([make_example(7, slots=(TABLE,)) for _ in range(1_500)], few)
+    assert set(one.scoring.gains) == {"length", "format"}
+    alone = published(one, 3)
+    assert alone.scores is not None
+    assert set(alone.scores.facets) == {"length"}
+    assert "format" not in alone.silent
 
 
 def test_version_becomes_the_prior() -> None:
