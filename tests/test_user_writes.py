@@ -89,14 +89,14 @@ def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answe
     state = UserState()
     last: tuple[int, int, float] | None = None
     for n, (value, feedback) in enumerate(answers):
-        fields = said(state, make_observation(T + n, served={"length": value}, feedback=feedback))
+        fields = said(state, make_observation(T + 1000 * n, served={"length": value}, feedback=feedback))
         assert state.preferences is not None
         decision = decide(state.beliefs(RULES.prior), 0)
         is_news = (
             last is None
             or last[:2] != (decision.slot, decision.tier)
             or abs(last[2] - decision.confidence) >= 0.05 - 1e-7
-            or state.preferences.drift_at_s[0] == (T + n) // 1000
+            or state.preferences.drift_at_s[0] == T // 1000 + n
         )
         assert ("length" in fields) is is_news
         if is_news:
