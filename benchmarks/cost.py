@@ -31,6 +31,7 @@ from dataflows.job import Job
 from dataflows.logs import configure
 from dataflows.replay import replay
 from dataflows.settings import load
+from dataflows.worker import spare_the_collector
 from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
@@ -132,6 +133,7 @@ def _stages(stream: Path) -> list[Cost]:
     )
     shards: dict[str, Adapt] = {}
     source = FileSource([stream], stop=Event(), counters=counters.source, batch_size=BATCH)
+    spare_the_collector()  # as a worker does
     lines = source.build_part("source", "files", None)
     with EmbeddedRedis() as server, Stores(None, SHARDS, catalogue) as stores:
         writer = SignalWriter(Target(server.url, "eu", mode=Mode.FILL, ttl_ms=None), counters.sink)

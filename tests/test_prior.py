@@ -7,6 +7,7 @@ from statistics import NormalDist
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state import prior as module
 from state.catalogue import Catalogue
@@ -15,6 +16,7 @@ from state.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Own
 from state.prior import MOST_TOPICS, Prior
 from state.published import Gaussian, PopulationVersion
 from state.terms import Terms, item_term, prior_variance
+from state.vocabulary import Vocabulary
 from tests.making import CATALOGUE, FILMS, START_MS, interactions, slots
 from tests.test_preferences import styles
 
@@ -51,6 +53,15 @@ def all_terms(catalogue: Catalogue) -> list[str]:
     return sorted(found)
 
 
+def beliefs(catalogue: Catalogue, named: Sequence[str]) -> st.SearchStrategy[dict[str, Gaussian]]:
+    """Return a strategy for what is believed of most of the named terms, and of some others."""
+    one = st.builds(Gaussian, st.floats(0.1, 1) | st.floats(-1, -0.1), st.floats(0.01, 0.2))
+    others = st.dictionaries(st.sampled_from(all_terms(catalogue)), one, max_size=8)
+    unknown = st.sets(st.sampled_from(named), max_size=3)
+    known = unknown.flatmap(lambda left: st.fixed_dictionaries(dict.fromkeys(sorted(set(named) - left), one)))
+    return st.builds(dict[str, Gaussian].__or__, others, known)
+
+
 # Nothing known
 
 
@@ -81,14 +92,13 @@ def test_empty_version_expects_nothing_but_is_unsure() -> None:
 @given(st.data())
 def test_expectation_is_the_sum_over_an_answers_terms(catalogue: Catalogue, data: st.DataObject) -> None:
     """Of those in the version what it says, of the others their prior."""
-    gaussians = st.builds(Gaussian, MEANS, st.floats(0, 0.2))
-    terms = data.draw(st.dictionaries(st.sampled_from(all_terms(catalogue)), gaussians, max_size=30))
     served = slots(data.draw(styles(catalogue)), catalogue)
     topic = data.draw(st.integers(NONE, len(catalogue.topics.values) - 1))
     surface = data.draw(st.integers(NONE, len(catalogue.surfaces.values) - 1))
     item, judged = data.draw(st.sampled_from([0, 7, 8])), data.draw(st.integers(0, 255))
-    expected = made(terms, catalogue=catalogue).expect(served, topic, surface, item, judged)
     named = Terms(catalogue).of_answer(served, topic, surface, item, judged)
+    terms = data.draw(beliefs(catalogue, named))
+    expected = made(terms, catalogue=catalogue).expect(served, topic, surface, item, judged)
     found = [terms.get(term, Gaussian(0.0, prior_variance(term))) for term in named]
     assert expected.mean == pytest.approx(sum(term.mean for term in found), abs=1e-9)
     assert expected.variance == pytest.approx(NOISE_VARIANCE + sum(term.variance for term in found), abs=1e-9)
@@ -112,9 +122,9 @@ def test_parts_by_facet_add_up_to_the_whole(data: st.DataObject) -> None:
     """With what is not of any facet; pairs of values aside."""
     o = data.draw(interactions())
     names = ["offset", "population", "own", *(f"own:{name}" for name in CATALOGUE.facet_names)]
-    trust = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(names, TRUST)))
-    gaussians = st.builds(Gaussian, MEANS, st.just(0.1))
-    prior = made(data.draw(st.dictionaries(st.sampled_from(all_terms(CATALOGUE)), gaussians, max_size=30)), trust)
+    trust = data.draw(st.fixed_dictionaries(dict.fromkeys(names, TRUST)))
+    named = Terms(CATALOGUE).of_answer(o.slots, o.topic, o.surface, o.item, 3)
+    prior = made(data.draw(beliefs(CATALOGUE, named)), trust)
     shares = {CATALOGUE.slot_facets[slot]: 0.1 * slot for slot in o.slots}
     own = Own(0.3 + sum(shares.values()), 0.1, 0.3, shares)
     expected = prior.expect(o.slots, o.topic, o.surface, o.item, 3)
@@ -126,8 +136,10 @@ def test_parts_by_facet_add_up_to_the_whole(data: st.DataObject) -> None:
 
 def test_factors_are_the_versions_or_one() -> None:
     """By facet of the catalogue; what has left it is not looked for."""
-    prior = made(trust={"population": Gaussian(0.8, 0.01), "own:format": Gaussian(1.2, 0.02), "own:mood": CERTAIN})
+    some = {"population": Gaussian(0.8, 0.01), "own:format": Gaussian(1.2, 0.02), "own:mood": Gaussian(9.0, 0.1)}
+    prior = made(trust=some)
     assert prior.factors[:3] == (0.0, 0.8, 1.0)
+    assert made(trust={"offset": Gaussian(0.2, 0.1), "own": Gaussian(0.7, 0.1)}).factors[:3] == (0.2, 1.0, 0.7)
     assert prior.factors.own == [Gaussian(1.2, 0.02) if f == FORMAT else CERTAIN for f in range(5)]
 
 
@@ -135,6 +147,17 @@ def test_terms_that_the_catalogue_does_not_know_are_left_alone() -> None:
     """A version may be older than the catalogue, or of a newer one."""
     prior = made(known(table=0.3) | {"format=slides": Gaussian(9.0, 0.1), "mood=gay": Gaussian(9.0, 0.1)})
     assert max(prior.means) == 0.3
+
+
+def test_value_that_left_the_catalogue_is_nobodys_default() -> None:
+    """Its number stays, and perhaps what is believed of it."""
+    table = Vocabulary().including(CATALOGUE)
+    whole = CATALOGUE.facets["format"]
+    facets = CATALOGUE.facets | {"format": replace(whole, values=("prose", "bullets", "code"), default="prose")}
+    catalogue = replace(CATALOGUE, facets=facets).numbered(table)
+    assert TABLE in catalogue.idle_slots
+    assert made(known(bullets=0.2, table=0.9)).default_slots[FORMAT] == TABLE
+    assert made(known(bullets=0.2, table=0.9), catalogue=catalogue).default_slots[FORMAT] == BULLETS
 
 
 # Defaults and silence
@@ -159,7 +182,8 @@ def test_silent_facets_are_those_of_the_version_that_the_catalogue_has() -> None
 
 def test_main_topics_lean_by_their_weights() -> None:
     """What more a value is liked there than elsewhere, on average over the person's topics."""
-    prior = made(known(table=0.3, code__table=0.4))
+    elsewhere = {"surface:chat&format=table": Gaussian(0.5, 0.01), "surface:chat&format=prose": Gaussian(0.5, 0.01)}
+    prior = made(known(table=0.3, code__table=0.4) | elsewhere)
     leaning = prior.leaning([TOPICS["code"], TOPICS["email"]], [3.0, 1.0])
     assert leaning[TABLE] == pytest.approx(0.75 * 0.4)
     assert leaning[PROSE] == 0

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.errors import StateError
 from state.published import FacetScore, Gaussian, OffPolicy, PopulationVersion, Scores, decode_version, encode_version
@@ -56,6 +57,8 @@ def _with(**fields: Any) -> bytes:
         b"[]",
         b"\xff\xfe",
         b"{" * 100_000,
+        b'{"x":' + b"[" * 100_000,
+        b'{"terms":{"\xff":[0.1,0.1]}}',
         encode_version(version(3))[:-1],
         encode_version(version(3)) + b"x",
         _with(terms={"length=concise": [0.1, -0.001]}),
@@ -72,5 +75,14 @@ def _with(**fields: Any) -> bytes:
 )
 def test_what_is_no_version_is_refused(data: bytes) -> None:
     """With a reason: a belief that is not finite would spread to everybody."""
-    with pytest.raises(StateError):
+    with pytest.raises(StateError, match=r"a population belief cannot be read: .+"):
         decode_version(data)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("place", [0, 1])
+def test_belief_that_is_not_finite_is_not_written_as_one(number: float, place: int) -> None:
+    """JSON has no word for it; who reads the version refuses it."""
+    belief = Gaussian(0.1, number) if place else Gaussian(number, 0.1)
+    with pytest.raises(StateError, match=r"\$\.terms"):
+        decode_version(encode_version(replace(version(3), terms={"bias": belief})))

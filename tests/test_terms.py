@@ -5,6 +5,7 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state import terms
 from state.catalogue import Catalogue
@@ -46,6 +47,16 @@ def test_values_of_a_facet_that_takes_several_make_pairs() -> None:
     pairs = [f"genre={one}&genre={other}" for one, other in combinations(["action", "comedy", "drama"], 2)]
     assert [term for term in found if "&" in term] == pairs
     assert Terms(CATALOGUE).pairs(slots({"length": "concise", "tone": "formal"})) == []
+    assert Terms(FILM_CATALOGUE).pairs(slots({"decade": ["1990s", "2000s"]}, FILM_CATALOGUE)) == []
+
+
+def test_pairs_are_of_one_facet() -> None:
+    """Also where two facets take several values."""
+    several = FILM_CATALOGUE.facets["genre"]
+    catalogue = replace(FILM_CATALOGUE, facets={"genre": several, "mood": replace(several, values=("dark", "gay"))})
+    served = slots({"genre": ["action", "drama"], "mood": ["dark", "gay"]}, catalogue)
+    found = [term for term in Terms(catalogue).of_values(served) if "&" in term]
+    assert found == ["genre=action&genre=drama", "mood=dark&mood=gay"]
 
 
 def test_a_single_surface_tells_nothing_apart() -> None:
@@ -55,14 +66,21 @@ def test_a_single_surface_tells_nothing_apart() -> None:
     assert found == ["decade=1990s", "topic:cinema&decade=1990s"]
 
 
-def test_no_two_things_share_a_term() -> None:
+TWINS = make_catalogue(Words({"code": ["code", "mail"], "mail": ["code", "mail"]}, ["code", "mail"], ["code", "mail"]))
+"""A facet, its values, a topic and a surface of the same names."""
+
+
+@pytest.mark.parametrize("catalogue", [CATALOGUE, TWINS], ids=["copilot", "twins"])
+def test_no_two_things_share_a_term(catalogue: Catalogue) -> None:
     """Over everything the catalogue can say."""
-    names = Terms(CATALOGUE)
-    found = [BIAS, item_term(1), *(judged_term(step) for step in range(len(JUDGED_STEPS) + 1))]
-    for slot in range(len(CATALOGUE.slots)):
+    names = Terms(catalogue)
+    found = [BIAS, *(item_term(item) for item in (1, 0x10, 2**32 - 1))]
+    found += [judged_term(step) for step in range(len(JUDGED_STEPS) + 1)]
+    for slot in range(len(catalogue.slots)):
         found.append(names.of_value(slot)[0])
-        found += [names.of_value(slot, topic)[1] for topic in range(len(CATALOGUE.topics.values))]
-        found += [names.of_value(slot, NONE, surface)[1] for surface in range(len(CATALOGUE.surfaces.values))]
+        found += [names.of_value(slot, topic)[1] for topic in range(len(catalogue.topics.values))]
+        found += [names.of_value(slot, NONE, surface)[1] for surface in range(len(catalogue.surfaces.values))]
+    found += [names.of_pair(one, other) for one, other in combinations(range(len(catalogue.slots)), 2)]
     assert len(found) == len(set(found))
 
 
