@@ -7,7 +7,7 @@ from typing import NamedTuple
 from state import drift
 from state.catalogue import Catalogue
 from state.normal import phi
-from state.observation import NONE
+from state.prediction import Expected, Own
 from state.preferences import MODEL_VERSION, Preferences
 from state.prior import Prior
 from state.published import Gaussian, PopulationVersion, PopulationWrite, encode_version
@@ -134,10 +134,11 @@ def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int)
 def _liking(beliefs: Beliefs, slot: int) -> float:
     """Return the chance of a like of an answer of which this value is all that is known."""
     own, prior, leaning = beliefs
-    expected = prior.expect((slot,), NONE, NONE, 0, own.judged)
-    if leaning:
-        expected = expected._replace(mean=expected.mean + leaning[slot])
-    return expected.chance(own.own((slot,)))
+    mean, variance = prior.of_value(slot, own.judged)
+    share, own_variance = own.value(slot)
+    bias, facet = own.means[-1], own.catalogue.slot_facets[slot]
+    expected = Expected(mean + leaning[slot] if leaning else mean, variance, prior.factors)
+    return expected.chance(Own(bias + share, own.variances[-1] + own_variance, bias, {facet: share}))
 
 
 def learned_signal(catalogue: Catalogue, finding: Finding) -> Signal:

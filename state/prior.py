@@ -115,6 +115,11 @@ class Prior:
             variance += belief.variance
         return Expected(mean, variance, self.factors)
 
+    def of_value(self, slot: int, judged: int) -> tuple[float, float]:
+        """Return mean and variance of how anybody would judge an answer of which one value is all that is known."""
+        mean, variance = self._by_judged[judged]
+        return mean + self.means[slot], variance + self.variances[slot]
+
     def compare(self, wished: int, served: int, topic: int, surface: int) -> Expected:
         """Return how much better than `served` anybody would find `wished`."""
         means, variances = self._in_context(topic, surface)

@@ -104,6 +104,13 @@ def test_expectation_is_the_sum_over_an_answers_terms(catalogue: Catalogue, data
     assert expected.variance == pytest.approx(NOISE_VARIANCE + sum(term.variance for term in found), abs=1e-9)
 
 
+@pytest.mark.parametrize("prior", [Prior(CATALOGUE), made(known(table=0.3) | {"judged:4": Gaussian(0.2, 0.1)})])
+def test_one_value_is_an_answer_of_which_nothing_else_is_known(prior: Prior) -> None:
+    """Without a topic, a surface or an item."""
+    expected = prior.expect([TABLE], NONE, NONE, 0, 9)
+    assert prior.of_value(TABLE, 9) == pytest.approx((expected.mean, expected.variance))
+
+
 def test_comparison_of_two_values_is_their_difference() -> None:
     """On the topic; an answer's other parts, and the offset, are the same for both."""
     prior = made(

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from state import terms
 from state.catalogue import Catalogue
+from state.catalogue_file import Surfaces
 from state.observation import NONE
 from state.terms import BIAS, JUDGED_STEPS, Terms, item_term, judged_step, judged_term, prior_variance
 from tests.changing import Words, make_catalogue
@@ -66,7 +67,10 @@ def test_a_single_surface_tells_nothing_apart() -> None:
     assert found == ["decade=1990s", "topic:cinema&decade=1990s"]
 
 
-TWINS = make_catalogue(Words({"code": ["code", "mail"], "mail": ["code", "mail"]}, ["code", "mail"], ["code", "mail"]))
+TWINS = replace(
+    make_catalogue(Words({"code": ["code", "mail"], "mail": ["code", "mail"]}, ["code", "mail"])),
+    surfaces=Surfaces(("code", "mail")),
+)
 """A facet, its values, a topic and a surface of the same names."""
 
 
