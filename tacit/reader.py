@@ -21,6 +21,7 @@ from state.catalogue import Catalogue
 from state.errors import ConfigurationError
 from state.pseudonyms import SECRET_BYTES, digest
 from tacit.adaptation import Adaptation
+from tacit.breaker import Breaker
 from tacit.lookup import Command, Lookup, Lookups, Reply
 
 TIMEOUT_S = 0.1
@@ -30,6 +31,8 @@ MAX_CONNECTIONS = 32
 USERS_PER_ROUND_TRIP = 100
 
 _TROUBLE = (redis.RedisError, OSError)
+_TRIED_AGAIN = (redis.ConnectionError,)
+"""A connection that a restarted server has forgotten. What has timed out once is not waited for again."""
 
 
 class SignalReader:
@@ -42,6 +45,7 @@ class SignalReader:
     ```
 
     `get` and `get_many` never raise for trouble with Redis: they give defaults, and `Adaptation.status` says why.
+    After three round trips without an answer they do not even ask, but for one caller a second (`tacit.breaker`).
 
     Args:
         url: `redis://`, `rediss://` (TLS, verified) or `unix://`.
@@ -63,7 +67,8 @@ class SignalReader:
         namespace: str | None = None,
     ) -> None:
         self._people = _People(region, secret, catalogue, namespace)
-        with_retry = _connection_settings(url) | {"retry": Retry(NoBackoff(), RETRIES)}
+        self._breaker = Breaker()
+        with_retry = _connection_settings(url) | {"retry": Retry(NoBackoff(), RETRIES, _TRIED_AGAIN)}
         self._client = redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **with_retry))
 
     def __enter__(self) -> Self:
@@ -86,26 +91,31 @@ class SignalReader:
         """Return what is known of each person, by user id; a round trip per hundred, none after one that failed."""
         found: list[list[Adaptation]] = []
         for lookup in self._people.lookups(user_ids):
-            found.append(_unanswered(lookup) if _is_down(found) else self._run(lookup))
+            found.append(self._run(lookup, asks=not _is_down(found)))
         return dict(zip(user_ids, chain.from_iterable(found), strict=True))
 
-    def _run(self, lookup: Lookup) -> list[Adaptation]:
+    def _run(self, lookup: Lookup, *, asks: bool) -> list[Adaptation]:
         commands = next(lookup)
         while True:
             try:
-                commands = lookup.send(self._exchange(commands))
+                commands = lookup.send(self._exchange(commands) if asks else _no_answers(commands))
             except StopIteration as end:
                 adaptations: list[Adaptation] = end.value
                 return adaptations
 
     def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        if not self._breaker.allows():
+            return _no_answers(commands)
         pipeline = self._client.pipeline(transaction=False)
         for name, key in commands:
             pipeline.hgetall(key) if name == "HGETALL" else pipeline.get(key)
         try:
-            return pipeline.execute(raise_on_error=False)
-        except _TROUBLE as error:
-            return [error] * len(commands)
+            replies: list[Reply] = pipeline.execute(raise_on_error=False)
+        except _TROUBLE:
+            self._breaker.note(is_answered=False)
+            return _no_answers(commands)
+        self._breaker.note(is_answered=True)
+        return replies
 
 
 class AsyncSignalReader:
@@ -121,7 +131,8 @@ class AsyncSignalReader:
         namespace: str | None = None,
     ) -> None:
         self._people = _People(region, secret, catalogue, namespace)
-        with_retry = _connection_settings(url) | {"retry": AsyncRetry(NoBackoff(), RETRIES)}
+        self._breaker = Breaker()
+        with_retry = _connection_settings(url) | {"retry": AsyncRetry(NoBackoff(), RETRIES, _TRIED_AGAIN)}
         self._client = redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool.from_url(url, **with_retry))
 
     async def __aenter__(self) -> Self:
@@ -144,26 +155,31 @@ class AsyncSignalReader:
         """Return what is known of each person, by user id; a round trip per hundred, none after one that failed."""
         found: list[list[Adaptation]] = []
         for lookup in self._people.lookups(user_ids):
-            found.append(_unanswered(lookup) if _is_down(found) else await self._run(lookup))
+            found.append(await self._run(lookup, asks=not _is_down(found)))
         return dict(zip(user_ids, chain.from_iterable(found), strict=True))
 
-    async def _run(self, lookup: Lookup) -> list[Adaptation]:
+    async def _run(self, lookup: Lookup, *, asks: bool) -> list[Adaptation]:
         commands = next(lookup)
         while True:
             try:
-                commands = lookup.send(await self._exchange(commands))
+                commands = lookup.send(await self._exchange(commands) if asks else _no_answers(commands))
             except StopIteration as end:
                 adaptations: list[Adaptation] = end.value
                 return adaptations
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        if not self._breaker.allows():
+            return _no_answers(commands)
         pipeline = self._client.pipeline(transaction=False)
         for name, key in commands:
             pipeline.hgetall(key) if name == "HGETALL" else pipeline.get(key)
         try:
-            return await pipeline.execute(raise_on_error=False)
-        except _TROUBLE as error:
-            return [error] * len(commands)
+            replies: list[Reply] = await pipeline.execute(raise_on_error=False)
+        except _TROUBLE:
+            self._breaker.note(is_answered=False)
+            return _no_answers(commands)
+        self._breaker.note(is_answered=True)
+        return replies
 
 
 class _People:
@@ -188,15 +204,8 @@ def _is_down(found: Sequence[Sequence[Adaptation]]) -> bool:
     return bool(found) and all(adaptation.status == "unavailable" for adaptation in found[-1])
 
 
-def _unanswered(lookup: Lookup) -> list[Adaptation]:
-    """Return what a lookup makes of no answer at all."""
-    commands = next(lookup)
-    while True:
-        try:
-            commands = lookup.send([redis.ConnectionError()] * len(commands))
-        except StopIteration as end:
-            adaptations: list[Adaptation] = end.value
-            return adaptations
+def _no_answers(commands: Sequence[Command]) -> list[Reply]:
+    return [redis.ConnectionError()] * len(commands)
 
 
 def _connection_settings(url: str) -> dict[str, Any]:

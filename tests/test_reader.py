@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import redis
@@ -22,10 +23,11 @@ from state.errors import ConfigurationError
 from state.pseudonyms import digest
 from state.signals import GateWrite
 from tacit import Adaptation, AsyncSignalReader, SignalReader
+from tacit.breaker import FAILURES, OPEN_FOR_S
 from tacit.embedded import EmbeddedRedis
-from tacit.reader import RETRIES
 from tests.redis_server import free_port
 from tests.sample_signals import NOW_MS, profile, signal, write
+from tests.waiting import eventually
 
 SECRET = "a secret of tests"
 KEYS = RegionKeys("eu")
@@ -139,7 +141,7 @@ def _stopped(server: EmbeddedRedis) -> Iterator[None]:
 
 @both
 def test_server_that_hangs_is_given_up_soon(written: str, redis_server: EmbeddedRedis, read: Read) -> None:
-    """A timeout of 100 ms and one retry; the rest of the bound is for a busy machine."""
+    """A timeout of 100 ms; the rest of the bound is for a busy machine."""
     with _stopped(redis_server):
         began_s = time.monotonic()
         assert read(written, "ada")["ada"].status == "unavailable"
@@ -156,7 +158,7 @@ def test_server_that_says_nothing_is_asked_once_for_any_number_of_people(read: R
         attempts = _waiting_connections(silent)
     assert list(found) == asked
     assert {adaptation.status for adaptation in found.values()} == {"unavailable"}
-    assert attempts == 1 + RETRIES
+    assert attempts == 1
 
 
 def _waiting_connections(server: socket.socket) -> int:
@@ -167,6 +169,19 @@ def _waiting_connections(server: socket.socket) -> int:
             server.accept()[0].close()
             count += 1
     return count
+
+
+def test_server_that_says_nothing_is_soon_not_asked_any_more() -> None:
+    """After three times in vain, whoever asks; one in a second tries again."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with SignalReader(f"redis://127.0.0.1:{silent.getsockname()[1]}", region="eu", secret=SECRET) as reader:
+            for _ in range(FAILURES):
+                assert reader.get("ada").status == "unavailable"
+            began_s = time.perf_counter()
+            found = [reader.get("ada").status for _ in range(200)]
+            took_s = time.perf_counter() - began_s
+        assert _waiting_connections(silent) <= FAILURES + 1 + took_s / OPEN_FOR_S
+    assert set(found) == {"unavailable"}
 
 
 @both
@@ -181,6 +196,16 @@ def test_reader_outlives_a_restart_of_the_server(redis_server: EmbeddedRedis, re
         assert reader.get("ada").status == "absent"
         redis_client.client_kill_filter(_type="normal", skipme=True)
         assert reader.get("ada").status == "absent"
+
+
+def test_reader_finds_a_server_that_comes_back(tmp_path: Path) -> None:
+    """Within a second or two, though the circuit was open."""
+    path = tmp_path / "redis.sock"
+    with EmbeddedRedis() as server, SignalReader(f"unix://{path}", region="eu", secret=SECRET) as reader:
+        for _ in range(FAILURES + 1):
+            assert reader.get("ada").status == "unavailable"
+        path.symlink_to(server.url.removeprefix("unix://"))
+        eventually(lambda: reader.get("ada").status == "absent", within_s=5, what="an answer")
 
 
 @pytest.mark.parametrize(
