@@ -30,7 +30,7 @@ MOST_TOPICS = 3
 """As many of a person's topics count for what they are taken to like best."""
 
 MOST_CONTEXTS = 1_000
-"""Pairs of topic and surface that are kept ready."""
+"""Pairs of topic and surface, and topics, that are kept ready."""
 
 _JUDGED = range(256)
 
@@ -88,6 +88,8 @@ class Prior:
         """Return how much more than elsewhere each slot is liked on a topic."""
         found = self._effects.get(topic)
         if found is None:
+            if len(self._effects) >= MOST_CONTEXTS:
+                self._effects.clear()
             means, _ = self._in_context(topic, NONE)
             found = [there - anywhere for there, anywhere in zip(means, self.means, strict=True)]
             self._effects[topic] = found

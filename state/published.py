@@ -12,6 +12,7 @@ import msgspec
 
 from state.errors import StateError
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Variance = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -65,12 +66,12 @@ class Scores(msgspec.Struct, frozen=True):
 class PopulationVersion(msgspec.Struct, frozen=True):
     """A version; terms with fewer than 20 contributors are not in it, which leaves them at their prior."""
 
-    n: int
-    model: int
+    n: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    model: Count
     """Version of the model that learned it."""
-    at: int
+    at: Count
     """Newest event time learned from, epoch ms."""
-    examples: int
+    examples: Count
     """Judgements learned from, in all."""
     terms: dict[str, Gaussian]
     trust: dict[str, Gaussian]
@@ -85,7 +86,7 @@ _decode = msgspec.json.Decoder(PopulationVersion).decode
 
 
 def decode_version(data: bytes) -> PopulationVersion:
-    """Read a published version.
+    """Read a published version; fields that a later one may have are left aside.
 
     Raises:
         StateError: it is none.

@@ -215,3 +215,5 @@ def test_what_is_kept_ready_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         for surface in range(len(CATALOGUE.surfaces.values)):
             assert prior.expect([TABLE], topic, surface, 0, 0) == fresh.expect([TABLE], topic, surface, 0, 0)
             assert len(prior._contexts) <= 4
+        assert prior.leaning([topic], [1.0]) == fresh.leaning([topic], [1.0])
+        assert len(prior._effects) <= 4

@@ -25,7 +25,7 @@ SCORES = st.builds(
 )  # fmt: skip
 VERSIONS = st.builds(
     PopulationVersion,
-    COUNTS, st.integers(1, 99), COUNTS, COUNTS,
+    st.integers(1, 2**53), COUNTS, COUNTS, COUNTS,
     st.dictionaries(NAMES, GAUSSIANS, max_size=8), st.dictionaries(NAMES, GAUSSIANS, max_size=4),
     st.lists(NAMES, max_size=3).map(tuple), st.none() | SCORES,
 )  # fmt: skip
@@ -67,6 +67,9 @@ def _with(**fields: Any) -> bytes:
         _with(terms={"length=concise": ["0.1", 0.1]}),
         _with(trust={"population": [1.0, -1.0]}),
         _with(n="3"),
+        _with(n=0),
+        _with(n=2**70),
+        _with(at=-1),
         _with(at=None),
         json.dumps({"n": 3}).encode(),
         encode_version(version(3)).replace(b"0.03", b"NaN"),
@@ -86,3 +89,8 @@ def test_belief_that_is_not_finite_is_not_written_as_one(number: float, place: i
     belief = Gaussian(0.1, number) if place else Gaussian(number, 0.1)
     with pytest.raises(StateError, match=r"\$\.terms"):
         decode_version(encode_version(replace(version(3), terms={"bias": belief})))
+
+
+def test_what_a_later_version_may_have_is_left_aside() -> None:
+    """So that readers need not be newer than writers."""
+    assert decode_version(_with(mood={"gay": 1})) == version(3)
