@@ -17,7 +17,7 @@ from dataflows.rebuild import rebuild as run_rebuild
 from dataflows.replay import replay as run_replay
 from state.catalogue import Catalogue
 from state.errors import ConfigurationError, TacitError
-from tacit import console, evaluate_cli, options, state_cli
+from tacit import console, evaluate_cli, namespaces_cli, options, state_cli
 from tacit.check import check_all
 from tacit.demo import run_demo
 from tacit.invoked import settings_of
@@ -35,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(state_cli.app)
+app.add_typer(namespaces_cli.redis_app)
 
 Sources = Annotated[list[str], typer.Argument(metavar="SOURCE", help="FILE… or kafka://HOST:PORT/TOPIC")]
 
@@ -160,6 +161,8 @@ def simulate(
 
 
 app.command()(evaluate_cli.evaluate)
+app.command()(namespaces_cli.diff)
+app.command()(namespaces_cli.promote)
 
 
 @app.command()

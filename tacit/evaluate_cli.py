@@ -11,11 +11,12 @@ from connectors.redis_client import RedisClient
 from connectors.redis_keys import RegionKeys
 from dataflows.job import Job, parse_source
 from dataflows.logs import configure
-from dataflows.settings import Settings, load
+from dataflows.settings import Settings
 from state.catalogue import Catalogue
 from state.errors import ConfigurationError
 from state.prior import Prior
 from tacit import console, options
+from tacit.invoked import settings_without_pseudonyms
 
 Source = Annotated[list[str], typer.Argument(metavar="SOURCE", help="FILE… or kafka://HOST:PORT/TOPIC")]
 Namespace = Annotated[
@@ -47,7 +48,7 @@ def evaluate(  # the options carry their own help
 
     if plot is not None:
         evaluation.require_plot(plot)
-    settings = _settings(context)
+    settings = settings_without_pseudonyms(context)
     configure(settings.log_level or "warning")
     job = Job(settings, parse_source(source), bounded=True)
     keeps_to = _prior_to_keep_to(settings)
@@ -59,12 +60,6 @@ def evaluate(  # the options carry their own help
         console.out.print(evaluation.evaluation_table(found))
     if plot is not None:
         evaluation.plot(found, plot)
-
-
-def _settings(context: typer.Context) -> Settings:
-    """Return the settings of a run whose pseudonyms nobody sees: it needs no secret."""
-    given = {name: value for name, value in context.params.items() if name in Settings.model_fields}
-    return load(given | {"embedded": True})
 
 
 def _prior_to_keep_to(settings: Settings) -> Prior | None:

@@ -10,6 +10,14 @@ from dataflows.settings import Settings, load
 from tacit.embedded import EmbeddedRedis
 
 
+def settings_without_pseudonyms(context: typer.Context) -> Settings:
+    """Return the settings of a command that makes no pseudonyms, or none that anybody sees: it needs no secret."""
+    given = {name: value for name, value in context.params.items() if name in Settings.model_fields}
+    settings = load(given | {"embedded": True})
+    configure(settings.log_level or "warning")
+    return settings
+
+
 @contextmanager
 def settings_of(context: typer.Context) -> Iterator[Settings]:
     """Give the settings of a command, with the embedded Redis running if they ask for one."""

@@ -11,7 +11,7 @@ from tacit.cli import app
 from tests.replaying import redis_of_its_own, write_history
 from tests.running import tacit
 
-COMMANDS = ("run", "replay", "rebuild", "evaluate", "simulate", "show", "check", "demo")
+COMMANDS = ("run", "replay", "rebuild", "evaluate", "simulate", "diff", "promote", "show", "check", "demo")
 
 
 def _options(command: str) -> set[str]:

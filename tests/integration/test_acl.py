@@ -3,17 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
 
 import pytest
 import redis
 
-import connectors
 from connectors.population_store import PopulationStore
+from connectors.redis_acl import USERS, redis_users
 from connectors.redis_check import redis_problems
 from connectors.redis_client import RedisClient
 from connectors.redis_keys import RegionKeys
+from connectors.redis_namespaces import Namespaces
 from connectors.redis_sink import SignalWriter, Target
 from state.catalogue import Catalogue
 from state.counters import SinkCounters
@@ -27,7 +26,6 @@ from tests.sample_population import version
 from tests.sample_population import write as population_write
 from tests.sample_signals import NOW_MS, signal, write
 
-SHIPPED = Path(connectors.__file__).with_name("users.acl")
 SECRET = b"a secret of tests"
 ADA = digest("ada", SECRET)
 KEYS = RegionKeys("eu")
@@ -40,20 +38,24 @@ class Users:
 
     reader: str
     writer: str
+    auditor: str
     nobody: str
 
 
 @pytest.fixture(scope="module", params=BINARIES)
 def users(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Users]:
     file = tmp_path_factory.mktemp("acl") / "users.acl"
-    filled = SHIPPED.read_text().replace("REGION", "eu")
-    for user in ("READER", "WRITER"):
-        filled = filled.replace(f"{user}_PASSWORD_SHA256", sha256(user.encode()).hexdigest())
-    file.write_text(filled)
+    with pytest.MonkeyPatch.context() as environment:
+        for user in ("READER", "WRITER", "AUDITOR"):
+            environment.setenv(f"TACIT_{user}_PASSWORD", user)
+        file.write_text("".join(f"{user.rules}\n" for user in redis_users("eu")))
     with EmbeddedRedis(BINARIES[request.param], ("--aclfile", str(file))) as server:
         path = server.url.removeprefix("unix://")
         yield Users(
-            reader=f"unix://tacit-reader:READER@{path}", writer=f"unix://tacit-writer:WRITER@{path}", nobody=server.url
+            reader=f"unix://tacit-reader:READER@{path}",
+            writer=f"unix://tacit-writer:WRITER@{path}",
+            auditor=f"unix://tacit-auditor:AUDITOR@{path}",
+            nobody=server.url,
         )
 
 
@@ -130,6 +132,41 @@ FORBIDDEN_TO_WRITERS: dict[str, Callable[[redis.Redis], object]] = {
 }
 
 
+FORBIDDEN_TO_AUDITORS: dict[str, Callable[[redis.Redis], object]] = {
+    "write a signal": lambda client: client.hset(LIVE.signals(ADA), "length", "{}"),
+    "move what is active": lambda client: client.set(KEYS.active, "shadow"),
+    "delete": lambda client: client.delete(LIVE.signals(ADA)),
+    "run a script": lambda client: client.eval("return 1", 0),
+    "see another region": lambda client: client.hgetall(RegionKeys("us").within("live").signals(ADA)),
+    "see settings": lambda client: client.config_get("*"),
+    "flush": lambda client: client.flushall(),
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN_TO_AUDITORS)
+def test_auditor_cannot(users: Users, what: str) -> None:
+    with (
+        redis.Redis.from_url(users.auditor, protocol=2) as client,
+        pytest.raises(redis.ResponseError, match=r"(?i)permission"),
+    ):
+        FORBIDDEN_TO_AUDITORS[what](client)
+
+
+def test_auditor_compares_and_writer_promotes(users: Users) -> None:
+    """Neither needs more."""
+    for namespace in ("live", "shadow"):
+        with closing(SignalWriter(Target(users.writer, "eu", namespace), SinkCounters())) as sink:
+            sink.write([write(("length", signal("concise", NOW_MS)), user=ADA)])
+    with closing(Namespaces(RedisClient(users.auditor), KEYS)) as namespaces:
+        found = namespaces.compare("live", "shadow")
+        assert (found.both, found.same) == (1, 1)
+        with pytest.raises(SinkError, match="NOPERM"):
+            namespaces.promote("shadow")
+    with closing(Namespaces(RedisClient(users.writer), KEYS)) as namespaces:
+        assert namespaces.promote("shadow") == "live"
+        assert namespaces.promote("live") == "shadow"
+
+
 @pytest.mark.parametrize("what", FORBIDDEN_TO_READERS)
 def test_reader_cannot(reader: redis.Redis, what: str) -> None:
     with pytest.raises(redis.ResponseError, match=r"(?i)permission"):
@@ -165,5 +202,5 @@ def test_sink_as_a_reader_fails_at_once_and_says_where_to_look(users: Users) -> 
 def test_template_cannot_be_used_unfilled() -> None:
     """A server refuses the file as shipped: nobody runs with a password that everybody knows."""
     for binary in BINARIES.values():
-        with pytest.raises(TacitError, match="did not start"), EmbeddedRedis(binary, ("--aclfile", str(SHIPPED))):
+        with pytest.raises(TacitError, match="did not start"), EmbeddedRedis(binary, ("--aclfile", str(USERS))):
             pass

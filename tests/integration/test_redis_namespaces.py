@@ -1,0 +1,168 @@
+"""connectors/redis_namespaces and its commands, on a real Redis: what differs, and which set Copilot reads."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+
+from connectors.redis_client import RedisClient
+from connectors.redis_keys import RegionKeys
+from connectors.redis_namespaces import PEOPLE_AT_ONCE, Namespaces
+from connectors.redis_sink import SignalWriter, Target
+from state.counters import SinkCounters
+from state.errors import ConfigurationError
+from tacit.reader import SignalReader
+from tests.running import SECRET, tacit
+from tests.sample_signals import NOW_MS, profile, signal, write
+
+KEYS = RegionKeys("eu")
+ADA, BOB, CYD, DEE = (bytes([n]) * 16 for n in range(4))
+
+
+def say(url: str, namespace: str, *writes: object) -> None:
+    with closing(SignalWriter(Target(url, "eu", namespace), SinkCounters())) as writer:
+        writer.write(writes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def namespaces(redis_url: str) -> Iterator[Namespaces]:
+    with closing(Namespaces(RedisClient(redis_url), KEYS)) as found:
+        yield found
+
+
+@pytest.fixture
+def two(redis_url: str) -> str:
+    """Return a Redis in which `live` and `shadow` say nearly the same."""
+    concise, detailed = (signal(value, NOW_MS, tier="hint") for value in ("concise", "detailed"))
+    surer = msgspec.structs.replace(concise, confidence=(concise.confidence or 0) + 0.1, tier="apply")
+    say(redis_url, "live", write(("length", concise), ("_profile", profile(NOW_MS)), user=ADA))
+    say(redis_url, "shadow", write(("length", concise), user=ADA))
+    say(redis_url, "live", write(("length", concise), ("tone", concise), user=BOB))
+    say(redis_url, "shadow", write(("length", detailed), user=BOB))
+    say(redis_url, "live", write(("length", concise), user=CYD))
+    say(redis_url, "shadow", write(("length", surer), user=CYD))
+    say(redis_url, "shadow", write(("length", concise), user=DEE))
+    return redis_url
+
+
+def test_people_are_compared_facet_by_facet(two: str, namespaces: Namespaces) -> None:
+    """By value, tier and source; profiles are no facets."""
+    found = namespaces.compare("live", "shadow").as_dict()
+    length, tone = found["facets"].pop("length"), found["facets"].pop("tone")
+    assert found == {
+        "first": "live", "second": "shadow", "both": 3, "same": 1, "only_first": 0, "only_second": 1,
+        "opted_out_in_one": 0, "unreadable": 0, "facets": {},
+    }  # fmt: skip
+    assert length.pop("confidence_moved") == pytest.approx(0.1 / 3, abs=1e-4)
+    assert length == {"both": 3, "value": 1, "tier": 1, "source": 0, "only_first": 0, "only_second": 0}
+    assert tone == {
+        "both": 0, "value": 0, "tier": 0, "source": 0, "only_first": 1, "only_second": 0, "confidence_moved": None,
+    }  # fmt: skip
+
+
+def test_other_way_round_is_the_same_mirrored(two: str, namespaces: Namespaces) -> None:
+    """And a namespace is the same as itself."""
+    one, other = namespaces.compare("live", "shadow"), namespaces.compare("shadow", "live")
+    assert (one.both, one.same, one.only_first, one.only_second) == (
+        other.both, other.same, other.only_second, other.only_first,
+    )  # fmt: skip
+    itself = namespaces.compare("shadow", "shadow")
+    assert (itself.both, itself.same, itself.only_first, itself.only_second) == (4, 4, 0, 0)
+
+
+def test_everybody_is_counted_once_however_many_there_are(redis_url: str, namespaces: Namespaces) -> None:
+    """More than fit into one batch, and than one step of a scan looks at."""
+    people = 2 * PEOPLE_AT_ONCE + 7
+    writes = [write(("length", signal("concise", NOW_MS)), user=n.to_bytes(16, "big")) for n in range(people)]
+    say(redis_url, "live", *writes)
+    say(redis_url, "shadow", *writes[5:])
+    found = namespaces.compare("live", "shadow")
+    assert (found.both, found.same, found.only_first, found.only_second) == (people - 5, people - 5, 5, 0)
+
+
+def test_what_is_no_signal_is_counted_and_compared_with_nothing(two: str, redis_client: redis.Redis) -> None:
+    """Of another type, no JSON, an opt-out in one of them."""
+    live, shadow = KEYS.within("live"), KEYS.within("shadow")
+    redis_client.hset(live.signals(ADA), "tone", "{")
+    redis_client.hset(shadow.signals(CYD), "_status", "opted_out")
+    redis_client.delete(live.signals(BOB))
+    redis_client.set(live.signals(BOB), "no hash")
+    with closing(Namespaces(RedisClient(two), KEYS)) as namespaces:
+        found = namespaces.compare("live", "shadow")
+    assert (found.unreadable, found.opted_out_in_one, found.both, found.only_second) == (1, 1, 2, 2)
+
+
+# Promoting
+
+
+def test_promoted_namespace_is_what_copilot_reads(two: str, namespaces: Namespaces) -> None:
+    """And back again."""
+    assert namespaces.active() == "live"
+    assert namespaces.promote("shadow") == "live"
+    assert namespaces.active() == "shadow"
+    with SignalReader(two, region="eu", secret=SECRET) as reader:
+        reader.get("nobody")
+        assert reader._people._lookups._namespace == "shadow"
+    assert namespaces.promote("live") == "shadow"
+
+
+def test_namespace_that_nobody_writes_is_not_promoted(two: str, namespaces: Namespaces) -> None:
+    """A slip of the hand would give everybody the defaults."""
+    with pytest.raises(ConfigurationError, match="nothing was ever written into shadwo: there are live, shadow"):
+        namespaces.promote("shadwo")
+    assert namespaces.active() == "live"
+
+
+# Commands
+
+
+def said(*words: str, cwd: Path) -> str:
+    """Return what a command prints that needs no secret."""
+    done = tacit(*words, cwd=cwd, TACIT_SECRET="")
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_commands_say_what_they_did(two: str, tmp_path: Path) -> None:
+    """To people, and as JSON to machines."""
+    table = said("diff", "live", "shadow", "--redis", two, cwd=tmp_path).splitlines()
+    assert table[0].split() == ["people", "in", "both", "3"]
+    assert [line.split()[:4] for line in table if line.startswith("length")] == [["length", "3", "1", "(33%)"]]
+    found: dict[str, Any] = json.loads(said("diff", "live", "shadow", "--redis", two, "--json", cwd=tmp_path))
+    assert (found["both"], found["facets"]["length"]["value"]) == (3, 1)
+    assert said("promote", "shadow", "--redis", two, cwd=tmp_path) == (
+        "Copilot reads shadow now, live before; back again: tacit promote live\n"
+    )
+    assert said("promote", "shadow", "--redis", two, cwd=tmp_path) == "Copilot reads shadow, as before\n"
+    as_json = said("promote", "live", "--redis", two, "--json", cwd=tmp_path)
+    assert json.loads(as_json) == {"region": "eu", "active": "live", "before": "shadow"}
+
+
+def test_refusals_are_one_line(two: str, tmp_path: Path) -> None:
+    """Asked for wrongly, or Redis is not there."""
+    for words, status, reason in (
+        (("promote", "shadwo", "--redis", two), 2, "nothing was ever written into shadwo"),
+        (("diff", "live", "no such name", "--redis", two), 2, "namespace"),
+    ):
+        done = tacit(*words, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (status, "")
+        (line,) = done.stderr.splitlines()
+        assert reason in line
+
+
+def test_users_are_those_of_the_region(tmp_path: Path) -> None:
+    """With the passwords of the environment, or some that are told once and kept nowhere."""
+    done = tacit("redis", "acl", "--region", "us", cwd=tmp_path, TACIT_READER_PASSWORD="given")
+    lines = done.stdout.splitlines()
+    assert [line.split()[1] for line in lines] == ["default", "tacit-reader", "tacit-writer", "tacit-auditor"]
+    assert all("~tacit:v1:us:" in line and "eu" not in line.split("~", 1)[1] for line in lines[1:])
+    told = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in told] == ["tacit-writer", "tacit-auditor"]
+    assert all(line.split()[2] not in done.stdout for line in told)
+    users = json.loads(tacit("redis", "acl", "--json", cwd=tmp_path).stdout)
+    assert [bool(user["password"]) for user in users] == [False, True, True, True]
