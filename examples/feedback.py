@@ -1,0 +1,40 @@
+"""What a person made of an answer, as an event: choices go back with how likely each of them was.
+
+    python examples/feedback.py ada conversation-1 thumbs_up >> events.jsonl
+    tacit replay events.jsonl --embedded
+
+By these propensities learning can tell what following the signals is worth against using the defaults
+(docs/learning.md): without them, that some people are served what they like would look like everybody liking it.
+"""
+
+import json
+import os
+import sys
+import time
+import uuid
+from typing import Any
+
+from tacit import Choice, SignalReader
+
+
+def feedback_event(user: str, turn: str, choice: Choice, kind: str) -> dict[str, Any]:
+    """Return the event of one answer that was served by `choice` and got this kind of feedback."""
+    return {
+        "schema": 1,
+        "event_id": str(uuid.uuid4()),
+        "type": "interaction",
+        "user_id": user,
+        "region": "eu",
+        "at": time.time_ns() // 1_000_000,
+        "turn_id": turn,
+        "served": dict(choice.values),
+        "acted_on": list(choice.acted_on),
+        "feedback": {"kind": kind},
+    }
+
+
+if __name__ == "__main__":
+    user, conversation, kind = sys.argv[1:]
+    with SignalReader(os.environ["TACIT_REDIS"], region="eu", secret=os.environ["TACIT_SECRET"]) as reader:
+        choice = reader.get(user).choose(unit=conversation)
+    print(json.dumps(feedback_event(user, f"{conversation}-1", choice, kind)))

@@ -1,0 +1,39 @@
+"""The style of each answer, as a service.
+
+pip install tacit-signals fastapi uvicorn
+TACIT_REDIS=redis://localhost:6379 TACIT_SECRET=… uvicorn --app-dir examples service:app
+curl 'localhost:8000/style/ada?conversation=c-1'
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from tacit import AsyncSignalReader
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Hold one reader for all requests."""
+    async with AsyncSignalReader(os.environ["TACIT_REDIS"], region="eu", secret=os.environ["TACIT_SECRET"]) as reader:
+        app.state.reader = reader
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/style/{user}")
+async def style(user: str, conversation: str) -> dict[str, Any]:
+    """Return what to tell the model, and what goes back with the feedback; defaults, soon, if Redis is away."""
+    adaptation = await app.state.reader.get(user)
+    choice = adaptation.choose(unit=conversation)
+    return {
+        "status": adaptation.status,
+        "prompt": choice.prompt(),
+        "served": choice.values,
+        "acted_on": choice.acted_on,
+    }
