@@ -32,11 +32,12 @@ kafka: install
 chaos: install kafka  ## Kill, stop and starve a real deployment 200 times and more, and account for every event
 	@$(BIN)/python -m tests.chaos
 
-bench: install kafka  ## Measure cost per event, memory per person, checkpoints, latency through a real Kafka, and learning
+bench: install kafka  ## Measure cost per event, memory per person, checkpoints, latency through a real Kafka, reading, and learning
 	@$(BIN)/python -m benchmarks.cost
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.state
 	@$(BIN)/python -m benchmarks.live
+	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.learning
 
 schemas: install  ## Renew docs/schema from the types

@@ -42,5 +42,9 @@ def redis_users(region: str) -> list[RedisUser]:
         given = os.environ.get(PASSWORDS.get(name, ""), "")
         made_up = secrets.token_urlsafe(24) if name in PASSWORDS and not given else None
         digest = sha256((given or made_up or "").encode()).hexdigest()
-        found.append(RedisUser(name, line.replace("PASSWORD_SHA256", digest).replace("REGION", region), made_up))
+        found.append(
+            RedisUser(
+                name, line.replace(f"{name[6:].upper()}_PASSWORD_SHA256", digest).replace("REGION", region), made_up
+            )
+        )
     return found

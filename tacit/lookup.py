@@ -9,7 +9,6 @@ import msgspec
 
 from connectors.redis_keys import LIVE, NAMESPACE, RegionKeys
 from state.catalogue import Catalogue
-from state.catalogue_file import Facet
 from state.signals import PROFILE, STATUS, Profile, Signal, decode_profile, decode_signal, is_version
 from tacit.adaptation import Adaptation, Status
 
@@ -55,6 +54,8 @@ class Lookups:
         self._namespace = keys.within(namespace or LIVE).namespace
         self._active_read_at_s = float("-inf")
         self._defaults = _Remembered(self._namespace, {}, float("-inf"))
+        self._facets = [(name, name.encode(), frozenset(facet.values)) for name, facet in catalogue.facets.items()]
+        self._kinds = frozenset(catalogue.feedback)
 
     def lookup(self, users: Sequence[bytes]) -> Lookup:
         """Yield commands, be sent their replies, and return an adaptation per user (16-byte digests), in order.
@@ -113,29 +114,33 @@ class Lookups:
     def _signals(self, fields: Mapping[bytes, bytes]) -> dict[str, Signal]:
         """Return the signals that can be read and say nothing outside the catalogue."""
         found = {}
-        for name, facet in self._catalogue.facets.items():
-            raw = fields.get(name.encode())
-            if raw is not None and (signal := _signal(raw, facet, self._catalogue)):
+        for name, field, values in self._facets:
+            raw = fields.get(field)
+            if raw is not None and (signal := _signal(raw, values, self._kinds)):
                 found[name] = signal
         return found
 
 
-def _signal(raw: bytes, facet: Facet, catalogue: Catalogue) -> Signal | None:
+def _signal(raw: bytes, values: frozenset[str], kinds: frozenset[str]) -> Signal | None:
+    """Return a signal that says nothing but these values of its facet, and these kinds of feedback."""
     if len(raw) > MAX_VALUE_BYTES:
         return None
     try:
         signal = decode_signal(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    if not is_version(signal.v) or not 0 <= signal.explore <= 1 or signal.value not in facet.values:
+    if signal.value not in values or not 0 <= signal.explore <= 1 or not is_version(signal.v):
         return None
-    if any(other is not None and other not in facet.values for other in (signal.default, signal.runner_up)):
+    if not (_is_of(signal.default, values) and _is_of(signal.runner_up, values)):
         return None
-    if any(kind not in catalogue.feedback for kind, _ in signal.why):
-        return msgspec.structs.replace(
-            signal, why=tuple(entry for entry in signal.why if entry[0] in catalogue.feedback)
-        )
+    for kind, _ in signal.why:
+        if kind not in kinds:
+            return msgspec.structs.replace(signal, why=tuple([entry for entry in signal.why if entry[0] in kinds]))
     return signal
+
+
+def _is_of(value: str | None, values: frozenset[str]) -> bool:
+    return value is None or value in values
 
 
 def _profile(raw: bytes | None, now_ms: int) -> Profile | None:

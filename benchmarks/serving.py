@@ -1,0 +1,290 @@
+"""What Copilot and the workers ask of Redis, beside the same in plain redis-py, in the same run.
+
+    python -m benchmarks.serving [--users N] [--json]
+
+Everybody has 8 facets and a profile. Redis is one server on loopback. CPU is user and system time: of this process, or
+of the server as it says itself. What is compared takes turns, so that a slow moment of the machine meets both.
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from statistics import median, quantiles
+from time import perf_counter, process_time, time_ns
+
+import msgspec
+import redis
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import machine
+from connectors.redis_keys import RegionKeys
+from connectors.redis_sink import PIPELINE_WRITES, SignalWriter, Target
+from state.catalogue import Catalogue
+from state.counters import SinkCounters
+from state.pseudonyms import digest
+from state.signals import Activity, Profile, Session, Signal, SignalWrite, encode, version
+from tacit import AsyncSignalReader, SignalReader
+from tacit.breaker import FAILURES
+from tacit.embedded import EmbeddedRedis
+
+SECRET = b"0123456789abcdef"
+LIVE = RegionKeys("eu").within("live")
+FACETS = 8
+COMPACT = ("--hash-max-ziplist-value", "1024")
+"""As docs/operations.md has it: hashes of fields up to so many bytes are kept in one piece of memory."""
+ROUNDS, READS = 20, 500
+"""Each measurement is made of so many rounds of so many reads."""
+MANY = 100
+FIELDS = FACETS + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measurement, its bar, and what it is to be compared with."""
+
+    what: str
+    unit: str
+    value: float
+    target: str = ""
+    beside: float | None = None
+    """The same in plain redis-py."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__.split("\n")[0])
+    parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with EmbeddedRedis(options=("--port", str(port), "--bind", "127.0.0.1", *COMPACT)):
+        url = f"redis://127.0.0.1:{port}"
+        figures = [*_writes(url, options.users), *_reads(url, options.users), *_async_reads(url, options.users)]
+    figures += [*_reads_without_redis(url), _import_ms()]
+    if options.json:
+        print(json.dumps({"machine": machine(), "figures": [asdict(figure) for figure in figures]}))
+        return
+    _print(figures)
+
+
+def _user(number: int) -> str:
+    return f"user-{number}"
+
+
+def _catalogue() -> Catalogue:
+    """Return Copilot's catalogue with facets up to eight."""
+    shipped = Catalogue.load()
+    tone = shipped.facets["tone"]
+    more = {f"tone-{number}": tone for number in range(FACETS - len(shipped.facets))}
+    return msgspec.structs.replace(shipped, facets={**shipped.facets, **more})
+
+
+def _content(at_ms: int, seq: int) -> tuple[tuple[str, bytes], ...]:
+    """Return what is said of somebody: a signal per facet, and a profile."""
+    said = [
+        (
+            name,
+            encode(
+                Signal(
+                    version(at_ms, seq), facet.values[0], 0.812, 0.871, "apply", "learned", 41.5, facet.values[1], 0.09,
+                    facet.default, 0.05, None, (("thumbs_up", 12), ("copied", 7)), "m2.c1.p12", at_ms,
+                )
+            ),
+        )
+        for name, facet in _catalogue().facets.items()
+    ]  # fmt: skip
+    profile = Profile(
+        version(at_ms, seq), Activity(3, 17, 80), (("code", 0.61), ("email", 0.2), ("data", 0.1)),
+        Session(at_ms, 4, 0.2), tuple(round(0.01 * hour, 2) for hour in range(24)), at_ms,
+    )  # fmt: skip
+    return (*said, ("_profile", encode(profile)))
+
+
+# Writing
+
+
+def _writes(url: str, users: int) -> list[Figure]:
+    """Fill a Redis, by the sink and by plain pipelines of HSET and PEXPIREAT in turns."""
+    at_ms = time_ns() // 1_000_000
+    content = _content(at_ms, 1)
+    people = [digest(_user(number), SECRET) for number in range(users)]
+    writes = [SignalWrite(user, 0, at_ms, content) for user in people]
+    fields = dict(content)
+    with closing(SignalWriter(Target(url, "eu"), SinkCounters())) as writer, redis.Redis.from_url(url) as client:
+        empty = int(client.info("memory")["used_memory"])
+        spent = {"ours": [0.0, 0.0, 0.0], "plain": [0.0, 0.0, 0.0]}
+        for start in range(0, users, PIPELINE_WRITES):
+            part = writes[start : start + PIPELINE_WRITES]
+            _add(spent["ours"], client, lambda part=part: writer.write(part))  # type: ignore[misc]
+        full = int(client.info("memory")["used_memory"])
+
+        def plain(part: list[SignalWrite]) -> None:
+            pipeline = client.pipeline(transaction=False)
+            for write in part:
+                key = LIVE.signals(write.user).replace("live", "plain")
+                pipeline.hset(key, mapping=fields)
+                pipeline.pexpireat(key, at_ms + 10**9)
+            pipeline.execute()
+
+        for start in range(0, users, PIPELINE_WRITES):
+            part = writes[start : start + PIPELINE_WRITES]
+            _add(spent["plain"], client, lambda part=part: plain(part))  # type: ignore[misc]
+    facets = users * FIELDS
+    (wall, cpu, server), (plain_wall, plain_cpu, plain_server) = spent["ours"], spent["plain"]
+    return [
+        Figure("write: fields a second", "1/s", facets / wall, "≥ 80,000", facets / plain_wall),
+        Figure("write: CPU of the server", "µs/field", server / facets * 1e6, "≤ 8", plain_server / facets * 1e6),
+        Figure("write: CPU of the worker", "µs/field", cpu / facets * 1e6, "", plain_cpu / facets * 1e6),
+        Figure("memory of Redis", "KB/person", (full - empty) / users / 1000, "≤ 3"),
+    ]
+
+
+def _add(spent: list[float], client: redis.Redis, job: Callable[[], object]) -> None:
+    """Add a job's time, its CPU here, and its CPU in the server."""
+    server = _server_cpu_s(client)
+    wall, cpu = perf_counter(), process_time()
+    job()
+    spent[0] += perf_counter() - wall
+    spent[1] += process_time() - cpu
+    spent[2] += _server_cpu_s(client) - server
+
+
+def _server_cpu_s(client: redis.Redis) -> float:
+    cpu = client.info("cpu")
+    return float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])
+
+
+# Reading
+
+
+def _reads(url: str, users: int) -> list[Figure]:
+    """Read one person at a time, and a hundred, by the reader and by HGETALL in turns."""
+    names = [_user(number * 7919 % users) for number in range(READS)]
+    keys = [LIVE.signals(digest(name, SECRET)) for name in names]
+    ours, plain = _Reads(), _Reads()
+    with (
+        SignalReader(url, region="eu", secret=SECRET, catalogue=_catalogue()) as reader,
+        redis.Redis.from_url(url, protocol=2) as client,
+    ):
+        if len(reader.get(names[0]).signals) != FACETS:
+            raise RuntimeError("the reader does not see what was written")
+        for _ in range(ROUNDS):
+            ours.take([lambda name=name: reader.get(name) for name in names])  # type: ignore[misc]
+            plain.take([lambda key=key: client.hgetall(key) for key in keys])  # type: ignore[misc]
+        many, plain_many = _Reads(), _Reads()
+        for _ in range(ROUNDS):
+            many.take([lambda: reader.get_many(names[:MANY])] * 10)
+
+            def hundred() -> None:
+                pipeline = client.pipeline(transaction=False)
+                for key in keys[:MANY]:
+                    pipeline.hgetall(key)
+                pipeline.execute()
+
+            plain_many.take([hundred] * 10)
+    ratio = ours.cpu_us / plain.cpu_us
+    return [
+        Figure("get: CPU", "µs", ours.cpu_us, "", plain.cpu_us),
+        Figure("get: CPU, times a bare HGETALL", "", ratio, "≤ 1.5"),
+        Figure("get: p50", "ms", ours.percentile(50), "≤ 0.15", plain.percentile(50)),
+        Figure("get: p99", "ms", ours.percentile(99), "≤ 1", plain.percentile(99)),
+        Figure(f"get_many of {MANY}: p50", "ms", many.percentile(50), "≤ 4", plain_many.percentile(50)),
+    ]
+
+
+class _Reads:
+    """Times of single calls, and CPU of all of them."""
+
+    def __init__(self) -> None:
+        self.times_ms: list[float] = []
+        self._cpu_us: list[float] = []
+
+    def take(self, calls: list[Callable[[], object]]) -> None:
+        cpu = process_time()
+        for call in calls:
+            began = perf_counter()
+            call()
+            self.times_ms.append((perf_counter() - began) * 1e3)
+        self._cpu_us.append((process_time() - cpu) / len(calls) * 1e6)
+
+    @property
+    def cpu_us(self) -> float:
+        """Per call, the median round's."""
+        return median(self._cpu_us)
+
+    def percentile(self, percent: int) -> float:
+        return quantiles(self.times_ms, n=100)[percent - 1]
+
+
+def _async_reads(url: str, users: int) -> list[Figure]:
+    names = [_user(number * 104_729 % users) for number in range(READS)]
+
+    async def read() -> float:
+        async with AsyncSignalReader(url, region="eu", secret=SECRET, catalogue=_catalogue()) as reader:
+            await reader.get(names[0])
+            rounds = []
+            for _ in range(ROUNDS // 2):
+                cpu = process_time()
+                for name in names:
+                    await reader.get(name)
+                rounds.append((process_time() - cpu) / len(names) * 1e6)
+            return median(rounds)
+
+    return [Figure("get, asyncio: CPU", "µs", asyncio.run(read()))]
+
+
+def _reads_without_redis(url: str) -> list[Figure]:
+    """Read where nothing listens any more."""
+    with SignalReader(url, region="eu", secret=SECRET) as reader:
+        for _ in range(FAILURES):
+            reader.get("ada")
+        reads = _Reads()
+        reads.take([lambda: reader.get("ada")] * 2_000)
+    return [Figure("get without Redis: p99", "ms", reads.percentile(99), "≤ 1")]
+
+
+def _import_ms() -> Figure:
+    """Return the time to import the reader, and redis-py alone, in interpreters of their own; the best of five."""
+    best = {}
+    for module in ("tacit", "redis"):
+        code = f"import time; t = time.perf_counter(); import {module}; print((time.perf_counter() - t) * 1e3)"
+        command = [sys.executable, "-c", code]
+        best[module] = min(float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(5))
+    return Figure("import of the reader", "ms", best["tacit"], "≤ 80", best["redis"])
+
+
+def _print(figures: list[Figure]) -> None:
+    console = Console(highlight=False)
+    console.print(machine())
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("", "unit", "Tacit", "plain redis-py", "target", ""):
+        table.add_column(heading, justify="left" if heading in ("", "unit") else "right")
+    for figure in figures:
+        beside = "" if figure.beside is None else _number(figure.beside)
+        is_met = not figure.target or _is_met(figure)
+        table.add_row(
+            figure.what, figure.unit, _number(figure.value), beside, figure.target, "" if is_met else "missed"
+        )
+    console.print(table)
+
+
+def _is_met(figure: Figure) -> bool:
+    sign, _, bound = figure.target.partition(" ")
+    limit = float(bound.replace(",", ""))
+    return figure.value >= limit if sign == "≥" else figure.value <= limit
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    main()
