@@ -54,7 +54,9 @@ class Lookups:
         self._namespace = keys.within(namespace or LIVE).namespace
         self._active_read_at_s = float("-inf")
         self._defaults = _Remembered(self._namespace, {}, float("-inf"))
-        self._facets = [(name, name.encode(), frozenset(facet.values)) for name, facet in catalogue.facets.items()]
+        self._facets = [
+            (name, name.encode(), frozenset(facet.values), facet.default) for name, facet in catalogue.facets.items()
+        ]
         self._kinds = frozenset(catalogue.feedback)
 
     def lookup(self, users: Sequence[bytes]) -> Lookup:
@@ -114,15 +116,18 @@ class Lookups:
     def _signals(self, fields: Mapping[bytes, bytes]) -> dict[str, Signal]:
         """Return the signals that can be read and say nothing outside the catalogue."""
         found = {}
-        for name, field, values in self._facets:
+        for name, field, values, default in self._facets:
             raw = fields.get(field)
-            if raw is not None and (signal := _signal(raw, values, self._kinds)):
+            if raw is not None and (signal := _signal(raw, values, default, self._kinds)):
                 found[name] = signal
         return found
 
 
-def _signal(raw: bytes, values: frozenset[str], kinds: frozenset[str]) -> Signal | None:
-    """Return a signal that says nothing but these values of its facet, and these kinds of feedback."""
+def _signal(raw: bytes, values: frozenset[str], default: str | None, kinds: frozenset[str]) -> Signal | None:
+    """Return a signal that says nothing but these values of its facet, and these kinds of feedback.
+
+    Values beside its own that are none of them are left out; in place of its default comes the catalogue's.
+    """
     if len(raw) > MAX_VALUE_BYTES:
         return None
     try:
@@ -131,16 +136,14 @@ def _signal(raw: bytes, values: frozenset[str], kinds: frozenset[str]) -> Signal
         return None
     if signal.value not in values or not 0 <= signal.explore <= 1 or not is_version(signal.v):
         return None
-    if not (_is_of(signal.default, values) and _is_of(signal.runner_up, values)):
-        return None
+    if signal.default is not None and signal.default not in values:
+        signal = msgspec.structs.replace(signal, default=default)
+    if signal.runner_up is not None and signal.runner_up not in values:
+        signal = msgspec.structs.replace(signal, runner_up=None, gap=None)
     for kind, _ in signal.why:
         if kind not in kinds:
             return msgspec.structs.replace(signal, why=tuple([entry for entry in signal.why if entry[0] in kinds]))
     return signal
-
-
-def _is_of(value: str | None, values: frozenset[str]) -> bool:
-    return value is None or value in values
 
 
 def _profile(raw: bytes | None, now_ms: int) -> Profile | None:

@@ -98,6 +98,24 @@ def test_person_whose_key_is_of_another_type_costs_only_themselves(
     assert (people["dave"].status, people["ada"].status) == ("unavailable", "fresh")
 
 
+@pytest.mark.parametrize(
+    "hostile",
+    [b"x" * 10_000_000, b"[" * 100_000, b"{" * 3_000, b'{"v":1}', b"\xff\xfe", b"", b'{"v":"1-1","value":"concise"}'],
+    ids=["10 MB", "deep", "deep and short", "other types", "no UTF-8", "empty", "another schema"],
+)
+def test_hostile_value_costs_one_person_a_default(written: str, hostile: bytes) -> None:
+    """Nobody else, and no other facet: there is nothing that a value could say."""
+    live = KEYS.within("live")
+    with redis.Redis.from_url(written, protocol=2) as client:
+        client.hset(live.signals(_user("ada")), "tone", hostile)
+        client.hset(live.signals(_user("eve")), "length", hostile)
+    people = _read(written, "ada", "eve")
+    assert set(people["ada"].signals) <= {"length"}
+    assert people["ada"].choose("c").values["tone"] == people["eve"].choose("c").values["tone"] == "neutral"
+    assert people["eve"].choose("c").values["length"] == "balanced"
+    assert _read(written, "bob")["bob"].status == "opted_out"
+
+
 def test_follows_a_cut_over(written: str, redis_client: redis.Redis) -> None:
     redis_client.set(KEYS.active, "shadow")
     assert _read(written, "ada")["ada"].status == "absent"
