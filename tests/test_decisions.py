@@ -93,6 +93,20 @@ def test_what_main_topics_add_is_in_the_choice() -> None:
     assert decide(Beliefs(own, prior, leaning), FORMAT)[:2] == (CODE, PROSE)
 
 
+@given(st.floats(0.2, 2), st.floats(0.2, 2), st.floats(0, 0.5))
+def test_each_layer_counts_as_much_as_it_has_proved_to_be_worth(population: float, own: float, unsure: float) -> None:
+    """In what is chosen and in how sure that is: of both layers' variances, and of the factor's own."""
+    terms = {f"format={slot.value}": Gaussian(-9.0, 0.05) for slot in CATALOGUE.slots}
+    terms |= {"format=prose": Gaussian(0.0, 0.05), "format=table": Gaussian(0.25, 0.08)}
+    trust = {"population": Gaussian(population, 0.1), "own:format": Gaussian(own, unsure)}
+    prior = Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 100, terms, trust, ()))
+    found = decide(believing(0.25, 0.0, 0.0, 0.0, prior=prior), FORMAT)
+    ahead = 0.25 * (own - population)
+    assert found.slot == (PROSE if ahead > 0 else TABLE)
+    variance = own**2 * APART**2 + unsure * 0.25**2 + population**2 * (0.05 + 0.08)
+    assert found.confidence == pytest.approx(NORMAL.cdf(1.5 * abs(ahead) / variance**0.5), abs=1e-6)
+
+
 # Tiers
 
 

@@ -18,7 +18,7 @@ from state.prior import Prior
 from state.published import Gaussian, PopulationVersion, decode_version
 from state.signals import Signal, decode_signal, encode
 from tests.making import CATALOGUE, START_MS
-from tests.test_decisions import APART, DETAILED, FILM_CATALOGUE, FORMAT, NORMAL, PROSE, believing, prior_of
+from tests.test_decisions import APART, DETAILED, FILM_CATALOGUE, FORMAT, NORMAL, PROSE, TABLE, believing, prior_of
 
 
 def signal_of(beliefs: Beliefs, facet: int = FORMAT) -> Signal:
@@ -112,6 +112,32 @@ def test_version_is_written_with_what_it_says_to_strangers() -> None:
     assert {name: decode_signal(said) for name, said in write.defaults} == dict(population_signals(prior, START_MS))
 
 
+def test_chance_of_a_like_is_of_everybody_and_of_this_person() -> None:
+    """On their main topics, and by how much they have judged; each part by its factor."""
+    terms = {"format=table": Gaussian(0.4, 0.02), "judged:0": Gaussian(0.9, 0.1), "judged:4": Gaussian(0.2, 0.05)}
+    trust = {"offset": Gaussian(0.1, 0.0), "population": Gaussian(0.5, 0.0), "own": Gaussian(0.7, 0.0)}
+    trust["own:format"] = Gaussian(2.0, 0.0)
+    prior = Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 100, terms, trust, ()))
+    own, _, _ = believing(-9.0, -9.0, 0.25, -9.0)
+    own.means[-1], own.judged = 0.125, 7
+    leaning = [0.3 if slot == TABLE else 0.0 for slot in range(len(CATALOGUE.slots))]
+    mean = 0.1 + 0.5 * (0.4 + 0.2 + 0.3) + 0.7 * 0.125 + 2.0 * 0.25
+    of_everybody = 0.1 + 0.05 + 0.02
+    variance = NOISE_VARIANCE + of_everybody + BIAS_VARIANCE + APART**2 / 2
+    signal = signal_of(Beliefs(own, prior, leaning))
+    assert (signal.value, signal.p) == ("table", round(NORMAL.cdf(mean / variance**0.5), 3))
+
+
+def test_without_a_version_strangers_get_the_catalogues_defaults() -> None:
+    """Nothing is known, so that it is no population that says so."""
+    signals = dict(population_signals(Prior(CATALOGUE), START_MS))
+    assert {name: signal.value for name, signal in signals.items()} == {
+        name: facet.default for name, facet in CATALOGUE.facets.items()
+    }
+    said = {(s.source, s.by, s.tier, s.p, s.confidence, s.gap, s.why, s.drift_at) for s in signals.values()}
+    assert said == {("learned", "m2.c1.p0", "default", 0.5, 0.5, 0.0, (), None)}
+
+
 def test_pin_is_applied_without_probabilities() -> None:
     """The person has said so; nothing is explored and nothing has to be explained."""
     signal = pinned_signal(DETAILED, Prior(CATALOGUE), START_MS, 3)
@@ -119,6 +145,13 @@ def test_pin_is_applied_without_probabilities() -> None:
     assert (signal.p, signal.confidence, signal.runner_up, signal.gap) == (None, None, None, None)
     assert (signal.explore, signal.why, signal.drift_at, signal.default) == (0.0, (), None, "balanced")
     assert decode_signal(encode(signal)) == signal
+
+
+def test_pin_names_the_populations_default_and_version() -> None:
+    """What would be used without it, as anybody's signal says."""
+    prior = prior_of(concise=0.4, balanced=0.0, detailed=0.0)
+    signal = pinned_signal(DETAILED, prior, START_MS, 3)
+    assert (signal.value, signal.default, signal.by) == ("detailed", "concise", "m2.c1.p9")
 
 
 def test_reasons_are_ordered_by_weight_and_count() -> None:

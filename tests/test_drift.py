@@ -79,6 +79,9 @@ def test_flag_lowers_means_and_raises_variances_of_its_facet() -> None:
     """What was believed is mostly given up, and can be learned anew quickly."""
     preferences, calm = reversed_preferences(), reversed_preferences(0.0)
     served = slots({"length": "concise", "tone": "formal"})
+    for each in (preferences, calm):
+        for slot in LENGTHS[1:]:
+            each.means[slot], each.variances[slot] = -0.5, 0.01
     preferences.learn(served, False, 1.0, START_MS + 99)
     calm.learn(served, False, 1.0, START_MS + 99)
     assert list(preferences.drift_at_s) == [T, 0, 0, 0, 0]
@@ -139,3 +142,32 @@ def test_facet_of_which_nothing_is_believed_cannot_reverse() -> None:
     preferences = Preferences(CATALOGUE)
     preferences.learn(slots({"length": "concise"}), False, 1.0, START_MS)
     assert preferences.drift_sums[0] == 0.0
+
+
+def test_wish_may_be_a_change_too() -> None:
+    """Of its facet and no other, at the time of the event."""
+    preferences = Preferences(CATALOGUE)
+    kinds = CATALOGUE.feedback
+    for turn in range(30):
+        longer = make_observation(START_MS + turn, served={"length": "balanced", "tone": "formal"}, feedback="longer")
+        preferences.learn_feedback(longer, kinds["longer"], 1.0, PRIOR)
+    assert not any(preferences.drift_at_s)
+    preferences.drift_sums[0] = THRESHOLD
+    shorter = make_observation(START_MS + 5000, served={"length": "detailed", "tone": "formal"}, feedback="shorter")
+    preferences.learn_feedback(shorter, kinds["shorter"], 1.0, PRIOR)
+    assert list(preferences.drift_at_s) == [T + 5, 0, 0, 0, 0]
+    assert [preferences.just_drifted(facet) for facet in range(5)] == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("mean", "bias", "liked", "total"),
+    [(100.0, 0.0, False, 1.0), (100.0, 0.0, True, 0.0), (-0.5, -12.0, True, 0.5), (-10.0, 200.0, False, 0.5)],
+    ids=["impossible as believed", "impossible if reversed", "impossible like", "impossible dislike"],
+)
+def test_impossible_judgement_counts_as_one_that_nearly_is(mean: float, bias: float, liked: bool, total: float) -> None:
+    """Of two impossible explanations neither is better."""
+    preferences = Preferences(CATALOGUE)
+    preferences.means[LENGTHS[0]], preferences.means[-1] = mean, bias
+    preferences.drift_sums[0] = 0.5 if bias else 0.0
+    preferences.learn(slots({"length": "concise"}), liked, 1.0, START_MS)
+    assert preferences.drift_sums[0] == total

@@ -14,7 +14,6 @@ from state.prior import Prior
 from state.published import Gaussian
 from tests.making import CATALOGUE, FILMS, START_MS, Served, make_observation, slots
 from tests.preferences_reference import NORMAL, Reference
-from tests.sample_population import version
 
 PRIOR = Prior(CATALOGUE)
 FILM_CATALOGUE = Catalogue.parse(FILMS)
@@ -27,16 +26,11 @@ Judgement = tuple[dict[str, list[str]], bool, float, set[int], Expected]
 
 
 def learn(
-    preferences: Preferences,
-    feedback: str,
-    served: Served,
-    facets: Sequence[str] = (),
-    weight: float = 1.0,
-    prior: Prior = PRIOR,
+    preferences: Preferences, feedback: str, served: Served, facets: Sequence[str] = (), weight: float = 1.0
 ) -> list[str]:
     """Learn from feedback; return the names of the facets that moved."""
     o = make_observation(served=served, feedback=feedback, facets=facets)
-    moved = preferences.learn_feedback(o, CATALOGUE.feedback[feedback], weight, prior).facets
+    moved = preferences.learn_feedback(o, CATALOGUE.feedback[feedback], weight, PRIOR).facets
     return [CATALOGUE.facet_names[facet] for facet in moved]
 
 
@@ -58,9 +52,7 @@ def styles(catalogue: Catalogue) -> st.SearchStrategy[dict[str, list[str]]]:
     return st.fixed_dictionaries({}, optional=several)
 
 
-def judgements(
-    catalogue: Catalogue,
-) -> st.SearchStrategy[list[tuple[dict[str, list[str]], bool, float, set[int], Expected]]]:
+def judgements(catalogue: Catalogue) -> st.SearchStrategy[list[Judgement]]:
     """Return a strategy for judgements of answers of which everybody expects this or that."""
     facets = range(len(catalogue.facets))
     factor = st.builds(Gaussian, st.floats(0.5, 1.5), st.just(0.0))
@@ -91,9 +83,7 @@ def test_learning_follows_the_formulas(catalogue: Catalogue, data: st.DataObject
 
 
 @given(judgements(CATALOGUE))
-def test_probabilities_are_probabilities_whatever_was_learned(
-    answers: list[Judgement],
-) -> None:
+def test_probabilities_are_probabilities_whatever_was_learned(answers: list[Judgement]) -> None:
     """Variances stay between nothing and the prior's."""
     preferences = Preferences(CATALOGUE)
     for served, liked, weight, only, expected in answers:
@@ -223,16 +213,6 @@ def test_multiple_values_all_move() -> None:
     learned = preferences.learn_feedback(o, FILM_CATALOGUE.feedback["thumbs_up"], 1.0, Prior(FILM_CATALOGUE))
     assert list(learned.facets) == [0]
     assert preferences.means[0] == preferences.means[2] > 0 == preferences.means[1]
-
-
-def test_what_everybody_likes_moves_a_person_less() -> None:
-    """A like that was expected tells little of how this one differs, a dislike much; the version is noted."""
-    liked, disliked = Preferences(CATALOGUE), Preferences(CATALOGUE)
-    prior = Prior(CATALOGUE, version(40))
-    assert learn(liked, "thumbs_up", {"length": "concise"}, prior=prior) == ["length"]
-    learn(disliked, "thumbs_down", {"length": "concise"}, prior=prior)
-    assert 0 < liked.means[CONCISE] < -disliked.means[CONCISE]
-    assert liked.population == prior.number == 40
 
 
 # What is counted

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from river import dummy, evaluate, metrics
+from river import compose, dummy, evaluate, metrics
 from river.checks import clf, common
 
 from state.preferences import Preferences
@@ -34,6 +34,19 @@ def test_river_evaluates_it() -> None:
     evaluate.progressive_val_score(stream(), Preferences(CATALOGUE), loss + auc)
     evaluate.progressive_val_score(stream(), dummy.PriorClassifier(), baseline)
     assert loss.get() < baseline.get() - 0.03
+    assert auc.get() > 0.65
+
+
+def test_it_is_the_end_of_a_pipeline() -> None:
+    """What it gets is what River's own selector lets through; evaluated as a whole."""
+    pipeline, by_hand = compose.Pipeline(compose.Select("length"), Preferences(CATALOGUE)), Preferences(CATALOGUE)
+    auc = METRICS.ROCAUC()
+    evaluate.progressive_val_score(stream(), pipeline, auc)
+    for x, y in stream():
+        by_hand.learn_one({"length": x["length"]}, y)
+    x = {"length": "concise", "tone": "formal"}
+    assert pipeline.predict_proba_one(x) == by_hand.predict_proba_one({"length": "concise"})
+    assert by_hand.predict_proba_one(x) != by_hand.predict_proba_one({"length": "concise"})
     assert auc.get() > 0.65
 
 
