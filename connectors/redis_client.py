@@ -4,6 +4,8 @@ import random
 import re
 import time
 from collections.abc import Callable, Hashable, Sequence
+from hashlib import sha1
+from pathlib import Path
 from typing import Protocol, cast
 
 import hiredis
@@ -78,6 +80,25 @@ def error_code(error: redis.RedisError) -> str:
     return found[1] if found else "ERR"
 
 
+class Script:
+    """A Lua script: sent whole where a pipeline first uses it, by its hash from there on.
+
+    A pipeline then works in one round trip on a server that has just started, and needs no loading of scripts.
+    """
+
+    def __init__(self, file: Path) -> None:
+        body = file.read_bytes()
+        self._whole = (b"EVAL", body)
+        self.by_hash = (b"EVALSHA", sha1(body, usedforsecurity=False).hexdigest().encode())
+
+    def borne_once(self, commands: list[Command]) -> None:
+        """Put the script itself into the first command that is by its hash."""
+        for place, command in enumerate(commands):
+            if command[1] == self.by_hash[1]:
+                commands[place] = (*self._whole, *command[2:])
+                return
+
+
 class RedisClient:
     """One connection for one thread; connects when first used, and again after it broke.
 
@@ -85,11 +106,20 @@ class RedisClient:
 
     Args:
         url: `redis://`, `rediss://` (TLS, verified) or `unix://`.
+        scripts: what commands may call by hash, whether or not the server has it.
         retry_for_s: how long what fails in passing is tried again before `SinkError`.
         on_retry: called with the number of commands that are sent again, and the codes of what they met.
     """
 
-    def __init__(self, url: str, *, retry_for_s: float = RETRY_FOR_S, on_retry: OnRetry = lambda *_: None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        scripts: Sequence[Script] = (),
+        retry_for_s: float = RETRY_FOR_S,
+        on_retry: OnRetry = lambda *_: None,
+    ) -> None:
+        self._scripts = scripts
         self._retry_for_s = retry_for_s
         self._on_retry = on_retry
         self._connection = cast("_Connection", connection_pool(url, timeout_s=TIMEOUT_S).make_connection())
@@ -134,7 +164,9 @@ class RedisClient:
             self._on_retry(len(pending), passing)
             pause_s = self._pause(pause_s, deadline_s, passing)
 
-    def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
+    def _exchange(self, commands: list[Command]) -> list[Reply]:
+        for script in self._scripts:  # of every try: the server that answers now may be another one
+            script.borne_once(commands)
         replies: list[Reply] = []
         read = self._connection.read_response
         try:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import sha1
 from pathlib import Path
 from time import time
 from typing import cast
@@ -12,7 +11,7 @@ import redis
 import structlog
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from connectors.redis_client import RETRY_FOR_S, Command, RedisClient, Reply, error_code
+from connectors.redis_client import RETRY_FOR_S, Command, RedisClient, Reply, Script, error_code
 from connectors.redis_keys import LIVE, RegionKeys
 from state.counters import SinkCounters
 from state.errors import SinkError
@@ -51,24 +50,8 @@ class Target:
     retry_for_s: float = RETRY_FOR_S
 
 
-class _Script:
-    """A Lua script: sent whole where a pipeline first uses it, by its hash from there on.
-
-    A pipeline then works in one round trip on a server that has just started, and needs no loading of scripts.
-    """
-
-    def __init__(self, file_name: str) -> None:
-        body = Path(__file__).with_name(file_name).read_bytes()
-        self._whole = (b"EVAL", body)
-        self.by_hash = (b"EVALSHA", sha1(body, usedforsecurity=False).hexdigest().encode())
-
-    def whole(self, command: Command) -> Command:
-        """Return a command that is by hash with the script itself."""
-        return (*self._whole, *command[2:])
-
-
-_SIGNALS = _Script("write_signals.lua")
-_GATE = _Script("gate.lua")
+_SIGNALS = Script(Path(__file__).with_name("write_signals.lua"))
+_GATE = Script(Path(__file__).with_name("gate.lua"))
 
 
 class SignalWriter:
@@ -84,7 +67,9 @@ class SignalWriter:
         self._target = target
         self._script_mode = "fill" if target.mode is Mode.FILL else "live"
         self._counters = counters
-        self._client = RedisClient(target.url, retry_for_s=target.retry_for_s, on_retry=self._note_retry)
+        self._client = RedisClient(
+            target.url, scripts=(_SIGNALS, _GATE), retry_for_s=target.retry_for_s, on_retry=self._note_retry
+        )
         self._namespaces = frozenset({target.namespace})
         self._registered = False
         self._is_waiting = False
@@ -119,12 +104,6 @@ class SignalWriter:
             self._count(part, self._deliver(commands, part))
 
     def _deliver(self, commands: list[Command], writes: Sequence[Write]) -> list[Reply]:
-        """Send each script whole where it is first used, and return the replies."""
-        for script in (_SIGNALS, _GATE):
-            for place, command in enumerate(commands):
-                if command[1] == script.by_hash[1]:
-                    commands[place] = script.whole(command)
-                    break
         replies = self._client.deliver(commands, [write.user for write in writes])
         if self._is_waiting:
             _log.info("redis.goes_on")

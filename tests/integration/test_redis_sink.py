@@ -86,6 +86,24 @@ def test_server_that_forgot_the_scripts_costs_no_retry(
     assert (counters.applied, counters.gates, counters.retries) == (4, 2, 0)
 
 
+def test_repeats_reach_a_server_that_never_had_the_scripts(
+    writer: SignalWriter, counters: SinkCounters, redis_client: redis.Redis
+) -> None:
+    """As in a failover between the first command, which bore the script and stands, and those that go again."""
+    opted_out = bytes(16)
+    writer.write([GateWrite(opted_out, epoch_ms=0, consent_at_ms=NOW_MS, opted_out=True)])
+    redis_client.config_set("maxmemory", 1)
+
+    def move() -> None:
+        redis_client.script_flush()
+        redis_client.config_set("maxmemory", 0)
+
+    with once(lambda: counters.retries, move):
+        writer.write([LENGTH._replace(user=opted_out), LENGTH])
+    assert redis_client.exists(LIVE)
+    assert counters.refused == 1
+
+
 def test_broken_connection_is_made_again(
     writer: SignalWriter, counters: SinkCounters, redis_client: redis.Redis
 ) -> None:
