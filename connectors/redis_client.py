@@ -91,7 +91,7 @@ class Script:
         self._whole = (b"EVAL", body)
         self.by_hash = (b"EVALSHA", sha1(body, usedforsecurity=False).hexdigest().encode())
 
-    def borne_once(self, commands: list[Command]) -> None:
+    def put_into_first_use(self, commands: list[Command]) -> None:
         """Put the script itself into the first command that is by its hash."""
         for place, command in enumerate(commands):
             if command[1] == self.by_hash[1]:
@@ -166,7 +166,7 @@ class RedisClient:
 
     def _exchange(self, commands: list[Command]) -> list[Reply]:
         for script in self._scripts:  # of every try: the server that answers now may be another one
-            script.borne_once(commands)
+            script.put_into_first_use(commands)
         replies: list[Reply] = []
         read = self._connection.read_response
         try:
