@@ -60,7 +60,7 @@ class PopulationStore:
         """Make a version the newest one, with its defaults; return whether it is published, now or before.
 
         It is left out where there is a newer number, or its number is taken; if `fill` (history beside live workers),
-        also where the newest version has seen as much event time, or more.
+        also where the newest version has seen newer event time, or of the same as many examples.
         """
         while True:
             held = self._get(self._keys.population)
@@ -70,8 +70,8 @@ class PopulationStore:
                 if stored != write.version:
                     _log.info("population.left_out", why="a newer number, or taken", number=write.n, newest=newest)
                 return stored == write.version
-            if fill and (there := self._version(self._keys, newest)) and there.at >= write.at_ms:
-                _log.info("population.left_out", why="newer event time", number=write.n, newest=newest)
+            if fill and (there := self._version(self._keys, newest)) and _has_seen_as_much(there, write):
+                _log.info("population.left_out", why="newer event time, or more", number=write.n, newest=newest)
                 return False
             [reply] = self._client.deliver([self._publish_command(write, held or b"", newest)], [None])
             if isinstance(reply, redis.RedisError):
@@ -153,3 +153,8 @@ class PopulationStore:
         if (key, problem) != self._complaint:
             _log.error("population.unreadable", key=key, problem=problem)
         self._complaint = (key, problem)
+
+
+def _has_seen_as_much(version: PopulationVersion, write: PopulationWrite) -> bool:
+    """Events come in their order per person only: of one newest event time there can be several versions."""
+    return (version.at, version.examples) >= (write.at_ms, write.examples)

@@ -67,7 +67,7 @@ class Everybody:
         if first is None and self._there is not None and not (self._folder / FILE_NAME).exists():
             first = self._there
             PopulationFile(self._folder / FIRST_NAME).write(
-                PopulationWrite(first.n, first.at, encode_version(first), ())
+                PopulationWrite(first.n, first.at, first.examples, encode_version(first), ())
             )
         return first
 

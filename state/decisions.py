@@ -202,7 +202,7 @@ def population_signals(prior: Prior, at_ms: int) -> list[tuple[str, Signal]]:
 def population_write(prior: Prior, published: PopulationVersion) -> PopulationWrite:
     """Return a version, of which `prior` was made, as it is written to Redis."""
     defaults = [(name, encode(signal)) for name, signal in population_signals(prior, published.at)]
-    return PopulationWrite(published.n, published.at, encode_version(published), tuple(defaults))
+    return PopulationWrite(published.n, published.at, published.examples, encode_version(published), tuple(defaults))
 
 
 def _value(catalogue: Catalogue, slot: int | None) -> str | None:

@@ -102,6 +102,7 @@ class PopulationWrite(NamedTuple):
 
     n: int
     at_ms: int
+    examples: int
     version: bytes
     defaults: tuple[tuple[str, bytes], ...]
     """(facet, JSON of a signal), every facet of the catalogue of which the population knows something."""

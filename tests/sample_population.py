@@ -17,4 +17,5 @@ def version(n: int, at_ms: int = NOW_MS) -> PopulationVersion:
 def write(n: int, at_ms: int = NOW_MS, facets: tuple[str, ...] = ("length", "tone")) -> PopulationWrite:
     """Return the write of `version`; its defaults tell its number."""
     said = msgspec.structs.replace(signal("concise", at_ms, n, source="population"), by=f"m1.c1.p{n}")
-    return PopulationWrite(n, at_ms, encode_version(version(n, at_ms)), tuple((name, encode(said)) for name in facets))
+    defaults = tuple((name, encode(said)) for name in facets)
+    return PopulationWrite(n, at_ms, 1000 * n, encode_version(version(n, at_ms)), defaults)

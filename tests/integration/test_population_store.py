@@ -197,11 +197,18 @@ class TestPublishing:
         self, live: PopulationStore, redis_client: redis.Redis, at_ms: int, is_published: bool
     ) -> None:
         live.publish(write(1, NOW_MS), fill=False)
+        poorer = write(2, at_ms)._replace(examples=1000)
         with capture_logs() as logs:
-            assert live.publish(write(2, at_ms), fill=True) is is_published
+            assert live.publish(poorer, fill=True) is is_published
         assert [log["event"] for log in logs] == ["population.left_out"] * (not is_published)
         assert live.newest() == (version(2, at_ms) if is_published else version(1, NOW_MS))
         assert set(told(redis_client).values()) == {f"m1.c1.p{1 + is_published}"}
+
+    def test_of_the_same_event_time_more_examples_are_newer(self, live: PopulationStore) -> None:
+        """With several processes the newest event may come with the first thousand judgements."""
+        for n in (1, 2, 3):
+            assert live.publish(write(n, NOW_MS), fill=True)
+        assert live.newest() == version(3, NOW_MS)
 
     def test_history_fills_an_empty_namespace(self, live: PopulationStore) -> None:
         assert live.publish(write(1), fill=True)
