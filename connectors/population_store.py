@@ -7,7 +7,8 @@ from typing import cast
 import redis
 import structlog
 
-from connectors.redis_client import Command, RedisClient, Reply, error_code
+from connectors.redis_client import RedisClient, error_code
+from connectors.redis_dialogue import Command, Reply
 from connectors.redis_keys import NamespaceKeys
 from state.catalogue import Catalogue
 from state.decisions import population_write

@@ -1,4 +1,4 @@
-"""One connection to Redis: pipelines of which every reply is looked at, and what failed in passing is sent again."""
+"""Commands to Redis for one thread: every reply is looked at, and what failed in passing is sent again."""
 
 import random
 import re
@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from hashlib import sha1
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
-import hiredis
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import AskError, MovedError
 from redis.retry import Retry
 
+from connectors.redis_dialogue import Command, Reply, hold
+from connectors.redis_slots import CLUSTER_SLOTS, Address, Answers, Questions, Slots, home_of, settings_of
+from connectors.redis_wire import Connection, is_lost, receive, send
 from state.errors import ConfigurationError, SinkError
 
-Command = tuple[str | int | bytes, ...]
-Reply = object
-"""What Redis answered; of a command that failed, the exception, never raised."""
 OnRetry = Callable[[int, set[str]], object]
 
 TIMEOUT_S = 5.0
@@ -29,12 +29,14 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 _PASSING = frozenset(
     {
+        "ASK",
         "BUSY",
         "CLUSTERDOWN",
         "CONNECTION",
         "LOADING",
         "MASTERDOWN",
         "MISCONF",
+        "MOVED",
         "NOREPLICAS",
         "NOSCRIPT",
         "OOM",
@@ -55,8 +57,9 @@ _CODE_OF_CLASS: tuple[tuple[type[redis.RedisError], str], ...] = (
     (redis.exceptions.MasterDownError, "MASTERDOWN"),
     (redis.exceptions.ClusterDownError, "CLUSTERDOWN"),
     (redis.exceptions.TryAgainError, "TRYAGAIN"),
+    (MovedError, "MOVED"),
+    (AskError, "ASK"),
 )
-_pack = cast("Callable[[Command], bytes]", hiredis.pack_command)  # its stub knows tuples of one word only
 
 # "WRONGTYPE Operation against …"; Redis 6.2 wraps what a script's command was refused with:
 # "Error running script (call to f_…): @user_script:9: @user_script: 9: -OOM command not allowed …".
@@ -94,18 +97,16 @@ class Script:
     def put_into_first_use(self, commands: list[Command]) -> None:
         """Put the script itself into the first command that is by its hash."""
         for place, command in enumerate(commands):
-            if command[1] == self.by_hash[1]:
+            if command[:2] == self.by_hash:
                 commands[place] = (*self._whole, *command[2:])
                 return
 
 
 class RedisClient:
-    """One connection for one thread; connects when first used, and again after it broke.
-
-    redis-py's own pipeline costs twice the CPU a command (10 µs against 5), hence packing and reading here.
+    """For one thread; connects to a server when it is first asked, and again after the connection broke.
 
     Args:
-        url: `redis://`, `rediss://` (TLS, verified) or `unix://`.
+        url: `redis://`, `rediss://` (TLS, verified) or `unix://`; of a Redis Cluster any of its servers.
         scripts: what commands may call by hash, whether or not the server has it.
         retry_for_s: how long what fails in passing is tried again before `SinkError`.
         on_retry: called with the number of commands that are sent again, and the codes of what they met.
@@ -122,20 +123,45 @@ class RedisClient:
         self._scripts = scripts
         self._retry_for_s = retry_for_s
         self._on_retry = on_retry
-        self._connection = cast("_Connection", connection_pool(url, timeout_s=TIMEOUT_S).make_connection())
+        self._pool = connection_pool(url, timeout_s=TIMEOUT_S)
+        self.home = home_of(self._pool.connection_kwargs)
+        """The URL's server."""
+        self._slots = Slots(self.home)
+        self._connections: dict[Address, Connection] = {}
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.disconnect()
+        """Close all connections."""
+        for connection in self._connections.values():
+            connection.disconnect()
 
-    def ask(self, command: Command) -> Reply:
-        """Return the reply to one command, which must bear repeating; SinkError, as `deliver`, for any error."""
-        [reply] = self.deliver([command], [None])
+    def servers(self) -> list[Address]:
+        """Return who holds anything: all primaries of a Redis Cluster, or the one server that there is.
+
+        Raises:
+            SinkError: as `ask`; the user may not ask for this.
+        """
+        self.ask(("PING",), self.home)
+        [reply] = self.attempt([CLUSTER_SLOTS], self.home)
+        if isinstance(reply, redis.exceptions.NoPermissionError):
+            raise SinkError(f"Redis refuses CLUSTER SLOTS: {error_code(reply)}; see connectors/users.acl")
+        self._slots.learn(reply, self.home)
+        return self._slots.servers
+
+    def ask(self, command: Command, server: Address | None = None) -> Reply:
+        """Return the reply to one command, which must bear repeating; SinkError, as `deliver`, for any error.
+
+        Args:
+            command: the server that holds its first key is asked,
+            server: unless this one is.
+        """
+        [reply] = self.deliver([command], [None], server)
         if isinstance(reply, redis.RedisError):
             raise SinkError(f"Redis refuses {command[0]!r} on {command[1]!r}: {error_code(reply)}")
         return reply
 
-    def deliver(self, commands: Sequence[Command], owners: Sequence[Hashable]) -> list[Reply]:
+    def deliver(
+        self, commands: Sequence[Command], owners: Sequence[Hashable], server: Address | None = None
+    ) -> list[Reply]:
         """Send commands in one pipeline until each has a reply that stands.
 
         What failed in passing is sent again, with all that the same owner sent after it: so an owner's commands take
@@ -152,7 +178,7 @@ class RedisClient:
         deadline_s = time.monotonic() + self._retry_for_s
         pause_s = _FIRST_PAUSE_S
         while True:
-            for place, reply in zip(pending, self._exchange([commands[i] for i in pending]), strict=True):
+            for place, reply in zip(pending, self.attempt([commands[i] for i in pending], server), strict=True):
                 replies[place] = reply
             codes = {i: error_code(reply) for i in pending if isinstance(reply := replies[i], redis.RedisError)}
             if not codes:
@@ -164,21 +190,33 @@ class RedisClient:
             self._on_retry(len(pending), passing)
             pause_s = self._pause(pause_s, deadline_s, passing)
 
-    def _exchange(self, commands: list[Command]) -> list[Reply]:
-        for script in self._scripts:  # of every try: the server that answers now may be another one
-            script.put_into_first_use(commands)
-        replies: list[Reply] = []
-        read = self._connection.read_response
-        try:
-            self._connection.send_packed_command([b"".join([_pack(command) for command in commands])])
-            while len(replies) < len(commands):
-                try:
-                    replies.append(read())
-                except redis.ResponseError as error:
-                    replies.append(error)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            replies += [error] * (len(commands) - len(replies))
-        return replies
+    def attempt(self, commands: Sequence[Command], server: Address | None = None) -> list[Reply]:
+        """Send commands once, and return a reply per command, whatever it is."""
+        if server is not None:
+            return self._ask_servers({server: list(commands)})[server]
+        return hold(self._slots.follow(commands), self._ask_servers)
+
+    def _ask_servers(self, questions: Questions) -> Answers:
+        """Send to all before reading of any: in a cluster they work at the same time."""
+        trouble: dict[Address, redis.RedisError | None] = {}
+        for server, commands in questions.items():
+            for script in self._scripts:  # of every try: the server that answers now may be another one
+                script.put_into_first_use(commands)
+            trouble[server] = send(self._connection(server), commands)
+        answers: Answers = {}
+        for server, commands in questions.items():
+            error = trouble[server]
+            answers[server] = [error] * len(commands) if error else receive(self._connection(server), len(commands))
+            if is_lost(answers[server][-1]):
+                self._connections.pop(server).disconnect()
+                self._slots.lose(server)
+        return answers
+
+    def _connection(self, server: Address) -> Connection:
+        if server not in self._connections:
+            settings = settings_of(server, self.home, self._pool.connection_kwargs)
+            self._connections[server] = cast("Connection", self._pool.connection_class(**settings))
+        return self._connections[server]
 
     def _to_repeat(self, sent: list[int], codes: dict[int, str], owners: Sequence[Hashable]) -> list[int]:
         if final := sorted(set(codes.values()) - _PASSING - MALFORMED):
@@ -199,7 +237,7 @@ class RedisClient:
         https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         """
         if "READONLY" in codes:
-            self._connection.disconnect()  # a failover: the name of the primary leads elsewhere by now
+            self.close()  # a failover: the name of the primary leads elsewhere by now
         wait_s = random.uniform(0, pause_s)
         if time.monotonic() + wait_s > deadline_s:
             raise SinkError(
@@ -208,14 +246,6 @@ class RedisClient:
             )
         time.sleep(wait_s)
         return min(2 * pause_s, _LONGEST_PAUSE_S)
-
-
-class _Connection(Protocol):
-    """What we use of `redis.connection.Connection`, which has these methods untyped."""
-
-    def send_packed_command(self, command: Sequence[bytes]) -> None: ...
-    def read_response(self) -> Reply: ...
-    def disconnect(self) -> None: ...
 
 
 def connection_pool(url: str, *, timeout_s: float) -> redis.ConnectionPool:

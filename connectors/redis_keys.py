@@ -55,7 +55,13 @@ class RegionKeys:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceKeys:
-    """Keys of one namespace: `RegionKeys.within`."""
+    """Keys of one namespace: `RegionKeys.within`.
+
+    Those of the population share a slot of Redis Cluster, as one script writes them.
+
+    >>> RegionKeys("eu").within("live").defaults
+    'tacit:v1:eu:{live}:defaults'
+    """
 
     region: str
     namespace: str
@@ -70,12 +76,12 @@ class NamespaceKeys:
     @property
     def defaults(self) -> str:
         """HASH: a signal per facet for someone of whom nothing is known."""
-        return f"tacit:v1:{self.region}:{self.namespace}:defaults"
+        return f"tacit:v1:{self.region}:{{{self.namespace}}}:defaults"
 
     @property
     def population(self) -> str:
         """STRING: number of the newest population belief."""
-        return f"tacit:v1:{self.region}:{self.namespace}:population"
+        return f"tacit:v1:{self.region}:{{{self.namespace}}}:population"
 
     def population_belief(self, number: int) -> str:
         """Return the STRING, written once, that holds the population belief of that number."""

@@ -9,6 +9,7 @@ import msgspec
 
 from connectors.redis_client import RedisClient
 from connectors.redis_keys import LIVE, RegionKeys
+from connectors.redis_slots import Address
 from state.errors import ConfigurationError
 from state.pseudonyms import DIGEST_BYTES
 from state.signals import STATUS, Signal, decode_signal
@@ -130,18 +131,23 @@ class Namespaces:
         return begin.encode(), rest.partition("}")[2].encode()
 
     def _people(self, start: bytes, end: bytes) -> Iterator[bytes]:
-        """Yield everybody's hash tag once."""
-        cursor, seen = b"0", set[bytes]()
-        pattern = start + b"{*}" + end
-        while True:
-            cursor, keys = cast(
-                "tuple[bytes, list[bytes]]", self._client.ask(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000))
-            )
-            for key in keys:
+        """Yield everybody's hash tag once, server after server."""
+        seen = set[bytes]()
+        for server in self._client.servers():
+            for key in self._scan(start + b"{*}" + end, server):
                 person = key[len(start) : -len(end)]
                 if person not in seen:
                     seen.add(person)
                     yield person
+
+    def _scan(self, pattern: bytes, server: Address) -> Iterator[bytes]:
+        cursor = b"0"
+        while True:
+            cursor, keys = cast(
+                "tuple[bytes, list[bytes]]",
+                self._client.ask(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000), server),
+            )
+            yield from keys
             if cursor == b"0":
                 return
 

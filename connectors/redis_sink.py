@@ -11,7 +11,8 @@ import redis
 import structlog
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from connectors.redis_client import RETRY_FOR_S, Command, RedisClient, Reply, Script, error_code
+from connectors.redis_client import RETRY_FOR_S, RedisClient, Script, error_code
+from connectors.redis_dialogue import Command, Reply
 from connectors.redis_keys import LIVE, RegionKeys
 from state.counters import SinkCounters
 from state.errors import SinkError

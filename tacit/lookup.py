@@ -2,20 +2,18 @@
 
 import re
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, cast
 
 import msgspec
 
+from connectors.redis_dialogue import Command, Dialogue, Reply
 from connectors.redis_keys import LIVE, NAMESPACE, RegionKeys
 from state.catalogue import Catalogue
 from state.signals import PROFILE, STATUS, Profile, Signal, decode_profile, decode_signal, is_version
 from tacit.adaptation import Adaptation, Status
 
-Command = tuple[Literal["GET", "HGETALL"], str]
-Reply = object
-"""What Redis answered; an exception for a command that failed."""
-Lookup = Generator[Sequence[Command], Sequence[Reply], list[Adaptation]]
+Lookup = Dialogue[Sequence[Command], Sequence[Reply], list[Adaptation]]
 
 AGED_AFTER_MS = 15 * 86_400_000
 """Half the usual time to live."""
@@ -51,11 +49,12 @@ class Lookups:
         self._catalogue = catalogue
         self._follow = namespace is None
         self._clock_s = clock_s
-        self._namespace = keys.within(namespace or LIVE).namespace
+        self._within = keys.within(namespace or LIVE)
         self._active_read_at_s = float("-inf")
-        self._defaults = _Remembered(self._namespace, {}, float("-inf"))
+        self._defaults = _Remembered(self._within.namespace, {}, float("-inf"))
         self._facets = [
-            (name, name.encode(), frozenset(facet.values), facet.default) for name, facet in catalogue.facets.items()
+            (name, name.encode(), frozenset(facet.values), frozenset({*facet.values, None}), facet.default)
+            for name, facet in catalogue.facets.items()
         ]
         self._kinds = frozenset(catalogue.feedback)
 
@@ -66,41 +65,42 @@ class Lookups:
         """
         while True:
             now_s = self._clock_s()
-            namespace = self._namespace
+            within = self._within
             ask_active = self._follow and now_s - self._active_read_at_s >= ACTIVE_FOR_S
-            ask_defaults = self._defaults.namespace != namespace or now_s - self._defaults.read_at_s >= DEFAULTS_FOR_S
-            within = self._keys.within(namespace)
+            remembered = self._defaults
+            ask_defaults = remembered.namespace != within.namespace or now_s - remembered.read_at_s >= DEFAULTS_FOR_S
             commands: list[Command] = [("HGETALL", within.signals(user)) for user in users]
             commands += [("HGETALL", within.defaults)] * ask_defaults
             commands += [("GET", self._keys.active)] * ask_active
             replies = yield commands
             if ask_active:
                 self._note_active(replies[-1], now_s)
-            if namespace != self._namespace:
+            if within != self._within:
                 continue
             if ask_defaults:
-                self._note_defaults(namespace, replies[len(users)], now_s)
+                self._note_defaults(within.namespace, replies[len(users)], now_s)
             return [self._adaptation(reply, int(now_s * 1000)) for reply in replies[: len(users)]]
 
     def _note_active(self, reply: Reply, now_s: float) -> None:
         if isinstance(reply, Exception):
             return
         name = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else LIVE
-        self._namespace = name if re.fullmatch(NAMESPACE, name) else LIVE
+        self._within = self._keys.within(name if re.fullmatch(NAMESPACE, name) else LIVE)
         self._active_read_at_s = now_s
 
     def _note_defaults(self, namespace: str, reply: Reply, now_s: float) -> None:
-        if isinstance(reply, dict):
-            self._defaults = _Remembered(namespace, self._signals(reply), now_s)
+        if isinstance(reply, list):
+            self._defaults = _Remembered(namespace, self._signals(_fields(reply)), now_s)
 
     def _adaptation(self, reply: Reply, now_ms: int) -> Adaptation:
-        if not isinstance(reply, dict):
+        if not isinstance(reply, list):
             return self._without_signals("unavailable")
         if not reply:
             return self._without_signals("absent")
-        if STATUS.encode() in reply:  # even one that cannot be read: when in doubt, out
+        fields = _fields(reply)
+        if STATUS.encode() in fields:  # even one that cannot be read: when in doubt, out
             return self._without_signals("opted_out")
-        signals, profile = self._signals(reply), _profile(reply.get(PROFILE.encode()), now_ms)
+        signals, profile = self._signals(fields), _profile(fields.get(PROFILE.encode()), now_ms)
         if not signals and profile is None:
             return self._without_signals("unknown_schema")
         status: Status = "aged" if _is_aged(signals, profile, now_ms) else "fresh"
@@ -111,39 +111,51 @@ class Lookups:
 
     def _population(self) -> Mapping[str, Signal]:
         """Return the defaults, however old: those of a minute ago are better than none."""
-        return self._defaults.signals if self._defaults.namespace == self._namespace else {}
+        return self._defaults.signals if self._defaults.namespace == self._within.namespace else {}
 
     def _signals(self, fields: Mapping[bytes, bytes]) -> dict[str, Signal]:
         """Return the signals that can be read and say nothing outside the catalogue."""
         found = {}
-        for name, field, values, default in self._facets:
+        for name, field, values, others, default in self._facets:
             raw = fields.get(field)
-            if raw is not None and (signal := _signal(raw, values, default, self._kinds)):
-                found[name] = signal
+            if raw is None or len(raw) > MAX_VALUE_BYTES:
+                continue
+            try:
+                signal = decode_signal(raw)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue
+            if signal.value not in values or not 0 <= signal.explore <= 1 or not is_version(signal.v):
+                continue
+            if signal.default not in others or signal.runner_up not in others or not self._are_kinds(signal.why):
+                signal = self._without_strangers(signal, others, default)
+            found[name] = signal
         return found
 
+    def _are_kinds(self, why: tuple[tuple[str, int], ...]) -> bool:
+        for kind, _ in why:  # noqa: SIM110  a generator costs four times this loop
+            if kind not in self._kinds:
+                return False
+        return True
 
-def _signal(raw: bytes, values: frozenset[str], default: str | None, kinds: frozenset[str]) -> Signal | None:
-    """Return a signal that says nothing but these values of its facet, and these kinds of feedback.
+    def _without_strangers(self, signal: Signal, others: frozenset[str | None], default: str | None) -> Signal:
+        """Leave out what stands beside the value and is none of the catalogue's; its default takes the place of one."""
+        is_ranked = signal.runner_up in others
+        return msgspec.structs.replace(
+            signal,
+            default=signal.default if signal.default in others else default,
+            runner_up=signal.runner_up if is_ranked else None,
+            gap=signal.gap if is_ranked else None,
+            why=tuple([entry for entry in signal.why if entry[0] in self._kinds]),
+        )
 
-    Values beside its own that are none of them are left out; in place of its default comes the catalogue's.
-    """
-    if len(raw) > MAX_VALUE_BYTES:
-        return None
-    try:
-        signal = decode_signal(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    if signal.value not in values or not 0 <= signal.explore <= 1 or not is_version(signal.v):
-        return None
-    if signal.default is not None and signal.default not in values:
-        signal = msgspec.structs.replace(signal, default=default)
-    if signal.runner_up is not None and signal.runner_up not in values:
-        signal = msgspec.structs.replace(signal, runner_up=None, gap=None)
-    for kind, _ in signal.why:
-        if kind not in kinds:
-            return msgspec.structs.replace(signal, why=tuple([entry for entry in signal.why if entry[0] in kinds]))
-    return signal
+
+def without_asking(commands: Sequence[Command]) -> list[Reply]:
+    """Return the replies of a Redis that does not answer."""
+    return [ConnectionError()] * len(commands)
+
+
+def _fields(reply: list[Reply]) -> dict[bytes, bytes]:
+    return cast("dict[bytes, bytes]", dict(zip(reply[::2], reply[1::2], strict=True)))
 
 
 def _profile(raw: bytes | None, now_ms: int) -> Profile | None:
@@ -155,9 +167,11 @@ def _profile(raw: bytes | None, now_ms: int) -> Profile | None:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     age_ms = now_ms - profile.at
+    if age_ms < _HOUR_MS:
+        return profile
     activity = msgspec.structs.replace(
         profile.activity,
-        hour=profile.activity.hour if age_ms < _HOUR_MS else 0,
+        hour=0,
         day=profile.activity.day if age_ms < 24 * _HOUR_MS else 0,
         week=profile.activity.week if age_ms < 168 * _HOUR_MS else 0,
     )

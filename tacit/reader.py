@@ -8,31 +8,17 @@ with SignalReader("rediss://redis.internal", region="eu", secret=os.environ["TAC
 from collections.abc import Sequence
 from itertools import chain
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
+from connectors.redis_dialogue import hold, hold_async
 from connectors.redis_keys import RegionKeys
 from state.catalogue import Catalogue
 from state.errors import ConfigurationError
 from state.pseudonyms import SECRET_BYTES, digest
 from tacit.adaptation import Adaptation
-from tacit.breaker import Breaker
-from tacit.lookup import Command, Lookup, Lookups, Reply
+from tacit.lookup import Lookup, Lookups, without_asking
 
-TIMEOUT_S = 0.1
-CONNECT_TIMEOUT_S = 0.2
-RETRIES = 1
-MAX_CONNECTIONS = 32
 USERS_PER_ROUND_TRIP = 100
-
-_TROUBLE = (redis.RedisError, OSError)
-_TRIED_AGAIN = (redis.ConnectionError,)
-"""A connection that a restarted server has forgotten. What has timed out once is not waited for again."""
 
 
 class SignalReader:
@@ -67,9 +53,9 @@ class SignalReader:
         namespace: str | None = None,
     ) -> None:
         self._people = _People(region, secret, catalogue, namespace)
-        self._breaker = Breaker()
-        with_retry = _connection_settings(url) | {"retry": Retry(NoBackoff(), RETRIES, _TRIED_AGAIN)}
-        self._client = redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **with_retry))
+        from tacit.exchange import Exchange
+
+        self._exchange = Exchange(url)
 
     def __enter__(self) -> Self:
         return self
@@ -81,41 +67,19 @@ class SignalReader:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        self._exchange.close()
 
     def get(self, user_id: str) -> Adaptation:
         """Return what is known of one person."""
-        return self.get_many([user_id])[user_id]
+        [adaptation] = hold(self._people.lookup([user_id]), self._exchange.ask)
+        return adaptation
 
     def get_many(self, user_ids: Sequence[str]) -> dict[str, Adaptation]:
         """Return what is known of each person, by user id; a round trip per hundred, none after one that failed."""
         found: list[list[Adaptation]] = []
         for lookup in self._people.lookups(user_ids):
-            found.append(self._run(lookup, asks=not _is_down(found)))
+            found.append(hold(lookup, without_asking if _is_down(found) else self._exchange.ask))
         return dict(zip(user_ids, chain.from_iterable(found), strict=True))
-
-    def _run(self, lookup: Lookup, *, asks: bool) -> list[Adaptation]:
-        commands = next(lookup)
-        while True:
-            try:
-                commands = lookup.send(self._exchange(commands) if asks else _no_answers(commands))
-            except StopIteration as end:
-                adaptations: list[Adaptation] = end.value
-                return adaptations
-
-    def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
-        if not self._breaker.allows():
-            return _no_answers(commands)
-        pipeline = self._client.pipeline(transaction=False)
-        for name, key in commands:
-            pipeline.hgetall(key) if name == "HGETALL" else pipeline.get(key)
-        try:
-            replies: list[Reply] = pipeline.execute(raise_on_error=False)
-        except _TROUBLE:
-            self._breaker.note(is_answered=False)
-            return _no_answers(commands)
-        self._breaker.note(is_answered=True)
-        return replies
 
 
 class AsyncSignalReader:
@@ -131,9 +95,9 @@ class AsyncSignalReader:
         namespace: str | None = None,
     ) -> None:
         self._people = _People(region, secret, catalogue, namespace)
-        self._breaker = Breaker()
-        with_retry = _connection_settings(url) | {"retry": AsyncRetry(NoBackoff(), RETRIES, _TRIED_AGAIN)}
-        self._client = redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool.from_url(url, **with_retry))
+        from tacit.exchange import AsyncExchange
+
+        self._exchange = AsyncExchange(url)
 
     async def __aenter__(self) -> Self:
         return self
@@ -145,41 +109,22 @@ class AsyncSignalReader:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._exchange.close()
 
     async def get(self, user_id: str) -> Adaptation:
         """Return what is known of one person."""
-        return (await self.get_many([user_id]))[user_id]
+        [adaptation] = await hold_async(self._people.lookup([user_id]), self._exchange.ask)
+        return adaptation
 
     async def get_many(self, user_ids: Sequence[str]) -> dict[str, Adaptation]:
         """Return what is known of each person, by user id; a round trip per hundred, none after one that failed."""
         found: list[list[Adaptation]] = []
         for lookup in self._people.lookups(user_ids):
-            found.append(await self._run(lookup, asks=not _is_down(found)))
+            if _is_down(found):
+                found.append(hold(lookup, without_asking))
+            else:
+                found.append(await hold_async(lookup, self._exchange.ask))
         return dict(zip(user_ids, chain.from_iterable(found), strict=True))
-
-    async def _run(self, lookup: Lookup, *, asks: bool) -> list[Adaptation]:
-        commands = next(lookup)
-        while True:
-            try:
-                commands = lookup.send(await self._exchange(commands) if asks else _no_answers(commands))
-            except StopIteration as end:
-                adaptations: list[Adaptation] = end.value
-                return adaptations
-
-    async def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
-        if not self._breaker.allows():
-            return _no_answers(commands)
-        pipeline = self._client.pipeline(transaction=False)
-        for name, key in commands:
-            pipeline.hgetall(key) if name == "HGETALL" else pipeline.get(key)
-        try:
-            replies: list[Reply] = await pipeline.execute(raise_on_error=False)
-        except _TROUBLE:
-            self._breaker.note(is_answered=False)
-            return _no_answers(commands)
-        self._breaker.note(is_answered=True)
-        return replies
 
 
 class _People:
@@ -193,33 +138,14 @@ class _People:
             )
         self._lookups = Lookups(RegionKeys(region), catalogue or Catalogue.load(), namespace)
 
+    def lookup(self, user_ids: Sequence[str]) -> Lookup:
+        return self._lookups.lookup([digest(user_id, self._secret) for user_id in user_ids])
+
     def lookups(self, user_ids: Sequence[str]) -> list[Lookup]:
-        users = [digest(user_id, self._secret) for user_id in user_ids]
-        starts = range(0, len(users), USERS_PER_ROUND_TRIP)
-        return [self._lookups.lookup(users[start : start + USERS_PER_ROUND_TRIP]) for start in starts]
+        starts = range(0, len(user_ids), USERS_PER_ROUND_TRIP)
+        return [self.lookup(user_ids[start : start + USERS_PER_ROUND_TRIP]) for start in starts]
 
 
 def _is_down(found: Sequence[Sequence[Adaptation]]) -> bool:
     """Say whether the last round trip gave nothing: those after it would wait in vain as well."""
     return bool(found) and all(adaptation.status == "unavailable" for adaptation in found[-1])
-
-
-def _no_answers(commands: Sequence[Command]) -> list[Reply]:
-    return [redis.ConnectionError()] * len(commands)
-
-
-def _connection_settings(url: str) -> dict[str, Any]:
-    try:
-        redis.ConnectionPool.from_url(url).make_connection()  # does not connect yet
-    except (ValueError, TypeError):
-        # The URL may hold a password: it is not repeated, nor is what redis-py says of it.
-        raise ConfigurationError(
-            ["Redis URL: it must read redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH, with redis-py's options"]
-        ) from None
-    return {
-        "protocol": 2,  # no HELLO: a user's rights need not cover it
-        "socket_timeout": TIMEOUT_S,
-        "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "max_connections": MAX_CONNECTIONS,
-        "timeout": TIMEOUT_S,  # for a free connection
-    }

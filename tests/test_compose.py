@@ -227,7 +227,7 @@ def test_redis_starts_as_workers_and_readers_need_it(redis_socket: Path) -> None
     )
     assert redis_problems(writer, "eu") == []
     with closing(redis.Redis.from_url(reader, protocol=2)) as client:
-        assert client.hgetall("tacit:v1:eu:live:defaults") == {}
+        assert client.hgetall("tacit:v1:eu:{live}:defaults") == {}
     with (
         closing(redis.Redis.from_url(f"unix://{redis_socket}", protocol=2)) as nobody,
         pytest.raises(redis.AuthenticationError),

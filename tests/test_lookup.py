@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.redis_dialogue import Command, Reply
 from connectors.redis_keys import RegionKeys
 from state.catalogue import Catalogue
 from state.signals import encode
 from tacit.adaptation import Adaptation
-from tacit.lookup import MAX_VALUE_BYTES, Command, Lookups, Reply
+from tacit.lookup import MAX_VALUE_BYTES, Lookups
 from tests.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal
 
 KEYS = RegionKeys("eu")
@@ -45,14 +46,16 @@ class Desk:
         while True:
             self.asked.append(commands)
             try:
-                commands = lookup.send([self._answer(*command) for command in commands])
+                commands = lookup.send([self._answer(command) for command in commands])
             except StopIteration as end:
                 [adaptation] = end.value
                 assert isinstance(adaptation, Adaptation)
                 return adaptation
 
-    def _answer(self, name: str, key: str) -> Reply:
-        return self.held.get(key, {} if name == "HGETALL" else None)
+    def _answer(self, command: Command) -> Reply:
+        """Return a hash as Redis sends it: field, value, field, value."""
+        held = self.held.get(str(command[1]), {} if command[0] == "HGETALL" else None)
+        return [word for field in held.items() for word in field] if isinstance(held, dict) else held
 
 
 def _read(fields: Mapping[bytes, bytes]) -> Adaptation:

@@ -16,7 +16,7 @@ from tests.making import make_event
 from tests.replaying import now_ms, redis_of_its_own, replay, write_history, write_lines
 from tests.running import SECRET, everything_in, running, tacit
 
-PREFIX = "tacit:v1:eu:live:"
+PREFIX = "tacit:v1:eu:{live}:"
 LEARN = ("--population", "learn")
 
 
@@ -199,7 +199,7 @@ def test_version_that_is_kept_to_gives_the_same_bytes_in_any_number_of_processes
         replay(run.url, run.folder / "events.jsonl", *words, cwd=tmp_path)
     held = everything_in(run.client)
     one, two = (
-        {key.split(":", 4)[4]: content for key, content in held.items() if key.startswith(f"tacit:v1:eu:{name}:")}
+        {key.split(":", 4)[4]: content for key, content in held.items() if key.split(":")[3].strip("{}") == name}
         for name in ("one", "two")
     )
     assert by_of(held, namespace="one") == {"m2.c1.p2"}

@@ -147,6 +147,25 @@ def test_one_reader_serves_many_tasks(written: str) -> None:
     _assert_nobody_got_anothers_answer(asyncio.run(read()))
 
 
+FORKED = """
+import os, sys
+from tacit import SignalReader
+reader = SignalReader(sys.argv[1], region="eu", secret=sys.argv[2])
+reader.get("ada")
+child = os.fork()
+name, status = ("ada", "fresh") if child else ("nobody", "absent")
+own = {reader.get(name).status for _ in range(2_000)} - {"unavailable"} == {status}  # a busy machine may be late
+if child == 0:
+    os._exit(not own)
+assert own and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_reader_made_before_a_fork_serves_both_processes(written: str) -> None:
+    """As under a server that forks its workers: on one socket they would read each other's replies."""
+    subprocess.run([sys.executable, "-c", FORKED, written, SECRET], check=True)
+
+
 @contextmanager
 def _stopped(server: EmbeddedRedis) -> Iterator[None]:
     assert server.pid is not None

@@ -18,10 +18,10 @@ def test_keys_are_those_of_the_contract() -> None:
     assert keys.namespaces == "tacit:v1:eu:namespaces"
     assert keys.active == "tacit:v1:eu:active"
     assert live.signals(USER) == f"tacit:v1:eu:live:{{{PSEUDONYM}}}:signals"
-    assert live.defaults == "tacit:v1:eu:live:defaults"
-    assert live.population == "tacit:v1:eu:live:population"
-    assert live.population_belief(7) == "tacit:v1:eu:live:population:7"
-    assert live.population_pinned == "tacit:v1:eu:live:population:pinned"
+    assert live.defaults == "tacit:v1:eu:{live}:defaults"
+    assert live.population == "tacit:v1:eu:{live}:population"
+    assert live.population_belief(7) == "tacit:v1:eu:{live}:population:7"
+    assert live.population_pinned == "tacit:v1:eu:{live}:population:pinned"
 
 
 @pytest.mark.parametrize("region", ["", "e", "EU", "eu:us", "eu*", "eu\n", "e" * 17, "{eu}"])

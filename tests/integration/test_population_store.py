@@ -60,7 +60,7 @@ def told(client: redis.Redis, keys: NamespaceKeys = LIVE) -> dict[str, str]:
 
 
 def test_key_of_pins_is_beside_the_versions() -> None:
-    assert LIVE.population_pinned == "tacit:v1:eu:live:population:pinned"
+    assert LIVE.population_pinned == "tacit:v1:eu:{live}:population:pinned"
 
 
 class TestReading:

@@ -1,0 +1,66 @@
+"""Commands onto a connection and replies off it, at half the CPU a command (5 µs) of redis-py's own pipelines."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
+
+import hiredis
+import redis
+
+from connectors.redis_dialogue import Command, Reply
+
+_pack_one = cast("Callable[[Command], bytes]", hiredis.pack_command)  # its stub knows tuples of one word only
+
+
+class Connection(Protocol):
+    """What we use of `redis.connection.Connection`, which has these methods untyped."""
+
+    pid: int
+    """The process that made it."""
+
+    def send_packed_command(self, command: Sequence[bytes]) -> None:
+        """Send, having connected if need be."""
+
+    def read_response(self) -> Reply:
+        """Return one reply; an error is raised, and closes the connection if it is one of the connection."""
+
+    def can_read(self, timeout: float) -> bool:
+        """Say whether something has come."""
+
+    def disconnect(self) -> None:
+        """Close it."""
+
+
+def pack(commands: Sequence[Command]) -> list[bytes]:
+    """Return a pipeline as `send_packed_command` takes it."""
+    return [b"".join([_pack_one(command) for command in commands])]
+
+
+def send(connection: Connection, commands: Sequence[Command]) -> redis.RedisError | None:
+    """Send a pipeline, connecting if need be; return what went wrong."""
+    try:
+        connection.send_packed_command(pack(commands))
+    except redis.RedisError as error:
+        return error
+    except OSError as error:
+        return redis.ConnectionError(error.strerror)
+    return None
+
+
+def receive(connection: Connection, count: int) -> list[Reply]:
+    """Return so many replies; those that do not come any more are the error that ended them."""
+    replies: list[Reply] = []
+    read = connection.read_response
+    try:
+        while len(replies) < count:
+            try:
+                replies.append(read())
+            except redis.ResponseError as error:
+                replies.append(error)
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        replies += [error] * (count - len(replies))
+    return replies
+
+
+def is_lost(reply: Reply) -> bool:
+    """Say whether a reply is none: the server did not answer, which says nothing of the command."""
+    return isinstance(reply, redis.ConnectionError | redis.TimeoutError)

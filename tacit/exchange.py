@@ -1,0 +1,210 @@
+"""How readers ask Redis: each server behind a pool and a circuit breaker of its own, and never a long wait.
+
+Of all that a reader imports, redis-py takes the longest: it is imported here only, when the first reader is made.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from connectors.redis_dialogue import Command, Reply, hold, hold_async
+from connectors.redis_slots import Address, Answers, Questions, Slots, home_of, settings_of
+from connectors.redis_wire import Connection, is_lost, pack, receive, send
+from state.errors import ConfigurationError
+from tacit.breaker import Breaker
+from tacit.connections import Connections
+
+TIMEOUT_S = 0.1
+CONNECT_TIMEOUT_S = 0.2
+MAX_CONNECTIONS = 32
+_TROUBLE = (redis.RedisError, OSError)
+_NOT_ASKED: Reply = redis.ConnectionError()
+"""The reply to what nobody was asked."""
+
+Pool = TypeVar("Pool", Connections, redis.asyncio.BlockingConnectionPool)
+_TemplateKind = TypeVar("_TemplateKind", redis.ConnectionPool, redis.asyncio.ConnectionPool)
+"""What redis-py makes of a URL: a class of connections and their settings."""
+
+
+@dataclass(slots=True)
+class _Server(Generic[Pool]):
+    """One server, and whether it is worth asking."""
+
+    pool: Pool
+    breaker: Breaker = field(default_factory=Breaker)
+
+
+class _Servers(Generic[Pool]):
+    """The servers that have been asked, and which of them holds what."""
+
+    def __init__(self, settings: dict[str, Any], make: Callable[[dict[str, Any]], Pool]) -> None:
+        self._settings = settings
+        self._make: Callable[[dict[str, Any]], Pool] = make
+        self.slots = Slots(home_of(settings))
+        self.known: dict[Address, _Server[Pool]] = {}
+
+    def get(self, address: Address) -> _Server[Pool]:
+        """Return a server; nothing is connected before it is asked."""
+        found = self.known.get(address)
+        if found is None:
+            pool = self._make(settings_of(address, self.slots.home, self._settings))
+            found = self.known.setdefault(address, _Server(pool))
+        return found
+
+    def note(self, address: Address, *, is_answered: bool) -> None:
+        """Take in what became of a round trip."""
+        self.get(address).breaker.note(is_answered=is_answered)
+        if not is_answered:
+            self.slots.lose(address)
+
+
+class Exchange:
+    """For threads."""
+
+    def __init__(self, url: str) -> None:
+        template = _template(url, redis.ConnectionPool, Retry(NoBackoff(), 0))
+        self._servers = _Servers(
+            template.connection_kwargs,
+            lambda settings: Connections(
+                lambda: cast("Connection", template.connection_class(**settings)), MAX_CONNECTIONS, TIMEOUT_S
+            ),
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        for server in self._servers.known.values():
+            server.pool.close()
+
+    def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """Return a reply per command: in one round trip, but for what a Redis Cluster has moved."""
+        slots = self._servers.slots
+        if not slots.is_cluster:
+            replies = self._receive(slots.home, self._send(slots.home, commands), commands)
+            if not slots.is_redirected(replies):
+                return replies
+        return hold(slots.follow(commands), partial(self._ask, time.monotonic() + TIMEOUT_S))
+
+    def _ask(self, until_s: float, questions: Questions) -> Answers:
+        """Send to all before reading of any; once one was too late, none of the others is waited for."""
+        sent: dict[Address, Connection | None] = {}
+        answers: Answers = {}
+        try:
+            for address, commands in questions.items():
+                sent[address] = self._send(address, commands) if time.monotonic() < until_s else None
+            while sent:
+                address = next(iter(sent))
+                connection = sent.pop(address)
+                if connection and time.monotonic() >= until_s and not connection.can_read(0):
+                    connection.disconnect()
+                answers[address] = self._receive(address, connection, questions[address])
+        finally:
+            for address, connection in sent.items():
+                if connection:  # interrupted: what it will still be sent is nobody's
+                    connection.disconnect()
+                    self._servers.get(address).pool.give(connection)
+        return answers
+
+    def _send(self, address: Address, commands: Sequence[Command]) -> Connection | None:
+        """Send to one server, and return the connection by which the replies come, if any will."""
+        server = self._servers.get(address)
+        if not server.breaker.allows() or (connection := server.pool.take()) is None:
+            return None
+        error = send(connection, commands)
+        if isinstance(error, redis.ConnectionError):  # it was idle, and the server has closed it
+            error = send(connection, commands)
+        if error is None:
+            return connection
+        server.pool.give(connection)
+        self._servers.note(address, is_answered=False)
+        return None
+
+    def _receive(self, address: Address, connection: Connection | None, commands: Sequence[Command]) -> list[Reply]:
+        if connection is None:
+            return [_NOT_ASKED] * len(commands)
+        try:
+            replies = receive(connection, len(commands))
+            if isinstance(replies[-1], redis.ConnectionError) and send(connection, commands) is None:  # as above
+                replies = receive(connection, len(commands))
+        finally:
+            self._servers.get(address).pool.give(connection)
+        self._servers.note(address, is_answered=not is_lost(replies[-1]))
+        return replies
+
+
+class AsyncExchange:
+    """For the tasks of one loop of asyncio."""
+
+    def __init__(self, url: str) -> None:
+        template = _template(url, redis.asyncio.ConnectionPool, AsyncRetry(NoBackoff(), 0))
+        self._servers = _Servers(
+            template.connection_kwargs,
+            lambda settings: redis.asyncio.BlockingConnectionPool(
+                MAX_CONNECTIONS, TIMEOUT_S, connection_class=template.connection_class, **settings
+            ),
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for server in self._servers.known.values():
+            await server.pool.disconnect()
+
+    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """Return a reply per command: in one round trip, but for what a Redis Cluster has moved."""
+        until_s = time.monotonic() + TIMEOUT_S
+        return await hold_async(self._servers.slots.follow(commands), partial(self._ask, until_s))
+
+    async def _ask(self, until_s: float, questions: Questions) -> Answers:
+        if time.monotonic() >= until_s:
+            return {server: [_NOT_ASKED] * len(commands) for server, commands in questions.items()}
+        if len(questions) == 1:
+            return {server: await self._ask_server(server, commands) for server, commands in questions.items()}
+        replies = await asyncio.gather(*[self._ask_server(*question) for question in questions.items()])
+        return dict(zip(questions, replies, strict=True))
+
+    async def _ask_server(self, address: Address, commands: Sequence[Command]) -> list[Reply]:
+        server = self._servers.get(address)
+        replies: list[Reply] = []
+        if not server.breaker.allows():
+            return [_NOT_ASKED] * len(commands)
+        try:
+            connection = await server.pool.get_connection()
+            try:
+                await connection.send_packed_command(pack(commands))
+                while len(replies) < len(commands):
+                    try:
+                        replies.append(await connection.read_response())
+                    except redis.ResponseError as error:
+                        replies.append(error)
+            finally:
+                await server.pool.release(connection)
+        except _TROUBLE as error:
+            replies += [error] * (len(commands) - len(replies))
+        self._servers.note(address, is_answered=not is_lost(replies[-1]))
+        return replies
+
+
+def _template(url: str, kind: type[_TemplateKind], never_again: Retry | AsyncRetry) -> _TemplateKind:
+    try:
+        pool = kind.from_url(
+            url,
+            protocol=2,  # no HELLO: a user's rights need not cover it
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            retry=never_again,
+        )
+        pool.connection_class(**pool.connection_kwargs)  # does not connect yet
+    except (ValueError, TypeError):
+        # The URL may hold a password: it is not repeated, nor is what redis-py says of it.
+        raise ConfigurationError(
+            ["Redis URL: it must read redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH, with redis-py's options"]
+        ) from None
+    return pool
