@@ -25,6 +25,7 @@ from rich.table import Table
 from benchmarks.apart import apart
 from benchmarks.machine import machine, peak_mb
 from benchmarks.stock import build_stock
+from connectors.file_sink import FileRejectSink
 from connectors.file_source import FileSource, FilesPartition
 from connectors.redis_sink import Mode, RedisSink, SignalWriter, Target
 from dataflows.job import Job
@@ -171,7 +172,8 @@ def _stock(stream: Path) -> Cost:
     parser = Parser(catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters.events)
     source = FileSource([stream], stop=Event(), counters=counters.source, batch_size=BATCH)
     with EmbeddedRedis() as server:
-        sink = RedisSink(Target(server.url, "eu", mode=Mode.FILL, ttl_ms=None), counters.sink)
+        target = Target(server.url, "eu", mode=Mode.FILL, ttl_ms=None)
+        sink = RedisSink(target, counters.sink, lambda: FileRejectSink(stream.with_suffix(".rejects")))
         flow = build_stock(source, parser, catalogue, sink)
         wall, cpu = perf_counter(), process_time()
         run_main(flow)

@@ -1,8 +1,9 @@
 """Signals and gates into Redis: one Lua call per write, atomic, safe to repeat and to make late."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from time import time
 from typing import cast
@@ -16,6 +17,7 @@ from connectors.redis_dialogue import Command, Reply
 from connectors.redis_keys import LIVE, RegionKeys
 from state.counters import SinkCounters
 from state.errors import SinkError
+from state.records import Refused, TurnedAway
 from state.signals import GateWrite, SignalWrite, Write
 
 TTL_MS = 30 * 86_400_000
@@ -58,16 +60,24 @@ _GATE = Script(Path(__file__).with_name("gate.lua"))
 class SignalWriter:
     """Writes for one worker, and counts what became of them.
 
+    Args:
+        target: where to, and how.
+        counters: what is counted.
+        on_refused: called with each write of signals that will never be taken.
+
     Raises:
         ConfigurationError: the URL, region or namespace cannot be.
     """
 
-    def __init__(self, target: Target, counters: SinkCounters) -> None:
+    def __init__(
+        self, target: Target, counters: SinkCounters, on_refused: Callable[[Refused], object] = lambda _: None
+    ) -> None:
         self._keys = RegionKeys(target.region)
         self._own = self._keys.within(target.namespace)
         self._target = target
         self._script_mode = "fill" if target.mode is Mode.FILL else "live"
         self._counters = counters
+        self._on_refused = on_refused
         self._client = RedisClient(
             target.url, scripts=(_SIGNALS, _GATE), retry_for_s=target.retry_for_s, on_retry=self._note_retry
         )
@@ -155,7 +165,7 @@ class SignalWriter:
                 _require_gate(reply)
                 self._counters.gates += 1
             elif isinstance(reply, redis.RedisError):
-                self._count_malformed(error_code(reply))
+                self._refuse(write, error_code(reply), now_s)
             else:
                 self._count_signals(write, cast("list[int]", reply), now_s)
 
@@ -170,8 +180,10 @@ class SignalWriter:
         if applied and self._target.mode is Mode.LIVE:
             counters.freshness.add(now_s - write.at_ms / 1000)
 
-    def _count_malformed(self, code: str) -> None:
+    def _refuse(self, write: SignalWrite, code: str, now_s: float) -> None:
         self._counters.malformed += 1
+        content = b"".join(name.encode() + value for name, value in write.fields)
+        self._on_refused(Refused(code, self._own.signals(write.user), sha256(content).hexdigest(), int(now_s * 1000)))
         _log.error("redis.write_refused", code=code, namespace=self._target.namespace)
 
     def _note_retry(self, commands: int, codes: set[str]) -> None:
@@ -192,27 +204,50 @@ def _require_gate(reply: Reply) -> None:
 
 
 class RedisSink(DynamicSink[Write]):
-    """Every worker writes its people's signals and gates; a batch is done when Redis has acknowledged all of it."""
+    """Every worker writes its people's signals and gates; a batch is done when Redis has acknowledged all of it.
 
-    def __init__(self, target: Target, counters: SinkCounters) -> None:
+    What Redis will never take is done when it is told as a reject. That sink is made by the first worker that needs it.
+    """
+
+    def __init__(
+        self, target: Target, counters: SinkCounters, make_rejects: Callable[[], DynamicSink[TurnedAway]]
+    ) -> None:
         self._target = target
         self._counters = counters
+        self._make_rejects = make_rejects
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "RedisSinkPartition":  # noqa: ARG002  Bytewax passes all three
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "RedisSinkPartition":
         """Return a worker's part, with a connection of its own."""
-        return RedisSinkPartition(SignalWriter(self._target, self._counters))
+        return RedisSinkPartition(
+            self._target, self._counters, lambda: self._make_rejects().build(step_id, worker_index, worker_count)
+        )
 
 
 class RedisSinkPartition(StatelessSinkPartition[Write]):
     """One worker's part of `RedisSink`."""
 
-    def __init__(self, writer: SignalWriter) -> None:
-        self._writer = writer
+    def __init__(
+        self, target: Target, counters: SinkCounters, open_rejects: Callable[[], StatelessSinkPartition[TurnedAway]]
+    ) -> None:
+        self._refused: list[TurnedAway] = []
+        self._writer = SignalWriter(target, counters, self._refused.append)
+        self._open_rejects = open_rejects
+        self._rejects: StatelessSinkPartition[TurnedAway] | None = None
 
     def write_batch(self, items: list[Write]) -> None:
-        """Write a batch; as `SignalWriter.write`."""
+        """Write a batch; as `SignalWriter.write`.
+
+        Raises:
+            SinkError: also where rejects cannot be told.
+        """
+        self._refused.clear()
         self._writer.write(items)
+        if self._refused:
+            self._rejects = self._rejects or self._open_rejects()
+            self._rejects.write_batch(self._refused)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self._writer.close()
+        if self._rejects:
+            self._rejects.close()

@@ -1,7 +1,7 @@
 """The one graph, for live and for history: records → observations by shard → state → signals, and rejects.
 
 source ─ Record ─► parse ─┬─ (shard, [packed observations]) ─► adapt ─┬─ Write ─────► signals (Redis)
-                          │                                      ▲    │
+                          │                                      ▲    │                   └ what it refuses ► rejects
                           │                                    prior  ├─ Examples ──► learn_population ─► versions
                           │                                      └┄┄┄┄┼┄┄ by hand, or by a feed ┄┄┘
                           └───────────────── Reject ──────────────────┴─ Reject ────► rejects
@@ -20,7 +20,7 @@ from operators.adapt import Adapt, Examples
 from operators.learn_population import LearnPopulation
 from operators.parse import Group
 from state.published import PopulationWrite
-from state.records import Record, Reject
+from state.records import Record, Reject, TurnedAway
 from state.signals import Write
 
 FLOW_ID = "adaptation"
@@ -46,7 +46,7 @@ def build(
     build_learn: BuildLearn,
     writes: Sink[Write],
     versions: Sink[PopulationWrite],
-    rejects: Sink[Reject],
+    rejects: Sink[TurnedAway],
 ) -> Dataflow:
     """Wire the parts into the dataflow that live runs and replays share."""
     flow = Dataflow(FLOW_ID)
@@ -59,7 +59,8 @@ def build(
     op.output("signals", cast("Stream[Write]", taught.falses), writes)
     examples = op.map("to_population", taught.trues, _to_population)
     op.output("versions", op.key_rm("no_key", op.stateful_batch(LEARN_STEP, examples, build_learn)), versions)
-    op.output("rejects", op.merge("all_rejects", parsed.trues, out.trues), rejects)
+    rejected = op.merge("all_rejects", parsed.trues, out.trues)
+    op.output("rejects", cast("Stream[TurnedAway]", rejected), rejects)
     return flow
 
 

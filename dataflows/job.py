@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from bytewax.outputs import Sink
+from bytewax.outputs import DynamicSink
 
 from connectors.file_sink import FileRejectSink
 from connectors.file_source import FileSource
@@ -20,7 +20,7 @@ from dataflows.settings import Settings
 from state.counters import SourceCounters
 from state.errors import ConfigurationError, SinkError
 from state.pseudonyms import fingerprint
-from state.records import Reject
+from state.records import TurnedAway
 
 Files = tuple[Path, ...]
 
@@ -88,7 +88,7 @@ class Job:
             return KafkaSource(self.source, start=start, bounded=self.bounded, stop=stop, counters=counters)
         return FileSource(self.source, stop=stop, counters=counters)
 
-    def make_reject_sink(self) -> Sink[Reject]:
+    def make_reject_sink(self) -> DynamicSink[TurnedAway]:
         """Return where rejects go."""
         rejects = self.settings.rejects
         if rejects.startswith("kafka:"):

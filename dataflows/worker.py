@@ -105,7 +105,7 @@ def _run_engine(job: Job, place: Place, folder: StateFolder | None, counters: Co
                 )
             ),
             parts.watch_build(population.build_learn),
-            parts.watch(RedisSink(job.target(), counters.sink)),
+            parts.watch(RedisSink(job.target(), counters.sink, job.make_reject_sink)),
             parts.watch(population.sink),
             parts.watch(job.make_reject_sink()),
         )

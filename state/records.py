@@ -1,5 +1,6 @@
-"""What comes in raw, and what is turned away: records, their origin, and rejects."""
+"""What comes in raw, and what is turned away: records, their origin, rejects, and writes that Redis refuses."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -69,12 +70,32 @@ class Reject(NamedTuple):
         >>> Reject(Reason.NOT_JSON, "", FileOrigin("a.jsonl"), 7, "e3b0", 1795297433438).to_json()
         b'{"reason":"not_json","detail":"","origin":{"file":"a.jsonl","line":7},"sha256":"e3b0","at":1795297433438}'
         """
-        return msgspec.json.encode(
-            {
-                "reason": self.reason,
-                "detail": self.detail,
-                "origin": self.place(),
-                "sha256": self.sha256,
-                "at": self.at_ms,
-            }
-        )
+        return _as_json(self.reason, self.detail, self.place(), self.sha256, self.at_ms)
+
+
+class Refused(NamedTuple):
+    """A write of signals that Redis will never take; the events that led to it were accepted, and counted so."""
+
+    code: str
+    """Why, as Redis or our script has it: WRONGTYPE, BADVERSION, BADEPOCH, BADGATE."""
+    key: str
+    sha256: str
+    """Of the fields and values, one after the other."""
+    at_ms: int
+    """When it was refused."""
+
+    def place(self) -> dict[str, str]:
+        """Where it was to be written."""
+        return {"key": self.key}
+
+    def to_json(self) -> bytes:
+        """Return it as the contract writes rejects."""
+        return _as_json("refused", self.code, self.place(), self.sha256, self.at_ms)
+
+
+TurnedAway = Reject | Refused
+"""What goes to the rejects topic or file."""
+
+
+def _as_json(reason: str, detail: str, origin: Mapping[str, str | int], sha256: str, at_ms: int) -> bytes:
+    return msgspec.json.encode({"reason": reason, "detail": detail, "origin": origin, "sha256": sha256, "at": at_ms})

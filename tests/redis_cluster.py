@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from tacit.embedded import EmbeddedRedis
 from tests.redis_server import free_port
+from tests.running import everything_in
 from tests.waiting import eventually
 
 PRIMARIES = 3
@@ -45,24 +47,26 @@ class Cluster:
     def url(self) -> str:
         return self.servers[0].url
 
+    @property
+    def primaries(self) -> list[Server]:
+        """Those that hold slots now."""
+        return [server for server in self.servers if server.client.role()[0] == "master"]
+
     def holder(self, key: str) -> Server:
         """Return the server that holds a key's slot, as the others see it."""
-        for first, last, (_, port, *_), *_ in self.servers[1].client.execute_command("CLUSTER SLOTS", parse=False):
-            if first <= key_slot(key.encode()) <= last:
-                return next(server for server in self.servers if server.port == port)
+        for held in _slots(self.servers[1]):
+            if held[0] <= key_slot(key.encode()) <= held[1]:
+                return next(server for server in self.servers if server.port == held[2][1])
         raise LookupError(key)
 
-    def get(self, key: str) -> object:
-        """Return what a key holds: a text, a hash as a dict, or a set."""
-        client = self.holder(key).client
-        kind = client.type(key)
-        if kind == "hash":
-            return client.hgetall(key)
-        return client.smembers(key) if kind == "set" else client.get(key)
+    def everything(self) -> dict[str, Any]:
+        """Return all that the cluster holds, byte for byte."""
+        return {key: held for server in self.primaries for key, held in everything_in(server.client).items()}
 
-    def keys(self) -> set[str]:
-        """Return all keys that there are."""
-        return {str(key) for server in self.servers[:PRIMARIES] for key in server.client.keys("*")}
+    def empty(self) -> None:
+        """Make it hold nothing."""
+        for server in self.primaries:
+            server.client.flushall()
 
     def fail_over(self) -> None:
         """Let the replica take the first server's place."""
@@ -71,18 +75,20 @@ class Cluster:
         eventually(lambda: replica.client.role()[0] == "master", within_s=20, what="the replica's promotion")
 
     def begin_moving(self, slot: int, source: Server, target: Server) -> None:
-        """Bring a slot into the state in which keys go over one by one: ASK."""
+        """Bring a slot into the state in which keys go over one by one."""
         target.client.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
         source.client.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
 
-    def end_moving(self, slot: int, source: Server, target: Server) -> None:
-        """Move a slot's keys, and tell all servers: MOVED."""
-        keys = source.client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1000)
-        if keys:
+    def move_keys(self, slot: int, source: Server, target: Server) -> None:
+        """Let a slot's keys go over."""
+        if keys := source.client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1000):
             source.client.execute_command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
-        for server in (target, source, *self.servers):
-            if server.client.role()[0] == "master":
-                server.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target.id)
+
+    def end_moving(self, slot: int, source: Server, target: Server) -> None:
+        """Tell everybody that the slot has moved: MOVED."""
+        self.move_keys(slot, source, target)
+        for server in (target, *self.primaries):
+            server.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target.id)
 
 
 @contextmanager
@@ -108,6 +114,13 @@ def _free_pair() -> int:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port + _BUS)):
                 return port
+
+
+def _slots(server: Server) -> list[Any]:
+    with redis.Redis(port=server.port, protocol=2, decode_responses=True) as client:
+        client.response_callbacks.clear()
+        found: list[Any] = client.execute_command("CLUSTER SLOTS")
+        return found
 
 
 def _join(servers: Sequence[Server]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from bytewax.dataflow import Dataflow
@@ -21,7 +21,7 @@ from state.counters import EventCounters, LearningCounters, Outcome
 from state.errors import StateError
 from state.learner import Learner
 from state.published import PopulationVersion, PopulationWrite, decode_version
-from state.records import Reason, Record, Reject
+from state.records import Reason, Record, Reject, TurnedAway
 from state.signals import GateWrite, SignalWrite, Write
 from state.stores import Stores
 from tests.making import CATALOGUE, RULES, START_MS, make_event, make_record
@@ -73,7 +73,7 @@ class Run:
             self.learn,
             TestingSink(self.writes),
             TestingSink(self.versions),
-            TestingSink(self.rejects),
+            TestingSink(cast("list[TurnedAway]", self.rejects)),
         )
 
     def learn(self, snapshot: bytes | None) -> LearnPopulation:

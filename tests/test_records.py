@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.records import FileOrigin, KafkaOrigin, Origin, Reason, Reject
+from state.records import FileOrigin, KafkaOrigin, Origin, Reason, Refused, Reject
 
 
 def reject(origin: Origin, detail: str = "region: missing") -> Reject:
@@ -27,6 +27,17 @@ def test_reject_of_a_topic_says_where_the_record_stands() -> None:
 def test_reject_of_a_file_says_where_the_record_stands() -> None:
     """File and line find it again."""
     assert json.loads(reject(FileOrigin("a.jsonl")).to_json())["origin"] == {"file": "a.jsonl", "line": 7}
+
+
+def test_refused_write_says_of_which_key_it_was() -> None:
+    """And for which of Redis' reasons."""
+    assert json.loads(Refused("WRONGTYPE", "tacit:v1:eu:live:{k1.00}:signals", "ab" * 32, 5).to_json()) == {
+        "reason": "refused",
+        "detail": "WRONGTYPE",
+        "origin": {"key": "tacit:v1:eu:live:{k1.00}:signals"},
+        "sha256": "ab" * 32,
+        "at": 5,
+    }
 
 
 @pytest.mark.parametrize("name", [b"events-\xff.jsonl", b"\xe9t\xe9.jsonl"])

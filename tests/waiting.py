@@ -1,8 +1,9 @@
 """Waiting for a fact instead of sleeping: the one place where tests let time pass."""
 
 import time
-from collections.abc import Callable
-from threading import Event
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 
 def eventually(condition: Callable[[], object], *, within_s: float, what: str) -> None:
@@ -13,3 +14,19 @@ def eventually(condition: Callable[[], object], *, within_s: float, what: str) -
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {within_s:g} s in vain for {what}")
         pause.wait(0.02)
+
+
+@contextmanager
+def once(condition: Callable[[], object], then: Callable[[], object]) -> Iterator[None]:
+    """Do something in another thread when a condition comes true while the block runs."""
+
+    def watch() -> None:
+        eventually(condition, within_s=5, what="the moment to act")
+        then()
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()

@@ -1,10 +1,12 @@
 """The sink on a real Redis: batches, troubles that pass and troubles that do not."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import sha1
-from threading import Thread
+from pathlib import Path
 
 import bytewax.operators as op
 import pytest
@@ -12,6 +14,7 @@ import redis
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.testing import TestingSource, run_main
 
+from connectors.file_sink import FileRejectSink
 from connectors.redis_client import RedisClient
 from connectors.redis_keys import RegionKeys
 from connectors.redis_sink import PIPELINE_WRITES, Mode, RedisSink, SignalWriter, Target
@@ -21,7 +24,7 @@ from state.signals import GateWrite, SignalWrite, Write
 from tacit.embedded import EmbeddedRedis
 from tests.redis_server import BINARIES, free_port
 from tests.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
-from tests.waiting import eventually
+from tests.waiting import once
 
 KEYS = RegionKeys("eu")
 LIVE = KEYS.within("live").signals(USER)
@@ -44,32 +47,18 @@ def writer(target: Target, counters: SinkCounters) -> Iterator[SignalWriter]:
         yield opened
 
 
-@contextmanager
-def once(condition: Callable[[], object], then: Callable[[], object]) -> Iterator[None]:
-    """Do something in another thread when a condition comes true while the block runs."""
-
-    def watch() -> None:
-        eventually(condition, within_s=5, what="the writer's first retry")
-        then()
-
-    thread = Thread(target=watch)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-
-
 def _people(count: int, at_ms: int = NOW_MS) -> list[SignalWrite]:
     return [write(("length", signal("concise", at_ms)), user=place.to_bytes(16, "big")) for place in range(count)]
 
 
-def test_dataflow_writes_every_item(target: Target, counters: SinkCounters, redis_client: redis.Redis) -> None:
+def test_dataflow_writes_every_item(
+    target: Target, counters: SinkCounters, redis_client: redis.Redis, tmp_path: Path
+) -> None:
     """More people than fit in one pipeline, through Bytewax."""
     people: list[Write] = list(_people(2 * PIPELINE_WRITES + 1))
     flow = Dataflow("test")
     writes: Stream[Write] = op.input("in", flow, TestingSource(people, batch_size=200))
-    op.output("out", writes, RedisSink(target, counters))
+    op.output("out", writes, RedisSink(target, counters, lambda: FileRejectSink(tmp_path / "rejects")))
     run_main(flow)
     stored = [KEYS.within("live").signals(made.user) for made in people]
     assert redis_client.exists(*stored) == counters.applied == len(people)
@@ -175,14 +164,28 @@ def test_unreachable_redis_ends_in_an_error_without_the_password() -> None:
     assert "hush-hush" not in str(caught.value)
 
 
-def test_malformed_write_is_counted_and_the_rest_is_written(
-    writer: SignalWriter, counters: SinkCounters, redis_client: redis.Redis
+def test_write_that_can_never_succeed_is_a_reject_and_the_rest_is_written(
+    target: Target, counters: SinkCounters, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
+    """The key finds it, `tacit rebuild` writes it again when that is mended, and nobody's values are told."""
     other, another, third = _people(3)
-    redis_client.set(KEYS.within("live").signals(other.user), "no hash")
+    live = KEYS.within("live")
+    redis_client.set(live.signals(other.user), "no hash")
     ahead = write(("length", signal("concise", NOW_MS + HOUR_MS)), user=another.user)
-    writer.write([other, ahead, third])
-    assert (counters.malformed, counters.applied) == (2, 1)
+    rejects = tmp_path / "rejects.jsonl"
+    sink = RedisSink(target, counters, lambda: FileRejectSink(rejects)).build("signals", 0, 1)
+    with closing(sink):
+        sink.write_batch([third])
+        assert not rejects.exists()
+        sink.write_batch([other, ahead, third])
+    told = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert [(one["reason"], one["detail"], one["origin"]) for one in told] == [
+        ("refused", "WRONGTYPE", {"key": live.signals(other.user)}),
+        ("refused", "BADVERSION", {"key": live.signals(another.user)}),
+    ]
+    assert all(abs(one["at"] - NOW_MS) < HOUR_MS and re.fullmatch("[0-9a-f]{64}", one["sha256"]) for one in told)
+    assert "concise" not in rejects.read_text()
+    assert (counters.malformed, counters.applied, counters.stale) == (2, 1, 1)
 
 
 def test_freshness_is_measured_of_live_writes_only(target: Target, counters: SinkCounters) -> None:

@@ -1,0 +1,297 @@
+"""A real Redis Cluster of three: it holds what one server would, whatever moves where meanwhile."""
+
+import asyncio
+import json
+import os
+import signal as signals_of_unix
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from redis.crc import key_slot
+
+from connectors.population_store import PopulationStore
+from connectors.redis_acl import redis_users
+from connectors.redis_check import redis_problems
+from connectors.redis_client import RedisClient
+from connectors.redis_keys import RegionKeys
+from connectors.redis_namespaces import Namespaces
+from connectors.redis_sink import PIPELINE_WRITES, SignalWriter, Target
+from state.catalogue import Catalogue
+from state.counters import SinkCounters
+from state.pseudonyms import digest
+from state.signals import GateWrite, SignalWrite, decode_signal
+from tacit import Adaptation, AsyncSignalReader, SignalReader
+from tests.redis_cluster import Cluster, Server, cluster
+from tests.redis_server import BINARIES
+from tests.replaying import redis_of_its_own, replay, write_history
+from tests.running import SECRET, everything_in, tacit
+from tests.sample_population import version
+from tests.sample_population import write as population_write
+from tests.sample_signals import NOW_MS, signal, write
+from tests.waiting import eventually, once
+
+KEYS = RegionKeys("eu")
+LIVE = KEYS.within("live")
+NAMES = [f"user-{number}" for number in range(3 * PIPELINE_WRITES)]
+PEOPLE = {name: digest(name, SECRET.encode()) for name in NAMES}
+
+
+@pytest.fixture(scope="module", params=BINARIES)
+def three(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    with cluster(BINARIES[request.param]) as made:
+        yield made
+
+
+@pytest.fixture
+def empty(three: Cluster) -> Cluster:
+    three.empty()
+    return three
+
+
+@pytest.fixture
+def counters() -> SinkCounters:
+    return SinkCounters()
+
+
+@pytest.fixture
+def writer(empty: Cluster, counters: SinkCounters) -> Iterator[SignalWriter]:
+    with closing(SignalWriter(Target(empty.url, "eu"), counters)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def reader(empty: Cluster) -> Iterator[SignalReader]:
+    with SignalReader(empty.url, region="eu", secret=SECRET) as opened:
+        yield opened
+
+
+def news(seq: int) -> list[SignalWrite]:
+    """Return what is said of everybody for the so-manieth time."""
+    return [write(("length", signal("concise", NOW_MS, seq)), user=user) for user in PEOPLE.values()]
+
+
+def versions(found: dict[str, Adaptation]) -> set[str]:
+    """Return the versions of what was read, of everybody who was answered."""
+    return {adaptation.signals["length"].v for adaptation in found.values() if adaptation.status != "unavailable"}
+
+
+def version_of(seq: int) -> str:
+    return signal("concise", NOW_MS, seq).v
+
+
+# Writing and reading
+
+
+def test_everybody_is_written_and_read_wherever_they_are(
+    empty: Cluster, writer: SignalWriter, counters: SinkCounters, reader: SignalReader
+) -> None:
+    """By both readers; nothing is tried again, and all three servers have a share."""
+    writer.write(news(1))
+    assert (counters.applied, counters.retries, counters.malformed) == (len(NAMES), 0, 0)
+    assert all(len(server.client.keys("*:signals")) > len(NAMES) / 5 for server in empty.primaries)
+    assert versions(reader.get_many(NAMES)) == {version_of(1)}
+    assert versions({name: reader.get(name) for name in NAMES[:20]}) == {version_of(1)}
+
+    async def read() -> dict[str, Adaptation]:
+        async with AsyncSignalReader(empty.url, region="eu", secret=SECRET) as asynchronous:
+            return await asynchronous.get_many(NAMES)
+
+    assert versions(asyncio.run(read())) == {version_of(1)}
+
+
+def test_wipe_reaches_every_namespace(empty: Cluster, writer: SignalWriter) -> None:
+    with closing(SignalWriter(Target(empty.url, "eu", "shadow"), SinkCounters())) as shadow:
+        shadow.write(news(1))
+    writer.write([GateWrite(user, NOW_MS, NOW_MS, opted_out=True) for user in PEOPLE.values()])
+    held = {key: content for key, content in empty.everything().items() if key.endswith(":signals")}
+    assert len(held) == 2 * len(NAMES)
+    assert {tuple(content) for content in held.values()} == {("_status",)}
+
+
+def test_history_leaves_in_a_cluster_what_it_leaves_on_one_server(empty: Cluster, tmp_path: Path) -> None:
+    """Byte for byte: signals, gates, versions of the population; and the commands see it."""
+    write_history(tmp_path / "events.jsonl")
+    words = ("events.jsonl", "--population", "none")
+    with redis_of_its_own() as (url, client):
+        replay(url, *words, cwd=tmp_path)
+        single = everything_in(client)
+    replay(empty.url, *words, "--state", "state", cwd=tmp_path)
+    assert empty.everything() == single
+    empty.empty()
+    assert tacit("rebuild", "--redis", empty.url, "--state", "state", cwd=tmp_path).returncode == 0
+    assert empty.everything().keys() == single.keys()
+    assert tacit("check", "events.jsonl", "--redis", empty.url, cwd=tmp_path).returncode == 0
+    person = json.loads(tacit("show", "user-000001", "--redis", empty.url, "--json", cwd=tmp_path).stdout)
+    assert person["status"] in ("fresh", "absent", "opted_out")
+
+
+def test_population_is_written_by_one_script(empty: Cluster, reader: SignalReader) -> None:
+    shadow = KEYS.within("shadow")
+    with closing(PopulationStore(RedisClient(empty.url), LIVE)) as store:
+        assert all(store.publish(population_write(n), fill=False) for n in range(1, 13))
+        assert store.newest() == version(12)
+        assert store.fetch(2) is None
+    with closing(PopulationStore(RedisClient(empty.url), shadow, LIVE)) as store:
+        assert store.pin(5, Catalogue.load()) == version(5)
+    assert reader.get("nobody").choose(unit="c").values["length"] == "concise"
+
+
+def test_namespaces_are_compared_over_all_servers(empty: Cluster, writer: SignalWriter) -> None:
+    writer.write(news(1))
+    with closing(SignalWriter(Target(empty.url, "eu", "shadow"), SinkCounters())) as shadow:
+        shadow.write(news(2)[:-5])
+    with closing(Namespaces(RedisClient(empty.url), KEYS)) as namespaces:
+        found = namespaces.compare("live", "shadow")
+        assert (found.both, found.same, found.only_first) == (len(NAMES) - 5, len(NAMES) - 5, 5)
+        assert namespaces.promote("shadow") == "live"
+        assert namespaces.active() == "shadow"
+
+
+def test_check_looks_at_every_server(empty: Cluster) -> None:
+    assert redis_problems(empty.url, "eu") == []
+    last = empty.servers[2]
+    last.client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        [problem] = redis_problems(empty.url, "eu")
+    finally:
+        last.client.config_set("maxmemory-policy", "noeviction")
+    assert problem.startswith(f"Redis at 127.0.0.1:{last.port} evicts")
+
+
+@pytest.mark.parametrize("binary", BINARIES)
+def test_shipped_users_may_all_that_a_cluster_takes(binary: str, tmp_path: Path) -> None:
+    """Redirects, the map and keys that are moving, for reader, writer and auditor alike."""
+    with pytest.MonkeyPatch.context() as environment:
+        for user in ("READER", "WRITER", "AUDITOR"):
+            environment.setenv(f"TACIT_{user}_PASSWORD", user)
+        _, *users = [user.rules for user in redis_users("eu")]
+    file = tmp_path / "users.acl"
+    file.write_text("\n".join(["user default on nopass ~* &* +@all", *users, ""]))  # default: the cluster's own talk
+    with cluster(BINARIES[binary], ("--aclfile", str(file))) as made:
+        urls = {who: made.url.replace("//", f"//tacit-{who}:{who.upper()}@") for who in ("reader", "writer", "auditor")}
+        assert redis_problems(urls["writer"], "eu") == []
+        with (
+            closing(SignalWriter(Target(urls["writer"], "eu"), SinkCounters())) as writer,
+            closing(Namespaces(RedisClient(urls["auditor"]), KEYS)) as namespaces,
+            SignalReader(urls["reader"], region="eu", secret=SECRET) as reader,
+        ):
+            writer.write(news(1))
+            slot, source, target = _a_slot(made)
+            made.begin_moving(slot, source, target)
+            made.move_keys(slot, source, target)
+            assert versions(reader.get_many(NAMES)) == {version_of(1)}
+            made.end_moving(slot, source, target)
+            writer.write(news(2))
+            assert versions(reader.get_many(NAMES)) == {version_of(2)}
+            assert namespaces.compare("live", "live").both == len(NAMES)
+
+
+# Moving
+
+
+def _a_slot(made: Cluster) -> tuple[int, Server, Server]:
+    """Return the slot of somebody, who holds it, and who else could."""
+    key = LIVE.signals(PEOPLE[NAMES[0]])
+    source = made.holder(key)
+    return key_slot(key.encode()), source, next(server for server in made.primaries if server != source)
+
+
+def test_slot_that_moves_is_followed(
+    empty: Cluster, writer: SignalWriter, counters: SinkCounters, reader: SignalReader
+) -> None:
+    """Readers find each key where it is; a write needs signals and gate in one place, and waits until they are."""
+    slot, source, target = _a_slot(empty)
+    writer.write(news(1))
+    empty.begin_moving(slot, source, target)
+    assert versions(reader.get_many(NAMES)) == {version_of(1)}
+    empty.move_keys(slot, source, target)
+    assert versions(reader.get_many(NAMES)) == {version_of(1)}
+    with once(lambda: counters.retries, lambda: empty.end_moving(slot, source, target)):
+        writer.write(news(2))
+    assert versions(reader.get_many(NAMES)) == {version_of(2)}
+    empty.begin_moving(slot, target, source)
+    empty.end_moving(slot, target, source)
+    waited = counters.retries
+    writer.write(news(3))
+    assert counters.retries == waited
+    assert versions(reader.get_many(NAMES)) == {version_of(3)}
+
+
+# Losing a server
+
+
+class Work:
+    """Writes and reads of everybody, one after the other until it is stopped, with all that was seen."""
+
+    def __init__(self, url: str, counters: SinkCounters) -> None:
+        self.rounds = 0
+        self.seen: dict[str, list[str]] = {name: [] for name in NAMES}
+        self.statuses: set[str] = set()
+        self._stop = Event()
+        self._threads = [Thread(target=self._write, args=(url, counters)), Thread(target=self._read, args=(url,))]
+
+    def __enter__(self) -> "Work":
+        for thread in self._threads:
+            thread.start()
+        self.wait(5)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def wait(self, rounds: int) -> None:
+        goal = self.rounds + rounds
+        eventually(lambda: self.rounds >= goal, within_s=60, what="writes")
+
+    def _write(self, url: str, counters: SinkCounters) -> None:
+        with closing(SignalWriter(Target(url, "eu"), counters)) as writer:
+            while not self._stop.is_set():
+                writer.write(news(self.rounds + 1))
+                self.rounds += 1
+
+    def _read(self, url: str) -> None:
+        with SignalReader(url, region="eu", secret=SECRET) as reader:
+            while not self._stop.is_set():
+                for name, adaptation in reader.get_many(NAMES).items():
+                    self.statuses.add(adaptation.status)
+                    if "length" in adaptation.signals:
+                        self.seen[name].append(adaptation.signals["length"].v)
+
+
+def _assert_nothing_was_lost(made: Cluster, work: Work, counters: SinkCounters) -> None:
+    held = {key: content for key, content in made.everything().items() if key.endswith(":signals")}
+    assert len(held) == len(NAMES)
+    assert {decode_signal(content["length"].encode()).v for content in held.values()} == {version_of(work.rounds)}
+    assert all(older <= newer for seen in work.seen.values() for older, newer in pairwise(seen))
+    assert work.statuses <= {"fresh", "absent", "unavailable"}
+    assert counters.malformed == counters.refused == 0
+
+
+def test_replica_that_takes_over_is_found(empty: Cluster, counters: SinkCounters) -> None:
+    """An operator's failover: nothing that was acknowledged is lost, and readers see time go one way only."""
+    with Work(empty.url, counters) as work:
+        empty.fail_over()
+        work.wait(10)
+    _assert_nothing_was_lost(empty, work, counters)
+
+
+@pytest.mark.parametrize("binary", BINARIES)
+def test_server_that_dies_is_replaced(binary: str, counters: SinkCounters) -> None:
+    """It is the one that the URL names; the cluster promotes its replica, and nobody needs a restart."""
+    with cluster(BINARIES[binary], ("--cluster-node-timeout", "1000")) as made:
+        with Work(made.url, counters) as work:
+            dead = made.servers[0]
+            assert dead.process.pid is not None
+            os.kill(dead.process.pid, signals_of_unix.SIGKILL)
+            work.wait(10)
+        left = Cluster(made.servers[1:])
+        work.seen = {}  # what the dead one had acknowledged and not yet sent to its replica may be seen again, older
+        _assert_nothing_was_lost(left, work, counters)
+        with SignalReader(made.servers[1].url, region="eu", secret=SECRET) as reader:
+            assert versions(reader.get_many(NAMES)) == {version_of(work.rounds)}
