@@ -2,7 +2,8 @@
 
     python -m benchmarks.serving [--users N] [--json]
 
-Everybody has 8 facets and a profile. Redis is one server on loopback. CPU is user and system time: of this process, or
+Everybody has 8 facets and a profile. Redis is one server on loopback. At the end it fails in several ways, under
+writing and reading (`benchmarks.serving_faults`). CPU is user and system time: of this process, or
 of the server as it says itself. What is compared takes turns, so that a slow moment of the machine meets both.
 """
 
@@ -23,6 +24,7 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import serving_faults
 from benchmarks.machine import machine
 from connectors.redis_keys import RegionKeys
 from connectors.redis_sink import PIPELINE_WRITES, SignalWriter, Target
@@ -68,11 +70,15 @@ def main() -> None:
     with EmbeddedRedis(options=("--port", str(port), "--bind", "127.0.0.1", *COMPACT)):
         url = f"redis://127.0.0.1:{port}"
         figures = [*_writes(url, options.users), *_reads(url, options.users), *_async_reads(url, options.users)]
-    figures += [*_reads_without_redis(url), _import_ms()]
-    if options.json:
-        print(json.dumps({"machine": machine(), "figures": [asdict(figure) for figure in figures]}))
+    figures += [*_reads_without_redis(url), *_starts()]
+    if not options.json:
+        _print(figures)
+    outcomes = serving_faults.measure()
+    if not options.json:
+        Console(highlight=False, width=serving_faults.WIDTH).print("", serving_faults.table(outcomes), sep="\n")
         return
-    _print(figures)
+    told = {"figures": [asdict(figure) for figure in figures], "faults": [asdict(outcome) for outcome in outcomes]}
+    print(json.dumps({"machine": machine(), **told}))
 
 
 def _user(number: int) -> str:
@@ -251,18 +257,22 @@ def _reads_without_redis(url: str) -> list[Figure]:
     return [Figure("get without Redis: p99", "ms", reads.percentile(99), "≤ 1")]
 
 
-def _import_ms() -> Figure:
-    """Return the time to import the reader, and redis-py alone, in interpreters of their own; the best of five."""
-    best = {}
-    for module in ("tacit", "redis"):
-        code = f"import time; t = time.perf_counter(); import {module}; print((time.perf_counter() - t) * 1e3)"
+def _starts() -> list[Figure]:
+    """Return what a new process waits for, in interpreters of their own; the best of five."""
+    make = "from tacit import SignalReader; SignalReader('redis://', region='eu', secret='0123456789abcdef')"
+    spent = {}
+    for what in ("import tacit", "import redis", make):
+        code = f"import time; t = time.perf_counter(); {what}; print((time.perf_counter() - t) * 1e3)"
         command = [sys.executable, "-c", code]
-        best[module] = min(float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(5))
-    return Figure("import of the reader", "ms", best["tacit"], "≤ 80", best["redis"])
+        spent[what] = min(float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(5))
+    return [
+        Figure("import of the reader", "ms", spent["import tacit"], "≤ 80"),
+        Figure("the same, and the first reader made", "ms", spent[make], "", spent["import redis"]),
+    ]
 
 
 def _print(figures: list[Figure]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=serving_faults.WIDTH)
     console.print(machine())
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("", "unit", "Tacit", "plain redis-py", "target", ""):

@@ -142,8 +142,14 @@ def _key(command: Command) -> bytes:
 
 
 def home_of(settings: Mapping[str, Any]) -> Address:
-    """Return the server that a pool's settings name."""
-    return Address(settings["path"], 0) if "path" in settings else Address(settings["host"], settings["port"])
+    """Return the server that a pool's settings name, or leave to redis-py's defaults.
+
+    >>> home_of({"host": "redis.internal"})
+    Address(host='redis.internal', port=6379)
+    """
+    if "path" in settings:
+        return Address(settings["path"], 0)
+    return Address(settings.get("host", "localhost"), settings.get("port", 6379))
 
 
 def settings_of(server: Address, home: Address, settings: Mapping[str, Any]) -> dict[str, Any]:

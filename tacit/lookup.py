@@ -23,6 +23,7 @@ DEFAULTS_FOR_S = 60.0
 MAX_VALUE_BYTES = 4096
 """A field of a signals hash that is longer was not written by us."""
 
+_STATUS, _PROFILE = STATUS.encode(), PROFILE.encode()
 _HOUR_MS = 3_600_000
 
 
@@ -98,9 +99,9 @@ class Lookups:
         if not reply:
             return self._without_signals("absent")
         fields = _fields(reply)
-        if STATUS.encode() in fields:  # even one that cannot be read: when in doubt, out
+        if _STATUS in fields:  # even one that cannot be read: when in doubt, out
             return self._without_signals("opted_out")
-        signals, profile = self._signals(fields), _profile(fields.get(PROFILE.encode()), now_ms)
+        signals, profile = self._signals(fields), _profile(fields.get(_PROFILE), now_ms)
         if not signals and profile is None:
             return self._without_signals("unknown_schema")
         status: Status = "aged" if _is_aged(signals, profile, now_ms) else "fresh"
@@ -180,7 +181,8 @@ def _profile(raw: bytes | None, now_ms: int) -> Profile | None:
 
 def _is_aged(signals: Mapping[str, Signal], profile: Profile | None, now_ms: int) -> bool:
     """Say whether nothing was heard for long; a person's own settings do not age."""
+    since_ms = now_ms - AGED_AFTER_MS
+    if profile is not None and profile.at >= since_ms:
+        return False
     heard_at = [signal.at for signal in signals.values() if signal.source != "user"]
-    if profile is not None:
-        heard_at.append(profile.at)
-    return bool(heard_at) and now_ms - max(heard_at) > AGED_AFTER_MS
+    return bool(heard_at or profile) and max(heard_at, default=0) < since_ms

@@ -245,6 +245,12 @@ def test_reader_finds_a_server_that_comes_back(tmp_path: Path) -> None:
         eventually(lambda: reader.get("ada").status == "absent", within_s=5, what="an answer")
 
 
+@pytest.mark.parametrize("url", ["redis://", "redis://redis", "rediss://redis", "redis://reader:pw@redis/1"])
+@pytest.mark.parametrize("kind", [SignalReader, AsyncSignalReader])
+def test_url_may_leave_out_what_redis_py_knows(kind: type[SignalReader] | type[AsyncSignalReader], url: str) -> None:
+    kind(url, region="eu", secret=SECRET)
+
+
 @pytest.mark.parametrize(
     ("url", "region", "secret", "problem"),
     [

@@ -147,3 +147,4 @@ def test_settings_of_another_server_differ_in_host_and_port_only() -> None:
     assert settings_of(HOME, HOME, settings) == settings
     assert settings_of(EAST, HOME, settings) == settings | {"host": "east", "port": 2}
     assert home_of({"path": "/run/redis.sock"}) == Address("/run/redis.sock", 0)
+    assert home_of({}) == Address("localhost", 6379)

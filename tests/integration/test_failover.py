@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
-from typing import NamedTuple
 
 import pytest
-import redis
 
 from connectors.redis_keys import RegionKeys
 from connectors.redis_sink import SignalWriter, Target
@@ -15,8 +13,8 @@ from state.counters import SinkCounters
 from state.pseudonyms import digest
 from state.signals import SignalWrite, decode_signal
 from tacit import SignalReader
-from tacit.embedded import EmbeddedRedis
-from tests.redis_server import BINARIES, free_port
+from tests.redis_faults import Pair, redis_pair
+from tests.redis_server import BINARIES
 from tests.sample_signals import NOW_MS, signal, write
 from tests.waiting import eventually
 
@@ -25,48 +23,10 @@ PEOPLE = [digest(f"user-{number}", SECRET.encode()) for number in range(50)]
 LIVE = RegionKeys("eu").within("live")
 
 
-class Pair(NamedTuple):
-    """A primary and its replica, and the name by which workers and readers know whichever is the primary."""
-
-    primary: redis.Redis
-    replica: redis.Redis
-    primary_port: int
-    replica_port: int
-    name: Path
-    sockets: tuple[Path, Path]
-
-    @property
-    def url(self) -> str:
-        return f"unix://{self.name}"
-
-    def point_at(self, place: int) -> None:
-        """Let the name lead to one of the two."""
-        new = self.name.with_suffix(".new")
-        new.symlink_to(self.sockets[place])
-        new.replace(self.name)
-
-    def fail_over(self) -> None:
-        """Do it as an operator does: writes wait until the replica has everything, then roles change, then the name."""
-        self.primary.execute_command("FAILOVER", "TO", "127.0.0.1", self.replica_port)
-        eventually(lambda: self.replica.role()[0] == b"master", within_s=20, what="the replica's promotion")
-        self.point_at(1)
-
-
 @pytest.fixture(params=BINARIES)
 def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
-    binary, ports = BINARIES[request.param], (free_port(), free_port())
-    listen = [("--port", str(port), "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0") for port in ports]
-    follow = ("--replicaof", "127.0.0.1", str(ports[0]))
-    with (
-        EmbeddedRedis(binary, listen[0]) as first,
-        EmbeddedRedis(binary, (*listen[1], *follow)) as second,
-        redis.Redis.from_url(first.url, protocol=2) as primary,
-        redis.Redis.from_url(second.url, protocol=2) as replica,
-    ):
-        found = Pair(primary, replica, *ports, tmp_path / "redis.sock", (first.socket, second.socket))
-        found.point_at(0)
-        eventually(lambda: replica.info("replication")["master_link_status"] == "up", within_s=20, what="the replica")
-        yield found
+    with redis_pair(BINARIES[request.param], tmp_path) as made:
+        yield made
 
 
 def news(seq: int) -> list[SignalWrite]:
