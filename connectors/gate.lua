@@ -38,17 +38,11 @@ if old_consent_at > consent_at_ms or (old_consent_at == consent_at_ms and old_fl
 end
 local epoch_text, consent_text = string.format('%013.0f', epoch), string.format('%013.0f', consent_at_ms)
 
--- A namespace that was registered while another writer wiped, or that this gate reaches after the signals of a
--- newer epoch did, still holds what the wipe was for: nothing in it is newer than the wipe.
+-- A namespace that was registered while another writer wiped, or whose gate was raised by signals of another one, still
+-- holds what the wipe was for: its hash was born under an older wipe, or none.
 local function outdated(signals)
-  local newest = ''
-  for _, value in ipairs(redis.call('HVALS', signals)) do
-    local version_ms = string.match(value, '^{"v":"(%d+)') or ''
-    if version_ms > newest then
-      newest = version_ms
-    end
-  end
-  return newest <= epoch_text
+  local born = string.match(redis.call('HGET', signals, '_epoch') or '', '^%d%d%d%d%d%d%d%d%d%d%d%d%d$')
+  return tonumber(born or 0) < epoch
 end
 
 for i = 2, #KEYS do

@@ -133,6 +133,7 @@ class SignalWriter:
             expire_at_ms,
             self._script_mode,
             target.skew_ms,
+            target.ttl_ms or 0,
             *[word for field in write.fields for word in field],
         )
 

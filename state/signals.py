@@ -16,6 +16,7 @@ Source = Literal["user", "learned", "population"]
 
 PROFILE = "_profile"
 STATUS = "_status"
+EPOCH = "_epoch"
 """Fields of a signals hash that are no facets: facet names never begin with an underscore."""
 
 _VERSION = re.compile(r"\d{13}-\d{10}")

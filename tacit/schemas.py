@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from state.events import EVENT
-from state.signals import PROFILE, STATUS, Profile, Signal, Status
+from state.signals import EPOCH, PROFILE, STATUS, Profile, Signal, Status
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -24,6 +24,11 @@ _SIGNALS = (
     "What Copilot reads of one person, version 1 of the contract: a facet's name → its signal. "
     "Readers ignore members they do not know: later versions add some."
 )
+_EPOCH = {
+    "type": "integer",
+    "minimum": 1,
+    "description": "Time of the wipe that the hash was born under, epoch ms; absent: there was none.",
+}
 
 
 def event_schema() -> dict[str, Any]:
@@ -41,7 +46,7 @@ def signal_schema() -> dict[str, Any]:
         "title": "Signals",
         "description": _SIGNALS,
         "type": "object",
-        "properties": {PROFILE: profile, STATUS: status},
+        "properties": {PROFILE: profile, STATUS: status, EPOCH: _EPOCH},
         "patternProperties": {"^[^_]": signal},
         "additionalProperties": False,
         "$defs": definitions,

@@ -11,7 +11,7 @@ from connectors.redis_keys import RegionKeys
 from connectors.redis_sink import Mode, SignalWriter, Target
 from state.counters import SinkCounters
 from state.errors import SinkError
-from state.signals import GateWrite, decode_signal, version
+from state.signals import EPOCH, GateWrite, decode_signal, version
 from tacit.embedded import EmbeddedRedis
 from tests.redis_server import BINARIES, free_port
 from tests.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal, write
@@ -50,7 +50,7 @@ def writers(redis_url: str) -> Iterator[Writers]:
 
 def _stored(client: redis.Redis) -> dict[str, str]:
     """Facet → version of what is stored in `live`."""
-    return {str(name): str(raw)[6:30] for name, raw in client.hgetall(LIVE).items()}
+    return {str(name): str(raw)[6:30] for name, raw in client.hgetall(LIVE).items() if name != EPOCH}
 
 
 def _stored_length(client: redis.Redis) -> str:
@@ -163,6 +163,16 @@ class TestExpiry:
         writers.live.write([write(("tone", signal("neutral", NOW_MS - 50 * DAY_MS)))])
         assert not redis_client.exists(LIVE)
 
+    def test_pin_that_is_taken_back_late_leaves_what_is_fresh(
+        self, writers: Writers, redis_client: redis.Redis
+    ) -> None:
+        """A word of 50 days ago that comes today: what else was learned lives for 30 days from its own events."""
+        writers.live.write([write(("tone", signal("formal", T2)), ("length", signal("concise", T1, source="user")))])
+        late = write(("length", signal("balanced", T3)))._replace(at_ms=NOW_MS - 50 * DAY_MS)
+        writers.live.write([late])
+        assert list(_stored(redis_client)) == ["tone"]
+        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS - HOUR_MS, abs=HOUR_MS / 2)
+
     def test_stale_pin_does_not_take_the_expiry(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", T2)))])
         writers.live.write([write(("length", signal("concise", T1, source="user")), ("_profile", profile(T1)))])
@@ -210,6 +220,54 @@ class TestWipes:
         writers.live.write([write(("length", signal("concise", T3)), epoch_ms=T2)])
         writers.live.write([_forget(T2)])
         assert not redis_client.exists(SHADOW)
+        assert _stored(redis_client) == {"length": version(T3, 1)}
+
+    def test_wipe_reaches_a_namespace_whose_own_writes_heard_of_it_from_the_gate(
+        self, writers: Writers, redis_client: redis.Redis
+    ) -> None:
+        """What shadow held when live's signals raised the gate is gone with shadow's next write, not beside it."""
+        writers.shadow.write([write(("length", signal("concise", T1)))])
+        writers.live.write([write(("tone", signal("formal", T3)), epoch_ms=T2)])
+        writers.shadow.write([write(("tone", signal("formal", T3)), epoch_ms=T2)])
+        assert set(redis_client.hgetall(SHADOW)) == {"tone", EPOCH}
+
+    def test_late_wipe_of_newer_signals_reaches_every_namespace(
+        self, writers: Writers, redis_client: redis.Redis
+    ) -> None:
+        """A forget that comes late wipes what is newer than itself: no version tells that."""
+        writers.shadow.write([write(("length", signal("concise", T3)))])
+        writers.live.write([write(("tone", signal("formal", T4)), epoch_ms=T2)])
+        writers.live.write([_forget(T2)])
+        assert not redis_client.exists(SHADOW)
+        assert _stored(redis_client) == {"tone": version(T4, 1)}
+
+    def test_hash_says_which_wipe_it_was_born_under(self, writers: Writers, redis_client: redis.Redis) -> None:
+        """If there was one, and no longer than anything else in it."""
+        writers.live.write([write(("length", signal("concise", T1)))])
+        assert redis_client.hkeys(LIVE) == ["length"]
+        old_ms = NOW_MS - 60 * DAY_MS
+        writers.live.write([write(("length", signal("concise", old_ms, source="user")), epoch_ms=T2)])
+        assert redis_client.hget(LIVE, EPOCH) == f"{T2}"
+        writers.live.write([write(("length", signal("concise", old_ms + 1)), epoch_ms=T2)])
+        assert not redis_client.exists(LIVE)
+
+    @pytest.mark.parametrize("hostile", ["", "never", "nan", "-1", "9" * 400])
+    def test_epoch_that_nobody_of_us_wrote_counts_as_none(
+        self, writers: Writers, redis_client: redis.Redis, hostile: str
+    ) -> None:
+        writers.live.write([write(("length", signal("concise", T1)))])
+        redis_client.hset(LIVE, EPOCH, hostile)
+        writers.live.write([write(("tone", signal("formal", T2)))])
+        assert set(_stored(redis_client)) == {"length", "tone"}
+        writers.live.write([_forget(T3), write(("tone", signal("formal", T4)), epoch_ms=T3)])
+        assert redis_client.hgetall(LIVE).keys() == {"tone", EPOCH}
+
+    def test_gate_that_is_lost_lets_nothing_older_in(self, writers: Writers, redis_client: redis.Redis) -> None:
+        """What the signals know of the wipe still counts."""
+        writers.live.write([write(("length", signal("concise", T3)), epoch_ms=T2)])
+        redis_client.delete(GATE)
+        writers.live.write([write(("tone", signal("formal", T3)), epoch_ms=T1)])
+        assert writers.counters.refused == 1
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
     def test_malformed_gate_refuses_signals_until_it_is_written_again(
