@@ -26,6 +26,7 @@ from tacit.connections import Connections
 TIMEOUT_S = 0.1
 CONNECT_TIMEOUT_S = 0.2
 MAX_CONNECTIONS = 32
+
 _TROUBLE = (redis.RedisError, OSError)
 _NOT_ASKED: Reply = redis.ConnectionError()
 """The reply to what nobody was asked."""
@@ -103,14 +104,14 @@ class Exchange:
             while sent:
                 address = next(iter(sent))
                 connection = sent.pop(address)
-                if connection and time.monotonic() >= until_s and not connection.can_read(0):
-                    connection.disconnect()
+                if connection and time.monotonic() >= until_s and not _has_answered(connection):
+                    self._give_up(address, connection)
+                    connection = None
                 answers[address] = self._receive(address, connection, questions[address])
         finally:
             for address, connection in sent.items():
-                if connection:  # interrupted: what it will still be sent is nobody's
-                    connection.disconnect()
-                    self._servers.get(address).pool.give(connection)
+                if connection:  # interrupted
+                    self._give_up(address, connection)
         return answers
 
     def _send(self, address: Address, commands: Sequence[Command]) -> Connection | None:
@@ -138,6 +139,18 @@ class Exchange:
             self._servers.get(address).pool.give(connection)
         self._servers.note(address, is_answered=not is_lost(replies[-1]))
         return replies
+
+    def _give_up(self, address: Address, connection: Connection) -> None:
+        connection.disconnect()  # what it will still be sent is nobody's
+        self._servers.get(address).pool.give(connection)
+        self._servers.note(address, is_answered=False)
+
+
+def _has_answered(connection: Connection) -> bool:
+    try:
+        return connection.can_read(0)
+    except _TROUBLE:
+        return False
 
 
 class AsyncExchange:

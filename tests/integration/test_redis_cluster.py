@@ -4,8 +4,9 @@ import asyncio
 import json
 import os
 import signal as signals_of_unix
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
@@ -25,6 +26,8 @@ from state.counters import SinkCounters
 from state.pseudonyms import digest
 from state.signals import GateWrite, SignalWrite, decode_signal
 from tacit import Adaptation, AsyncSignalReader, SignalReader
+from tacit.breaker import FAILURES
+from tacit.reader import USERS_PER_ROUND_TRIP
 from tests.redis_cluster import Cluster, Server, cluster
 from tests.redis_server import BINARIES
 from tests.replaying import redis_of_its_own, replay, write_history
@@ -222,6 +225,57 @@ def test_slot_that_moves_is_followed(
 
 
 # Losing a server
+
+
+@contextmanager
+def _frozen(servers: Sequence[Server]) -> Iterator[None]:
+    pids = [server.process.pid for server in servers if server.process.pid]
+    for pid in pids:
+        os.kill(pid, signals_of_unix.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signals_of_unix.SIGCONT)
+
+
+def test_servers_that_hang_cost_their_own_people_a_default(
+    empty: Cluster, writer: SignalWriter, reader: SignalReader
+) -> None:
+    """All are asked at once and waited for once; soon the silent ones are not asked any more, until they are back."""
+    some = NAMES[:USERS_PER_ROUND_TRIP]
+    writer.write(news(1))
+    assert versions(reader.get_many(some)) == {version_of(1)}
+    speaking, *silent = empty.primaries
+    theirs = {name for name in some if empty.holder(LIVE.signals(PEOPLE[name])) != speaking}
+    answered = set()
+    with _frozen(silent):
+        for _ in range(2 * FAILURES):
+            began_s = time.monotonic()
+            found = reader.get_many(some)
+            assert time.monotonic() - began_s < 2
+            answered |= {name for name, adaptation in found.items() if adaptation.status == "fresh"}
+    assert answered == set(some) - theirs
+    eventually(
+        lambda: all(adaptation.status == "fresh" for adaptation in reader.get_many(some).values()),
+        within_s=20,
+        what="all to answer again",
+    )
+
+
+def test_servers_that_hang_are_waited_for_by_asyncio_as_well(empty: Cluster, writer: SignalWriter) -> None:
+    some = NAMES[:USERS_PER_ROUND_TRIP]
+    writer.write(news(1))
+    _, *silent = empty.primaries
+
+    async def read() -> list[set[str]]:
+        async with AsyncSignalReader(empty.url, region="eu", secret=SECRET) as asynchronous:
+            before = await asynchronous.get_many(some)
+            with _frozen(silent):
+                meanwhile = await asynchronous.get_many(some)
+            return [{adaptation.status for adaptation in found.values()} for found in (before, meanwhile)]
+
+    assert asyncio.run(read()) == [{"fresh"}, {"fresh", "unavailable"}]
 
 
 class Work:
