@@ -16,7 +16,7 @@
 -- The field `_epoch` is the wipe that a hash was born under, if there was one: what a namespace held before the wipe is
 -- known by it, whatever came first, the wipe's gate or signals of another namespace that raised it.
 
-local EPOCH = '_epoch'
+local EPOCH, TIME = '_epoch', '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d)%-'
 local VERSION = '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d%d%d%d)"[,}]'
 local PIN = '"source":"user"'
 
@@ -55,7 +55,7 @@ gate_epoch = tonumber(gate_epoch)
 
 -- What is stored, until when, and the wipe it was born under. A write under a newer one wipes it.
 local stored = redis.call('HMGET', signals, EPOCH, unpack(fields))
-local born_ms = tonumber(string.match(table.remove(stored, 1) or '', '^%d%d%d%d%d%d%d%d%d%d%d%d%d$') or 0)
+local born_ms = tonumber(string.match(table.remove(stored, 1) or '', TIME) or 0)
 if epoch_ms < gate_epoch or epoch_ms < born_ms then
   return {-1, 0, 0}
 end
@@ -104,7 +104,7 @@ end
 if #changes > 0 then
   if ttl_ms == -2 and epoch_ms > 0 then
     changes[#changes + 1] = EPOCH
-    changes[#changes + 1] = string.format('%013.0f', epoch_ms)
+    changes[#changes + 1] = string.format('{"v":"%013.0f-0000000000"}', epoch_ms)
   end
   redis.call('HSET', signals, unpack(changes))
 elseif #redis.call('HVALS', signals) == 1 and born_ms > 0 then
@@ -117,8 +117,7 @@ if not pinned and ttl_ms == -1 then
   for _, value in ipairs(redis.call('HVALS', signals)) do
     pinned = pinned or string.find(value, PIN, 1, true) ~= nil
     if expire_at_ms > 0 then
-      local version_ms = tonumber(string.match(value, '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d)%-') or 0)
-      expire_at_ms = math.max(expire_at_ms, version_ms + ARGV[5])
+      expire_at_ms = math.max(expire_at_ms, tonumber(string.match(value, TIME) or 0) + ARGV[5])
     end
   end
 end

@@ -108,6 +108,12 @@ class Status(msgspec.Struct, frozen=True):
     status: Literal["opted_out"]
 
 
+class Epoch(msgspec.Struct, frozen=True):
+    """The wipe that a person's signals were born under; there is none of people who never were wiped."""
+
+    v: str
+
+
 encode = msgspec.json.Encoder().encode
 decode_signal = msgspec.json.Decoder(Signal).decode
 decode_profile = msgspec.json.Decoder(Profile).decode

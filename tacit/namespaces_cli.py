@@ -101,10 +101,10 @@ def difference_tables(found: Difference) -> list[Table]:
         people.add_row("fields that are no signals", f"{found.unreadable:,}", "readers pass over them")
     facets = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in (
-        "facet", "in both", "other value", "other tier", "other source", "confidence moved",
-        f"{found.first} only", f"{found.second} only",
+        "facet", "in both", "other\nvalue", "other\ntier", "other\nsource", "confidence\nmoved",
+        f"{found.first}\nonly", f"{found.second}\nonly",
     ):  # fmt: skip
-        facets.add_column(heading, justify="left" if heading == "facet" else "right")
+        facets.add_column(heading, justify="left" if heading == "facet" else "right", vertical="bottom", no_wrap=True)
     for name, facet in sorted(found.facets.items()):
         moved = f"{facet.confidence_moved / facet.confident:.3f}" if facet.confident else "–"
         shares = [f"{count:,} ({count / facet.both:.0%})" if facet.both else "–" for count in (facet.value, facet.tier)]

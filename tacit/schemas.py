@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from state.events import EVENT
-from state.signals import EPOCH, PROFILE, STATUS, Profile, Signal, Status
+from state.signals import EPOCH, PROFILE, STATUS, Epoch, Profile, Signal, Status
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -24,11 +24,6 @@ _SIGNALS = (
     "What Copilot reads of one person, version 1 of the contract: a facet's name → its signal. "
     "Readers ignore members they do not know: later versions add some."
 )
-_EPOCH = {
-    "type": "integer",
-    "minimum": 1,
-    "description": "Time of the wipe that the hash was born under, epoch ms; absent: there was none.",
-}
 
 
 def event_schema() -> dict[str, Any]:
@@ -38,15 +33,15 @@ def event_schema() -> dict[str, Any]:
 
 def signal_schema() -> dict[str, Any]:
     """Return the schema of one person's hash of signals, by field."""
-    (signal, profile, status), definitions = msgspec.json.schema_components(
-        (Signal, Profile, Status), ref_template="#/$defs/{name}"
+    (signal, profile, status, epoch), definitions = msgspec.json.schema_components(
+        (Signal, Profile, Status, Epoch), ref_template="#/$defs/{name}"
     )
     return {
         "$schema": DIALECT,
         "title": "Signals",
         "description": _SIGNALS,
         "type": "object",
-        "properties": {PROFILE: profile, STATUS: status, EPOCH: _EPOCH},
+        "properties": {PROFILE: profile, STATUS: status, EPOCH: epoch},
         "patternProperties": {"^[^_]": signal},
         "additionalProperties": False,
         "$defs": definitions,

@@ -24,7 +24,13 @@ SHIPPED_DATA = {
     *(f"{package}/py.typed" for package in PACKAGES),
 }
 WORKERS_OWN = {"bytewax", "kafka", "numpy", "prometheus_client", "pydantic", "river", "rich", "structlog", "typer"}
-READER = "import sys; from tacit import SignalReader, AsyncSignalReader; print(*sys.modules)"
+READER = """
+import sys
+from tacit import AsyncSignalReader, SignalReader
+for kind in (SignalReader, AsyncSignalReader):
+    kind("redis://localhost", region="eu", secret="a secret of tests")
+print(*sys.modules)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +128,7 @@ def test_reader_installs_light(reader: Path) -> None:
 
 
 def test_reader_imports_light(reader: Path) -> None:
-    """`from tacit import SignalReader` works with that, and loads none of a worker's modules."""
+    """Making a reader works with that, and loads none of a worker's modules."""
     loaded = {name.partition(".")[0] for name in _run(str(reader), "-I", "-c", READER).split()}
     assert {"tacit", "redis", "msgspec"} <= loaded
     assert not loaded & (WORKERS_OWN | {"dataflows", "operators"})
