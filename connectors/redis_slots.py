@@ -35,11 +35,9 @@ Questions = dict[Address, list[Command]]
 Answers = dict[Address, list[Reply]]
 
 
-class _Asked(NamedTuple):
-    """A command on its way, and whose reply it brings; None: nobody's."""
-
-    command: Command
-    place: int | None
+_Queue = list[tuple[int, Command]]
+"""Commands on their way to one server, each with the place of its reply, or `_NOBODYS`."""
+_NOBODYS = -1
 
 
 class Slots:
@@ -69,21 +67,21 @@ class Slots:
     def follow(self, commands: Sequence[Command]) -> Dialogue[Questions, Answers, list[Reply]]:
         """Ask for what each server holds, go where they say that things have moved, and return a reply per command."""
         replies: list[Reply] = [None] * len(commands)
-        asked = self._by_server(commands)
+        queues = self._by_server(commands) if self._servers else {self.home: list(enumerate(commands))}
         for _ in range(MOST_REDIRECTS + 1):
-            answers = yield {server: [each.command for each in queue] for server, queue in asked.items()}
-            redirected: dict[Address, list[_Asked]] = {}
-            for server, queue in asked.items():
-                for each, reply in zip(queue, answers[server], strict=True):
-                    if each.place is not None:
-                        replies[each.place] = reply
+            answers = yield {server: [command for _, command in queue] for server, queue in queues.items()}
+            redirected: dict[Address, _Queue] = {}
+            for server, queue in queues.items():
+                for (place, command), reply in zip(queue, answers[server], strict=True):
+                    if place != _NOBODYS:
+                        replies[place] = reply
                         if isinstance(reply, AskError):
-                            self._redirect(each, reply, server, redirected)
-                    elif each.command is CLUSTER_SLOTS:
+                            self._redirect((place, command), reply, server, redirected)
+                    elif command is CLUSTER_SLOTS:
                         self.learn(reply, server)
             if not redirected:
                 break
-            asked = redirected
+            queues = redirected
         return replies
 
     @staticmethod
@@ -113,26 +111,25 @@ class Slots:
             other = random.choice(others)
             self._servers = [other if holder == server else holder for holder in self._servers]
 
-    def _by_server(self, commands: Sequence[Command]) -> dict[Address, list[_Asked]]:
-        asked: dict[Address, list[_Asked]] = {}
-        servers = self._servers
+    def _by_server(self, commands: Sequence[Command]) -> dict[Address, _Queue]:
+        queues: dict[Address, _Queue] = {}
         for place, command in enumerate(commands):
-            server = servers[key_slot(_key(command))] if servers else self.home
-            asked.setdefault(server, []).append(_Asked(command, place))
-        return asked
+            queues.setdefault(self._servers[key_slot(_key(command))], []).append((place, command))
+        return queues
 
     def _redirect(
-        self, each: _Asked, error: AskError, server: Address, redirected: dict[Address, list[_Asked]]
+        self, asked: tuple[int, Command], error: AskError, server: Address, redirected: dict[Address, _Queue]
     ) -> None:
+        """Queue a command for the server that another one names, which is asked for the whole map as well."""
         there = Address(error.host or server.host, error.port)
         if isinstance(error, MovedError):
-            if not any(asked.command is CLUSTER_SLOTS for asked in redirected.setdefault(server, [])):
-                redirected[server].append(_Asked(CLUSTER_SLOTS, None))
+            if not any(command is CLUSTER_SLOTS for _, command in redirected.setdefault(server, [])):
+                redirected[server].append((_NOBODYS, CLUSTER_SLOTS))
             if self._servers:
                 self._servers[error.slot_id] = there
         else:
-            redirected.setdefault(there, []).append(_Asked(_ASKING, None))
-        redirected.setdefault(there, []).append(each)
+            redirected.setdefault(there, []).append((_NOBODYS, _ASKING))
+        redirected.setdefault(there, []).append(asked)
 
 
 def _key(command: Command) -> bytes:
