@@ -3,10 +3,12 @@
 Of a read's 100 µs of CPU that pool takes 10 to 15; `benchmarks.serving` has what this one leaves.
 """
 
+import os
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from os import getpid
-from queue import Empty, LifoQueue
+from queue import Empty, SimpleQueue
+from weakref import WeakSet
 
 from connectors.redis_wire import Connection
 
@@ -14,42 +16,67 @@ from connectors.redis_wire import Connection
 class Connections:
     """At most so many; the one that was used last is taken first, and a fork shares none with its parent.
 
-    Whether the server has closed one meanwhile shows when it is used.
+    Whether the server has closed one meanwhile shows when it is used. Both queues are C: an exception of a signal
+    handler can strike between two of their operations and not within one.
     """
 
     def __init__(self, make: Callable[[], Connection], most: int, wait_s: float) -> None:
         self._make = make
         self._most = most
         self._wait_s = wait_s
-        self._begin()
+        self.begin()
+        _ALL.add(self)
+
+    def begin(self) -> None:
+        """Begin with no connection."""
+        self._idle = deque[Connection]()
+        self._permits = SimpleQueue[None]()
+        for _ in range(self._most):
+            self._permits.put(None)
 
     def take(self) -> Connection | None:
         """Return a connection that nobody else has, which connects when it is used; None if none gets free in time."""
-        if self._pid != getpid():
-            self._begin()
         try:
-            return self._idle.get(timeout=self._wait_s) or self._make()
+            self._permits.get(timeout=self._wait_s)
         except Empty:
             return None
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        try:
+            return self._make()
+        except BaseException:
+            self._permits.put(None)
+            raise
 
     def give(self, connection: Connection) -> None:
-        """Take a connection back."""
-        if connection.pid == self._pid:
-            self._idle.put_nowait(connection)
+        """Take a connection back of which every reply was read."""
+        if connection.pid == os.getpid():
+            self._idle.append(connection)
+            self._permits.put(None)
+
+    def drop(self, connection: Connection) -> None:
+        """Close a connection on which replies may still come: they are nobody's."""
+        try:
+            connection.disconnect()
+        finally:
+            if connection.pid == os.getpid():
+                self._permits.put(None)
 
     def close(self) -> None:
         """Close those that nobody uses."""
-        idle: list[Connection | None] = []
-        with suppress(Empty):
+        with suppress(IndexError):
             while True:
-                idle.append(self._idle.get_nowait())
-        for connection in idle:
-            if connection:
-                connection.disconnect()
-            self._idle.put_nowait(None)
+                self._idle.pop().disconnect()
 
-    def _begin(self) -> None:
-        self._pid = getpid()
-        self._idle: LifoQueue[Connection | None] = LifoQueue()
-        for _ in range(self._most):
-            self._idle.put_nowait(None)
+
+_ALL = WeakSet[Connections]()
+
+
+def _begin_anew() -> None:
+    for connections in _ALL:
+        connections.begin()
+
+
+os.register_at_fork(after_in_child=_begin_anew)  # before the child has a second thread

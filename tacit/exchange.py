@@ -119,30 +119,36 @@ class Exchange:
         server = self._servers.get(address)
         if not server.breaker.allows() or (connection := server.pool.take()) is None:
             return None
-        error = send(connection, commands)
-        if isinstance(error, redis.ConnectionError):  # it was idle, and the server has closed it
+        is_sent = False
+        try:
             error = send(connection, commands)
-        if error is None:
+            if isinstance(error, redis.ConnectionError):  # it was idle, and the server has closed it
+                error = send(connection, commands)
+            is_sent = error is None
+        finally:
+            if not is_sent:
+                server.pool.drop(connection)
+        if is_sent:
             return connection
-        server.pool.give(connection)
         self._servers.note(address, is_answered=False)
         return None
 
     def _receive(self, address: Address, connection: Connection | None, commands: Sequence[Command]) -> list[Reply]:
         if connection is None:
             return [_NOT_ASKED] * len(commands)
+        pool, is_read = self._servers.get(address).pool, False
         try:
             replies = receive(connection, len(commands))
             if isinstance(replies[-1], redis.ConnectionError) and send(connection, commands) is None:  # as above
                 replies = receive(connection, len(commands))
-        finally:
-            self._servers.get(address).pool.give(connection)
-        self._servers.note(address, is_answered=not is_lost(replies[-1]))
+            is_read = not is_lost(replies[-1])
+        finally:  # interrupted, say by a signal's handler, it may have replies left that belong to nobody
+            pool.give(connection) if is_read else pool.drop(connection)
+        self._servers.note(address, is_answered=is_read)
         return replies
 
     def _give_up(self, address: Address, connection: Connection) -> None:
-        connection.disconnect()  # what it will still be sent is nobody's
-        self._servers.get(address).pool.give(connection)
+        self._servers.get(address).pool.drop(connection)
         self._servers.note(address, is_answered=False)
 
 

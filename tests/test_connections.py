@@ -74,3 +74,15 @@ def test_closed_ones_can_be_taken_again() -> None:
     assert connections.take() is used
     assert connections.take() is not None
     assert connections.take() is None
+
+
+def test_dropped_connection_is_closed_and_leaves_its_place() -> None:
+    """Replies may still come on it."""
+    connections = Connections(Plug, 1, 0)
+    first = connections.take()
+    assert isinstance(first, Plug)
+    connections.drop(first)
+    assert first.is_closed
+    second = connections.take()
+    assert second is not None
+    assert second is not first

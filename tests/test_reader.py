@@ -147,6 +147,34 @@ def test_one_reader_serves_many_tasks(written: str) -> None:
     _assert_nobody_got_anothers_answer(asyncio.run(read()))
 
 
+def test_read_that_is_interrupted_leaves_no_reply_to_the_next(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a soft time limit, between the replies of a pipeline: whoever reads next gets their own."""
+
+    class Interrupted(BaseException):
+        pass
+
+    with SignalReader(written, region="eu", secret=SECRET) as reader:
+        reader.get("ada")
+        [pool] = [server.pool for server in reader._exchange._servers.known.values()]
+        connection = pool.take()
+        assert isinstance(connection, redis.connection.AbstractConnection)
+        pool.give(connection)
+        read, left = connection.read_response, [3]
+
+        def interrupted() -> object:
+            left[0] -= 1
+            if not left[0]:
+                raise Interrupted
+            return read()
+
+        monkeypatch.setattr(connection, "read_response", interrupted)
+        with pytest.raises(Interrupted):
+            reader.get_many(["ada", "bob"] * 3)
+        monkeypatch.undo()
+        people = {"cleo": "absent", "ada": "fresh", "bob": "opted_out"}
+        assert {name: reader.get(name).status for name in people} == people
+
+
 FORKED = """
 import os, sys
 from tacit import SignalReader
