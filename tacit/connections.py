@@ -4,20 +4,20 @@ Of a read's 100 µs of CPU that pool takes 10 to 15; `benchmarks.serving` has wh
 """
 
 import os
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from threading import Lock
 from weakref import WeakSet
 
 from connectors.redis_wire import Connection
 
 
 class Connections:
-    """At most so many; the one that was used last is taken first, and a fork shares none with its parent.
+    """At most so many that live, each with one user at a time; a fork shares none with its parent.
 
-    Whether the server has closed one meanwhile shows when it is used. Both queues are C: an exception of a signal
-    handler can strike between two of their operations and not within one.
+    Whether the server has closed one meanwhile shows when it is used. One that is never given back, as an exception of
+    a signal's handler came in between, leaves its place when it is collected.
     """
 
     def __init__(self, make: Callable[[], Connection], most: int, wait_s: float) -> None:
@@ -29,46 +29,38 @@ class Connections:
 
     def begin(self) -> None:
         """Begin with no connection."""
-        self._idle = deque[Connection]()
-        self._permits = SimpleQueue[None]()
-        for _ in range(self._most):
-            self._permits.put(None)
+        self._idle = SimpleQueue[Connection]()
+        self._living = WeakSet[Connection]()
+        self._making = Lock()
 
     def take(self) -> Connection | None:
         """Return a connection that nobody else has, which connects when it is used; None if none gets free in time."""
-        try:
-            self._permits.get(timeout=self._wait_s)
-        except Empty:
-            return None
-        try:
-            return self._idle.pop()
-        except IndexError:
-            pass
-        try:
-            return self._make()
-        except BaseException:
-            self._permits.put(None)
-            raise
+        with suppress(Empty):
+            return self._idle.get_nowait()
+        with self._making:
+            if len(self._living) < self._most:
+                connection = self._make()
+                self._living.add(connection)
+                return connection
+        with suppress(Empty):
+            return self._idle.get(timeout=self._wait_s)
+        return None
 
     def give(self, connection: Connection) -> None:
         """Take a connection back of which every reply was read."""
         if connection.pid == os.getpid():
-            self._idle.append(connection)
-            self._permits.put(None)
+            self._idle.put(connection)
 
     def drop(self, connection: Connection) -> None:
-        """Close a connection on which replies may still come: they are nobody's."""
-        try:
-            connection.disconnect()
-        finally:
-            if connection.pid == os.getpid():
-                self._permits.put(None)
+        """Close a connection on which replies may still come: they are nobody's. Another one may take its place."""
+        self._living.discard(connection)
+        connection.disconnect()
 
     def close(self) -> None:
         """Close those that nobody uses."""
-        with suppress(IndexError):
+        with suppress(Empty):
             while True:
-                self._idle.pop().disconnect()
+                self.drop(self._idle.get_nowait())
 
 
 _ALL = WeakSet[Connections]()
