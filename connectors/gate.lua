@@ -40,7 +40,11 @@ local epoch_text, consent_text = string.format('%013.0f', epoch), string.format(
 
 -- A namespace that was registered while another writer wiped, or whose gate was raised by signals of another one, still
 -- holds what the wipe was for: its hash was born under an older wipe, or none.
+-- So does what is no hash: another program's.
 local function outdated(signals)
+  if redis.call('TYPE', signals).ok ~= 'hash' then
+    return true
+  end
   local born = string.match(redis.call('HGET', signals, '_epoch') or '', '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d)%-')
   return tonumber(born or 0) < epoch
 end

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
-from redis.exceptions import AskError, MovedError
+from redis.exceptions import AskError, ClusterDownError, MovedError
 
 from connectors.redis_dialogue import Command, Dialogue, Reply
+from state.errors import ConfigurationError
 
 MOST_REDIRECTS = 5
 """After so many the redirect stands as the reply: servers that do not agree are waited for by whoever can wait."""
@@ -75,7 +76,9 @@ class Slots:
                 for (place, command), reply in zip(queue, answers[server], strict=True):
                     if place != _NOBODYS:
                         replies[place] = reply
-                        if isinstance(reply, AskError):
+                        if isinstance(reply, ClusterDownError):  # it may have left, or be with a minority
+                            self.lose(server)
+                        elif isinstance(reply, AskError):
                             self._redirect((place, command), reply, server, redirected)
                     elif command is CLUSTER_SLOTS:
                         self.learn(reply, server)
@@ -93,21 +96,23 @@ class Slots:
         return False
 
     def learn(self, reply: Reply, server: Address) -> None:
-        """Take in a server's reply to CLUSTER SLOTS; an error, as where rights are missing, says nothing."""
-        if not isinstance(reply, list):
-            return
+        """Take in a server's reply to CLUSTER SLOTS; what is no map, as where rights are missing, says nothing."""
         servers = list(self._servers) or [self.home] * REDIS_CLUSTER_HASH_SLOTS
-        known = {self.home}
-        for first, last, *nodes in cast("list[list[Any]]", reply):
-            holders = [Address((host or b"").decode() or server.host, port) for host, port, *_ in nodes]
-            servers[first : last + 1] = [holders[0]] * (last + 1 - first)
-            known.update(holders)
-        self._servers, self._known = servers, sorted(known)
+        known = set[Address]()
+        try:
+            for first, last, *nodes in cast("list[list[Any]]", reply):
+                holders = [Address((host or b"").decode() or server.host, int(port)) for host, port, *_ in nodes]
+                servers[first : last + 1] = [holders[0]] * (last + 1 - first)
+                known.update(holders)
+        except (TypeError, ValueError, IndexError, AttributeError):
+            return
+        if known and len(servers) == REDIS_CLUSTER_HASH_SLOTS:
+            self._servers, self._known = servers, sorted(known)
 
     def lose(self, server: Address) -> None:
         """Let others be asked for what a server holds that does not answer: they know who has taken its place."""
-        others = [other for other in self._known if other != server]
-        if self._servers and others:
+        others = [other for other in self._known if other != server] or [self.home]
+        if self._servers:
             other = random.choice(others)
             self._servers = [other if holder == server else holder for holder in self._servers]
 
@@ -125,7 +130,7 @@ class Slots:
         if isinstance(error, MovedError):
             if not any(command is CLUSTER_SLOTS for _, command in redirected.setdefault(server, [])):
                 redirected[server].append((_NOBODYS, CLUSTER_SLOTS))
-            if self._servers:
+            if error.slot_id < len(self._servers):
                 self._servers[error.slot_id] = there
         else:
             redirected.setdefault(there, []).append((_NOBODYS, _ASKING))
@@ -150,5 +155,13 @@ def home_of(settings: Mapping[str, Any]) -> Address:
 
 
 def settings_of(server: Address, home: Address, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a pool's settings for another server of the same cluster."""
-    return {**settings} if server == home else {**settings, "host": server.host, "port": server.port}
+    """Return a pool's settings for another server of the same cluster.
+
+    Raises:
+        ConfigurationError: the URL's server is known by a Unix socket, and the others are not.
+    """
+    if server == home:
+        return {**settings}
+    if "path" in settings:
+        raise ConfigurationError(["Redis URL: it is a Redis Cluster's: redis:// or rediss://, not unix://"])
+    return {**settings, "host": server.host, "port": server.port}

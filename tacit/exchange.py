@@ -25,9 +25,10 @@ from tacit.connections import Connections
 
 TIMEOUT_S = 0.1
 CONNECT_TIMEOUT_S = 0.2
+LONGEST_S = CONNECT_TIMEOUT_S + TIMEOUT_S
+"""What a round trip may take; with threads, one reply that comes in pieces may take longer."""
 MAX_CONNECTIONS = 32
 
-_TROUBLE = (redis.RedisError, OSError)
 _NOT_ASKED: Reply = redis.ConnectionError()
 """The reply to what nobody was asked."""
 
@@ -101,10 +102,11 @@ class Exchange:
         try:
             for address, commands in questions.items():
                 sent[address] = self._send(address, commands) if time.monotonic() < until_s else None
+            answered_by_s = time.monotonic() + TIMEOUT_S  # connecting has taken its own time
             while sent:
                 address = next(iter(sent))
                 connection = sent.pop(address)
-                if connection and time.monotonic() >= until_s and not _has_answered(connection):
+                if connection and time.monotonic() >= answered_by_s and not _has_answered(connection):
                     self._give_up(address, connection)
                     connection = None
                 answers[address] = self._receive(address, connection, questions[address])
@@ -116,8 +118,8 @@ class Exchange:
 
     def _send(self, address: Address, commands: Sequence[Command]) -> Connection | None:
         """Send to one server, and return the connection by which the replies come, if any will."""
-        server = self._servers.get(address)
-        if not server.breaker.allows() or (connection := server.pool.take()) is None:
+        server = self._server(address)
+        if server is None or not server.breaker.allows() or (connection := server.pool.take()) is None:
             return None
         is_sent = False
         try:
@@ -138,14 +140,22 @@ class Exchange:
             return [_NOT_ASKED] * len(commands)
         pool, is_read = self._servers.get(address).pool, False
         try:
-            replies = receive(connection, len(commands))
+            until_s = time.monotonic() + 2 * TIMEOUT_S
+            replies = receive(connection, len(commands), until_s)
             if isinstance(replies[-1], redis.ConnectionError) and send(connection, commands) is None:  # as above
-                replies = receive(connection, len(commands))
+                replies = receive(connection, len(commands), until_s)
             is_read = not is_lost(replies[-1])
         finally:  # interrupted, say by a signal's handler, it may have replies left that belong to nobody
             pool.give(connection) if is_read else pool.drop(connection)
         self._servers.note(address, is_answered=is_read)
         return replies
+
+    def _server(self, address: Address) -> _Server[Connections] | None:
+        """Return a server, or None if it cannot be asked by a URL like ours."""
+        try:
+            return self._servers.get(address)
+        except ConfigurationError:
+            return None
 
     def _give_up(self, address: Address, connection: Connection) -> None:
         self._servers.get(address).pool.drop(connection)
@@ -155,7 +165,7 @@ class Exchange:
 def _has_answered(connection: Connection) -> bool:
     try:
         return connection.can_read(0)
-    except _TROUBLE:
+    except (redis.RedisError, OSError):
         return False
 
 
@@ -179,7 +189,11 @@ class AsyncExchange:
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """Return a reply per command: in one round trip, but for what a Redis Cluster has moved."""
         until_s = time.monotonic() + TIMEOUT_S
-        return await hold_async(self._servers.slots.follow(commands), partial(self._ask, until_s))
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                return await hold_async(self._servers.slots.follow(commands), partial(self._ask, until_s))
+        except TimeoutError:
+            return [_NOT_ASKED] * len(commands)
 
     async def _ask(self, until_s: float, questions: Questions) -> Answers:
         if time.monotonic() >= until_s:
@@ -190,40 +204,55 @@ class AsyncExchange:
         return dict(zip(questions, replies, strict=True))
 
     async def _ask_server(self, address: Address, commands: Sequence[Command]) -> list[Reply]:
-        server = self._servers.get(address)
-        replies: list[Reply] = []
+        try:
+            server = self._servers.get(address)
+        except ConfigurationError:
+            return [_NOT_ASKED] * len(commands)
         if not server.breaker.allows():
             return [_NOT_ASKED] * len(commands)
-        try:
-            connection = await server.pool.get_connection()
-            try:
-                await connection.send_packed_command(pack(commands))
-                while len(replies) < len(commands):
-                    try:
-                        replies.append(await connection.read_response())
-                    except redis.ResponseError as error:
-                        replies.append(error)
-            finally:
-                await server.pool.release(connection)
-        except _TROUBLE as error:
-            replies += [error] * (len(commands) - len(replies))
+        replies = await _try(server.pool, commands)
+        if isinstance(replies[-1], redis.ConnectionError):  # it was idle, and the server has closed it
+            replies = await _try(server.pool, commands)
         self._servers.note(address, is_answered=not is_lost(replies[-1]))
         return replies
 
 
-def _template(url: str, kind: type[_TemplateKind], never_again: Retry | AsyncRetry) -> _TemplateKind:
+async def _try(pool: redis.asyncio.BlockingConnectionPool, commands: Sequence[Command]) -> list[Reply]:
+    replies: list[Reply] = []
     try:
-        pool = kind.from_url(
-            url,
-            protocol=2,  # no HELLO: a user's rights need not cover it
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            retry=never_again,
-        )
+        connection = await pool.get_connection()
+        try:
+            await connection.send_packed_command(pack(commands))
+            while len(replies) < len(commands):
+                try:
+                    replies.append(await connection.read_response())
+                except redis.ResponseError as error:
+                    replies.append(error)
+        finally:
+            await pool.release(connection)
+    except Exception as error:  # whatever it was, it is no answer
+        trouble = error if is_lost(error) else redis.ConnectionError(type(error).__name__)
+        replies += [trouble] * (len(commands) - len(replies))
+    return replies
+
+
+def _template(url: str, kind: type[_TemplateKind], never_again: Retry | AsyncRetry) -> _TemplateKind:
+    ours: dict[str, Any] = {
+        "protocol": 2,  # no HELLO: a user's rights need not cover it
+        "decode_responses": False,
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "retry": never_again,
+    }
+    try:
+        pool = kind.from_url(url, **ours)
+        if pool.connection_kwargs["protocol"] != 2 or pool.connection_kwargs["decode_responses"]:
+            raise ValueError(url)
+        pool.connection_kwargs.update(ours)  # the waits are not the URL's to say
         pool.connection_class(**pool.connection_kwargs)  # does not connect yet
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, redis.RedisError):
         # The URL may hold a password: it is not repeated, nor is what redis-py says of it.
         raise ConfigurationError(
-            ["Redis URL: it must read redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH, with redis-py's options"]
+            ["Redis URL: redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH, and redis-py's options for connections"]
         ) from None
     return pool

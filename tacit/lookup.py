@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
 
@@ -78,6 +78,8 @@ class Lookups:
                 self._note_active(replies[-1], now_s)
             if within != self._within:
                 continue
+            if self._follow and self._active_read_at_s == float("-inf"):  # which namespace counts is not known yet
+                return [self._without_signals("unavailable") for _ in users]
             if ask_defaults:
                 self._note_defaults(within.namespace, replies[len(users)], now_s)
             return [self._adaptation(reply, int(now_s * 1000)) for reply in replies[: len(users)]]
@@ -156,7 +158,9 @@ def without_asking(commands: Sequence[Command]) -> list[Reply]:
 
 
 def _fields(reply: list[Reply]) -> dict[bytes, bytes]:
-    return cast("dict[bytes, bytes]", dict(zip(reply[::2], reply[1::2], strict=True)))
+    """Return a hash; what no Redis sends is left out."""
+    pairs = zip(reply[::2], reply[1::2], strict=False)
+    return {name: value for name, value in pairs if isinstance(name, bytes) and isinstance(value, bytes)}
 
 
 def _profile(raw: bytes | None, now_ms: int) -> Profile | None:

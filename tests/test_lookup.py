@@ -222,3 +222,23 @@ class TestRoundTrips:
         desk.clock.now_s += 1
         desk.held[KEYS.active] = b"shadow"
         assert desk.get().choose("c").values["length"] == "balanced"
+
+
+def test_nobody_is_told_of_a_namespace_that_may_not_count() -> None:
+    """Until `active` was answered once, what `live` holds may be retired; later its last answer holds."""
+    desk = Desk()
+    desk.held[LIVE.signals(USER)] = {b"length": CONCISE}
+    desk.held[KEYS.active] = ConnectionError()
+    assert desk.get().status == "unavailable"
+    desk.held[KEYS.active] = b"live"
+    assert desk.get().status == "fresh"
+    desk.clock.now_s += 2
+    desk.held[KEYS.active] = ConnectionError()
+    assert desk.get().status == "fresh"
+
+
+@pytest.mark.parametrize("reply", [[b"length"], [[], b"x"], [b"length", 7]])
+def test_reply_that_no_redis_sends_says_nothing(reply: list[Reply]) -> None:
+    desk = Desk()
+    desk.held[LIVE.signals(USER)] = reply
+    assert desk.get().signals == {}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import redis
@@ -236,6 +237,33 @@ def _waiting_connections(server: socket.socket) -> int:
     return count
 
 
+@both
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-MOVED nonsense\r\n", b"*1\r\n*0\r\n", b""])
+def test_server_that_is_no_redis_gives_defaults(read: Read, said: bytes) -> None:
+    """Whatever it says, nothing is raised."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    connection = server.accept()[0]
+                    with connection, suppress(OSError):
+                        while connection.recv(4096):
+                            connection.sendall(said)
+                            if not said:
+                                break
+
+        thread = Thread(target=answer)
+        thread.start()
+        try:
+            adaptation = read(f"redis://127.0.0.1:{server.getsockname()[1]}", "ada")["ada"]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+    assert adaptation.signals == {}
+    assert adaptation.choose("c").values["tone"] == "neutral"
+
+
 def test_server_that_says_nothing_is_soon_not_asked_any_more() -> None:
     """After three times in vain, whoever asks; one in a second tries again."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -285,6 +313,8 @@ def test_url_may_leave_out_what_redis_py_knows(kind: type[SignalReader] | type[A
         ("http://redis", "eu", SECRET, "Redis URL"),
         ("redis://redis:port", "eu", SECRET, "Redis URL"),
         ("redis://redis/?unknown=1", "eu", SECRET, "Redis URL"),
+        ("redis://redis/?protocol=3", "eu", SECRET, "Redis URL"),
+        ("rediss://redis/?ssl_cert_reqs=whatever", "eu", SECRET, "Redis URL"),
         ("redis://redis", "EU", SECRET, "region"),
         ("redis://redis", "eu", "short", "secret: 5 bytes"),
         ("redis://redis", "eu", b"x" * 65, "secret: 65 bytes"),

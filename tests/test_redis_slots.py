@@ -18,6 +18,7 @@ from connectors.redis_slots import (
     home_of,
     settings_of,
 )
+from state.errors import ConfigurationError
 
 HOME, EAST, WEST = Address("home", 1), Address("east", 2), Address("west", 3)
 HALF = REDIS_CLUSTER_HASH_SLOTS // 2
@@ -148,3 +149,38 @@ def test_settings_of_another_server_differ_in_host_and_port_only() -> None:
     assert settings_of(EAST, HOME, settings) == settings | {"host": "east", "port": 2}
     assert home_of({"path": "/run/redis.sock"}) == Address("/run/redis.sock", 0)
     assert home_of({}) == Address("localhost", 6379)
+
+
+def test_server_that_says_the_cluster_is_down_is_not_asked_next() -> None:
+    """It may have left the cluster: others know who holds the slot."""
+    slots = Slots(HOME)
+    slots.learn(MAP, HOME)
+    holder = holder_of(GETS[0])
+    dialogue = slots.follow(GETS[:1])
+    next(dialogue)
+    with pytest.raises(StopIteration):
+        dialogue.send({holder: [redis.exceptions.ClusterDownError("down")]})
+    assert holder not in slots.servers
+    assert HOME not in slots.servers
+
+
+@pytest.mark.parametrize(
+    "reply", [None, b"x", [b"x"], [[0, 16_383]], [[0, 16_383, []]], [[0, 99_999, [b"h", 1]]], [[0, 1, [b"h", b"p"]]]]
+)
+def test_map_that_is_none_changes_nothing(reply: Reply) -> None:
+    slots = Slots(HOME)
+    slots.learn(reply, HOME)
+    assert not slots.is_cluster
+
+
+def test_redirect_for_a_slot_that_cannot_be_is_survived() -> None:
+    slots = Slots(HOME)
+    slots.learn(MAP, HOME)
+    dialogue = slots.follow(GETS[:1])
+    next(dialogue)
+    assert Address("east", 2) in dialogue.send({holder_of(GETS[0]): [MovedError("99999 east:2")]})
+
+
+def test_cluster_behind_a_unix_socket_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="not unix://"):
+        settings_of(EAST, Address("/run/redis.sock", 0), {"path": "/run/redis.sock"})

@@ -298,6 +298,14 @@ class TestConsent:
         writers.live.write([write(("length", signal("concise", T4)), epoch_ms=T2)])
         assert _stored(redis_client) == {"length": version(T4, 1)}
 
+    @pytest.mark.parametrize("granted", [True, False])
+    def test_key_that_holds_something_else_gives_way_to_a_word(
+        self, writers: Writers, redis_client: redis.Redis, granted: bool
+    ) -> None:
+        redis_client.set(LIVE, "no hash")
+        writers.live.write([GateWrite(USER, epoch_ms=0, consent_at_ms=T2, opted_out=not granted)])
+        assert redis_client.hkeys(LIVE) == ([] if granted else ["_status"])
+
     def test_yes_alone_wipes_nothing(self, writers: Writers, redis_client: redis.Redis) -> None:
         opt_in = GateWrite(USER, epoch_ms=0, consent_at_ms=T2, opted_out=False)
         writers.live.write([write(("length", signal("concise", T1))), opt_in])
