@@ -121,10 +121,11 @@ class Exchange:
         server = self._server(address)
         if server is None or not server.breaker.allows() or (connection := server.pool.take()) is None:
             return None
-        is_sent = False
+        is_sent, began_s = False, time.monotonic()
         try:
             error = send(connection, commands)
-            if isinstance(error, redis.ConnectionError):  # it was idle, and the server has closed it
+            if isinstance(error, redis.ConnectionError) and time.monotonic() < began_s + TIMEOUT_S:
+                # it was idle, and the server has closed it
                 error = send(connection, commands)
             is_sent = error is None
         finally:
