@@ -211,8 +211,10 @@ class AsyncExchange:
             return [_NOT_ASKED] * len(commands)
         if not server.breaker.allows():
             return [_NOT_ASKED] * len(commands)
+        began_s = time.monotonic()
         replies = await _try(server.pool, commands)
-        if isinstance(replies[-1], redis.ConnectionError):  # it was idle, and the server has closed it
+        if isinstance(replies[-1], redis.ConnectionError) and time.monotonic() < began_s + TIMEOUT_S:
+            # it was idle, and the server has closed it
             replies = await _try(server.pool, commands)
         self._servers.note(address, is_answered=not is_lost(replies[-1]))
         return replies

@@ -41,15 +41,15 @@ def _user(name: str) -> bytes:
     return digest(name, SECRET.encode())
 
 
-def _read(url: str, *names: str) -> dict[str, Adaptation]:
+def _read(url: str, *names: str, times: int = 1) -> dict[str, Adaptation]:
     with SignalReader(url, region="eu", secret=SECRET) as reader:
-        return reader.get_many(names)
+        return [reader.get_many(names) for _ in range(times)][-1]
 
 
-def _read_async(url: str, *names: str) -> dict[str, Adaptation]:
+def _read_async(url: str, *names: str, times: int = 1) -> dict[str, Adaptation]:
     async def read() -> dict[str, Adaptation]:
         async with AsyncSignalReader(url, region="eu", secret=SECRET) as reader:
-            return await reader.get_many(names)
+            return [await reader.get_many(names) for _ in range(times)][-1]
 
     return asyncio.run(read())
 
@@ -262,6 +262,34 @@ def test_server_that_is_no_redis_gives_defaults(read: Read, said: bytes) -> None
             thread.join()
     assert adaptation.signals == {}
     assert adaptation.choose("c").values["tone"] == "neutral"
+
+
+@both
+def test_server_that_fails_slowly_is_soon_not_asked_either(read: Read) -> None:
+    """One that leaves a TLS handshake hanging and then closes: what took long is not tried again, and it counts."""
+    accepted = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    connection = server.accept()[0]
+                    accepted.append(1)
+                    connection.settimeout(0.15)
+                    with connection, suppress(OSError):
+                        while connection.recv(4096):
+                            pass
+
+        thread = Thread(target=hang_up)
+        thread.start()
+        url = f"rediss://127.0.0.1:{server.getsockname()[1]}"
+        try:
+            found = read(url, "ada", times=FAILURES + 5)
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+    assert found["ada"].status == "unavailable"
+    assert len(accepted) == FAILURES
 
 
 def test_server_that_says_nothing_is_soon_not_asked_any_more() -> None:
