@@ -10,6 +10,10 @@ import redis
 
 from connectors.redis_dialogue import Command, Reply
 
+TROUBLE = (redis.RedisError, OSError, ValueError)
+"""What redis-py raises of servers, ValueError where a redirect is none or a host no name. No more: a time limit that a
+signal's handler raises is not ours to swallow."""
+
 _pack_one = cast("Callable[[Command], bytes]", hiredis.pack_command)  # its stub knows tuples of one word only
 
 
@@ -42,37 +46,38 @@ def send(connection: Connection, commands: Sequence[Command]) -> redis.RedisErro
     packed = pack(commands)
     try:
         connection.send_packed_command(packed)
-    except redis.RedisError as error:
-        return error
-    except Exception as error:  # of the network, of a name that is none, of a server that is none
-        return _lost(error)
+    except TROUBLE as error:
+        connection.disconnect()
+        return as_lost(error)
     return None
 
 
 def receive(connection: Connection, count: int, until_s: float = math.inf) -> list[Reply]:
     """Return so many replies; those that do not come any more, or are none of Redis', are the error that ended them.
 
-    After `until_s` (of `time.monotonic`) no further one is waited for, and the connection is closed.
+    After such an error, and after `until_s` (of `time.monotonic`), when no further one is waited for, the connection is
+    closed: replies that still come are nobody's.
     """
     replies: list[Reply] = []
     read = connection.read_response
     try:
         while len(replies) < count:
             if replies and time.monotonic() > until_s:
-                connection.disconnect()
                 raise redis.TimeoutError
             try:
                 replies.append(read())
             except redis.ResponseError as error:
                 replies.append(error)
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        replies += [error] * (count - len(replies))
-    except Exception as error:  # redis-py has closed the connection
-        replies += [_lost(error)] * (count - len(replies))
+    except TROUBLE as error:
+        connection.disconnect()
+        replies += [as_lost(error)] * (count - len(replies))
     return replies
 
 
-def _lost(error: Exception) -> redis.ConnectionError:
+def as_lost(error: Exception) -> redis.RedisError:
+    """Return trouble as redis-py has it; with a server that is no Redis it is a lost connection."""
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError | redis.ResponseError):
+        return error
     return redis.ConnectionError(type(error).__name__)
 
 

@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from connectors.redis_dialogue import Command, Reply, hold, hold_async
 from connectors.redis_slots import Address, Answers, Questions, Slots, home_of, settings_of
-from connectors.redis_wire import Connection, is_lost, pack, receive, send
+from connectors.redis_wire import TROUBLE, Connection, as_lost, is_lost, pack, receive, send
 from state.errors import ConfigurationError
 from tacit.breaker import Breaker
 from tacit.connections import Connections
@@ -166,7 +166,7 @@ class Exchange:
 def _has_answered(connection: Connection) -> bool:
     try:
         return connection.can_read(0)
-    except (redis.RedisError, OSError):
+    except TROUBLE:
         return False
 
 
@@ -232,10 +232,11 @@ async def _try(pool: redis.asyncio.BlockingConnectionPool, commands: Sequence[Co
                 except redis.ResponseError as error:
                     replies.append(error)
         finally:
+            if len(replies) < len(commands):  # those that still come are nobody's
+                await connection.disconnect(nowait=True)
             await pool.release(connection)
-    except Exception as error:  # whatever it was, it is no answer
-        trouble = error if is_lost(error) else redis.ConnectionError(type(error).__name__)
-        replies += [trouble] * (len(commands) - len(replies))
+    except TROUBLE as error:
+        replies += [as_lost(error)] * (len(commands) - len(replies))
     return replies
 
 

@@ -9,9 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import redis
@@ -148,32 +149,65 @@ def test_one_reader_serves_many_tasks(written: str) -> None:
     _assert_nobody_got_anothers_answer(asyncio.run(read()))
 
 
-def test_read_that_is_interrupted_leaves_no_reply_to_the_next(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As by a soft time limit, between the replies of a pipeline: whoever reads next gets their own."""
+class Interrupted(BaseException):
+    """As Ctrl-C."""
 
-    class Interrupted(BaseException):
-        pass
 
+class SoftLimit(Exception):  # noqa: N818
+    """As task queues have it, raised by a signal's handler wherever a task is."""
+
+
+@pytest.mark.parametrize("kind", [Interrupted, SoftLimit, ValueError])
+def test_read_that_is_interrupted_leaves_no_reply_to_the_next(
+    written: str, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """Between the replies of a pipeline: whoever reads next gets their own, and limits are not swallowed."""
     with SignalReader(written, region="eu", secret=SECRET) as reader:
         reader.get("ada")
         [pool] = [server.pool for server in reader._exchange._servers.known.values()]
         connection = pool.take()
         assert isinstance(connection, redis.connection.AbstractConnection)
         pool.give(connection)
-        read, left = connection.read_response, [3]
-
-        def interrupted() -> object:
-            left[0] -= 1
-            if not left[0]:
-                raise Interrupted
-            return read()
-
-        monkeypatch.setattr(connection, "read_response", interrupted)
-        with pytest.raises(Interrupted):
+        _interrupt(monkeypatch, connection, kind)
+        with nullcontext() if kind is ValueError else pytest.raises(kind):
             reader.get_many(["ada", "bob"] * 3)
         monkeypatch.undo()
-        people = {"cleo": "absent", "ada": "fresh", "bob": "opted_out"}
-        assert {name: reader.get(name).status for name in people} == people
+        assert {name: reader.get(name).status for name in PEOPLE} == PEOPLE
+
+
+@pytest.mark.parametrize("kind", [Interrupted, SoftLimit, ValueError])
+def test_async_read_that_is_interrupted_leaves_no_reply_to_the_next(
+    written: str, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    async def read() -> dict[str, str]:
+        async with AsyncSignalReader(written, region="eu", secret=SECRET) as reader:
+            await reader.get("ada")
+            [pool] = [server.pool for server in reader._exchange._servers.known.values()]
+            connection = await pool.get_connection()
+            await pool.release(connection)
+            _interrupt(monkeypatch, connection, kind)
+            with nullcontext() if kind is ValueError else pytest.raises(kind):
+                await reader.get_many(["ada", "bob"] * 3)
+            monkeypatch.undo()
+            return {name: (await reader.get(name)).status for name in PEOPLE}
+
+    assert asyncio.run(read()) == PEOPLE
+
+
+PEOPLE = {"cleo": "absent", "ada": "fresh", "bob": "opted_out"}
+
+
+def _interrupt(monkeypatch: pytest.MonkeyPatch, connection: Any, kind: type[BaseException]) -> None:
+    """Raise in place of the third reply, which is left unread."""
+    read, left = connection.read_response, [3]
+
+    def interrupted() -> object:
+        left[0] -= 1
+        if not left[0]:
+            raise kind
+        return read()
+
+    monkeypatch.setattr(connection, "read_response", interrupted)
 
 
 FORKED = """
