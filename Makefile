@@ -27,7 +27,7 @@ lint: install  ## Check style, formatting, types and who may import whom
 
 # Without a broker the tests that need one are skipped and say so; TACIT_REQUIRE_KAFKA=1 makes that a failure.
 kafka: install
-	@test -n "$$TACIT_TEST_KAFKA" || $(BIN)/python -m tests.kafka_broker install || test "$$TACIT_REQUIRE_KAFKA" != 1
+	@test -n "$$TACIT_TEST_KAFKA" || $(BIN)/python -m tests.support.kafka_broker install || test "$$TACIT_REQUIRE_KAFKA" != 1
 
 chaos: install kafka  ## Kill, stop and starve a real deployment 200 times and more, and account for every event
 	@$(BIN)/python -m tests.chaos
@@ -41,7 +41,7 @@ bench: install kafka  ## Measure cost per event, memory per person, checkpoints,
 	@$(BIN)/python -m benchmarks.learning
 
 schemas: install  ## Renew docs/schema from the types
-	@$(BIN)/python -m tacit.schemas docs/schema
+	@$(BIN)/python -m tacit.contract.schemas docs/schema
 
 # The second lock is the part of the first that a worker's image installs.
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \

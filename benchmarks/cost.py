@@ -25,29 +25,29 @@ from rich.table import Table
 from benchmarks.apart import apart
 from benchmarks.machine import machine, peak_mb
 from benchmarks.stock import build_stock
-from connectors.file_sink import FileRejectSink
-from connectors.file_source import FileSource, FilesPartition
-from connectors.redis_sink import Mode, RedisSink, SignalWriter, Target
+from connectors.files.reject_sink import FileRejectSink
+from connectors.files.source import FileSource, FilesPartition
+from connectors.redis.signal_sink import Mode, RedisSink, SignalWriter, Target
 from dataflows.job import Job
-from dataflows.logs import configure
-from dataflows.replay import replay
+from dataflows.observability.logs import configure
+from dataflows.runtime.replay import replay
 from dataflows.settings import load
-from dataflows.worker import spare_the_collector
+from dataflows.runtime.worker import spare_the_collector
 from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
-from state.catalogue import Catalogue
+from state.catalogue.numbered import Catalogue
 from state.counters import Counters
-from state.example import pack_example
-from state.learner import Learner
-from state.prior import Prior, Shared
-from state.records import Record, Reject
-from state.signals import Write
-from state.stores import Stores
-from state.user import Rules
-from tacit.embedded import EmbeddedRedis
-from tacit.simulate import Scenario, simulate
-from tacit.simulate.output import write_events
+from state.learning.example import pack_example
+from state.learning.population_trainer import Learner
+from state.learning.population_prior import Prior, Shared
+from state.events.records import Record, Reject
+from tacit.contract.signals import Write
+from state.storage.shard_stores import Stores
+from state.user.user_state import Rules
+from tacit_lab.embedded import EmbeddedRedis
+from tacit_lab.simulate import Scenario, simulate
+from tacit_lab.simulate.output import write_events
 
 SECRET = b"0123456789abcdef"
 SHARDS = 16

@@ -31,8 +31,8 @@ from benchmarks.learning_figures import (
 from benchmarks.learning_path import Path
 from benchmarks.learning_plot import plot_confidence
 from benchmarks.machine import machine
-from state.stores import Stores
-from tacit.simulate import Scenario, Simulation, Watch, simulate
+from state.storage.shard_stores import Stores
+from tacit_lab.simulate import Scenario, Simulation, Watch, simulate
 
 Groups = dict[str, list[Figure]]
 """By title."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from benchmarks.learning_figures import Figure, share_of
 from benchmarks.learning_path import Judged, Said
-from tacit.simulate import Truth
+from tacit_lab.simulate import Truth
 
 SOON = 25
 """Judgements."""

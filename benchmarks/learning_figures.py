@@ -7,8 +7,8 @@ from statistics import fmean
 from typing import NamedTuple
 
 from benchmarks.learning_path import Path
-from tacit.evaluate.figures import Bucket, figures_of, scored_from
-from tacit.simulate import Simulation, Truth, Watched
+from tacit_lab.evaluate.figures import Bucket, figures_of, scored_from
+from tacit_lab.simulate import Simulation, Truth, Watched
 
 APPLIED_FROM = 0.8
 """Confidence."""

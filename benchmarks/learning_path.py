@@ -11,19 +11,19 @@ from typing import NamedTuple
 from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
-from state.catalogue import Catalogue
+from state.catalogue.numbered import Catalogue
 from state.counters import Counters
-from state.example import Example, pack_example
-from state.learner import Learner
-from state.prior import Prior, Shared
-from state.pseudonyms import digest
-from state.published import PopulationWrite
-from state.records import FileOrigin, Record, Reject
-from state.signals import PROFILE, GateWrite, Signal, SignalWrite, Write, decode_signal
-from state.stores import Stores
-from state.user import Rules
-from tacit.adaptation import Adaptation, Status
-from tacit.simulate import Arrival, Simulation, Style
+from state.learning.example import Example, pack_example
+from state.learning.population_trainer import Learner
+from state.learning.population_prior import Prior, Shared
+from tacit.contract.pseudonyms import digest
+from state.learning.population_version import PopulationWrite
+from state.events.records import FileOrigin, Record, Reject
+from tacit.contract.signals import PROFILE, GateWrite, Signal, SignalWrite, Write, decode_signal
+from state.storage.shard_stores import Stores
+from state.user.user_state import Rules
+from tacit.reader.adaptation import Adaptation, Status
+from tacit_lab.simulate import Arrival, Simulation, Style
 
 _SECRET = b"0123456789abcdef"
 _ORIGIN = FileOrigin("simulation")

@@ -2,7 +2,7 @@
 
     python -m benchmarks.live [--rate N] [--seconds N] [--processes N] [--people N]
 
-Needs the broker that the tests use (`python -m tests.kafka_broker install`), and says so where it is missing. Every
+Needs the broker that the tests use (`python -m tests.support.kafka_broker install`), and says so where it is missing. Every
 tenth event is the pin of someone new; Redis itself tells when that person's key appears (keyspace notifications), so
 nothing polls. The others are answers with feedback, by 2,000 people, or by as many as the state has from the start.
 """
@@ -27,22 +27,22 @@ from kafka import KafkaProducer  # type: ignore[import-untyped]
 from benchmarks.apart import apart
 from benchmarks.machine import machine
 from benchmarks.people import digests, fill
-from connectors.kafka_settings import TopicAddress
-from dataflows.folder import Identity
+from connectors.kafka.address import TopicAddress
+from dataflows.state_folder import Identity
 from dataflows.job import Job
-from dataflows.logs import configure
-from dataflows.replay import replay
+from dataflows.observability.logs import configure
+from dataflows.runtime.replay import replay
 from dataflows.settings import load
-from state.catalogue import Catalogue
-from state.pseudonyms import digest, fingerprint, text
-from tacit.embedded import EmbeddedRedis
-from tacit.simulate import Scenario, simulate
-from tacit.simulate.output import write_events
-from tests.kafka_broker import started_broker
-from tests.kafka_jars import BrokerUnavailableError
-from tests.kafka_topics import Kafka
-from tests.running import SECRET, environment
-from tests.waiting import eventually
+from state.catalogue.numbered import Catalogue
+from tacit.contract.pseudonyms import digest, fingerprint, text
+from tacit_lab.embedded import EmbeddedRedis
+from tacit_lab.simulate import Scenario, simulate
+from tacit_lab.simulate.output import write_events
+from tests.support.kafka_broker import started_broker
+from tests.support.kafka_jars import BrokerUnavailableError
+from tests.support.kafka_topics import Kafka
+from tests.support.commands import SECRET, environment
+from tests.support.conditions import eventually
 
 PEOPLE = 2000
 SHARDS = 16

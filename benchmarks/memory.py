@@ -11,13 +11,13 @@ import argparse
 from benchmarks.apart import apart
 from benchmarks.machine import machine, resident_mb
 from benchmarks.people import full_person
-from state import codec
-from state.catalogue import Catalogue
-from state.pseudonyms import digest
-from state.shards import shard_of
-from state.store import ShardStore
-from state.stores import Stores
-from state.user import Rules
+from state.user import codec
+from state.catalogue.numbered import Catalogue
+from tacit.contract.pseudonyms import digest
+from state.storage.shards import shard_of
+from state.storage.shard_store import ShardStore
+from state.storage.shard_stores import Stores
+from state.user.user_state import Rules
 
 SHARDS = 16
 SECRET = b"0123456789abcdef"
@@ -38,7 +38,7 @@ def main() -> None:
 
 def _fill(users: int) -> tuple[float, float, int]:
     """Return resident MB before and after, and the bytes of one packed person."""
-    import dataflows.worker  # noqa: F401  # the base is a worker with all it imports
+    import dataflows.runtime.worker  # noqa: F401  # the base is a worker with all it imports
 
     catalogue = Catalogue.load()
     packed = codec.pack(full_person(Rules(catalogue)))

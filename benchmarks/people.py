@@ -13,16 +13,16 @@ from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 from bytewax.testing import TestingSink, TestingSource
 
-from dataflows.adaptation import ADAPT_STEP, FLOW_ID
-from dataflows.folder import Identity, locked
-from state.catalogue import Catalogue
-from state.observation import Kind, Observation
-from state.pseudonyms import digest
-from state.records import FileOrigin
-from state.shards import shard_key, shard_of
-from state.store import ShardStore
-from state.stores import Stores
-from state.user import Rules, UserState
+from dataflows.graph import ADAPT_STEP, FLOW_ID
+from dataflows.state_folder import Identity, locked
+from state.catalogue.numbered import Catalogue
+from state.events.observation import Kind, Observation
+from tacit.contract.pseudonyms import digest
+from state.events.records import FileOrigin
+from state.storage.shards import shard_key, shard_of
+from state.storage.shard_store import ShardStore
+from state.storage.shard_stores import Stores
+from state.user.user_state import Rules, UserState
 
 ANSWERS = 70
 END_MS = time.time_ns() // 1_000_000 - 3_600_000

@@ -26,15 +26,15 @@ from rich.table import Table
 
 from benchmarks import serving_faults
 from benchmarks.machine import machine
-from connectors.redis_keys import RegionKeys
-from connectors.redis_sink import PIPELINE_WRITES, SignalWriter, Target
-from state.catalogue import Catalogue
+from tacit.contract.keys import RegionKeys
+from connectors.redis.signal_sink import PIPELINE_WRITES, SignalWriter, Target
+from state.catalogue.numbered import Catalogue
 from state.counters import SinkCounters
-from state.pseudonyms import digest
-from state.signals import Activity, Profile, Session, Signal, SignalWrite, encode, version
+from tacit.contract.pseudonyms import digest
+from tacit.contract.signals import Activity, Profile, Session, Signal, SignalWrite, encode, version
 from tacit import AsyncSignalReader, SignalReader
-from tacit.breaker import FAILURES
-from tacit.embedded import EmbeddedRedis
+from tacit.reader.circuit_breaker import FAILURES
+from tacit_lab.embedded import EmbeddedRedis
 
 SECRET = b"0123456789abcdef"
 LIVE = RegionKeys("eu").within("live")

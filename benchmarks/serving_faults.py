@@ -25,15 +25,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
-from connectors.redis_keys import RegionKeys
-from connectors.redis_sink import SignalWriter, Target
-from dataflows.logs import configure
+from tacit.contract.keys import RegionKeys
+from connectors.redis.signal_sink import SignalWriter, Target
+from dataflows.observability.logs import configure
 from state.counters import SinkCounters
-from state.pseudonyms import digest
-from state.signals import Signal, SignalWrite, decode_signal, encode, version
+from tacit.contract.pseudonyms import digest
+from tacit.contract.signals import Signal, SignalWrite, decode_signal, encode, version
 from tacit import SignalReader
-from tests.redis_faults import fragile_redis, redis_pair
-from tests.redis_server import BINARIES
+from tests.support.redis_faults import fragile_redis, redis_pair
+from tests.support.redis_server import BINARIES
 
 SECRET = b"0123456789abcdef"
 LIVE = RegionKeys("eu").within("live")

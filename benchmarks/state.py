@@ -32,23 +32,23 @@ from benchmarks.apart import apart
 from benchmarks.machine import machine, peak_mb, resident_mb
 from benchmarks.people import END_MS, answer, digests, fill, full_person
 from benchmarks.stock import Nowhere
-from dataflows.adaptation import ADAPT_STEP, FLOW_ID
-from dataflows.folder import Identity, locked
-from dataflows.worker import spare_the_collector
+from dataflows.graph import ADAPT_STEP, FLOW_ID
+from dataflows.state_folder import Identity, locked
+from dataflows.runtime.worker import spare_the_collector
 from operators.adapt import Adapt
-from state import codec
-from state.catalogue import Catalogue
+from state.user import codec
+from state.catalogue.numbered import Catalogue
 from state.counters import EventCounters, Outcome
-from state.observation import pack
-from state.pseudonyms import fingerprint
-from state.shards import shard_key, shard_of
-from state.store import ShardStore
-from state.stores import Stores
-from state.user import Rules, UserState
-from tacit.embedded import EmbeddedRedis
-from tacit.folder_stats import disk_bytes
-from tests.making import make_event
-from tests.running import SECRET, environment
+from state.events.observation import pack
+from tacit.contract.pseudonyms import fingerprint
+from state.storage.shards import shard_key, shard_of
+from state.storage.shard_store import ShardStore
+from state.storage.shard_stores import Stores
+from state.user.user_state import Rules, UserState
+from tacit_lab.embedded import EmbeddedRedis
+from tacit_cli.views.folder_stats import disk_bytes
+from tests.support.factories import make_event
+from tests.support.commands import SECRET, environment
 
 SHARDS = 16
 EPOCH_S = 10.0

@@ -15,11 +15,11 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import DynamicSink, Sink, StatelessSinkPartition
 
 from operators.parse import Parser, wall_clock_ms
-from state.catalogue import Catalogue
-from state.observation import Kind, Observation
-from state.records import Record, Reject
-from state.signals import Write
-from state.user import Rules, UserState
+from state.catalogue.numbered import Catalogue
+from state.events.observation import Kind, Observation
+from state.events.records import Record, Reject
+from tacit.contract.signals import Write
+from state.user.user_state import Rules, UserState
 
 _ALIGN = datetime(2024, 1, 1, tzinfo=UTC)
 _WINDOWS = (

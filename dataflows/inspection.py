@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataflows.folder import DESCRIPTION, FORMAT, SHARDS, Identity, read_identity, read_vocabulary
-from state.catalogue import Catalogue
-from state.errors import StateError
-from state.pseudonyms import fingerprint
-from state.shelf import Shelf
+from dataflows.state_folder import DESCRIPTION, FORMAT, SHARDS, Identity, read_identity, read_vocabulary
+from state.catalogue.numbered import Catalogue
+from tacit.errors import StateError
+from tacit.contract.pseudonyms import fingerprint
+from state.storage.checkpoint_reader import Shelf
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,20 @@ from threading import Event
 
 from bytewax.outputs import DynamicSink
 
-from connectors.file_sink import FileRejectSink
-from connectors.file_source import FileSource
-from connectors.kafka_settings import Start, TopicAddress
-from connectors.kafka_sink import KafkaRejectSink
-from connectors.kafka_source import KafkaSource
-from connectors.redis_check import redis_problems
-from connectors.redis_keys import LIVE
-from connectors.redis_sink import Mode, Target
-from dataflows.folder import Identity
+from connectors.files.reject_sink import FileRejectSink
+from connectors.files.source import FileSource
+from connectors.kafka.address import Start, TopicAddress
+from connectors.kafka.reject_sink import KafkaRejectSink
+from connectors.kafka.source import KafkaSource
+from connectors.redis.health import redis_problems
+from tacit.contract.keys import LIVE
+from connectors.redis.signal_sink import Mode, Target
+from dataflows.state_folder import Identity
 from dataflows.settings import Settings
 from state.counters import SourceCounters
-from state.errors import ConfigurationError, SinkError
-from state.pseudonyms import fingerprint
-from state.records import TurnedAway
+from tacit.errors import ConfigurationError, SinkError
+from tacit.contract.pseudonyms import fingerprint
+from state.events.records import TurnedAway
 
 Files = tuple[Path, ...]
 

@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 from itertools import islice
 from time import perf_counter, time_ns
 
-from connectors.redis_check import redis_problems
-from connectors.redis_keys import LIVE
-from connectors.redis_sink import Mode, SignalWriter, Target
-from dataflows.folder import Identity
+from connectors.redis.health import redis_problems
+from tacit.contract.keys import LIVE
+from connectors.redis.signal_sink import Mode, SignalWriter, Target
+from dataflows.state_folder import Identity
 from dataflows.inspection import Inspected
 from dataflows.job import FILES
-from dataflows.population import known_prior, population_store
+from dataflows.population_run import known_prior, population_store
 from dataflows.settings import Settings
 from state.counters import SinkCounters
-from state.decisions import population_write
-from state.errors import SinkError
-from state.prior import Prior
-from state.retold import gate_of, learned_of, pins_of
-from state.shelf import Shelf
-from state.signals import SignalWrite
-from state.user import UserState
+from state.learning.decisions import population_write
+from tacit.errors import SinkError
+from state.learning.population_prior import Prior
+from state.user.full_write import gate_of, learned_of, pins_of
+from state.storage.checkpoint_reader import Shelf
+from tacit.contract.signals import SignalWrite
+from state.user.user_state import UserState
 
 PEOPLE_AT_ONCE = 500
 

@@ -22,17 +22,17 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from connectors.kafka_settings import Start, TopicAddress
-from connectors.redis_client import connection_pool
-from connectors.redis_keys import LIVE, NAMESPACE, REGION
-from state.catalogue import SHIPPED, Catalogue
-from state.errors import ConfigurationError
-from state.pseudonyms import SECRET_BYTES
-from state.shards import MAX_SHARDS
-from state.stores import CACHED_USERS
-from state.user import Rules
-from state.vocabulary import Vocabulary
-from state.windows import DAY_MS, HOUR_MS
+from connectors.kafka.address import Start, TopicAddress
+from connectors.redis.client import connection_pool
+from tacit.contract.keys import LIVE, NAMESPACE, REGION
+from state.catalogue.numbered import SHIPPED, Catalogue
+from tacit.errors import ConfigurationError
+from tacit.contract.pseudonyms import SECRET_BYTES
+from state.storage.shards import MAX_SHARDS
+from state.storage.shard_stores import CACHED_USERS
+from state.user.user_state import Rules
+from state.catalogue.vocabulary import Vocabulary
+from state.user.windows import DAY_MS, HOUR_MS
 
 CONFIG_VARIABLE = "TACIT_CONFIG"
 """Names the TOML file; without it `tacit.toml` in the working folder is read if there is one."""

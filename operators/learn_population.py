@@ -11,12 +11,12 @@ from bytewax.operators import StatefulBatchLogic
 
 from operators.parse import wall_clock_ms
 from state.counters import LearningCounters
-from state.example import unpack_example
-from state.prior import Prior
-from state.published import PopulationWrite
+from state.learning.example import unpack_example
+from state.learning.population_prior import Prior
+from state.learning.population_version import PopulationWrite
 
 if TYPE_CHECKING:
-    from state.learner import Learner  # a second and 80 MB, by River's linear models
+    from state.learning.population_trainer import Learner  # a second and 80 MB, by River's linear models
 
 EXAMPLES_PER_VERSION = 1_000
 """So many judgements make a new version."""

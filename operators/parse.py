@@ -6,13 +6,13 @@ from hashlib import sha256
 
 from pydantic import ValidationError
 
-from state.catalogue import Catalogue
+from state.catalogue.numbered import Catalogue
 from state.counters import EventCounters
-from state.events import EVENT, Event, Interaction
-from state.observation import NotInCatalogueError, Observation, TooManyValuesError, pack, resolve
-from state.pseudonyms import digest
-from state.records import MAX_EVENT_BYTES, Reason, Record, Reject
-from state.shards import shard_key, shard_of
+from tacit.contract.events import EVENT, Event, Interaction
+from state.events.observation import NotInCatalogueError, Observation, TooManyValuesError, pack, resolve
+from tacit.contract.pseudonyms import digest
+from state.events.records import MAX_EVENT_BYTES, Reason, Record, Reject
+from state.storage.shards import shard_key, shard_of
 
 FUTURE_TOLERANCE_MS = 5 * 60 * 1000
 """An interaction further ahead of the wall clock than this is rejected as `future`."""

@@ -6,8 +6,8 @@ import pytest
 import redis
 from hypothesis import settings
 
-from tacit.embedded import EmbeddedRedis
-from tests.redis_server import BINARIES
+from tacit_lab.embedded import EmbeddedRedis
+from tests.support.redis_server import BINARIES
 
 settings.register_profile("tacit", deadline=None)  # other work on the machine makes no test slow
 settings.load_profile("tacit")

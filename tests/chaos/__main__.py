@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.chaos.chaos import torment
 from tests.chaos.report import Plan
 from tests.chaos.schedule import schedule
-from tests.kafka_broker import started_broker
+from tests.support.kafka_broker import started_broker
 
 TOLD = 10
 """Findings that are told in full."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from state.events import Consent, Event, Forget, Interaction, Pin
+from tacit.contract.events import Consent, Event, Forget, Interaction, Pin
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

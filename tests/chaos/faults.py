@@ -13,7 +13,7 @@ from tests.chaos.late import LateWrites
 from tests.chaos.rig import Rig
 from tests.chaos.schedule import Fault, Step
 from tests.chaos.watcher import Watcher
-from tests.waiting import eventually
+from tests.support.conditions import eventually
 
 WORDS = {
     Fault.BROKER_KILLED: "kafka:",

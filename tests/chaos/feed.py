@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition  # type: ignore[i
 from tests.chaos.background import Background
 from tests.chaos.ledger import Ledger, Line
 from tests.chaos.stream import PARTITIONS
-from tests.kafka_topics import Kafka
+from tests.support.kafka_topics import Kafka
 
 _EVERY_S = 0.05
 _ACKNOWLEDGED_S = 30

@@ -5,9 +5,9 @@ from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple
 
-from state.events import EVENT
+from tacit.contract.events import EVENT
 from tests.chaos.account import LATE, Account
-from tests.running import SECRET
+from tests.support.commands import SECRET
 
 
 class Line(NamedTuple):

@@ -7,19 +7,19 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.disk import Disk
-from tests.chaos.said import NAMESPACE
+from tests.chaos.redis_contents import NAMESPACE
 from tests.chaos.stream import PARTITIONS
-from tests.kafka_broker import Broker
-from tests.redis_faults import FragileRedis
-from tests.running import Limits, Running, tacit
-from tests.waiting import eventually
+from tests.support.kafka_broker import Broker
+from tests.support.redis_faults import FragileRedis
+from tests.support.commands import Limits, Running, tacit
+from tests.support.conditions import eventually
 
 LIMITS: Limits = {
-    "connectors.kafka_pump.PROBE_EVERY_S": 0.5,
-    "connectors.redis_client.TIMEOUT_S": 0.5,
-    "connectors.redis_client.RETRY_FOR_S": 3,
-    "dataflows.live.MOST_QUICK_FAILURES": 10_000,
-    "dataflows.live._PAUSE_S": 0.05,
+    "connectors.kafka.fetcher.PROBE_EVERY_S": 0.5,
+    "connectors.redis.client.TIMEOUT_S": 0.5,
+    "connectors.redis.client.RETRY_FOR_S": 3,
+    "dataflows.runtime.live.MOST_QUICK_FAILURES": 10_000,
+    "dataflows.runtime.live._PAUSE_S": 0.05,
 }
 """So that nobody waits for long. The processes of a cluster are started anew and have Redis' two as they are."""
 

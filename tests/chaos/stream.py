@@ -9,11 +9,11 @@ from zlib import crc32
 
 import msgspec
 
-from state.records import Reason
-from tacit.simulate import Arrival, Scenario, simulate
+from state.events.records import Reason
+from tacit_lab.simulate import Arrival, Scenario, simulate
 from tests.chaos.account import HOUR_MS, IDS_KEPT
 from tests.chaos.ledger import Line
-from tests.replaying import now_ms
+from tests.support.replays import now_ms
 
 PARTITIONS = 4
 DAYS = 20

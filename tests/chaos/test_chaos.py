@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.chaos.chaos import torment
 from tests.chaos.report import Plan
 from tests.chaos.schedule import Fault, Step
-from tests.kafka_broker import KAFKA_TEST, Broker
+from tests.support.kafka_broker import KAFKA_TEST, Broker
 
 pytestmark = KAFKA_TEST
 

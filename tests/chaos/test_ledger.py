@@ -7,16 +7,16 @@ from hashlib import sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.events import EVENT
-from state.observation import resolve
-from state.pseudonyms import digest, text
-from state.signals import PROFILE, SignalWrite
-from state.user import Rules, UserState
+from tacit.contract.events import EVENT
+from state.events.observation import resolve
+from tacit.contract.pseudonyms import digest, text
+from tacit.contract.signals import PROFILE, SignalWrite
+from state.user.user_state import Rules, UserState
 from tests.chaos.account import ACCEPTED, DAY_MS, HOUR_MS, MINUTE_MS, Account
 from tests.chaos.ledger import Ledger, Line, pseudonym
-from tests.chaos.making import Event, account, consent, pin, turn
-from tests.making import ORIGIN, REQUIRED, START_MS, USER
-from tests.running import SECRET
+from tests.chaos.factories import Event, account, consent, pin, turn
+from tests.support.factories import ORIGIN, REQUIRED, START_MS, USER
+from tests.support.commands import SECRET
 
 RULES = Rules(REQUIRED)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from tests.chaos.account import DAY_MS, IDS_KEPT
 from tests.chaos.ledger import Ledger
 from tests.chaos.stream import DAYS, PARTITIONS, lines, scenario
-from tests.making import START_MS
+from tests.support.factories import START_MS
 
 MADE = replace(scenario(seed=3, users=20, turns=2_000), end_ms=START_MS + DAYS * DAY_MS)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.chaos.findings import Finding, Kind
 from tests.chaos.ledger import Ledger
-from tests.chaos.said import NAMESPACE, PROFILE
-from tests.replaying import left_by
+from tests.chaos.redis_contents import NAMESPACE, PROFILE
+from tests.support.replays import left_by
 
 MOVED = 0.05
 """A signal is said anew when its confidence has moved by so much: what a rebuild says again may differ by less."""

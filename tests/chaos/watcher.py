@@ -11,7 +11,7 @@ from tests.chaos.account import Account
 from tests.chaos.background import Background
 from tests.chaos.findings import Finding, Kind
 from tests.chaos.ledger import Ledger
-from tests.chaos.said import Field, Shown, places_of, shown_of
+from tests.chaos.redis_contents import Field, Shown, places_of, shown_of
 
 _LONGEST_PAUSE_S = 0.8
 _TIMEOUT_S = 1.0

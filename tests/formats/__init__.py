@@ -1,6 +1,6 @@
 """State folders as each released format wrote them: an archive of one each, and beside it what is in it, as JSON.
 
-README.md says how one is made. None is ever changed: tests/test_formats.py resumes from all of them.
+README.md says how one is made. None is ever changed: tests/formats/test_formats.py resumes from all of them.
 """
 
 import tarfile

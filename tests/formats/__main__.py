@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from dataflows.folder import FORMAT
-from state import codec
-from state.catalogue import SHIPPED, Catalogue
+from dataflows.state_folder import FORMAT
+from state.user import codec
+from state.catalogue.numbered import SHIPPED, Catalogue
 from tests.formats import ARCHIVES, CATALOGUE, FLAGS, HISTORY, MORE, expected, go_on
 from tests.formats.facts import facts, lasting
 from tests.formats.history import after, before
-from tests.replaying import redis_of_its_own, replay, write_lines
+from tests.support.replays import redis_of_its_own, replay, write_lines
 
 _COUNTS = ("read", "accepted", "duplicate", "unconsented", "before_wipe", "rejected", "users")
 

@@ -5,18 +5,18 @@ from typing import Any
 
 import msgspec
 
-from dataflows.folder import read_vocabulary
-from state.catalogue import Catalogue
-from state.decisions import TIERS
-from state.observation import NONE
-from state.preferences import Preferences
-from state.pseudonyms import digest
-from state.sent import Sent
-from state.shelf import Shelf
-from state.user import UserState
+from dataflows.state_folder import read_vocabulary
+from state.catalogue.numbered import Catalogue
+from state.learning.decisions import TIERS
+from state.events.observation import NONE
+from state.learning.preferences import Preferences
+from tacit.contract.pseudonyms import digest
+from state.user.sent import Sent
+from state.storage.checkpoint_reader import Shelf
+from state.user.user_state import UserState
 from tests.formats import CATALOGUE, SHARDS, STATE
 from tests.formats.history import PEOPLE
-from tests.running import SECRET
+from tests.support.commands import SECRET
 
 LASTING = ("clock", "events", "wiped", "forgotten", "consent", "consent at", "pins")
 

@@ -5,9 +5,9 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from state.catalogue import Catalogue
-from state.windows import DAY_MS, HOUR_MS
-from tests.making import make_event
+from state.catalogue.numbered import Catalogue
+from state.user.windows import DAY_MS, HOUR_MS
+from tests.support.factories import make_event
 
 PEOPLE = ("ada", "ben", "cyd", "dee", "eve", "fay", "gus")
 BEGIN_MS = 20_089 * DAY_MS

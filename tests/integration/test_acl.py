@@ -7,24 +7,24 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from connectors.population_store import PopulationStore
-from connectors.redis_acl import USERS, redis_users
-from connectors.redis_check import redis_problems
-from connectors.redis_client import RedisClient
-from connectors.redis_keys import RegionKeys
-from connectors.redis_namespaces import Namespaces
-from connectors.redis_sink import SignalWriter, Target
-from state.catalogue import Catalogue
+from connectors.population.redis_store import PopulationStore
+from connectors.redis.acl import USERS, redis_users
+from connectors.redis.health import redis_problems
+from connectors.redis.client import RedisClient
+from tacit.contract.keys import RegionKeys
+from connectors.redis.namespaces import Namespaces
+from connectors.redis.signal_sink import SignalWriter, Target
+from state.catalogue.numbered import Catalogue
 from state.counters import SinkCounters
-from state.errors import SinkError, TacitError
-from state.pseudonyms import digest
-from state.signals import GateWrite
-from tacit.embedded import EmbeddedRedis
-from tacit.reader import SignalReader
-from tests.redis_server import BINARIES
-from tests.sample_population import version
-from tests.sample_population import write as population_write
-from tests.sample_signals import NOW_MS, signal, write
+from tacit.errors import SinkError, TacitError
+from tacit.contract.pseudonyms import digest
+from tacit.contract.signals import GateWrite
+from tacit_lab.embedded import EmbeddedRedis
+from tacit.reader.reader import SignalReader
+from tests.support.redis_server import BINARIES
+from tests.support.sample_population import version
+from tests.support.sample_population import write as population_write
+from tests.support.sample_signals import NOW_MS, signal, write
 
 SECRET = b"a secret of tests"
 ADA = digest("ada", SECRET)

@@ -7,16 +7,16 @@ from threading import Event, Thread
 
 import pytest
 
-from connectors.redis_keys import RegionKeys
-from connectors.redis_sink import SignalWriter, Target
+from tacit.contract.keys import RegionKeys
+from connectors.redis.signal_sink import SignalWriter, Target
 from state.counters import SinkCounters
-from state.pseudonyms import digest
-from state.signals import SignalWrite, decode_signal
+from tacit.contract.pseudonyms import digest
+from tacit.contract.signals import SignalWrite, decode_signal
 from tacit import SignalReader
-from tests.redis_faults import Pair, redis_pair
-from tests.redis_server import BINARIES
-from tests.sample_signals import NOW_MS, signal, write
-from tests.waiting import eventually
+from tests.support.redis_faults import Pair, redis_pair
+from tests.support.redis_server import BINARIES
+from tests.support.sample_signals import NOW_MS, signal, write
+from tests.support.conditions import eventually
 
 SECRET = "a secret of tests"
 PEOPLE = [digest(f"user-{number}", SECRET.encode()) for number in range(50)]

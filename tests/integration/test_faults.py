@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from tests.kafka_broker import KAFKA_TEST, Broker
-from tests.kafka_topics import Kafka
-from tests.live_run import NAMESPACE, History, Live
-from tests.redis_faults import FragileRedis, fragile_redis
-from tests.running import Limits, Running, everything_in, running
-from tests.scraping import health, scrape
+from tests.support.kafka_broker import KAFKA_TEST, Broker
+from tests.support.kafka_topics import Kafka
+from tests.support.live_run import NAMESPACE, History, Live
+from tests.support.redis_faults import FragileRedis, fragile_redis
+from tests.support.commands import Limits, Running, everything_in, running
+from tests.support.monitoring_client import health, scrape
 
 pytestmark = KAFKA_TEST
 
 LIMITS: Limits = {
-    "connectors.redis_client.TIMEOUT_S": 0.3,
-    "connectors.kafka_pump.PROBE_EVERY_S": 0.2,
-    "dataflows.monitor.STALLED_AFTER_S": 2,
-    "dataflows.live._PAUSE_S": 0.1,
+    "connectors.redis.client.TIMEOUT_S": 0.3,
+    "connectors.kafka.fetcher.PROBE_EVERY_S": 0.2,
+    "dataflows.observability.http.STALLED_AFTER_S": 2,
+    "dataflows.runtime.live._PAUSE_S": 0.1,
 }
 
 
@@ -97,7 +97,7 @@ def test_redis_that_comes_back_empty_gets_all_that_is_written_from_then_on(
 
 def test_redis_that_never_comes_back_ends_the_run(live: Live, server: FragileRedis, tmp_path: Path) -> None:
     """Within its limit, with status 1, and the last word is why and what to do."""
-    limits = {"connectors.redis_client.RETRY_FOR_S": 1, **LIMITS}
+    limits = {"connectors.redis.client.RETRY_FOR_S": 1, **LIMITS}
     with running(live.words(), tmp_path / "log", limits) as run:
         live.wait_for_first_half(run)
         server.kill()
@@ -114,7 +114,7 @@ def test_run_that_gave_up_on_redis_starts_again_from_its_state(
     live: Live, server: FragileRedis, tmp_path: Path
 ) -> None:
     """And again, until Redis is back; no thread or connection of the failed ones is left."""
-    limits = {"connectors.redis_client.RETRY_FOR_S": 0.3, "dataflows.live.MOST_QUICK_FAILURES": 100, **LIMITS}
+    limits = {"connectors.redis.client.RETRY_FOR_S": 0.3, "dataflows.runtime.live.MOST_QUICK_FAILURES": 100, **LIMITS}
     with running(live.words(*live.state()), tmp_path / "log", limits) as run:
         live.wait_for_first_half(run)
         threads = _threads(run)

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from dataflows.inspection import inspect
-from state.catalogue import Catalogue
-from state.pseudonyms import digest
-from tacit.folder_stats import folder_stats
-from tests.kafka_broker import KAFKA_TEST
-from tests.kafka_topics import Kafka
-from tests.live_run import NAMESPACE, History, Live
-from tests.rebuilding import as_json, decided, held, rebuild_into
-from tests.redis_faults import FragileRedis, fragile_redis
-from tests.replaying import left_by, now_ms
-from tests.running import SECRET, running, tacit
-from tests.waiting import eventually
+from state.catalogue.numbered import Catalogue
+from tacit.contract.pseudonyms import digest
+from tacit_cli.views.folder_stats import folder_stats
+from tests.support.kafka_broker import KAFKA_TEST
+from tests.support.kafka_topics import Kafka
+from tests.support.live_run import NAMESPACE, History, Live
+from tests.support.rebuilds import as_json, decided, held, rebuild_into
+from tests.support.redis_faults import FragileRedis, fragile_redis
+from tests.support.replays import left_by, now_ms
+from tests.support.commands import SECRET, running, tacit
+from tests.support.conditions import eventually
 
 pytestmark = KAFKA_TEST
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from connectors import kafka_pump
-from state.errors import SourceError
-from state.records import Record
-from tests.kafka_broker import KAFKA_TEST, Broker
-from tests.kafka_reading import Reading, refused, values
-from tests.kafka_topics import Kafka
-from tests.waiting import eventually
+from connectors.kafka import fetcher as kafka_pump
+from tacit.errors import SourceError
+from state.events.records import Record
+from tests.support.kafka_broker import KAFKA_TEST, Broker
+from tests.support.kafka_reader import Reading, refused, values
+from tests.support.kafka_topics import Kafka
+from tests.support.conditions import eventually
 
 pytestmark = KAFKA_TEST
 
@@ -67,7 +67,7 @@ def test_killed_reader_loses_nothing(kafka: Kafka, tmp_path: Path) -> None:
     topic = kafka.create_topic()
     Reading(kafka, topic, state=tmp_path / "state")
     output = tmp_path / "lines"
-    command = (sys.executable, "-m", "tests.kafka_reading", kafka.servers, topic, tmp_path / "state", output)
+    command = (sys.executable, "-m", "tests.support.kafka_reader", kafka.servers, topic, tmp_path / "state", output)
 
     def lines() -> list[bytes]:
         return output.read_bytes().splitlines() if output.exists() else []

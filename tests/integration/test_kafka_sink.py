@@ -9,13 +9,13 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSource, run_main
 from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
-from connectors.kafka_settings import TopicAddress
-from connectors.kafka_sink import CheckedProducer, KafkaRejectSink
-from state.errors import SinkError
-from state.records import FileOrigin, KafkaOrigin, Reason, Reject
-from tests.kafka_broker import KAFKA_TEST, Broker
-from tests.kafka_reading import Reading, refused, values
-from tests.kafka_topics import Kafka
+from connectors.kafka.address import TopicAddress
+from connectors.kafka.reject_sink import CheckedProducer, KafkaRejectSink
+from tacit.errors import SinkError
+from state.events.records import FileOrigin, KafkaOrigin, Reason, Reject
+from tests.support.kafka_broker import KAFKA_TEST, Broker
+from tests.support.kafka_reader import Reading, refused, values
+from tests.support.kafka_topics import Kafka
 
 pytestmark = KAFKA_TEST
 

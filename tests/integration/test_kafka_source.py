@@ -4,13 +4,16 @@ from time import monotonic
 
 import pytest
 
-from connectors import kafka_lane, kafka_offsets, kafka_pump, kafka_settings
-from connectors.kafka_lane import SLICE_MS
-from state.errors import SourceError
-from state.records import KafkaOrigin, Record
-from tests.kafka_broker import KAFKA_TEST
-from tests.kafka_reading import Reading, refused, values
-from tests.kafka_topics import Kafka
+from connectors.kafka import address as kafka_settings
+from connectors.kafka import fetcher as kafka_pump
+from connectors.kafka import offsets as kafka_offsets
+from connectors.kafka import partition_buffer as kafka_lane
+from connectors.kafka.partition_buffer import SLICE_MS
+from tacit.errors import SourceError
+from state.events.records import KafkaOrigin, Record
+from tests.support.kafka_broker import KAFKA_TEST
+from tests.support.kafka_reader import Reading, refused, values
+from tests.support.kafka_topics import Kafka
 
 pytestmark = KAFKA_TEST
 

@@ -12,19 +12,19 @@ import redis
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.testing import TestingSource, run_main
 
-from connectors.population_file import FILE_NAME, read_version
-from connectors.population_sink import PopulationSink, PopulationSinkPartition
-from connectors.population_store import PopulationStore
-from connectors.redis_client import RedisClient
-from connectors.redis_keys import RegionKeys
-from connectors.redis_sink import Mode, Target
+from connectors.population.file_store import FILE_NAME, read_version
+from connectors.population.sink import PopulationSink, PopulationSinkPartition
+from connectors.population.redis_store import PopulationStore
+from connectors.redis.client import RedisClient
+from tacit.contract.keys import RegionKeys
+from connectors.redis.signal_sink import Mode, Target
 from state.counters import SinkCounters
-from state.errors import ConfigurationError, SinkError, StorageError
-from state.published import PopulationWrite
-from tests.redis_server import free_port
-from tests.sample_population import version, write
-from tests.sample_signals import NOW_MS
-from tests.waiting import eventually
+from tacit.errors import ConfigurationError, SinkError, StorageError
+from state.learning.population_version import PopulationWrite
+from tests.support.redis_server import free_port
+from tests.support.sample_population import version, write
+from tests.support.sample_signals import NOW_MS
+from tests.support.conditions import eventually
 
 LIVE = RegionKeys("eu").within("live")
 

@@ -12,16 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from connectors.population_store import KEPT, PopulationStore
-from connectors.redis_client import RedisClient
-from connectors.redis_keys import NamespaceKeys, RegionKeys
-from state.catalogue import Catalogue
-from state.errors import ConfigurationError, SinkError
-from state.published import encode_version
-from state.signals import decode_signal
-from tacit.embedded import EmbeddedRedis
-from tests.sample_population import version, write
-from tests.sample_signals import NOW_MS
+from connectors.population.redis_store import KEPT, PopulationStore
+from connectors.redis.client import RedisClient
+from tacit.contract.keys import NamespaceKeys, RegionKeys
+from state.catalogue.numbered import Catalogue
+from tacit.errors import ConfigurationError, SinkError
+from state.learning.population_version import encode_version
+from tacit.contract.signals import decode_signal
+from tacit_lab.embedded import EmbeddedRedis
+from tests.support.sample_population import version, write
+from tests.support.sample_signals import NOW_MS
 
 LIVE = RegionKeys("eu").within("live")
 SHADOW = RegionKeys("eu").within("shadow")

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from connectors.redis_check import redis_problems
-from state.errors import ConfigurationError
-from tests.redis_server import free_port
+from connectors.redis.health import redis_problems
+from tacit.errors import ConfigurationError
+from tests.support.redis_server import free_port
 
 
 @contextmanager

@@ -14,28 +14,28 @@ from threading import Event, Thread
 import pytest
 from redis.crc import key_slot
 
-from connectors.population_store import PopulationStore
-from connectors.redis_acl import redis_users
-from connectors.redis_check import redis_problems
-from connectors.redis_client import RedisClient
-from connectors.redis_keys import RegionKeys
-from connectors.redis_namespaces import Namespaces
-from connectors.redis_sink import PIPELINE_WRITES, SignalWriter, Target
-from state.catalogue import Catalogue
+from connectors.population.redis_store import PopulationStore
+from connectors.redis.acl import redis_users
+from connectors.redis.health import redis_problems
+from connectors.redis.client import RedisClient
+from tacit.contract.keys import RegionKeys
+from connectors.redis.namespaces import Namespaces
+from connectors.redis.signal_sink import PIPELINE_WRITES, SignalWriter, Target
+from state.catalogue.numbered import Catalogue
 from state.counters import SinkCounters
-from state.pseudonyms import digest
-from state.signals import GateWrite, SignalWrite, decode_signal
+from tacit.contract.pseudonyms import digest
+from tacit.contract.signals import GateWrite, SignalWrite, decode_signal
 from tacit import Adaptation, AsyncSignalReader, SignalReader
-from tacit.breaker import FAILURES
-from tacit.reader import USERS_PER_ROUND_TRIP
-from tests.redis_cluster import Cluster, Server, cluster
-from tests.redis_server import BINARIES
-from tests.replaying import redis_of_its_own, replay, write_history
-from tests.running import SECRET, everything_in, tacit
-from tests.sample_population import version
-from tests.sample_population import write as population_write
-from tests.sample_signals import NOW_MS, signal, write
-from tests.waiting import eventually, once
+from tacit.reader.circuit_breaker import FAILURES
+from tacit.reader.reader import USERS_PER_ROUND_TRIP
+from tests.support.redis_cluster import Cluster, Server, cluster
+from tests.support.redis_server import BINARIES
+from tests.support.replays import redis_of_its_own, replay, write_history
+from tests.support.commands import SECRET, everything_in, tacit
+from tests.support.sample_population import version
+from tests.support.sample_population import write as population_write
+from tests.support.sample_signals import NOW_MS, signal, write
+from tests.support.conditions import eventually, once
 
 KEYS = RegionKeys("eu")
 LIVE = KEYS.within("live")

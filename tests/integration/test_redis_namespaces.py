@@ -1,4 +1,4 @@
-"""connectors/redis_namespaces and its commands, on a real Redis: what differs, and which set Copilot reads."""
+"""connectors/redis/namespaces and its commands, on a real Redis: what differs, and which set Copilot reads."""
 
 import json
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ import msgspec
 import pytest
 import redis
 
-from connectors.redis_client import RedisClient
-from connectors.redis_keys import RegionKeys
-from connectors.redis_namespaces import PEOPLE_AT_ONCE, Namespaces
-from connectors.redis_sink import SignalWriter, Target
+from connectors.redis.client import RedisClient
+from tacit.contract.keys import RegionKeys
+from connectors.redis.namespaces import PEOPLE_AT_ONCE, Namespaces
+from connectors.redis.signal_sink import SignalWriter, Target
 from state.counters import SinkCounters
-from state.errors import ConfigurationError
-from tacit.reader import SignalReader
-from tests.running import SECRET, tacit
-from tests.sample_signals import NOW_MS, profile, signal, write
+from tacit.errors import ConfigurationError
+from tacit.reader.reader import SignalReader
+from tests.support.commands import SECRET, tacit
+from tests.support.sample_signals import NOW_MS, profile, signal, write
 
 KEYS = RegionKeys("eu")
 ADA, BOB, CYD, DEE = (bytes([n]) * 16 for n in range(4))

@@ -14,17 +14,17 @@ import redis
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.testing import TestingSource, run_main
 
-from connectors.file_sink import FileRejectSink
-from connectors.redis_client import RedisClient
-from connectors.redis_keys import RegionKeys
-from connectors.redis_sink import PIPELINE_WRITES, Mode, RedisSink, SignalWriter, Target
+from connectors.files.reject_sink import FileRejectSink
+from connectors.redis.client import RedisClient
+from tacit.contract.keys import RegionKeys
+from connectors.redis.signal_sink import PIPELINE_WRITES, Mode, RedisSink, SignalWriter, Target
 from state.counters import SinkCounters
-from state.errors import ConfigurationError, SinkError
-from state.signals import GateWrite, SignalWrite, Write
-from tacit.embedded import EmbeddedRedis
-from tests.redis_server import BINARIES, free_port
-from tests.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
-from tests.waiting import once
+from tacit.errors import ConfigurationError, SinkError
+from tacit.contract.signals import GateWrite, SignalWrite, Write
+from tacit_lab.embedded import EmbeddedRedis
+from tests.support.redis_server import BINARIES, free_port
+from tests.support.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
+from tests.support.conditions import once
 
 KEYS = RegionKeys("eu")
 LIVE = KEYS.within("live").signals(USER)

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import pytest
 import redis
 
-from tacit.embedded import EmbeddedRedis
-from tacit.simulate import Scenario, simulate
-from tacit.simulate.output import write_events
-from tests.kafka_topics import Kafka
-from tests.running import Running, everything_in, running, tacit
-from tests.waiting import eventually
+from tacit_lab.embedded import EmbeddedRedis
+from tacit_lab.simulate import Scenario, simulate
+from tacit_lab.simulate.output import write_events
+from tests.support.kafka_topics import Kafka
+from tests.support.commands import Running, everything_in, running, tacit
+from tests.support.conditions import eventually
 
 pytestmark = pytest.mark.kafka
 

@@ -11,12 +11,12 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.redis_keys import RegionKeys
-from connectors.redis_sink import Mode, SignalWriter, Target
+from tacit.contract.keys import RegionKeys
+from connectors.redis.signal_sink import Mode, SignalWriter, Target
 from state.counters import SinkCounters
-from state.signals import EPOCH, GateWrite, SignalWrite, Source, Write
-from tacit.embedded import EmbeddedRedis
-from tests.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
+from tacit.contract.signals import EPOCH, GateWrite, SignalWrite, Source, Write
+from tacit_lab.embedded import EmbeddedRedis
+from tests.support.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
 
 KEYS = RegionKeys("eu")
 NAMESPACES = ("live", "shadow")

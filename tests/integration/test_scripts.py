@@ -6,12 +6,12 @@ from contextlib import closing
 import pytest
 import redis
 
-from connectors.redis_keys import RegionKeys
-from connectors.redis_sink import Mode, SignalWriter, Target
+from tacit.contract.keys import RegionKeys
+from connectors.redis.signal_sink import Mode, SignalWriter, Target
 from state.counters import SinkCounters
-from state.errors import SinkError
-from state.signals import EPOCH, GateWrite, decode_signal, version
-from tests.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal, write
+from tacit.errors import SinkError
+from tacit.contract.signals import EPOCH, GateWrite, decode_signal, version
+from tests.support.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal, write
 
 KEYS = RegionKeys("eu")
 LIVE = KEYS.within("live").signals(USER)

@@ -13,13 +13,13 @@ from threading import Event, Thread
 import pytest
 import trustme
 
-from connectors.redis_check import redis_problems
-from connectors.redis_sink import SignalWriter, Target
+from connectors.redis.health import redis_problems
+from connectors.redis.signal_sink import SignalWriter, Target
 from state.counters import SinkCounters
-from state.errors import SinkError
-from state.pseudonyms import digest
+from tacit.errors import SinkError
+from tacit.contract.pseudonyms import digest
 from tacit import AsyncSignalReader, SignalReader
-from tests.sample_signals import NOW_MS, signal, write
+from tests.support.sample_signals import NOW_MS, signal, write
 
 SECRET = "a secret of tests"
 ADA = write(("length", signal("concise", NOW_MS)), user=digest("ada", SECRET.encode()))

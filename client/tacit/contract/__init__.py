@@ -1,0 +1,1 @@
+"""The contract: events in, signals out, the catalogue, keys and pseudonyms."""

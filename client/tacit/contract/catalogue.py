@@ -1,0 +1,155 @@
+"""The catalogue as its TOML file has it: facets, topics, surfaces and feedback kinds, and the rules they keep to."""
+
+import re
+import tomllib
+from typing import Literal
+
+import msgspec
+
+from tacit.errors import CatalogueError
+
+MAX_FACETS = 64
+MAX_VALUES = 32
+MAX_TOPICS = 4096
+MAX_SURFACES = 256
+MAX_FEEDBACK_KINDS = 64
+MAX_TEXT = 200
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+
+
+Direction = Literal["up", "down"]
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the TOML file: immutable, and an unknown key is an error."""
+
+
+class Facet(_Table, frozen=True):
+    """A side of an answer's style: one of `values`, or several at once if `multiple`."""
+
+    title: str
+    values: tuple[str, ...]
+    ordered: bool = False
+    multiple: bool = False
+    default: str | None = None
+    prompt: dict[str, str] = {}
+
+
+class Topics(_Table, frozen=True):
+    """What a conversation is about; what is `sensitive` is never learned from and never counted."""
+
+    values: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+
+
+class Surfaces(_Table, frozen=True):
+    """Where the assistant answered: chat, editor and so on."""
+
+    values: tuple[str, ...] = ()
+
+
+class FeedbackKind(_Table, frozen=True):
+    """What a person can do with an answer: a like or dislike (`label`), or a wish to `moves` an ordered facet."""
+
+    weight: float = 1.0
+    label: bool | None = None
+    moves: dict[str, Direction] = {}
+
+
+class Consent(_Table, frozen=True):
+    """Whether someone who has said nothing has agreed (`granted`) or not (`required`)."""
+
+    default: Literal["required", "granted"] = "required"
+
+
+class CatalogueFile(_Table, frozen=True, rename={"schema_": "schema"}):
+    """The vocabulary of one deployment, in the file's order."""
+
+    schema_: Literal[1]
+    facets: dict[str, Facet]
+    version: int = 1
+    consent: Consent = Consent()
+    topics: Topics = Topics()
+    surfaces: Surfaces = Surfaces()
+    feedback: dict[str, FeedbackKind] = {}
+
+
+def read_catalogue(text: str) -> CatalogueFile:
+    """Read TOML text.
+
+    Raises:
+        CatalogueError: naming everything that is wrong with it.
+    """
+    try:
+        file = msgspec.convert(tomllib.loads(text), CatalogueFile)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise CatalogueError([str(error)]) from error
+    if problems := _problems(file):
+        raise CatalogueError(problems)
+    return file
+
+
+def _problems(file: CatalogueFile) -> list[str]:
+    found = []
+    for table, names, most in (
+        ("facets", file.facets, MAX_FACETS),
+        ("topics.values", file.topics.values, MAX_TOPICS),
+        ("surfaces.values", file.surfaces.values, MAX_SURFACES),
+        ("feedback", file.feedback, MAX_FEEDBACK_KINDS),
+    ):
+        found += _name_problems(table, tuple(names), most)
+    if not file.facets:
+        found.append("facets: at least one is needed")
+    if not 1 <= file.version <= 9999:
+        found.append("version: a number from 1 to 9999")
+    found += [
+        f"topics.sensitive: {name!r} is not in topics.values"
+        for name in file.topics.sensitive
+        if name not in file.topics.values
+    ]
+    for name, facet in file.facets.items():
+        found += _facet_problems(f"facets.{name}", facet)
+    for name, kind in file.feedback.items():
+        found += _feedback_problems(f"feedback.{name}", kind, file)
+    return found
+
+
+def _name_problems(table: str, names: tuple[str, ...], most: int) -> list[str]:
+    found = [f"{table}: {name!r} is not a name ({_NAME.pattern})" for name in names if not _NAME.fullmatch(name)]
+    if len(names) > most:
+        found.append(f"{table}: {len(names)} names; at most {most} are allowed")
+    if len(set(names)) < len(names):
+        found.append(f"{table}: a name stands there twice")
+    return found
+
+
+def _facet_problems(where: str, facet: Facet) -> list[str]:
+    found = _name_problems(f"{where}.values", facet.values, MAX_VALUES)
+    if len(facet.values) < 2:
+        found.append(f"{where}.values: at least two are needed")
+    if facet.ordered and facet.multiple:
+        found.append(f"{where}: ordered and multiple exclude each other")
+    if facet.default is not None and facet.default not in facet.values:
+        found.append(f"{where}.default: {facet.default!r} is not one of its values")
+    for value, text in facet.prompt.items():
+        if value not in facet.values:
+            found.append(f"{where}.prompt: {value!r} is not one of its values")
+        if len(text) > MAX_TEXT or not text.isprintable():
+            found.append(f"{where}.prompt.{value}: one line of at most {MAX_TEXT} characters")
+    if not 0 < len(facet.title) <= MAX_TEXT or not facet.title.isprintable():
+        found.append(f"{where}.title: one line of 1 to {MAX_TEXT} characters")
+    return found
+
+
+def _feedback_problems(where: str, kind: FeedbackKind, file: CatalogueFile) -> list[str]:
+    found = []
+    if (kind.label is None) == (not kind.moves):
+        found.append(f"{where}: needs either a label (true or false) or moves")
+    if not 0 < kind.weight <= 1:
+        found.append(f"{where}.weight: more than 0 and at most 1")
+    for name in kind.moves:
+        facet = file.facets.get(name)
+        if facet is None or not facet.ordered:
+            found.append(f"{where}.moves: {name!r} is not an ordered facet")
+    return found

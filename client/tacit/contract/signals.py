@@ -1,0 +1,148 @@
+"""What goes out: the signals, profile and status that Copilot reads, as the contract writes them.
+
+Plain msgspec types: a reader decodes them without pydantic and without River.
+"""
+
+import re
+from typing import Literal, NamedTuple
+
+import msgspec
+
+Tier = Literal["default", "hint", "apply"]
+"""What Copilot may do: use `default`, lean towards `value`, or apply `value`."""
+
+Source = Literal["user", "learned", "population"]
+"""Where a signal comes from; `user` is a pin and outranks everything."""
+
+PROFILE = "_profile"
+STATUS = "_status"
+EPOCH = "_epoch"
+"""Fields of a signals hash that are no facets: facet names never begin with an underscore."""
+
+_VERSION = re.compile(r"\d{13}-\d{10}")
+
+
+def version(event_ms: int, seq: int) -> str:
+    """Return a version: the newest event time seen, then the count of accepted events. Text order is age order.
+
+    >>> version(1795297433438, 42)
+    '1795297433438-0000000042'
+    >>> version(999, 1) < version(1000, 0)
+    True
+    """
+    return f"{event_ms:013d}-{seq:010d}"
+
+
+def is_version(text: str) -> bool:
+    """Say whether `text` is a version.
+
+    >>> is_version("1795297433438-0000000042"), is_version("42")
+    (True, False)
+    """
+    return _VERSION.fullmatch(text) is not None
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """What is known of a person's preference in one facet. `v` must stay the first member."""
+
+    v: str
+    value: str
+    p: float | None
+    """Probability, 0–1, that the person likes an answer in this style; None for a pin."""
+    confidence: float | None
+    """Probability, 0.5–1, that `value` beats `runner_up`; None for a pin."""
+    tier: Tier
+    source: Source
+    evidence: float
+    """Discounted count of feedback."""
+    runner_up: str | None
+    gap: float | None
+    """How far `value` is ahead of `runner_up`, as a difference of probabilities."""
+    default: str | None
+    """The value to use without a signal; None: say nothing."""
+    explore: float
+    """Share of conversations, 0–1, in which Copilot should try another value."""
+    drift_at: int | None
+    """Event time, epoch ms, at which the person's taste was last found to have changed."""
+    why: tuple[tuple[str, int], ...]
+    """Feedback kinds that weigh most, with their counts."""
+    by: str
+    """Versions of model, catalogue and population: `m1.c3.p12`."""
+    at: int
+    """Event time, epoch ms."""
+
+
+class Activity(msgspec.Struct, frozen=True, rename={"hour": "1h", "day": "24h", "week": "7d"}):
+    """Turns in the last hour, day and week before the profile's `at`, counted in panes."""
+
+    hour: int
+    day: int
+    week: int
+
+
+class Session(msgspec.Struct, frozen=True):
+    """The newest session: turns with gaps of less than 30 minutes."""
+
+    started_at: int
+    turns: int
+    negative_share: float
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """How a person has used the assistant lately; written at most once per 5-minute pane."""
+
+    v: str
+    activity: Activity
+    topics: tuple[tuple[str, float], ...]
+    """Up to five topics with their decayed shares, largest first; sensitive ones never."""
+    session: Session
+    hours: tuple[float, ...]
+    """24 discounted counts of turns by hour of day, UTC."""
+    at: int
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The only field of a person who opted out."""
+
+    v: str
+    status: Literal["opted_out"]
+
+
+class Epoch(msgspec.Struct, frozen=True):
+    """The wipe that a person's signals were born under; there is none of people who never were wiped."""
+
+    v: str
+
+
+encode = msgspec.json.Encoder().encode
+decode_signal = msgspec.json.Decoder(Signal).decode
+decode_profile = msgspec.json.Decoder(Profile).decode
+decode_status = msgspec.json.Decoder(Status).decode
+
+
+class SignalWrite(NamedTuple):
+    """Fields of one person that changed: applied in one atomic call, each if it is newer than what is there."""
+
+    user: bytes
+    """The person's 16-byte digest (tacit.contract.pseudonyms)."""
+    epoch_ms: int
+    """Time of the wipe that the writing state was born under; 0: none."""
+    at_ms: int
+    """Event time that caused the write; the time to live counts from here."""
+    fields: tuple[tuple[str, bytes], ...]
+    """(facet or `_profile`, JSON), the version being the JSON's first member; no field twice."""
+
+
+class GateWrite(NamedTuple):
+    """A person's wipes and consent, whole: merging it is idempotent, and any order gives one outcome."""
+
+    user: bytes
+    epoch_ms: int
+    """Time of the last wipe; 0: none."""
+    consent_at_ms: int
+    """Time of the last word on consent; 0: none."""
+    opted_out: bool
+    """That word was no."""
+
+
+Write = SignalWrite | GateWrite

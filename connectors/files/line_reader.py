@@ -1,0 +1,160 @@
+"""One file of lines, plain or compressed: read in batches, at a position that a later run can go back to."""
+
+import io
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from connectors.files.decompression import ERRORS, Decompressed, Frame, gzip_member, zstd_frame
+from tacit.errors import SourceError
+from state.events.records import MAX_EVENT_BYTES, FileOrigin, Record
+
+_LINE_BYTES = MAX_EVENT_BYTES + 1
+"""What is kept of a longer line: enough to be rejected as too large."""
+
+_BUFFER_BYTES = 256 * 1024
+_HEAD_BYTES = 4096
+_NEWLINE = ord("\n")
+
+
+_FRAMES: dict[str, Callable[[], Frame]] = {".gz": gzip_member, ".zst": zstd_frame}
+
+
+class Position(NamedTuple):
+    """Where in a file the next line begins, and what tells whether the file is still the same."""
+
+    byte: int
+    """From 0, in the uncompressed text."""
+    line: int
+    """From 1."""
+    size: int
+    """Bytes on disk."""
+    head: str
+    """Digest of the first `min(size, 4096)` bytes on disk."""
+
+
+class LineFile:
+    """An open file and the place of its next line.
+
+    Raises:
+        SourceError: the file cannot be opened, is damaged, or is not the one that `resume_at` was taken in.
+            Damage is raised once all whole lines before it were returned.
+    """
+
+    def __init__(self, path: Path, resume_at: Position | None = None) -> None:
+        self._path = path
+        self._origin = FileOrigin(str(path))
+        self._damage: SourceError | None = None
+        self._byte = 0
+        self._line = 1
+        try:
+            self._size = path.stat().st_size
+            self._head = _head(path, self._size)
+            self._text = _open(path)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read: {error.strerror}; make it readable and run again") from error
+        if resume_at:
+            self._resume_or_close(resume_at)
+
+    @property
+    def position(self) -> Position:
+        """Where the next line begins."""
+        return Position(self._byte, self._line, self._size, self._head)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._text.close()
+
+    def read(self, most: int) -> list[Record]:
+        """Return the next `most` lines, fewer only before the end or damage; none at the end."""
+        if self._damage:
+            raise self._damage
+        records: list[Record] = []
+        try:
+            self._read_into(records, most)
+        except ERRORS as error:
+            self._damage = self._damaged(error)
+            self.close()
+            if not records:
+                raise self._damage from error
+        return records
+
+    def _read_into(self, records: list[Record], most: int) -> None:
+        readline, append, origin = self._text.readline, records.append, self._origin
+        for line in range(self._line, self._line + most):
+            text = readline(_LINE_BYTES + 1)
+            if not text:
+                return
+            length = len(text)
+            if text[-1] == _NEWLINE:
+                text = text[:-1]
+            elif length > _LINE_BYTES:
+                text = text[:-1]
+                length += self._skip_line()
+            append(Record(origin, line, text))
+            self._byte += length
+            self._line = line + 1
+
+    def _skip_line(self) -> int:
+        skipped = 0
+        while part := self._text.readline(_BUFFER_BYTES):
+            skipped += len(part)
+            if part[-1] == _NEWLINE:
+                break
+        return skipped
+
+    def _resume_or_close(self, at: Position) -> None:
+        try:
+            self._resume(at)
+        except SourceError:
+            self.close()
+            raise
+
+    def _resume(self, at: Position) -> None:
+        """Go to a position of an earlier run: the file may have grown since, but must be the same up to there."""
+        if self._size < at.size or _head(self._path, at.size) != at.head:
+            raise self._changed()
+        if at.byte and not self._is_boundary(at.byte):
+            raise self._changed()
+        self._byte, self._line = at.byte, at.line
+
+    def _is_boundary(self, byte: int) -> bool:
+        """Go to `byte` and say whether a line begins there, or the file ends."""
+        try:
+            self._skip(byte - 1)
+            last = self._text.read(1)
+            return last == b"\n" or (last != b"" and not self._text.peek(1))
+        except ERRORS as error:
+            raise self._damaged(error) from error
+
+    def _skip(self, count: int) -> None:
+        if isinstance(self._text.raw, io.FileIO):
+            self._text.seek(count)
+            return
+        while count and (part := self._text.read(min(count, _BUFFER_BYTES))):
+            count -= len(part)
+
+    def _damaged(self, error: Exception) -> SourceError:
+        return SourceError(
+            f"{self._path}: damaged or cut short in line {self._line}: {error}. All lines before it were read; "
+            "put a whole copy of the file in its place and run again, which goes on from there"
+        )
+
+    def _changed(self) -> SourceError:
+        return SourceError(
+            f"{self._path}: is not the file that the earlier run stopped in, or was changed since; "
+            "give the same files in the same order, or start afresh with a new state folder"
+        )
+
+
+def _open(path: Path) -> io.BufferedReader:
+    file = path.open("rb", buffering=0)
+    new_frame = _FRAMES.get(path.suffix)
+    raw = file if new_frame is None else Decompressed(file, new_frame)
+    return io.BufferedReader(raw, _BUFFER_BYTES)
+
+
+def _head(path: Path, size: int) -> str:
+    with path.open("rb") as file:
+        return blake2b(file.read(min(size, _HEAD_BYTES)), digest_size=16).hexdigest()

@@ -1,0 +1,1 @@
+"""Versions of the population model: stores, sink and feed."""

@@ -1,0 +1,198 @@
+"""A region's sets of signals from outside: in what two of them differ, and which one Copilot reads."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any, cast
+
+import msgspec
+
+from connectors.redis.client import RedisClient
+from tacit.contract.keys import LIVE, RegionKeys
+from tacit.reader.cluster_map import Address
+from tacit.errors import ConfigurationError
+from tacit.contract.pseudonyms import DIGEST_BYTES
+from tacit.contract.signals import STATUS, Signal, decode_signal
+
+PEOPLE_AT_ONCE = 500
+
+Fields = dict[bytes, bytes]
+
+
+@dataclass(slots=True)
+class FacetDifference:
+    """What two namespaces say of one facet; counts are of people."""
+
+    both: int = 0
+    """Both say something."""
+    value: int = 0
+    """Of these: they say other values."""
+    tier: int = 0
+    source: int = 0
+    confidence_moved: float = 0.0
+    """Sum of |difference| over the people of whom both are confident of something."""
+    confident: int = 0
+    only_first: int = 0
+    only_second: int = 0
+
+
+@dataclass(slots=True)
+class Difference:
+    """In what two namespaces differ; counts are of people."""
+
+    first: str
+    second: str
+    both: int = 0
+    """With signals, or an opt-out, in both."""
+    same: int = 0
+    """Of these: value, tier and source of every facet are the same."""
+    only_first: int = 0
+    only_second: int = 0
+    opted_out_in_one: int = 0
+    unreadable: int = 0
+    """Fields that are no signals."""
+    facets: dict[str, FacetDifference] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it, with means for sums."""
+        found = asdict(self)
+        for facet in found["facets"].values():
+            confident = facet.pop("confident")
+            facet["confidence_moved"] = round(facet["confidence_moved"] / confident, 4) if confident else None
+        return found
+
+
+class Namespaces:
+    """The namespaces of one region, for an operator. People are seen by their pseudonyms' digests, and only counted.
+
+    Errors: SinkError, as `RedisClient.deliver`.
+    """
+
+    def __init__(self, client: RedisClient, keys: RegionKeys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def active(self) -> str:
+        """Return the namespace that Copilot reads."""
+        found = cast("bytes | None", self._client.ask(("GET", self._keys.active)))
+        return found.decode("utf-8", "replace") if found else LIVE
+
+    def registered(self) -> list[str]:
+        """Return the namespaces that writers use, in alphabetical order."""
+        return sorted(
+            name.decode() for name in cast("list[bytes]", self._client.ask(("SMEMBERS", self._keys.namespaces)))
+        )
+
+    def promote(self, namespace: str) -> str:
+        """Let Copilot read this namespace from now on, and return the one before; readers follow within a second.
+
+        Raises:
+            ConfigurationError: no writer has ever used it.
+        """
+        registered = self.registered()
+        if namespace not in registered:
+            known = f"there are {', '.join(registered)}" if registered else "there is none"
+            raise ConfigurationError([f"namespace: nothing was ever written into {namespace}: {known}"])
+        before = self.active()
+        self._client.ask(("SET", self._keys.active, namespace))
+        return before
+
+    def compare(self, first: str, second: str) -> Difference:
+        """Go through all people of two namespaces; what is written meanwhile may count either way."""
+        found = Difference(first, second)
+        for one, other in self._pairs(first, second):
+            if one:
+                found.both += bool(other)
+                found.only_first += not other
+            if one and other:
+                _compare_person(found, one, other)
+        for one, other in self._pairs(second, first):
+            found.only_second += bool(one) and not other
+        return found
+
+    def _pairs(self, first: str, second: str) -> Iterator[tuple[Fields, Fields]]:
+        """Yield what the first and the second namespace hold of everybody in the first."""
+        start, end = self._around(first)
+        start_of_other, _ = self._around(second)
+        people = self._people(start, end)
+        while some := list(islice(people, PEOPLE_AT_ONCE)):
+            keys = [begin + person + end for person in some for begin in (start, start_of_other)]
+            replies = self._client.deliver([("HGETALL", key) for key in keys], keys)
+            held = [_as_fields(reply) for reply in replies]
+            yield from zip(held[::2], held[1::2], strict=True)
+
+    def _around(self, namespace: str) -> tuple[bytes, bytes]:
+        """Return what stands before and after a person in the names of their keys."""
+        begin, _, rest = self._keys.within(namespace).signals(bytes(DIGEST_BYTES)).partition("{")
+        return begin.encode(), rest.partition("}")[2].encode()
+
+    def _people(self, start: bytes, end: bytes) -> Iterator[bytes]:
+        """Yield everybody's hash tag once, server after server."""
+        seen = set[bytes]()
+        for server in self._client.servers():
+            for key in self._scan(start + b"{*}" + end, server):
+                person = key[len(start) : -len(end)]
+                if person not in seen:
+                    seen.add(person)
+                    yield person
+
+    def _scan(self, pattern: bytes, server: Address) -> Iterator[bytes]:
+        cursor = b"0"
+        while True:
+            cursor, keys = cast(
+                "tuple[bytes, list[bytes]]",
+                self._client.ask(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000), server),
+            )
+            yield from keys
+            if cursor == b"0":
+                return
+
+
+def _as_fields(reply: object) -> Fields:
+    """Return a hash; what has another type holds nothing of ours."""
+    if not isinstance(reply, list):
+        return {}
+    return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def _compare_person(found: Difference, one: Fields, other: Fields) -> None:
+    if (STATUS.encode() in one) != (STATUS.encode() in other):
+        found.opted_out_in_one += 1
+        return
+    is_same = True
+    for name in sorted(one.keys() | other.keys()):
+        if name.startswith(b"_"):  # no facet: what is said of how the person uses the assistant
+            continue
+        said, said_there = (_signal(found, fields.get(name)) for fields in (one, other))
+        facet = found.facets.setdefault(name.decode(), FacetDifference())
+        facet.only_first += bool(said) and not said_there
+        facet.only_second += bool(said_there) and not said
+        is_same &= bool(said) == bool(said_there)
+        if said and said_there:
+            is_same &= _compare_signals(facet, said, said_there)
+    found.same += is_same
+
+
+def _signal(found: Difference, raw: bytes | None) -> Signal | None:
+    if raw is None:
+        return None
+    try:
+        return decode_signal(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        found.unreadable += 1
+        return None
+
+
+def _compare_signals(facet: FacetDifference, one: Signal, other: Signal) -> bool:
+    facet.both += 1
+    facet.value += one.value != other.value
+    facet.tier += one.tier != other.tier
+    facet.source += one.source != other.source
+    if one.confidence is not None and other.confidence is not None:
+        facet.confidence_moved += abs(one.confidence - other.confidence)
+        facet.confident += 1
+    return (one.value, one.tier, one.source) == (other.value, other.tier, other.source)

@@ -1,0 +1,76 @@
+"""The one graph, for live and for history: records → observations by shard → state → signals, and rejects.
+
+source ─ Record ─► parse ─┬─ (shard, [packed observations]) ─► adapt ─┬─ Write ─────► signals (Redis)
+                          │                                      ▲    │                   └ what it refuses ► rejects
+                          │                                    prior  ├─ Examples ──► learn_population ─► versions
+                          │                                      └┄┄┄┄┼┄┄ by hand, or by a feed ┄┄┘
+                          └───────────────── Reject ──────────────────┴─ Reject ────► rejects
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeGuard, cast
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.inputs import Source
+from bytewax.operators import KeyedStream
+from bytewax.outputs import Sink
+
+from operators.adapt import Adapt, Examples
+from operators.learn_population import LearnPopulation
+from operators.parse import Group
+from state.learning.population_version import PopulationWrite
+from state.events.records import Record, Reject, TurnedAway
+from tacit.contract.signals import Write
+
+FLOW_ID = "adaptation"
+ADAPT_STEP = "adapt"
+LEARN_STEP = "learn_population"
+POPULATION_KEY = "population"
+"""Saved state is found by these names: another name would silently start from nothing."""
+
+Parse = Callable[[Sequence[Record]], Iterable[Group | Reject]]
+"""`operators.parse.Parser`."""
+
+BuildAdapt = Callable[[bytes | None], Adapt]
+"""A shard's snapshot, or None for a new shard → the shard's logic. Bytewax does not say which shard."""
+
+BuildLearn = Callable[[bytes | None], LearnPopulation]
+"""The population's snapshot, or None for a new one → its logic."""
+
+
+def build(
+    source: Source[Record],
+    parse: Parse,
+    build_adapt: BuildAdapt,
+    build_learn: BuildLearn,
+    writes: Sink[Write],
+    versions: Sink[PopulationWrite],
+    rejects: Sink[TurnedAway],
+) -> Dataflow:
+    """Wire the parts into the dataflow that live runs and replays share."""
+    flow = Dataflow(FLOW_ID)
+    records = op.input("source", flow, source)
+    parsed = op.branch("parsed", op.flat_map_batch("parse", records, parse), _is_reject)
+    groups = cast("KeyedStream[list[bytes]]", parsed.falses)
+    adapted = op.key_rm("no_shard", op.stateful_batch(ADAPT_STEP, groups, build_adapt))
+    out = op.branch("adapted", adapted, _is_reject)
+    taught = op.branch("taught", out.falses, _is_examples)
+    op.output("signals", cast("Stream[Write]", taught.falses), writes)
+    examples = op.map("to_population", taught.trues, _to_population)
+    op.output("versions", op.key_rm("no_key", op.stateful_batch(LEARN_STEP, examples, build_learn)), versions)
+    rejected = op.merge("all_rejects", parsed.trues, out.trues)
+    op.output("rejects", cast("Stream[TurnedAway]", rejected), rejects)
+    return flow
+
+
+def _is_reject(item: object) -> TypeGuard[Reject]:
+    return isinstance(item, Reject)
+
+
+def _is_examples(item: object) -> TypeGuard[Examples]:
+    return isinstance(item, Examples)
+
+
+def _to_population(examples: Examples) -> tuple[str, list[bytes]]:
+    return POPULATION_KEY, examples.packed

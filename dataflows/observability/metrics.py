@@ -1,0 +1,115 @@
+"""A process's counters as Prometheus metrics. No metric and no label says anything about a person."""
+
+from collections.abc import Iterator
+from itertools import accumulate
+from time import monotonic
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from state.counters import Counters, Histogram
+from state.learning.population_version import Scores
+
+
+class CountersCollector(Collector):
+    """Reads the counters when Prometheus asks; counting itself stays plain addition."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric family."""
+        yield from self._source()
+        yield from self._events()
+        yield from self._sink()
+        yield from self._learning()
+
+    def _source(self) -> Iterator[Metric]:
+        source = self._counters.source
+        yield CounterMetricFamily("tacit_records", "Records read.", value=source.records)
+        yield CounterMetricFamily("tacit_record_bytes", "Bytes of records read.", value=source.bytes)
+        lag = GaugeMetricFamily("tacit_source_lag_records", "Records between us and the end.", labels=["partition"])
+        for partition, records in source.lag.copy().items():
+            lag.add_metric([partition], records)
+        yield lag
+        yield GaugeMetricFamily(
+            "tacit_progress_age_seconds",
+            "Time since records were handed on, or a reachable source had none.",
+            value=max(0.0, monotonic() - source.progressed_at),
+        )
+        yield _histogram("tacit_commit_stall_seconds", "What a checkpoint stops the stream for.", source.commit_stalls)
+
+    def _events(self) -> Iterator[Metric]:
+        events = self._counters.events
+        outcomes = CounterMetricFamily("tacit_events", "Events by what became of them.", labels=["outcome"])
+        for outcome, count in events.outcomes.items():
+            outcomes.add_metric([outcome], count)
+        yield outcomes
+        rejects = CounterMetricFamily("tacit_rejects", "Records turned away, by reason.", labels=["reason"])
+        for reason, count in events.rejects.items():
+            rejects.add_metric([reason], count)
+        yield rejects
+        yield GaugeMetricFamily("tacit_users", "People whose state this process holds.", value=events.users)
+
+    def _sink(self) -> Iterator[Metric]:
+        sink = self._counters.sink
+        signals = CounterMetricFamily("tacit_signals", "Fields written to Redis, by result.", labels=["result"])
+        for result in ("applied", "stale", "refused", "malformed"):
+            signals.add_metric([result], getattr(sink, result))
+        yield signals
+        yield CounterMetricFamily("tacit_gates", "Wipes and words on consent written to Redis.", value=sink.gates)
+        yield CounterMetricFamily("tacit_redis_retries", "Commands sent to Redis again.", value=sink.retries)
+        yield _histogram("tacit_freshness_seconds", "From an event's time to its signal in Redis.", sink.freshness)
+
+    def _learning(self) -> Iterator[Metric]:
+        learning = self._counters.learning
+        yield CounterMetricFamily(
+            "tacit_examples", "Judgements that the population learned from.", value=learning.examples
+        )
+        yield GaugeMetricFamily(
+            "tacit_population_version", "Newest version made by this process; 0: none.", value=learning.version
+        )
+        if learning.scores is not None:
+            yield from _scores(learning.scores)
+
+
+def _scores(scores: Scores) -> Iterator[Metric]:
+    """Yield how well predictions do, as of the newest version."""
+    yield GaugeMetricFamily("tacit_scored_judgements", "Judgements whose prediction was scored.", value=scores.n)
+    losses = GaugeMetricFamily("tacit_log_loss", "Mean log loss of predictions, in nats.", labels=["model"])
+    losses.add_metric(["deployed"], scores.log_loss)
+    losses.add_metric(["constant"], scores.constant_log_loss)
+    yield losses
+    yield GaugeMetricFamily("tacit_auc", "Area under the ROC curve, latest judgements.", value=scores.auc)
+    yield GaugeMetricFamily("tacit_calibration_error", "Expected calibration error, in ten bins.", value=scores.ece)
+    yield CounterMetricFamily("tacit_loss_drifts", "Changes of the log loss that ADWIN found.", value=scores.drifts)
+    gains = GaugeMetricFamily("tacit_facet_gain", "Log loss saved by a facet; not above 0: silent.", labels=["facet"])
+    for facet, score in scores.facets.items():
+        gains.add_metric([facet], score.gain)
+    yield gains
+    names = ("followed", "default", "difference", "low", "high")
+    off_policy = GaugeMetricFamily(
+        "tacit_off_policy_like_rate", "Rate of likes by inverse propensity, per facet.", labels=["facet", "estimate"]
+    )
+    for facet, found in scores.off_policy.items():
+        values = (found.followed, found.default, found.difference, *found.interval)
+        for name, value in zip(names, values, strict=True):
+            off_policy.add_metric([facet, name], value)
+    yield off_policy
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
+    bounds = [*(repr(bound) for bound in histogram.bounds), "+Inf"]
+    buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=histogram.total)
+
+
+def registry(counters: Counters) -> CollectorRegistry:
+    """Return a registry with the counters and the process's own figures."""
+    registry = CollectorRegistry()
+    registry.register(CountersCollector(counters))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry

@@ -1,0 +1,1 @@
+"""Running: processes, signals, recovery."""

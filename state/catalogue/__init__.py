@@ -1,0 +1,1 @@
+"""The catalogue with numbers for names."""

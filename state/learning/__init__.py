@@ -1,0 +1,1 @@
+"""What is learned: models of users and of the population, and decisions."""

@@ -1,0 +1,117 @@
+"""The terms of the population's belief: what a judged answer has that everybody's judgements are about.
+
+Terms have names in the catalogue's words (state.learning.population_version tells them), so what is learned of them outlives any change
+of the catalogue, and can be read by anybody.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import combinations
+
+from state.catalogue.numbered import Catalogue, Shape
+from state.events.observation import NONE
+
+BIAS = "bias"
+ITEM = "item:"
+BIAS_VARIANCE = 0.1
+VALUE_VARIANCE = 0.1
+CONTEXT_VARIANCE = 0.03
+"""Prior variance of a value on a topic, on a surface, or beside another value of its facet."""
+ITEM_VARIANCE = 0.25
+
+MOST_IN_CONTEXT = 100_000
+"""Values on topics and surfaces whose terms are kept ready."""
+JUDGED_STEPS = (0, 1, 2, 4, 7, 11, 19, 34, 59, 99)
+"""Up to so many answers judged before are one step, more than the last are another: newcomers judge more kindly."""
+
+
+def judged_step(judged: int) -> int:
+    """Return the step of someone who has judged so many answers before.
+
+    >>> judged_step(0), judged_step(3), judged_step(255)
+    (0, 3, 10)
+    """
+    return bisect_left(JUDGED_STEPS, judged)
+
+
+@lru_cache(maxsize=100_000)
+def prior_variance(term: str) -> float:
+    """Return what is believed of a term that nobody has judged; the mean is 0.
+
+    >>> prior_variance("length=concise"), prior_variance("item:0a1b2c3d")
+    (0.1, 0.25)
+    """
+    if "&" in term:
+        return CONTEXT_VARIANCE
+    if term.startswith(ITEM):
+        return ITEM_VARIANCE
+    return VALUE_VARIANCE if "=" in term else BIAS_VARIANCE
+
+
+def judged_term(step: int) -> str:
+    """Return the name of a step of `JUDGED_STEPS`."""
+    return f"judged:{step}"
+
+
+def item_term(item: int) -> str:
+    """Return the name of an item, given the 32-bit hash of its id."""
+    return f"{ITEM}{item:08x}"
+
+
+class Terms:
+    """Finds the terms of answers, by the catalogue's numbers."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._values = [f"{catalogue.facet_names[slot.facet]}={slot.value}" for slot in catalogue.slots]
+        self._facets = catalogue.slot_facets
+        self._multiple = frozenset(slot for slot, shape in enumerate(catalogue.slot_shapes) if shape is Shape.MULTIPLE)
+        self._topics = _by_number(catalogue.topic_index)
+        self._surfaces = _by_number(catalogue.surface_index)
+        self._in_context: dict[tuple[int, int, int], tuple[str, ...]] = {}
+
+    def of_value(self, slot: int, topic: int = NONE, surface: int = NONE) -> tuple[str, ...]:
+        """Return the terms of one value: it alone, on the topic, and on the surface; `NONE` for an answer without."""
+        found = self._in_context.get((slot, topic, surface))
+        if found is None:
+            value = self._values[slot]
+            terms = [value]
+            if topic in self._topics:
+                terms.append(f"topic:{self._topics[topic]}&{value}")
+            if surface in self._surfaces:
+                terms.append(f"surface:{self._surfaces[surface]}&{value}")
+            if len(self._in_context) >= MOST_IN_CONTEXT:
+                self._in_context.clear()
+            found = self._in_context[slot, topic, surface] = tuple(terms)
+        return found
+
+    def of_answer(self, slots: Sequence[int], topic: int, surface: int, item: int, judged: int) -> list[str]:
+        """Return all terms of an answer; `item` is 0 without one, `judged` is as in `judged_step`."""
+        found = [BIAS, judged_term(judged_step(judged))]
+        if item:
+            found.append(item_term(item))
+        found.extend(self.of_values(slots, topic, surface))
+        return found
+
+    def of_values(self, slots: Sequence[int], topic: int = NONE, surface: int = NONE) -> Iterator[str]:
+        """Return the terms of values alone, and of pairs of one facet's."""
+        for slot in slots:
+            yield from self.of_value(slot, topic, surface)
+        for one, other in self.pairs(slots):
+            yield self.of_pair(one, other)
+
+    def of_pair(self, one: int, other: int) -> str:
+        """Return the term of two values at once, given in ascending order of slots."""
+        return f"{self._values[one]}&{self._values[other]}"
+
+    def pairs(self, slots: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the pairs of slots that are of one `multiple` facet."""
+        if not self._multiple:
+            return []
+        several = [slot for slot in slots if slot in self._multiple]
+        return [pair for pair in combinations(several, 2) if self._facets[pair[0]] == self._facets[pair[1]]]
+
+
+def _by_number(index: dict[str, int]) -> dict[int, str]:
+    """Return number → name; nothing for a single name, which tells nothing apart."""
+    return {number: name for name, number in index.items()} if len(index) > 1 else {}

@@ -1,0 +1,169 @@
+"""What is believed of somebody before they have said anything: the population's belief, ready to be computed with.
+
+It is the lower of two layers (state.learning.preferences is the upper), made of one published version and never changed: every
+process holds the newest in a `Shared`, and hands it to all of its people at the beginning of a batch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from state.catalogue.numbered import Catalogue
+from state.learning.probit import phi
+from state.events.observation import NONE
+from state.learning.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Expected, Factors
+from state.learning.population_version import Gaussian, PopulationVersion
+from state.learning.features import (
+    BIAS,
+    ITEM_VARIANCE,
+    Terms,
+    item_term,
+    judged_step,
+    judged_term,
+    prior_variance,
+)
+from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, own_part
+
+DEFAULT_FROM = 0.6
+"""Confidence from which the population's choice takes the place of the catalogue's default."""
+MOST_TOPICS = 3
+"""As many of a person's topics count for what they are taken to like best."""
+
+MOST_CONTEXTS = 1_000
+"""Pairs of topic and surface, and topics, that are kept ready."""
+
+_JUDGED = range(256)
+
+
+class Prior:
+    """The population's belief as numbers. Without a version nothing is believed of anybody, with certainty."""
+
+    def __init__(self, catalogue: Catalogue, version: PopulationVersion | None = None) -> None:
+        self.catalogue = catalogue
+        self.number = version.n if version else 0
+        trust: Mapping[str, Gaussian] = version.trust if version else {}
+        self.factors = Factors(
+            trust.get(OFFSET, Gaussian(0.0, 0.0)).mean,
+            trust.get(POPULATION, CERTAIN).mean,
+            trust.get(OWN_BIAS, CERTAIN).mean,
+            [trust.get(own_part(name), CERTAIN) for name in catalogue.facet_names],
+        )
+        self.silent = frozenset(
+            facet for name, facet in catalogue.facet_index.items() if version and name in version.silent
+        )
+        """Facets that do not help predictions."""
+        self._terms: Mapping[str, Gaussian] = version.terms if version else {}
+        self._names = Terms(catalogue)
+        self._slots = range(len(catalogue.slots))
+        self._nothing = [0.0] * len(catalogue.slots)
+        self._contexts: dict[tuple[int, int], tuple[list[float], list[float]]] = {}
+        self._effects: dict[int, list[float]] = {}
+        self.means, self.variances = self._in_context(NONE, NONE)
+        """By slot, over all topics."""
+        steps = [self._term(judged_term(judged_step(judged))) for judged in _JUDGED]
+        bias = self._term(BIAS)
+        self._by_judged = [(bias.mean + step.mean, NOISE_VARIANCE + bias.variance + step.variance) for step in steps]
+        self._item_unknown = Gaussian(0.0, ITEM_VARIANCE if version else 0.0)
+        self.default_slots = [self._default(facet) for facet in range(len(catalogue.facet_names))]
+        """Facet → slot to use for someone of whom nothing is known; None: say nothing."""
+
+    def _term(self, name: str) -> Gaussian:
+        found = self._terms.get(name)
+        if found is not None:
+            return found
+        return Gaussian(0.0, prior_variance(name) if self.number else 0.0)
+
+    def _in_context(self, topic: int, surface: int) -> tuple[list[float], list[float]]:
+        """Return means and variances by slot."""
+        found = self._contexts.get((topic, surface))
+        if found is None:
+            if len(self._contexts) >= MOST_CONTEXTS:
+                self._contexts.clear()
+            terms = [[self._term(name) for name in self._names.of_value(slot, topic, surface)] for slot in self._slots]
+            means = [sum(term.mean for term in several) for several in terms]
+            found = self._contexts[topic, surface] = means, [sum(t.variance for t in several) for several in terms]
+        return found
+
+    def _topic_effects(self, topic: int) -> list[float]:
+        """Return how much more than elsewhere each slot is liked on a topic."""
+        found = self._effects.get(topic)
+        if found is None:
+            if len(self._effects) >= MOST_CONTEXTS:
+                self._effects.clear()
+            means, _ = self._in_context(topic, NONE)
+            found = [there - anywhere for there, anywhere in zip(means, self.means, strict=True)]
+            self._effects[topic] = found
+        return found
+
+    def expect(self, slots: Sequence[int], topic: int, surface: int, item: int, judged: int) -> Expected:
+        """Return how anybody would judge this answer.
+
+        `judged` is how many answers the person has judged before, up to 255.
+        """
+        if not self.number:
+            return NOTHING_EXPECTED
+        means, variances = self._in_context(topic, surface)
+        mean, variance = self._by_judged[judged]
+        for slot in slots:
+            mean += means[slot]
+            variance += variances[slot]
+        for one, other in self._names.pairs(slots):
+            belief = self._term(self._names.of_pair(one, other))
+            mean += belief.mean
+            variance += belief.variance
+        if item:
+            belief = self._terms.get(item_term(item), self._item_unknown)
+            mean += belief.mean
+            variance += belief.variance
+        return Expected(mean, variance, self.factors)
+
+    def of_value(self, slot: int, judged: int) -> tuple[float, float]:
+        """Return mean and variance of how anybody would judge an answer of which one value is all that is known."""
+        mean, variance = self._by_judged[judged]
+        return mean + self.means[slot], variance + self.variances[slot]
+
+    def compare(self, wished: int, served: int, topic: int, surface: int) -> Expected:
+        """Return how much better than `served` anybody would find `wished`."""
+        means, variances = self._in_context(topic, surface)
+        variance = NOISE_VARIANCE + variances[wished] + variances[served]
+        return Expected(means[wished] - means[served], variance, self.factors._replace(offset=0.0))
+
+    def by_facet(self, slots: Sequence[int], topic: int, surface: int, shares: Mapping[int, float]) -> dict[int, float]:
+        """Return what each facet adds to `Expected.trusted`, pairs of values aside."""
+        means, _ = self._in_context(topic, surface)
+        parts = {facet: self.factors.own[facet].mean * share for facet, share in shares.items()}
+        for slot in slots:
+            parts[self.catalogue.slot_facets[slot]] += self.factors.population * means[slot]
+        return parts
+
+    def leaning(self, topics: Sequence[int], weights: Sequence[float]) -> Sequence[float]:
+        """Return how much more anybody likes each slot on a person's main topics, on average; nothing for no topics."""
+        if not self.number:
+            return ()
+        main = sorted(zip(weights, topics, strict=True), reverse=True)[:MOST_TOPICS]
+        total = sum(weight for weight, _ in main)
+        if total <= 0:
+            return ()
+        leaning = self._nothing
+        for weight, topic in main:
+            share = weight / total
+            leaning = [sum_ + share * effect for sum_, effect in zip(leaning, self._topic_effects(topic), strict=True)]
+        return leaning
+
+    def _default(self, facet: int) -> int | None:
+        slots = sorted(self.catalogue.facet_slots[facet], key=lambda slot: -self.means[slot])
+        named = self.catalogue.default_slots[facet]
+        if not self.number or len(slots) < 2:
+            return named
+        best, second = slots[:2]
+        variance = self.variances[best] + self.variances[second]
+        if not variance:
+            return named
+        return best if phi((self.means[best] - self.means[second]) / sqrt(variance)) >= DEFAULT_FROM else named
+
+
+@dataclass(slots=True)
+class Shared:
+    """The newest prior of this process; replaced whole, so that any thread may do it at any time."""
+
+    prior: Prior

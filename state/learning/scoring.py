@@ -1,0 +1,125 @@
+"""How well predictions do, by River's metrics: each is scored before anything is learned from its judgement.
+
+Prequential evaluation (Dawid, JRSS A 147, 1984; Gama, Sebastião, Rodrigues, Machine Learning 90, 2013).
+"""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from math import log, sqrt
+
+from river import drift, metrics
+
+from state.learning.calibration import Calibration
+from state.catalogue.numbered import Catalogue
+from state.learning.example import Example
+from state.learning.probit import log_phi
+from state.learning.off_policy import Comparison
+from state.learning.prediction import Expected
+from state.learning.population_version import FacetScore, Scores
+
+LATEST = 5_000
+"""As many judgements count for the area under the ROC curve; a facet's gain fades over as many."""
+LEAST_JUDGEMENTS = 1_000
+"""Of answers that were served with a facet, before it can be found not to help."""
+
+_LEAST = 1e-12
+
+
+@dataclass(slots=True)
+class FacetGain:
+    """By how much a facet's terms lower the log loss, lately.
+
+    The comparison is with the same prediction in which the facet adds what it adds on average.
+    """
+
+    gain: float = 0.0
+    """Nats per judgement; above 0 the facet helps."""
+    part: float = 0.0
+    """What the facet adds on average."""
+    n: int = 0
+    """Judgements. Averages are plain ones of the first `LATEST`, and fade over as many from then on."""
+
+    def update(self, part: float, z: float, per_mean: float) -> None:
+        """Take in a judgement that was expected by `z` standard deviations, which `part` came from this facet for.
+
+        `per_mean` is what makes such a z of a prediction's mean: positive for a like, negative for a dislike.
+        """
+        without = z - per_mean * (part - self.part)
+        self.n += 1
+        share = 1.0 / min(self.n, LATEST)
+        self.gain += share * (log_phi(z) - log_phi(without) - self.gain)
+        self.part += share * (part - self.part)
+
+    @property
+    def helps(self) -> bool:
+        """Not found to be of no help."""
+        return self.n < LEAST_JUDGEMENTS or self.gain > 0.0
+
+
+class Scoring:
+    """Scores examples. What it counts begins with the process; the gains of facets are handed on to the next one."""
+
+    def __init__(self, catalogue: Catalogue, gains: Mapping[str, tuple[float, float, int]] | None = None) -> None:
+        self._catalogue = catalogue
+        self._log_loss = metrics.LogLoss()
+        self._constant = metrics.LogLoss()
+        self._auc = metrics.RollingROCAUC(window_size=LATEST)
+        self._ece = Calibration()
+        self._likes = 0
+        self._adwin = drift.ADWIN()
+        self._drifts = 0
+        self._n = 0
+        self.gains = {name: FacetGain(*gain) for name, gain in (gains or {}).items()}
+        self._comparisons: dict[int, Comparison] = {}
+
+    def add(self, e: Example, expected: Expected, parts: Mapping[int, float]) -> None:
+        """Score an example: its prediction as it was made, and its facets by what the newest version expects.
+
+        `parts` is facet → what it adds to that (`Prior.by_facet`).
+        """
+        p, liked = e.p, e.liked
+        self._constant.update(liked, (self._likes + 0.5) / (self._n + 1.0))  # by Krichevsky, Trofimov 1981
+        self._likes += liked
+        self._log_loss.update(liked, p)
+        self._auc.update(liked, {True: p, False: 1.0 - p})
+        self._ece.update(liked, p)
+        self._adwin.update(-log(max(p if liked else 1.0 - p, _LEAST)))
+        self._drifts += self._adwin.drift_detected  # its own count stays at 0
+        self._n += 1
+        self._add_facets(e, expected, parts)
+        for acted in e.acted:
+            self._comparisons.setdefault(acted.facet, Comparison()).add(acted, liked)
+
+    def _add_facets(self, e: Example, expected: Expected, parts: Mapping[int, float]) -> None:
+        per_mean = (1.0 if e.liked else -1.0) / sqrt(expected.variance + e.variance)
+        z, names, gains = per_mean * expected.trusted(e.own), self._catalogue.facet_names, self.gains
+        for facet, part in parts.items():
+            gain = gains.get(names[facet])
+            if gain is None:
+                gain = gains[names[facet]] = FacetGain()
+            gain.update(part, z, per_mean)
+
+    def silent(self) -> tuple[str, ...]:
+        """Return the facets that do not help."""
+        return tuple(sorted(name for name, gain in self.gains.items() if not gain.helps))
+
+    def scores(self, public: Container[str]) -> Scores | None:
+        """Return the figures; None while nothing was scored.
+
+        `public` are the facets to whose figures enough people have contributed: of others nothing is told.
+        """
+        if not self._n:
+            return None
+        names = self._catalogue.facet_names
+        estimates = {names[facet]: found.estimate() for facet, found in sorted(self._comparisons.items())}
+        gains = {name: gain for name, gain in sorted(self.gains.items()) if name in public}
+        return Scores(
+            n=self._n,
+            log_loss=round(self._log_loss.get(), 6),
+            constant_log_loss=round(self._constant.get(), 6),
+            auc=round(self._auc.get(), 6),
+            ece=round(self._ece.get(), 6),
+            drifts=self._drifts,
+            facets={name: FacetScore(round(gain.gain, 6), gain.n) for name, gain in gains.items()},
+            off_policy={name: estimate for name, estimate in estimates.items() if estimate and name in public},
+        )

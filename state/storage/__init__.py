@@ -1,0 +1,1 @@
+"""Shards of users on disk."""

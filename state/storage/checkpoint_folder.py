@@ -1,0 +1,156 @@
+"""A shard's checkpoints on disk: where they are, how they are sealed and looked through, and which of them are kept.
+
+SHARD/lock                   held by the process that has the shard open
+SHARD/committed              there once the engine has committed a checkpoint of this shard
+SHARD/c0000000012-1f3a09bc/  checkpoint 12, made by the execution 1f3a09bc: RocksDB's files, and their SEAL
+SHARD/work-1f3a09bc/         RocksDB at work; worth nothing once its execution has ended
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+
+from tacit.errors import StateError
+from state.storage.manifest import SEAL, TABLE, FileSeal, Seal, Token, file_names, first_problem, seal_file
+
+_COMMITTED = "committed"
+_UNSYNCED = "rocksdict-config.json"
+"""What rocksdict adds to a checkpoint; the other files RocksDB has made durable."""
+
+
+class ShardFolder:
+    """The checkpoints of one shard in one state folder."""
+
+    def __init__(self, folder: Path, shard: int) -> None:
+        self.path = folder / f"{shard:03d}"
+        self.shard = shard
+        self._lock: int | None = None
+
+    def lock(self) -> None:
+        """Hold the shard against other processes until `unlock`.
+
+        Raises:
+            StateError: if another process holds it.
+        """
+        if not self.path.is_dir():
+            self.path.mkdir(parents=True, exist_ok=True)
+            sync(self.path.parent)
+            sync(self.path.parent.parent)
+        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise StateError(
+                f"shard {self.shard} in {self.path} is in use by another process: stop that one first"
+            ) from None
+        self._lock = lock
+
+    def unlock(self) -> None:
+        """Let go of the shard."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def names(self) -> list[str]:
+        """Return the checkpoints there are, oldest first; which of them are whole is not looked at."""
+        if not self.path.is_dir():
+            return []
+        return sorted(entry.name for entry in self.path.iterdir() if entry.name.startswith("c0"))
+
+    def highest_number(self) -> int:
+        """Return the highest number that a checkpoint here has."""
+        return max((int(name[1:11]) for name in self.names()), default=0)
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the engine is known to have committed a checkpoint of this shard."""
+        return (self.path / _COMMITTED).exists()
+
+    def commit(self) -> None:
+        """Remember that the engine knows of this shard."""
+        (self.path / _COMMITTED).touch()
+
+    def make_work(self, work: Path) -> None:
+        """Make an empty folder to work in, and remove those of executions that have ended."""
+        for entry in self.path.glob("work-*"):
+            shutil.rmtree(entry)
+        work.mkdir()
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete checkpoints; one that is half deleted has no seal."""
+        for name in names:
+            (self.path / name / SEAL).unlink(missing_ok=True)
+            shutil.rmtree(self.path / name)
+
+    # Sealing
+
+    def seal(self, token: Token, users: int, sequence: int, known: dict[str, FileSeal]) -> Token:
+        """Seal a checkpoint that RocksDB has made, and return its token; nothing of it can be lost from then on.
+
+        `known` has the seals of tables by name; it is brought up to date.
+        """
+        path = self.path / token.name
+        sync(path / _UNSYNCED)
+        files = {name: known.get(name) or seal_file(path / name) for name in file_names(path)}
+        known.clear()
+        known.update((name, file) for name, file in files.items() if name.endswith(TABLE))
+        text = msgspec.json.encode(
+            Seal(token.shard, token.shards, token.number, token.execution, users, sequence, files)
+        )
+        with (path / SEAL).open("wb") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        sync(path)
+        sync(self.path)
+        return token._replace(seal=crc32(text))
+
+    def verify(self, token: Token) -> Seal:
+        """Return the seal of a checkpoint in which every byte is as it was when it was sealed.
+
+        Raises:
+            StateError: naming the first thing that is not.
+        """
+        path = self.path / token.name
+        if not path.is_dir():
+            raise self.damaged(token.name, "it is missing")
+        try:
+            text = (path / SEAL).read_bytes()
+        except FileNotFoundError:
+            raise self.damaged(token.name, f"{SEAL} is missing") from None
+        if crc32(text) != token.seal:
+            raise self.damaged(token.name, f"{SEAL} is not the one that was committed")
+        seal = msgspec.json.decode(text, type=Seal)
+        if problem := first_problem(path, seal):
+            raise self.damaged(token.name, problem)
+        return seal
+
+    def damaged(self, name: str, problem: str) -> StateError:
+        """Return the error for a checkpoint that is not what it was."""
+        return StateError(
+            f"shard {self.shard}: checkpoint {name} in {self.path} is damaged: {problem}; "
+            "restore the whole state folder from a backup, or replay history into a new one"
+        )
+
+    def copy_into(self, name: str, work: Path) -> None:
+        """Make a copy of a checkpoint to work on: tables are shared by hard links, the rest is copied."""
+        for file in (self.path / name).iterdir():
+            if file.suffix == TABLE:
+                os.link(file, work / file.name)
+            elif file.name != SEAL:
+                shutil.copyfile(file, work / file.name)
+
+
+def sync(path: Path) -> None:
+    """Make a file's bytes durable, or a folder's entries."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

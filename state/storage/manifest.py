@@ -1,0 +1,137 @@
+"""What a checkpoint consists of, and the proof that it still does.
+
+RocksDB opens a MANIFEST that lacks its last bytes without a word, with other people in it. So the seal of a checkpoint
+holds size and checksum of every file, and the token that the engine keeps holds a checksum of the seal.
+"""
+
+import struct
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Self
+from zlib import crc32
+
+import msgspec
+
+from tacit.errors import StateError
+
+SEAL = "SEAL"
+TABLE = ".sst"
+"""Ending of the files that never change once they are there."""
+
+_FORMAT = 1
+_KIND = struct.Struct("<4sB")
+_TOKEN = struct.Struct("<4sBHHQ8sI")
+_MAGIC = b"TCKP"
+_TOKEN_VERSION = 1
+_CHUNK_BYTES = 256 * 1024
+_READERS = 4
+
+
+class Token(NamedTuple):
+    """What the engine keeps of a shard: which checkpoint, and the checksum of its seal."""
+
+    shard: int
+    shards: int
+    number: int
+    execution: str
+    seal: int = 0
+
+    def pack(self) -> bytes:
+        """Return the token as bytes."""
+        execution = self.execution.encode()
+        return _TOKEN.pack(_MAGIC, _TOKEN_VERSION, self.shard, self.shards, self.number, execution, self.seal)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """Read what `pack` wrote.
+
+        Raises:
+            StateError: if it is something else.
+        """
+        if data[: _KIND.size] != _KIND.pack(_MAGIC, _TOKEN_VERSION):
+            raise StateError(
+                "the state folder's recovery store holds no checkpoints of this version of Tacit: "
+                "run the version that wrote it, or replay history into a new state folder"
+            )
+        try:
+            *_, shard, shards, number, execution, seal = _TOKEN.unpack(data)
+            return cls(shard, shards, number, execution.rstrip(b"\0").decode(), seal)
+        except (struct.error, UnicodeDecodeError) as error:
+            raise StateError(
+                f"the state folder's recovery store is damaged: a shard's token cannot be read: {error}; "
+                "restore the whole state folder from a backup, or replay history into a new one"
+            ) from error
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's folder in its shard's."""
+        return f"c{self.number:010d}-{self.execution}"
+
+
+class FileSeal(NamedTuple):
+    """Size in bytes and CRC-32 of a file."""
+
+    size: int
+    checksum: int
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """What a checkpoint consists of."""
+
+    shard: int
+    shards: int
+    number: int
+    execution: str
+    users: int
+    sequence: int
+    """RocksDB's count of writes."""
+    files: dict[str, FileSeal]
+    format: int = _FORMAT
+
+
+def file_names(checkpoint: Path) -> list[str]:
+    """Return the names of all files that are to be sealed, in order."""
+    return sorted(entry.name for entry in checkpoint.iterdir() if entry.name != SEAL)
+
+
+def read_seal(checkpoint: Path) -> Seal | None:
+    """Return a checkpoint's seal, or None if it is not (or no longer) whole."""
+    with suppress(OSError, msgspec.MsgspecError):
+        return msgspec.json.decode((checkpoint / SEAL).read_bytes(), type=Seal)
+    return None
+
+
+def seal_file(path: Path) -> FileSeal:
+    """Return size and checksum of a file."""
+    size = checksum = 0
+    buffer = memoryview(bytearray(_CHUNK_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while read := file.readinto(buffer):
+            checksum = crc32(buffer[:read], checksum)
+            size += read
+    return FileSeal(size, checksum)
+
+
+def first_problem(path: Path, seal: Seal) -> str | None:
+    """Return in words the first thing in which a checkpoint is not what was sealed.
+
+    Several files are read at a time: neither reading nor checksums hold Python up.
+    """
+    there = set(file_names(path))
+    if missing := sorted(seal.files.keys() - there):
+        return f"{missing[0]} is missing"
+    if foreign := sorted(there - seal.files.keys()):
+        return f"{foreign[0]} does not belong there"
+    with ThreadPoolExecutor(_READERS) as readers:
+        found = readers.map(lambda name: seal_file(path / name), seal.files)
+        return next(_problems(seal, found), None)
+
+
+def _problems(seal: Seal, found: Iterator[FileSeal]) -> Iterator[str]:
+    for (name, sealed), file in zip(seal.files.items(), found, strict=True):
+        if file.size != sealed.size:
+            yield f"{name} has {file.size:,} bytes instead of {sealed.size:,}"
+        elif file.checksum != sealed.checksum:
+            yield f"{name} has other bytes than were written"

@@ -1,0 +1,130 @@
+"""A person's activity in event time: sliding counts over shared panes, sessions, hours of day, topics.
+
+Sliding windows are sums of panes (Li et al., "No pane, no gain", SIGMOD Record 34(1), 2005): an event adds one to one
+pane of each ring, and a window is read by adding up its ring. The clock is the newest event time this person has had.
+
+     older ─────────────────────────────► newest
+     ring of 12:  │ 5 min │ 5 min │ … │ 5 min │        1 h
+     ring of 24:  │   1 h │   1 h │ … │   1 h │        24 h
+     ring of  7:  │   1 d │   1 d │ … │   1 d │        7 d
+
+Everything here has a fixed size or, of sessions, a fixed most; what falls out of a ring is gone as the clock moves on.
+"""
+
+from array import array
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from state.user.sessions import Sessions
+from tacit.contract.signals import Activity, Profile
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+PANE_MS = 5 * MINUTE_MS
+
+
+class Ring(NamedTuple):
+    """Panes of one width in the array of counts."""
+
+    width_ms: int
+    first: int
+    panes: int
+
+
+HOUR_RING = Ring(PANE_MS, 0, 12)
+DAY_RING = Ring(HOUR_MS, 12, 24)
+WEEK_RING = Ring(DAY_MS, 36, 7)
+RINGS = (HOUR_RING, DAY_RING, WEEK_RING)
+PANES = sum(ring.panes for ring in RINGS)
+
+HOURS_KEPT_PER_DAY = 0.977
+"""Hour-of-day counts halve in 30 days: 0.5 ** (1 / 30)."""
+TOPICS_KEPT_PER_DAY = 0.906
+"""Topic weights halve in 7 days: 0.5 ** (1 / 7)."""
+MAX_TOPICS_KEPT = 8
+TOPICS_SHOWN = 5
+
+_MOST_PER_PANE = 65_535
+_NO_TOPIC = 65_535
+
+
+class Windows:
+    """The windows of one person; `newest_ms` is their clock, and is given by the state that owns them."""
+
+    __slots__ = ("hours", "panes", "sessions", "topic_ids", "topic_weights")
+
+    def __init__(self) -> None:
+        self.panes = array("H", bytes(2 * PANES))
+        self.hours = array("f", bytes(4 * 24))
+        self.topic_ids = array("H", [_NO_TOPIC] * MAX_TOPICS_KEPT)
+        self.topic_weights = array("f", bytes(4 * MAX_TOPICS_KEPT))
+        self.sessions = Sessions()
+
+    def advance(self, before_ms: int, newest_ms: int) -> None:
+        """Move the clock on from `before_ms`: empty the panes that the rings have passed, and discount."""
+        for width_ms, first, size in RINGS:
+            old, new = before_ms // width_ms, newest_ms // width_ms
+            if new == old:
+                return  # widths are multiples of each other: no wider pane has ended either
+            for pane in range(max(old + 1, new - size + 1), new + 1):
+                self.panes[first + pane % size] = 0
+        days = newest_ms // DAY_MS - before_ms // DAY_MS
+        _discount(self.hours, HOURS_KEPT_PER_DAY**days)
+        _discount(self.topic_weights, TOPICS_KEPT_PER_DAY**days)
+        self.sessions.free(newest_ms)
+
+    def add_turn(self, at_ms: int, newest_ms: int, topic: int | None) -> None:
+        """Count one turn at `at_ms`, which is not after the clock `newest_ms`."""
+        for width_ms, first, size in RINGS:
+            pane = at_ms // width_ms
+            if newest_ms // width_ms - pane < size:
+                index = first + pane % size
+                if self.panes[index] < _MOST_PER_PANE:
+                    self.panes[index] += 1
+        days_ago = newest_ms // DAY_MS - at_ms // DAY_MS
+        self.hours[at_ms // HOUR_MS % 24] += HOURS_KEPT_PER_DAY**days_ago if days_ago else 1.0
+        if topic is not None:
+            self._add_topic(topic, TOPICS_KEPT_PER_DAY**days_ago)
+        self.sessions.add_turn(at_ms, newest_ms)
+
+    def _add_topic(self, topic: int, weight: float) -> None:
+        ids, weights = self.topic_ids, self.topic_weights
+        try:
+            slot = ids.index(topic)
+        except ValueError:
+            slot = weights.index(min(weights))  # the lightest makes room
+            ids[slot], weights[slot] = topic, 0.0
+        weights[slot] += weight
+
+    def copy(self) -> "Windows":
+        """Return the windows as they are now, to be read later."""
+        twin = Windows.__new__(Windows)
+        twin.panes, twin.hours = self.panes[:], self.hours[:]
+        twin.topic_ids, twin.topic_weights = self.topic_ids[:], self.topic_weights[:]
+        twin.sessions = self.sessions.copy()
+        return twin
+
+    def profile(self, version: str, at_ms: int, topic_names: Sequence[str | None]) -> Profile:
+        """Return the windows as Copilot reads them; a topic whose name is None is not said, nor counted in shares."""
+        panes = self.panes
+        return Profile(
+            v=version,
+            activity=Activity(sum(panes[0:12]), sum(panes[12:36]), sum(panes[36:43])),
+            topics=self._top_topics(topic_names),
+            session=self.sessions.newest(),
+            hours=tuple([round(count, 2) if count else 0.0 for count in self.hours]),
+            at=at_ms,
+        )
+
+    def _top_topics(self, topic_names: Sequence[str | None]) -> tuple[tuple[str, float], ...]:
+        kept = [(-w, i) for w, i in zip(self.topic_weights, self.topic_ids, strict=True) if w > 0]
+        kept.sort()
+        said = [(name, -minus) for minus, i in kept if (name := topic_names[i]) is not None]
+        total = sum([weight for _, weight in said])
+        return tuple([(name, round(weight / total, 3)) for name, weight in said[:TOPICS_SHOWN]])
+
+
+def _discount(values: "array[float]", factor: float) -> None:
+    for index, value in enumerate(values):
+        values[index] = value * factor

@@ -1,0 +1,113 @@
+"""What a worker needs, looked at one by one: what is wrong, and what to do."""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Event
+from typing import Any
+
+from connectors.files.source import FileSource
+from connectors.kafka.offsets import look_up
+from connectors.kafka.address import Start, TopicAddress
+from connectors.redis.health import redis_problems
+from dataflows.state_folder import DESCRIPTION, differing
+from dataflows.job import Job, parse_source
+from dataflows.settings import Settings
+from state.catalogue.numbered import Catalogue
+from state.counters import SourceCounters
+from tacit.errors import TacitError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for `--json`."""
+        return asdict(self)
+
+
+def check_all(settings: Settings, source: str | None) -> list[Finding]:
+    """Look at everything that the settings name; what cannot be reached is a finding, not an error."""
+    findings = [
+        _find("catalogue", lambda: _catalogue(settings)),
+        _find("redis", lambda: _redis(settings)),
+        _find("rejects", lambda: _rejects(settings.rejects)),
+    ]
+    if settings.state is not None:
+        findings.append(_find("state folder", lambda: _folder(settings, source)))
+    if source is not None:
+        findings.append(_find("source", lambda: _source(source)))
+    return findings
+
+
+def _find(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except TacitError as error:
+        return Finding(what, False, str(error).replace("\n", "; "))
+
+
+def _catalogue(settings: Settings) -> str:
+    catalogue = Catalogue.load(settings.catalogue)
+    return (
+        f"{len(catalogue.facets)} facets, {len(catalogue.slots)} values, {len(catalogue.topics.values)} topics "
+        f"({len(catalogue.topics.sensitive)} sensitive), {len(catalogue.feedback)} feedback kinds, "
+        f"consent {catalogue.consent.default}"
+    )
+
+
+def _redis(settings: Settings) -> str:
+    if problems := redis_problems(settings.redis, settings.region):
+        raise TacitError("; ".join(problems))
+    return f"answers, does not evict, takes writes for region {settings.region}"
+
+
+def _rejects(rejects: str) -> str:
+    if rejects.startswith("kafka:"):
+        return _topic(TopicAddress.parse(rejects))
+    file = Path(rejects).absolute()
+    if file.is_dir():
+        raise TacitError(f"{file} is a folder: name a file in it")
+    return _writable(file.parent)
+
+
+def _folder(settings: Settings, source: str | None) -> str:
+    folder = settings.state or Path()
+    if (folder / DESCRIPTION).exists():
+        job = Job(settings, parse_source([source or ""]), bounded=False)
+        found = [words for words in differing(folder, job.identity) if source or not words.startswith("source ")]
+        if found:
+            raise TacitError(f"{folder} was made for {'; '.join(found)}: run with that, or give another folder")
+    return _writable(next(place for place in (folder, *folder.absolute().parents) if place.exists()))
+
+
+def _writable(folder: Path) -> str:
+    if not folder.is_dir():
+        raise TacitError(f"{folder} is no folder: make it, or name another")
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise TacitError(f"{folder} cannot be written: {error.strerror}; make it writable, or name another") from error
+    free = os.statvfs(folder)
+    return f"{folder} is writable, {free.f_bavail * free.f_frsize / 2**30:.1f} GiB free"
+
+
+def _source(source: str) -> str:
+    parsed = parse_source([source])
+    if isinstance(parsed, TopicAddress):
+        return _topic(parsed)
+    (file,) = parsed
+    FileSource([file], stop=Event(), counters=SourceCounters())
+    return f"{file}, {file.stat().st_size / 2**20:.1f} MiB"
+
+
+def _topic(address: TopicAddress) -> str:
+    ranges = look_up(address, Start("earliest")).values()
+    return f"{address}: {len(ranges)} partitions, {sum(held.end - held.begin for held in ranges):,} records"

@@ -1,0 +1,77 @@
+"""What Copilot sees of one person, for people and for machines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from tacit.contract.signals import Signal
+from tacit.reader.adaptation import Adaptation
+
+_UNIT = "example-conversation"
+TIER_STYLE = {"apply": "bold green", "hint": "yellow", "default": "dim"}
+_STATUS_TEXT = {
+    "fresh": "fresh",
+    "aged": "aged: nothing heard for half the usual time to live",
+    "absent": "absent: nothing is known, defaults hold",
+    "opted_out": "opted out: defaults hold",
+    "unavailable": "Redis did not answer, or refused (tacit check says why): defaults hold",
+    "unknown_schema": "written by another version: defaults hold",
+}
+
+
+def adaptation_as_dict(adaptation: Adaptation) -> dict[str, Any]:
+    """Return status, signals, profile and a choice as plain values."""
+    choice = adaptation.choose(unit=_UNIT)
+    return {
+        "status": adaptation.status,
+        "signals": msgspec.to_builtins(dict(adaptation.signals)),
+        "profile": msgspec.to_builtins(adaptation.profile),
+        "choice": {"unit": _UNIT, "values": dict(choice.values), "acted_on": list(choice.acted_on)},
+        "prompt": choice.prompt(),
+    }
+
+
+def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str] | None = None) -> RenderableType:
+    """Return a table of what is known, and the prompt text made from it; of a simulated person also the truth."""
+    parts: list[RenderableType] = [Text(f"status  {_STATUS_TEXT[adaptation.status]}")]
+    if adaptation.signals:
+        parts += [Text(), _signals_table(adaptation, truth)]
+    if profile := adaptation.profile:
+        topics = ", ".join(f"{topic} {share:.0%}" for topic, share in profile.topics) or "none"
+        activity = profile.activity
+        parts += [
+            Text(),
+            Text(f"turns   {activity.hour} in 1 h, {activity.day} in 24 h, {activity.week} in 7 d; topics: {topics}"),
+        ]
+    prompt = adaptation.choose(unit=_UNIT).prompt()
+    parts += [Text(), Text.assemble(("prompt  ", ""), (prompt or "(nothing to say)", "italic"))]
+    return Panel(Group(*parts), title=Text(title), title_align="left", expand=False, padding=(0, 1))
+
+
+def _signals_table(adaptation: Adaptation, truth: Mapping[str, str] | None) -> Table:
+    """Return a row per facet that something is known of."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("facet", "value", "confidence", "tier", *(["in truth"] if truth else []), "why"):
+        table.add_column(heading, justify="right" if heading == "confidence" else "left", no_wrap=heading != "why")
+    for facet, signal in adaptation.signals.items():
+        table.add_row(
+            facet,
+            signal.value,
+            "–" if signal.confidence is None else f"{signal.confidence:.2f}",
+            Text(signal.tier, style=TIER_STYLE[signal.tier]),
+            *([truth[facet]] if truth else []),
+            _why(signal),
+        )
+    return table
+
+
+def _why(signal: Signal) -> str:
+    if signal.source == "user":
+        return "set by the person"
+    why = ", ".join(f"{kind} ×{count}" for kind, count in signal.why)
+    return f"{why}; taste changed" if signal.drift_at else why

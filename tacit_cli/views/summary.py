@@ -1,0 +1,87 @@
+"""What a replay or a rebuild did, for people."""
+
+import redis
+from rich.table import Table
+from rich.text import Text
+
+from tacit.contract.keys import RegionKeys
+from dataflows.rebuild import Rebuilt
+from dataflows.runtime.replay import Replayed
+from dataflows.settings import Settings
+from tacit.contract.pseudonyms import DIGEST_BYTES
+
+
+def people_with_signals(settings: Settings) -> int | None:
+    """Count the people who have signals in the embedded Redis; None in any other, which is not ours to scan."""
+    if not settings.embedded:
+        return None
+    key = RegionKeys(settings.region).within(settings.namespace).signals(bytes(DIGEST_BYTES))
+    before, _, behind = key.partition("{")
+    with redis.Redis.from_url(settings.redis) as client:
+        return sum(1 for _ in client.scan_iter(match=f"{before}{{*}}{behind.partition('}')[2]}", count=1000))
+
+
+def replay_table(done: Replayed, people: int | None, settings: Settings, *, rejects_stay: bool = True) -> Table:
+    """Return a replay's counts as a table: every record read is in exactly one line of the first part."""
+    counters, events = done.counters, done.counters.events
+    read = counters.source.records
+    table = _table()
+    table.add_row(Text("events read", "bold"), Text(f"{read:,}", "bold"), _share(done))
+    rejected = sum(events.rejects.values())
+    for outcome, count in events.outcomes.items():
+        table.add_row(f"  {outcome}", f"{count:,}", "")
+    table.add_row("  rejected", f"{rejected:,}", f"told in {settings.rejects}" if rejected and rejects_stay else "")
+    for reason, count in events.rejects.items():
+        if count:
+            table.add_row(f"    {reason}", f"{count:,}", "")
+    table.add_row("people with state", f"{events.users:,}", "")
+    if people is not None:
+        table.add_row("people with signals", f"{people:,}", f"namespace {settings.namespace}")
+    table.add_row("signal fields written", f"{counters.sink.applied:,}", _unwritten(done))
+    if learned := counters.learning.examples:
+        table.add_row("judgements learned from", f"{learned:,}", f"population version {counters.learning.version}")
+    table.add_row("wipes and consent", f"{counters.sink.gates:,}", "")
+    table.add_row("time", f"{done.wall_s:.1f} s", f"{read / done.wall_s:,.0f} events/s")
+    table.add_row("CPU", f"{counters.cpu_s / max(1, read) * 1e6:.0f} µs/event", "without Redis")
+    return table
+
+
+def rebuilt_table(done: Rebuilt) -> Table:
+    """Return a rebuild's counts as a table."""
+    sink, table = done.sink, _table()
+    table.add_row(Text("people", "bold"), Text(f"{done.people:,}", "bold"), f"namespace {done.namespace}")
+    table.add_row("wipes and consent", f"{sink.gates:,}", "")
+    table.add_row("signal fields written", f"{sink.applied:,}", "")
+    table.add_row("  there already", f"{sink.stale:,}", "as new or newer")
+    table.add_row("  expired", f"{done.expired:,}", "")
+    if refused := sink.refused + sink.malformed:
+        table.add_row("  refused", f"{refused:,}", "of people who were wiped since, or ahead of the clock of Redis")
+    table.add_row("time", f"{done.wall_s:.1f} s", "")
+    return table
+
+
+def _table() -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
+    return table
+
+
+def _share(done: Replayed) -> str:
+    counted, read = done.counters.events.total, done.counters.source.records
+    told = "all accounted for" if counted == read else f"{counted:,} accounted for"
+    return f"{told}; stopped before the end" if done.counters.stopped else told
+
+
+def _unwritten(done: Replayed) -> str:
+    sink = done.counters.sink
+    parts = [
+        f"{count:,} {name}"
+        for name, count in (
+            ("older than what is there or expired", sink.stale),
+            ("refused", sink.refused + sink.malformed),
+        )
+        if count
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,125 @@
+"""What a state folder holds of one person, for people: whoever reviews privacy, or the person."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from tacit_cli.views.adaptation_panel import TIER_STYLE
+
+_BARS = " ▁▂▃▄▅▆▇█"
+_LABEL_WIDTH = len("set by the person")
+
+Shown = Mapping[str, Any]
+"""As `tacit_cli.views.user_record` has it."""
+
+
+def person_panel(person: Shown, now_ms: int) -> RenderableType:
+    """Return a person's state at a glance: their own words, how they use the assistant, what is believed."""
+    parts: list[RenderableType] = [_facts(person, now_ms)]
+    if person["pins"]:
+        parts += [Text(), _pins(person["pins"])]
+    if any(person["hours"]):
+        parts += [Text(), _activity(person)]
+    if person["beliefs"]:
+        parts += [Text(), _beliefs(person)]
+    return Panel(Group(*parts), title=Text(person["user"]), title_align="left", expand=False, padding=(0, 1))
+
+
+def _facts(person: Shown, now_ms: int) -> Table:
+    table = _table()
+    made_ms = person["checkpoint_at_ms"]
+    table.add_row("shard", f"{person['shard']}, checkpoint {person['checkpoint']} of {age(now_ms - made_ms)} ago")
+    table.add_row("consent", _consent(person))
+    table.add_row("last wipe", utc(person["epoch_ms"]) if person["epoch_ms"] else "none")
+    table.add_row("last forget", utc(person["forgotten_ms"]) if person["forgotten_ms"] else "none")
+    table.add_row("newest event", utc(person["newest_ms"]))
+    table.add_row("accepted events", f"{person['seq']:,} since the last wipe or long absence")
+    return table
+
+
+def _consent(person: Shown) -> str:
+    if person["consent"] == "unsaid":
+        return f"nothing said; {'learned from' if person['learns'] else 'not learned from'} by default"
+    return f"{person['consent']} since {utc(person['consent_at_ms'])}"
+
+
+def _pins(pins: Shown) -> Table:
+    table = _table("set by the person", "value", "at")
+    for facet, pin in pins.items():
+        value = pin["value"] or "(taken back)"
+        idle = pin["value"] and not pin["in_force"]
+        table.add_row(facet, f"{value} (not in the catalogue)" if idle else value, utc(pin["at_ms"]))
+    return table
+
+
+def _activity(person: Shown) -> Table:
+    activity, session, hours = person["activity"], person["session"], person["hours"]
+    table = _table()
+    table.add_row("turns", f"{activity['1h']} in 1 h, {activity['24h']} in 24 h, {activity['7d']} in 7 d")
+    turns = f"{session['turns']} turn{'s' * (session['turns'] > 1)}"
+    table.add_row("session", f"{turns} since {utc(session['started_at'])}, {session['negative_share']:.0%} disliked")
+    table.add_row("topics", ", ".join(f"{topic} {share:.0%}" for topic, share in person["topics"]) or "none")
+    table.add_row("hours", f"{bars(hours)}  0–23 h UTC, up to {max(hours):.1f}")
+    return table
+
+
+def _beliefs(person: Shown) -> Table:
+    """Return a row per value, with the decision beside the value that it is for."""
+    table = _table("believed of", "value", "mean", "sd", "evidence", "decision")
+    for column in (2, 3, 4):
+        table.columns[column].justify = "right"
+    for facet, belief in person["beliefs"].items():
+        decision, heading = belief["decision"], (facet, f"{belief['evidence']:.1f}")
+        for value, now in belief["values"].items():
+            decided = _decision(decision) if value == decision["value"] else ""
+            table.add_row(heading[0], value, f"{now['mean']:+z.2f}", f"{now['sd']:.2f}", heading[1], decided)
+            heading = ("", "")
+    return table
+
+
+def _decision(decision: Shown) -> Text:
+    return Text(f"{decision['confidence']:.2f} {decision['tier']}", TIER_STYLE[decision["tier"]])
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_header=bool(headings))
+    for heading in headings or ("", ""):
+        table.add_column(heading, min_width=_LABEL_WIDTH if not table.columns else None)
+    return table
+
+
+def bars(counts: list[float]) -> str:
+    """Return counts as a bar each, the highest being full.
+
+    >>> bars([0.0, 1.0, 8.0])
+    ' ▁█'
+    """
+    most = max(counts) or 1.0
+    return "".join(_BARS[max(round(8 * count / most), count > 0)] for count in counts)
+
+
+def utc(at_ms: int) -> str:
+    """Return epoch milliseconds as ISO 8601 in UTC.
+
+    >>> utc(1795297433438)
+    '2026-11-21T21:43:53.438Z'
+    """
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def age(ms: int) -> str:
+    """Return a duration as people say it, never negative.
+
+    >>> age(61_000), age(7_200_000), age(-5)
+    ('1 min', '2 h', '0 s')
+    """
+    seconds = max(0, ms // 1000)
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"

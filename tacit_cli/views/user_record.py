@@ -1,0 +1,88 @@
+"""What a state folder holds of one person, by the names of `tacit state show --json`."""
+
+from math import sqrt
+from typing import Any
+
+import msgspec
+
+from state.catalogue.numbered import Catalogue
+from state.learning.decisions import TIERS, Beliefs, decide
+from state.learning.population_prior import Prior
+from tacit.contract.pseudonyms import text
+from state.storage.checkpoint_reader import Checkpoint
+from tacit.contract.signals import version
+from state.user.user_state import UNSAID, UserState
+from state.user.windows import Windows
+
+_CONSENT = ("unsaid", "granted", "denied")
+
+
+def person_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, prior: Prior) -> dict[str, Any]:
+    """Return all that is known of a person but the hashes of their last events; times are epoch milliseconds.
+
+    Beliefs are the person's own, how they differ from others; a decision is what follows from those and the `prior`.
+    """
+    catalogue = prior.catalogue
+    consent = state.consent if state.consent_at_ms > state.forgotten_ms or state.opted_out else UNSAID
+    return {
+        "user": text(user),
+        "shard": checkpoint.seal.shard,
+        "checkpoint": checkpoint.seal.number,
+        "checkpoint_at_ms": checkpoint.made_ms,
+        "consent": _CONSENT[consent],
+        "consent_at_ms": state.consent_at_ms,
+        "learns": state.consents_to(state.newest_ms, catalogue),
+        "epoch_ms": state.epoch_ms,
+        "forgotten_ms": state.forgotten_ms,
+        "newest_ms": state.newest_ms,
+        "seq": state.seq,
+        "pins": _pins(state, catalogue),
+        **_activity(state, catalogue),
+        "beliefs": _beliefs(state, prior),
+    }
+
+
+def _pins(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+    """Return a person's words on facets; None as a value: taken back."""
+    return {
+        catalogue.facet_names[facet]: {
+            "value": catalogue.slots[pin.slot].value if pin.slot >= 0 else None,
+            "at_ms": pin.at_ms,
+            "in_force": state.is_pinned(facet, catalogue),
+        }
+        for facet, pin in state.pins.items()
+    }
+
+
+def _activity(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+    windows = state.windows or Windows()
+    clock_ms = state.newest_ms
+    profile = windows.profile(version(clock_ms, state.seq), clock_ms, catalogue.topics_to_say)
+    shown = msgspec.to_builtins(profile)
+    return {name: shown[name] for name in ("activity", "session", "topics", "hours")}
+
+
+def _beliefs(state: UserState, prior: Prior) -> dict[str, Any]:
+    """Return what is believed of each facet of the catalogue; nothing of any before the first feedback."""
+    if state.preferences is None:
+        return {}
+    beliefs = state.beliefs(prior)
+    return {name: _belief(beliefs, facet) for name, facet in prior.catalogue.facet_index.items()}
+
+
+def _belief(beliefs: Beliefs, facet: int) -> dict[str, Any]:
+    own, catalogue, decision = beliefs.own, beliefs.own.catalogue, decide(beliefs, facet)
+    values = {}
+    for slot in catalogue.facet_slots[facet]:
+        mean, variance = own.value(slot)
+        values[catalogue.slots[slot].value] = {"mean": round(mean, 4), "sd": round(sqrt(variance), 4)}
+    return {
+        "evidence": round(own.evidence[facet], 2),
+        "decision": {
+            "value": catalogue.slots[decision.slot].value,
+            "confidence": round(decision.confidence, 3),
+            "tier": TIERS[decision.tier],
+        },
+        "drift_at_ms": own.drift_at_s[facet] * 1000 or None,
+        "values": values,
+    }

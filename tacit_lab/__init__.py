@@ -1,0 +1,1 @@
+"""Simulation, evaluation and an embedded Redis."""

@@ -1,0 +1,24 @@
+"""How good the deployed model's predictions are on any event stream, beside those of River's own models."""
+
+from tacit_lab.evaluate.baselines import Predictor, baselines
+from tacit_lab.evaluate.evaluation import Evaluation, Model, compare, evaluate
+from tacit_lab.evaluate.figures import ALL, BUCKETS, Bucket, Figures, figures_of
+from tacit_lab.evaluate.plot import plot, require_plot
+from tacit_lab.evaluate.table import evaluation_table
+
+__all__ = [
+    "ALL",
+    "BUCKETS",
+    "Bucket",
+    "Evaluation",
+    "Figures",
+    "Model",
+    "Predictor",
+    "baselines",
+    "compare",
+    "evaluate",
+    "evaluation_table",
+    "figures_of",
+    "plot",
+    "require_plot",
+]

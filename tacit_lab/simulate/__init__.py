@@ -1,0 +1,40 @@
+"""Events of a Copilot deployment with a known truth, made from a seed.
+
+>>> simulation = simulate(Scenario(end_ms=1_795_297_433_438, users=10, turns=100))
+>>> len(list(simulation.events)) >= 100
+True
+>>> simulation.truth.preferred("user-000000", "length")
+'balanced'
+"""
+
+from state.catalogue.numbered import Catalogue
+from tacit_lab.simulate.events import Arrival, Kind
+from tacit_lab.simulate.people import People, Person
+from tacit_lab.simulate.scenario import Scenario
+from tacit_lab.simulate.serving import Asked, Serve, Watch, Watched
+from tacit_lab.simulate.simulation import Simulation
+from tacit_lab.simulate.tastes import Style
+from tacit_lab.simulate.truth import Chances, Truth
+
+__all__ = [
+    "Arrival",
+    "Asked",
+    "Chances",
+    "Kind",
+    "Person",
+    "Scenario",
+    "Serve",
+    "Simulation",
+    "Style",
+    "Truth",
+    "Watch",
+    "Watched",
+    "simulate",
+]
+
+
+def simulate(scenario: Scenario, catalogue: Catalogue | None = None) -> Simulation:
+    """Play out a scenario with a catalogue, by default the shipped one."""
+    catalogue = catalogue or Catalogue.load()
+    people = People(scenario, catalogue)
+    return Simulation(scenario, catalogue, people, Truth(people, people.topic_effects))

@@ -1,0 +1,59 @@
+"""Broken records, made in one way or another for each reason to reject one."""
+
+from collections.abc import Iterator
+from random import Random
+
+from state.catalogue.numbered import Catalogue
+from state.events.records import MAX_EVENT_BYTES, Reason
+from tacit_lab.simulate.events import Event, encode
+from tacit_lab.simulate.people import Person
+from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, Scenario
+
+_FUTURE_MS = 3650 * DAY_MS
+"""Far enough that these lie in the future however long after its making a history is read."""
+_LATE_MS = (25 * HOUR_MS, 47 * HOUR_MS)
+"""How far a late record is behind the turn it copies; from 24 hours on it is late."""
+
+
+class Faults:
+    """Makes broken copies of good turns, as often as the scenario says."""
+
+    def __init__(self, scenario: Scenario, catalogue: Catalogue) -> None:
+        self._scenario = scenario
+        self._facet, facet = next(iter(catalogue.facets.items()))
+        self._unknown_value = "x" * (1 + max(map(len, facet.values)))
+        self._shares: list[tuple[Reason, float]] = [(reason, getattr(scenario, reason)) for reason in Reason]
+
+    def of(self, random: Random, person: Person, turn: Event, at_ms: int) -> Iterator[tuple[Reason, bytes]]:
+        """Return broken copies, mostly none, of a turn that happened at `at_ms`."""
+        for reason, share in self._shares:
+            if random.random() >= share:
+                continue
+            if reason is Reason.LATE and not _can_be_late(person, at_ms):
+                continue
+            yield reason, self._broken(random, reason, turn | {"event_id": f"{turn['event_id']}-{reason}"}, at_ms)
+
+    def _broken(self, random: Random, reason: Reason, event: Event, at_ms: int) -> bytes:
+        match reason:
+            case Reason.NOT_JSON:
+                line = encode(event)
+                return line[: random.randrange(1, len(line))]
+            case Reason.INVALID:
+                return encode(event | random.choice([{"at": str(at_ms)}, {"user_id": ""}, {"text": "hello"}]))
+            case Reason.TOO_LARGE:
+                return encode(event | {"text": "x" * MAX_EVENT_BYTES})
+            case Reason.UNKNOWN_SCHEMA:
+                return encode(event | {"schema": 2})
+            case Reason.NOT_IN_CATALOGUE:
+                return encode(event | {"served": {self._facet: self._unknown_value}})
+            case Reason.FUTURE:
+                return encode(event | {"at": self._scenario.end_ms + _FUTURE_MS})
+            case Reason.WRONG_REGION:
+                return encode(event | {"region": "us" if self._scenario.region != "us" else "eu"})
+            case Reason.LATE:
+                return encode(event | {"at": at_ms - random.randint(*_LATE_MS)})
+
+
+def _can_be_late(person: Person, at_ms: int) -> bool:
+    """Say whether nothing else than lateness is wrong with an old event: they had consented, and nothing was wiped."""
+    return bool(person.consents) and person.wiped_at() is None and at_ms - person.joined_at > _LATE_MS[1]

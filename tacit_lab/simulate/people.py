@@ -1,0 +1,187 @@
+"""Who the simulated people are: what they like, when that changes, and what they say about their data."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from random import Random
+from typing import Literal
+
+import msgspec
+
+from state.catalogue.numbered import Catalogue
+from tacit_lab.simulate.scenario import DAY_MS, MINUTE_MS, Scenario
+from tacit_lab.simulate.tastes import Style, Tastes, Utilities, best, probit, score
+
+_BIAS_MEAN, _BIAS_SD = -0.31, 0.6
+_FAVOURITES = (0.6, 0.3, 0.1)
+"""Shares of a person's topics."""
+_LOCALES = ("en-US", "en-GB", "de-DE", "fr-FR", "es-ES")
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """A facet that someone set, or took back (`value` None)."""
+
+    at: int
+    facet: str
+    value: str | None
+
+
+class Person(msgspec.Struct, frozen=True):
+    """All that is true of one person; times are epoch ms."""
+
+    user_id: str
+    cohort: int
+    joined_at: int
+    locale: str
+    surface: str | None
+    """Where they mostly are."""
+    topics: dict[str, float]
+    """Topic → share; they talk about no others."""
+    bias: float
+    change: Literal["none", "abrupt", "gradual"]
+    change_at: int
+    """When the change begins; without one, when they joined."""
+    change_ms: int
+    """How long it takes."""
+    before: Utilities
+    after: Utilities
+    consents: list[tuple[int, bool]]
+    """What they say on consent, and when."""
+    pins: list[Pin]
+    forgets_at: int | None
+
+    def change_share(self, at_ms: int) -> float:
+        """How much of the change has happened, 0–1."""
+        if at_ms < self.change_at:
+            return 0.0
+        return min(1.0, (at_ms - self.change_at) / self.change_ms) if self.change_ms else 1.0
+
+    def utilities(self, at_ms: int, effects: Utilities) -> Utilities:
+        """Return how much each value is worth to them at a time, on a topic with these effects; `{}`: none."""
+        share = self.change_share(at_ms)
+        return {
+            facet: {
+                value: before + share * (self.after[facet][value] - before) + (effects[facet][value] if effects else 0)
+                for value, before in values.items()
+            }
+            for facet, values in self.before.items()
+        }
+
+    def chance(self, utilities: Utilities, style: Style) -> float:
+        """Return how likely they like an answer in this style, 0–1, given what each value is worth to them."""
+        return probit(self.bias + score(utilities, style))
+
+    def wiped_at(self) -> int | None:
+        """When their data was last wiped, by a forget or a withdrawn consent."""
+        wipes = [at for at, granted in self.consents if not granted]
+        if self.forgets_at is not None:
+            wipes.append(self.forgets_at)
+        return max(wipes, default=None)
+
+    def pinned(self, at_ms: int) -> dict[str, str]:
+        """Return the facets that they have set at a time; a forget drops all."""
+        since = self.forgets_at if self.forgets_at is not None and self.forgets_at <= at_ms else 0
+        values = {pin.facet: pin.value for pin in self.pins if since < pin.at <= at_ms}
+        return {facet: value for facet, value in values.items() if value is not None}
+
+
+class People(Mapping[str, Person]):
+    """The people of a scenario, each drawn anew from a seed of their own whenever they are asked for."""
+
+    def __init__(self, scenario: Scenario, catalogue: Catalogue) -> None:
+        self._scenario = scenario
+        self._catalogue = catalogue
+        self._tastes = Tastes(Random(f"{scenario.seed}/world"), catalogue)
+        self.topic_effects = self._tastes.topic_effects
+        self.person = lru_cache(maxsize=4096)(self._draw)
+
+    def __len__(self) -> int:
+        return self._scenario.users
+
+    def __iter__(self) -> Iterator[str]:
+        return (_user_id(number) for number in range(len(self)))
+
+    def __getitem__(self, user_id: str) -> Person:
+        digits = user_id.removeprefix("user-")
+        number = int(digits) if digits.isdecimal() else -1
+        if not 0 <= number < len(self) or user_id != _user_id(number):
+            raise KeyError(user_id)
+        return self.person(number)
+
+    def _draw(self, number: int) -> Person:
+        random = Random(f"{self._scenario.seed}/person/{number}")
+        joined_at = self._joined_at(random)
+        cohort, before = self._tastes.draw(random)
+        change, change_at, change_ms = self._change(random, joined_at)
+        after = before if change == "none" else self._tastes.changed(random, before)
+        consents, forgets_at = self._words(random, joined_at)
+        return Person(
+            user_id=_user_id(number),
+            cohort=cohort,
+            joined_at=joined_at,
+            locale=random.choice(_LOCALES),
+            surface=random.choice(self._catalogue.surfaces.values) if self._catalogue.surfaces.values else None,
+            topics=self._topics(random),
+            bias=round(random.gauss(_BIAS_MEAN, _BIAS_SD), 3),
+            change=change,
+            change_at=change_at,
+            change_ms=change_ms,
+            before=before,
+            after=after,
+            consents=consents,
+            pins=self._pins(random, joined_at, after),
+            forgets_at=forgets_at,
+        )
+
+    def _joined_at(self, random: Random) -> int:
+        """Half were there from the beginning; nobody joins on the last three days."""
+        days = self._scenario.days
+        span = min(2.0, days - 3) if random.random() < 0.5 else days - 3
+        return self._scenario.start_ms + int(random.random() * span * DAY_MS)
+
+    def _change(self, random: Random, joined_at: int) -> tuple[Literal["none", "abrupt", "gradual"], int, int]:
+        span = self._scenario.end_ms - joined_at
+        kind, at = random.random(), joined_at + int(span * (0.3 + 0.4 * random.random()))
+        if kind < self._scenario.abrupt:
+            return "abrupt", at, 0
+        if kind < self._scenario.abrupt + self._scenario.gradual:
+            return "gradual", at, span // 4
+        return "none", joined_at, 0
+
+    def _topics(self, random: Random) -> dict[str, float]:
+        topics = self._catalogue.topics.values
+        favourites = random.sample(topics, min(len(_FAVOURITES), len(topics)))
+        shares = _FAVOURITES[: len(favourites)]
+        return {topic: round(share / sum(shares), 3) for topic, share in zip(favourites, shares, strict=True)}
+
+    def _words(self, random: Random, joined_at: int) -> tuple[list[tuple[int, bool]], int | None]:
+        """Return what someone says on consent, and when they ask to be forgotten."""
+        scenario = self._scenario
+        never, out, again, forgets = (random.random() for _ in range(4))
+        times = sorted(self._later(random, joined_at) for _ in range(2))
+        forgets_at = self._later(random, joined_at) if forgets < scenario.forgets else None
+        if never < scenario.never_consents:
+            return [], forgets_at
+        consents = [(joined_at, True)]
+        if out < scenario.opts_out:
+            consents.append((times[0], False))
+        if out < scenario.opts_out and again < scenario.opts_in_again:
+            consents.append((times[1], True))
+        return consents, forgets_at
+
+    def _pins(self, random: Random, joined_at: int, taste: Utilities) -> list[Pin]:
+        pins, unpins = random.random(), random.random()
+        if pins >= self._scenario.pins:
+            return []
+        facet = random.choice(self._catalogue.facet_names)
+        set_at, taken_back_at = sorted(self._later(random, joined_at) for _ in range(2))
+        pin = Pin(set_at, facet, best(taste)[facet])
+        return [pin, Pin(taken_back_at, facet, None)] if unpins < self._scenario.unpins else [pin]
+
+    def _later(self, random: Random, joined_at: int) -> int:
+        """Return a time at which someone who joined is there, apart from other such times."""
+        span = self._scenario.end_ms - joined_at - DAY_MS
+        return joined_at + MINUTE_MS + int(random.random() * span)
+
+
+def _user_id(number: int) -> str:
+    return f"user-{number:06d}"

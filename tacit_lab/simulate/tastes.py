@@ -1,0 +1,140 @@
+"""Tastes: how much people like each value of each facet.
+
+How likely a like is follows a probit model: Φ(bias + Σ utility of each facet's value). A utility is the sum of a
+population, a cohort, a person and a topic effect. An ordered facet's utility has a single peak (Coombs, "A Theory of
+Data", 1964), so "shorter" moves towards the best value and never past a worse one.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import erfc, sqrt
+from random import Random
+
+from state.catalogue.numbered import Catalogue
+from tacit.contract.catalogue import Facet
+
+Utilities = dict[str, dict[str, float]]
+"""Facet → value → utility, in standard deviations of the probit's noise."""
+
+Style = Mapping[str, str | Sequence[str]]
+"""Facet → the value or values an answer is given in, as events have it."""
+
+COHORT_SHARES = (0.30, 0.25, 0.20, 0.10, 0.10, 0.05)
+
+_POPULATION_SD, _COHORT_SD, _PERSON_SD, _TOPIC_SD = 0.15, 0.35, 0.5, 0.2
+_BEND = 0.2
+"""How much both ends of an ordered facet lose to its middle."""
+_FACETS = 5
+"""The number of facets that these deviations are meant for; others are scaled to the same total variance."""
+_CHANGES = 0.5
+"""Share of facets that a change of taste touches."""
+
+
+def probit(score: float) -> float:
+    """Return Φ(score), the chance of a like.
+
+    >>> probit(0.0)
+    0.5
+    """
+    return 0.5 * erfc(-score / sqrt(2))
+
+
+def best(utilities: Utilities) -> dict[str, str]:
+    """Return each facet's value of most utility."""
+    return {facet: max(values, key=values.__getitem__) for facet, values in utilities.items()}
+
+
+def worths(utilities: Utilities, style: Style) -> dict[str, float]:
+    """Return what each facet adds to the score: the mean of the values it is served in, or of all if it is left out.
+
+    >>> worths({"length": {"concise": 0.5, "detailed": -0.1}}, {"length": ["concise"]})
+    {'length': 0.5}
+    """
+    return {facet: _worth(values, style.get(facet)) for facet, values in utilities.items()}
+
+
+def score(utilities: Utilities, style: Style) -> float:
+    """Return what all facets together add."""
+    return sum(worths(utilities, style).values())
+
+
+def _worth(values: Mapping[str, float], served: str | Sequence[str] | None) -> float:
+    if isinstance(served, str):
+        return values[served]
+    return sum(values[value] for value in served or values) / len(served or values)
+
+
+class Tastes:
+    """What the world is like, drawn once: the effects of population, cohorts and topics."""
+
+    def __init__(self, random: Random, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._scale = sqrt(_FACETS / len(catalogue.facets))
+        self._population = self._effects(random, _POPULATION_SD)
+        self._cohorts = _centred([self._effects(random, _COHORT_SD) for _ in COHORT_SHARES])
+        self.topic_effects = {topic: self._effects(random, _TOPIC_SD) for topic in catalogue.topics.values}
+
+    def draw(self, random: Random) -> tuple[int, Utilities]:
+        """Return someone's cohort and taste."""
+        cohort = random.choices(range(len(COHORT_SHARES)), COHORT_SHARES)[0]
+        person = self._effects(random, _PERSON_SD)
+        levels = (self._population, self._cohorts[cohort], person)
+        return cohort, {
+            name: {
+                value: round(sum(level[name][value] for level in levels) + bend, 3)
+                for value, bend in zip(facet.values, _bends(facet, self._scale), strict=True)
+            }
+            for name, facet in self._catalogue.facets.items()
+        }
+
+    def changed(self, random: Random, before: Utilities) -> Utilities:
+        """Return the taste of someone else, in a random part of the facets and at least in one."""
+        other = self.draw(random)[1]
+        first = random.choice(self._catalogue.facet_names)
+        return {
+            facet: other[facet] if facet == first or random.random() < _CHANGES else values
+            for facet, values in before.items()
+        }
+
+    def _effects(self, random: Random, sd: float) -> Utilities:
+        sd *= self._scale
+        return {name: _facet_effects(random, facet, sd) for name, facet in self._catalogue.facets.items()}
+
+
+def _facet_effects(random: Random, facet: Facet, sd: float) -> dict[str, float]:
+    """Return an effect per value, 0 on average."""
+    if not facet.ordered:
+        draws = [random.gauss(0, sd) for _ in facet.values]
+        return {value: draw - sum(draws) / len(draws) for value, draw in zip(facet.values, draws, strict=True)}
+    slope = random.gauss(0, sd)
+    return {value: slope * place for value, place in zip(facet.values, _places(facet), strict=True)}
+
+
+def _places(facet: Facet) -> list[float]:
+    """Return each value's place on a scale from −1 to 1."""
+    last = len(facet.values) - 1
+    return [2 * index / last - 1 for index in range(last + 1)]
+
+
+def _bends(facet: Facet, scale: float) -> list[float]:
+    """Return the curve that gives an ordered facet its peak, 0 on average."""
+    if not facet.ordered:
+        return [0.0] * len(facet.values)
+    squares = [place * place for place in _places(facet)]
+    mean = sum(squares) / len(squares)
+    return [_BEND * scale * (mean - square) for square in squares]
+
+
+def _centred(cohorts: list[Utilities]) -> list[Utilities]:
+    """Take from each cohort what all have in common: that is the population's effect."""
+
+    def mean(facet: str, value: str) -> float:
+        return sum(share * cohort[facet][value] for share, cohort in zip(COHORT_SHARES, cohorts, strict=True))
+
+    common = {facet: {value: mean(facet, value) for value in values} for facet, values in cohorts[0].items()}
+    return [
+        {
+            facet: {value: effect - common[facet][value] for value, effect in values.items()}
+            for facet, values in c.items()
+        }
+        for c in cohorts
+    ]

@@ -1,0 +1,30 @@
+"""What people say about their data: consent, pins and forgets, as events of the contract."""
+
+from tacit_lab.simulate.events import Event, Kind, Made
+from tacit_lab.simulate.people import Person
+from tacit_lab.simulate.scenario import Scenario
+
+
+def words(scenario: Scenario, number: int, person: Person) -> list[Made]:
+    """Return all of someone's control events, in time order."""
+    said: list[Made] = [
+        *(Made(at, Kind.CONSENT, {"granted": granted}) for at, granted in person.consents),
+        *(Made(pin.at, Kind.PIN, {"facet": pin.facet, "value": pin.value}) for pin in person.pins),
+    ]
+    if person.forgets_at is not None:
+        said.append(Made(person.forgets_at, Kind.FORGET, {}))
+    said.sort(key=lambda made: made.at_ms)
+    return [
+        Made(at, kind, _event(scenario, f"{number:x}-w{index}", person.user_id, at) | {"type": kind} | body)
+        for index, (at, kind, body) in enumerate(said)
+    ]
+
+
+def _event(scenario: Scenario, event_id: str, user_id: str, at_ms: int) -> Event:
+    return {
+        "schema": 1,
+        "event_id": f"{scenario.seed:x}-{event_id}",
+        "user_id": user_id,
+        "at": at_ms,
+        "region": scenario.region,
+    }

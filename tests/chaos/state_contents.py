@@ -1,0 +1,66 @@
+"""What the state folder holds of each person, in the ledger's words."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from dataflows.state_folder import DESCRIPTION
+from dataflows.inspection import inspect
+from state.catalogue.numbered import Catalogue
+from state.events.observation import NONE
+from tacit.contract.pseudonyms import text
+from state.storage.checkpoint_reader import Shelf
+from state.user.user_state import PinnedAt, UserState
+from tests.chaos.account import DENIED, GRANTED, UNSAID, Pinned
+
+
+class Held(NamedTuple):
+    """One person in the newest checkpoint."""
+
+    clock_ms: int
+    seq: int
+    epoch_ms: int
+    forgotten_ms: int
+    consent: str
+    consent_at_ms: int
+    pins: Mapping[str, Pinned]
+    windows: Mapping[str, int]
+    recent: frozenset[int]
+    """32-bit hashes of the last events."""
+
+
+def everybody_in(state: Path) -> dict[str, Held]:
+    """Return everybody in the newest checkpoints of a state folder, by pseudonym; nobody if there is no folder yet."""
+    if not (state / DESCRIPTION).exists():
+        return {}
+    folder = inspect(state, Catalogue.load())
+    return dict(_everybody(folder.shelf, folder.catalogue))
+
+
+def _everybody(shelf: Shelf, catalogue: Catalogue) -> Iterator[tuple[str, Held]]:
+    for shard in shelf.shards():
+        with shelf.open(shard) as reading:
+            for user, state in reading or ():
+                yield text(user), _held(state, catalogue)
+
+
+def _held(state: UserState, catalogue: Catalogue) -> Held:
+    windows = {"1h": 0, "24h": 0, "7d": 0}
+    if state.windows is not None:
+        shown = state.windows.profile("", state.newest_ms, catalogue.topics.values).activity
+        windows = {"1h": shown.hour, "24h": shown.day, "7d": shown.week}
+    return Held(
+        state.newest_ms,
+        state.seq,
+        state.epoch_ms,
+        state.forgotten_ms,
+        (UNSAID, GRANTED, DENIED)[state.consent],
+        state.consent_at_ms,
+        {catalogue.facet_names[facet]: _pinned(pin, catalogue) for facet, pin in state.pins.items()},
+        windows,
+        frozenset(state.events.hashes),
+    )
+
+
+def _pinned(pin: PinnedAt, catalogue: Catalogue) -> Pinned:
+    return Pinned(None if pin.slot == NONE else catalogue.slots[pin.slot].value, pin.at_ms)

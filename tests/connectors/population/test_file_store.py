@@ -1,0 +1,106 @@
+"""connectors/population/file_store: always a whole version, never an older one, and durable when it is said to be."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.population.file_store import FILE_NAME, PopulationFile, read_version
+from tacit.errors import StateError, StorageError
+from tests.support.sample_population import version, write
+from tests.support.sample_signals import NOW_MS
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / FILE_NAME
+
+
+def test_without_a_file_there_is_no_version(path: Path) -> None:
+    assert read_version(path) is None
+
+
+def test_version_is_read_as_it_was_written(path: Path) -> None:
+    PopulationFile(path).write(write(3))
+    assert read_version(path) == version(3)
+    assert path.read_bytes() == write(3).version
+    assert [file.name for file in path.parent.iterdir()] == [FILE_NAME]
+
+
+@given(numbers=st.lists(st.integers(1, 9), min_size=1, max_size=12), restarts=st.sets(st.integers(0, 11)))
+def test_any_order_and_repeats_end_in_the_newest(
+    tmp_path_factory: pytest.TempPathFactory, numbers: list[int], restarts: set[int]
+) -> None:
+    path = tmp_path_factory.mktemp("state") / FILE_NAME
+    file = PopulationFile(path)
+    for place, n in enumerate(numbers):
+        if place in restarts:
+            file = PopulationFile(path)
+        file.write(write(n))
+        assert read_version(path) == version(max(numbers[: place + 1]))
+
+
+def test_number_that_was_given_anew_after_a_crash_replaces_the_first(path: Path) -> None:
+    """The first never got as far as Redis: otherwise its number would not have been given again."""
+    PopulationFile(path).write(write(3))
+    PopulationFile(path).write(write(3, NOW_MS + 1))
+    assert read_version(path) == version(3, NOW_MS + 1)
+
+
+def test_what_a_crash_left_of_a_write_is_no_hindrance(path: Path) -> None:
+    PopulationFile(path).write(write(3))
+    path.with_name(f"{FILE_NAME}.new").write_bytes(write(4).version[:20])
+    assert read_version(path) == version(3)
+    PopulationFile(path).write(write(4))
+    assert read_version(path) == version(4)
+
+
+def test_bytes_are_durable_before_the_name_and_the_name_before_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut at any step leaves the old version or the new one."""
+    PopulationFile(path).write(write(3))
+    there_at_fsync = []
+    real = os.fsync
+
+    def noted(descriptor: int) -> None:
+        real(descriptor)
+        there_at_fsync.append((Path(f"/proc/self/fd/{descriptor}").resolve().name, read_version(path)))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    PopulationFile(path).write(write(4))
+    assert there_at_fsync == [(f"{FILE_NAME}.new", version(3)), (path.parent.name, version(4))]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"null", b"\0" * 100, write(3).version[:-1], b'{"x":' + b"[" * 100_000])
+def test_damaged_file_is_an_error_that_names_it_and_is_not_written_over(path: Path, raw: bytes) -> None:
+    path.write_bytes(raw)
+    with pytest.raises(StateError, match=rf"{FILE_NAME} is damaged.*restore it"):
+        read_version(path)
+    with pytest.raises(StateError, match="damaged"):
+        PopulationFile(path).write(write(4))
+    assert path.read_bytes() == raw
+
+
+def test_full_disk_is_an_error_and_the_old_version_stays(path: Path) -> None:
+    file = PopulationFile(path)
+    file.write(write(3))
+    path.with_name(f"{FILE_NAME}.new").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match=r"No space left.*make room"):
+        file.write(write(4))
+    assert [found.name for found in path.parent.iterdir()] == [FILE_NAME]
+    assert read_version(path) == version(3)
+    file.write(write(4))
+    assert read_version(path) == version(4)
+
+
+def test_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="No such file"):
+        PopulationFile(tmp_path / "gone" / FILE_NAME).write(write(1))
+
+
+def test_path_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="directory"):
+        read_version(tmp_path)

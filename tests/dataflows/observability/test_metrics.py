@@ -1,0 +1,111 @@
+"""Metrics: each number stands where it was counted, and a replay's add up to what it read."""
+
+import json
+from pathlib import Path
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from dataflows.observability.metrics import registry
+from state.counters import Counters, Histogram, Outcome, SinkCounters
+from state.events.records import Reason
+from tests.support.redis_server import two_free_ports
+from tests.support.replays import accounted_for, redis_of_its_own, write_history
+from tests.support.commands import running
+from tests.support.monitoring_client import get, scrape
+
+COUNTED = {
+    "tacit_records_total": 10,
+    "tacit_record_bytes_total": 2_000,
+    'tacit_source_lag_records{partition="events/0"}': 7,
+    'tacit_events_total{outcome="accepted"}': 5,
+    'tacit_events_total{outcome="duplicate"}': 1,
+    'tacit_events_total{outcome="unconsented"}': 0,
+    'tacit_events_total{outcome="before_wipe"}': 0,
+    'tacit_rejects_total{reason="late"}': 4,
+    'tacit_rejects_total{reason="not_json"}': 0,
+    "tacit_users": 3,
+    'tacit_signals_total{result="applied"}': 20,
+    'tacit_signals_total{result="stale"}': 21,
+    'tacit_signals_total{result="refused"}': 22,
+    'tacit_signals_total{result="malformed"}': 23,
+    "tacit_gates_total": 24,
+    "tacit_redis_retries_total": 25,
+    "tacit_freshness_seconds_count": 2,
+    "tacit_freshness_seconds_sum": 100.5,
+    'tacit_freshness_seconds_bucket{le="0.2"}': 0,
+    'tacit_freshness_seconds_bucket{le="0.5"}': 1,
+    'tacit_freshness_seconds_bucket{le="60.0"}': 1,
+    'tacit_freshness_seconds_bucket{le="+Inf"}': 2,
+    "tacit_commit_stall_seconds_count": 0,
+}
+
+
+def _counters() -> Counters:
+    sink = SinkCounters(applied=20, stale=21, refused=22, malformed=23, gates=24, retries=25)
+    counters = Counters(sink=sink)
+    counters.source.records, counters.source.bytes, counters.source.lag = 10, 2_000, {"events/0": 7}
+    counters.events.outcomes |= {Outcome.ACCEPTED: 5, Outcome.DUPLICATE: 1}
+    counters.events.rejects[Reason.LATE] = 4
+    counters.events.users = 3
+    for seconds in (0.5, 100.0):
+        sink.freshness.add(seconds)
+    return counters
+
+
+def test_every_number_is_where_it_belongs() -> None:
+    """Names, labels and values as Prometheus reads them."""
+    text = generate_latest(registry(_counters())).decode()
+    families = text_string_to_metric_families(text)
+    samples = {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
+    found = {name: samples[(name.partition("{")[0], *name.split('"')[1::2])] for name in COUNTED}
+    assert found == COUNTED
+
+
+def test_every_outcome_and_reason_is_there_from_the_start() -> None:
+    """A counter that appears with its first event would hide that event from `rate`."""
+    text = generate_latest(registry(Counters())).decode()
+    assert [outcome for outcome in Outcome if f'tacit_events_total{{outcome="{outcome}"}} 0.0' not in text] == []
+    assert [reason for reason in Reason if f'tacit_rejects_total{{reason="{reason}"}} 0.0' not in text] == []
+
+
+def test_process_tells_of_its_own_memory_and_time() -> None:
+    """The usual process metrics, whose names dashboards know."""
+    text = generate_latest(registry(Counters())).decode()
+    assert {"process_resident_memory_bytes", "process_cpu_seconds_total"} <= {
+        line.split()[0] for line in text.split("\n") if " " in line
+    }
+
+
+def test_histogram_of_another_scale_keeps_its_bounds() -> None:
+    """Buckets are cumulative, as Prometheus wants them."""
+    counters = Counters()
+    counters.source.commit_stalls = Histogram(bounds=(1.0, 2.0), counts=[1, 2, 3], total=9.0)
+    text = generate_latest(registry(counters)).decode()
+    lines = [line.partition("tacit_commit_stall_seconds_")[2] for line in text.splitlines()]
+    assert [line for line in lines if line] == [
+        'bucket{le="1.0"} 1.0', 'bucket{le="2.0"} 3.0', 'bucket{le="+Inf"} 6.0', "count 6.0", "sum 9.0",
+    ]  # fmt: skip
+
+
+def test_metrics_of_a_run_add_up(tmp_path: Path) -> None:
+    """Scraped from a replay with two processes in its middle: what was counted is never more than what was read."""
+    write_history(tmp_path / "events.jsonl", users=300, turns=40_000)
+    port = two_free_ports()
+    words = ["replay", "events.jsonl", "--processes", "2", "--metrics", f"127.0.0.1:{port}", "--json"]
+    named = ("tacit_users", "tacit_gates_total", 'tacit_signals_total{result="applied"}')
+    with redis_of_its_own() as (url, client), running([*words, "--redis", url], tmp_path / "log") as run:
+        run.wait_for(lambda: client.dbsize() > 50, "the first signals")
+
+        def both_have_written() -> bool:
+            return all(scrape(port + number)[name] > 0 for number in range(2) for name in named)
+
+        run.wait_for(both_have_written, "both processes to write")  # the other one may get its first batch later
+        first, second = scrape(port), scrape(port + 1)
+        statuses = [get(port + number, "/healthz")[0] for number in range(2)]
+        assert run.process.wait(60) == 0
+        summary = json.loads(run.output)
+    assert statuses == [200, 200]
+    assert first["tacit_records_total"] + second["tacit_records_total"] > 0
+    counted = [v for s in (first, second) for n, v in s.items() if n.startswith(("tacit_events_", "tacit_rejects_"))]
+    assert 0 < sum(counted) < accounted_for(summary) == summary["read"]

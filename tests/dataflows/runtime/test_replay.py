@@ -1,0 +1,236 @@
+"""Replays from file to Redis: every record has its count, and how it was run does not show in the signals."""
+
+import gzip
+import json
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import zstandard
+
+from tests.support.factories import make_event
+from tests.support.replays import accounted_for, left_by, now_ms, redis_of_its_own, replay, write_history, write_lines
+from tests.support.commands import everything_in, running, tacit
+
+MARKER = b"MARKER-7f3a"
+BROKEN: dict[str, list[bytes]] = {
+    "not_json": [
+        b"",
+        b"   ",
+        b"\x00",
+        b"{",
+        b'{"schema":1,}',
+        b"\xef\xbb\xbf" + json.dumps(make_event()).encode(),
+        b"[" * 8_000 + b"]" * 8_000,
+        b'{"a":' * 2_000 + b"1" + b"}" * 2_000,
+        b'"\xff\xfe' + MARKER + b'"',
+        b'{"user_id":"\\ud800' + MARKER + b'"}',
+        b"{'user_id':'" + MARKER + b"'}",
+    ],
+    "invalid": [
+        b"[]",
+        b"null",
+        b"1e999",
+        b'{"at":NaN}',
+        b'"' + MARKER + b'"',
+        json.dumps(make_event(at=10**400)).encode(),
+        json.dumps(make_event(at=1.5)).encode(),
+        json.dumps(make_event(at=True)).encode(),
+        json.dumps(make_event(user_id=MARKER.decode() + "\n")).encode(),
+        json.dumps(make_event(type=MARKER.decode())).encode(),
+        json.dumps(make_event() | {MARKER.decode(): 1}).encode(),
+        json.dumps(make_event(feedback={"kind": "thumbs_up", MARKER.decode(): 1})).encode(),
+    ],
+    "too_large": [
+        MARKER + b"x" * 1_000_000,
+        json.dumps(make_event(item="x" * 20_000)).encode(),
+    ],
+    "unknown_schema": [json.dumps(make_event(schema=2)).encode(), json.dumps(make_event(schema="1")).encode()],
+    "not_in_catalogue": [json.dumps(make_event(topic=MARKER.decode(), at=now_ms())).encode()],
+    "future": [json.dumps(make_event(at=9_999_999_999_999)).encode()],
+    "wrong_region": [json.dumps(make_event(region="us", user_id=MARKER.decode())).encode()],
+}
+"""Reason → lines that are rejected for it; some hold what no reject may repeat."""
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of a few thousand events."""
+    path = tmp_path_factory.mktemp("history") / "events.jsonl"
+    write_history(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(history: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what Redis holds after a replay that nothing disturbed."""
+    summary, held = left_by(history, cwd=tmp_path_factory.mktemp("expected"))
+    assert accounted_for(summary) == summary["read"] == len(history.read_bytes().splitlines())
+    assert summary["signals"]["applied"] > 500
+    return held
+
+
+class Long(NamedTuple):
+    """A history that takes long enough to be met in its middle, and what it leaves in Redis."""
+
+    path: Path
+    records: int
+    left: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Long:
+    folder = tmp_path_factory.mktemp("long")
+    records = write_history(folder / "long.jsonl", users=300, turns=15_000)
+    return Long(folder / "long.jsonl", records, left_by(folder / "long.jsonl", cwd=folder)[1])
+
+
+def test_broken_records_are_all_told_and_none_stops_the_stream(tmp_path: Path) -> None:
+    """Among good events, each broken line gets its reason; the rejects tell where it is and nothing of what it says."""
+    lines = [line for reason in BROKEN.values() for line in reason]
+    consent = make_event(type="consent", granted=True, at=now_ms() - 1000)
+    good = [consent, make_event(event_id="e-2", at=now_ms())]
+    path = write_lines(tmp_path / "broken.jsonl", [good[0], *lines, good[1]])
+    summary, _ = left_by(path, cwd=tmp_path)
+    expected = {reason: len(lines) for reason, lines in BROKEN.items()}
+    assert summary["rejected"] == {**expected, "late": 0}
+    assert summary["accepted"] == len(good)
+    assert accounted_for(summary) == summary["read"] == len(lines) + len(good)
+    content = (tmp_path / "tacit-rejects.jsonl").read_bytes()
+    rejects = [json.loads(line) for line in content.splitlines()]
+    assert Counter(reject["reason"] for reject in rejects) == expected
+    assert sorted(reject["origin"]["line"] for reject in rejects) == list(range(2, len(lines) + 2))
+    assert MARKER not in content
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+def test_compressed_files_are_replayed_as_plain_ones(
+    kind: str, history: Path, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    """The same events leave the same bytes."""
+    compress = gzip.compress if kind == "gz" else zstandard.compress
+    path = tmp_path / f"events.jsonl.{kind}"
+    path.write_bytes(compress(history.read_bytes()))
+    assert left_by(path, cwd=tmp_path)[1] == expected
+
+
+def test_two_processes_leave_the_same_bytes_as_one(history: Path, expected: dict[str, Any], tmp_path: Path) -> None:
+    """How people are spread over processes does not show, and every record is counted once."""
+    summary, held = left_by(history, "--processes", 2, cwd=tmp_path)
+    assert held == expected
+    assert accounted_for(summary) == summary["read"] == len(history.read_bytes().splitlines())
+
+
+def test_several_files_are_one_sequence(history: Path, expected: dict[str, Any], tmp_path: Path) -> None:
+    """A history cut anywhere, also within its people, is the same history."""
+    lines = history.read_bytes().splitlines(keepends=True)
+    parts = [lines[:7], lines[7:2000], [], lines[2000:]]
+    paths = [tmp_path / f"part-{number}.jsonl" for number in range(len(parts))]
+    for path, part in zip(paths, parts, strict=True):
+        path.write_bytes(b"".join(part))
+    assert left_by(*paths, cwd=tmp_path)[1] == expected
+
+
+def test_state_makes_a_second_replay_go_on_where_the_first_ended(
+    history: Path, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    """A file that has grown is read from where it ended; one that has not, not at all."""
+    lines = history.read_bytes().splitlines(keepends=True)
+    path = tmp_path / "growing.jsonl"
+    read = []
+    with redis_of_its_own() as (url, client):
+        for end in (1000, len(lines), len(lines)):
+            path.write_bytes(b"".join(lines[:end]))
+            read.append(replay(url, path, "--state", tmp_path / "state", cwd=tmp_path)["read"])
+        assert everything_in(client) == expected
+    assert read == [1000, len(lines) - 1000, 0]
+
+
+def test_history_told_again_into_the_live_namespace_changes_nothing(history: Path, tmp_path: Path) -> None:
+    """It fills what is missing or older, and nothing is."""
+    with redis_of_its_own() as (url, client):
+        replay(url, history, cwd=tmp_path)
+        before = everything_in(client)
+        again = replay(url, history, cwd=tmp_path)
+        assert everything_in(client) == before
+    assert again["signals"]["applied"] == 0
+    assert again["signals"]["stale"] > 0
+
+
+@pytest.mark.parametrize(
+    ("how", "processes"),
+    [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGTERM, "2"), (signal.SIGKILL, "1"), (signal.SIGKILL, "2")],
+    ids=str,
+)
+def test_interrupted_replay_goes_on_from_its_state(
+    how: signal.Signals, processes: str, long: Long, tmp_path: Path
+) -> None:
+    """It ends with status 1 and says so, and the next one leaves what an undisturbed one leaves."""
+    words = [str(long.path), "--state", str(tmp_path / "state"), "--epoch", "1", "--processes", processes]
+    with redis_of_its_own() as (url, client):
+        with running(["replay", *words, "--redis", url], tmp_path / "log") as run:
+            run.wait_for(lambda: client.dbsize() > 50, "the first signals")
+            if how is signal.SIGKILL:
+                run.kill()
+            else:
+                run.process.send_signal(how)
+                assert run.process.wait(20) == 1
+                assert run.output.endswith("tacit: stopped before the end; the same command goes on from there\n")
+        rest = replay(url, *words, cwd=tmp_path)["read"]
+        assert 0 < rest < long.records or how is signal.SIGKILL
+        assert everything_in(client) == long.left
+
+
+def test_json_stands_alone_on_stdout(history: Path, tmp_path: Path) -> None:
+    """Logs go elsewhere, also when everything is logged."""
+    with redis_of_its_own() as (url, _):
+        done = tacit("replay", str(history), "--redis", url, "--json", cwd=tmp_path, TACIT_LOG_LEVEL="info")
+    assert json.loads(done.stdout)["read"] > 0
+    logged = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert logged == ["worker.started", "worker.ended"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["missing.jsonl"], "tacit: missing.jsonl: there is no such file; check the path\n"),
+        (["missing.jsonl", "--processes", "2"], "tacit: missing.jsonl: there is no such file; check the path\n"),
+        (["here.csv"], "tacit: here.csv: not an event file; its name must end in .jsonl, .jsonl.gz, .jsonl.zst\n"),
+        (["empty.jsonl", "--rejects", "no/such/folder.jsonl"], "tacit: rejects file no/such/folder.jsonl: cannot"),
+    ],
+)
+def test_source_or_sink_that_is_not_there_is_one_line(words: list[str], expected: str, tmp_path: Path) -> None:
+    """Which, and what to do; status 1, and nothing on stdout."""
+    for name in ("here.csv", "empty.jsonl"):
+        (tmp_path / name).touch()
+    with redis_of_its_own() as (url, _):
+        done = tacit("replay", *words, "--redis", url, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(expected)
+    assert done.stderr.count("\n") == 1
+
+
+def test_redis_that_does_not_answer_is_found_out_at_once(history: Path, tmp_path: Path) -> None:
+    """Before anything is read, and without the patience that a run has in midstream."""
+    done = tacit("replay", str(history), "--redis", f"unix://{tmp_path}/nobody.sock", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "tacit: Redis cannot be used: CONNECTION; check the URL, its user and password, and the server\n"
+    )
+    assert not (tmp_path / "tacit-rejects.jsonl").exists()
+
+
+def test_file_damaged_in_its_middle_ends_the_replay_after_all_before(tmp_path: Path) -> None:
+    """The whole lines before the damage count; the message says where, and what to do."""
+    write_history(tmp_path / "events.jsonl")
+    whole = gzip.compress((tmp_path / "events.jsonl").read_bytes())
+    (tmp_path / "cut.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with redis_of_its_own() as (url, client):
+        done = tacit("replay", "cut.jsonl.gz", "--redis", url, cwd=tmp_path)
+        assert client.dbsize() > 10
+    assert done.returncode == 1
+    assert "cut.jsonl.gz: damaged or cut short in line" in done.stderr
+    assert "put a whole copy of the file in its place" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,73 @@
+"""A job: what the words for a source mean, and what follows from whether it ends."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.kafka.address import TopicAddress
+from connectors.redis.signal_sink import Mode
+from dataflows.job import LIVE_METRICS, Job, parse_source
+from dataflows.settings import OwnSettings
+from tacit.errors import ConfigurationError, SinkError
+
+TOPIC = TopicAddress(("a:9092",), "events")
+FILES = (Path("a.jsonl"), Path("b.jsonl.gz"))
+
+
+def _job(*, bounded: bool, source: TopicAddress | tuple[Path, ...] = FILES, **settings: Any) -> Job:
+    return Job(OwnSettings(embedded=True, **settings), source, bounded)
+
+
+def test_words_are_one_topic_or_files() -> None:
+    """Never a mixture."""
+    assert parse_source(["kafka://a:9092/events"]) == TOPIC
+    assert parse_source(["a.jsonl", "b.jsonl.gz"]) == FILES
+    for words in (["kafka://a:9092/events", "a.jsonl"], ["a.jsonl", "kafka://a:9092/events"]):
+        with pytest.raises(ConfigurationError, match="one Kafka topic, or files"):
+            parse_source(words)
+
+
+@pytest.mark.parametrize("word", ["kafka:", "kafka:/a:1/x", "kafka://a/x", "kafka://a:1", "kafka://u:pw@a:1/x"])
+def test_malformed_topic_is_refused(word: str) -> None:
+    """What begins like a topic is no file."""
+    with pytest.raises(ConfigurationError, match="a Kafka address "):
+        parse_source([word])
+
+
+def test_state_folder_remembers_a_topic_by_its_name() -> None:
+    """Brokers move; and of files it is their own positions that tell."""
+    assert _job(bounded=False, source=TOPIC).source_name == "topic events"
+    assert _job(bounded=True).source_name == "files"
+
+
+def test_live_run_is_watched_and_a_replay_is_not() -> None:
+    """Unless settings say otherwise."""
+    assert _job(bounded=False).metrics == LIVE_METRICS
+    assert _job(bounded=True).metrics == "off"
+    assert _job(bounded=True, metrics="127.0.0.1:1").metrics == "127.0.0.1:1"
+    assert _job(bounded=False).log_level == "info"
+    assert _job(bounded=True).log_level == "warning"
+    assert _job(bounded=True, log_level="debug").log_level == "debug"
+
+
+@pytest.mark.parametrize(
+    ("bounded", "namespace", "expected"),
+    [
+        (False, "live", Mode.LIVE),
+        (False, "shadow", Mode.LIVE),
+        (True, "live", Mode.FILL),
+        (True, "shadow", Mode.REPLAY),
+    ],
+)
+def test_history_beside_live_writers_only_fills(bounded: bool, namespace: str, expected: Mode) -> None:
+    """A replay into a namespace of its own, and a live run anywhere, write what is newer."""
+    assert _job(bounded=bounded, namespace=namespace).target().mode is expected
+
+
+def test_redis_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """With its code, and without its URL."""
+    job = _job(bounded=True, redis=f"unix://{tmp_path}/hush-hush.sock")
+    with pytest.raises(SinkError, match="CONNECTION") as caught:
+        job.require_redis()
+    assert "hush-hush" not in str(caught.value)

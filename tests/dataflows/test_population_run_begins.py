@@ -1,0 +1,135 @@
+"""dataflows/population_run: with what a process of a run begins, and what its learner goes on from."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from connectors.kafka.address import TopicAddress
+from connectors.population.file_store import FIRST_NAME
+from connectors.population.redis_store import PopulationStore
+from connectors.redis.client import RedisClient
+from tacit.contract.keys import RegionKeys
+from dataflows.state_folder import locked
+from dataflows.job import Job
+from dataflows.population_run import Everybody, everybody
+from dataflows.settings import OwnSettings
+from operators.learn_population import LearnPopulation
+from state.counters import Counters
+from state.learning.example import pack_example
+from state.learning.population_version import PopulationVersion, decode_version
+from tests.support.examples import tastes
+from tests.support.factories import CATALOGUE
+from tests.support.replays import redis_of_its_own
+from tests.support.sample_population import write
+
+PACKED = [pack_example(example) for example in tastes(2_000, people=40)]
+TOPIC = TopicAddress(("a:9092",), "events")
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, redis.Redis]]:
+    with redis_of_its_own() as found:
+        yield found
+
+
+def publish(url: str, number: int) -> None:
+    store = PopulationStore(RedisClient(url), RegionKeys("eu").within("live"))
+    store.publish(write(number), fill=False)
+    store.close()
+
+
+@contextmanager
+def started(url: str, folder: Path | None, *, bounded: bool = False, population: str = "learn") -> Iterator[Everybody]:
+    """Give what one process of a run has of everybody."""
+    job = Job(OwnSettings(embedded=True, redis=url, population=population), TOPIC, bounded)
+    if folder is None:
+        with everybody(job, None, CATALOGUE, Counters()) as found:
+            yield found
+        return
+    with locked(folder, job.identity, CATALOGUE) as held, everybody(job, held, CATALOGUE, Counters()) as found:
+        yield found
+
+
+def take(found: Everybody, learn: LearnPopulation, judgements: list[bytes]) -> list[PopulationVersion]:
+    """Learn, and write what is published as the engine does."""
+    writes, _ = learn.on_batch([judgements])
+    sink = found.sink.build("population", 0, 1)
+    sink.write_batch(writes)
+    sink.close()
+    return [decode_version(write.version) for write in writes]
+
+
+def test_new_run_begins_with_what_the_namespace_has(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
+    """Its first version is the next one, and knows what was known."""
+    publish(server[0], 41)
+    for folder in (None, tmp_path / "state"):
+        with started(server[0], folder) as found:
+            assert found.shared.prior.number == 41
+            writes, _ = found.build_learn(None).on_batch([PACKED[:1_000]])
+            (version,) = [decode_version(write.version) for write in writes]
+            assert (version.n, version.examples) == (42, 41_000 + 1_000)
+
+
+def test_history_begins_with_nothing(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
+    """As it did; only its numbers are above those that there are."""
+    publish(server[0], 41)
+    with started(server[0], tmp_path / "state", bounded=True) as found:
+        assert found.shared.prior.number == 0
+        (version,) = take(found, found.build_learn(None), PACKED[:1_000])
+    assert (version.n, version.examples) == (42, 1_000)
+
+
+@pytest.mark.parametrize("there", [None, 41])
+def test_learner_that_was_never_saved_begins_where_the_folder_began(
+    there: int | None, server: tuple[str, redis.Redis], tmp_path: Path
+) -> None:
+    """After a kill in the first epoch all judgements come again: what was published of them is not added to."""
+    if there:
+        publish(server[0], there)
+    folder, first = tmp_path / "state", (there or 0) * 1_000
+    for start in range(2):
+        with started(server[0], folder) as found:
+            learn = found.build_learn(None)
+            assert (folder / FIRST_NAME).exists() is bool(there)
+            (version,) = take(found, learn, PACKED[:1_000])
+        assert (version.n, version.examples) == ((there or 0) + 1 + start, first + 1_000)
+
+
+def test_learner_that_was_saved_goes_on(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
+    """Under the newest version, whoever published it; what it learned is its own."""
+    with started(server[0], tmp_path / "state") as found:
+        learn = found.build_learn(None)
+        take(found, learn, PACKED[:1_000])
+        snapshot = learn.snapshot()
+    publish(server[0], 7)
+    with started(server[0], tmp_path / "state") as found:
+        assert found.shared.prior.number == 7
+        (version,) = take(found, found.build_learn(snapshot), PACKED[1_000:])
+    assert (version.n, version.examples) == (8, 2_000)
+
+
+def test_newest_version_of_the_folder_holds_where_redis_has_lost_it(
+    server: tuple[str, redis.Redis], tmp_path: Path
+) -> None:
+    """Until something newer is published."""
+    publish(server[0], 41)
+    with started(server[0], tmp_path / "state") as found:
+        take(found, found.build_learn(None), PACKED[:1_000])
+    server[1].flushall()
+    with started(server[0], tmp_path / "state") as found:
+        assert found.shared.prior.number == 42
+    publish(server[0], 43)
+    with started(server[0], tmp_path / "state") as found:
+        assert found.shared.prior.number == 43
+
+
+def test_nothing_is_believed_of_anybody_if_so_asked(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
+    """Whatever there is."""
+    publish(server[0], 41)
+    with started(server[0], tmp_path / "state", population="none") as found:
+        assert found.shared.prior.number == 0
+    with started(server[0], tmp_path / "state", population="41") as found:
+        assert found.shared.prior.number == 41

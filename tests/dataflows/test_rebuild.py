@@ -1,0 +1,256 @@
+"""A Redis that has lost everything gets it back from the state folder: as it was, and never more than that."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from dataflows.inspection import inspect
+from dataflows.rebuild import Rebuilt, rebuild
+from dataflows.settings import OwnSettings
+from state.catalogue.numbered import Catalogue
+from state.counters import SinkCounters
+from tacit.errors import SinkError
+from tacit.contract.signals import EPOCH, STATUS
+from tacit_cli.views.summary import rebuilt_table
+from tests.support.folder_listing import everything_below
+from tests.support.rebuilds import (
+    DENY,
+    FORGET,
+    GRANT,
+    LIKED,
+    PIN,
+    UNPIN,
+    Deployment,
+    Event,
+    decided,
+    expiries,
+    held,
+    rebuild_into,
+    told,
+    versions,
+)
+from tests.support.redis_server import free_port
+from tests.support.replays import now_ms, redis_of_its_own, replay, write_history, write_lines
+from tests.support.commands import tacit
+
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
+PANE_MS = 5 * MINUTE_MS
+CLOCK_MS = 10_000
+"""What reading a time to live may be off."""
+START_MS = now_ms() - 2 * DAY_MS
+
+STORIES: Mapping[str, list[Event]] = {
+    "pinned": [GRANT, LIKED, PIN],
+    "unpinned": [GRANT, LIKED, PIN, UNPIN],
+    "opted-out": [GRANT, LIKED, PIN, DENY],
+    "back-again": [GRANT, LIKED, PIN, DENY, GRANT],
+    "forgotten": [GRANT, LIKED, PIN, FORGET],
+}
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a history of a hundred people, and of those with a story, that was read into `state`."""
+    folder = tmp_path_factory.mktemp("history")
+    write_history(folder / "events.jsonl")
+    with redis_of_its_own() as (url, client):
+        deployment = Deployment(url, client, folder)
+        deployment.append(told(STORIES, START_MS))
+        deployment.replay()
+        (folder / "held.json").write_text(json.dumps(held(client)))
+        (folder / "expiries.json").write_text(json.dumps(expiries(client)))
+    return folder
+
+
+@pytest.fixture
+def emptied(state: Path, tmp_path: Path) -> Iterator[Deployment]:
+    """Give a deployment whose Redis has lost everything."""
+    shutil.copytree(state, tmp_path, dirs_exist_ok=True)
+    with redis_of_its_own() as (url, client):
+        yield Deployment(url, client, tmp_path)
+
+
+def test_all_that_was_said_is_there_again(emptied: Deployment) -> None:
+    """Signals, pins, profiles, statuses and gates, by value and tier; no version is older than it was."""
+    before = json.loads((emptied.folder / "held.json").read_text())
+    done = emptied.rebuild()
+    after = held(emptied.client)
+    assert decided(after) == decided(before)
+    old, new = versions(before), versions(after)
+    assert all(new[field] >= old[field] for field in old)
+    assert done["people"] == len({key.partition("{")[2] for key in before if key.endswith(":gate")})
+    assert done["gates"] == done["people"]
+    assert done["signals"] == {
+        "applied": sum(name not in (STATUS, EPOCH) for _, name in new),
+        "stale": 0,
+        "expired": 0,
+        "refused": 0,
+        "malformed": 0,
+    }
+
+
+def test_own_words_hold_as_before(emptied: Deployment) -> None:
+    """Pins win, a "no" holds, forgetting leaves nothing."""
+    emptied.rebuild()
+    assert emptied.read("pinned")["length"]["source"] == emptied.read("back-again")["length"]["source"] == "user"
+    assert emptied.read("unpinned")["length"]["source"] == "learned"
+    assert emptied.read("opted-out").keys() == {"_status"}
+    assert emptied.read("forgotten") == {}
+    gate = emptied.client.get(emptied.signals("forgotten").replace("story:", "").replace("signals", "gate"))
+    assert str(gate).startswith(str(START_MS + 3 * MINUTE_MS))
+
+
+def test_signals_live_no_longer_than_they_would_have(emptied: Deployment) -> None:
+    """At most a pane of five minutes shorter; with a pin, for ever."""
+    emptied.rebuild()
+    before = json.loads((emptied.folder / "expiries.json").read_text())
+    after = expiries(emptied.client)
+    assert after.keys() == before.keys()
+    assert after[emptied.signals("pinned")] is None
+    for key, was_ms in before.items():
+        is_ms = after[key]
+        assert (is_ms is None) is (was_ms is None)
+        assert is_ms is None or -PANE_MS - CLOCK_MS < is_ms - was_ms < CLOCK_MS
+
+
+def test_second_rebuild_changes_nothing(emptied: Deployment) -> None:
+    """It finds everything there."""
+    first = emptied.rebuild()
+    before = held(emptied.client)
+    second = emptied.rebuild()
+    assert held(emptied.client) == before
+    assert second["signals"] == {**first["signals"], "applied": 0, "stale": first["signals"]["applied"]}
+
+
+def test_run_goes_on_after_a_rebuild_as_if_nothing_had_been_lost(emptied: Deployment) -> None:
+    """Its newer signals are accepted: Redis ends with the values of an undisturbed one."""
+    more = [GRANT, *[LIKED] * 30, UNPIN]
+    emptied.append(told(dict.fromkeys(STORIES, more), START_MS + DAY_MS))
+    emptied.rebuild()
+    before = held(emptied.client)
+    emptied.replay()
+    after = held(emptied.client)
+    with redis_of_its_own() as (url, client):
+        replay(url, "events.jsonl", "--namespace", "story", cwd=emptied.folder)
+        assert decided(after) == decided(held(client))
+    assert after != before
+    assert emptied.read("forgotten")["length"]["value"] == "concise"
+
+
+def test_what_is_newer_stays(emptied: Deployment) -> None:
+    """Workers went on while an older checkpoint is written: not a byte of Redis changes, whoever was wiped is gone."""
+    shutil.copytree(emptied.folder / "state", emptied.folder / "older")
+    emptied.rebuild()
+    emptied.append(told({"pinned": [FORGET], "unpinned": [DENY], "back-again": [UNPIN]}, START_MS + DAY_MS))
+    emptied.replay()
+    before = held(emptied.client)
+    emptied.rebuild("older")
+    assert held(emptied.client) == before
+    assert emptied.read("pinned") == {}
+    assert emptied.read("unpinned").keys() == {"_status"}
+
+
+def test_what_would_have_expired_stays_away(tmp_path: Path) -> None:
+    """All but pins, which do not expire; it is counted."""
+    stories = {"long-ago": [GRANT, LIKED], "long-pinned": [GRANT, LIKED, PIN], "long-unpinned": [GRANT, PIN, UNPIN]}
+    with redis_of_its_own() as (url, client):
+        deployment = Deployment(url, client, tmp_path)
+        write_lines(tmp_path / "events.jsonl", told(stories, now_ms() - 40 * DAY_MS))
+        deployment.replay()
+        client.flushall()
+        done = deployment.rebuild()
+        assert [len(deployment.read(person)) for person in stories] == [0, 1, 0]
+        assert deployment.read("long-pinned")["length"]["value"] == "detailed"
+    assert done["signals"]["expired"] == 3 + 2  # length, tone, _profile; of whom has a pin for length, the others
+
+
+def test_another_namespace_can_be_filled(emptied: Deployment) -> None:
+    """To compare, or to move to; a "no" holds in both."""
+    done = emptied.rebuild(namespace="shadow")
+    assert done["namespace"] == "shadow"
+    assert emptied.read("pinned") == {}
+    assert emptied.client.hkeys(emptied.signals("pinned", "shadow"))
+    assert emptied.client.hkeys(emptied.signals("opted-out", "shadow")) == ["_status"]
+
+
+@pytest.mark.parametrize(("source", "is_written"), [("files", False), ("topic events", True)])
+def test_history_in_the_live_namespace_is_newer_in_time_only(source: str, is_written: bool, tmp_path: Path) -> None:
+    """As for a replay: counts of live workers, with which it was not made, are not comparable with its own."""
+    with redis_of_its_own() as (url, client):
+        deployment = Deployment(url, client, tmp_path)
+        write_lines(tmp_path / "events.jsonl", told({"ada": [GRANT, PIN]}, START_MS))
+        replay(url, "events.jsonl", "--state", "state", cwd=tmp_path)
+        description = tmp_path / "state" / "tacit.json"
+        description.write_text(json.dumps(json.loads(description.read_bytes()) | {"source": source}))
+        key = deployment.signals("ada", "live")
+        theirs = json.loads(client.hget(key, "length") or "") | {"v": f"{START_MS + MINUTE_MS}-0000000001"}
+        client.hset(key, "length", json.dumps(theirs, separators=(",", ":")))
+        done = deployment.rebuild()
+    assert done["signals"]["applied"] == is_written
+
+
+def test_rebuild_writes_nothing_into_the_folder(emptied: Deployment) -> None:
+    """It only reads, so workers may hold it."""
+    before = everything_below(emptied.folder)
+    emptied.rebuild()
+    assert everything_below(emptied.folder) == before
+
+
+def test_redis_that_is_away_is_an_error(emptied: Deployment) -> None:
+    """Before anything is begun."""
+    with pytest.raises(SinkError, match="Redis cannot be used: CONNECTION"):
+        rebuild_into(f"redis://127.0.0.1:{free_port()}", emptied.folder / "state")
+
+
+def test_progress_goes_from_nothing_to_all(emptied: Deployment) -> None:
+    """Without going back."""
+    shares: list[float] = []
+    inspected = inspect(emptied.folder / "state", Catalogue.load())
+    rebuild(inspected, OwnSettings(embedded=True, redis=emptied.url), None, shares.append)
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 1 == shares[-1]
+
+
+# The command
+
+
+def test_command_says_what_it_did(emptied: Deployment) -> None:
+    """For people, and for machines the same numbers."""
+    words = ("rebuild", "--state", "state", "--redis", emptied.url)
+    done = tacit(*words, cwd=emptied.folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = {line[:24].strip(): line[24:].split()[0] for line in done.stdout.splitlines()}
+    again = tacit(*words, "--json", cwd=emptied.folder)
+    summary = json.loads(again.stdout)
+    assert said["people"] == str(summary["people"])
+    assert said["wipes and consent"] == str(summary["gates"])
+    assert said["signal fields written"] == str(summary["signals"]["stale"])
+    assert (said["there already"], summary["signals"]["applied"]) == ("0", 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "status"),
+    [
+        ((), "tacit: state: name the state folder by --state DIR", 2),
+        (("--state", "nowhere"), "tacit: nowhere is no state folder: it has no tacit.json", 1),
+    ],
+)
+def test_command_needs_a_state_folder(words: tuple[str, ...], expected: str, status: int, tmp_path: Path) -> None:
+    """One line, which says what to do."""
+    done = tacit("rebuild", *words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(expected)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_refusals_are_told() -> None:
+    """They are of people who were wiped meanwhile, or mean that a clock is wrong."""
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(rebuilt_table(Rebuilt("live", people=9, sink=SinkCounters(refused=2, malformed=1))))
+    assert re.search(r"^ +refused +3 +of people who were wiped since", capture.get(), re.MULTILINE)

@@ -1,0 +1,185 @@
+"""Settings: who outranks whom, and that everything wrong is said at once, without saying a secret."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataflows.settings import OwnSettings, load
+from state.catalogue.numbered import SHIPPED
+from tacit.errors import ConfigurationError
+from state.user.windows import DAY_MS, HOUR_MS
+from tests.support.commands import SECRET, tacit
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Work in an empty folder, with a secret and no other setting in the environment."""
+    for name in os.environ:
+        if name.startswith("TACIT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TACIT_SECRET", SECRET)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _problems(**flags: Any) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(flags)
+    return list(caught.value.problems)
+
+
+def test_defaults_are_those_of_a_worker_in_europe() -> None:
+    """Only the secret has to be given."""
+    settings = load({})
+    assert (settings.redis, settings.region, settings.namespace) == ("redis://localhost:6379/0", "eu", "live")
+    assert (settings.processes, settings.shards, settings.epoch, settings.state) == (1, 16, 10, None)
+    assert settings.cache == 16_384
+    assert settings.ttl_ms == 30 * DAY_MS
+    assert settings.catalogue == SHIPPED
+    assert settings.secret_bytes == SECRET.encode()
+    assert settings.rules().lateness_ms == 24 * HOUR_MS
+
+
+def test_flag_outranks_variable_outranks_file_outranks_default(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Each place is asked only for what the one before it does not say."""
+    (folder / "tacit.toml").write_text('region = "file"\nnamespace = "file"\nshards = 4\n')
+    monkeypatch.setenv("TACIT_REGION", "variable")
+    monkeypatch.setenv("TACIT_NAMESPACE", "variable")
+    settings = load({"region": "flag", "namespace": None})
+    assert (settings.region, settings.namespace, settings.shards, settings.processes) == ("flag", "variable", 4, 1)
+
+
+def test_variable_names_another_file(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """TACIT_CONFIG is read instead of tacit.toml."""
+    (folder / "tacit.toml").write_text('region = "usual"\n')
+    (folder / "other.toml").write_text('region = "named"\n')
+    monkeypatch.setenv("TACIT_CONFIG", "other.toml")
+    assert load({}).region == "named"
+
+
+def test_empty_variable_was_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose files pass variables that are not set as empty ones; an empty state folder would be the working one."""
+    monkeypatch.setenv("TACIT_STATE", "")
+    monkeypatch.setenv("TACIT_CONFIG", "")
+    assert load({}).state is None
+
+
+def test_own_settings_come_from_nowhere_else(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """The demo meets neither a deployment's state folder nor its region."""
+    (folder / "tacit.toml").write_text("shards = 4\n")
+    monkeypatch.setenv("TACIT_REGION", "us")
+    monkeypatch.setenv("TACIT_STATE", str(folder))
+    settings = OwnSettings(embedded=True)
+    assert (settings.region, settings.state, settings.shards) == ("eu", None, 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("redis", "http://localhost", "redis: must read redis://"),
+        ("redis", "redis://localhost:port/0", "redis: must read redis://"),
+        ("redis", "redis://localhost/0?colour=red", "redis: must read redis://"),
+        ("redis", "localhost:6379", "redis: must read redis://"),
+        ("region", "EU", "region: string should match pattern '^[a-z0-9-]{2,16}$'"),
+        ("region", "e", "region: string should match"),
+        ("namespace", "a b", "namespace: string should match"),
+        ("namespace", "", "namespace: string should match"),
+        ("secret", "fifteen-bytes-.", "secret: set TACIT_SECRET to 16 to 64 bytes"),
+        ("secret", "x" * 65, "secret: set TACIT_SECRET to 16 to 64 bytes"),
+        ("secret", "", "secret: set TACIT_SECRET to 16 to 64 bytes"),
+        ("catalogue", "none.toml", "catalogue: catalogue none.toml: cannot be read"),
+        ("rejects", "kafka://host", "rejects: a Kafka address must read kafka://"),
+        ("start", "yesterday", "start: 'yesterday' is no place to start: use earliest, latest"),
+        ("start", "offset:-1", "is no place to start"),
+        ("processes", 0, "processes: input should be greater than or equal to 1"),
+        ("processes", 65, "processes: input should be less than or equal to 64"),
+        ("shards", 0, "shards: input should be greater than or equal to 1"),
+        ("shards", "many", "shards: input should be a valid integer"),
+        ("cache", 0, "cache: input should be greater than or equal to 1"),
+        ("cache", "all", "cache: input should be a valid integer"),
+        ("epoch", 0.5, "epoch: input should be greater than or equal to 1"),
+        ("epoch", "nan", "epoch: input should be"),
+        ("population", "all", "population: must be learn, none or the number of a version"),
+        ("population", "0", "population: must be learn, none or the number of a version"),
+        ("population", "٣", "population: must be learn, none or the number of a version"),
+        ("ttl", "soon", "ttl: input should be a valid number"),
+        ("ttl", 0, "ttl: input should be greater than 0"),
+        ("ttl", "none", "ttl: none is for an embedded Redis or a namespace other than live"),
+        ("lateness", 0, "lateness: input should be greater than 0"),
+        ("metrics", "9464", "metrics: must be HOST:PORT"),
+        ("metrics", "localhost:0", "metrics: must be HOST:PORT"),
+        ("metrics", "localhost:65536", "metrics: must be HOST:PORT"),
+        ("log_level", "loud", "log_level: input should be 'debug', 'info', 'warning' or 'error'"),
+        ("embedded", "perhaps", "embedded: input should be a valid boolean"),
+        ("regoin", "eu", "regoin: there is no such setting"),
+    ],
+)
+def test_bad_setting_is_named_with_what_is_allowed(name: str, value: object, expected: str) -> None:
+    """One bad setting is one problem, which begins with its name."""
+    [problem] = _problems(**{name: value})
+    assert problem.startswith(f"{name}: ")
+    assert expected in problem
+
+
+def test_catalogue_with_several_faults_tells_all_of_them(folder: Path) -> None:
+    """What is wrong inside the catalogue is part of the message."""
+    (folder / "bad.toml").write_text('schema = 1\n[facets.Tone]\ntitle = "Tone"\nvalues = ["one"]\n')
+    [problem] = _problems(catalogue="bad.toml")
+    assert "'Tone' is not a name" in problem
+    assert "at least two are needed" in problem
+
+
+@pytest.mark.parametrize(("flag", "expected"), [("none", None), ("0.5", DAY_MS // 2), (90, 90 * DAY_MS)])
+def test_signals_live_for_so_many_days(flag: object, expected: int | None) -> None:
+    """`none` is for ever, and days may be parts of one."""
+    assert load({"ttl": flag, "namespace": "shadow"}).ttl_ms == expected
+
+
+def test_signals_live_for_ever_in_an_embedded_redis_too() -> None:
+    """There nobody's signals are at stake, so even the namespace `live` may keep them."""
+    assert load({"ttl": "none", "embedded": True}).ttl_ms is None
+
+
+def test_embedded_redis_does_without_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it holds is gone with the command."""
+    monkeypatch.delenv("TACIT_SECRET")
+    assert load({"embedded": True}).secret_bytes
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'region = "eu', "other.toml is no TOML file: "),
+        (b'region = "\xff"', "other.toml is no TOML file: "),
+        (b"[worker]\nshards = 4\n", "worker: there is no such setting"),
+    ],
+)
+def test_bad_file_is_told(content: bytes, expected: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A file that is no TOML, or that holds what is no setting, is refused."""
+    (folder / "other.toml").write_bytes(content)
+    monkeypatch.setenv("TACIT_CONFIG", "other.toml")
+    [problem] = _problems()
+    assert problem.startswith(expected)
+
+
+def test_named_file_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped TACIT_CONFIG must not mean the defaults."""
+    monkeypatch.setenv("TACIT_CONFIG", "missing.toml")
+    assert _problems() == ["TACIT_CONFIG names missing.toml, which is no file: correct it, or unset it"]
+
+
+def test_all_problems_are_told_at_once_and_no_secret_is(folder: Path) -> None:
+    """Status 2, one message on stderr, nothing on stdout, and no value that may be secret."""
+    (folder / "tacit.toml").write_text(
+        'secret = "hush-hush"\nredis = "redis://:hush-hush@redis:port"\nregoin = "hush-hush"\nshards = 0\n'
+    )
+    flags = ("--region", "EU", "--catalogue", "none.toml", "--ttl", "none", "--population", "best")
+    done = tacit("replay", "events.jsonl", *flags, cwd=folder, TACIT_SECRET="", TACIT_EPOCH="0")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("tacit: 9 problems\n")
+    named = {line.removeprefix("  - ").partition(":")[0] for line in done.stderr.splitlines()[1:]}
+    assert named == {"secret", "redis", "regoin", "shards", "region", "catalogue", "ttl", "population", "epoch"}
+    assert "hush-hush" not in done.stderr

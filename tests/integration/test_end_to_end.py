@@ -1,0 +1,178 @@
+"""A person's own words, from event to reader: pins win, a "no" holds, forgetting leaves nothing, and ids go nowhere."""
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import redis
+
+from tacit.contract.pseudonyms import digest, text
+from tacit import Adaptation, SignalReader
+from tests.support.factories import make_event
+from tests.support.redis_server import free_port
+from tests.support.replays import now_ms, redis_of_its_own, replay, write_history, write_lines
+from tests.support.commands import SECRET, everything_in, running, tacit
+from tests.support.monitoring_client import get
+
+MINUTE_MS = 60_000
+DEFAULT_LENGTH = "balanced"
+
+Event = Mapping[str, Any]
+
+
+class Deployment:
+    """A Redis, a state folder, and one person's story, told in instalments."""
+
+    def __init__(self, url: str, client: redis.Redis, folder: Path) -> None:
+        self.url, self.client = url, client
+        self._folder = folder
+        self._clock_ms = now_ms() - 24 * 60 * MINUTE_MS
+        self._numbers = count()
+        self._path = folder / "events.jsonl"
+        self._path.touch()
+
+    def tell(self, *events: Event) -> None:
+        """Append events, a minute apart, and replay what is new of the story."""
+        with self._path.open("ab") as file:
+            for event in events:
+                self._clock_ms += MINUTE_MS
+                told = make_event(event_id=f"e-{next(self._numbers)}", at=self._clock_ms, **event)
+                file.write(json.dumps(told).encode() + b"\n")
+        replay(self.url, self._path, "--state", self._folder / "state", "--namespace", "story", cwd=self._folder)
+
+    def read(self) -> Adaptation:
+        """Return what Copilot gets to see."""
+        with SignalReader(self.url, region="eu", secret=SECRET, namespace="story") as reader:
+            return reader.get("ada")
+
+    def keys(self) -> list[str]:
+        """Return the keys that hold something of the person."""
+        return sorted(key for key in everything_in(self.client) if text(digest("ada", SECRET.encode())) in key)
+
+
+def consent(granted: bool) -> Event:
+    return {"type": "consent", "granted": granted}
+
+
+def pin(value: str | None) -> Event:
+    return {"type": "pin", "facet": "length", "value": value}
+
+
+def liked(value: str, times: int = 20) -> list[Event]:
+    served = {"served": {"length": value}, "feedback": {"kind": "thumbs_up"}}
+    disliked = {"served": {"length": "balanced"}, "feedback": {"kind": "thumbs_down"}}
+    return [served, disliked] * times
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Deployment]:
+    """Begin with someone who has agreed, and likes long answers."""
+    with redis_of_its_own() as (url, client):
+        deployment = Deployment(url, client, tmp_path)
+        deployment.tell(consent(granted=True), *liked("detailed"))
+        yield deployment
+
+
+def _length(adaptation: Adaptation) -> tuple[str, str] | None:
+    signal = adaptation.signals.get("length")
+    return None if signal is None else (signal.source, signal.value)
+
+
+def test_what_was_learned_reaches_the_prompt(story: Deployment) -> None:
+    """From thumbs to words, with the reasons."""
+    adaptation = story.read()
+    assert _length(adaptation) == ("learned", "detailed")
+    assert dict(adaptation.signals["length"].why).keys() == {"thumbs_up", "thumbs_down"}
+    assert "Give thorough answers with the details." in adaptation.choose(unit="c-1").prompt()
+
+
+def test_pinned_value_wins_until_it_is_taken_back(story: Deployment) -> None:
+    """Also over what is learned afterwards; taken back, what was learned holds again."""
+    story.tell(pin("concise"), *liked("detailed"))
+    assert _length(story.read()) == ("user", "concise")
+    assert all(story.read().choose(unit=f"c-{n}").values["length"] == "concise" for n in range(100))
+    story.tell(pin(None))
+    assert _length(story.read()) == ("learned", "detailed")
+
+
+def test_no_leaves_nothing_but_the_no(story: Deployment) -> None:
+    """Nothing that was learned, nothing that comes after; the reader says so and gives defaults."""
+    story.tell(consent(granted=False), *liked("concise"))
+    adaptation = story.read()
+    assert (adaptation.status, adaptation.signals, adaptation.profile) == ("opted_out", {}, None)
+    assert adaptation.choose(unit="c-1").values["length"] == DEFAULT_LENGTH
+    signals, gate = story.keys()
+    assert list(story.client.hgetall(signals)) == ["_status"]
+    assert "x" in everything_in(story.client)[gate]
+
+
+def test_yes_after_a_no_starts_afresh_and_shows_pins_again(story: Deployment) -> None:
+    """Pins are the person's own words and were only hidden; what was learned is gone."""
+    story.tell(pin("concise"), consent(granted=False))
+    assert _length(story.read()) is None
+    story.tell(consent(granted=True))
+    assert _length(story.read()) == ("user", "concise")
+    story.tell(pin(None))
+    signal = story.read().signals["length"]
+    assert (signal.source, signal.evidence, signal.tier) == ("learned", 0, "default")
+
+
+def test_forgetting_leaves_nothing(story: Deployment) -> None:
+    """No signal, no pin and no consent, so what comes after is not learned from; only the time of the wipe stays."""
+    story.tell(pin("concise"), {"type": "forget"}, *liked("concise"))
+    adaptation = story.read()
+    assert (adaptation.status, adaptation.signals, adaptation.profile) == ("absent", {}, None)
+    (gate,) = story.keys()
+    assert gate.endswith(":gate")
+
+
+def test_no_reaches_every_namespace(story: Deployment, tmp_path: Path) -> None:
+    """A replay that knows nothing of the no cannot bring signals back, wherever it writes."""
+    before = (tmp_path / "events.jsonl").read_bytes()
+    story.tell(consent(granted=False))
+    old = tmp_path / "old.jsonl"
+    old.write_bytes(before)
+    summary = replay(story.url, old, "--namespace", "shadow", cwd=tmp_path)
+    assert (summary["accepted"], summary["signals"]["applied"]) == (41, 0)
+    assert summary["signals"]["refused"] > 0
+
+
+@pytest.mark.parametrize("output", ["json", "text"])
+def test_show_says_what_the_reader_says(output: Literal["json", "text"], story: Deployment) -> None:
+    """For machines and for people."""
+    story.tell(pin("concise"))
+    words = ("show", "ada", "--redis", story.url, "--namespace", "story")
+    done = tacit(*words, *(["--json"] if output == "json" else []))
+    assert done.returncode == 0
+    if output == "json":
+        shown = json.loads(done.stdout)
+        assert (shown["status"], shown["signals"]["length"]["source"]) == ("fresh", "user")
+        assert shown["choice"]["values"]["length"] == "concise"
+    else:
+        assert "set by the person" in done.stdout
+        assert "Keep answers short." in done.stdout
+
+
+def test_user_ids_go_nowhere(tmp_path: Path) -> None:
+    """Not into keys, values, logs, metrics, rejects or the state folder, in which every byte is looked at."""
+    history = tmp_path / "events.jsonl"
+    write_history(history, users=50, turns=30_000)
+    write_lines(tmp_path / "more.jsonl", [make_event(user_id="user-000001", topic="nonsense", at=now_ms())] * 3)
+    port = free_port()
+    words = ["replay", str(history), "more.jsonl", "--state", "state", "--metrics", f"127.0.0.1:{port}"]
+    with redis_of_its_own() as (url, client):
+        with running([*words, "--redis", url, "--epoch", "1"], tmp_path / "log") as run:
+            run.wait_for(lambda: client.dbsize() > 10, "the first signals")
+            metrics = get(port, "/metrics")[1]
+            assert run.process.wait(60) == 0
+        held = repr(everything_in(client)).encode()
+    places = [tmp_path / "log", tmp_path / "tacit-rejects.jsonl", *(tmp_path / "state").rglob("*")]
+    written = {str(path): path.read_bytes() for path in places if path.is_file()}
+    assert b"user-0000" in history.read_bytes()
+    assert b"tacit_events_total" in metrics
+    assert len(written) > 5
+    for place, content in {"redis": held, "metrics": metrics, **written}.items():
+        assert b"user-0000" not in content, place

@@ -1,0 +1,222 @@
+"""operators/adapt: a shard's observations in, writes and rejects out."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators.adapt import Adapt, Examples
+from state.counters import EventCounters, Outcome
+from state.events.observation import Kind, Observation, pack
+from state.events.records import Reason, Reject
+from tacit.contract.signals import GateWrite, SignalWrite, Write
+from state.storage.shard_stores import Stores
+from state.user.user_state import Rules
+from state.user.windows import DAY_MS
+from tests.support.factories import (
+    CATALOGUE,
+    ORIGIN,
+    REQUIRED,
+    RULES,
+    SHA256,
+    START_MS,
+    USER,
+    interactions,
+    make_observation,
+    make_pin,
+    words,
+)
+from tests.support.decoded_writes import Shown
+from tests.support.shard_stores import contents, open_stores
+
+NOW_MS = START_MS + 40 * DAY_MS
+USERS = [bytes([number]) * 16 for number in range(5)]
+EVENTS = st.lists(interactions(USERS) | words(USERS), max_size=60)
+
+
+class Shard(Adapt):
+    """The step over a shard of its own, whose cache holds a person per generation."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        token: bytes | None = None,
+        *,
+        counters: EventCounters | None = None,
+        rules: Rules = RULES,
+        reclaims: bool = False,
+    ) -> None:
+        self.counters = counters or EventCounters()
+        super().__init__(stores, rules, self.counters, token, reclaims=reclaims, clock=lambda: NOW_MS)
+
+    @property
+    def held(self) -> dict[bytes, bytes]:
+        """Everybody's bytes."""
+        return contents(self._store) if self._store else {}
+
+
+@contextmanager
+def unkept() -> Iterator[Stores]:
+    """Give stores that are gone afterwards."""
+    with Stores(None, 1, CATALOGUE, cached_users=2) as stores:
+        yield stores
+
+
+@pytest.fixture
+def shard() -> Iterator[Shard]:
+    with unkept() as stores:
+        yield Shard(stores)
+
+
+def run(adapt: Adapt, events: Sequence[Observation], *cuts: int) -> list[Write | Reject]:
+    """Hand over the events in batches that are cut at these places; return all that comes out."""
+    out: list[Write | Reject] = []
+    for start, end in pairwise(sorted({0, *cuts, len(events)})):
+        items, retained = adapt.on_batch([[pack(o) for o in events[start:end]]])
+        assert not retained
+        out += [item for item in items if not isinstance(item, Examples)]
+    return out
+
+
+def shown(out: Sequence[Write | Reject]) -> dict[bytes, dict[str, dict[str, Any]]]:
+    """Return what Redis shows of each person then."""
+    people: dict[bytes, Shown] = {}
+    for write in out:
+        if not isinstance(write, Reject):
+            people.setdefault(write.user, Shown()).take([write])
+    return {user: person.fields for user, person in people.items()}
+
+
+# Batches
+
+
+@settings(max_examples=50)
+@given(EVENTS, st.lists(st.integers(0, 60), max_size=20))
+def test_what_is_shown_does_not_depend_on_how_events_are_cut_into_batches(
+    events: list[Observation], cuts: list[int]
+) -> None:
+    """A replay reads big batches, a live run small ones: the JSON of each field is the same in the end."""
+    with unkept() as one, unkept() as other:
+        whole, pieces = Shard(one), Shard(other)
+        at_once = shown(run(whole, events))
+        assert at_once == shown(run(pieces, events, *[min(cut, len(events)) for cut in cuts]))
+        assert whole.held == pieces.held
+
+
+@settings(max_examples=25)
+@given(EVENTS.filter(len), st.integers(1, 60))
+def test_resumed_shard_goes_on_as_if_nothing_had_happened(events: list[Observation], cut: int) -> None:
+    """From its token, in another execution, with the rest of the events."""
+    with TemporaryDirectory() as folder, unkept() as stores:
+        steady = Shard(stores)
+        run(steady, events[:cut])
+        with open_stores(Path(folder)) as before:
+            first = Shard(before)
+            run(first, events[:cut])
+            token = first.snapshot()
+            run(first, events[cut:])  # in vain
+        with open_stores(Path(folder)) as after:
+            resumed = Shard(after, token)
+            assert run(resumed, events[cut:]) == run(steady, events[cut:])
+            assert resumed.held == steady.held
+            assert resumed.counters.users == steady.counters.users
+
+
+def test_person_is_written_once_in_a_batch(shard: Shard) -> None:
+    """All fields in one call, gates before it."""
+    events = [
+        make_observation(START_MS, kind=Kind.FORGET),
+        *[make_observation(START_MS + n, served={"length": "concise"}, feedback="thumbs_up") for n in range(1, 9)],
+        make_pin(START_MS + 10, "tone", "formal"),
+    ]
+    gate, signals = run(shard, events)
+    assert isinstance(gate, GateWrite)
+    assert isinstance(signals, SignalWrite)
+    assert sorted(name for name, _ in signals.fields) == ["_profile", "length", "tone"]
+
+
+def test_packed_groups_of_one_batch_are_one(shard: Shard) -> None:
+    """Several workers send to one shard."""
+    first = make_observation(START_MS, served={"tone": "formal"}, feedback="thumbs_up")
+    second = make_observation(START_MS + 1, served={"length": "concise"}, feedback="thumbs_up")
+    out, _ = shard.on_batch([[pack(first)], [], [pack(second)]])
+    (fields,) = shown([item for item in out if not isinstance(item, Reject | Examples)]).values()
+    assert fields["tone"]["v"] == f"{START_MS}-0000000001"
+    assert fields["length"]["v"] == f"{START_MS + 1}-0000000002"
+
+
+def test_people_do_not_mix(shard: Shard) -> None:
+    """Whose event it is, theirs is the write."""
+    events = [make_observation(START_MS, user=user, served={"tone": "formal"}, feedback="thumbs_up") for user in USERS]
+    assert [write.user for write in run(shard, events) if not isinstance(write, Reject)] == USERS
+
+
+# Counts
+
+
+@settings(max_examples=50)
+@given(EVENTS)
+def test_every_observation_has_one_count(events: list[Observation]) -> None:
+    """Accepted, duplicate, unconsented, before a wipe, or late; people are counted as they come to be held."""
+    with unkept() as stores:
+        shard = Shard(stores)
+        out = run(shard, events)
+        assert shard.counters.total == len(events)
+        assert shard.counters.rejects[Reason.LATE] == sum(isinstance(item, Reject) for item in out)
+        assert shard.counters.users == len(shard.held)
+
+
+def test_person_of_whom_nothing_is_accepted_is_not_held() -> None:
+    """Without consent there is nothing to keep."""
+    with unkept() as stores:
+        shard = Shard(stores, rules=Rules(REQUIRED))
+        assert run(shard, [make_observation(START_MS + n) for n in range(3)]) == []
+        assert shard.counters.outcomes[Outcome.UNCONSENTED] == 3
+        assert shard.counters.users == 0
+        assert shard.held == {}
+
+
+# Rejects
+
+
+def test_shard_in_which_nobody_is_held_yet_stays_open() -> None:
+    """Its second batch goes to the same store as the first."""
+    with Stores(None, 1, REQUIRED) as stores:
+        shard = Shard(stores, rules=Rules(REQUIRED))
+        for number in range(2):
+            assert run(shard, [make_observation(START_MS + number, event=number)]) == []
+        assert shard.counters.outcomes[Outcome.UNCONSENTED] == 2
+
+
+def test_late_event_is_a_reject_like_any_other(shard: Shard) -> None:
+    """It says where the record stands; the state does not change."""
+    late = make_observation(START_MS - DAY_MS - 1)._replace(position=7)
+    run(shard, [make_observation(START_MS)])
+    before = shard.held
+    (reject,) = run(shard, [late])
+    assert reject == Reject(
+        Reason.LATE, "more than 24 h older than the person's newest event", ORIGIN, 7, SHA256.hex(), NOW_MS
+    )
+    assert shard.held == before
+
+
+def test_detail_of_a_late_event_says_what_is_allowed() -> None:
+    """As it was set."""
+    with unkept() as stores:
+        shard = Shard(stores, rules=Rules(CATALOGUE, lateness_ms=90 * 60_000))
+        out = run(shard, [make_observation(START_MS), make_observation(START_MS - DAY_MS)])
+    (reject,) = [item for item in out if isinstance(item, Reject)]
+    assert reject.detail == "more than 1.5 h older than the person's newest event"
+
+
+def test_control_event_is_never_late(shard: Shard) -> None:
+    """A year old, and it counts."""
+    old = make_observation(START_MS - 365 * DAY_MS, kind=Kind.DENY)
+    _, gate = run(shard, [make_observation(START_MS), old], 1)
+    assert gate == GateWrite(USER, old.at_ms, old.at_ms, opted_out=True)

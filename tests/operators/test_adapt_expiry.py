@@ -1,0 +1,152 @@
+"""What is kept of people who stay away is freed: their number, the disk's bytes and the memory that these take."""
+
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators.adapt import RECLAIM_GRACE_MS, RECLAIMED_PER_EPOCH, Adapt, Adapted
+from state.user import codec
+from state.counters import EventCounters
+from state.events.observation import Kind, Observation, pack
+from state.storage.rocksdb import Rocks
+from state.storage.shard_stores import Stores
+from state.user.windows import DAY_MS
+from tests.support.factories import CATALOGUE, RULES, START_MS, interactions, make_observation, make_pin, words
+from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, people
+
+FREED_AFTER_MS = RULES.idle_ms + RECLAIM_GRACE_MS
+EPOCHS_UNTIL_FREED = 90
+"""A round of looking at everybody, and RocksDB's next merging of tables."""
+
+
+class Shard(Adapt):
+    """A shard that ends an epoch with each batch, and whose cache holds a person per generation."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Without a folder nothing is reclaimed."""
+        self.stores = open_stores(folder) if folder else Stores(None, 1, CATALOGUE, cached_users=2)
+        self.counters = EventCounters()
+        super().__init__(self.stores, RULES, self.counters, reclaims=folder is not None, clock=lambda: START_MS)
+
+    def epoch(self, events: list[Observation]) -> list[Adapted]:
+        out, _ = self.on_batch([[pack(o) for o in events]])
+        self.snapshot()
+        return out
+
+    @property
+    def held(self) -> dict[bytes, bytes]:
+        assert self._store is not None
+        return contents(self._store)
+
+
+def answer(user: bytes, at_ms: int) -> Observation:
+    return make_observation(at_ms, user=user, served={"tone": "formal", "length": "concise"}, feedback="thumbs_up")
+
+
+def disk_bytes(folder: Path) -> int:
+    """Return what the newest checkpoint takes."""
+    return sum(file.stat().st_size for file in checkpoints(folder)[-1].glob("*.sst"))
+
+
+def memory_bytes(folder: Path) -> int:
+    """Return what RocksDB keeps in memory of all the newest checkpoint's tables: it grows with their people."""
+    database = Rocks(1).open_read_only(checkpoints(folder)[-1])
+    try:
+        return int(database.property_int_value("rocksdb.estimate-table-readers-mem") or 0)
+    finally:
+        database.close()
+
+
+def test_count_disk_and_memory_go_down_when_people_stay_away(tmp_path: Path) -> None:
+    """Of several thousand the few who come go on; of the others only their own words stay, and these are small."""
+    users = people(6000)
+    denied, pinned, forgotten, active = users[:50], users[50:100], users[100:150], users[-20:]
+    shard = Shard(tmp_path)
+    with shard.stores:
+        shard.epoch([answer(user, START_MS) for user in users])
+        own_words = [make_observation(START_MS + 1, kind=Kind.DENY, user=user) for user in denied]
+        own_words += [make_pin(START_MS + 1, "tone", "formal", user=user) for user in pinned]
+        own_words += [make_observation(START_MS + 1, kind=Kind.FORGET, user=user) for user in forgotten]
+        shard.epoch(own_words)
+        for day in range(0, 125, 25):
+            shard.epoch([answer(user, START_MS + day * DAY_MS) for user in active])
+        assert len(shard.held) == shard.counters.users == len(users)
+        disk, memory = disk_bytes(tmp_path), memory_bytes(tmp_path)
+        for number in range(EPOCHS_UNTIL_FREED):
+            shard.epoch([answer(user, START_MS + FREED_AFTER_MS + DAY_MS + number) for user in active])
+        held = shard.held
+        assert sorted(held) == sorted([*denied, *pinned, *forgotten, *active])
+        assert len(held) == shard.counters.users
+        assert max(len(held[user]) for user in [*denied, *pinned, *forgotten]) < 80
+        assert disk_bytes(tmp_path) < disk / 5
+        assert memory_bytes(tmp_path) < memory / 2
+
+
+def test_nobody_is_freed_before_their_time(tmp_path: Path) -> None:
+    """To the millisecond; and only when the oldest event of an epoch is so much later."""
+    early, late, come = USERS[0], USERS[1], USERS[2:]
+    shard = Shard(tmp_path)
+    with shard.stores:
+        shard.epoch([answer(early, START_MS - 1), answer(late, START_MS)])
+        then_ms = START_MS + FREED_AFTER_MS
+        for _ in range(2):
+            shard.epoch([answer(user, then_ms + 1) for user in come] + [answer(come[0], then_ms - 1)])
+        assert {early, late} < set(shard.held)
+        for _ in range(2):
+            shard.epoch([answer(user, then_ms) for user in come])
+        assert set(shard.held) == {late, *come}
+
+
+def test_round_comes_to_everybody_a_part_at_a_time(tmp_path: Path) -> None:
+    """So that no epoch is held up by it."""
+    users = people(3 * RECLAIMED_PER_EPOCH)
+    shard = Shard(tmp_path)
+    with shard.stores:
+        shard.epoch([answer(user, START_MS) for user in users])
+        left = [shard.counters.users]
+        for _ in range(7):
+            shard.epoch([answer(USERS[7], START_MS + FREED_AFTER_MS + 1)])
+            left.append(shard.counters.users)
+    assert max(before - after for before, after in pairwise(left)) <= RECLAIMED_PER_EPOCH
+    assert left[-1] <= 3  # the one who comes, and who else is live
+
+
+# What is freed is not missed
+
+
+FEW = USERS[:4]
+EVENTS = st.lists(interactions(FEW) | interactions(FEW) | words(FEW), min_size=1, max_size=3)
+GAPS = st.sampled_from([0, 1, *(days * DAY_MS for days in (1, 20, 35, 61, 90, 121))])
+SKEWS = st.sampled_from([0, DAY_MS, RECLAIM_GRACE_MS]) | st.integers(0, RECLAIM_GRACE_MS)
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[list[Observation]]:
+    """Return epochs of events of people whose streams are up to 30 days apart, with absences short and long."""
+    clock_ms, epochs = START_MS, []
+    behind_ms = {user: draw(SKEWS) for user in FEW}
+    for gap_ms, events in draw(st.lists(st.tuples(GAPS, EVENTS), min_size=1, max_size=8)):
+        clock_ms += gap_ms
+        epochs.append([o._replace(at_ms=clock_ms - behind_ms[o.user]) for o in events])
+    return epochs
+
+
+@settings(max_examples=25)
+@given(streams())
+def test_reclaiming_changes_nothing_that_is_said_or_counted(epochs: list[list[Observation]]) -> None:
+    """Word for word what is said without it; and of whoever is not idle not a byte is missing."""
+    with TemporaryDirectory() as folder:
+        frugal, keeping = Shard(Path(folder)), Shard(None)
+        with frugal.stores, keeping.stores:
+            for events in epochs:
+                assert frugal.epoch(events) == keeping.epoch(events)
+            assert frugal.counters.outcomes == keeping.counters.outcomes
+            newest_ms = max(o.at_ms for events in epochs for o in events)
+            held, all_held = frugal.held, keeping.held
+            assert set(held) <= set(all_held)
+            assert frugal.counters.users == len(held)
+            recent = [user for user in all_held if newest_ms - codec.newest_ms(all_held[user]) <= FREED_AFTER_MS]
+            assert {user: held.get(user) for user in recent} == {user: all_held[user] for user in recent}

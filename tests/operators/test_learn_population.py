@@ -1,0 +1,147 @@
+"""operators/learn_population: packed judgements in, versions out."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators.learn_population import LearnPopulation
+from state.counters import LearningCounters
+from state.learning.example import pack_example
+from state.learning.population_trainer import Learner
+from state.learning.population_prior import Prior
+from state.learning.population_version import PopulationWrite, decode_version
+from tests.support.examples import make_example, tastes
+from tests.support.factories import CATALOGUE
+
+PACKED = [pack_example(example) for example in tastes(2_600, people=40)]
+MINUTE_MS = 60_000
+
+
+class Step:
+    """The step, with a clock that only the test moves, and what it handed over."""
+
+    def __init__(self, learner: Learner | None = None, *, newest: int = 0, at_end: bool = False) -> None:
+        self.now_ms = 0
+        self.handed: list[Prior] = []
+        self.counters = LearningCounters()
+        self.logic = LearnPopulation(
+            learner or Learner(CATALOGUE),
+            self.handed.append,
+            self.counters,
+            newest=newest,
+            at_end=at_end,
+            clock=lambda: self.now_ms,
+        )
+
+    def take(self, *groups: list[bytes]) -> list[PopulationWrite]:
+        writes, retained = self.logic.on_batch(list(groups))
+        assert not retained
+        return writes
+
+    def notify(self) -> list[PopulationWrite]:
+        return self.logic.on_notify()[0]
+
+    def end(self) -> list[PopulationWrite]:
+        return self.logic.on_eof()[0]
+
+
+@pytest.fixture
+def step() -> Step:
+    return Step()
+
+
+def test_thousand_judgements_make_a_version(step: Step) -> None:
+    """Each thousand; however many came at once."""
+    assert step.take(PACKED[:999]) == []
+    (first,) = step.take(PACKED[999:1_000])
+    second, third = step.take(PACKED[1_000:2_000], PACKED[2_000:2_600], PACKED[:400])
+    assert [write.n for write in (first, second, third)] == [1, 2, 3]
+    assert [decode_version(write.version).examples for write in (first, second, third)] == [1_000, 2_000, 3_000]
+    assert [prior.number for prior in step.handed] == [1, 2, 3]
+
+
+def test_hundred_judgements_make_one_after_a_minute(step: Step) -> None:
+    """Not before, and not fewer; then the minute begins anew."""
+    assert step.take(PACKED[:100]) == []
+    step.now_ms += MINUTE_MS - 1
+    assert step.notify() == []
+    step.now_ms += 1
+    assert [write.n for write in step.notify()] == [1]
+    step.take(PACKED[100:199])
+    step.now_ms += MINUTE_MS
+    assert step.notify() == []
+    assert [write.n for write in step.take(PACKED[199:200])] == [2]
+    step.take(PACKED[200:400])
+    assert step.notify() == []
+
+
+def test_step_is_woken_only_while_something_waits(step: Step) -> None:
+    """Soon enough for a minute."""
+    assert step.logic.notify_at() is None
+    step.take(PACKED[:1])
+    at = step.logic.notify_at()
+    assert at is not None
+    assert timedelta() < at - datetime.now(UTC) <= timedelta(seconds=10)
+    step.take(PACKED[1:1_000])
+    assert step.logic.notify_at() is None
+
+
+@pytest.mark.parametrize(("at_end", "judgements", "versions"), [(True, 100, 1), (True, 99, 0), (False, 900, 0)])
+def test_end_of_history_makes_a_version_of_what_is_left(at_end: bool, judgements: int, versions: int) -> None:
+    """If there is enough; a live run has no end."""
+    step = Step(at_end=at_end)
+    step.take(PACKED[:judgements])
+    assert len(step.end()) == versions
+
+
+def test_numbers_go_on_above_what_others_know() -> None:
+    """Of a namespace that has versions, and of what the learner itself has published."""
+    step = Step(newest=41)
+    (write,) = step.take(PACKED[:1_000])
+    assert (write.n, step.counters.version) == (42, 42)
+    resumed = Step(Learner.unpack(step.logic.snapshot(), CATALOGUE), newest=7)
+    (write,) = resumed.take(PACKED[1_000:2_000])
+    assert write.n == 43
+
+
+def test_judgements_and_scores_are_counted(step: Step) -> None:
+    """Scores are those that were published, once there are enough people to publish any."""
+    step.take(PACKED[:1_200])
+    assert (step.counters.examples, step.counters.version, step.counters.scores) == (1_200, 1, None)
+    step.take(PACKED[1_200:1_700], PACKED[1_700:2_200])
+    assert (step.counters.examples, step.counters.version) == (2_200, 2)
+    assert step.counters.scores is not None
+    assert step.counters.scores.n == 2_000
+
+
+def cut(sizes: Iterator[int]) -> Iterator[list[bytes]]:
+    start = 0
+    while start < len(PACKED):
+        size = next(sizes)
+        yield PACKED[start : start + size]
+        start += size
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=10), st.integers(0, 10))
+def test_versions_depend_on_judgements_only(sizes: list[int], restart_at: int) -> None:
+    """Not on batches, nor on a restart between two of them: what is believed is the same in every digit."""
+    whole = [decode_version(write.version).terms for write in Step().take(PACKED)]
+    step, found = Step(), list[object]()
+    for number, group in enumerate(cut(sizes[n % len(sizes)] for n in count())):
+        if number == restart_at:
+            step = Step(Learner.unpack(step.logic.snapshot(), CATALOGUE))
+        found += [decode_version(write.version).terms for write in step.take(group)]
+    assert found == whole
+    assert len(found) == 2
+
+
+def test_hostile_numbers_do_not_stop_the_step(step: Step) -> None:
+    """No weight, certainty where the opposite happens, and a person with a hundred thousand items."""
+    sure = [make_example(n, liked=False, p=1.0)._replace(weight=0.0) for n in range(30)]
+    items = [make_example(1, item=n + 1) for n in range(1_000)]
+    assert len(step.take([pack_example(example) for example in [*sure, *items]])) == 1

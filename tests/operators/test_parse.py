@@ -1,0 +1,134 @@
+"""operators/parse: every record ends in an observation, or in a reject with its reason."""
+
+from typing import Any
+
+import pytest
+
+from operators.parse import FUTURE_TOLERANCE_MS
+from state.counters import EventCounters
+from state.events.observation import Kind, unpack
+from tacit.contract.pseudonyms import digest
+from state.events.records import Reason, Reject
+from state.storage.shards import shard_key, shard_of
+from tests.support.factories import ORIGIN, make_event, make_record
+from tests.support.parser import NOW_MS, SECRET, SHARDS, accepted, make_parser, parse, rejected
+
+# Reasons
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "detail"),
+    [
+        ({"event_id": "a b"}, Reason.INVALID, "event_id: string_pattern_mismatch"),
+        ({"event_id": ...}, Reason.INVALID, "event_id: missing"),
+        ({"at": 1.5}, Reason.INVALID, "at: int_type"),
+        ({"note": "free text"}, Reason.INVALID, "*: extra_forbidden"),
+        ({"feedback": {"kind": "thumbs_up", "note": "x"}}, Reason.INVALID, "feedback.*: extra_forbidden"),
+        ({"acted_on": [{"facet": 1}]}, Reason.INVALID, "acted_on.0.facet: string_type"),
+        ({"served": {"tone": ["formal", "neutral"]}}, Reason.INVALID, "served.tone: takes one value"),
+        ({"type": "rating"}, Reason.INVALID, "type: not interaction, consent, pin or forget"),
+        ({"type": ["pin"]}, Reason.INVALID, "type: not interaction, consent, pin or forget"),
+        ({"type": ...}, Reason.INVALID, "type: missing"),
+        ({"schema": ...}, Reason.INVALID, "schema: missing"),
+        ({"schema": 2}, Reason.UNKNOWN_SCHEMA, "schema: only 1 is known"),
+        ({"schema": 2, "note": "new in 2"}, Reason.UNKNOWN_SCHEMA, "schema: only 1 is known"),
+        ({"schema": 2, "type": "rating"}, Reason.UNKNOWN_SCHEMA, "schema: only 1 is known"),
+        ({"schema": 2, "type": ...}, Reason.UNKNOWN_SCHEMA, "schema: only 1 is known"),
+        ({"region": "us"}, Reason.WRONG_REGION, "this worker's region is eu"),
+        ({"topic": "gossip"}, Reason.NOT_IN_CATALOGUE, "topic"),
+        ({"served": {"tone": "rude"}}, Reason.NOT_IN_CATALOGUE, "served.tone"),
+        ({"served": {"mood": "rude"}}, Reason.NOT_IN_CATALOGUE, "served.*"),
+        ({"at": NOW_MS + FUTURE_TOLERANCE_MS + 1}, Reason.FUTURE, "300 s ahead of the clock"),
+    ],
+)
+def test_each_breach_has_its_reason(fields: dict[str, Any], reason: Reason, detail: str) -> None:
+    """The detail is the field's path and the rule."""
+    assert rejected(make_event(**fields)) == (reason, detail)
+
+
+@pytest.mark.parametrize("value", [b"[]", b"3", b'"x"', b"null", b"true", b"[1, 2]"])
+def test_json_that_is_no_object_is_invalid(value: bytes) -> None:
+    """It is JSON, but no event."""
+    assert rejected(value) == (Reason.INVALID, "event: dict_type")
+
+
+# Time
+
+
+def test_interaction_slightly_ahead_of_the_clock_is_taken_as_it_is() -> None:
+    """Clocks differ; five minutes are allowed."""
+    assert accepted(make_event(at=NOW_MS + FUTURE_TOLERANCE_MS)).at_ms == NOW_MS + FUTURE_TOLERANCE_MS
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "consent", "granted": False},
+        {"type": "consent", "granted": True},
+        {"type": "forget"},
+        {"type": "pin", "facet": "tone", "value": "formal"},
+    ],
+)
+@pytest.mark.parametrize("at_ms", [NOW_MS + 1, NOW_MS + FUTURE_TOLERANCE_MS + 1, 9_999_999_999_999])
+def test_control_event_from_the_future_happens_now(fields: dict[str, Any], at_ms: int) -> None:
+    """A "no" must not get lost to a wrong clock, nor lock what comes after it."""
+    assert accepted(make_event(at=at_ms, **fields)).at_ms == NOW_MS
+
+
+def test_control_event_of_the_past_keeps_its_time() -> None:
+    """However old it is."""
+    assert accepted(make_event(type="forget", at=0)).at_ms == 0
+
+
+# Batches
+
+
+def test_batch_is_grouped_by_shard_in_order() -> None:
+    """One group for each shard that has events; rejects come after them."""
+    people = [f"user-{number % 40}" for number in range(200)]
+    records = [make_record(make_event(event_id=f"e{n}", user_id=user), n) for n, user in enumerate(people)]
+    *groups, reject = make_parser()([make_record(b"", 200), *records])
+    assert isinstance(reject, Reject)
+    positions: dict[str, list[int]] = {}
+    for group in groups:
+        assert not isinstance(group, Reject)
+        key, packed = group
+        assert key not in positions
+        positions[key] = [unpack(data).position for data in packed]
+    expected: dict[str, list[int]] = {}
+    for position, user in enumerate(people):
+        expected.setdefault(shard_key(shard_of(digest(user, SECRET), SHARDS)), []).append(position)
+    assert positions == expected
+
+
+def test_observation_says_where_its_record_stands() -> None:
+    """So that the state can reject it like any other."""
+    o = accepted(make_event())
+    record = make_record(make_event())
+    found = parse(b"")
+    assert isinstance(found, Reject)
+    assert (o.origin, o.position, len(o.sha256)) == (ORIGIN, record.position, 32)
+    assert found.sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert found.at_ms == NOW_MS
+
+
+def test_person_is_a_digest_from_here_on() -> None:
+    """With the deployment's secret."""
+    assert accepted(make_event(user_id="ada")).user == digest("ada", SECRET)
+
+
+def test_kinds_are_resolved() -> None:
+    """From the wire to what the state acts on."""
+    assert accepted(make_event(type="consent", granted=False)).kind == Kind.DENY
+
+
+def test_rejects_are_counted_by_reason() -> None:
+    """Accepted events get their count in the state."""
+    counters = EventCounters()
+    list(make_parser(counters)([make_record(b""), make_record(b"{"), make_record(make_event(region="us"))]))
+    list(make_parser(counters)([make_record(make_event())]))
+    assert {reason: count for reason, count in counters.rejects.items() if count} == {
+        Reason.NOT_JSON: 2,
+        Reason.WRONG_REGION: 1,
+    }
+    assert counters.total == 3

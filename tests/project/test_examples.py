@@ -1,0 +1,80 @@
+"""The examples, run as they stand: a style is served, and what comes of it is learned from, propensities included."""
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from connectors.redis.signal_sink import SignalWriter, Target
+from examples.feedback import feedback_event
+from examples.service import app
+from state.counters import SinkCounters
+from state.events.observation import Observation
+from tacit.contract.pseudonyms import digest
+from tacit import SignalReader
+from tests.support.factories import START_MS
+from tests.support.parser import accepted
+from tests.support.commands import SECRET, environment
+from tests.support.sample_signals import NOW_MS, signal, write
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def settings(redis_url: str) -> dict[str, str]:
+    """Return what the examples read of their environment; Ada likes concise answers there."""
+    said = signal("concise", NOW_MS, explore=0.05)
+    with closing(SignalWriter(Target(redis_url, "eu"), SinkCounters())) as writer:
+        writer.write([write(("length", said), user=digest("ada", SECRET.encode()))])
+    return {"TACIT_REDIS": redis_url, "TACIT_SECRET": SECRET}
+
+
+def test_service_gives_the_style_of_a_conversation(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for the same conversation, with what goes back."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with TestClient(app) as client:
+        told: list[dict[str, Any]] = [
+            client.get("/style/ada", params={"conversation": f"c-{n // 2}"}).json() for n in range(40)
+        ]
+    assert told[::2] == told[1::2]
+    assert {one["served"]["length"] for one in told} >= {"concise"}
+    usual = next(one for one in told if one["served"]["length"] == "concise")
+    assert usual["prompt"].startswith("Keep answers short.")
+    followed = {"facet": "length", "value": "concise", "version": signal("", NOW_MS).v, "propensity": 0.95}
+    assert usual["acted_on"][0] == followed
+
+
+def test_service_answers_without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the defaults."""
+    monkeypatch.setenv("TACIT_REDIS", "redis://127.0.0.1:1")
+    monkeypatch.setenv("TACIT_SECRET", SECRET)
+    with TestClient(app) as client:
+        assert client.get("/style/ada", params={"conversation": "c-1"}).json()["served"]["length"] == "balanced"
+
+
+def test_feedback_goes_back_with_its_propensity(settings: dict[str, str]) -> None:
+    """As an event that is accepted, and whose choices are known."""
+    with SignalReader(settings["TACIT_REDIS"], region="eu", secret=SECRET) as reader:
+        choice = reader.get("ada").choose(unit="c-1")
+    observation: Observation = accepted(feedback_event("ada", "c-1-1", choice, "thumbs_up") | {"at": START_MS})
+    assert len(observation.acted) == len(choice.values) == len(observation.slots)
+    assert observation.acted[0][1] == choice.acted_on[0]["propensity"]
+
+
+def test_feedback_is_a_line_of_a_history(settings: dict[str, str]) -> None:
+    """The command, as its documentation has it."""
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "feedback.py", "ada", "c-1", "thumbs_up"],
+        capture_output=True,
+        text=True,
+        env=environment() | settings,
+        check=True,
+    )
+    (line,) = done.stdout.splitlines()
+    assert accepted(json.loads(line) | {"at": START_MS}).feedback >= 0

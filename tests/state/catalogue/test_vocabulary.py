@@ -1,0 +1,140 @@
+"""state/catalogue/vocabulary: the table of numbers itself."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.catalogue.numbered import Catalogue
+from tacit.errors import StateError
+from state.catalogue.vocabulary import MOST, Vocabulary
+from tests.support.catalogue_changes import Words, make_catalogue, words
+from tests.support.factories import CATALOGUE, FILMS
+
+FILM_TABLE = Vocabulary().including(Catalogue.parse(FILMS))
+
+
+def test_first_table_is_in_the_order_of_the_file() -> None:
+    """Facet by facet."""
+    assert Vocabulary().including(Catalogue.parse(FILMS)) == Vocabulary(
+        facets=("genre", "decade"),
+        slots=(
+            ("genre", "action"),
+            ("genre", "comedy"),
+            ("genre", "drama"),
+            ("decade", "1990s"),
+            ("decade", "2000s"),
+        ),
+        places=(-1.0, 0.0, 1.0, -1.0, 1.0),
+        topics=("cinema", "divorce"),
+        feedback=("thumbs_up", "thumbs_down"),
+    )
+
+
+def test_known_names_leave_the_table_as_it_is() -> None:
+    """The very same, so that a folder sees that there is nothing to write."""
+    reordered = FILMS.replace('"action", "comedy"', '"comedy", "action"')
+    without = FILMS.replace('"drama"', "").replace('["cinema", "divorce"]', '["divorce"]')
+    for text in (FILMS, reordered, without):
+        assert FILM_TABLE.including(Catalogue.parse(text)) is FILM_TABLE
+
+
+@pytest.mark.parametrize(
+    ("stands", "instead", "table", "appended"),
+    [
+        ('"action"', '"western", "action"', "slots", ("genre", "western")),
+        ("[facets.genre]", '[facets.mood]\ntitle = "M"\nvalues = ["a", "b"]\n[facets.genre]', "facets", "mood"),
+        ('["cinema"', '["awards", "cinema"', "topics", "awards"),
+        ("[feedback.thumbs_up]", "[feedback.shared]\nlabel = true\n[feedback.thumbs_up]", "feedback", "shared"),
+    ],
+)
+def test_new_names_come_behind(stands: str, instead: str, table: str, appended: object) -> None:
+    """Wherever they stand in the file."""
+    longer = FILM_TABLE.including(Catalogue.parse(FILMS.replace(stands, instead)))
+    before, after = getattr(FILM_TABLE, table), getattr(longer, table)
+    assert after[: len(before)] == before
+    assert appended in after[len(before) :]
+
+
+def test_value_of_two_facets_is_two_slots() -> None:
+    """`auto` may stand in any of them."""
+    table = Vocabulary().including(make_catalogue(Words({"a": ["auto", "off"], "b": ["off", "auto"]})))
+    assert table.slots == (("a", "auto"), ("a", "off"), ("b", "off"), ("b", "auto"))
+
+
+@given(st.lists(words(), max_size=8))
+def test_name_keeps_its_number_for_ever(catalogues: list[Words]) -> None:
+    """Through whatever changes; and each name has one."""
+    table, numbers = Vocabulary(), dict[tuple[str, object], int]()
+    for catalogue in map(make_catalogue, catalogues):
+        table = table.including(catalogue)
+        table.check()
+        assert table.including(catalogue) is table
+        now = {(kind, name): number for kind in MOST for number, name in enumerate(getattr(table, kind))}
+        assert now.items() >= numbers.items()
+        numbers = now
+
+
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [
+        (["high", "mid", "low"], [1.0, 0.0, -1.0]),
+        (["mid", "high"], [0.0, 1.0]),
+        (["low", "auto", "off", "extra", "mid", "high"], [-1.0, -0.75, -0.5, -0.25, 0.0, 1.0]),
+        (["auto", "low", "mid", "high", "off"], [-1.0, -1.0, 0.0, 1.0, 1.0]),
+        (["auto", "off", "extra"], [-1.0, 0.0, 1.0]),
+    ],
+    ids=["reversed", "one removed", "some between", "one at each end", "all others"],
+)
+def test_value_keeps_its_place_on_the_scale(values: list[str], places: list[float]) -> None:
+    """A new one is evenly between its neighbours, or at the place of its only one."""
+    first = Vocabulary().including(make_catalogue(Words({"length": ["low", "mid", "high"]})))
+    catalogue = make_catalogue(Words({"length": values}))
+    catalogue = catalogue.numbered(first.including(catalogue))
+    assert [catalogue.slot_places[catalogue.slot_index["length"][value]] for value in values] == places
+
+
+@pytest.mark.parametrize(
+    ("table", "full"),
+    [
+        ("facets", Vocabulary(facets=tuple(f"f{n}" for n in range(MOST["facets"])))),
+        (
+            "slots",
+            Vocabulary(
+                facets=("f",), slots=tuple(("f", f"v{n}") for n in range(MOST["slots"])), places=(0.0,) * MOST["slots"]
+            ),
+        ),
+        ("topics", Vocabulary(topics=tuple(f"t{n}" for n in range(MOST["topics"])))),
+        ("feedback", Vocabulary(feedback=tuple(f"k{n}" for n in range(MOST["feedback"])))),
+    ],
+)
+def test_table_that_would_be_too_long_is_refused(table: str, full: Vocabulary) -> None:
+    """A number that does not fit where it is packed would be another's."""
+    full.check()
+    with pytest.raises(StateError, match=f"no room for .* {table}, at most {MOST[table]}.*new state folder"):
+        full.including(CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        Vocabulary(facets=("tone", "tone")),
+        Vocabulary(facets=("tone",), slots=(("tone", "formal"), ("tone", "formal")), places=(0.0, 0.0)),
+        Vocabulary(facets=("tone",), slots=(("tone", "formal"), ("tone", "warm")), places=(0.0,)),
+        Vocabulary(topics=("code", "code")),
+        Vocabulary(feedback=("liked", "liked")),
+        Vocabulary(facets=("tone",), slots=(("length", "concise"),), places=(0.0,)),
+    ],
+)
+def test_table_that_is_none_is_refused(damaged: Vocabulary) -> None:
+    """Beliefs would get another's place, silently."""
+    with pytest.raises(StateError, match=r"table of numbers is damaged: .*restore the state folder from a backup"):
+        damaged.check()
+
+
+def test_table_is_what_its_json_says() -> None:
+    """And nothing that it does not know may stand in there."""
+    encoded = msgspec.json.encode(FILM_TABLE)
+    assert msgspec.json.decode(encoded, type=Vocabulary) == FILM_TABLE
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(encoded[:-1] + b',"surfaces":[]}', type=Vocabulary)

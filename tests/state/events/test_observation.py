@@ -1,0 +1,157 @@
+"""state/events/observation."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.catalogue.numbered import Catalogue
+from tacit.contract.events import EVENT
+from state.events.observation import NONE, Kind, NotInCatalogueError, Observation, TooManyValuesError, pack, resolve, unpack
+from state.events.records import FileOrigin, KafkaOrigin
+from tests.support.factories import CATALOGUE, FILMS, ORIGIN, SHA256, START_MS, USER, make_event, make_record, slots
+
+U32 = st.integers(0, 2**32 - 1)
+ORIGINS = st.builds(KafkaOrigin, st.text("az.-_09", min_size=1), st.integers(0, 5000)) | st.builds(
+    FileOrigin, st.binary(max_size=50).map(lambda name: name.decode("utf-8", "surrogateescape"))
+)
+OBSERVATIONS = st.builds(
+    Observation,
+    user=st.binary(min_size=16, max_size=16),
+    at_ms=st.integers(0, 9_999_999_999_999),
+    kind=st.sampled_from(Kind),
+    event=U32,
+    turn=U32,
+    topic=st.integers(NONE, 4095),
+    surface=st.integers(NONE, 255),
+    item=U32,
+    feedback=st.integers(NONE, 63),
+    slots=st.lists(st.integers(0, 64 * 32 - 1), max_size=64 * 32, unique=True),
+    facets=st.lists(st.integers(0, 63), max_size=64),
+    acted=st.lists(st.tuples(st.integers(0, 64 * 32 - 1), st.floats(0, 1, width=32)), max_size=64),
+    origin=ORIGINS,
+    position=st.integers(0, 2**63 - 1),
+    sha256=st.binary(min_size=32, max_size=32),
+)
+
+
+def resolved(catalogue: Catalogue = CATALOGUE, at_ms: int = START_MS, **fields: Any) -> Observation:
+    event = EVENT.validate_json(make_record(make_event(**fields)).value)
+    return resolve(event, USER, at_ms, catalogue, ORIGIN, 7, SHA256)
+
+
+@given(OBSERVATIONS)
+def test_unpack_returns_what_was_packed(o: Observation) -> None:
+    """Up to the limits of the largest catalogue."""
+    twin = unpack(pack(o))
+    assert twin._replace(slots=list(twin.slots), facets=list(twin.facets), acted=list(twin.acted)) == o
+
+
+@given(OBSERVATIONS)
+def test_unpacked_observation_packs_to_the_same_bytes(o: Observation) -> None:
+    """So it does not matter how often one was handed on."""
+    assert pack(unpack(pack(o))) == pack(o)
+
+
+def test_largest_observation_packs() -> None:
+    """All values of all facets at once, and feedback narrowed to all of them."""
+    o = resolved()._replace(slots=range(64 * 32), facets=range(64))
+    twin = unpack(pack(o))
+    assert list(twin.slots) == list(o.slots)
+    assert list(twin.facets) == list(o.facets)
+
+
+def test_interaction_gets_the_catalogues_numbers() -> None:
+    """Slots ascend, whatever the order on the wire."""
+    o = resolved(
+        topic="email",
+        surface="chat",
+        served={"tone": "formal", "length": "detailed"},
+        feedback={"kind": "shorter", "facets": ["tone", "length"]},
+    )
+    assert o.kind == Kind.INTERACTION
+    assert CATALOGUE.topics.values[o.topic] == "email"
+    assert CATALOGUE.feedback_names[o.feedback] == "shorter"
+    assert o.slots == slots({"length": "detailed", "tone": "formal"})
+    assert [CATALOGUE.facet_names[facet] for facet in o.facets] == ["tone", "length"]
+
+
+def test_what_is_absent_is_none() -> None:
+    """No topic, no feedback, no turn."""
+    o = resolved()
+    assert (o.topic, o.feedback, o.turn) == (NONE, NONE, 0)
+    assert not o.slots
+    assert not o.facets
+
+
+def test_ids_become_numbers_other_than_none() -> None:
+    """Equal ids are equal numbers; no id is 0, which stands for none."""
+    o = resolved(event_id="x", turn_id="x")
+    assert o.event == o.turn != 0
+    assert resolved(event_id="x", turn_id="y").turn not in {0, o.event}
+
+
+def test_time_is_what_the_caller_says() -> None:
+    """The reader's clock has had its say about it."""
+    assert resolved(at_ms=5).at_ms == 5
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"type": "consent", "granted": True}, Kind.GRANT),
+        ({"type": "consent", "granted": False}, Kind.DENY),
+        ({"type": "forget"}, Kind.FORGET),
+    ],
+)
+def test_control_events_are_kinds(fields: dict[str, Any], kind: Kind) -> None:
+    """Consent is two of them."""
+    assert resolved(**fields).kind == kind
+
+
+def test_pin_holds_its_facet_and_value() -> None:
+    """Without a value it is taken back."""
+    pin = resolved(type="pin", facet="tone", value="formal")
+    assert (pin.kind, list(pin.facets), list(pin.slots)) == (Kind.PIN, [2], slots({"tone": "formal"}))
+    back = resolved(type="pin", facet="tone", value=None)
+    assert (list(back.facets), list(back.slots)) == ([2], [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"topic": "gossip"}, "topic"),
+        ({"surface": "fridge"}, "surface"),
+        ({"served": {"mood": "formal"}}, "served.*"),
+        ({"served": {"tone": "rude"}}, "served.tone"),
+        ({"served": {"tone": ["formal", "rude"]}}, "served.tone"),
+        ({"served": {"tone": "concise"}}, "served.tone"),
+        ({"feedback": {"kind": "applause"}}, "feedback.kind"),
+        ({"feedback": {"kind": "thumbs_up", "facets": ["tone", "mood"]}}, "feedback.facets.*"),
+        ({"acted_on": [{"facet": "mood", "value": "x", "version": None, "propensity": 1.0}]}, "acted_on.*"),
+        ({"acted_on": [{"facet": "tone", "value": "rude", "version": None, "propensity": 1.0}]}, "acted_on.*"),
+        ({"type": "pin", "facet": "mood", "value": "x"}, "facet"),
+        ({"type": "pin", "facet": "mood", "value": None}, "facet"),
+        ({"type": "pin", "facet": "tone", "value": "rude"}, "value"),
+    ],
+)
+def test_name_outside_the_catalogue_is_told_by_its_path(fields: dict[str, Any], path: str) -> None:
+    """The path is all that is told: the name itself came from a stranger."""
+    with pytest.raises(NotInCatalogueError) as caught:
+        resolved(**fields)
+    assert str(caught.value) == path
+
+
+def test_facet_of_one_value_takes_no_two() -> None:
+    """A list of one is the same as the value alone."""
+    with pytest.raises(TooManyValuesError, match=r"served\.tone"):
+        resolved(served={"tone": ["formal", "neutral"]})
+    assert resolved(served={"tone": ["formal"]}).slots == slots({"tone": "formal"})
+
+
+def test_multiple_facet_takes_several() -> None:
+    """Each counts once."""
+    films = Catalogue.parse(FILMS)
+    o = resolved(films, served={"genre": ["drama", "action", "drama"], "decade": "1990s"})
+    assert o.slots == slots({"genre": ["action", "drama"], "decade": "1990s"}, films)

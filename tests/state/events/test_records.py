@@ -1,0 +1,65 @@
+"""state/events/records."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.events.records import FileOrigin, KafkaOrigin, Origin, Reason, Refused, Reject
+
+
+def reject(origin: Origin, detail: str = "region: missing") -> Reject:
+    return Reject(Reason.INVALID, detail, origin, 7, "ab" * 32, 1_795_297_433_438)
+
+
+def test_reject_of_a_topic_says_where_the_record_stands() -> None:
+    """Topic, partition and offset find it again."""
+    assert json.loads(reject(KafkaOrigin("events", 3)).to_json()) == {
+        "reason": "invalid",
+        "detail": "region: missing",
+        "origin": {"topic": "events", "partition": 3, "offset": 7},
+        "sha256": "ab" * 32,
+        "at": 1_795_297_433_438,
+    }
+
+
+def test_reject_of_a_file_says_where_the_record_stands() -> None:
+    """File and line find it again."""
+    assert json.loads(reject(FileOrigin("a.jsonl")).to_json())["origin"] == {"file": "a.jsonl", "line": 7}
+
+
+def test_refused_write_says_of_which_key_it_was() -> None:
+    """And for which of Redis' reasons."""
+    assert json.loads(Refused("WRONGTYPE", "tacit:v1:eu:live:{k1.00}:signals", "ab" * 32, 5).to_json()) == {
+        "reason": "refused",
+        "detail": "WRONGTYPE",
+        "origin": {"key": "tacit:v1:eu:live:{k1.00}:signals"},
+        "sha256": "ab" * 32,
+        "at": 5,
+    }
+
+
+@pytest.mark.parametrize("name", [b"events-\xff.jsonl", b"\xe9t\xe9.jsonl"])
+def test_file_name_that_is_no_utf8_is_written_escaped(name: bytes) -> None:
+    """A file system allows such names; Python reads them with lone surrogates, which JSON cannot hold."""
+    origin = FileOrigin(name.decode("utf-8", "surrogateescape"))
+    place = json.loads(reject(origin).to_json())["origin"]
+    assert place["line"] == 7
+    assert "\\udc" in place["file"]
+    assert place["file"].endswith(".jsonl")
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_reject_is_one_line(detail: str) -> None:
+    """The rejects file holds one JSON object a line, whatever the detail."""
+    line = reject(FileOrigin("a.jsonl"), detail).to_json()
+    assert b"\n" not in line
+    assert json.loads(line)["detail"] == detail
+
+
+def test_reasons_are_the_contracts() -> None:
+    """Dashboards and retries go by these names."""
+    assert set(Reason) == {
+        "not_json", "invalid", "too_large", "unknown_schema", "not_in_catalogue", "future", "wrong_region", "late",
+    }  # fmt: skip

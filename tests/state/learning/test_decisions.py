@@ -1,0 +1,179 @@
+"""state/learning/decisions."""
+
+from statistics import NormalDist
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.catalogue.numbered import Catalogue
+from state.learning.decisions import (
+    TIERS,
+    Beliefs,
+    decide,
+    find,
+)
+from state.learning.preferences import SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
+from state.learning.population_prior import Prior
+from state.learning.population_version import Gaussian, PopulationVersion
+from tests.support.factories import CATALOGUE, FILMS, START_MS
+
+FILM_CATALOGUE = Catalogue.parse(FILMS)
+FORMAT = CATALOGUE.facet_index["format"]
+PROSE, BULLETS, TABLE, CODE = CATALOGUE.facet_slots[FORMAT]
+LENGTH = CATALOGUE.facet_index["length"]
+CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[LENGTH]
+NORMAL = NormalDist()
+APART = (2 * VALUE_VARIANCES[CATALOGUE.slot_shapes[PROSE]]) ** 0.5
+"""Standard deviation of how much two formats differ, of someone new."""
+
+
+def prior_of(*silent: str, catalogue: Catalogue = CATALOGUE, **means: float) -> Prior:
+    """Return what is believed of everybody: means by value, nearly certain; other values nobody has judged."""
+    facets = {slot.value: catalogue.facet_names[slot.facet] for slot in catalogue.slots}
+    terms = {f"{facets[value]}={value}": Gaussian(mean, 1e-6) for value, mean in means.items()}
+    return Prior(catalogue, PopulationVersion(9, 2, START_MS, 100, terms, {}, silent))
+
+
+def believing(
+    *means: float, facet: int = FORMAT, catalogue: Catalogue = CATALOGUE, prior: Prior | None = None
+) -> Beliefs:
+    """Return beliefs with these own means for a facet's values."""
+    preferences = Preferences(catalogue)
+    for slot, mean in zip(catalogue.facet_slots[facet], means, strict=True):
+        preferences.means[slot] = mean
+    return Beliefs(preferences, prior or Prior(catalogue))
+
+
+def confident(confidence: float) -> Beliefs:
+    """Return beliefs that are this sure of a table being better than the default; nothing else is near."""
+    ahead = NORMAL.inv_cdf(confidence) * APART / 1.5
+    return believing(0.0, -9.0, ahead, -9.0)
+
+
+def tier_of(beliefs: Beliefs, facet: int = FORMAT) -> str:
+    return TIERS[decide(beliefs, facet).tier]
+
+
+@given(st.lists(st.floats(-3, 3, width=32), min_size=4, max_size=4))
+def test_best_value_wins_and_second_is_the_runner_up(means: list[float]) -> None:
+    """Confidence is the probability that the one beats the other, with standard deviations taken 1.5 times smaller."""
+    beliefs = believing(*means)
+    found = decide(beliefs, FORMAT)
+    best, second = sorted(means, reverse=True)[:2]
+    assert beliefs.own.means[found.slot] == best
+    assert beliefs.own.means[found.runner_up] == second
+    assert found.slot != found.runner_up
+    assert found.confidence == pytest.approx(NORMAL.cdf(1.5 * (best - second) / APART), abs=1e-6)
+    assert 0.5 <= found.confidence <= 1
+
+
+def test_slope_counts_for_the_values_of_a_scale() -> None:
+    """Who leans to the short end likes the shortest best; how sure that is depends on the slope's variance, too."""
+    beliefs = believing(0.0, 0.0, 0.0, facet=LENGTH)
+    beliefs.own.means[len(CATALOGUE.slots) + LENGTH] = -0.5
+    found = decide(beliefs, LENGTH)
+    assert found[:2] == (CONCISE, BALANCED)
+    variance = 2 * VALUE_VARIANCES[CATALOGUE.slot_shapes[CONCISE]] + SLOPE_VARIANCE
+    assert found.confidence == pytest.approx(NORMAL.cdf(1.5 * 0.5 / variance**0.5), abs=1e-6)
+
+
+def test_what_everybody_likes_and_what_this_person_likes_add_up() -> None:
+    """A little taste of one's own moves somebody only where people have no strong one."""
+    own = (0.1, 0.0, 0.0, 0.0)
+    assert decide(believing(*own, prior=prior_of(prose=0.0, table=0.05)), FORMAT).slot == PROSE
+    assert decide(believing(*own, prior=prior_of(prose=0.0, table=0.5)), FORMAT).slot == TABLE
+
+
+def test_what_main_topics_add_is_in_the_choice() -> None:
+    """By slot, as the prior has it."""
+    own, prior, _ = believing(0.0, 0.1, 0.0, 0.0, prior=prior_of(prose=0.2))
+    leaning = [0.4 if slot == CODE else 0.0 for slot in range(len(CATALOGUE.slots))]
+    assert decide(Beliefs(own, prior), FORMAT).slot == PROSE
+    assert decide(Beliefs(own, prior, leaning), FORMAT)[:2] == (CODE, PROSE)
+
+
+@given(st.floats(0.2, 2), st.floats(0.2, 2), st.floats(0, 0.5))
+def test_each_layer_counts_as_much_as_it_has_proved_to_be_worth(population: float, own: float, unsure: float) -> None:
+    """In what is chosen and in how sure that is: of both layers' variances, and of the factor's own."""
+    terms = {f"format={slot.value}": Gaussian(-9.0, 0.05) for slot in CATALOGUE.slots}
+    terms |= {"format=prose": Gaussian(0.0, 0.05), "format=table": Gaussian(0.25, 0.08)}
+    trust = {"population": Gaussian(population, 0.1), "own:format": Gaussian(own, unsure)}
+    prior = Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 100, terms, trust, ()))
+    found = decide(believing(0.25, 0.0, 0.0, 0.0, prior=prior), FORMAT)
+    ahead = 0.25 * (own - population)
+    assert found.slot == (PROSE if ahead > 0 else TABLE)
+    variance = own**2 * APART**2 + unsure * 0.25**2 + population**2 * (0.05 + 0.08)
+    assert found.confidence == pytest.approx(NORMAL.cdf(1.5 * abs(ahead) / variance**0.5), abs=1e-6)
+
+
+# Tiers
+
+
+@pytest.mark.parametrize(
+    ("confidence", "tier"),
+    [(0.5, "default"), (0.599, "default"), (0.601, "hint"), (0.799, "hint"), (0.801, "apply"), (0.9999, "apply")],
+)
+def test_tier_follows_confidence(confidence: float, tier: str) -> None:
+    """From .6 Copilot may lean that way, from .8 apply it."""
+    assert tier_of(confident(confidence)) == tier
+
+
+def test_value_that_only_beats_the_default_is_a_hint() -> None:
+    """Without one the default would be used: that two others are equally good is no reason to use neither."""
+    found = decide(believing(-3.0, 0.01, 0.0, -9.0), FORMAT)
+    assert found[:2] == (BULLETS, TABLE)
+    assert 0.5 < found.confidence < 0.6
+    assert TIERS[found.tier] == "hint"
+
+
+@pytest.mark.parametrize(("confidence", "tier"), [(0.55, "default"), (0.7, "default"), (0.95, "hint")])
+def test_tier_is_one_lower_after_a_drift_until_five_fresh_pieces(confidence: float, tier: str) -> None:
+    """The piece that raised the flag is not fresh."""
+    beliefs = confident(confidence)
+    settled = tier_of(beliefs)
+    for fresh in range(6):
+        beliefs.own.fresh[FORMAT] = fresh
+        assert tier_of(beliefs) == tier
+    beliefs.own.fresh[FORMAT] = 1 + 5
+    assert tier_of(beliefs) == settled
+
+
+def test_lower_tier_is_only_that_facets() -> None:
+    """Another facet's belief has not changed."""
+    beliefs = confident(0.95)
+    beliefs.own.fresh[LENGTH] = 0
+    assert tier_of(beliefs) == "apply"
+
+
+def test_facet_that_does_not_help_is_default_however_sure_one_is() -> None:
+    """Until the population's scores say otherwise; other facets are not silent."""
+    sure = (0.0, -9.0, 3.0, -9.0)
+    assert tier_of(believing(*sure, prior=prior_of("format"))) == "default"
+    assert tier_of(believing(*sure, prior=prior_of("length"))) == "apply"
+
+
+# Ties
+
+
+def test_default_wins_a_tie() -> None:
+    """Of someone of whom nothing is known, the default is said, with a confidence of one half."""
+    found = decide(believing(0, 0, 0, facet=LENGTH), LENGTH)
+    assert (found.slot, found.runner_up, found.confidence, found.tier) == (BALANCED, CONCISE, 0.5, 0)
+
+
+def test_first_in_the_catalogue_wins_a_tie_without_the_default() -> None:
+    """The default is behind here."""
+    assert decide(believing(1, 0, 1, facet=LENGTH), LENGTH)[:2] == (CONCISE, DETAILED)
+
+
+def test_default_is_runner_up_only_by_its_own_mean() -> None:
+    """A clear winner is not moved by what the default is."""
+    assert decide(believing(0, 0, 1, facet=LENGTH), LENGTH)[:2] == (DETAILED, CONCISE)
+
+
+def test_first_wins_where_there_is_no_default() -> None:
+    """The facet says nothing for someone of whom nothing is known."""
+    beliefs = believing(0, 0, 0, facet=0, catalogue=FILM_CATALOGUE)
+    assert decide(beliefs, 0)[:2] == (0, 1)
+    assert find(beliefs, 0, decide(beliefs, 0), START_MS, 7).default is None

@@ -1,0 +1,177 @@
+"""state/learning/decisions: what a signal says of a decision, of a pin, and of someone of whom nothing is known."""
+
+from state.learning.decisions import (
+    EXPLORE,
+    Beliefs,
+    decide,
+    find,
+    learned_signal,
+    pinned_signal,
+    population_signals,
+    population_write,
+    reasons,
+    versions,
+)
+from state.learning.prediction import NOISE_VARIANCE
+from state.learning.preferences import BIAS_VARIANCE
+from state.learning.population_prior import Prior
+from state.learning.population_version import Gaussian, PopulationVersion, decode_version
+from tacit.contract.signals import Signal, decode_signal, encode
+from tests.support.factories import CATALOGUE, START_MS
+from tests.state.learning.test_decisions import APART, DETAILED, FILM_CATALOGUE, FORMAT, NORMAL, PROSE, TABLE, believing, prior_of
+
+
+def signal_of(beliefs: Beliefs, facet: int = FORMAT) -> Signal:
+    finding = find(beliefs, facet, decide(beliefs, facet), START_MS, 7)
+    return learned_signal(beliefs.own.catalogue, finding)
+
+
+def test_learned_signal_says_what_is_believed() -> None:
+    """Every field of the contract."""
+    beliefs = believing(0.25, 0.0, 0.5, -0.5)
+    own = beliefs.own
+    own.means[-1] = 0.125
+    own.evidence[FORMAT] = 41.46
+    own.drift_at_s[FORMAT] = START_MS // 1000 - 1
+    own.reasons[FORMAT * len(CATALOGUE.feedback) + CATALOGUE.feedback_index["thumbs_up"]] = 12
+    scale = (NOISE_VARIANCE + BIAS_VARIANCE + APART**2 / 2) ** 0.5
+    p, second = NORMAL.cdf(0.625 / scale), NORMAL.cdf(0.375 / scale)
+    signal = signal_of(beliefs)
+    assert signal == Signal(
+        v="1795305600000-0000000007",
+        value="table",
+        p=round(p, 3),
+        confidence=round(NORMAL.cdf(1.5 * 0.25 / APART), 3),
+        tier="hint",
+        source="learned",
+        evidence=41.5,
+        runner_up="prose",
+        gap=round(p - second, 3),
+        default="prose",
+        explore=EXPLORE,
+        drift_at=START_MS - 1000,
+        why=(("thumbs_up", 12),),
+        by="m2.c1.p0",
+        at=START_MS,
+    )
+    assert decode_signal(encode(signal)) == signal
+    assert encode(signal).startswith(b'{"v":"1795305600000-0000000007",')
+
+
+def test_finding_keeps_the_numbers_of_its_moment() -> None:
+    """It is put into words later, when the beliefs have moved on."""
+    beliefs = believing(1, 0, 0, 0)
+    finding = find(beliefs, FORMAT, decide(beliefs, FORMAT), START_MS, 7)
+    before = learned_signal(CATALOGUE, finding)
+    for _ in range(20):
+        beliefs.own.learn([PROSE], False, 1.0, START_MS)
+        beliefs.own.reasons[FORMAT * len(CATALOGUE.feedback)] += 1
+        beliefs.own.evidence[FORMAT] += 1
+    assert learned_signal(CATALOGUE, finding) == before
+
+
+def test_facet_with_several_values_is_not_explored() -> None:
+    """Trying another one is not defined for it."""
+    assert signal_of(believing(1, 0, 0, facet=0, catalogue=FILM_CATALOGUE), 0).explore == 0.0
+    assert signal_of(believing(1, 0, 0, 0)).explore == 0.05
+
+
+def test_signal_says_whose_word_it_is_and_which_versions_decided() -> None:
+    """Everybody's, until the person has given evidence on the facet."""
+    prior = prior_of(table=0.4)
+    stranger = signal_of(believing(0, 0, 0, 0, prior=prior))
+    assert (stranger.value, stranger.source, stranger.by) == ("table", "population", "m2.c1.p9")
+    beliefs = believing(0, 0, 0, 0, prior=prior)
+    beliefs.own.evidence[FORMAT] = 1.0
+    assert signal_of(beliefs).source == "learned"
+    assert signal_of(believing(0, 0, 0, 0)).source == "learned"
+
+
+def test_populations_choice_takes_the_place_of_the_catalogues_default() -> None:
+    """Where it is likely enough to be better."""
+    sure, unsure = prior_of(prose=0.0, bullets=0.0, table=0.4, code=0.0), prior_of(table=0.01)
+    assert signal_of(believing(0, 0, 0, 0, prior=sure)).default == "table"
+    assert signal_of(believing(0, 0, 0, 0, prior=unsure)).default == "prose"
+
+
+def test_population_says_something_of_every_facet() -> None:
+    """For people of whom nothing is known, under the version's number."""
+    signals = dict(population_signals(prior_of(table=0.4), START_MS))
+    assert list(signals) == list(CATALOGUE.facets)
+    assert (signals["format"].value, signals["format"].v) == ("table", f"{START_MS}-0000000009")
+    assert {signal.source for signal in signals.values()} == {"population"}
+    assert {signal.evidence for signal in signals.values()} == {0.0}
+
+
+def test_version_is_written_with_what_it_says_to_strangers() -> None:
+    """The version as it is published, beside its number and time."""
+    published = PopulationVersion(9, 2, START_MS, 100, {"format=table": Gaussian(0.4, 0.01)}, {}, ())
+    prior = Prior(CATALOGUE, published)
+    write = population_write(prior, published)
+    assert (write.n, write.at_ms, decode_version(write.version)) == (9, START_MS, published)
+    assert {name: decode_signal(said) for name, said in write.defaults} == dict(population_signals(prior, START_MS))
+
+
+def test_chance_of_a_like_is_of_everybody_and_of_this_person() -> None:
+    """On their main topics, and by how much they have judged; each part by its factor."""
+    terms = {"format=table": Gaussian(0.4, 0.02), "judged:0": Gaussian(0.9, 0.1), "judged:4": Gaussian(0.2, 0.05)}
+    trust = {"offset": Gaussian(0.1, 0.0), "population": Gaussian(0.5, 0.0), "own": Gaussian(0.7, 0.0)}
+    trust["own:format"] = Gaussian(2.0, 0.0)
+    prior = Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 100, terms, trust, ()))
+    own, _, _ = believing(-9.0, -9.0, 0.25, -9.0)
+    own.means[-1], own.judged = 0.125, 7
+    leaning = [0.3 if slot == TABLE else 0.0 for slot in range(len(CATALOGUE.slots))]
+    mean = 0.1 + 0.5 * (0.4 + 0.2 + 0.3) + 0.7 * 0.125 + 2.0 * 0.25
+    of_everybody = 0.1 + 0.05 + 0.02
+    variance = NOISE_VARIANCE + of_everybody + BIAS_VARIANCE + APART**2 / 2
+    signal = signal_of(Beliefs(own, prior, leaning))
+    assert (signal.value, signal.p) == ("table", round(NORMAL.cdf(mean / variance**0.5), 3))
+
+
+def test_without_a_version_strangers_get_the_catalogues_defaults() -> None:
+    """Nothing is known, so that it is no population that says so."""
+    signals = dict(population_signals(Prior(CATALOGUE), START_MS))
+    assert {name: signal.value for name, signal in signals.items()} == {
+        name: facet.default for name, facet in CATALOGUE.facets.items()
+    }
+    said = {(s.source, s.by, s.tier, s.p, s.confidence, s.gap, s.why, s.drift_at) for s in signals.values()}
+    assert said == {("learned", "m2.c1.p0", "default", 0.5, 0.5, 0.0, (), None)}
+
+
+def test_pin_is_applied_without_probabilities() -> None:
+    """The person has said so; nothing is explored and nothing has to be explained."""
+    signal = pinned_signal(DETAILED, Prior(CATALOGUE), START_MS, 3)
+    assert (signal.value, signal.tier, signal.source) == ("detailed", "apply", "user")
+    assert (signal.p, signal.confidence, signal.runner_up, signal.gap) == (None, None, None, None)
+    assert (signal.explore, signal.why, signal.drift_at, signal.default) == (0.0, (), None, "balanced")
+    assert decode_signal(encode(signal)) == signal
+
+
+def test_pin_names_the_populations_default_and_version() -> None:
+    """What would be used without it, as anybody's signal says."""
+    prior = prior_of(concise=0.4, balanced=0.0, detailed=0.0)
+    signal = pinned_signal(DETAILED, prior, START_MS, 3)
+    assert (signal.value, signal.default, signal.by) == ("detailed", "concise", "m2.c1.p9")
+
+
+def test_reasons_are_ordered_by_weight_and_count() -> None:
+    """At most three, heaviest first, with plain counts."""
+    counts = {"thumbs_up": 2, "copied": 9, "edited": 3, "thumbs_down": 1, "shorter": 3}
+    by_kind = [counts.get(kind, 0) for kind in CATALOGUE.feedback]
+    assert reasons(CATALOGUE, by_kind) == (("copied", 9), ("shorter", 3), ("thumbs_up", 2))
+
+
+def test_reasons_of_equal_weight_are_ordered_by_name() -> None:
+    """So that equal states say equal things."""
+    by_kind = [int(kind in {"thumbs_up", "longer", "deeper", "shorter"}) for kind in CATALOGUE.feedback]
+    assert [name for name, _ in reasons(CATALOGUE, by_kind)] == ["deeper", "longer", "shorter"]
+
+
+def test_nothing_happened_is_no_reason() -> None:
+    """Kinds that never occurred are not named."""
+    assert reasons(CATALOGUE, bytes(len(CATALOGUE.feedback))) == ()
+
+
+def test_versions_are_of_model_catalogue_and_population() -> None:
+    """Pinned: a signal says what decided it."""
+    assert versions(CATALOGUE, 12) == "m2.c1.p12"

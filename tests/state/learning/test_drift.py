@@ -1,0 +1,173 @@
+"""state/learning/drift, and the sums that state/learning/preferences keeps by it."""
+
+from random import Random
+
+import pytest
+
+from state.learning.decisions import TIERS, Beliefs, decide
+from state.learning.preferences import SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
+from state.learning.population_prior import Prior
+from tests.support.factories import CATALOGUE, START_MS, make_observation, slots
+
+LENGTHS = CATALOGUE.facet_slots[0]
+PEOPLE = 200
+THRESHOLD = 2.0
+PRIOR = Prior(CATALOGUE)
+T = START_MS // 1000
+
+
+def first_flag(random: Random, likes: tuple[float, float], then: tuple[float, float], turns: int = 60) -> int | None:
+    """Return after how many more turns a flag comes, to someone whose likings change from `likes` to `then`.
+
+    Two lengths of answers are served at random; the chances of a like are for one and for the other. The change comes
+    after `turns`, of which flags are disregarded.
+    """
+    preferences = Preferences(CATALOGUE)
+    for turn in range(2 * turns):
+        value = random.randrange(2)
+        liked = random.random() < (likes if turn < turns else then)[value]
+        if turn == turns:
+            preferences.drift_at_s[0] = 0
+        preferences.learn((LENGTHS[2 * value],), liked, 1.0, START_MS + turn)
+        if turn >= turns and preferences.drift_at_s[0]:
+            return turn - turns
+    return None
+
+
+def test_abrupt_change_is_flagged() -> None:
+    """Someone who liked short answers only, and now likes long ones only."""
+    random = Random(7)
+    delays = [first_flag(random, (0.9, 0.1), (0.1, 0.9)) for _ in range(PEOPLE)]
+    found = sorted(delay for delay in delays if delay is not None)
+    assert len(found) > 0.9 * PEOPLE
+    assert found[len(found) // 2] < 20
+
+
+@pytest.mark.parametrize(
+    ("likes", "most"), [((0.95, 0.05), 0.1), ((0.9, 0.1), 0.1), ((0.9, 0.9), 0.1), ((0.7, 0.3), 0.8)], ids=str
+)
+def test_constant_taste_is_rarely_flagged(likes: tuple[float, float], most: float) -> None:
+    """Within 60 turns of someone who stays the same: where likings are clear, odd answers are no change.
+
+    Where they are not, runs of them look like one.
+    """
+    random = Random(11)
+    flagged = sum(first_flag(random, likes, likes) is not None for _ in range(PEOPLE))
+    assert flagged <= most * PEOPLE
+
+
+@pytest.mark.parametrize("judgements", [1, 2, 3])
+def test_two_odd_answers_are_no_change(judgements: int) -> None:
+    """However sure one was: each adds 1 at most, and more than 2 is what it takes."""
+    preferences = reversed_preferences(0.0)
+    preferences.means[LENGTHS[0]] = 3.0
+    for turn in range(judgements):
+        preferences.learn(slots({"length": "concise"}), False, 1.0, START_MS + turn)
+    assert bool(preferences.drift_at_s[0]) is (judgements > 2)
+
+
+def reversed_preferences(total: float = THRESHOLD - 1e-6) -> Preferences:
+    """Return preferences that like concise and formal answers, with this sum: one dislike short of the flag."""
+    preferences = Preferences(CATALOGUE)
+    for turn in range(30):
+        preferences.learn(slots({"length": "concise", "tone": "formal"}), True, 1.0, START_MS + turn)
+    preferences.drift_sums[0] = total
+    return preferences
+
+
+def test_flag_lowers_means_and_raises_variances_of_its_facet() -> None:
+    """What was believed is mostly given up, and can be learned anew quickly."""
+    preferences, calm = reversed_preferences(), reversed_preferences(0.0)
+    served = slots({"length": "concise", "tone": "formal"})
+    for each in (preferences, calm):
+        for slot in LENGTHS[1:]:
+            each.means[slot], each.variances[slot] = -0.5, 0.01
+    preferences.learn(served, False, 1.0, START_MS + 99)
+    calm.learn(served, False, 1.0, START_MS + 99)
+    assert list(preferences.drift_at_s) == [T, 0, 0, 0, 0]
+    assert preferences.drift_sums[0] == 0.0
+    priors = dict.fromkeys(LENGTHS, VALUE_VARIANCES[CATALOGUE.slot_shapes[LENGTHS[0]]])
+    priors[len(CATALOGUE.slots)] = SLOPE_VARIANCE
+    for slot in range(len(preferences.means)):
+        mean, variance = calm.means[slot], calm.variances[slot]
+        if slot in priors:
+            mean, variance = 0.3 * mean, variance + 0.7 * (priors[slot] - variance)
+        assert preferences.means[slot] == pytest.approx(mean, rel=1e-6)
+        assert preferences.variances[slot] == pytest.approx(variance, rel=1e-6)
+
+
+def test_sum_just_below_the_threshold_is_no_flag() -> None:
+    """Above it is one."""
+    preferences = Preferences(CATALOGUE)
+    for liked in (True, False):
+        preferences.learn(slots({"length": "concise"}), liked, 1.0, START_MS)
+    step = preferences.drift_sums[0]
+    assert 0 < step < 1
+    for start, flagged in ((THRESHOLD - step - 0.01, False), (THRESHOLD - step + 0.01, True)):
+        preferences = Preferences(CATALOGUE)
+        preferences.learn(slots({"length": "concise"}), True, 1.0, START_MS)
+        preferences.drift_sums[0] = start
+        preferences.learn(slots({"length": "concise"}), False, 1.0, START_MS)
+        assert bool(preferences.drift_at_s[0]) is flagged
+
+
+def test_tier_is_one_lower_for_the_flag_and_five_more_pieces() -> None:
+    """Those that come after the flag are fresh, whatever they say."""
+    preferences = reversed_preferences()
+    kind, like = CATALOGUE.feedback["thumbs_up"], make_observation(served={"length": "balanced"}, feedback="thumbs_up")
+    dislike = make_observation(served={"length": "concise"}, feedback="thumbs_down")
+    preferences.learn_feedback(dislike, CATALOGUE.feedback["thumbs_down"], 1.0, PRIOR)
+    assert preferences.just_drifted(0)
+    preferences.means[LENGTHS[1]] = 3.0
+    tiers = [decide(Beliefs(preferences, PRIOR), 0).tier]
+    for _ in range(6):
+        preferences.learn_feedback(like, kind, 1.0, PRIOR)
+        assert not preferences.just_drifted(0)
+        tiers.append(decide(Beliefs(preferences, PRIOR), 0).tier)
+    assert [TIERS[tier] for tier in tiers] == ["hint"] * 5 + ["apply"] * 2
+
+
+def test_evidence_that_fits_takes_the_sum_back_to_nothing() -> None:
+    """It never falls below 0, so that a long habit does not hide a change."""
+    preferences = reversed_preferences()
+    for turn in range(50):
+        preferences.learn(slots({"length": "concise"}), True, 1.0, START_MS + turn)
+        assert 0.0 <= preferences.drift_sums[0] <= THRESHOLD
+    assert preferences.drift_sums[0] == 0.0
+    assert not any(preferences.drift_at_s)
+
+
+def test_facet_of_which_nothing_is_believed_cannot_reverse() -> None:
+    """Without a share in the mean there is nothing to compare."""
+    preferences = Preferences(CATALOGUE)
+    preferences.learn(slots({"length": "concise"}), False, 1.0, START_MS)
+    assert preferences.drift_sums[0] == 0.0
+
+
+def test_wish_may_be_a_change_too() -> None:
+    """Of its facet and no other, at the time of the event."""
+    preferences = Preferences(CATALOGUE)
+    kinds = CATALOGUE.feedback
+    for turn in range(30):
+        longer = make_observation(START_MS + turn, served={"length": "balanced", "tone": "formal"}, feedback="longer")
+        preferences.learn_feedback(longer, kinds["longer"], 1.0, PRIOR)
+    assert not any(preferences.drift_at_s)
+    preferences.drift_sums[0] = THRESHOLD
+    shorter = make_observation(START_MS + 5000, served={"length": "detailed", "tone": "formal"}, feedback="shorter")
+    preferences.learn_feedback(shorter, kinds["shorter"], 1.0, PRIOR)
+    assert list(preferences.drift_at_s) == [T + 5, 0, 0, 0, 0]
+    assert [preferences.just_drifted(facet) for facet in range(5)] == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("mean", "bias", "liked", "total"),
+    [(100.0, 0.0, False, 1.0), (100.0, 0.0, True, 0.0), (-0.5, -12.0, True, 0.5), (-10.0, 200.0, False, 0.5)],
+    ids=["impossible as believed", "impossible if reversed", "impossible like", "impossible dislike"],
+)
+def test_impossible_judgement_counts_as_one_that_nearly_is(mean: float, bias: float, liked: bool, total: float) -> None:
+    """Of two impossible explanations neither is better."""
+    preferences = Preferences(CATALOGUE)
+    preferences.means[LENGTHS[0]], preferences.means[-1] = mean, bias
+    preferences.drift_sums[0] = 0.5 if bias else 0.0
+    preferences.learn(slots({"length": "concise"}), liked, 1.0, START_MS)
+    assert preferences.drift_sums[0] == total

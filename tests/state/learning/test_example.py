@@ -1,0 +1,104 @@
+"""state/learning/example: a judgement comes out of the exchange as it went in, small, and without any id in clear."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.catalogue.numbered import Catalogue
+from state.learning.example import Acted, Example, Wish, pack_example, unpack_example
+from state.events.observation import NONE, Observation
+from state.user.user_state import Rules, UserState
+from tests.support.factories import CATALOGUE, FULL_EVENT, Served, make_observation, slots
+from tests.support.parser import accepted
+
+SLOTS = st.integers(0, 64 * 32 - 1)
+NUMBERS = st.floats(-100, 100, width=32)
+RATES = st.floats(0, 1, width=32)
+FACETS = st.integers(0, 63)
+EXAMPLES = st.builds(
+    Example,
+    user=st.binary(min_size=16, max_size=16),
+    at_ms=st.integers(0, 9_999_999_999_999),
+    topic=st.integers(NONE, 4095),
+    surface=st.integers(NONE, 255),
+    item=st.integers(0, 2**32 - 1),
+    liked=st.booleans(),
+    weight=RATES,
+    judged=st.integers(0, 255),
+    p=RATES,
+    slots=st.lists(SLOTS, max_size=255),
+    bias=NUMBERS,
+    variance=st.floats(0, 100, width=32),
+    shares=st.dictionaries(FACETS, NUMBERS, max_size=64),
+    only=st.lists(FACETS, max_size=64),
+    wishes=st.lists(st.builds(Wish, SLOTS, SLOTS, NUMBERS, NUMBERS), max_size=64).map(tuple),
+    acted=st.lists(st.builds(Acted, FACETS, st.booleans(), st.booleans(), RATES), max_size=64).map(tuple),
+)
+
+
+@given(EXAMPLES)
+def test_unpack_returns_what_was_packed(e: Example) -> None:
+    """Up to the limits of a large catalogue; shares in their order."""
+    twin = unpack_example(pack_example(e))
+    assert twin._replace(slots=list(twin.slots), only=list(twin.only)) == e
+    assert list(twin.shares) == list(e.shares)
+
+
+@given(EXAMPLES)
+def test_unpacked_example_packs_to_the_same_bytes(e: Example) -> None:
+    """So it does not matter how often one was handed on."""
+    assert pack_example(unpack_example(pack_example(e))) == pack_example(e)
+
+
+@given(EXAMPLES)
+def test_own_part_is_the_bias_and_the_shares(e: Example) -> None:
+    """As the prediction had it."""
+    assert e.own == (e.bias + sum(e.shares.values()), e.variance, e.bias, e.shares)
+
+
+def test_usual_example_is_small() -> None:
+    """An answer with five facets."""
+    served = slots({name: facet.values[0] for name, facet in CATALOGUE.facets.items()})
+    shares = dict.fromkeys(range(5), 0.1)
+    e = Example(bytes(16), 1_795_305_600_000, 3, 1, 7, True, 1.0, 3, 0.6, served, 0.1, 0.2, shares)
+    assert len(pack_example(e)) <= 100
+
+
+@given(EXAMPLES)
+def test_size_is_that_of_what_was_served_and_said(e: Example) -> None:
+    """Nothing else makes it grow."""
+    size = 2 * len(e.slots) + len(e.only) + 5 * len(e.shares) + 12 * len(e.wishes) + 7 * len(e.acted)
+    assert len(pack_example(e)) == 56 + size
+
+
+def taught(observation: Observation, catalogue: Catalogue = CATALOGUE) -> Example:
+    """Return what somebody's first event teaches."""
+    state = UserState()
+    state.observe(observation, Rules(catalogue, teaches=True))
+    assert state.example is not None
+    return state.example
+
+
+def test_of_ids_only_the_persons_digest_and_the_items_hash_are_in_the_bytes() -> None:
+    """Not what the producer calls them, nor the event's and the turn's."""
+    observation = accepted(
+        FULL_EVENT | {"user_id": "ada.lovelace", "event_id": "event-1815", "turn_id": "turn-1852", "item": "card:1843"}
+    )
+    packed = pack_example(taught(observation))
+    for name in ("ada.lovelace", "event-1815", "turn-1852", "card:1843"):
+        assert name.encode() not in packed
+    for number in (observation.event, observation.turn):
+        assert number.to_bytes(4, "little") not in packed
+    assert packed.count(observation.user) == 1
+    assert unpack_example(packed).item == observation.item > 0
+
+
+@pytest.mark.parametrize("facets", [8, 9])
+def test_all_values_of_a_large_catalogue_can_be_served_at_once(facets: int) -> None:
+    """Of `facets` × 31 values, within the bounds of catalogues and events."""
+    values = ", ".join(f'"v{value}"' for value in range(31))
+    tables = "".join(f'[facets.f{facet}]\ntitle="F"\nmultiple=true\nvalues=[{values}]\n' for facet in range(facets))
+    catalogue = Catalogue.parse(f'schema = 1\n[consent]\ndefault = "granted"\n{tables}[feedback.up]\nlabel = true\n')
+    served: Served = {name: list(facet.values) for name, facet in catalogue.facets.items()}
+    e = taught(make_observation(served=served, feedback="up", catalogue=catalogue), catalogue)
+    assert list(unpack_example(pack_example(e)).slots) == list(range(31 * facets))

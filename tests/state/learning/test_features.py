@@ -1,0 +1,132 @@
+"""state/learning/features: what everybody's judgements are about, by name."""
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from state.learning import features as terms
+from state.catalogue.numbered import Catalogue
+from tacit.contract.catalogue import Surfaces
+from state.events.observation import NONE
+from state.learning.features import BIAS, JUDGED_STEPS, Terms, item_term, judged_step, judged_term, prior_variance
+from tests.support.catalogue_changes import Words, make_catalogue
+from tests.support.factories import CATALOGUE, FILMS, slots
+
+FILM_CATALOGUE = Catalogue.parse(FILMS)
+CODE, CHAT = CATALOGUE.topic_index["code"], CATALOGUE.surface_index["chat"]
+
+
+def test_terms_of_an_answer_are_in_the_catalogues_words() -> None:
+    """Every answer, its person's experience, its item, and each value: alone, on the topic and on the surface."""
+    served = slots({"length": "concise", "tone": "formal"})
+    assert Terms(CATALOGUE).of_answer(served, CODE, CHAT, 0xA1B2C3D, 3) == [
+        "bias",
+        "judged:3",
+        "item:0a1b2c3d",
+        "length=concise",
+        "topic:code&length=concise",
+        "surface:chat&length=concise",
+        "tone=formal",
+        "topic:code&tone=formal",
+        "surface:chat&tone=formal",
+    ]
+
+
+def test_answer_without_topic_surface_and_item_has_none_of_their_terms() -> None:
+    """`NONE` is no number of a topic, and 0 no item."""
+    served = slots({"length": "concise"})
+    assert Terms(CATALOGUE).of_answer(served, NONE, NONE, 0, 0) == ["bias", "judged:0", "length=concise"]
+
+
+def test_values_of_a_facet_that_takes_several_make_pairs() -> None:
+    """Each two of them once; values of other facets make none."""
+    served = slots({"genre": ["action", "comedy", "drama"], "decade": "1990s"}, FILM_CATALOGUE)
+    found = list(Terms(FILM_CATALOGUE).of_values(served))
+    pairs = [f"genre={one}&genre={other}" for one, other in combinations(["action", "comedy", "drama"], 2)]
+    assert [term for term in found if "&" in term] == pairs
+    assert Terms(CATALOGUE).pairs(slots({"length": "concise", "tone": "formal"})) == []
+    assert Terms(FILM_CATALOGUE).pairs(slots({"decade": ["1990s", "2000s"]}, FILM_CATALOGUE)) == []
+
+
+def test_pairs_are_of_one_facet() -> None:
+    """Also where two facets take several values."""
+    several = FILM_CATALOGUE.facets["genre"]
+    catalogue = replace(FILM_CATALOGUE, facets={"genre": several, "mood": replace(several, values=("dark", "gay"))})
+    served = slots({"genre": ["action", "drama"], "mood": ["dark", "gay"]}, catalogue)
+    found = [term for term in Terms(catalogue).of_values(served) if "&" in term]
+    assert found == ["genre=action&genre=drama", "mood=dark&mood=gay"]
+
+
+def test_a_single_surface_tells_nothing_apart() -> None:
+    """All answers are on it."""
+    served = slots({"decade": "1990s"}, FILM_CATALOGUE)
+    found = list(Terms(FILM_CATALOGUE).of_values(served, FILM_CATALOGUE.topic_index["cinema"], 0))
+    assert found == ["decade=1990s", "topic:cinema&decade=1990s"]
+
+
+TWINS = replace(
+    make_catalogue(Words({"code": ["code", "mail"], "mail": ["code", "mail"]}, ["code", "mail"])),
+    surfaces=Surfaces(("code", "mail")),
+)
+"""A facet, its values, a topic and a surface of the same names."""
+
+
+@pytest.mark.parametrize("catalogue", [CATALOGUE, TWINS], ids=["copilot", "twins"])
+def test_no_two_things_share_a_term(catalogue: Catalogue) -> None:
+    """Over everything the catalogue can say."""
+    names = Terms(catalogue)
+    found = [BIAS, *(item_term(item) for item in (1, 0x10, 2**32 - 1))]
+    found += [judged_term(step) for step in range(len(JUDGED_STEPS) + 1)]
+    for slot in range(len(catalogue.slots)):
+        found.append(names.of_value(slot)[0])
+        found += [names.of_value(slot, topic)[1] for topic in range(len(catalogue.topics.values))]
+        found += [names.of_value(slot, NONE, surface)[1] for surface in range(len(catalogue.surfaces.values))]
+    found += [names.of_pair(one, other) for one, other in combinations(range(len(catalogue.slots)), 2)]
+    assert len(found) == len(set(found))
+
+
+def test_term_keeps_its_name_when_the_file_is_put_in_another_order() -> None:
+    """A version outlives changes of the catalogue."""
+    one = make_catalogue(Words({"length": ["low", "high"], "tone": ["low", "high"]}, ["code", "mail"]))
+    other = make_catalogue(Words({"tone": ["high", "low"], "length": ["high", "low"]}, ["mail", "code"]))
+    for catalogue in (one, other):
+        slot, topic = catalogue.slot_index["length"]["high"], catalogue.topic_index["mail"]
+        assert Terms(catalogue).of_value(slot, topic) == ("length=high", "topic:mail&length=high")
+
+
+@given(st.integers(0, 255))
+def test_steps_are_wider_the_more_was_judged(judged: int) -> None:
+    """Each begins after the one before ends."""
+    step = judged_step(judged)
+    assert all(judged > last for last in JUDGED_STEPS[:step])
+    assert all(judged <= last for last in JUDGED_STEPS[step : step + 1])
+
+
+@pytest.mark.parametrize(
+    ("term", "variance"),
+    [
+        ("bias", 0.1),
+        ("judged:7", 0.1),
+        ("length=concise", 0.1),
+        ("topic:code&length=concise", 0.03),
+        ("surface:chat&length=concise", 0.03),
+        ("genre=action&genre=drama", 0.03),
+        ("item:0a1b2c3d", 0.25),
+    ],
+)
+def test_prior_variance_goes_by_the_kind_of_term(term: str, variance: float) -> None:
+    """Items differ most, contexts least."""
+    assert prior_variance(term) == variance
+
+
+def test_what_is_kept_ready_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A catalogue may have a million pairs of topic and surface for each value."""
+    monkeypatch.setattr(terms, "MOST_IN_CONTEXT", 10)
+    names = Terms(CATALOGUE)
+    for slot in range(len(CATALOGUE.slots)):
+        for topic in range(len(CATALOGUE.topics.values)):
+            assert names.of_value(slot, topic) == Terms(CATALOGUE).of_value(slot, topic)
+            assert len(names._in_context) <= 10

@@ -1,0 +1,145 @@
+"""state/learning/off_policy: the difference between following and not, from what was logged, against a known truth."""
+
+from math import isfinite
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.learning.example import Acted
+from state.learning.off_policy import LEAST_ANSWERS, LEAST_PROPENSITY, Comparison, compared
+from state.learning.population_version import OffPolicy
+from state.user.sent import Sent
+from tests.support.factories import CATALOGUE
+
+REPEATS, ANSWERS = 400, 600
+TRUTH = 0.1
+"""Following is liked by so much more, in each of the two contexts of `log`."""
+
+INDEX = CATALOGUE.slot_index["length"]
+LENGTH = CATALOGUE.facet_index["length"]
+
+
+def log(random: Random) -> list[tuple[Acted, bool]]:
+    """Return answers of a log that, as logs do, follows more where people are easy to please."""
+    answers = []
+    for _ in range(ANSWERS):
+        easy = random.random() < 0.5
+        follow, likes = (0.85, 0.7) if easy else (0.3, 0.2)
+        followed = random.random() < follow
+        liked = random.random() < likes + (TRUTH if followed else 0.0)
+        answers.append((Acted(LENGTH, followed, not followed, follow if followed else 1.0 - follow), liked))
+    return answers
+
+
+def estimated(answers: list[tuple[Acted, bool]]) -> OffPolicy:
+    comparison = Comparison()
+    for acted, liked in answers:
+        comparison.add(acted, liked)
+    found = comparison.estimate()
+    assert found is not None
+    return found
+
+
+def test_interval_holds_the_truth_nineteen_times_of_twenty() -> None:
+    random = Random(11)
+    found = [estimated(log(random)) for _ in range(REPEATS)]
+    holds = sum(estimate.interval[0] <= TRUTH <= estimate.interval[1] for estimate in found) / REPEATS
+    assert 0.92 <= holds <= 0.98
+    assert sum(estimate.difference for estimate in found) / REPEATS == pytest.approx(TRUTH, abs=0.01)
+    assert sum(estimate.followed for estimate in found) / REPEATS == pytest.approx(0.55, abs=0.01)
+    assert sum(estimate.default for estimate in found) / REPEATS == pytest.approx(0.45, abs=0.01)
+
+
+def test_what_plain_shares_of_likes_would_say_is_far_from_the_truth() -> None:
+    """So the test above is one of the weights."""
+    answers = [answer for seed in range(20) for answer in log(Random(seed))]
+    shares = [
+        sum(liked for acted, liked in answers if acted.followed is followed)
+        / sum(acted.followed is followed for acted, _ in answers)
+        for followed in (True, False)
+    ]
+    assert shares[0] - shares[1] > TRUTH + 0.15
+
+
+@pytest.mark.parametrize("fewer", [True, False], ids=["followed", "default"])
+def test_there_is_no_estimate_before_each_policy_has_enough_answers(fewer: bool) -> None:
+    comparison = Comparison()
+    for turn in range(10 * LEAST_ANSWERS):
+        comparison.add(Acted(LENGTH, not fewer, fewer, 0.5), turn % 2 > 0)
+    for turn in range(LEAST_ANSWERS):
+        assert comparison.estimate() is None
+        comparison.add(Acted(LENGTH, fewer, not fewer, 0.5), turn % 2 > 0)
+    assert comparison.estimate() is not None
+
+
+def test_answers_of_neither_policy_do_not_count() -> None:
+    answers = log(Random(1))
+    neither = [(Acted(LENGTH, False, False, 0.1), True)] * 100
+    assert estimated(answers + neither) == estimated(answers)
+
+
+def test_one_answer_never_outweighs_a_hundred_certain_ones() -> None:
+    def followed(propensity: float) -> float:
+        likes = [(Acted(LENGTH, True, False, 0.999_999), True)] * 100
+        return estimated([*likes, (Acted(LENGTH, True, False, propensity), False), *log_of_defaults()]).followed
+
+    assert followed(1e-30) == followed(LEAST_PROPENSITY) == pytest.approx(0.5, abs=1e-3)
+    assert followed(2 * LEAST_PROPENSITY) == pytest.approx(100 / 150, abs=1e-3)
+
+
+def log_of_defaults() -> list[tuple[Acted, bool]]:
+    return [(Acted(LENGTH, False, True, 0.5), turn % 2 > 0) for turn in range(LEAST_ANSWERS)]
+
+
+PROPENSITIES = st.floats(0.0, 1.0, exclude_min=True, width=32)
+ANSWER = st.tuples(PROPENSITIES, st.booleans())
+
+
+@given(*[st.lists(ANSWER, min_size=LEAST_ANSWERS, max_size=50)] * 2)
+def test_estimates_are_chances(followed: list[tuple[float, bool]], default: list[tuple[float, bool]]) -> None:
+    """Whatever the propensities, which self-normalising sees to."""
+    found = estimated(
+        [(Acted(LENGTH, True, False, propensity), liked) for propensity, liked in followed]
+        + [(Acted(LENGTH, False, True, propensity), liked) for propensity, liked in default]
+    )
+    assert found.n == len(followed) + len(default)
+    assert 0.0 <= found.followed <= 1.0
+    assert 0.0 <= found.default <= 1.0
+    assert found.difference == pytest.approx(found.followed - found.default)
+    low, high = found.interval
+    assert isfinite(high - low)
+    assert low <= found.difference <= high
+
+
+def sent(value: str, tier: int = 1) -> Sent:
+    said = Sent(len(CATALOGUE.facet_names))
+    said.slot[LENGTH], said.tier[LENGTH] = INDEX[value], tier
+    return said
+
+
+def differing(served: str, propensity: float, said: Sent, default: str = "balanced") -> list[Acted]:
+    defaults = [INDEX[default] if facet == LENGTH else None for facet in range(len(CATALOGUE.facet_names))]
+    return compared([(INDEX[served], propensity)], said, defaults, CATALOGUE.slot_facets)
+
+
+@pytest.mark.parametrize(
+    ("served", "followed", "used_default"),
+    [("concise", True, False), ("balanced", False, True), ("detailed", False, False)],
+)
+def test_answer_is_told_by_what_it_had(served: str, followed: bool, used_default: bool) -> None:
+    assert differing(served, 0.4, sent("concise")) == [Acted(LENGTH, followed, used_default, 0.4)]
+
+
+@pytest.mark.parametrize("propensity", [0.0, 1.0])
+def test_choice_that_was_certain_is_not_compared(propensity: float) -> None:
+    """Nor is one that could not have been made."""
+    assert differing("concise", propensity, sent("concise")) == []
+
+
+def test_there_is_nothing_to_compare_where_signal_and_default_are_one() -> None:
+    """Or no signal was sent, or one that says to use the default."""
+    assert differing("concise", 0.4, sent("concise"), default="concise") == []
+    assert differing("concise", 0.4, sent("concise", tier=0)) == []
+    assert differing("concise", 0.4, Sent(len(CATALOGUE.facet_names))) == []

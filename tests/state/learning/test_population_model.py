@@ -1,0 +1,238 @@
+"""state/learning/population_model: what is believed of everybody, against River's own AdPredictor and the paper's formulas."""
+
+from collections.abc import Sequence
+from math import sqrt
+from random import Random
+from statistics import NormalDist
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from river import linear_model
+
+from state.learning import population_model as module
+from state.learning.population_model import CONTRIBUTORS, KEPT, MOST_TERMS, Population
+from state.learning.population_version import Gaussian
+from state.learning.features import prior_variance
+
+NORMAL = NormalDist()
+TERMS = ["bias", "judged:0", "length=concise", "length=detailed", "topic:code&length=concise", "item:0000000a"]
+CHOICES = st.lists(st.sampled_from(TERMS), unique=True, min_size=1, max_size=4)
+Judgement = tuple[list[str], list[str], bool, float, tuple[float, float]]
+JUDGEMENTS: st.SearchStrategy[list[Judgement]] = st.lists(
+    st.tuples(
+        CHOICES,
+        st.just(list[str]()) | CHOICES,
+        st.booleans(),
+        st.sampled_from([1.0, 0.5, 0.1]),
+        st.tuples(st.floats(-1, 1) | st.floats(-9, 9), st.floats(1, 2)),
+    ).map(lambda one: (one[0], [term for term in one[1] if term not in one[0]], *one[2:])),
+    max_size=40,
+)
+
+
+class Reference:
+    """Graepel et al., eq. 8 to 12, with a prior by the kind of term and forgetting toward it."""
+
+    def __init__(self, kept: float) -> None:
+        self.kept = kept
+        self.beliefs: dict[str, tuple[float, float]] = {}
+
+    def learn(
+        self, terms: Sequence[str], liked: bool, weight: float, rest: tuple[float, float], against: Sequence[str]
+    ) -> None:
+        x = dict.fromkeys(terms, 1) | dict.fromkeys(against, -1)
+        for term in x:
+            self.beliefs.setdefault(term, (0.0, prior_variance(term)))
+        y = 1 if liked else -1
+        sigma = sqrt(rest[1] + sum(self.beliefs[term][1] for term in x))
+        t = max(-5.0, min(5.0, y * (rest[0] + sum(size * self.beliefs[term][0] for term, size in x.items())) / sigma))
+        n = NORMAL.pdf(t) / NORMAL.cdf(t)
+        w = n * (n + t)
+        for term, size in x.items():
+            mean, variance = self.beliefs[term]
+            mean += weight * y * size * variance / sigma * n
+            shrunk = variance * (1 - weight * variance / sigma**2 * w)
+            self.beliefs[term] = (
+                self.kept * mean,
+                self.kept**2 * shrunk + (1 - self.kept**2) * prior_variance(term),
+            )
+
+
+@pytest.mark.parametrize("kept", [KEPT, 0.9])
+@given(judgements=JUDGEMENTS)
+def test_learning_follows_the_formulas(kept: float, judgements: list[Judgement]) -> None:
+    """With weights, what else a judgement rested on, and comparisons."""
+    population, reference = Population(kept), Reference(kept)
+    for terms, against, liked, weight, rest in judgements:
+        population.learn(terms, liked, weight, rest, against)
+        reference.learn(terms, liked, weight, rest, against)
+    assert {term: population.belief(term) for term in population.means} == {
+        term: pytest.approx(belief, abs=1e-7) for term, belief in reference.beliefs.items()
+    }
+
+
+def test_without_forgetting_and_with_its_priors_it_is_rivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AdPredictor's prior is N(0, 1) for each weight; ours goes by the kind of term."""
+    monkeypatch.setattr(module, "prior_variance", lambda _: 1.0)
+    ours, rivers = Population(kept=1.0), linear_model.AdPredictor(beta=1.0, prior_probability=0.5, epsilon=0.0)
+    answers = [({"a": 1, "b": n % 2, "c": n % 3}, n % 5 < 2) for n in range(100)]
+    for x, y in answers:
+        active = {name: 1 for name, value in x.items() if value}
+        ours.learn_one(x, y)
+        rivers.learn_one(active, y)  # which has a bias of its own
+        p = rivers.predict_proba_one(active)[True]
+        assert ours.predict_proba_one(x)[True] == pytest.approx(p, abs=1e-6)
+
+
+def test_what_is_expected_is_the_sum_of_beliefs() -> None:
+    """Of what nobody has judged, the prior."""
+    population = Population()
+    population.learn(["bias", "length=concise"], True, 1.0)
+    known = [population.belief("bias"), population.belief("length=concise")]
+    mean, variance = population.expect(["bias", "length=concise", "item:0000000a"])
+    assert mean == pytest.approx(sum(belief.mean for belief in known))
+    assert variance == pytest.approx(sum(belief.variance for belief in known) + 0.25)
+
+
+def test_judgement_that_was_foreseen_teaches_little() -> None:
+    """What the person's own beliefs say of it is not learned of everybody again."""
+    foreseen, surprising = Population(), Population()
+    foreseen.learn(["bias"], True, 1.0, rest=(2.0, 1.0))
+    surprising.learn(["bias"], True, 1.0, rest=(-2.0, 1.0))
+    assert 0 < 10 * foreseen.means["bias"] < surprising.means["bias"]
+
+
+def test_what_is_not_judged_any_more_goes_back_to_the_prior() -> None:
+    """Touched, but without weight."""
+    population = Population(kept=0.9)
+    population.learn(["bias"], True, 1.0)
+    for _ in range(200):
+        population.learn(["bias"], True, 0.0)
+    assert population.belief("bias") == pytest.approx((0.0, prior_variance("bias")), abs=1e-6)
+    assert pytest.approx(0.5, abs=0.01) == KEPT**700_000
+
+
+# Who contributed
+
+
+def test_term_is_public_from_its_twentieth_person_on() -> None:
+    """However often the nineteen came."""
+    population = Population()
+    for person in [*range(19)] * 3:
+        population.learn(["bias"], True, 1.0)
+        population.contributed(["bias"], person)
+    assert population.published() == {}
+    population.contributed(["bias"], 2**32 - 1)
+    assert list(population.published()) == ["bias"]
+    assert population.contributors == {}
+
+
+def test_one_person_makes_nothing_public() -> None:
+    """Whatever they judge, and however often."""
+    population = Population()
+    for _ in range(100):
+        population.learn(TERMS, True, 1.0)
+        population.contributed(TERMS, 7)
+    assert population.published() == {}
+    assert {term: list(people) for term, people in population.contributors.items()} == {term: [7] for term in TERMS}
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(TERMS, st.integers(17, 22))), st.randoms(use_true_random=False))
+def test_public_is_what_twenty_people_contributed_to(counts: dict[str, int], random: Random) -> None:
+    """Each term by itself, in any order and with repeats; of those that are, nobody is remembered."""
+    population, people = Population(), dict[str, set[int]]()
+    contributions = [(term, person) for term, count in counts.items() for person in range(count)] * 2
+    random.shuffle(contributions)
+    for term, person in contributions:
+        population.learn([term], True, 1.0)
+        population.contributed([term], person)
+        people.setdefault(term, set()).add(person)
+    assert population.public == {term for term, who in people.items() if len(who) >= 20}
+    held = {term: set(who) for term, who in population.contributors.items()}
+    assert held == {term: who for term, who in people.items() if len(who) < 20}
+
+
+def test_published_terms_are_in_the_order_of_the_alphabet() -> None:
+    """So equal beliefs are equal bytes."""
+    population = Population()
+    for person in range(20):
+        population.learn(TERMS[::-1], True, 1.0)
+        population.contributed(TERMS[::-1], person)
+    assert list(population.published()) == sorted(TERMS)
+
+
+def test_published_beliefs_are_what_one_goes_on_from() -> None:
+    """To six digits."""
+    population, next_one = Population(), Population()
+    for person in range(25):
+        terms = ["bias", "length=concise"] if person < 24 else ["bias", "item:0000000a"]
+        population.learn(terms, person % 3 > 0, 1.0)
+        population.contributed(terms, person)
+    published = population.published()
+    assert list(published) == ["bias", "length=concise"]
+    assert published["bias"] == pytest.approx(population.belief("bias"), abs=1e-6)
+    assert all(round(number, 6) == number for belief in published.values() for number in belief)
+    next_one.restore(published)
+    assert next_one.published() == published
+    assert next_one.expect(published) == pytest.approx(population.expect(published), abs=1e-5)
+
+
+# Memory
+
+
+def test_terms_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those nobody else has judged go first, then those that judgements have told least of."""
+    monkeypatch.setattr(module, "MOST_TERMS", 40)
+    monkeypatch.setattr(module, "_KEPT_TERMS", 30)
+    population = Population()
+    for _ in range(50):
+        population.learn(["item:00000001"], True, 1.0)
+    for person in range(CONTRIBUTORS):
+        population.learn(["length=concise"], True, 0.01)
+        population.contributed(["length=concise"], person)
+    for item in range(2, 500):
+        term = f"item:{item:08x}"
+        population.learn([term], True, 1.0)
+        population.contributed([term], 1)
+        assert len(population.means) == len(population.variances) <= 40
+        assert set(population.contributors) <= set(population.means)
+    assert {"item:00000001", "length=concise"} <= set(population.means)
+    assert population.public == {"length=concise"}
+    assert list(population.published()) == ["length=concise"]
+
+
+def test_terms_are_dropped_by_what_judgements_told_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what their prior knew; of equals the earlier stay, in every process."""
+    monkeypatch.setattr(module, "MOST_TERMS", 20)
+    monkeypatch.setattr(module, "_KEPT_TERMS", 8)
+    population, items = Population(), [f"item:{item:08x}" for item in range(20)]
+    population.learn(["topic:code&length=concise"], True, 0.01)  # narrow from the beginning
+    population.learn(items[:19], True, 1.0)
+    population.learn([items[15]], True, 1.0)
+    assert len(population.means) == 20
+    population.learn([items[19]], True, 0.02)
+    assert set(population.means) == set(population.variances) == {*items[:7], items[15]}
+
+
+def test_term_that_was_dropped_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And needs its twenty people again."""
+    monkeypatch.setattr(module, "MOST_TERMS", 4)
+    monkeypatch.setattr(module, "_KEPT_TERMS", 2)
+    population = Population()
+    for person in range(CONTRIBUTORS):
+        population.learn(["item:00000001"], True, 0.0)
+        population.contributed(["item:00000001"], person)
+    for name in ("length=concise", "length=detailed", "tone=formal", "tone=friendly"):
+        population.public.add(name)
+        for _ in range(5):
+            population.learn([name], True, 1.0)
+    assert "item:00000001" not in population.means
+    assert population.belief("item:00000001") == Gaussian(0.0, 0.25)
+    assert "item:00000001" not in population.public
+
+
+def test_bound_leaves_room_for_what_a_version_takes() -> None:
+    """65,536 terms."""
+    assert MOST_TERMS == 65_536
+    assert module._KEPT_TERMS < MOST_TERMS

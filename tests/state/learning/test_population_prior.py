@@ -1,0 +1,219 @@
+"""state/learning/population_prior: what a version makes anybody expect, against sums over its terms."""
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import NormalDist
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from state.learning import population_prior as module
+from state.catalogue.numbered import Catalogue
+from state.events.observation import NONE
+from state.learning.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Own
+from state.learning.population_prior import MOST_TOPICS, Prior
+from state.learning.population_version import Gaussian, PopulationVersion
+from state.learning.features import Terms, item_term, prior_variance
+from state.catalogue.vocabulary import Vocabulary
+from tests.support.factories import CATALOGUE, FILMS, START_MS, interactions, slots
+from tests.state.learning.test_preferences import styles
+
+FILM_CATALOGUE = Catalogue.parse(FILMS)
+FORMAT = CATALOGUE.facet_index["format"]
+PROSE, BULLETS, TABLE, CODE = CATALOGUE.facet_slots[FORMAT]
+TOPICS = CATALOGUE.topic_index
+MEANS = st.floats(-1, 1)
+TRUST = st.builds(Gaussian, MEANS, st.floats(0, 0.2))
+
+
+def made(
+    terms: dict[str, Gaussian] | None = None,
+    trust: dict[str, Gaussian] | None = None,
+    silent: Sequence[str] = (),
+    catalogue: Catalogue = CATALOGUE,
+) -> Prior:
+    return Prior(catalogue, PopulationVersion(4, 2, START_MS, 100, terms or {}, trust or {}, tuple(silent)))
+
+
+def known(**means: float) -> dict[str, Gaussian]:
+    """Return terms of formats, nearly certain; `code__table` is tables on the topic of code."""
+    names = {name: "format=" + name for name in means} | {"code__table": "topic:code&format=table"}
+    return {names[name]: Gaussian(mean, 1e-6) for name, mean in means.items()}
+
+
+def all_terms(catalogue: Catalogue) -> list[str]:
+    """Return the terms of anything that may be served, with one item."""
+    names, found = Terms(catalogue), {"bias", item_term(7), *(f"judged:{step}" for step in range(11))}
+    for slot in range(len(catalogue.slots)):
+        for topic in (NONE, *range(len(catalogue.topics.values))):
+            found.update(names.of_value(slot, topic), names.of_value(slot, NONE, topic))
+        found.update(names.of_pair(slot, other) for other in range(slot + 1, len(catalogue.slots)))
+    return sorted(found)
+
+
+def beliefs(catalogue: Catalogue, named: Sequence[str]) -> st.SearchStrategy[dict[str, Gaussian]]:
+    """Return a strategy for what is believed of most of the named terms, and of some others."""
+    one = st.builds(Gaussian, st.floats(0.1, 1) | st.floats(-1, -0.1), st.floats(0.01, 0.2))
+    others = st.dictionaries(st.sampled_from(all_terms(catalogue)), one, max_size=8)
+    unknown = st.sets(st.sampled_from(named), max_size=3)
+    known = unknown.flatmap(lambda left: st.fixed_dictionaries(dict.fromkeys(sorted(set(named) - left), one)))
+    return st.builds(dict[str, Gaussian].__or__, others, known)
+
+
+# Nothing known
+
+
+def test_without_a_version_nothing_is_expected_of_anybody() -> None:
+    """With certainty: the person's own beliefs decide alone."""
+    prior = Prior(CATALOGUE)
+    assert prior.number == 0
+    assert prior.expect([0], 0, 0, 7, 3) == NOTHING_EXPECTED
+    assert prior.compare(1, 0, 0, 0)[:2] == (0.0, NOISE_VARIANCE)
+    assert not any([*prior.means, *prior.variances])
+    assert prior.default_slots == list(CATALOGUE.default_slots)
+    assert not prior.leaning([0], [1.0])
+    assert prior.silent == frozenset()
+
+
+def test_empty_version_expects_nothing_but_is_unsure() -> None:
+    """Each term has its prior's variance."""
+    served = slots({"length": "concise"})
+    expected = made().expect(served, TOPICS["code"], NONE, 7, 0)
+    assert expected.mean == 0
+    assert expected.variance == pytest.approx(NOISE_VARIANCE + 0.1 + 0.1 + 0.1 + 0.03 + 0.25)
+
+
+# Sums
+
+
+@pytest.mark.parametrize("catalogue", [CATALOGUE, FILM_CATALOGUE], ids=["copilot", "films"])
+@given(st.data())
+def test_expectation_is_the_sum_over_an_answers_terms(catalogue: Catalogue, data: st.DataObject) -> None:
+    """Of those in the version what it says, of the others their prior."""
+    served = slots(data.draw(styles(catalogue)), catalogue)
+    topic = data.draw(st.integers(NONE, len(catalogue.topics.values) - 1))
+    surface = data.draw(st.integers(NONE, len(catalogue.surfaces.values) - 1))
+    item, judged = data.draw(st.sampled_from([0, 7, 8])), data.draw(st.integers(0, 255))
+    named = Terms(catalogue).of_answer(served, topic, surface, item, judged)
+    terms = data.draw(beliefs(catalogue, named))
+    expected = made(terms, catalogue=catalogue).expect(served, topic, surface, item, judged)
+    found = [terms.get(term, Gaussian(0.0, prior_variance(term))) for term in named]
+    assert expected.mean == pytest.approx(sum(term.mean for term in found), abs=1e-9)
+    assert expected.variance == pytest.approx(NOISE_VARIANCE + sum(term.variance for term in found), abs=1e-9)
+
+
+@pytest.mark.parametrize("prior", [Prior(CATALOGUE), made(known(table=0.3) | {"judged:4": Gaussian(0.2, 0.1)})])
+def test_one_value_is_an_answer_of_which_nothing_else_is_known(prior: Prior) -> None:
+    """Without a topic, a surface or an item."""
+    expected = prior.expect([TABLE], NONE, NONE, 0, 9)
+    assert prior.of_value(TABLE, 9) == pytest.approx((expected.mean, expected.variance))
+
+
+def test_comparison_of_two_values_is_their_difference() -> None:
+    """On the topic; an answer's other parts, and the offset, are the same for both."""
+    prior = made(
+        known(prose=0.1, table=0.3, code__table=0.2) | {"bias": Gaussian(2.0, 0.1)}, {"offset": Gaussian(0.5, 0.1)}
+    )
+    better = prior.compare(TABLE, PROSE, TOPICS["code"], NONE)
+    assert better.mean == pytest.approx(0.3 + 0.2 - 0.1)
+    assert better.variance == pytest.approx(NOISE_VARIANCE + 3e-6 + 0.03)
+    assert prior.compare(PROSE, TABLE, TOPICS["code"], NONE).mean == -better.mean
+    assert better.factors.offset == 0
+    assert prior.factors.offset == 0.5
+
+
+@given(st.data())
+def test_parts_by_facet_add_up_to_the_whole(data: st.DataObject) -> None:
+    """With what is not of any facet; pairs of values aside."""
+    o = data.draw(interactions())
+    names = ["offset", "population", "own", *(f"own:{name}" for name in CATALOGUE.facet_names)]
+    trust = data.draw(st.fixed_dictionaries(dict.fromkeys(names, TRUST)))
+    named = Terms(CATALOGUE).of_answer(o.slots, o.topic, o.surface, o.item, 3)
+    prior = made(data.draw(beliefs(CATALOGUE, named)), trust)
+    shares = {CATALOGUE.slot_facets[slot]: 0.1 * slot for slot in o.slots}
+    own = Own(0.3 + sum(shares.values()), 0.1, 0.3, shares)
+    expected = prior.expect(o.slots, o.topic, o.surface, o.item, 3)
+    parts = prior.by_facet(o.slots, o.topic, o.surface, shares)
+    apart = prior.expect((), o.topic, o.surface, o.item, 3).trusted(Own(0.3, 0.0, 0.3, {}))
+    assert expected.trusted(own) == pytest.approx(apart + sum(parts.values()), abs=1e-9)
+    assert set(parts) == set(shares)
+
+
+def test_factors_are_the_versions_or_one() -> None:
+    """By facet of the catalogue; what has left it is not looked for."""
+    some = {"population": Gaussian(0.8, 0.01), "own:format": Gaussian(1.2, 0.02), "own:mood": Gaussian(9.0, 0.1)}
+    prior = made(trust=some)
+    assert prior.factors[:3] == (0.0, 0.8, 1.0)
+    assert made(trust={"offset": Gaussian(0.2, 0.1), "own": Gaussian(0.7, 0.1)}).factors[:3] == (0.2, 1.0, 0.7)
+    assert prior.factors.own == [Gaussian(1.2, 0.02) if f == FORMAT else CERTAIN for f in range(5)]
+
+
+def test_terms_that_the_catalogue_does_not_know_are_left_alone() -> None:
+    """A version may be older than the catalogue, or of a newer one."""
+    prior = made(known(table=0.3) | {"format=slides": Gaussian(9.0, 0.1), "mood=gay": Gaussian(9.0, 0.1)})
+    assert max(prior.means) == 0.3
+
+
+def test_value_that_left_the_catalogue_is_nobodys_default() -> None:
+    """Its number stays, and perhaps what is believed of it."""
+    table = Vocabulary().including(CATALOGUE)
+    whole = CATALOGUE.facets["format"]
+    facets = CATALOGUE.facets | {"format": replace(whole, values=("prose", "bullets", "code"), default="prose")}
+    catalogue = replace(CATALOGUE, facets=facets).numbered(table)
+    assert TABLE in catalogue.idle_slots
+    assert made(known(bullets=0.2, table=0.9)).default_slots[FORMAT] == TABLE
+    assert made(known(bullets=0.2, table=0.9), catalogue=catalogue).default_slots[FORMAT] == BULLETS
+
+
+# Defaults and silence
+
+
+@pytest.mark.parametrize(("ahead", "takes_over"), [(0.05, False), (0.2, True)])
+def test_default_is_the_populations_if_it_is_sure_enough(ahead: float, takes_over: bool) -> None:
+    """The catalogue's otherwise: from a confidence of .6."""
+    terms = {f"format={name}": Gaussian(0.0, 0.08) for name in ("prose", "bullets", "code")}
+    prior = made(terms | {"format=table": Gaussian(ahead, 0.08)})
+    assert (NormalDist().cdf(ahead / sqrt(0.16)) >= 0.6) is takes_over
+    assert prior.default_slots[FORMAT] == (TABLE if takes_over else PROSE)
+
+
+def test_silent_facets_are_those_of_the_version_that_the_catalogue_has() -> None:
+    """By number."""
+    assert made(silent=["format", "mood"]).silent == {FORMAT}
+
+
+# Topics
+
+
+def test_main_topics_lean_by_their_weights() -> None:
+    """What more a value is liked there than elsewhere, on average over the person's topics."""
+    elsewhere = {"surface:chat&format=table": Gaussian(0.5, 0.01), "surface:chat&format=prose": Gaussian(0.5, 0.01)}
+    prior = made(known(table=0.3, code__table=0.4) | elsewhere)
+    leaning = prior.leaning([TOPICS["code"], TOPICS["email"]], [3.0, 1.0])
+    assert leaning[TABLE] == pytest.approx(0.75 * 0.4)
+    assert leaning[PROSE] == 0
+    assert not prior.leaning([], [])
+    assert not prior.leaning([TOPICS["code"]], [0.0])
+
+
+def test_only_the_main_topics_count() -> None:
+    """Three of them."""
+    prior = made(known(code__table=0.4))
+    others = [TOPICS[name] for name in ("email", "travel", "data")]
+    assert prior.leaning([*others, TOPICS["code"]], [2.0, 2.0, 2.0, 1.0])[TABLE] == 0
+    assert prior.leaning([*others[1:], TOPICS["code"]], [2.0, 2.0, 1.0])[TABLE] == pytest.approx(0.4 / 5)
+    assert MOST_TOPICS == 3
+
+
+def test_what_is_kept_ready_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And forgetting it changes nothing."""
+    monkeypatch.setattr(module, "MOST_CONTEXTS", 4)
+    prior, fresh = made(known(table=0.3, code__table=0.2)), made(known(table=0.3, code__table=0.2))
+    for topic in range(len(CATALOGUE.topics.values)):
+        for surface in range(len(CATALOGUE.surfaces.values)):
+            assert prior.expect([TABLE], topic, surface, 0, 0) == fresh.expect([TABLE], topic, surface, 0, 0)
+            assert len(prior._contexts) <= 4
+        assert prior.leaning([topic], [1.0]) == fresh.leaning([topic], [1.0])
+        assert len(prior._effects) <= 4

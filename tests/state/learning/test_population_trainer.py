@@ -1,0 +1,207 @@
+"""state/learning/population_trainer: people's judgements in, versions of what is believed of everybody out."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from state.learning import population_model as population_module
+from tacit.errors import StateError
+from state.learning.example import Example, Wish
+from state.learning.population_trainer import Learner
+from state.events.observation import NONE
+from state.learning.population_model import Population
+from state.learning.prediction import NOISE_VARIANCE
+from state.learning.population_version import PopulationVersion, decode_version
+from state.learning.features import Terms
+from tests.support.examples import make_example, tastes
+from tests.support.factories import CATALOGUE, slots
+from tests.support.sample_population import version
+
+EXAMPLES = tastes(1_500, people=40, items=30)
+CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[0]
+TABLE = CATALOGUE.slot_index["format"]["table"]
+CODE = CATALOGUE.topic_index["code"]
+
+
+def learned(examples: list[Example], learner: Learner | None = None) -> Learner:
+    learner = learner or Learner(CATALOGUE)
+    for example in examples:
+        learner.learn(example)
+    return learner
+
+
+def published(learner: Learner, number: int = 1) -> PopulationVersion:
+    return decode_version(learner.publish(number).version)
+
+
+# What is learned
+
+
+def test_terms_are_learned_jointly_with_what_the_person_believes() -> None:
+    """As by hand: the person's part is what else the judgement rests on."""
+    one = make_example(slots=(CONCISE,), topic=CODE, item=7, judged=3)._replace(
+        bias=0.25, shares={0: 0.5}, variance=0.2, weight=0.4
+    )
+    learner, by_hand = learned([one]), Population()
+    terms = Terms(CATALOGUE).of_answer((CONCISE,), CODE, NONE, 7, 3)
+    by_hand.learn(terms, True, 0.4, (0.75, NOISE_VARIANCE + 0.2))
+    assert learner._population.means == by_hand.means
+    assert learner._population.variances == by_hand.variances
+
+
+def test_narrowed_judgement_is_about_its_facets_only() -> None:
+    """What the others and the bias say of it is known, and is not learned."""
+    served = tuple(slots({"length": "concise", "format": "table"}))
+    one = make_example(slots=served, item=7)._replace(only=(CATALOGUE.facet_index["format"],))
+    learner = learned([make_example(slots=served, item=7), one])
+    once = learned([make_example(slots=served, item=7)])
+    moved = {term for term, mean in learner._population.means.items() if mean != once._population.means[term]}
+    assert moved == {"format=table"}
+
+
+def test_wish_moves_the_two_values_apart() -> None:
+    """And nothing else: neither the bias, nor the item."""
+    wish = Wish(BALANCED, CONCISE, 0.1, 0.2)
+    learner = learned([make_example(liked=False, slots=(BALANCED, TABLE), topic=CODE, item=7, wishes=(wish,))])
+    means = learner._population.means
+    assert means["length=concise"] == -means["length=balanced"] > 0
+    assert means["topic:code&length=concise"] == -means["topic:code&length=balanced"] > 0
+    assert len(means) == 4
+
+
+def test_what_people_like_is_found() -> None:
+    """Even items are liked by all; of the two values each is liked by one half."""
+    terms = published(learned(EXAMPLES)).terms
+    items = [term for term in terms if term.startswith("item:")]
+    assert len(items) > 20
+    assert all((terms[item].mean > 0) is (int(item[5:], 16) % 2 == 0) for item in items)
+    assert abs(terms["length=concise"].mean - terms["length=balanced"].mean) < 0.15
+
+
+# Versions
+
+
+def test_version_tells_nothing_to_which_fewer_than_twenty_people_contributed() -> None:
+    """Neither terms, nor what their own parts are worth, nor scores."""
+    few = learned([make_example(user) for user in [*range(19)] * 60])
+    version_of_few = published(few)
+    assert (version_of_few.terms, version_of_few.trust, version_of_few.scores) == ({}, {}, None)
+    assert few.prior.means == [0.0] * len(CATALOGUE.slots)
+    enough = published(learned([make_example(99), make_example(98, item=7)], few), 2)
+    assert set(enough.terms) == {"bias", "judged:0", "length=concise"}
+    assert set(enough.trust) == {"offset", "population", "own", "own:length"}
+    assert enough.scores is not None
+    assert set(enough.scores.facets) == {"length"}
+    one = learned([make_example(7, slots=(TABLE,)) for _ in range(1_500)], few)
+    assert set(one.scoring.gains) == {"length", "format"}
+    alone = published(one, 3)
+    assert alone.scores is not None
+    assert set(alone.scores.facets) == {"length"}
+    assert "format" not in alone.silent
+
+
+def test_version_becomes_the_prior() -> None:
+    """To its digits, and the next one is counted from there."""
+    learner = learned(EXAMPLES)
+    assert (learner.number, learner.unpublished) == (0, 1_500)
+    told = published(learner, 7)
+    assert (learner.number, learner.prior.number, learner.unpublished) == (7, 7, 0)
+    assert learner.prior.means[CONCISE] == told.terms["length=concise"].mean
+    assert (told.n, told.examples, told.at) == (7, 1_500, EXAMPLES[0].at_ms)
+
+
+def test_learner_begins_with_a_version_or_goes_on_under_it() -> None:
+    """A new one takes its terms over; one that has learned keeps its own. Nobody goes back to an older version."""
+    told = published(learned(EXAMPLES), 7)
+    new = Learner(CATALOGUE)
+    new.begin_with(told)
+    assert (new.number, new.prior.number) == (7, 7)
+    again = published(new, 8)
+    assert (again.terms, again.trust, again.examples, again.at) == (told.terms, told.trust, told.examples, told.at)
+    new.go_on_under(version(3))
+    assert new.prior.number == 8
+    busy = learned(EXAMPLES[:100])
+    busy.go_on_under(told)
+    assert busy.prior.number == 7
+    assert published(busy, 8).terms != told.terms
+
+
+# Going on
+
+
+@settings(max_examples=15)
+@given(st.integers(0, len(EXAMPLES)))
+def test_packed_learner_goes_on_as_if_nothing_had_happened(cut: int) -> None:
+    """Wherever it was cut; and packing changes nothing."""
+    learner = learned(EXAMPLES[:cut])
+    twin = Learner.unpack(learner.pack(), CATALOGUE)
+    assert twin.pack() == learner.pack()
+    learned(EXAMPLES[cut:], learner)
+    learned(EXAMPLES[cut:], twin)
+    one, other = published(learner), published(twin)
+    assert (one.terms, one.trust, one.silent) == (other.terms, other.trust, other.silent)
+
+
+def test_number_is_remembered_over_a_restart() -> None:
+    """The version itself comes from where it was published."""
+    learner = learned(EXAMPLES)
+    told = published(learner, 7)
+    twin = Learner.unpack(learner.pack(), CATALOGUE)
+    assert (twin.number, twin.prior.number) == (7, 0)
+    twin.go_on_under(told)
+    assert (twin.number, twin.prior.number) == (7, 7)
+    assert twin.pack() == learner.pack()
+
+
+@pytest.mark.parametrize("data", [b"", b"\2" + Learner(CATALOGUE).pack()[1:], Learner(CATALOGUE).pack()[:-1], b"\1"])
+def test_other_bytes_are_refused(data: bytes) -> None:
+    """With what to do."""
+    with pytest.raises(StateError, match=r"layout .*replay history|damaged: .*restore"):
+        Learner.unpack(data, CATALOGUE)
+
+
+def test_packed_learner_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its terms, with 19 hashes each at most: however many items and people there are."""
+    monkeypatch.setattr(population_module, "MOST_TERMS", 200)
+    monkeypatch.setattr(population_module, "_KEPT_TERMS", 150)
+    learner, largest = Learner(CATALOGUE), 0
+    for n in range(3_000):
+        learner.learn(make_example(n % 500, item=n % 1_000 + 1))
+        largest = max(largest, len(learner.pack()) if n % 100 == 0 else 0)
+    assert largest < 200 * 130
+
+
+_TELL = """
+from tests.state.learning.test_population_trainer import EXAMPLES, learned, narrowed
+learner = learned(narrowed(EXAMPLES))
+print(learner.publish(1).version.hex(), learner.pack().hex())
+"""
+
+
+def narrowed(examples: list[Example]) -> list[Example]:
+    """Return judgements of two facets, every other one narrowed to the first."""
+    return [
+        one._replace(slots=(*one.slots, TABLE), shares={0: 0.1, 1: 0.2}, only=(0,) if n % 2 else ())
+        for n, one in enumerate(examples)
+    ]
+
+
+def test_version_and_state_are_the_same_bytes_in_every_process() -> None:
+    """To the last digit, whatever seed Python hashes strings by."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", _TELL],
+            cwd=Path(__file__).parents[3],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert len(set(told)) == 1
+    assert decode_version(bytes.fromhex(told[0].split()[0].decode())).examples == 1_500

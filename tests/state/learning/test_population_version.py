@@ -1,0 +1,96 @@
+"""state/learning/population_version: a version of the population's belief as bytes, for anybody to read."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tacit.errors import StateError
+from state.learning.population_version import FacetScore, Gaussian, OffPolicy, PopulationVersion, Scores, decode_version, encode_version
+from tests.support.sample_population import version
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+RATES = st.floats(0, 1)
+COUNTS = st.integers(0, 2**53)
+NAMES = st.text(max_size=20)
+GAUSSIANS = st.builds(Gaussian, FINITE, st.floats(0, allow_nan=False, allow_infinity=False))
+SCORES = st.builds(
+    Scores,
+    COUNTS, FINITE, FINITE, RATES, RATES, COUNTS,
+    st.dictionaries(NAMES, st.builds(FacetScore, FINITE, COUNTS), max_size=4),
+    st.dictionaries(NAMES, st.builds(OffPolicy, COUNTS, RATES, RATES, FINITE, st.tuples(FINITE, FINITE)), max_size=4),
+)  # fmt: skip
+VERSIONS = st.builds(
+    PopulationVersion,
+    st.integers(1, 2**53), COUNTS, COUNTS, COUNTS,
+    st.dictionaries(NAMES, GAUSSIANS, max_size=8), st.dictionaries(NAMES, GAUSSIANS, max_size=4),
+    st.lists(NAMES, max_size=3).map(tuple), st.none() | SCORES,
+)  # fmt: skip
+
+
+@given(VERSIONS)
+def test_version_is_read_as_it_was_written(one: PopulationVersion) -> None:
+    """To the last digit; and equal versions are equal bytes."""
+    assert decode_version(encode_version(one)) == one
+    assert encode_version(decode_version(encode_version(one))) == encode_version(one)
+
+
+def test_version_is_json_that_people_can_read() -> None:
+    """Terms in words, each with mean and variance."""
+    said = json.loads(encode_version(version(3)))
+    assert said["terms"]["length=concise"] == [0.03, 0.02]
+    assert (said["n"], said["examples"], said["silent"]) == (3, 3000, [])
+
+
+def _with(**fields: Any) -> bytes:
+    return json.dumps(json.loads(encode_version(version(3))) | fields).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"\xff\xfe",
+        b"{" * 100_000,
+        b'{"x":' + b"[" * 100_000,
+        b'{"terms":{"\xff":[0.1,0.1]}}',
+        encode_version(version(3))[:-1],
+        encode_version(version(3)) + b"x",
+        _with(terms={"length=concise": [0.1, -0.001]}),
+        _with(terms={"length=concise": [0.1]}),
+        _with(terms={"length=concise": [0.1, 0.1, 0.1]}),
+        _with(terms={"length=concise": ["0.1", 0.1]}),
+        _with(trust={"population": [1.0, -1.0]}),
+        _with(n="3"),
+        _with(n=0),
+        _with(n=2**70),
+        _with(at=-1),
+        _with(at=None),
+        json.dumps({"n": 3}).encode(),
+        encode_version(version(3)).replace(b"0.03", b"NaN"),
+        encode_version(version(3)).replace(b"0.03", b"1e999"),
+    ],
+)
+def test_what_is_no_version_is_refused(data: bytes) -> None:
+    """With a reason: a belief that is not finite would spread to everybody."""
+    with pytest.raises(StateError, match=r"a population belief cannot be read: .+"):
+        decode_version(data)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("place", [0, 1])
+def test_belief_that_is_not_finite_is_not_written_as_one(number: float, place: int) -> None:
+    """JSON has no word for it; who reads the version refuses it."""
+    belief = Gaussian(0.1, number) if place else Gaussian(number, 0.1)
+    with pytest.raises(StateError, match=r"\$\.terms"):
+        decode_version(encode_version(replace(version(3), terms={"bias": belief})))
+
+
+def test_what_a_later_version_may_have_is_left_aside() -> None:
+    """So that readers need not be newer than writers."""
+    assert decode_version(_with(mood={"gay": 1})) == version(3)

@@ -1,0 +1,241 @@
+"""state/learning/preferences, against the formulas written down a second time."""
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.catalogue.numbered import Catalogue
+from state.learning.prediction import CERTAIN, NOISE_VARIANCE, Expected, Factors
+from state.learning.preferences import BIAS_VARIANCE, KEPT, MOST_JUDGED, SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
+from state.learning.population_prior import Prior
+from state.learning.population_version import Gaussian
+from tests.support.factories import CATALOGUE, FILMS, START_MS, Served, make_observation, slots
+from tests.support.preferences_reference import NORMAL, Reference
+
+PRIOR = Prior(CATALOGUE)
+FILM_CATALOGUE = Catalogue.parse(FILMS)
+LENGTHS = CATALOGUE.facet_slots[0]
+CONCISE, _, DETAILED = LENGTHS
+FORMATS = CATALOGUE.facet_slots[1]
+SLOPES = len(CATALOGUE.slots)
+Judgement = tuple[dict[str, list[str]], bool, float, set[int], Expected]
+"""What was served, whether it was liked, the weight, the facets it is narrowed to, and what everybody expects."""
+
+
+def learn(
+    preferences: Preferences, feedback: str, served: Served, facets: Sequence[str] = (), weight: float = 1.0
+) -> list[str]:
+    """Learn from feedback; return the names of the facets that moved."""
+    o = make_observation(served=served, feedback=feedback, facets=facets)
+    moved = preferences.learn_feedback(o, CATALOGUE.feedback[feedback], weight, PRIOR).facets
+    return [CATALOGUE.facet_names[facet] for facet in moved]
+
+
+def moved_terms(preferences: Preferences) -> set[str]:
+    """Return the values, slopes (`/length`) and `bias`, whose means are no longer the prior's."""
+    names = [*(slot.value for slot in CATALOGUE.slots), *(f"/{name}" for name in CATALOGUE.facet_names), "bias"]
+    return {name for name, mean in zip(names, preferences.means, strict=True) if mean}
+
+
+# Formulas
+
+
+def styles(catalogue: Catalogue) -> st.SearchStrategy[dict[str, list[str]]]:
+    """Return a strategy for what is served: one value of a facet, or several where that may be."""
+    several = {
+        name: st.lists(st.sampled_from(f.values), min_size=1, max_size=3 if f.multiple else 1, unique=True)
+        for name, f in catalogue.facets.items()
+    }
+    return st.fixed_dictionaries({}, optional=several)
+
+
+def judgements(catalogue: Catalogue) -> st.SearchStrategy[list[Judgement]]:
+    """Return a strategy for judgements of answers of which everybody expects this or that."""
+    facets = range(len(catalogue.facets))
+    factor = st.builds(Gaussian, st.floats(0.5, 1.5), st.just(0.0))
+    factors = st.builds(
+        Factors, st.floats(-0.3, 0.3), st.floats(0.5, 1.5), st.floats(0.5, 1.5), st.tuples(*[factor for _ in facets])
+    )
+    certain = st.just(Factors(0.0, 1.0, 1.0, (CERTAIN,) * len(facets)))
+    expected = st.builds(Expected, st.floats(-0.8, 0.8), st.floats(1.0, 2.0), certain | factors)
+    only = st.just(set[int]()) | st.sets(st.sampled_from(facets), max_size=2)
+    weights = st.sampled_from([1.0, 0.6, 0.3])
+    return st.lists(st.tuples(styles(catalogue), st.booleans() | st.just(True), weights, only, expected), max_size=60)
+
+
+@pytest.mark.parametrize("catalogue", [CATALOGUE, FILM_CATALOGUE], ids=["copilot", "films"])
+@given(st.data())
+def test_learning_follows_the_formulas(catalogue: Catalogue, data: st.DataObject) -> None:
+    """Predictions, means, variances and drift sums are those of a second implementation."""
+    preferences, reference = Preferences(catalogue), Reference(catalogue)
+    for served, liked, weight, only, expected in data.draw(judgements(catalogue)):
+        numbers = slots(served, catalogue)
+        p = reference.predict(numbers, expected)
+        _, predicted = preferences.learn(numbers, liked, weight, START_MS, expected, only)
+        assert predicted == pytest.approx(p, abs=1e-6)
+        reference.learn(numbers, liked, weight, expected, only)
+    assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
+    assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
+    assert list(preferences.drift_sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
+
+
+@given(judgements(CATALOGUE))
+def test_probabilities_are_probabilities_whatever_was_learned(answers: list[Judgement]) -> None:
+    """Variances stay between nothing and the prior's."""
+    preferences = Preferences(CATALOGUE)
+    for served, liked, weight, only, expected in answers:
+        _, predicted = preferences.learn(slots(served), liked, weight, START_MS, expected, only)
+        p = preferences.predict_proba_one(served)
+        assert 0 < p[True] < 1
+        assert 0 < predicted < 1
+        assert p[True] + p[False] == pytest.approx(1)
+    bounds = Preferences(CATALOGUE).variances
+    assert all(0 < v <= bound * (1 + 1e-6) for v, bound in zip(preferences.variances, bounds, strict=True))
+
+
+def test_prediction_before_any_learning_is_even() -> None:
+    """The prior knows nothing."""
+    assert Preferences(CATALOGUE).predict_proba_one({"length": "concise"}) == {True: 0.5, False: 0.5}
+
+
+def test_surprise_far_out_is_clipped() -> None:
+    """At five standard deviations: beyond, the correction is always the same."""
+    correction = NORMAL.pdf(5) / NORMAL.cdf(-5)
+    slot, variance = FORMATS[0], VALUE_VARIANCES[CATALOGUE.slot_shapes[FORMATS[0]]]
+    for mean in (20.0, 50.0):
+        preferences = Preferences(CATALOGUE)
+        preferences.means[-1] = mean
+        preferences.learn([slot], False, 1.0, START_MS)
+        scale = math.sqrt(NOISE_VARIANCE + BIAS_VARIANCE + variance)
+        assert preferences.means[slot] == pytest.approx(-KEPT * variance * correction / scale, rel=1e-6)
+
+
+def test_way_back_from_certainty_is_open() -> None:
+    """Ten thousand likes and one dislike."""
+    preferences, served = Preferences(CATALOGUE), slots({"length": "concise"})
+    for _ in range(10_000):
+        preferences.learn(served, True, 1.0, START_MS)
+    before, _ = preferences.value(CONCISE)
+    preferences.learn(served, False, 1.0, START_MS)
+    assert 0 < before - preferences.value(CONCISE)[0] < 1
+
+
+@given(st.sampled_from([0.1, 0.3, 0.6]))
+def test_smaller_weight_moves_less(weight: float) -> None:
+    """In proportion, for the mean."""
+    whole, part = Preferences(CATALOGUE), Preferences(CATALOGUE)
+    whole.learn([0], True, 1.0, START_MS)
+    part.learn([0], True, weight, START_MS)
+    assert part.means[0] == pytest.approx(weight * whole.means[0], rel=1e-5)
+    assert part.variances[0] > whole.variances[0]
+
+
+def test_belief_is_forgotten_toward_the_prior() -> None:
+    """Events that say nothing new take old ones' weight away: a belief does not freeze."""
+    preferences = Preferences(CATALOGUE)
+    for _ in range(100):
+        preferences.learn([0], True, 1.0, START_MS)
+    mean, variance = preferences.means[0], preferences.variances[0]
+    for _ in range(500):
+        preferences.learn([0], True, 0.0, START_MS)
+    assert 0 < preferences.means[0] < 0.01 * mean
+    assert variance < preferences.variances[0]
+    assert preferences.variances[0] == pytest.approx(Preferences(CATALOGUE).variances[0], rel=1e-3)
+
+
+# Scales
+
+
+def test_who_likes_one_end_of_a_scale_is_taken_to_dislike_the_other() -> None:
+    """By the slope, without having seen the other end."""
+    preferences = Preferences(CATALOGUE)
+    learn(preferences, "thumbs_up", {"length": "concise"})
+    (liked, _), (middling, _), (disliked, _) = map(preferences.value, LENGTHS)
+    assert liked > middling == 0 > disliked
+    assert preferences.means[SLOPES] < 0
+
+
+def test_difference_of_two_values_is_that_of_their_terms() -> None:
+    """The slope counts by how far they are apart: 2 from end to end."""
+    preferences = Preferences(CATALOGUE)
+    preferences.means[CONCISE], preferences.means[SLOPES] = 0.5, -0.25
+    mean, variance = preferences.difference(CONCISE, DETAILED)
+    values = VALUE_VARIANCES[CATALOGUE.slot_shapes[CONCISE]]
+    assert mean == pytest.approx(0.5 + 2 * 0.25)
+    assert variance == pytest.approx(2 * values + 4 * SLOPE_VARIANCE)
+    assert preferences.difference(DETAILED, CONCISE) == (-mean, variance)
+
+
+def test_own_part_is_what_the_answers_terms_say() -> None:
+    """By facet, and the bias apart."""
+    preferences = Preferences(CATALOGUE)
+    for slot, mean in ((CONCISE, 0.5), (FORMATS[1], -0.25), (SLOPES, -0.125), (-1, 0.0625)):
+        preferences.means[slot] = mean
+    own = preferences.own([CONCISE, FORMATS[1]])
+    assert own.shares == {0: 0.625, 1: -0.25}
+    assert (own.bias, own.mean) == (0.0625, 0.4375)
+
+
+# What moves
+
+
+def test_like_moves_what_was_served_and_the_bias() -> None:
+    """And the slopes of scales; nothing else."""
+    preferences = Preferences(CATALOGUE)
+    assert learn(preferences, "thumbs_up", {"length": "concise", "format": "table"}) == ["length", "format"]
+    assert moved_terms(preferences) == {"concise", "/length", "table", "bias"}
+
+
+def test_narrowed_feedback_moves_only_those_facets() -> None:
+    """Not even the bias: the person judged the format, not the answer."""
+    preferences = Preferences(CATALOGUE)
+    assert learn(preferences, "thumbs_up", {"length": "concise", "format": "table"}, ["format"]) == ["format"]
+    assert moved_terms(preferences) == {"table"}
+
+
+def test_feedback_narrowed_to_a_facet_that_was_not_served_moves_nothing() -> None:
+    """There is nothing that it could be about."""
+    preferences = Preferences(CATALOGUE)
+    assert learn(preferences, "thumbs_up", {"length": "concise"}, ["tone"]) == []
+    assert moved_terms(preferences) == set()
+    assert not any(preferences.evidence)
+    assert not any(preferences.reasons)
+    assert preferences.judged == 0
+
+
+def test_multiple_values_all_move() -> None:
+    """A film of two genres was liked: both are."""
+    preferences = Preferences(FILM_CATALOGUE)
+    o = make_observation(served={"genre": ["action", "drama"]}, feedback="thumbs_up", catalogue=FILM_CATALOGUE)
+    learned = preferences.learn_feedback(o, FILM_CATALOGUE.feedback["thumbs_up"], 1.0, Prior(FILM_CATALOGUE))
+    assert list(learned.facets) == [0]
+    assert preferences.means[0] == preferences.means[2] > 0 == preferences.means[1]
+
+
+# What is counted
+
+
+def test_evidence_is_a_discounted_count() -> None:
+    """By weight, and only for facets that moved."""
+    preferences = Preferences(CATALOGUE)
+    for weight in (1.0, 1.0, 0.4):
+        learn(preferences, "thumbs_up", {"length": "concise"}, weight=weight)
+    assert list(preferences.evidence) == pytest.approx([(1 * KEPT + 1) * KEPT + 0.4, 0, 0, 0, 0])
+
+
+def test_reasons_and_judgements_count_up_to_their_limit() -> None:
+    """255 fit into a byte."""
+    preferences = Preferences(CATALOGUE)
+    learn(preferences, "shorter", {"length": "detailed", "tone": "formal"})
+    for _ in range(300):
+        learn(preferences, "thumbs_up", {"length": "balanced"})
+    counts = preferences.reasons[: len(CATALOGUE.feedback)]
+    assert dict(zip(CATALOGUE.feedback, counts, strict=True)) == dict.fromkeys(CATALOGUE.feedback, 0) | {
+        "shorter": 1,
+        "thumbs_up": 255,
+    }
+    assert not any(preferences.reasons[len(CATALOGUE.feedback) :])
+    assert preferences.judged == MOST_JUDGED == 255

@@ -1,0 +1,110 @@
+"""state/learning/preferences: directed feedback says that the next value that way is liked better than the one served."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.learning.example import Wish
+from state.learning.preferences import Learned, Preferences
+from state.learning.population_prior import Prior
+from tests.support.factories import CATALOGUE, Served, make_observation
+from tests.support.preferences_reference import Reference
+from tests.support.sample_population import version
+from tests.state.learning.test_preferences import moved_terms
+
+PRIOR = Prior(CATALOGUE)
+INDEX = CATALOGUE.slot_index["length"]
+LENGTHS = CATALOGUE.facets["length"].values
+
+
+def learn(
+    preferences: Preferences, feedback: str, served: Served, facets: Sequence[str] = (), prior: Prior = PRIOR
+) -> Learned:
+    o = make_observation(served=served, feedback=feedback, facets=facets)
+    return preferences.learn_feedback(o, CATALOGUE.feedback[feedback], 1.0, prior)
+
+
+@given(st.lists(st.tuples(st.sampled_from(LENGTHS), st.sampled_from(["shorter", "longer", "liked"])), max_size=60))
+def test_wishes_follow_the_formulas(answers: list[tuple[str, str]]) -> None:
+    """Means, variances and drift sums are those of a second implementation, among likes."""
+    preferences, reference = Preferences(CATALOGUE), Reference(CATALOGUE)
+    for served, feedback in answers:
+        if feedback == "liked":
+            learn(preferences, "thumbs_up", {"length": served})
+            reference.learn([INDEX[served]], True)
+            continue
+        learn(preferences, feedback, {"length": served, "tone": "formal"})
+        wished = LENGTHS.index(served) + (1 if feedback == "longer" else -1)
+        if 0 <= wished < len(LENGTHS):
+            reference.wish(INDEX[served], INDEX[LENGTHS[wished]], 1.0)
+    assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
+    assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
+    assert list(preferences.drift_sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "served", "wished", "leans"),
+    [
+        ("shorter", "detailed", "balanced", -1),
+        ("shorter", "balanced", "concise", -1),
+        ("longer", "concise", "balanced", 1),
+        ("longer", "balanced", "detailed", 1),
+    ],
+)
+def test_wish_moves_its_facet_and_nothing_else(feedback: str, served: str, wished: str, leans: int) -> None:
+    """Both values and the slope, whatever else was served; not the bias."""
+    preferences = Preferences(CATALOGUE)
+    learned = learn(preferences, feedback, {"length": served, "tone": "formal"})
+    assert [CATALOGUE.facet_names[facet] for facet in learned.facets] == ["length"]
+    assert moved_terms(preferences) == {served, wished, "/length"}
+    assert preferences.means[INDEX[served]] < 0 < preferences.means[INDEX[wished]]
+    assert preferences.means[len(CATALOGUE.slots)] * leans > 0
+
+
+@pytest.mark.parametrize(
+    ("feedback", "served", "facets"),
+    [
+        ("shorter", {"length": "concise", "tone": "formal"}, []),
+        ("longer", {"length": "detailed", "tone": "formal"}, []),
+        ("simpler", {"expertise": "novice"}, []),
+        ("deeper", {"expertise": "expert"}, []),
+        ("shorter", {"tone": "formal"}, []),
+        ("shorter", {"length": "detailed"}, ["tone"]),
+    ],
+    ids=["shortest", "longest", "simplest", "deepest", "facet not served", "narrowed to another facet"],
+)
+def test_wish_that_leads_nowhere_teaches_nothing(feedback: str, served: Served, facets: list[str]) -> None:
+    """Neighbours in the numbering belong to other facets."""
+    preferences = Preferences(CATALOGUE)
+    learned = learn(preferences, feedback, served, facets)
+    assert (list(learned.facets), list(learned.wishes)) == ([], [])
+    assert moved_terms(preferences) == set()
+    assert preferences.judged == 0
+
+
+def test_wish_is_handed_on_as_it_was_believed_before() -> None:
+    """Mean and variance of how much better the wished value was thought to be."""
+    preferences = Preferences(CATALOGUE)
+    learn(preferences, "thumbs_up", {"length": "concise"})
+    mean, variance = preferences.difference(INDEX["concise"], INDEX["balanced"])
+    learned = learn(preferences, "shorter", {"length": "balanced"})
+    assert learned.wishes == [Wish(INDEX["balanced"], INDEX["concise"], mean, variance)]
+    assert mean > 0
+
+
+def test_wish_that_everybody_has_moves_a_person_less() -> None:
+    """Where short answers are liked by all, "shorter" tells little of this one."""
+    same, other = Preferences(CATALOGUE), Preferences(CATALOGUE)
+    learn(same, "shorter", {"length": "balanced"}, prior=Prior(CATALOGUE, version(80)))
+    learn(other, "shorter", {"length": "balanced"})
+    assert 0 < same.means[INDEX["concise"]] < other.means[INDEX["concise"]]
+
+
+def test_answer_that_is_not_as_wished_was_predicted_before() -> None:
+    """The chance of a like of the answer as it was is what scores it."""
+    preferences = Preferences(CATALOGUE)
+    learn(preferences, "thumbs_up", {"length": "detailed", "tone": "formal"})
+    chance = preferences.predict_proba_one({"length": "detailed", "tone": "formal"})[True]
+    assert learn(preferences, "shorter", {"length": "detailed", "tone": "formal"}).p == pytest.approx(chance)

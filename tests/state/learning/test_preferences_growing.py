@@ -1,0 +1,83 @@
+"""state/learning/preferences under a catalogue that has gained values, facets and feedback kinds."""
+
+from array import array
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from state.catalogue.numbered import Catalogue
+from state.learning.preferences import Preferences
+from state.learning.population_prior import Prior
+from state.catalogue.vocabulary import Vocabulary
+from tests.support.factories import CATALOGUE, make_observation
+
+WITHOUT_CODE = replace(CATALOGUE.facets["format"], values=("prose", "bullets", "table"))
+SMALL = replace(
+    CATALOGUE,
+    facets={"length": CATALOGUE.facets["length"], "format": WITHOUT_CODE},
+    feedback={name: CATALOGUE.feedback[name] for name in ("thumbs_up", "shorter")},
+)
+LARGE = CATALOGUE.numbered(Vocabulary().including(SMALL).including(CATALOGUE))
+
+Answer = tuple[str, str, str]
+
+
+def answers(catalogue: Catalogue) -> st.SearchStrategy[list[Answer]]:
+    """Return a strategy for lengths and formats that got feedback, often enough for changes of taste."""
+    lengths, formats = (st.sampled_from(catalogue.facets[name].values) for name in ("length", "format"))
+    return st.lists(st.tuples(lengths, formats, st.sampled_from(list(catalogue.feedback))), max_size=40)
+
+
+def learn(preferences: Preferences, given_: list[Answer]) -> None:
+    catalogue = preferences.catalogue
+    for length, format_, kind in given_:
+        o = make_observation(served={"length": length, "format": format_}, feedback=kind, catalogue=catalogue)
+        preferences.learn_feedback(o, catalogue.feedback[kind], 1.0, Prior(catalogue))
+
+
+def grown(preferences: Preferences) -> Preferences:
+    """Return the same as it comes from disk under the larger catalogue."""
+    slots, facets, _ = preferences.catalogue.sizes
+    preferences.catalogue = LARGE
+    preferences.grow(slots, facets)
+    return preferences
+
+
+def numbers(preferences: Preferences) -> dict[str, list[float]]:
+    """Return all there is in packed numbers, by name."""
+    return {name: list(held) for name, held in vars(preferences).items() if isinstance(held, array)}
+
+
+def test_of_someone_new_nothing_is_known_after_growing_either() -> None:
+    """It is the same as a new one under the larger catalogue."""
+    assert SMALL.sizes < LARGE.sizes
+    assert numbers(grown(Preferences(SMALL))) == numbers(Preferences(LARGE))
+
+
+@given(answers(SMALL), answers(LARGE))
+def test_growing_makes_no_difference_to_what_is_learned(before: list[Answer], after: list[Answer]) -> None:
+    """As if the catalogue had been the larger one from the beginning: what was known stays, what comes has room."""
+    through, always = Preferences(SMALL), Preferences(LARGE)
+    learn(through, before)
+    through = grown(through)
+    learn(always, before)
+    assert numbers(through) == numbers(always)
+    learn(through, after)
+    learn(always, after)
+    assert numbers(through) == numbers(always)
+
+
+def test_what_counts_per_facet_keeps_its_facet() -> None:
+    """A flag, the evidence and the reasons of the second facet are not the first's, nor a new one's."""
+    preferences = Preferences(SMALL)
+    format_ = SMALL.facet_index["format"]
+    preferences.evidence[format_], preferences.drift_sums[format_] = 2.5, 1.5
+    preferences.drift_at_s[format_], preferences.fresh[format_] = 7, 3
+    preferences.reasons[format_ * len(SMALL.feedback_names) + SMALL.feedback_index["shorter"]] = 9
+    held = numbers(grown(preferences))
+    new = numbers(Preferences(LARGE))
+    for name, kept in (("evidence", 2.5), ("drift_sums", 1.5), ("drift_at_s", 7), ("fresh", 3)):
+        new[name][LARGE.facet_index["format"]] = kept
+    new["reasons"][LARGE.facet_index["format"] * len(LARGE.feedback_names) + LARGE.feedback_index["shorter"]] = 9
+    assert held == new

@@ -1,0 +1,100 @@
+"""state/learning/preferences above what is believed of everybody: how a person differs is what is learned."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.learning.preferences import Preferences
+from state.learning.population_prior import Prior
+from state.learning.population_version import Gaussian, PopulationVersion
+from state.learning.features import item_term
+from tests.support.factories import CATALOGUE, START_MS, make_observation, slots
+from tests.support.preferences_reference import Reference
+from tests.support.sample_population import version
+from tests.state.learning.test_preferences import styles
+
+LENGTHS = CATALOGUE.facets["length"].values
+INDEX = CATALOGUE.slot_index["length"]
+TERMS = {
+    "bias": Gaussian(0.3, 0.01), **{f"judged:{step}": Gaussian(0.4 - 0.1 * step, 0.02) for step in range(11)},
+    "length=concise": Gaussian(0.3, 0.02), "length=detailed": Gaussian(-0.2, 0.03),
+    "topic:code&length=concise": Gaussian(0.4, 0.01), "topic:email&length=balanced": Gaussian(-0.3, 0.02),
+    "surface:voice&length=concise": Gaussian(0.5, 0.01), "format=table": Gaussian(-0.4, 0.02),
+    item_term(7): Gaussian(0.6, 0.05),
+}  # fmt: skip
+TRUST = {
+    "offset": Gaussian(0.2, 0.01), "population": Gaussian(0.8, 0.01), "own": Gaussian(0.7, 0.01),
+    "own:length": Gaussian(1.4, 0.02), "own:format": Gaussian(0.6, 0.02),
+}  # fmt: skip
+PRIOR = Prior(CATALOGUE, PopulationVersion(4, 2, START_MS, 1000, TERMS, TRUST, ()))
+JUDGEMENTS = st.fixed_dictionaries(
+    {
+        "served": styles(CATALOGUE),
+        "feedback": st.sampled_from(["thumbs_up", "thumbs_down", "shorter", "longer"]),
+        "topic": st.sampled_from([None, "code", "email"]),
+        "surface": st.sampled_from([None, "voice", "chat"]),
+        "item": st.sampled_from([0, 7, 8]),
+    }
+)
+WEIGHTS = st.sampled_from([1.0, 0.6, 0.3])
+
+
+@given(st.lists(st.tuples(JUDGEMENTS, WEIGHTS), max_size=40))
+def test_learning_above_the_population_follows_the_formulas(answers: list[tuple[Mapping[str, object], float]]) -> None:
+    """Likes and wishes on topics and surfaces, of items, by someone less and less new; each part by its factor."""
+    preferences, reference = Preferences(CATALOGUE), Reference(CATALOGUE)
+    judged = 0
+    for fields, weight in answers:
+        o = make_observation(**fields)  # type: ignore[arg-type]
+        kind = CATALOGUE.feedback_kinds[o.feedback]
+        expected = PRIOR.expect(o.slots, o.topic, o.surface, o.item, judged)
+        p = reference.predict(o.slots, expected)
+        assert preferences.learn_feedback(o, kind, weight, PRIOR).p == pytest.approx(p, abs=1e-5)
+        if kind.label is not None:
+            reference.learn(o.slots, kind.label, weight, expected)
+            judged += bool(o.slots)
+            continue
+        served = next((value for value in LENGTHS if INDEX[value] in o.slots), None)
+        wished = LENGTHS.index(served) + (1 if kind.moves["length"] == "up" else -1) if served else -1
+        if served and 0 <= wished < len(LENGTHS):
+            better = INDEX[LENGTHS[wished]]
+            reference.wish(INDEX[served], better, weight, PRIOR.compare(better, INDEX[served], o.topic, o.surface))
+            judged += 1
+    assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
+    assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
+    assert list(preferences.drift_sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
+    assert preferences.judged == judged
+
+
+def test_what_everybody_likes_moves_a_person_less() -> None:
+    """A like that was expected tells little of how this one differs, a dislike much; the version is noted."""
+    prior = Prior(CATALOGUE, version(40))
+    liked, disliked = Preferences(CATALOGUE), Preferences(CATALOGUE)
+    for preferences, feedback in ((liked, "thumbs_up"), (disliked, "thumbs_down")):
+        o = make_observation(served={"length": "concise"}, feedback=feedback)
+        preferences.learn_feedback(o, CATALOGUE.feedback[feedback], 1.0, prior)
+    assert 0 < liked.means[INDEX["concise"]] < -disliked.means[INDEX["concise"]]
+    assert liked.population == prior.number == 40
+
+
+def test_version_is_noted_only_where_something_was_learned() -> None:
+    """A wish that has nowhere to go is none of it."""
+    preferences = Preferences(CATALOGUE)
+    o = make_observation(served={"length": "concise"}, feedback="shorter")
+    preferences.learn_feedback(o, CATALOGUE.feedback["shorter"], 1.0, PRIOR)
+    assert preferences.population == 0
+
+
+def test_own_factors_change_the_prediction_and_not_what_is_learned() -> None:
+    """They mend what is made of beliefs; the beliefs go by the model."""
+    plain = Prior(CATALOGUE, PopulationVersion(4, 2, START_MS, 1000, TERMS, {}, ()))
+    trusted, believed = Preferences(CATALOGUE), Preferences(CATALOGUE)
+    served = slots({"length": "concise"})
+    for _ in range(3):
+        _, p = trusted.learn(served, True, 1.0, START_MS, PRIOR.expect(served, 0, 0, 0, 3))
+        _, plainly = believed.learn(served, True, 1.0, START_MS, plain.expect(served, 0, 0, 0, 3))
+        assert p != plainly
+    assert trusted.means == believed.means
+    assert trusted.variances == believed.variances

@@ -1,0 +1,126 @@
+"""state/storage/manifest: tokens that say which checkpoint, and seals that any change of it breaks."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zlib import crc32
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tacit.errors import StateError
+from state.storage.manifest import SEAL, FileSeal, Seal, Token, first_problem, read_seal, seal_file
+
+HEX = st.text("0123456789abcdef", min_size=1, max_size=8)
+TOKENS = st.builds(
+    Token, st.integers(0, 255), st.integers(1, 256), st.integers(1, 10**9), HEX, st.integers(0, 2**32 - 1)
+)
+TOKEN = Token(3, 16, 12, "1f3a09bc", 77)
+FILES = {"000008.sst": b"people" * 1000, "CURRENT": b"MANIFEST-000005\n", "000004.log": b""}
+
+
+def _seal(folder: Path) -> Seal:
+    """Write some files, and return their seal."""
+    for name, data in FILES.items():
+        (folder / name).write_bytes(data)
+    seal = Seal(3, 16, 12, "1f3a09bc", 5, 9, {name: seal_file(folder / name) for name in FILES})
+    (folder / SEAL).write_bytes(msgspec.json.encode(seal))
+    return seal
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Seal:
+    return _seal(tmp_path)
+
+
+# Tokens
+
+
+@given(TOKENS)
+def test_token_is_read_as_it_was_written(token: Token) -> None:
+    """In a few bytes, however short the name of the execution."""
+    assert Token.unpack(token.pack()) == token
+    assert len(token.pack()) == 29
+
+
+@given(TOKENS, TOKENS)
+def test_names_of_checkpoints_sort_by_number(one: Token, other: Token) -> None:
+    """Text order is age order."""
+    if one.number < other.number:
+        assert one.name < other.name
+
+
+@pytest.mark.parametrize("data", [b"", b"TCST\x01" + bytes(24), b"\x80\x05K\x01.", bytes(29), b"tckp\x01" + bytes(24)])
+def test_what_is_no_token_is_refused(data: bytes) -> None:
+    """As the recovery store of another program or version has it."""
+    with pytest.raises(StateError, match="no checkpoints of this version of Tacit: run the version that wrote it, or"):
+        Token.unpack(data)
+
+
+def test_token_of_a_later_format_is_refused() -> None:
+    """Its bytes may mean something else."""
+    packed = TOKEN.pack()
+    with pytest.raises(StateError, match="of this version of Tacit"):
+        Token.unpack(packed[:4] + b"\x02" + packed[5:])
+
+
+@pytest.mark.parametrize(
+    "damaged", [TOKEN.pack()[:-1], TOKEN.pack() + b"\0", TOKEN.pack().replace(b"1f3", b"\xff\xfe\xfd")]
+)
+def test_damaged_token_is_refused(damaged: bytes) -> None:
+    """With what to do about it."""
+    with pytest.raises(StateError, match=r"token cannot be read: .*; restore the whole state folder from a backup"):
+        Token.unpack(damaged)
+
+
+# Seals
+
+
+@pytest.mark.parametrize("size", [0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 700_000])
+def test_checksum_of_a_file_is_that_of_all_its_bytes(size: int, tmp_path: Path) -> None:
+    """However many are read at a time."""
+    data = bytes(n % 251 for n in range(size))
+    (tmp_path / "file").write_bytes(data)
+    assert seal_file(tmp_path / "file") == FileSeal(size, crc32(data))
+
+
+def test_whole_checkpoint_has_no_problem(sealed: Seal, tmp_path: Path) -> None:
+    """The seal itself is not among the files that are sealed."""
+    assert first_problem(tmp_path, sealed) is None
+    assert read_seal(tmp_path) == sealed
+
+
+def test_problem_is_named_with_its_file(sealed: Seal, tmp_path: Path) -> None:
+    """What is missing, what is foreign, what has another size or other bytes."""
+    table = tmp_path / "000008.sst"
+    table.write_bytes(FILES["000008.sst"][:-1])
+    assert first_problem(tmp_path, sealed) == "000008.sst has 5,999 bytes instead of 6,000"
+    table.write_bytes(b"x" + FILES["000008.sst"][1:])
+    assert first_problem(tmp_path, sealed) == "000008.sst has other bytes than were written"
+    (tmp_path / "000009.sst").write_bytes(b"")
+    assert first_problem(tmp_path, sealed) == "000009.sst does not belong there"
+    table.unlink()
+    assert first_problem(tmp_path, sealed) == "000008.sst is missing"
+
+
+@given(st.sampled_from(["000008.sst", "CURRENT"]), st.floats(0, 1, exclude_max=True))
+def test_any_flipped_bit_is_a_problem(name: str, place: float) -> None:
+    """In any file, at any place."""
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        seal = _seal(folder)
+        damaged = bytearray(FILES[name])
+        bit = int(place * 8 * len(damaged))
+        damaged[bit // 8] ^= 1 << bit % 8
+        (folder / name).write_bytes(damaged)
+        assert first_problem(folder, seal) == f"{name} has other bytes than were written"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"shard": "one"}', b"\xff\xfe"])
+def test_seal_that_cannot_be_read_is_none(content: bytes, sealed: Seal, tmp_path: Path) -> None:
+    """The checkpoint is being made, or deleted, or damaged."""
+    (tmp_path / SEAL).write_bytes(content)
+    assert read_seal(tmp_path) is None
+    (tmp_path / SEAL).unlink()
+    assert read_seal(tmp_path) is None

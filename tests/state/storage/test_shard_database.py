@@ -1,0 +1,211 @@
+"""state/storage/shard_database: the protocol between a shard's checkpoints and the engine's commits, with an end at every place."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import pytest
+
+from state.storage.checkpoint_folder import ShardFolder
+from state.storage.shard_database import FLUSH_BYTES, ShardDisk
+from tacit.errors import StateError
+from state.storage.rocksdb import Rocks
+from state.storage.manifest import Token
+from tests.support.shard_stores import checkpoints
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ROCKS = Rocks(1)
+
+
+class AtOnce(Executor):
+    """Does what it is given before it returns."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Call the function."""
+        done: Future[T] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+AT_ONCE = AtOnce()
+
+
+@contextmanager
+def opened(folder: Path, execution: str, token: bytes | None = None) -> Iterator[ShardDisk]:
+    """Open the folder's one shard for a while; what was in no checkpoint then is lost, as by a crash."""
+    disk = ShardDisk(ROCKS, ShardFolder(folder, 0), 1, execution, Token.unpack(token) if token else None, AT_ONCE)
+    try:
+        yield disk
+    finally:
+        disk.close()
+
+
+def write(disk: ShardDisk, *names: bytes) -> None:
+    disk.write((name, name * 3) for name in names)
+
+
+def names(disk: ShardDisk) -> list[bytes]:
+    return [name for name, _ in disk.scan(b"", 1000)]
+
+
+def kept(folder: Path) -> list[str]:
+    """Return the checkpoints there are: number and execution."""
+    return [path.name.lstrip("c0") for path in checkpoints(folder)]
+
+
+def test_bytes_come_back_as_they_were_written(tmp_path: Path) -> None:
+    """In order, before and after a checkpoint, in this execution and the next."""
+    with opened(tmp_path, "one") as disk:
+        write(disk, b"b", b"a", b"c")
+        disk.delete([b"c"])
+        token = disk.checkpoint(2)
+        assert (disk.get(b"a"), disk.get(b"c"), disk.get(b"d")) == (b"aaa", None, None)
+    with opened(tmp_path, "two", token) as disk:
+        assert disk.users == 2
+        assert disk.scan(b"", 10) == [(b"a", b"aaa"), (b"b", b"bbb")]
+        assert disk.scan(b"a", 10) == [(b"b", b"bbb")]
+        assert disk.scan(b"", 1) == [(b"a", b"aaa")]
+
+
+def test_much_that_is_written_goes_to_a_table_before_the_epoch_ends(tmp_path: Path) -> None:
+    """So that little is left for the checkpoint, which is whole all the same."""
+    with opened(tmp_path, "one") as disk:
+        for number in range(4):
+            disk.write([(b"%d" % number, bytes(FLUSH_BYTES // 2))])
+        token = disk.checkpoint(4)
+    with opened(tmp_path, "two", token) as disk:
+        assert names(disk) == [b"0", b"1", b"2", b"3"]
+
+
+# Proofs
+
+
+def test_at_most_two_checkpoints_stay_after_a_proof(tmp_path: Path) -> None:
+    """The newest, and the one committed before it."""
+    with opened(tmp_path, "one") as disk:
+        for number in range(1, 6):
+            write(disk, b"%d" % number)
+            disk.checkpoint(number)
+            assert len(kept(tmp_path)) <= 3
+            assert disk.prove()
+            assert kept(tmp_path) == [f"{n}-one" for n in range(max(1, number - 1), number + 1)]
+
+
+def test_only_the_first_batch_of_an_epoch_is_a_proof(tmp_path: Path) -> None:
+    """Before there is a checkpoint there is nothing to prove, and one is not proved twice."""
+    with opened(tmp_path, "one") as disk:
+        assert not disk.prove()
+        write(disk, b"a")
+        assert not disk.prove()
+        token = disk.checkpoint(1)
+        assert [disk.prove(), disk.prove()] == [True, False]
+        disk.checkpoint(1)
+        assert not disk.prove()
+    with opened(tmp_path, "two", token) as disk:
+        assert not disk.prove()
+
+
+def test_unproved_checkpoints_stay(tmp_path: Path) -> None:
+    """The engine may still hold the token of any of them."""
+    with opened(tmp_path, "one") as disk:
+        tokens = []
+        for number in range(3):
+            write(disk, b"%d" % number)
+            tokens.append(disk.checkpoint(number + 1))
+    for execution, token in enumerate(tokens):
+        with opened(tmp_path, f"again{execution}", token) as disk:
+            assert len(names(disk)) == execution + 1
+
+
+# Ends that nothing saw coming
+
+
+def test_checkpoint_whose_token_was_never_committed_is_passed_over(tmp_path: Path) -> None:
+    """The older one is resumed as it was; no number comes twice; the leftover goes with the next proof."""
+    with opened(tmp_path, "one") as disk:
+        write(disk, b"a")
+        committed = disk.checkpoint(1)
+        disk.prove()
+        write(disk, b"b")
+        disk.checkpoint(2)
+    with opened(tmp_path, "two", committed) as disk:
+        assert (names(disk), disk.users) == ([b"a"], 1)
+        write(disk, b"c")
+        token = disk.checkpoint(2)
+        assert kept(tmp_path) == ["1-one", "2-one", "3-two"]
+        disk.prove()
+        assert kept(tmp_path) == ["1-one", "3-two"]
+    with opened(tmp_path, "three", token) as disk:
+        assert names(disk) == [b"a", b"c"]
+
+
+def test_shard_whose_first_token_was_never_committed_starts_anew(tmp_path: Path) -> None:
+    """Its source starts from the beginning too; the leftover's number is not used again."""
+    with opened(tmp_path, "one") as disk:
+        write(disk, b"a")
+        disk.checkpoint(1)
+    with opened(tmp_path, "two") as disk:
+        assert (names(disk), disk.users) == ([], 0)
+        write(disk, b"b")
+        disk.checkpoint(1)
+        assert kept(tmp_path) == ["1-one", "2-two"]
+        disk.prove()
+        assert kept(tmp_path) == ["2-two"]
+
+
+def test_shard_with_a_committed_checkpoint_does_not_start_anew(tmp_path: Path) -> None:
+    """Whoever emptied the recovery store hears of it."""
+    with opened(tmp_path, "one") as disk:
+        write(disk, b"a")
+        disk.checkpoint(1)
+        disk.prove()
+    with pytest.raises(StateError) as caught, opened(tmp_path, "two"):
+        pass
+    assert str(caught.value) == (
+        f"shard 0 has checkpoints in {tmp_path / '000'}, but the recovery store beside it knows of none: "
+        "restore the whole state folder from one backup, or give another folder"
+    )
+
+
+def test_work_of_ended_executions_is_removed(tmp_path: Path) -> None:
+    """Be it one that closed its shard, or one that had no time to."""
+    with opened(tmp_path, "one") as disk:
+        write(disk, b"a")
+        token = disk.checkpoint(1)
+        assert [path.name for path in (tmp_path / "000").glob("work-*")] == ["work-one"]
+    assert list(tmp_path.glob("000/work-*")) == []
+    for name in ("work-killed1", "work-killed2"):
+        (tmp_path / "000" / name).mkdir()
+        (tmp_path / "000" / name / "000009.sst").write_bytes(b"half")
+    with opened(tmp_path, "two", token):
+        assert [path.name for path in (tmp_path / "000").glob("work-*")] == ["work-two"]
+
+
+def test_what_was_written_after_a_checkpoint_is_lost_with_the_execution(tmp_path: Path) -> None:
+    """The source sends it again."""
+    with opened(tmp_path, "one") as disk:
+        write(disk, b"a")
+        token = disk.checkpoint(1)
+        write(disk, b"b")
+        disk.delete([b"a"])
+    with opened(tmp_path, "two", token) as disk:
+        assert names(disk) == [b"a"]
+
+
+def test_work_does_not_change_the_checkpoint_it_began_from(tmp_path: Path) -> None:
+    """Tables are shared and never written to; whatever happens, it can be resumed from again."""
+    with opened(tmp_path, "one") as disk:
+        for number in range(50):
+            write(disk, b"%d" % number)
+        token = disk.checkpoint(50)
+    checkpoint = checkpoints(tmp_path)[0]
+    before = {path.name: path.read_bytes() for path in checkpoint.iterdir()}
+    for execution in ("two", "three"):
+        with opened(tmp_path, execution, token) as disk:
+            disk.delete(names(disk))
+            disk.checkpoint(0)
+    assert {path.name: path.read_bytes() for path in checkpoint.iterdir()} == before

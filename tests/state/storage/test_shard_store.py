@@ -1,0 +1,255 @@
+"""state/storage/shard_store, against a plain dict of people's bytes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from state.user import codec
+from state.storage.shard_store import MOST_CHANGED, ShardStore
+from state.storage.shard_stores import Stores
+from state.user.user_state import UserState
+from state.user.windows import DAY_MS
+from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation, make_pin
+from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, people, touch
+
+TOUCHED = st.lists(st.sampled_from(USERS), max_size=6)
+STEPS = st.sampled_from(["change", "change", "change", "look", "snapshot", "restart", "crash"])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ShardStore]:
+    """Return a store whose cache has room for one person per generation."""
+    with open_stores(tmp_path) as stores:
+        yield stores.create(USERS[0])
+
+
+# As a dict
+
+
+class Trial:
+    """A shard over several executions, and what it should hold."""
+
+    def __init__(self, folder: Path, cached: int) -> None:
+        self.folder, self.cached = folder, cached
+        self.token: bytes | None = None
+        self.saved: dict[bytes, bytes] = {}
+        """What the shard held when it returned the token."""
+        self.held: dict[bytes, bytes] = {}
+        self.clock_ms = START_MS
+        self.open()
+
+    def open(self) -> None:
+        self.stores: Stores = open_stores(self.folder, cached=self.cached)
+        self.store = self.stores.create(USERS[0]) if self.token is None else self.stores.resume(self.token)
+
+    def step(self, step: str, users: list[bytes]) -> None:
+        if step in {"change", "look"}:
+            self.batch(users, changes=step == "change")
+        if step in {"snapshot", "restart"}:
+            self.token, self.saved = self.store.snapshot(), dict(self.held)
+        if step in {"restart", "crash"}:
+            self.stores.__exit__(None, None, None)
+            self.held = dict(self.saved)
+            self.open()
+        assert len(self.store) == len(self.held)
+
+    def batch(self, users: list[bytes], *, changes: bool) -> None:
+        """Look at people, or hold on to their changed states until the batch ends."""
+        self.store.begin_batch()
+        touched: dict[bytes, UserState] = {}
+        for user in users:
+            state = touched.get(user) or self.store.get(user)
+            if user not in touched:
+                assert (codec.pack(state) if state else None) == self.held.get(user)
+            if changes:
+                self.clock_ms += 1
+                state = touched[user] = state or UserState()
+                state.observe(make_observation(self.clock_ms, user=user, feedback="thumbs_up"), RULES)
+        for user, state in touched.items():
+            self.store.put(user, state)
+            self.held[user] = codec.pack(state)
+        self.store.end_batch()
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(STEPS, TOUCHED), max_size=25), st.integers(1, 8))
+def test_store_behaves_as_a_plain_dict(steps: list[tuple[str, list[bytes]]], cached: int) -> None:
+    """However small the cache, whoever is put back late, and after any end: what the last token named is there."""
+    with TemporaryDirectory() as folder:
+        trial = Trial(Path(folder), cached)
+        for step, users in steps:
+            trial.step(step, users)
+        with trial.stores:
+            assert contents(trial.store) == trial.held
+
+
+def test_someone_unknown_is_none(store: ShardStore) -> None:
+    """Looking does not make them known."""
+    assert store.get(USERS[0]) is None
+    assert len(store) == 0
+    assert list(store) == []
+
+
+def test_live_state_is_the_same_object_until_it_is_packed_away(store: ShardStore) -> None:
+    """Whoever is touched often is not unpacked again."""
+    touch(store, USERS[:1])
+    state = store.get(USERS[0])
+    assert state is store.get(USERS[0])
+    touch(store, USERS[1:5])
+    again = store.get(USERS[0])
+    assert again is not None
+    assert again is not state
+
+
+def test_live_people_are_bounded(tmp_path: Path) -> None:
+    """Two generations; the others are on disk."""
+    with open_stores(tmp_path, cached=4) as stores:
+        store = stores.create(USERS[0])
+        touch(store, USERS)
+        before = {user: store.get(user) for user in reversed(USERS)}
+        assert sum(store.get(user) is state for user, state in before.items()) <= 4
+
+
+def test_what_has_changed_is_written_during_the_epoch(tmp_path: Path) -> None:
+    """So that little is left for its end, even when the cache has room for everybody."""
+    users = people(4 * MOST_CHANGED)
+    with open_stores(tmp_path, cached=10**6) as stores:
+        store = stores.create(users[0])
+        for first in range(0, len(users), 50):
+            touch(store, users[first : first + 50])
+        assert len(store._changed) <= MOST_CHANGED
+        assert len(store) == len(contents(store)) == len(users)
+
+
+def test_iterating_leaves_the_live_people_alone(store: ShardStore) -> None:
+    """What is handed out are copies."""
+    touch(store, USERS)
+    before = contents(store)
+    for _, state in store:
+        state.observe(make_observation(START_MS + 10**9), RULES)
+    assert contents(store) == before
+
+
+# Snapshots
+
+
+def test_untouched_shard_returns_its_old_token_and_writes_nothing(tmp_path: Path) -> None:
+    """Nor does one that was looked at only, in this execution or the next."""
+    with open_stores(tmp_path) as stores:
+        store = stores.create(USERS[0])
+        touch(store, USERS)
+        token = store.snapshot()
+        store.begin_batch()
+        assert store.get(USERS[0]) is not None
+        store.end_batch()
+        assert store.snapshot() == token
+    with open_stores(tmp_path) as stores:
+        assert stores.resume(token).snapshot() == token
+    assert len(checkpoints(tmp_path)) == 1
+
+
+def test_snapshot_is_of_its_moment(tmp_path: Path) -> None:
+    """What comes after it does not show in it."""
+    with open_stores(tmp_path) as stores:
+        store = stores.create(USERS[0])
+        touch(store, USERS[:5])
+        token, before = store.snapshot(), contents(store)
+        touch(store, USERS, START_MS + 99)
+    with open_stores(tmp_path) as stores:
+        store = stores.resume(token)
+        assert len(store) == 5
+        assert contents(store) == before
+
+
+def test_nothing_is_kept_without_a_folder() -> None:
+    """Snapshots are empty, and when the stores are closed the disk is as it was."""
+    with Stores(None, 1, CATALOGUE, cached_users=2) as stores:
+        store = stores.create(USERS[0])
+        touch(store, USERS)
+        assert store.snapshot() == b""
+        assert len(contents(store)) == len(USERS)
+        folder = stores._folder
+        assert folder.exists()
+    assert not folder.exists()
+
+
+# Reclaiming
+
+
+def test_reclaim_frees_the_idle_and_nobody_else(store: ShardStore) -> None:
+    """Whoever had an event since then stays, and so does whoever is live."""
+    touch(store, USERS[:3])
+    touch(store, USERS[3:6], START_MS + DAY_MS)
+    touch(store, USERS[6:], START_MS + 2 * DAY_MS)
+    store.reclaim(START_MS + DAY_MS, 100)
+    assert sorted(contents(store)) == USERS[3:]
+    assert len(store) == 5
+    store.reclaim(START_MS + 9 * DAY_MS, 100)
+    assert sorted(contents(store)) == USERS[6:]
+
+
+def test_someone_reclaimed_is_a_stranger(store: ShardStore) -> None:
+    """Who is counted again when they come back."""
+    touch(store, USERS)
+    store.reclaim(START_MS + 1, 100)
+    assert store.get(USERS[0]) is None
+    held = len(store)
+    touch(store, USERS[:1])
+    assert len(store) == held + 1
+
+
+def test_reclaim_goes_round(tmp_path: Path) -> None:
+    """Of so many people at a time, it comes to everybody, and begins anew."""
+    users = people(100)
+    with open_stores(tmp_path) as stores:
+        store = stores.create(users[0])
+        touch(store, users)
+        touch(store, USERS[6:], START_MS + DAY_MS)
+        for _ in range(10):
+            before = len(store)
+            store.reclaim(START_MS + 1, 11)
+            assert before - len(store) <= 11
+        assert sorted(contents(store)) == USERS[6:]
+        touch(store, users[:20], START_MS + DAY_MS)
+        touch(store, USERS[6:], START_MS + DAY_MS)
+        for _ in range(3):
+            store.reclaim(START_MS + DAY_MS + 1, 11)
+        assert sorted(contents(store)) == USERS[6:]
+
+
+def test_what_outlives_an_absence_is_kept_small(store: ShardStore) -> None:
+    """A pin, and no more; again and again nothing changes."""
+    touch(store, USERS)
+    store.begin_batch()
+    state = store.get(USERS[0])
+    assert state is not None
+    state.observe(make_pin(START_MS + 1, "tone", "formal", user=USERS[0]), RULES)
+    store.put(USERS[0], state)
+    store.end_batch()
+    touch(store, USERS[6:], START_MS + DAY_MS)
+    before = contents(store)
+    store.reclaim(START_MS + DAY_MS, 100)
+    after = contents(store)
+    assert sorted(after) == [USERS[0], *USERS[6:]]
+    assert len(after[USERS[0]]) < 90 < len(before[USERS[0]])
+    store.reclaim(START_MS + DAY_MS, 100)
+    assert contents(store) == after
+
+
+def test_what_is_reclaimed_stays_gone(tmp_path: Path) -> None:
+    """In the next checkpoint, and in the count that it holds."""
+    with open_stores(tmp_path) as stores:
+        store = stores.create(USERS[0])
+        touch(store, USERS)
+        store.snapshot()
+        touch(store, USERS[6:], START_MS + DAY_MS)
+        store.reclaim(START_MS + DAY_MS, 100)
+        token = store.snapshot()
+    with open_stores(tmp_path) as stores:
+        store = stores.resume(token)
+        assert len(store) == 2
+        assert sorted(contents(store)) == USERS[6:]

@@ -1,0 +1,131 @@
+"""Any sequence of catalogues and events: nobody's beliefs shift, and no removed name is said."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from state.catalogue.numbered import Catalogue
+from state.events.observation import Kind, Observation
+from state.learning.preferences import Preferences
+from state.learning.population_prior import Prior
+from state.user.user_state import UserState
+from state.catalogue.vocabulary import Vocabulary
+from state.user.windows import MINUTE_MS
+from tests.support.catalogue_changes import Deployment, Words, beliefs, make_catalogue, names_said, observe, pin, turn, words
+from tests.support.factories import START_MS, pinned
+
+
+class Act(NamedTuple):
+    """What a person does: a turn with feedback, or a pin of the first of what was served."""
+
+    pins: bool
+    served: dict[str, str]
+    feedback: str
+    topic: str | None
+
+    def under(self, deployment: Deployment, at_ms: int) -> Observation:
+        if self.pins and self.served:
+            return pin(deployment, at_ms, *next(iter(self.served.items())))
+        return turn(deployment, at_ms, self.served, self.feedback, self.topic)
+
+
+History = Sequence[tuple[Words, Sequence[Act]]]
+"""Catalogues in turn, and what a person does under each."""
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    return [(file, draw(st.lists(acts(file), max_size=12))) for file in draw(st.lists(words(), min_size=1, max_size=5))]
+
+
+def acts(file: Words) -> st.SearchStrategy[Act]:
+    served = st.fixed_dictionaries({}, optional={name: st.sampled_from(v) for name, v in file.facets.items()})
+    pins = st.sampled_from([False, False, False, True])
+    return st.builds(Act, pins, served, st.sampled_from(file.kinds), st.sampled_from([None, *file.topics]))
+
+
+def may_be_said(file: Words) -> set[str]:
+    """Return all names that this catalogue lets be said, as `names_said` writes them."""
+    values = {f"{facet}={value}" for facet, values in file.facets.items() for value in values}
+    topics = {f"#{topic}" for topic in set(file.topics) - set(file.sensitive)}
+    return {*file.facets, *values, *topics, *(f"?{kind}" for kind in file.kinds)}
+
+
+def means(state: UserState, deployment: Deployment, file: Words) -> dict[tuple[str, str], float]:
+    """Return the mean of each value that the catalogue has."""
+    known = beliefs(state, deployment.catalogue)
+    return {(f, v): known.get(("slot", f, v), (0.0,))[0] for f, values in file.facets.items() for v in values}
+
+
+def learned_apart(
+    state: UserState, deployment: Deployment, file: Words, o: Observation
+) -> dict[tuple[str, str], float]:
+    """Return the means of someone with the same beliefs after an event, by numbers that the file alone gives."""
+    ours = deployment.catalogue
+    own = make_catalogue(file).numbered(_table_of(file, ours))
+    before, twin = state.preferences or Preferences(ours), Preferences(own)
+    slots = {ours.slot_index[f][v]: own.slot_index[f][v] for f, values in file.facets.items() for v in values}
+    terms = {**slots, -1: -1} | {
+        len(ours.slots) + our: len(own.slots) + own.facet_index[name] for name, our in ours.facet_index.items()
+    }
+    for our, its in terms.items():
+        twin.means[its], twin.variances[its] = before.means[our], before.variances[our]
+    for name, our in ours.facet_index.items():
+        twin.drift_sums[own.facet_index[name]] = before.drift_sums[our]
+    kind = own.feedback_index[ours.feedback_names[o.feedback]]
+    renumbered = o._replace(slots=sorted(slots[slot] for slot in o.slots), feedback=kind)
+    twin.learn_feedback(renumbered, own.feedback_kinds[kind], own.feedback_kinds[kind].weight, Prior(own))
+    return {(f, v): twin.means[number] for f, values in own.slot_index.items() for v, number in values.items()}
+
+
+def _table_of(file: Words, ours: Catalogue) -> Vocabulary:
+    """Return the table of a file alone, with the places that our scales have."""
+    alone = Vocabulary().including(make_catalogue(file))
+    places = [ours.slot_places[ours.slot_index[facet][value]] for facet, value in alone.slots]
+    return msgspec.structs.replace(alone, places=tuple(places))
+
+
+def is_learned_from(o: Observation, deployment: Deployment) -> bool:
+    return o.kind == Kind.INTERACTION and bool(o.slots) and o.topic not in deployment.catalogue.sensitive_topics
+
+
+@settings(max_examples=150)
+@given(histories())
+def test_any_changes_shift_no_beliefs(history: History) -> None:
+    """By name, a restart changes nothing that is known, and what is learned does not depend on the numbers."""
+    deployment, state, at_ms = Deployment(history[0][0]), UserState(), START_MS
+    for file, done in history:
+        known = beliefs(state, deployment.catalogue)
+        state = deployment.change(state, file)
+        assert beliefs(state, deployment.catalogue) == known
+        for act in done:
+            at_ms += MINUTE_MS
+            o = act.under(deployment, at_ms)
+            learns = is_learned_from(o, deployment)
+            expected = learned_apart(state, deployment, file, o) if learns else means(state, deployment, file)
+            observe(state, deployment, o)
+            assert means(state, deployment, file) == pytest.approx(expected, abs=1e-6)
+
+
+@settings(max_examples=150)
+@given(histories())
+def test_any_changes_let_what_is_removed_rest_unsaid(history: History) -> None:
+    """Beliefs of removed values stay as they are, and no signal, reason, pin or topic has a removed name."""
+    deployment, state, at_ms = Deployment(history[0][0]), UserState(), START_MS
+    for file, done in history:
+        state = deployment.change(state, file)
+        before = beliefs(state, deployment.catalogue)
+        for act in done:
+            at_ms += MINUTE_MS
+            said = observe(state, deployment, act.under(deployment, at_ms))
+            assert names_said(said) <= may_be_said(file)
+            assert {f"{facet}={value}" for facet, value in pinned(state, deployment.catalogue).items()} <= may_be_said(
+                file
+            )
+        after = beliefs(state, deployment.catalogue)
+        removed = [key for key in {*before, *after} if key[0] == "slot" and key[2] not in file.facets.get(key[1], ())]
+        assert {key: after.get(key) for key in removed} == {key: before.get(key) for key in removed}

@@ -1,0 +1,128 @@
+"""Names that left the catalogue are not said, and are back when the catalogue has them again."""
+
+from dataclasses import replace
+
+import pytest
+
+from state.events.observation import Kind
+from tacit.contract.signals import PROFILE
+from state.user.user_state import UserState
+from state.user.windows import DAY_MS, MINUTE_MS
+from tests.support.catalogue_changes import (
+    FIRST,
+    ONLY_TONE,
+    WITHOUT_MID,
+    Deployment,
+    Words,
+    experienced,
+    observe,
+    pin,
+    signals,
+    turn,
+)
+from tests.support.factories import START_MS, make_observation, pinned
+
+T = START_MS
+LATER_MS = T + 20 * DAY_MS
+"""Half a signal's time to live has passed since T."""
+
+
+def test_value_that_is_removed_is_said_anew_at_the_next_event() -> None:
+    """And the one that is best of the rest is said in its place, whatever the event is about."""
+    deployment = Deployment(FIRST)
+    state = experienced(deployment)
+    assert signals(state, deployment.catalogue)["length"].value == "mid"
+    state = deployment.change(state, replace(FIRST, facets=WITHOUT_MID))
+    fields = observe(state, deployment, turn(deployment, T + MINUTE_MS, {}, None))
+    assert fields["length"]["value"] in {"low", "off"}
+    assert fields.keys() <= {"length", PROFILE}
+    assert observe(state, deployment, turn(deployment, T + MINUTE_MS + 1, {}, None)) == {}
+
+
+def test_facet_that_is_removed_is_not_said_again_until_it_is_back() -> None:
+    """Its signal would be due; it is as soon as the facet is there again."""
+    deployment = Deployment(FIRST)
+    state = deployment.change(experienced(deployment), replace(FIRST, facets=ONLY_TONE))
+    for n in range(3):
+        assert "length" not in observe(state, deployment, turn(deployment, LATER_MS + n, {}, None))
+    state = deployment.change(state, FIRST)
+    fields = observe(state, deployment, turn(deployment, LATER_MS + 3, {}, None))
+    assert fields["length"]["value"] == "mid"
+
+
+def test_kind_that_is_removed_is_no_reason() -> None:
+    """`why` names what the catalogue has; the count is back with the kind."""
+    deployment = Deployment(FIRST)
+    state = experienced(deployment)
+    before = signals(state, deployment.catalogue)["length"].why
+    assert dict(before)["liked"] == 10
+    state = deployment.change(state, replace(FIRST, kinds=("disliked", "more")))
+    assert dict(signals(state, deployment.catalogue)["length"].why) == {"disliked": 10, "more": 10}
+    state = deployment.change(state, FIRST)
+    assert signals(state, deployment.catalogue)["length"].why == before
+
+
+@pytest.mark.parametrize("change", [replace(FIRST, topics=("travel", "code")), replace(FIRST, sensitive=("mail",))])
+def test_topic_that_is_removed_or_became_sensitive_is_not_named(change: Words) -> None:
+    """Nor does its share show: those of the others add up to 1. It is back when it may be named again."""
+    deployment = Deployment(FIRST)
+    state = deployment.change(experienced(deployment), change)
+    topics = dict(observe(state, deployment, turn(deployment, T + DAY_MS, {}, None))[PROFILE]["topics"])
+    assert topics.keys() == {"code", "travel"}
+    assert sum(topics.values()) == pytest.approx(1, abs=0.002)
+    state = deployment.change(state, FIRST)
+    topics = dict(observe(state, deployment, turn(deployment, T + 2 * DAY_MS, {}, None))[PROFILE]["topics"])
+    assert topics.keys() == {"code", "travel", "mail"}
+
+
+# Pins
+
+
+def pinned_to_mid(deployment: Deployment, *, learned: bool) -> UserState:
+    state = experienced(deployment) if learned else UserState()
+    observe(state, deployment, pin(deployment, T + 100, "length", "mid"))
+    return state
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_pin_of_a_removed_value_is_not_in_force_until_that_is_back(learned: bool) -> None:
+    """What was learned is said in its place at the person's next event, and the pin again when its value is back."""
+    deployment = Deployment(FIRST)
+    state = deployment.change(pinned_to_mid(deployment, learned=learned), replace(FIRST, facets=WITHOUT_MID))
+    assert pinned(state, deployment.catalogue) == {}
+    fields = observe(state, deployment, turn(deployment, T + 200, {}, None))
+    assert (fields["length"]["source"], fields["length"]["value"] in {"low", "high", "off"}) == ("learned", True)
+    assert "length" not in observe(state, deployment, turn(deployment, T + 201, {}, None))
+    state = deployment.change(state, FIRST)
+    assert pinned(state, deployment.catalogue) == {"length": "mid"}
+    fields = observe(state, deployment, turn(deployment, T + 202, {}, None))
+    assert (fields["length"]["source"], fields["length"]["value"]) == ("user", "mid")
+    assert "length" not in observe(state, deployment, turn(deployment, T + 203, {}, None))
+
+
+def test_pin_that_is_not_in_force_leaves_room_for_learning() -> None:
+    """Feedback is said like anybody's; a newer pin takes its place."""
+    deployment = Deployment(FIRST)
+    state = deployment.change(pinned_to_mid(deployment, learned=True), replace(FIRST, facets=WITHOUT_MID))
+    likes = [turn(deployment, T + 200 + n, {"length": "off"}, "liked") for n in range(20)]
+    assert observe(state, deployment, *likes)["length"]["value"] == "off"
+    fields = observe(state, deployment, pin(deployment, T + 300, "length", "low"))
+    assert (fields["length"]["source"], fields["length"]["value"]) == ("user", "low")
+
+
+def test_pin_of_a_removed_facet_waits_in_silence() -> None:
+    """Through a no and a yes, which say all pins again."""
+    deployment = Deployment(FIRST)
+    state = deployment.change(pinned_to_mid(deployment, learned=False), replace(FIRST, facets=ONLY_TONE))
+    consents = [make_observation(T + 200 + n, kind=kind) for n, kind in enumerate((Kind.DENY, Kind.GRANT))]
+    assert observe(state, deployment, *consents, turn(deployment, T + 300, {}, None)).keys() == {PROFILE}
+    state = deployment.change(state, FIRST)
+    assert observe(state, deployment, turn(deployment, T + 301, {}, None))["length"]["source"] == "user"
+
+
+def test_forget_drops_a_pin_that_is_not_in_force() -> None:
+    """It does not come back with its value."""
+    deployment = Deployment(FIRST)
+    state = deployment.change(pinned_to_mid(deployment, learned=True), replace(FIRST, facets=WITHOUT_MID))
+    observe(state, deployment, make_observation(T + 200, kind=Kind.FORGET))
+    assert pinned(deployment.change(state, FIRST), deployment.catalogue) == {}

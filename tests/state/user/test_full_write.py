@@ -1,0 +1,129 @@
+"""A person at rest, said again: as an undisturbed Redis holds them, whatever their events were."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.user import codec
+from state.catalogue.numbered import Catalogue
+from state.events.observation import Kind, Observation
+from state.learning.population_prior import Prior
+from state.user.full_write import gate_of, learned_of, pins_of
+from tacit.contract.signals import PROFILE, SignalWrite, Write
+from state.user.user_state import Rules, UserState
+from state.user.windows import DAY_MS, MINUTE_MS, PANE_MS
+from tests.support.factories import (
+    CATALOGUE,
+    REQUIRED,
+    RULES,
+    START_MS,
+    USER,
+    interactions,
+    make_observation,
+    make_pin,
+    words,
+)
+from tests.support.decoded_writes import Shown
+
+
+def liked(at_ms: int, *facets: str) -> Observation:
+    """Return a concise answer that was liked, for these facets' sake."""
+    return make_observation(at_ms, served={"length": "concise"}, feedback="thumbs_up", facets=facets)
+
+
+def lived(*events: Observation, rules: Rules = RULES) -> tuple[UserState, Shown]:
+    """Return a person after these events, as a checkpoint has them, and what Redis then shows of them."""
+    state, shown = UserState(), Shown()
+    for o in events:
+        state.observe(o, rules)
+        shown.take(state.take_writes(USER, rules.catalogue))
+    return codec.unpack(codec.pack(state), rules.catalogue), shown
+
+
+def retold(state: UserState, catalogue: Catalogue = CATALOGUE) -> list[Write]:
+    """Return all that there is to say again."""
+    prior = Prior(catalogue)
+    found = (gate_of(USER, state), pins_of(USER, state, prior), learned_of(USER, state, prior))
+    return [write for write in found if write]
+
+
+def said(fields: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """Return what matters of each signal."""
+    return {name: (one["value"], one["tier"], one["source"]) for name, one in fields.items() if name != PROFILE}
+
+
+@given(st.lists(interactions() | words(), max_size=60), st.sampled_from([CATALOGUE, REQUIRED]))
+def test_redis_that_was_emptied_shows_the_same_again(events: Sequence[Observation], catalogue: Catalogue) -> None:
+    """Gate, values, tiers and sources; versions are no older. What is missing said that nothing is known."""
+    state, shown = lived(*events, rules=Rules(catalogue))
+    again = Shown().take(retold(state, catalogue))
+    assert (again.epoch_ms, again.consent) == (shown.epoch_ms, shown.consent)
+    assert again.fields.keys() <= shown.fields.keys()
+    for name in shown.fields.keys() - again.fields.keys():
+        assert (shown.fields[name]["tier"], shown.fields[name]["evidence"]) == ("default", 0.0)
+    assert said(again.fields).items() <= said(shown.fields).items()
+    assert all(one["v"] >= shown.fields[name]["v"] for name, one in again.fields.items())
+
+
+@given(st.lists(interactions() | words(), min_size=1, max_size=60), interactions() | words())
+def test_next_news_is_newer_than_what_was_said_again(events: Sequence[Observation], last: Observation) -> None:
+    """A worker that goes on is not held up by a rebuild."""
+    state, _ = lived(*events)
+    again = Shown().take(retold(state))
+    state.observe(last, RULES)
+    writes = state.take_writes(USER, CATALOGUE)
+    news = {
+        name: json.loads(content)
+        for write in writes[-1:]
+        if isinstance(write, SignalWrite)
+        for name, content in write.fields
+    }
+    after = again.take(writes)
+    if not after.consent[1]:
+        assert news.items() <= after.fields.items()
+
+
+def test_stranger_has_nothing_to_be_said() -> None:
+    """Not even a gate."""
+    assert retold(UserState()) == []
+
+
+def test_opted_out_person_has_a_gate_and_nothing_else() -> None:
+    """Their pins are kept, and not shown."""
+    deny = make_observation(START_MS + 1, kind=Kind.DENY)
+    state, _ = lived(make_pin(START_MS, "length", "concise"), deny)
+    (gate,) = retold(state)
+    assert gate == (USER, START_MS + 1, START_MS + 1, True)
+
+
+def test_forgotten_person_has_a_gate_and_nothing_else() -> None:
+    """It keeps what is older than the wipe out."""
+    state, _ = lived(liked(START_MS), make_observation(START_MS + 1, kind=Kind.FORGET))
+    assert retold(state) == [(USER, START_MS + 1, 0, False)]
+
+
+def test_what_was_never_said_is_not_said_now() -> None:
+    """Facets without feedback."""
+    state, shown = lived(liked(START_MS, "length"))
+    again = Shown().take(retold(state))
+    assert again.fields.keys() == shown.fields.keys() == {"length", PROFILE}
+
+
+def test_time_to_live_counts_from_what_was_said_last() -> None:
+    """Not from a word that says nothing of signals, or it would bring back what has expired."""
+    grants = [make_observation(START_MS + days * DAY_MS, kind=Kind.GRANT) for days in (0, 20)]
+    state, _ = lived(grants[0], liked(START_MS + MINUTE_MS), grants[1])
+    _, learned = retold(state)
+    assert isinstance(learned, SignalWrite)
+    assert learned.at_ms == START_MS + MINUTE_MS
+
+
+def test_time_to_live_of_a_profile_counts_from_its_pane() -> None:
+    """When exactly it was said is not kept."""
+    state, _ = lived(make_observation(START_MS + PANE_MS + 7))
+    (profile,) = retold(state)
+    assert isinstance(profile, SignalWrite)
+    assert profile.at_ms == START_MS + PANE_MS

@@ -1,0 +1,201 @@
+"""state/user/sessions, against an oracle that keeps every turn.
+
+the pause between two sessions, and what late turns make of it
+
+     10:00  10:10                       11:00   11:10
+    ───┬──────┬───────────────────────────┬───────┬───▶
+       x      x       ░         ░    ░    x       x      10:25: the first goes on until then
+       └──────┘     10:25     10:45 10:50 └───────┘      10:50: the second begins then
+                                                         both: 25 minutes are no pause: one session
+"""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from state.user.sessions import KEPT_MS, MAX_SESSIONS, SESSION_GAP_MS, SESSION_ROW, Sessions
+from tests.support.activity_oracle import ActivityOracle, Turn, Visit
+from tests.support.factories import START_MS
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+NEAR_GAP_MS = [SESSION_GAP_MS - 1, SESSION_GAP_MS, SESSION_GAP_MS + 1]
+STEPS_MS = st.sampled_from([0, 1, *NEAR_GAP_MS, HOUR_MS, 2 * DAY_MS, 400 * DAY_MS]) | st.integers(0, 2 * HOUR_MS)
+LATE_MS = st.sampled_from([0, 0, 1, *NEAR_GAP_MS, DAY_MS - 1, DAY_MS]) | st.integers(0, DAY_MS)
+STREAMS = st.lists(st.tuples(STEPS_MS, LATE_MS, st.booleans()), min_size=1, max_size=60)
+"""How far the clock moves on, how late the turn is by it, and whether the turn is disliked."""
+
+
+def sessions_of(minutes: Sequence[int], clock: int = 0) -> Sessions:
+    """Return the sessions of turns so many minutes after the start; the clock is the newest, or `clock`."""
+    sessions = Sessions()
+    for number, minute in enumerate(minutes):
+        clock = max(clock, *minutes[: number + 1])
+        sessions.add_turn(START_MS + minute * MINUTE_MS, START_MS + clock * MINUTE_MS)
+    return sessions
+
+
+def visits(sessions: Sessions) -> list[Visit]:
+    rows = sessions.rows
+    return [Visit(*rows[row : row + SESSION_ROW]) for row in range(0, len(rows), SESSION_ROW)]
+
+
+def minutes_of(sessions: Sessions) -> list[tuple[int, int, int]]:
+    """Return first turn, last turn and number of turns of each, times in minutes after the start."""
+    return [
+        ((visit.first_ms - START_MS) // MINUTE_MS, (visit.last_ms - START_MS) // MINUTE_MS, visit.turns)
+        for visit in visits(sessions)
+    ]
+
+
+@settings(max_examples=300)
+@given(STREAMS)
+def test_sessions_are_those_of_an_oracle_that_keeps_all_turns(stream: list[tuple[int, int, bool]]) -> None:
+    """After each turn up to a day late: all that the last day can touch, with their dislikes, and never too many."""
+    sessions, oracle = Sessions(), ActivityOracle()
+    clock_ms = START_MS
+    for step_ms, late_ms, disliked in stream:
+        clock_ms += step_ms
+        oracle.clock_ms = clock_ms
+        oracle.add_turn(Turn(clock_ms - late_ms))
+        sessions.add_turn(clock_ms - late_ms, clock_ms)
+        if disliked:
+            oracle.add_dislike(clock_ms)
+            sessions.add_dislike(clock_ms)
+        known, kept = oracle.visits(), visits(sessions)
+        in_reach = [visit for visit in known if visit.last_ms > clock_ms - KEPT_MS]
+        assert kept == known[-len(kept) :]
+        assert len(in_reach or known[-1:]) <= len(kept) <= MAX_SESSIONS
+
+
+@given(st.permutations(range(0, 24 * 60, 10)), st.sets(st.integers(0, 143), max_size=120))
+def test_order_within_a_day_makes_no_difference(minutes: list[int], absent: set[int]) -> None:
+    """The same turns, the same sessions."""
+    present = [minute for minute in minutes if minute // 10 not in absent]
+    assert minutes_of(sessions_of(present)) == minutes_of(sessions_of(sorted(present)))
+
+
+# Late turns
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [
+        ((0, 10, 60, 70), [(0, 10, 2), (60, 70, 2)]),
+        ((0, 10, 60, 70, 25), [(0, 25, 3), (60, 70, 2)]),
+        ((0, 10, 60, 70, 50), [(0, 10, 2), (50, 70, 3)]),
+        ((0, 10, 60, 70, 25, 50), [(0, 70, 6)]),
+        ((0, 10, 60, 70, 50, 25), [(0, 70, 6)]),
+        ((0, 59, 30), [(0, 0, 1), (30, 59, 2)]),
+        ((0, 58, 29), [(0, 58, 3)]),
+        ((0, 120, 60), [(0, 0, 1), (60, 60, 1), (120, 120, 1)]),
+        ((60, 40, 80), [(40, 80, 3)]),
+        ((0, 20, 10), [(0, 20, 3)]),
+        ((30, 0), [(0, 0, 1), (30, 30, 1)]),
+        ((29, 0), [(0, 29, 2)]),
+    ],
+)
+def test_late_turn_joins_what_it_touches(minutes: Sequence[int], expected: list[tuple[int, int, int]]) -> None:
+    """None, one, or the two around it; 30 minutes are a pause, a millisecond less is none."""
+    assert minutes_of(sessions_of(minutes)) == expected
+
+
+def test_merged_sessions_keep_their_dislikes() -> None:
+    """Of both."""
+    sessions = sessions_of([0, 50])
+    for minute in (0, 29, 50):
+        sessions.add_dislike(START_MS + minute * MINUTE_MS)
+    sessions.add_turn(START_MS + 25 * MINUTE_MS, START_MS + 50 * MINUTE_MS)
+    assert sessions.newest().turns == sessions.rows[-1] == 3
+
+
+def test_turn_that_is_later_than_a_day_does_not_reopen_a_session() -> None:
+    """Where a setting lets it in: what is no longer kept is not missed, and does not count as newest."""
+    day = 24 * 60
+    sessions = sessions_of([0, 3 * day])
+    sessions.add_turn(START_MS + 10 * MINUTE_MS, START_MS + 3 * day * MINUTE_MS)
+    assert minutes_of(sessions) == [(3 * day, 3 * day, 1)]
+
+
+def test_first_turn_begins_a_session_whenever_it_is() -> None:
+    """Also in the first minutes of 1970, and where a pin has moved the clock far ahead."""
+    sessions = Sessions()
+    sessions.add_turn(MINUTE_MS, START_MS)
+    assert (sessions.newest().started_at, sessions.newest().turns) == (MINUTE_MS, 1)
+
+
+# Dislikes
+
+
+@pytest.mark.parametrize(("minute", "dislikes"), [(-1, [0, 0]), (0, [1, 0]), (39, [1, 0]), (40, [0, 0]), (60, [0, 1]),
+                                                  (99, [0, 1]), (100, [0, 0])])  # fmt: skip
+def test_dislike_counts_in_the_session_that_covers_its_time(minute: int, dislikes: list[int]) -> None:
+    """From its first turn until the pause after its last is over: feedback mostly comes as an event of its own."""
+    sessions = sessions_of([0, 10, 60, 70])
+    sessions.add_dislike(START_MS + minute * MINUTE_MS)
+    assert [visit.dislikes for visit in visits(sessions)] == dislikes
+
+
+def test_share_of_dislikes_is_a_share() -> None:
+    """Turns of an earlier session that are disliked only now do not make it more than all."""
+    sessions = sessions_of([0, 10])
+    for expected in (0.5, 1.0, 1.0):
+        sessions.add_dislike(START_MS)
+        assert sessions.newest().negative_share == expected
+
+
+def test_share_falls_again_with_turns_that_are_liked() -> None:
+    """Dislikes are counted whole; only what is read of them is cut off."""
+    sessions = sessions_of([0])
+    for _ in range(2):
+        sessions.add_dislike(START_MS)
+    sessions.add_turn(START_MS, START_MS)
+    sessions.add_turn(START_MS, START_MS)
+    assert sessions.newest().negative_share == 0.667
+
+
+def test_dislike_without_a_session_counts_nowhere() -> None:
+    """There was no turn yet."""
+    sessions = Sessions()
+    sessions.add_dislike(START_MS)
+    assert (len(sessions), sessions.newest().negative_share) == (0, 0.0)
+
+
+# What is kept
+
+
+@given(st.lists(st.integers(0, 24 * 60), max_size=60))
+def test_no_more_than_49_sessions_are_kept(late: list[int]) -> None:
+    """A turn every half hour for three days is the most there can be, whatever comes late in between."""
+    minutes = list(range(0, 3 * 24 * 60 + 1, 30))
+    sessions = sessions_of(minutes)
+    assert len(sessions) == MAX_SESSIONS == 49
+    clock_ms = START_MS + minutes[-1] * MINUTE_MS
+    for minute in late:
+        sessions.add_turn(clock_ms - minute * MINUTE_MS, clock_ms)
+        assert len(sessions) <= MAX_SESSIONS
+
+
+def test_sessions_are_freed_as_the_clock_moves_on() -> None:
+    """Once no turn of the last day can touch them; the newest stays, however old it is."""
+    sessions = sessions_of([0, 60, 120])
+    sessions.free(START_MS + KEPT_MS - 1)
+    assert len(sessions) == 3
+    sessions.free(START_MS + KEPT_MS)
+    assert minutes_of(sessions) == [(60, 60, 1), (120, 120, 1)]
+    sessions.free(START_MS + 400 * DAY_MS)
+    assert minutes_of(sessions) == [(120, 120, 1)]
+
+
+def test_copy_stays_as_it_was() -> None:
+    """It is read when the batch ends."""
+    sessions = sessions_of([0, 60])
+    twin = sessions.copy()
+    before = visits(twin)
+    sessions.add_turn(START_MS + 61 * MINUTE_MS, START_MS + 61 * MINUTE_MS)
+    sessions.add_dislike(START_MS)
+    assert visits(twin) == before != visits(sessions)

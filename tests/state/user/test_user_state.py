@@ -1,0 +1,206 @@
+"""state/user/user_state: interactions — what counts, what is learned, what is dropped."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tacit.contract.catalogue import FeedbackKind
+from state.events.observation import Observation
+from state.learning.preferences import Preferences
+from state.user.recent import RECENT_TURNS
+from tacit.contract.signals import Profile
+from state.user.user_state import Rules, UserState
+from tests.support.factories import CATALOGUE, RULES, START_MS, Served, interactions, make_observation
+
+T = START_MS
+CONCISE: Served = {"length": "concise"}
+
+
+def observe(*observations: Observation, state: UserState | None = None, rules: Rules = RULES) -> UserState:
+    state = state or UserState()
+    for o in observations:
+        state.observe(o, rules)
+    return state
+
+
+def profile(state: UserState) -> Profile:
+    assert state.windows is not None
+    return state.windows.profile("v", state.newest_ms, CATALOGUE.topics.values)
+
+
+def beliefs(state: UserState) -> list[float]:
+    """Return the means of what was learned, the bias last."""
+    return list((state.preferences or Preferences(CATALOGUE)).means)
+
+
+def evidence(state: UserState) -> float:
+    """Return the count of feedback on length."""
+    return state.preferences.evidence[0] if state.preferences else 0.0
+
+
+# Activity
+
+
+def test_interaction_without_feedback_moves_the_windows_only() -> None:
+    """It has shown that the person is there, not what they like."""
+    state = observe(make_observation(T, served=CONCISE, topic="code"))
+    assert profile(state).activity.hour == 1
+    assert profile(state).topics == (("code", 1.0),)
+    assert state.preferences is None
+
+
+def test_feedback_without_what_was_served_teaches_nothing() -> None:
+    """It counts as a turn, and as a dislike."""
+    state = observe(make_observation(T, feedback="thumbs_down"))
+    assert profile(state).session.negative_share == 1.0
+    assert state.preferences is None
+
+
+@pytest.mark.parametrize(
+    ("feedback", "disliked"),
+    [("thumbs_up", 0), ("copied", 0), ("thumbs_down", 1), ("regenerated", 1), ("edited", 1), ("shorter", 1)],
+)
+def test_dislikes_are_negative_feedback_and_wishes(feedback: str, disliked: int) -> None:
+    """Who asks for a shorter answer did not like this one."""
+    state = observe(make_observation(T, served={"length": "detailed"}, feedback=feedback))
+    assert profile(state).session.negative_share == disliked
+
+
+# Turns
+
+
+def test_turn_counts_once_whatever_is_said_of_it() -> None:
+    """The answer, the copy, the thumb: one turn."""
+    state = observe(
+        make_observation(T, turn=7, topic="code"),
+        make_observation(T + 1, turn=7, served=CONCISE, feedback="copied", topic="code"),
+        make_observation(T + 2, turn=7, served=CONCISE, feedback="thumbs_up", topic="code"),
+        make_observation(T + 3, turn=8),
+        make_observation(T + 4),
+        make_observation(T + 5),
+    )
+    assert profile(state).activity.hour == 4
+    assert profile(state).session.turns == 4
+
+
+def test_turn_teaches_with_a_weight_of_one_at_most() -> None:
+    """0.4 and 0.6 are all there is; what comes then is not learned from."""
+    of_turn = [
+        make_observation(T + n, turn=7, served=CONCISE, feedback=feedback)
+        for n, feedback in enumerate(["copied", "accepted", "thumbs_up", "thumbs_down"])
+    ]
+    state = observe(*of_turn)
+    assert beliefs(state) == beliefs(observe(*of_turn[:2]))
+    assert evidence(state) == pytest.approx(0.4 * 0.99 + 0.6)
+    assert list(state.turns.learned) == [1.0]
+
+
+@given(st.lists(st.sampled_from(CATALOGUE.feedback_names), min_size=1, max_size=30))
+def test_feedback_on_one_turn_never_weighs_more_than_one(kinds: list[str]) -> None:
+    """Whatever kinds in whatever order."""
+    served = {"length": "balanced"}
+    state = observe(*[make_observation(T + n, turn=7, served=served, feedback=kind) for n, kind in enumerate(kinds)])
+    assert state.turns.learned[0] <= 1.0
+    assert evidence(state) <= 1.0 + 1e-6
+
+
+def test_rounding_leaves_no_crumb_of_weight() -> None:
+    """Fifty times 0.02 is all there is, although the sum in 32 bits is a little less than 1."""
+    rules = Rules(replace(CATALOGUE, feedback={"nod": FeedbackKind(weight=0.02, label=True)}))
+    state = UserState()
+    for n in range(60):
+        o = make_observation(T + n, turn=7, served=CONCISE, feedback="nod", catalogue=rules.catalogue)
+        observe(o, state=state, rules=rules)
+    assert state.preferences is not None
+    assert state.preferences.reasons[0] == 50
+
+
+def test_rest_of_a_turns_weight_is_learned() -> None:
+    """After 0.4 a whole like counts 0.6."""
+    state = observe(
+        make_observation(T, turn=7, served=CONCISE, feedback="copied"),
+        make_observation(T + 1, turn=7, served=CONCISE, feedback="thumbs_up"),
+    )
+    assert evidence(state) == pytest.approx(0.4 * 0.99 + 0.6)
+
+
+def test_feedback_that_teaches_nothing_takes_no_weight() -> None:
+    """At the end of the scale there is nothing shorter; the thumb that follows counts whole."""
+    state = observe(
+        make_observation(T, turn=7, served=CONCISE, feedback="shorter"),
+        make_observation(T + 1, turn=7, served=CONCISE, feedback="thumbs_up"),
+    )
+    assert evidence(state) == 1.0
+
+
+def test_events_without_a_turn_each_weigh_whole() -> None:
+    """Nothing ties them together."""
+    state = observe(*[make_observation(T + n, served=CONCISE, feedback="thumbs_up") for n in range(2)])
+    assert evidence(state) == pytest.approx(1.99)
+
+
+def test_turn_is_disliked_once() -> None:
+    """Regenerated, edited and thumbed down: one turn that went wrong."""
+    events = [make_observation(T + n, turn=7, feedback=kind) for n, kind in enumerate(["edited", "thumbs_down"])]
+    assert profile(observe(*events, make_observation(T + 5, turn=8))).session.negative_share == 0.5
+
+
+def test_turn_is_found_among_the_last_sixteen() -> None:
+    """Feedback that comes later than that counts as a new turn."""
+    turns = [make_observation(T + n, turn=100 + n) for n in range(RECENT_TURNS)]
+    state = observe(*turns, make_observation(T + 50, turn=100, served=CONCISE, feedback="thumbs_up"))
+    assert profile(state).activity.hour == RECENT_TURNS
+    state = observe(*turns, make_observation(T + 50, turn=999), make_observation(T + 51, turn=100))
+    assert profile(state).activity.hour == RECENT_TURNS + 2
+
+
+def test_turn_that_took_anothers_place_starts_without_its_past() -> None:
+    """Neither its weight nor its dislike."""
+    first = make_observation(T, turn=1, served=CONCISE, feedback="thumbs_down")
+    others = [make_observation(T + n, turn=1 + n) for n in range(1, RECENT_TURNS)]
+    state = observe(first, *others, make_observation(T + 60, turn=99, served=CONCISE, feedback="thumbs_down"))
+    assert len(state.turns.hashes) == RECENT_TURNS
+    assert evidence(state) == pytest.approx(1.99)
+    assert profile(state).session.negative_share == pytest.approx(2 / 17, abs=0.001)
+
+
+# Sensitive topics
+
+
+@pytest.mark.parametrize("turn", [0, 7])
+def test_sensitive_turn_is_counted_without_its_topic_and_not_learned_from(turn: int) -> None:
+    """The person was there; about what stays between them and Copilot. Also without a turn's id."""
+    state = observe(make_observation(T, turn=turn, topic="health", served=CONCISE, feedback="thumbs_up"))
+    assert profile(state).activity.hour == 1
+    assert profile(state).topics == ()
+    assert state.preferences is None
+
+
+@pytest.mark.parametrize("topic", [None, "code"])
+def test_later_feedback_on_a_sensitive_turn_is_not_learned_from(topic: str | None) -> None:
+    """Even if it comes without the topic, or with another."""
+    state = observe(
+        make_observation(T, turn=7, topic="health", served=CONCISE),
+        make_observation(T + 1, turn=7, topic=topic, served=CONCISE, feedback="thumbs_up"),
+    )
+    assert state.preferences is None
+    assert profile(state).topics == ()
+
+
+def test_turn_that_turns_out_sensitive_teaches_no_more() -> None:
+    """The topic may come with the second event."""
+    state = observe(
+        make_observation(T, turn=7, served=CONCISE, feedback="copied"),
+        make_observation(T + 1, turn=7, topic="finance"),
+        make_observation(T + 2, turn=7, served=CONCISE, feedback="thumbs_up"),
+    )
+    assert evidence(state) == pytest.approx(0.4)
+
+
+@given(st.lists(interactions(), max_size=40))
+def test_sensitive_topics_are_never_counted(events: list[Observation]) -> None:
+    """In no stream."""
+    state = observe(*events)
+    if state.windows is not None:
+        assert not {name for name, _ in profile(state).topics} & set(CATALOGUE.topics.sensitive)

@@ -1,0 +1,255 @@
+"""state/user/user_state: the person's own word — consent, wipes and pins."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from state.counters import Outcome
+from state.events.observation import Kind, Observation
+from tacit.contract.signals import GateWrite, SignalWrite
+from state.user.user_state import DENIED, GRANTED, Rules, UserState
+from tests.support.factories import (
+    CATALOGUE,
+    REQUIRED,
+    RULES,
+    START_MS,
+    USER,
+    make_observation,
+    make_pin,
+    pinned,
+)
+from tests.support.decoded_writes import Shown
+
+T = START_MS
+LENGTH, TONE = CATALOGUE.facet_index["length"], CATALOGUE.facet_index["tone"]
+STRICT = Rules(REQUIRED)
+
+
+def word(kind: Kind, at_ms: int) -> Observation:
+    return make_observation(at_ms, kind=kind)
+
+
+def turn(at_ms: int) -> Observation:
+    return make_observation(at_ms, served={"length": "concise"}, feedback="thumbs_up", topic="code")
+
+
+def observe(*observations: Observation, rules: Rules = RULES) -> UserState:
+    state = UserState()
+    for o in observations:
+        state.observe(o, rules)
+    return state
+
+
+def writes(state: UserState) -> list[GateWrite | SignalWrite]:
+    return state.take_writes(USER, CATALOGUE)
+
+
+def assert_nothing_learned(state: UserState) -> None:
+    assert (state.windows, state.preferences) == (None, None)
+    assert not state.turns.hashes
+
+
+# Consent
+
+
+@pytest.mark.parametrize(
+    ("rules", "said", "at_ms", "outcome"),
+    [
+        (STRICT, [], T, Outcome.UNCONSENTED),
+        (RULES, [], T, Outcome.ACCEPTED),
+        (STRICT, [word(Kind.GRANT, T)], T - 1, Outcome.UNCONSENTED),
+        (STRICT, [word(Kind.GRANT, T)], T, Outcome.ACCEPTED),
+        (RULES, [word(Kind.GRANT, T)], T - 1, Outcome.UNCONSENTED),
+        (RULES, [word(Kind.DENY, T)], T + 1, Outcome.UNCONSENTED),
+        (RULES, [word(Kind.DENY, T)], T, Outcome.BEFORE_WIPE),
+        (STRICT, [word(Kind.DENY, T), word(Kind.GRANT, T + 5)], T + 4, Outcome.UNCONSENTED),
+        (STRICT, [word(Kind.DENY, T), word(Kind.GRANT, T + 5)], T + 5, Outcome.ACCEPTED),
+        (STRICT, [word(Kind.GRANT, T), word(Kind.FORGET, T + 1)], T + 2, Outcome.UNCONSENTED),
+        (STRICT, [word(Kind.GRANT, T), word(Kind.FORGET, T)], T + 1, Outcome.UNCONSENTED),
+        (RULES, [word(Kind.GRANT, T), word(Kind.FORGET, T + 1)], T + 2, Outcome.ACCEPTED),
+        (RULES, [word(Kind.DENY, T), word(Kind.FORGET, T + 1)], T + 2, Outcome.UNCONSENTED),
+        (STRICT, [word(Kind.FORGET, T), word(Kind.GRANT, T + 1)], T + 2, Outcome.ACCEPTED),
+        (RULES, [word(Kind.FORGET, T)], T, Outcome.BEFORE_WIPE),
+    ],
+)
+def test_learning_needs_consent_that_holds_and_is_not_younger(
+    rules: Rules, said: list[Observation], at_ms: int, outcome: Outcome
+) -> None:
+    """Whatever the default for those who have said nothing; a wipe drops what is not after it."""
+    state = observe(*said, rules=rules)
+    before = state.seq
+    assert state.observe(turn(at_ms), rules) is outcome
+    assert (state.windows is not None) is (outcome is Outcome.ACCEPTED)
+    assert state.seq == before + (outcome is Outcome.ACCEPTED)
+
+
+@pytest.mark.parametrize("order", [(Kind.GRANT, Kind.DENY), (Kind.DENY, Kind.GRANT)])
+def test_of_two_words_at_one_time_the_no_counts(order: Sequence[Kind]) -> None:
+    """In either order."""
+    assert observe(*[word(kind, T) for kind in order]).consent == DENIED
+
+
+def test_word_that_comes_late_does_not_undo_a_newer_one() -> None:
+    """The last word is the one with the latest time."""
+    assert observe(word(Kind.GRANT, T + 1), word(Kind.DENY, T)).consent == GRANTED
+    assert observe(word(Kind.DENY, T + 1), word(Kind.GRANT, T)).consent == DENIED
+
+
+def test_opt_out_drops_everything_but_pins() -> None:
+    """What was learned, seen and about to be said."""
+    state = observe(turn(T), make_pin(T + 1, "tone", "formal"), word(Kind.DENY, T + 2))
+    assert_nothing_learned(state)
+    assert pinned(state) == {"tone": "formal"}
+    assert writes(state) == [GateWrite(USER, T + 2, T + 2, opted_out=True)]
+
+
+def test_opted_out_person_is_not_written_about() -> None:
+    """A pin is kept, and said once they agree again."""
+    state = observe(word(Kind.DENY, T), make_pin(T + 1, "tone", "formal"), turn(T + 2))
+    assert [type(write) for write in writes(state)] == [GateWrite]
+    state.observe(word(Kind.GRANT, T + 3), RULES)
+    gate, signals = writes(state)
+    assert gate == GateWrite(USER, T, T + 3, opted_out=False)
+    assert Shown().take([gate, signals]).fields["tone"]["value"] == "formal"
+
+
+def test_opt_out_older_than_a_forget_still_drops_what_was_learned_since() -> None:
+    """In order it would have kept all of it from being learned."""
+    state = observe(word(Kind.FORGET, T + 1), turn(T + 2), word(Kind.DENY, T))
+    assert state.opted_out
+    assert state.epoch_ms == T + 1
+    assert_nothing_learned(state)
+    assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
+
+
+def test_no_is_written_even_if_a_yes_follows_at_once() -> None:
+    """This one is as old as the wipe before it, so nothing but its own gate clears what was shown since."""
+    state, shown = observe(word(Kind.FORGET, T), turn(T + 2)), Shown()
+    assert shown.take(writes(state)).fields
+    state.observe(word(Kind.DENY, T), RULES)
+    state.observe(word(Kind.GRANT, T + 1), RULES)
+    assert shown.take(writes(state)).fields == {}
+
+
+# Wipes
+
+
+def test_forget_drops_pins_and_a_granted_consent() -> None:
+    """Nothing is left but when it was."""
+    state = observe(word(Kind.GRANT, T), turn(T + 1), make_pin(T + 2, "tone", "formal"), word(Kind.FORGET, T + 3))
+    assert_nothing_learned(state)
+    assert state.pins == {}
+    assert not state.consents_to(T + 4, REQUIRED)
+    assert state.consents_to(T + 4, CATALOGUE)
+    assert Shown().take(writes(state)).fields == {}
+
+
+def test_forget_leaves_an_explicit_no() -> None:
+    """Who said no does not start anew as someone who said nothing."""
+    state = observe(word(Kind.DENY, T), word(Kind.FORGET, T + 1))
+    assert state.opted_out
+    assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
+
+
+def test_forget_that_is_known_changes_nothing() -> None:
+    """Nor does one older than it."""
+    state = observe(word(Kind.FORGET, T), turn(T + 1))
+    assert state.observe(word(Kind.FORGET, T), RULES) is Outcome.BEFORE_WIPE
+    assert state.observe(word(Kind.FORGET, T - 1), RULES) is Outcome.BEFORE_WIPE
+    assert state.windows is not None
+
+
+def test_count_starts_anew_with_each_epoch() -> None:
+    """Versions compare within an epoch; the epoch decides between two."""
+    state = observe(*[turn(T + n) for n in range(9)])
+    assert state.seq == 9
+    state.observe(word(Kind.FORGET, T + 20), RULES)
+    state.observe(turn(T + 30), RULES)
+    (gate, signals) = writes(state)
+    assert isinstance(signals, SignalWrite)
+    assert gate.epoch_ms == signals.epoch_ms == T + 20
+    assert Shown().take([signals]).fields["length"]["v"] == f"{T + 30}-0000000002"
+
+
+@pytest.mark.parametrize("kind", [Kind.GRANT, Kind.DENY, Kind.FORGET])
+def test_control_event_is_never_late(kind: Kind) -> None:
+    """A year old, and it still counts."""
+    state = observe(turn(T))
+    assert state.observe(word(kind, T - 365 * 86_400_000), RULES) is Outcome.ACCEPTED
+    assert isinstance(writes(state)[0], GateWrite)
+
+
+# Pins
+
+
+def test_pin_needs_no_consent() -> None:
+    """It is the person's own setting."""
+    state = observe(make_pin(T, "tone", "formal"), rules=STRICT)
+    assert Shown().take(writes(state)).fields["tone"]["source"] == "user"
+
+
+def test_pin_outranks_what_is_learned() -> None:
+    """It goes on being learned, unsaid, and shows once the pin is taken back."""
+    state = observe(make_pin(T, "length", "detailed"), *[turn(T + n) for n in range(1, 20)])
+    shown = Shown().take(writes(state))
+    assert (shown.fields["length"]["value"], shown.fields["length"]["source"]) == ("detailed", "user")
+    state.observe(make_pin(T + 50, "length", None), RULES)
+    shown.take(writes(state))
+    assert (shown.fields["length"]["value"], shown.fields["length"]["source"]) == ("concise", "learned")
+    assert shown.fields["length"]["tier"] == "apply"
+
+
+def test_older_pin_does_not_replace_a_newer_one() -> None:
+    """Last writer wins, by event time; of one time, the last to come."""
+    assert pinned(observe(make_pin(T + 1, "tone", "formal"), make_pin(T, "tone", "friendly"))) == {"tone": "formal"}
+    assert pinned(observe(make_pin(T + 1, "tone", "formal"), make_pin(T, "tone", None))) == {"tone": "formal"}
+    assert pinned(observe(make_pin(T, "tone", "formal"), make_pin(T, "tone", "friendly"))) == {"tone": "friendly"}
+
+
+def test_pin_from_before_a_known_wipe_is_dropped() -> None:
+    """As every event is that is not after it."""
+    state = observe(word(Kind.DENY, T))
+    assert state.observe(make_pin(T, "tone", "formal"), RULES) is Outcome.BEFORE_WIPE
+    assert state.pins == {}
+
+
+@pytest.mark.parametrize("rules", [STRICT, RULES])
+def test_pin_taken_back_by_someone_unknown_leaves_the_default(rules: Rules) -> None:
+    """Without consent nothing is explored on them."""
+    state = observe(make_pin(T, "tone", "formal"), make_pin(T + 1, "tone", None), rules=rules)
+    tone = Shown().take(writes(state)).fields["tone"]
+    assert (tone["value"], tone["tier"], tone["source"], tone["evidence"]) == ("neutral", "default", "learned", 0.0)
+    assert tone["explore"] == (0.0 if rules is STRICT else 0.05)
+
+
+def test_pin_younger_than_a_late_forget_is_said_again() -> None:
+    """The wipe cleared it from Redis, but not from the person's settings."""
+    state = observe(make_pin(T + 2, "tone", "formal"))
+    shown = Shown().take(writes(state))
+    state.observe(word(Kind.FORGET, T + 1), RULES)
+    assert shown.take(writes(state)).fields["tone"]["value"] == "formal"
+
+
+def test_pin_is_said_again_after_a_no_that_is_older_than_the_yes() -> None:
+    """The wipe cleared what was shown, and consent holds all along."""
+    state = observe(make_pin(T, "tone", "formal"), word(Kind.GRANT, T + 5))
+    shown = Shown().take(writes(state))
+    state.observe(word(Kind.DENY, T + 2), RULES)
+    assert shown.take(writes(state)).fields["tone"]["value"] == "formal"
+
+
+def test_pin_that_outlives_a_wipe_is_newer_than_it() -> None:
+    """A gate clears what is not newer than the last wipe, whenever it comes: here with an old word on consent."""
+    state = observe(make_pin(T + 2, "tone", "formal"), word(Kind.FORGET, T + 1))
+    shown = Shown().take(writes(state))
+    state.observe(word(Kind.GRANT, T), RULES)
+    assert shown.take(writes(state)).fields["tone"]["v"] == f"{T + 2}-0000000001"
+
+
+def test_pin_older_than_a_late_forget_is_no_longer_shown() -> None:
+    """Also where a later wipe keeps the forget from being one itself."""
+    state = observe(make_pin(T, "tone", "formal"), word(Kind.DENY, T + 2), word(Kind.GRANT, T + 3))
+    shown = Shown().take(writes(state))
+    assert shown.fields["tone"]["source"] == "user"
+    state.observe(word(Kind.FORGET, T + 1), RULES)
+    assert shown.take(writes(state)).fields["tone"]["source"] == "learned"

@@ -1,0 +1,165 @@
+"""state/user/user_state: what a person's judgements teach the population, and which of them teach it nothing."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.counters import Outcome
+from state.learning.example import Example, Wish, pack_example, unpack_example
+from state.events.observation import Kind, Observation
+from state.learning.population_prior import Prior
+from state.user.user_state import Rules, UserState
+from state.user.windows import DAY_MS
+from tests.support.factories import CATALOGUE, REQUIRED, START_MS, USER, interactions, make_observation, make_pin, slots, words
+from tests.support.sample_population import version
+
+RULES = Rules(CATALOGUE, teaches=True)
+STYLE = {"length": "concise", "format": "table"}
+LENGTH, FORMAT = CATALOGUE.facet_index["length"], CATALOGUE.facet_index["format"]
+CONCISE, BALANCED, _ = CATALOGUE.facet_slots[LENGTH]
+
+
+def like(at_ms: int = START_MS) -> Observation:
+    return make_observation(at_ms, served=STYLE, feedback="thumbs_up", topic="code", surface="chat", item=7)
+
+
+def taught(state: UserState, o: Observation, rules: Rules = RULES) -> Example | None:
+    """Observe, and return what there is to learn from it."""
+    state.observe(o, rules)
+    example, state.example = state.example, None
+    return example
+
+
+def test_judgement_is_handed_on_as_it_was() -> None:
+    """With what the person's own beliefs said before, and what was predicted."""
+    state = UserState()
+    taught(state, like())
+    assert state.preferences is not None
+    own = state.preferences.own(slots(STYLE))
+    p = state.preferences.predict_proba_one(STYLE)[True]
+    o = like(START_MS + 1)
+    example = taught(state, o)
+    assert example is not None
+    assert example[:6] == (USER, START_MS + 1, o.topic, o.surface, 7, True)
+    assert (example.weight, example.judged, list(example.slots)) == (1.0, 1, slots(STYLE))
+    assert example.p == pytest.approx(p)
+    assert example.own == own
+    assert own.mean > 0
+    assert unpack_example(pack_example(example)).slots.tolist() == slots(STYLE)  # type: ignore[attr-defined]
+
+
+def test_prediction_rests_on_what_is_believed_of_everybody() -> None:
+    """A newcomer's is the population's."""
+    prior = Prior(CATALOGUE, version(40))
+    example = taught(UserState(), like(), replace(RULES, population=prior))
+    assert example is not None
+    expected = prior.expect(slots(STYLE), example.topic, example.surface, 7, 0)
+    assert example.p == pytest.approx(expected.chance(example.own))
+    assert example.p > 0.6
+
+
+def test_nothing_is_handed_on_unless_asked_for() -> None:
+    """With `--population none` or a number nobody learns from it."""
+    assert taught(UserState(), like(), Rules(CATALOGUE)) is None
+
+
+def test_wish_is_handed_on_as_a_comparison() -> None:
+    """And as a dislike of the answer as it was."""
+    state = UserState()
+    example = taught(state, make_observation(served={"length": "balanced", "format": "table"}, feedback="shorter"))
+    assert example is not None
+    assert not example.liked
+    assert [wish[:2] for wish in example.wishes] == [(BALANCED, CONCISE)]
+    assert isinstance(example.wishes[0], Wish)
+
+
+def test_narrowed_judgement_is_handed_on_narrowed() -> None:
+    """To the facets that it was about."""
+    example = taught(UserState(), make_observation(served=STYLE, feedback="thumbs_up", facets=["format"]))
+    assert example is not None
+    assert list(example.only) == [FORMAT]
+
+
+# Who teaches nothing
+
+
+@pytest.mark.parametrize(
+    "o",
+    [
+        make_observation(served=STYLE),
+        make_observation(feedback="thumbs_up"),
+        make_observation(served=STYLE, feedback="thumbs_up", topic="health"),
+        make_observation(served={"length": "concise"}, feedback="shorter"),
+        make_observation(served={"length": "concise"}, feedback="thumbs_up", facets=["format"]),
+        make_pin(START_MS, "format", "table"),
+    ],
+    ids=["no feedback", "no style", "sensitive", "a wish that leads nowhere", "narrowed to nothing", "a pin"],
+)
+def test_what_teaches_nothing_of_the_person_teaches_nothing_of_everybody(o: Observation) -> None:
+    """One rule for both."""
+    assert taught(UserState(), o) is None
+
+
+def test_without_consent_nothing_is_handed_on() -> None:
+    """Before it is given, after it is taken back, and after it has lapsed."""
+    state, rules = UserState(), Rules(REQUIRED, teaches=True)
+    consent = make_observation(START_MS + 10, kind=Kind.GRANT)
+    assert taught(state, like(START_MS), rules) is None
+    assert taught(state, consent, rules) is None
+    assert taught(state, like(START_MS + 11), rules) is not None
+    assert taught(state, make_observation(START_MS + 20, kind=Kind.DENY), rules) is None
+    assert taught(state, like(START_MS + 21), rules) is None
+    late = UserState()
+    taught(late, consent, rules)
+    assert taught(late, like(START_MS + 200 * DAY_MS), rules) is None
+
+
+def test_repeat_and_late_events_are_not_handed_on() -> None:
+    """Nor what is older than a wipe."""
+    state, o = UserState(), like(START_MS + 5 * DAY_MS)
+    assert taught(state, o) is not None
+    assert taught(state, o) is None
+    assert taught(state, like(START_MS)) is None
+    assert taught(state, make_observation(START_MS + 6 * DAY_MS, kind=Kind.FORGET)) is None
+    assert taught(state, like(START_MS + 5 * DAY_MS + 1)) is None
+
+
+@given(st.lists(interactions() | words(), max_size=60))
+def test_example_is_of_an_accepted_judgement_that_moved_beliefs(events: list[Observation]) -> None:
+    """And there is one for each."""
+    state = UserState()
+    for o in events:
+        before = state.preferences.judged if state.preferences else 0
+        outcome = state.observe(o, RULES)
+        example, state.example = state.example, None
+        if example is None:
+            continue
+        assert outcome is Outcome.ACCEPTED
+        assert state.preferences is not None
+        assert (example.judged, state.preferences.judged) == (before, before + 1)
+        assert o.topic not in CATALOGUE.sensitive_topics
+        assert 0 < example.p < 1
+
+
+# What was followed
+
+
+def test_choices_are_compared_with_what_was_said_before() -> None:
+    """Where signal and default differ; not of facets that the person has set."""
+    state = UserState()
+    for n in range(20):
+        taught(state, like(START_MS + n))
+    state.take_writes(USER, CATALOGUE)
+    acted = [("length", "concise", 0.95), ("format", "prose", 0.05)]
+    answer = make_observation(START_MS + 99, served=STYLE, feedback="thumbs_up", acted=acted)
+    example = taught(state, answer)
+    assert example is not None
+    followed = {choice.facet: (choice.followed, choice.used_default) for choice in example.acted}
+    assert followed == {LENGTH: (True, False), FORMAT: (False, True)}
+    assert [choice.propensity for choice in example.acted] == [0.95, 0.05]
+    taught(state, make_pin(START_MS + 100, "length", "concise"))
+    pinned = taught(state, answer._replace(at_ms=START_MS + 101, event=1))
+    assert pinned is not None
+    assert [choice.facet for choice in pinned.acted] == [FORMAT]

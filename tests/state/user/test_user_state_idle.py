@@ -1,0 +1,238 @@
+"""state/user/user_state: who comes back after more than 90 days starts anew.
+
+      learned                 90 days and more                 anew
+────x──x─x───x─┼──────────────────────────────────────────────┼x──x──▶
+  yes          │         retired at any time in between       │ yes needed again
+               └ what outlives it: a no, pins, the last wipe ─┘
+"""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from state.user import codec
+from state.counters import Outcome
+from state.events.observation import Kind, Observation
+from state.events.records import Reason
+from tacit.contract.signals import PROFILE, GateWrite, SignalWrite
+from state.user.user_state import Rules, UserState
+from state.user.windows import DAY_MS, HOUR_MS
+from tests.support.absences import BACK, IDLE_MS, STRICT, T, like, lives, observe, word, writes
+from tests.support.factories import CATALOGUE, RULES, make_observation, make_pin
+from tests.support.decoded_writes import Shown
+
+
+def shown(*observations: Observation, rules: Rules = RULES) -> Shown:
+    """Return what Redis shows when each event is written on its own."""
+    state, redis = UserState(), Shown()
+    for o in observations:
+        state.observe(o, rules)
+        redis.take(writes(state))
+    return redis
+
+
+# Starting anew
+
+
+def test_absence_of_90_days_ends_nothing() -> None:
+    """A millisecond more does."""
+    stays = observe(like(T), make_observation(T + IDLE_MS))
+    assert stays.preferences is not None
+    assert stays.seq == 2
+    starts_anew = observe(like(T), make_observation(T + IDLE_MS + 1))
+    assert starts_anew.preferences is None
+    assert starts_anew.seq == 1
+
+
+@pytest.mark.parametrize("back", [like(BACK), make_pin(BACK, "tone", "formal"), word(Kind.GRANT, BACK)])
+def test_who_comes_back_is_as_someone_new(back: Observation) -> None:
+    """To the byte, whatever comes first."""
+    assert codec.pack(observe(like(T), like(T + 1), back)) == codec.pack(observe(back))
+
+
+def test_absence_is_counted_from_the_last_accepted_event() -> None:
+    """What was late, repeated or without consent was no sign of life that anything could be learned from."""
+    state = observe(word(Kind.GRANT, T), rules=STRICT)
+    assert state.observe(make_observation(T - 1), STRICT) is Outcome.UNCONSENTED
+    assert state.observe(make_observation(T + IDLE_MS), STRICT) is Outcome.ACCEPTED
+    assert state.observe(make_observation(T + 2 * IDLE_MS), STRICT) is Outcome.ACCEPTED
+    assert state.observe(make_observation(T + 3 * IDLE_MS + 1), STRICT) is Outcome.UNCONSENTED
+
+
+def test_versions_grow_over_an_absence() -> None:
+    """The count starts anew, the time is newer."""
+    redis = shown(like(T), like(T + 1))
+    before = redis.fields["length"]["v"]
+    after = shown(like(T), like(T + 1), like(BACK)).fields["length"]
+    assert after["v"] == f"{BACK}-0000000001" > before
+    assert after["evidence"] == 1.0
+
+
+def test_time_before_which_someone_is_idle_is_a_rule() -> None:
+    """An hour, here."""
+    rules = Rules(CATALOGUE, idle_ms=HOUR_MS)
+    assert observe(like(T), make_observation(T + HOUR_MS + 1), rules=rules).preferences is None
+
+
+# Consent
+
+
+def test_granted_consent_lapses() -> None:
+    """Where it is needed, nothing more is learned until the person says yes again, and till then nothing changes."""
+    state = observe(word(Kind.GRANT, T), like(T + 1), rules=STRICT)
+    before = codec.pack(state)
+    assert state.observe(like(BACK), STRICT) is Outcome.UNCONSENTED
+    assert codec.pack(state) == before
+    assert state.observe(word(Kind.GRANT, BACK + 1), STRICT) is Outcome.ACCEPTED
+    assert state.preferences is None
+    assert state.observe(like(BACK + 2), STRICT) is Outcome.ACCEPTED
+
+
+def test_without_a_need_for_consent_a_lapsed_yes_is_not_missed() -> None:
+    """The catalogue's default holds again."""
+    state = observe(word(Kind.GRANT, T))
+    assert state.observe(like(BACK), RULES) is Outcome.ACCEPTED
+    assert state.consent_at_ms == 0
+
+
+def test_explicit_no_outlives_an_absence() -> None:
+    """However long; and nothing is written of the person meanwhile."""
+    state = observe(make_pin(T, "tone", "formal"), word(Kind.DENY, T + 1))
+    assert state.observe(like(T + 1000 * DAY_MS), RULES) is Outcome.UNCONSENTED
+    state.observe(make_pin(T + 2000 * DAY_MS, "format", "table"), RULES)
+    assert state.opted_out
+    assert [type(write) for write in writes(state)] == [GateWrite]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_yes_from_before_an_absence_does_not_count_after_it(order: Sequence[int]) -> None:
+    """Nor does its repeat, or one that only comes then."""
+    events = [word(Kind.GRANT, T), make_pin(BACK, "tone", "formal")]
+    state = observe(*[events[place] for place in order], rules=STRICT)
+    assert state.observe(events[0], STRICT) in {Outcome.ACCEPTED, Outcome.DUPLICATE}
+    assert state.observe(like(BACK + 1), STRICT) is Outcome.UNCONSENTED
+
+
+def test_no_that_was_taken_back_before_an_absence_stays_taken_back() -> None:
+    """Its repeat changes nothing, in the state as in Redis."""
+    events = [word(Kind.DENY, T), word(Kind.GRANT, T + 1), make_observation(BACK), word(Kind.DENY, T)]
+    assert not observe(*events).opted_out
+    assert shown(*events).consent == (T + 1, False)
+
+
+def test_yes_that_waits_to_be_written_is_not_lost_in_an_absence() -> None:
+    """Redis hears of it although a wipe follows in the same batch: else the no before it would stay."""
+    state, redis = observe(word(Kind.DENY, T)), Shown()
+    redis.take(writes(state))
+    for o in (word(Kind.GRANT, T + 1), word(Kind.FORGET, BACK), make_observation(BACK + 1)):
+        state.observe(o, RULES)
+    assert PROFILE in redis.take(writes(state)).fields
+
+
+def test_no_counts_however_late_it_comes() -> None:
+    """A no must not get lost."""
+    state = observe(like(BACK))
+    assert state.observe(word(Kind.DENY, T), RULES) is Outcome.ACCEPTED
+    assert state.opted_out
+    assert state.preferences is None
+
+
+# What was seen before
+
+
+def test_repeat_of_an_event_from_before_an_absence_is_late() -> None:
+    """Its id is forgotten, its time is not."""
+    first = like(T)
+    state = observe(first, make_observation(BACK))
+    assert state.observe(first, RULES) is Reason.LATE
+
+
+def test_id_of_an_event_from_before_an_absence_may_come_again() -> None:
+    """A repeat of that event would have its time."""
+    state = observe(make_observation(T, event=5))
+    assert state.observe(make_observation(BACK, event=5), RULES) is Outcome.ACCEPTED
+
+
+def test_wipes_outlive_an_absence() -> None:
+    """What is older than them stays dropped."""
+    state = observe(word(Kind.FORGET, T), like(BACK))
+    assert (state.epoch_ms, state.forgotten_ms) == (T, T)
+    assert state.observe(make_pin(T, "tone", "formal"), RULES) is Outcome.BEFORE_WIPE
+    assert state.observe(word(Kind.FORGET, T), RULES) is Outcome.BEFORE_WIPE
+
+
+# What is shown
+
+
+def test_pins_outlive_an_absence() -> None:
+    """They are the person's own settings."""
+    fields = shown(make_pin(T, "tone", "formal"), make_observation(BACK)).fields
+    assert (fields["tone"]["value"], fields["tone"]["source"]) == ("formal", "user")
+
+
+@pytest.mark.parametrize(
+    "back", [make_observation(BACK), make_pin(BACK, "format", "table"), word(Kind.GRANT, BACK)], ids=lambda o: o.kind
+)
+def test_what_was_learned_beside_a_pin_is_taken_back(back: Observation) -> None:
+    """It has not expired: signals beside a pin do not."""
+    likes = [like(T + n) for n in range(1, 20)]
+    events = [make_pin(T, "tone", "formal"), *(o._replace(turn=0) for o in likes)]
+    before, after = shown(*events).fields, shown(*events, back).fields
+    assert before["length"]["tier"] == "apply"
+    assert before[PROFILE]["topics"]
+    assert (after["length"]["tier"], after["length"]["evidence"]) == ("default", 0.0)
+    assert after[PROFILE]["topics"] == []
+    assert after[PROFILE]["activity"]["7d"] == (back.kind == Kind.INTERACTION)
+    assert after["tone"] == before["tone"]
+
+
+def test_without_a_pin_nothing_is_said_of_what_was_learned() -> None:
+    """Its signals have expired. Where they were told not to, they stay until there is something newer."""
+    rules = Rules(CATALOGUE, ttl_ms=None)
+    state = observe(like(T), rules=rules)
+    writes(state)
+    state.observe(make_observation(BACK), rules)
+    (write,) = writes(state)
+    assert isinstance(write, SignalWrite)
+    assert [field for field, _ in write.fields] == [PROFILE]
+
+
+def test_news_from_before_an_absence_keeps_its_own_time() -> None:
+    """In one batch with what came after, so that it has expired or not as if it had been written then."""
+    state = observe(word(Kind.DENY, T), word(Kind.GRANT, T + 1), like(T + 2), like(BACK))
+    *gates, old, new = writes(state)
+    assert [type(write) for write in gates] == [GateWrite, GateWrite]
+    assert isinstance(old, SignalWrite)
+    assert isinstance(new, SignalWrite)
+    assert (old.at_ms, new.at_ms) == (T + 2, BACK)
+    assert writes(state) == []
+
+
+def test_wipe_drops_news_from_before_an_absence() -> None:
+    """It is about what is wiped."""
+    state = observe(like(T), like(BACK), word(Kind.FORGET, BACK + 1))
+    assert [type(write) for write in writes(state)] == [GateWrite]
+
+
+@settings(max_examples=200)
+@given(lives(), st.lists(st.booleans(), min_size=20, max_size=20), st.sampled_from([RULES, STRICT]))
+def test_what_is_shown_does_not_depend_on_batches(events: list[Observation], cuts: list[bool], rules: Rules) -> None:
+    """Also where some of them hold an absence."""
+    state, redis = UserState(), Shown()
+    for o, cut in zip(events, cuts, strict=False):
+        state.observe(o, rules)
+        if cut:
+            redis.take(writes(state))
+    assert redis.take(writes(state)).fields == shown(*events, rules=rules).fields
+
+
+@given(lives(), st.sampled_from([RULES, STRICT]))
+def test_events_that_are_not_accepted_change_nothing(events: list[Observation], rules: Rules) -> None:
+    """Also after an absence: what becomes of a person depends on their accepted events alone."""
+    state, calm = UserState(), UserState()
+    for o in events:
+        if state.observe(o, rules) is Outcome.ACCEPTED:
+            assert calm.observe(o, rules) is Outcome.ACCEPTED
+        assert codec.pack(state) == codec.pack(calm)

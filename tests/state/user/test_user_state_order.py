@@ -1,0 +1,60 @@
+"""state/user/user_state: the person's own words in any order, and what is shown of them."""
+
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from state.events.observation import Kind, Observation
+from state.user.user_state import DENIED, GRANTED, UNSAID, UserState
+from tests.support.factories import CATALOGUE, RULES, USER, interactions, pinned, words
+from tests.support.decoded_writes import Shown
+
+
+def observe(*observations: Observation) -> UserState:
+    state = UserState()
+    for o in observations:
+        state.observe(o, RULES)
+    return state
+
+
+@given(st.lists(words(pins=False), max_size=12, unique_by=lambda o: o.event), st.randoms(use_true_random=False))
+def test_consent_and_wipes_commute(said: list[Observation], random: Random) -> None:
+    """Any order of a person's words leaves the same registers."""
+    state, shuffled = observe(*said), observe(*random.sample(said, len(said)))
+    assert state.epoch_ms == shuffled.epoch_ms
+    assert state.forgotten_ms == shuffled.forgotten_ms
+    assert (state.consent, state.consent_at_ms) == (shuffled.consent, shuffled.consent_at_ms)
+    assert state.epoch_ms == max((o.at_ms for o in said if o.kind in {Kind.DENY, Kind.FORGET}), default=0)
+    consents = [(o.at_ms, DENIED if o.kind == Kind.DENY else GRANTED) for o in said if o.kind != Kind.FORGET]
+    assert (state.consent_at_ms, state.consent) == max(consents, default=(0, UNSAID))
+
+
+@given(
+    st.lists(
+        words().filter(lambda o: o.kind != Kind.DENY), max_size=12, unique_by=(lambda o: o.event, lambda o: o.at_ms)
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_pins_and_forgets_commute(said: list[Observation], random: Random) -> None:
+    """A pin lasts if no forget is younger; withdrawals of consent drop only those that come after them."""
+    assert observe(*said).pins == observe(*random.sample(said, len(said))).pins
+
+
+@settings(max_examples=300)
+@given(st.lists(words() | interactions(), max_size=30), st.lists(st.booleans(), min_size=30, max_size=30))
+def test_shown_is_what_the_person_has_set(events: list[Observation], cuts: list[bool]) -> None:
+    """After any events in any order and batches: the pins and nothing else as pins, and nothing after a no."""
+    state, shown = UserState(), Shown()
+    for o, cut in zip(events, cuts, strict=False):
+        state.observe(o, RULES)
+        if cut:
+            shown.take(state.take_writes(USER, CATALOGUE))
+    shown.take(state.take_writes(USER, CATALOGUE))
+    set_by_user = {name: said["value"] for name, said in shown.fields.items() if said.get("source") == "user"}
+    assert set_by_user == ({} if state.opted_out else pinned(state))
+    if state.opted_out:
+        assert (state.windows, state.preferences) == (None, None)
+        assert shown.fields == {}
+    if state.windows is None:
+        assert "_profile" not in shown.fields

@@ -1,0 +1,222 @@
+"""state/user/user_state: late and repeated events, and what bounds a person's state."""
+
+from itertools import chain
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.user import codec
+from state.counters import Outcome
+from state.events.observation import Kind, Observation
+from state.user.recent import RECENT_EVENTS, RECENT_TURNS
+from state.events.records import Reason
+from state.user.sessions import MAX_SESSIONS, SESSION_GAP_MS
+from state.user.user_state import Rules, UserState
+from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.support.factories import CATALOGUE, RULES, START_MS, USER, interactions, make_observation, make_pin, words
+
+T = START_MS
+
+
+def observe(*observations: Observation, state: UserState | None = None, rules: Rules = RULES) -> UserState:
+    state = state or UserState()
+    for o in observations:
+        state.observe(o, rules)
+    return state
+
+
+@pytest.mark.parametrize(("back_ms", "outcome"), [(DAY_MS, Outcome.ACCEPTED), (DAY_MS + 1, Reason.LATE)])
+def test_interaction_is_late_after_a_day(back_ms: int, outcome: Outcome | Reason) -> None:
+    """Against the person's own newest event, not a wall clock."""
+    state = observe(make_observation(T))
+    assert state.observe(make_observation(T - back_ms), RULES) is outcome
+
+
+def test_allowed_lateness_is_a_setting() -> None:
+    """An hour, here."""
+    rules = Rules(CATALOGUE, lateness_ms=HOUR_MS)
+    state = observe(make_observation(T), rules=rules)
+    assert state.observe(make_observation(T - HOUR_MS - 1), rules) is Reason.LATE
+
+
+def test_late_event_changes_nothing() -> None:
+    """It is a reject, so it must leave no trace."""
+    state = observe(make_observation(T, served={"length": "concise"}, feedback="thumbs_up"))
+    before = codec.pack(state)
+    state.observe(make_observation(T - 2 * DAY_MS, served={"length": "concise"}, feedback="thumbs_up"), RULES)
+    assert codec.pack(state) == before
+
+
+def test_first_event_may_be_of_any_age() -> None:
+    """History is read with the clock of its own time."""
+    assert UserState().observe(make_observation(MINUTE_MS), RULES) is Outcome.ACCEPTED
+
+
+def test_repeat_is_known_among_the_last_64_events() -> None:
+    """After that many others an id may come again."""
+    others = [make_observation(T + n) for n in range(1, RECENT_EVENTS)]
+    state = observe(make_observation(T, event=7), *others)
+    assert state.observe(make_observation(T, event=7), RULES) is Outcome.DUPLICATE
+    observe(make_observation(T + 99), state=state)
+    assert state.observe(make_observation(T, event=7), RULES) is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize("kind", [Kind.GRANT, Kind.DENY, Kind.FORGET])
+def test_repeated_word_is_a_duplicate(kind: Kind) -> None:
+    """And is not written again."""
+    o = make_observation(T, kind=kind)
+    state = observe(o)
+    state.take_writes(o.user, CATALOGUE)
+    assert state.observe(o, RULES) is Outcome.DUPLICATE
+    assert state.take_writes(o.user, CATALOGUE) == []
+
+
+@st.composite
+def repeated(draw: st.DrawFn) -> tuple[list[Observation], list[Observation]]:
+    """Return a person's events, and the same with each a second time, somewhere after the first."""
+    pins = words().filter(lambda o: o.kind == Kind.PIN)
+    once = draw(st.lists(interactions() | pins, max_size=RECENT_EVENTS // 2, unique_by=lambda o: o.event))
+    twice: list[Observation] = []
+    for o in reversed(once):
+        twice.insert(0, o)
+        twice.insert(draw(st.integers(1, len(twice))), o)
+    return once, twice
+
+
+@given(repeated())
+def test_each_event_twice_is_each_event_once(streams: tuple[list[Observation], list[Observation]]) -> None:
+    """State to the byte, counts and what is written."""
+    calm, state = UserState(), UserState()
+    once, twice = ([one.observe(o, RULES) for o in events] for one, events in zip((calm, state), streams, strict=True))
+    assert codec.pack(state) == codec.pack(calm)
+    assert twice.count(Outcome.ACCEPTED) == twice.count(Outcome.DUPLICATE) == once.count(Outcome.ACCEPTED)
+    assert state.take_writes(USER, CATALOGUE) == calm.take_writes(USER, CATALOGUE)
+
+
+def shuffled(once: list[Observation], random: Random) -> list[Observation]:
+    """Return every event twice and out of order, each repeat among the 64 events after its first copy.
+
+    A copy is put off by up to half of that many places, so that at most 62 other events come between the two.
+    """
+    reach = RECENT_EVENTS // 2 - 1
+    places = [(place + random.uniform(0, reach), o) for place, o in enumerate(once)]
+    places += [(place + random.uniform(0, reach), o) for place, o in places]
+    return [o for _, o in sorted(places, key=lambda pair: pair[0])]
+
+
+def life(user: bytes, random: Random) -> list[Observation]:
+    """Return months of one person's turns, feedback on them, and pins."""
+    at_ms, events = T, [make_observation(T, kind=Kind.GRANT, user=user)]
+    names = sorted(CATALOGUE.facets)
+    for number in range(500):
+        at_ms += random.choice([MINUTE_MS, MINUTE_MS, 20 * MINUTE_MS, 9 * HOUR_MS])
+        facet = random.choice(names)
+        value = random.choice(CATALOGUE.facets[facet].values)
+        if random.random() < 0.05:
+            events.append(make_pin(at_ms, facet, value, user=user))
+            continue
+        feedback, topic = random.choice([None, *CATALOGUE.feedback_names]), random.choice(CATALOGUE.topics.values)
+        events.append(
+            make_observation(
+                at_ms, user=user, turn=1 + number // 3, served={facet: value}, feedback=feedback, topic=topic
+            )
+        )
+    return events
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_long_lives_sent_twice_are_lives_sent_once(seed: int) -> None:
+    """Several people, every event twice, shuffled: each ends in the bytes of their first copies alone."""
+    random = Random(seed)
+    users = [bytes([number]) * 16 for number in range(3)]
+    streams = [shuffled(life(user, random), random) for user in users]
+    twice, once = {user: UserState() for user in users}, {user: UserState() for user in users}
+    seen: set[int] = set()
+    for o in chain.from_iterable(zip(*streams, strict=True)):
+        outcome = twice[o.user].observe(o, RULES)
+        if o.event not in seen:
+            assert once[o.user].observe(o, RULES) is outcome
+            seen.add(o.event)
+        else:
+            assert outcome in {Outcome.DUPLICATE, Reason.LATE}
+    for user in users:
+        assert codec.pack(twice[user]) == codec.pack(once[user])
+        assert twice[user].take_writes(user, CATALOGUE) == once[user].take_writes(user, CATALOGUE)
+
+
+@given(
+    st.lists(st.sampled_from(CATALOGUE.feedback_names), min_size=1, max_size=RECENT_EVENTS // 2),
+    st.randoms(use_true_random=False),
+)
+def test_turn_with_much_feedback_sent_twice_is_one_turn(kinds: list[str], random: Random) -> None:
+    """It counts once, is disliked once at most, and teaches with a weight of 1 at most."""
+    served = {"length": "balanced"}
+    events = [make_observation(T + n, turn=7, topic="code", served=served, feedback=f) for n, f in enumerate(kinds)]
+    twice = random.sample(2 * events, 2 * len(events))
+    state = observe(*twice)
+    assert state.windows is not None
+    profile = state.windows.profile("v", state.newest_ms, CATALOGUE.topics.values)
+    assert (profile.activity.hour, profile.session.turns) == (1, 1)
+    assert state.windows.sessions.rows[-1] <= 1
+    assert state.turns.learned[0] <= 1.0
+    assert state.seq == len(events)
+
+
+@given(st.lists(interactions() | words(), max_size=40))
+def test_events_that_are_not_accepted_change_nothing(events: list[Observation]) -> None:
+    """Not a byte: the store need not keep them."""
+    state = UserState()
+    for o in events:
+        before = codec.pack(state)
+        if state.observe(o, RULES) is not Outcome.ACCEPTED:
+            assert codec.pack(state) == before
+
+
+@given(st.lists(interactions() | words(), max_size=60))
+def test_rings_are_bounded(events: list[Observation]) -> None:
+    """Whatever comes, and however much of it."""
+    state = observe(*events, *[make_observation(T + n, turn=n) for n in range(80)])
+    assert len(state.events.hashes) <= RECENT_EVENTS
+    assert len(state.turns.hashes) == len(state.turns.learned) <= RECENT_TURNS
+    assert len(state.pins) <= len(CATALOGUE.facets)
+
+
+def fullest() -> UserState:
+    """Return someone with as much in every part as there can be: every facet pinned, a session every half hour."""
+    everything = {name: facet.values[0] for name, facet in CATALOGUE.facets.items()}
+    state = observe(*[make_pin(T - 3 * DAY_MS, name, value) for name, value in everything.items()])
+    for number in range(2 * RECENT_EVENTS):
+        at_ms = T - (2 * RECENT_EVENTS - number) * SESSION_GAP_MS
+        topic = CATALOGUE.topics.values[number % len(CATALOGUE.topics.values)]
+        o = make_observation(at_ms, turn=1 + number, topic=topic, served=everything, feedback="thumbs_up")
+        observe(o, state=state)
+    return state
+
+
+MOST_BYTES = 2_700
+FULLEST = codec.pack(fullest())
+
+half_hours = st.integers(-60, 60).map(lambda number: make_observation(T + number * SESSION_GAP_MS))
+
+
+@given(st.lists(half_hours | interactions() | words(), max_size=60))
+def test_packed_state_has_a_most_of_bytes(events: list[Observation]) -> None:
+    """2.7 KB with the shipped catalogue, whatever comes after whatever came before."""
+    new, full = UserState(), codec.unpack(FULLEST, CATALOGUE)
+    assert full.windows is not None
+    assert len(full.windows.sessions) == MAX_SESSIONS
+    for o in events:
+        observe(o, state=new)
+        observe(o, state=full)
+        assert len(codec.pack(new)) <= len(FULLEST) <= MOST_BYTES
+        assert len(codec.pack(full)) <= len(FULLEST)
+
+
+def test_pin_moves_the_clock() -> None:
+    """It is an event like any other."""
+    state = observe(make_observation(T), make_pin(T + 2 * DAY_MS, "tone", "formal"))
+    assert state.observe(make_observation(T), RULES) is Reason.LATE
+    assert state.windows is not None
+    assert not any(state.windows.panes[:36])

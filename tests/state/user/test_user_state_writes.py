@@ -1,0 +1,222 @@
+"""state/user/user_state: what is written, and when nothing is."""
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.learning import drift
+from state.learning.decisions import TIERS, decide
+from state.events.observation import Observation
+from tacit.contract.signals import PROFILE, GateWrite, SignalWrite, is_version
+from state.user.user_state import Rules, UserState
+from state.user.windows import DAY_MS, MINUTE_MS, PANE_MS
+from tests.support.factories import CATALOGUE, RULES, START_MS, USER, Served, interactions, make_observation, make_pin, words
+
+T = START_MS
+HALF_TTL_MS = 15 * DAY_MS
+CONCISE: Served = {"length": "concise"}
+
+
+def like(at_ms: int, served: Served = CONCISE) -> Observation:
+    return make_observation(at_ms, served=served, feedback="thumbs_up")
+
+
+def said(state: UserState, *observations: Observation, rules: Rules = RULES) -> dict[str, dict[str, Any]]:
+    """Observe, and return what is written then: field → what its JSON says."""
+    for o in observations:
+        state.observe(o, rules)
+    fields: dict[str, dict[str, Any]] = {}
+    for write in state.take_writes(USER, rules.catalogue):
+        assert isinstance(write, SignalWrite)
+        assert not fields
+        fields = {name: json.loads(content) for name, content in write.fields}
+        assert len(fields) == len(write.fields) > 0
+    return fields
+
+
+def test_new_person_writes_nothing() -> None:
+    """Nothing is known."""
+    assert UserState().take_writes(USER, CATALOGUE) == []
+
+
+def test_first_feedback_writes_its_facets_and_the_profile() -> None:
+    """Only what was served, with the person's newest time and count as version."""
+    state = UserState()
+    fields = said(state, like(T), like(T + 1, {"length": "concise", "tone": "formal"}))
+    assert set(fields) == {"length", "tone", PROFILE}
+    assert fields["tone"]["v"] == f"{T + 1}-0000000002"
+    assert (fields["tone"]["at"], fields["tone"]["value"]) == (T + 1, "formal")
+
+
+def test_version_is_the_newest_time_seen_not_the_events() -> None:
+    """A late event's signal is newer than what was said before it."""
+    state = UserState()
+    assert said(state, like(T + MINUTE_MS))["length"]["v"] == f"{T + MINUTE_MS}-0000000001"
+    assert said(state, like(T, {"tone": "formal"}))["tone"]["v"] == f"{T + MINUTE_MS}-0000000002"
+
+
+def test_nothing_is_written_twice() -> None:
+    """Taking empties."""
+    state = UserState()
+    assert said(state, like(T))
+    assert said(state) == {}
+
+
+def test_nothing_is_written_when_nothing_changed() -> None:
+    """A turn without feedback in the same pane; a sensitive one; one that is not accepted."""
+    state = UserState()
+    said(state, like(T))
+    quiet = [
+        make_observation(T + 1),
+        make_observation(T + 2, served=CONCISE, feedback="thumbs_up", topic="health"),
+        make_observation(T - 2 * DAY_MS, served=CONCISE, feedback="thumbs_up"),
+        make_observation(T + 3, served=CONCISE, feedback="shorter"),
+    ]
+    assert said(state, *quiet) == {}
+
+
+LENGTHS = st.sampled_from(CATALOGUE.facets["length"].values)
+ANSWERS = st.lists(st.tuples(LENGTHS, st.sampled_from(["thumbs_up", "thumbs_down", "edited"])), max_size=60)
+
+
+@given(ANSWERS)
+def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answers: list[tuple[str, str]]) -> None:
+    """Against a rule that looks at every decision."""
+    state = UserState()
+    last: tuple[int, int, float] | None = None
+    for n, (value, feedback) in enumerate(answers):
+        fields = said(state, make_observation(T + 1000 * n, served={"length": value}, feedback=feedback))
+        assert state.preferences is not None
+        decision = decide(state.beliefs(RULES.prior), 0)
+        is_news = (
+            last is None
+            or last[:2] != (decision.slot, decision.tier)
+            or abs(last[2] - decision.confidence) >= 0.05 - 1e-7
+            or state.preferences.drift_at_s[0] == T // 1000 + n
+        )
+        assert ("length" in fields) is is_news
+        if is_news:
+            last = (decision.slot, decision.tier, decision.confidence)
+            assert fields["length"]["value"] == CATALOGUE.slots[decision.slot].value
+            assert fields["length"]["tier"] == TIERS[decision.tier]
+            assert fields["length"]["confidence"] == round(decision.confidence, 3)
+
+
+def test_drift_alone_is_written() -> None:
+    """Also when value, tier and confidence are what was said."""
+    state = UserState()
+    said(state, *[like(T + n) for n in range(10)])
+    assert state.preferences is not None
+    state.preferences.drift_sums[0] = drift.THRESHOLD - 1e-6
+    dislike = make_observation(T + 20, served=CONCISE, feedback="thumbs_down")
+    foresight = deepcopy(state)
+    said(foresight, dislike)
+    assert foresight.preferences is not None
+    assert state.news.sent is not None
+    state.news.sent.record(0, decide(foresight.beliefs(RULES.prior), 0), T + 10)
+    assert said(state, dislike)["length"]["drift_at"] == (T + 20) // 1000 * 1000
+
+
+def test_of_several_findings_in_a_batch_the_last_is_written() -> None:
+    """With the numbers of its own moment."""
+    at_once, one_by_one = UserState(), UserState()
+    events = [like(T + n) for n in range(7)]
+    last = [fields["length"] for event in events if "length" in (fields := said(one_by_one, event))][-1]
+    assert said(at_once, *events)["length"] == last
+
+
+# Half the time to live
+
+
+def test_signal_is_said_again_when_half_its_life_has_passed() -> None:
+    """At the person's next event, with the same content and a new version."""
+    state = UserState()
+    first = said(state, like(T), like(T, {"tone": "formal"}))
+    assert set(said(state, make_observation(T + HALF_TTL_MS))) == {PROFILE}
+    again = said(state, make_observation(T + HALF_TTL_MS + PANE_MS))
+    assert set(again) == {"length", "tone", PROFILE}
+    for name in ("length", "tone"):
+        assert all(again[name][part] == first[name][part] for part in ("value", "tier", "confidence", "why"))
+        assert again[name]["v"] > first[name]["v"]
+    assert set(said(state, make_observation(T + HALF_TTL_MS + 2 * PANE_MS))) == {PROFILE}
+
+
+def test_signal_without_an_end_is_not_said_again() -> None:
+    """There is nothing to renew."""
+    rules = Rules(CATALOGUE, ttl_ms=None)
+    state = UserState()
+    said(state, like(T), rules=rules)
+    assert set(said(state, make_observation(T + 80 * DAY_MS), rules=rules)) == {PROFILE}
+
+
+def test_pin_is_not_said_again() -> None:
+    """A hash that holds one does not expire."""
+    state = UserState()
+    said(state, like(T), make_pin(T + 1, "length", "detailed"))
+    assert set(said(state, make_observation(T + 20 * DAY_MS))) == {PROFILE}
+
+
+# The profile
+
+
+def test_profile_is_written_in_each_pane_once() -> None:
+    """Five minutes by the person's own clock."""
+    state = UserState()
+    written = [PROFILE in said(state, make_observation(T + n * MINUTE_MS)) for n in range(11)]
+    assert written == [True, False, False, False, False] * 2 + [True]
+
+
+def test_profile_says_what_held_when_its_pane_began() -> None:
+    """What comes later in the pane is for the next."""
+    state = UserState()
+    fields = said(state, make_observation(T, topic="code"), make_observation(T + 1, topic="email"))
+    assert fields[PROFILE]["activity"] == {"1h": 1, "24h": 1, "7d": 1}
+    assert fields[PROFILE]["topics"] == [["code", 1.0]]
+    assert (fields[PROFILE]["v"], fields[PROFILE]["at"]) == (f"{T}-0000000001", T)
+
+
+@given(st.lists(interactions(), max_size=40))
+def test_no_pane_has_two_profiles(events: list[Observation]) -> None:
+    """Also out of order."""
+    state = UserState()
+    panes = [fields[PROFILE]["at"] // PANE_MS for o in events if PROFILE in (fields := said(state, o))]
+    assert panes == sorted(set(panes))
+
+
+# Versions
+
+
+@given(st.lists(interactions() | words(), max_size=60))
+def test_versions_of_a_field_only_grow_within_an_epoch(events: list[Observation]) -> None:
+    """So whatever order they arrive in, the newest stays."""
+    state = UserState()
+    newest: dict[tuple[int, str], str] = {}
+    for o in events:
+        state.observe(o, RULES)
+        opted_out_again = False
+        for write in state.take_writes(USER, CATALOGUE):
+            if isinstance(write, GateWrite):
+                opted_out_again = write.opted_out
+                continue
+            for name, content in write.fields:
+                v = json.loads(content)["v"]
+                assert content.startswith(b'{"v":"' + v.encode())
+                assert is_version(v)
+                assert v > newest.get((write.epoch_ms, name), "")
+                newest[write.epoch_ms, name] = v
+        if opted_out_again:
+            newest.clear()  # the gate has cleared what was shown
+
+
+@pytest.mark.parametrize("events", [[], [make_pin(T, "tone", "formal")], [like(T), make_pin(T + 1, "tone", "formal")]])
+def test_person_is_the_writes(events: list[Observation]) -> None:
+    """Every write carries who and which epoch it is about."""
+    state = UserState()
+    for o in events:
+        state.observe(o, RULES)
+    for write in state.take_writes(USER, CATALOGUE):
+        assert (write.user, write.epoch_ms) == (USER, 0)

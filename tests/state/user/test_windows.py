@@ -1,0 +1,182 @@
+"""state/user/windows, against an oracle that keeps every event.
+
+a clock at 10:07, and what each ring holds of the turns before it (x)
+
+9:10  9:15                                      10:00 10:05 10:10
+──┬─────┬─────┬─────┬─ … ─┬─────┬─────┬─────┬─────┬─────┬──┄┄┄┄
+│     │ x   │     │     │     │     │     │  x  │ x   │x▲
+──┴─────┴─────┴─────┴─ … ─┴─────┴─────┴─────┴─────┴─────┴──┄┄┄┄
+12 panes of 5 minutes: 9:10 is the first that counts; the newest is still filling
+"""
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from state.user.sessions import MAX_SESSIONS
+from tacit.contract.signals import Profile
+from state.user.windows import DAY_MS, HOUR_MS, MAX_TOPICS_KEPT, MINUTE_MS, PANE_MS, PANES, Windows
+from tests.support.activity_oracle import ActivityOracle, Turn
+from tests.support.factories import START_MS
+
+TOPICS = tuple(f"topic-{number}" for number in range(30))
+
+
+class Clocked:
+    """Windows with the clock that a person's state would keep."""
+
+    def __init__(self, turns: Sequence[Turn] = ()) -> None:
+        self.windows = Windows()
+        self.newest_ms = 0
+        for turn in turns:
+            self.add(turn)
+
+    def advance(self, at_ms: int) -> None:
+        before_ms, self.newest_ms = self.newest_ms, max(self.newest_ms, at_ms)
+        if before_ms and self.newest_ms > before_ms:
+            self.windows.advance(before_ms, self.newest_ms)
+
+    def add(self, turn: Turn) -> None:
+        self.advance(turn.at_ms)
+        self.windows.add_turn(turn.at_ms, self.newest_ms, turn.topic)
+
+    def profile(self) -> Profile:
+        return self.windows.profile("v", self.newest_ms, TOPICS)
+
+
+EDGES_MS = [1, PANE_MS - 1, PANE_MS, HOUR_MS - 1, HOUR_MS, DAY_MS - 1, DAY_MS]
+STEPS_MS = (
+    st.sampled_from([0, *EDGES_MS, 7 * DAY_MS, 8 * DAY_MS, 400 * DAY_MS, 20 * 365 * DAY_MS])
+    | st.integers(0, 2 * HOUR_MS)
+    | st.integers(0, 3 * DAY_MS)
+)
+LATE_MS = st.just(0) | st.sampled_from(EDGES_MS) | st.integers(0, DAY_MS)
+
+
+@st.composite
+def streams(draw: st.DrawFn, topics: int = MAX_TOPICS_KEPT) -> list[Turn]:
+    """Return turns in their order of arrival, up to 24 h late; the first is at an edge of panes, or anywhere."""
+    clock_ms, turns = START_MS + draw(st.just(0) | st.integers(0, DAY_MS)), []
+    steps = st.tuples(STEPS_MS, LATE_MS, st.none() | st.integers(0, topics - 1))
+    for step_ms, late_ms, topic in draw(st.lists(steps, min_size=1, max_size=40)):
+        clock_ms += step_ms
+        turns.append(Turn(clock_ms - late_ms, topic))
+    return turns
+
+
+@settings(max_examples=300)
+@given(streams())
+@example([Turn(START_MS)])
+@example([Turn(START_MS + HOUR_MS, 1), Turn(START_MS, 2), Turn(START_MS + 5 * MINUTE_MS - 1, 1)])
+def test_windows_are_those_of_an_oracle_that_keeps_all_turns(turns: list[Turn]) -> None:
+    """After each turn: counts, session, hours and topics, in any order within a day and after any absence."""
+    clocked, oracle = Clocked(), ActivityOracle()
+    for turn in turns:
+        clocked.add(turn)
+        oracle.add_turn(turn)
+        oracle.check(clocked.profile(), TOPICS)
+
+
+@given(streams(), st.integers(0, 8 * DAY_MS))
+def test_clock_that_moves_on_alone_empties_the_windows(turns: list[Turn], further_ms: int) -> None:
+    """A pin or a word on consent is no turn, and moves the clock as well."""
+    clocked, oracle = Clocked(turns), ActivityOracle()
+    for turn in turns:
+        oracle.add_turn(turn)
+    oracle.clock_ms += further_ms
+    clocked.advance(oracle.clock_ms)
+    oracle.check(clocked.profile(), TOPICS)
+
+
+@given(streams(), st.randoms(use_true_random=False))
+def test_counts_do_not_depend_on_the_order_of_turns(turns: list[Turn], random: Random) -> None:
+    """Also when the newest comes first: of sliding windows, there is no lateness."""
+    shuffled = random.sample(turns, len(turns))
+    assert Clocked(shuffled).profile().activity == Clocked(turns).profile().activity
+
+
+@given(streams(topics=len(TOPICS)))
+def test_size_is_fixed_whatever_the_stream(turns: list[Turn]) -> None:
+    """What falls out of a ring is gone; a new topic takes the lightest one's place."""
+    windows = Clocked(turns).windows
+    assert len(windows.panes) == PANES == 43
+    assert len(windows.hours) == 24
+    assert len(windows.topic_ids) == len(windows.topic_weights) == MAX_TOPICS_KEPT
+    assert 1 <= len(windows.sessions) <= MAX_SESSIONS
+
+
+@given(streams(topics=len(TOPICS)))
+def test_topic_never_weighs_more_than_it_should(turns: list[Turn]) -> None:
+    """Of more than eight topics some lose their past when others take their place; none gains from it."""
+    clocked, oracle = Clocked(turns), ActivityOracle()
+    for turn in turns:
+        oracle.add_turn(turn)
+    weights = oracle.topic_weights()
+    for topic, weight in zip(clocked.windows.topic_ids, clocked.windows.topic_weights, strict=True):
+        assert weight <= weights.get(topic, 0.0) * 1.001
+
+
+def test_sessions_are_freed_with_the_days() -> None:
+    """Without a turn that begins another; the newest stays."""
+    clocked = Clocked([Turn(START_MS + hour * HOUR_MS) for hour in range(24)])
+    assert len(clocked.windows.sessions) == 24
+    clocked.advance(START_MS + 40 * HOUR_MS)
+    assert len(clocked.windows.sessions) == 8
+    clocked.advance(START_MS + 48 * HOUR_MS)
+    assert len(clocked.windows.sessions) == 1
+
+
+def test_hour_of_day_halves_in_30_days() -> None:
+    """A habit that was given up fades."""
+    clocked = Clocked([Turn(START_MS + 9 * HOUR_MS)] * 100)
+    clocked.advance(START_MS + 30 * DAY_MS)
+    assert clocked.profile().hours[9] == pytest.approx(50, rel=0.01)
+
+
+def test_topic_halves_in_7_days() -> None:
+    """What someone talked about last week weighs half."""
+    clocked = Clocked([Turn(START_MS, 1)] * 2)
+    clocked.add(Turn(START_MS + 7 * DAY_MS, 2))
+    assert dict(clocked.profile().topics) == pytest.approx({"topic-1": 0.5, "topic-2": 0.5}, abs=0.002)
+
+
+def test_everything_fades_in_a_thousand_years() -> None:
+    """No overflow, no division by nothing."""
+    clocked = Clocked([Turn(START_MS, 1)])
+    clocked.advance(START_MS + 365_000 * DAY_MS)
+    profile = clocked.profile()
+    assert profile.topics == ()
+    assert profile.hours == (0.0,) * 24
+    assert (profile.activity.hour, profile.activity.day, profile.activity.week) == (0, 0, 0)
+
+
+def test_lightest_topic_makes_room() -> None:
+    """Eight are kept and five are shown, heaviest first."""
+    turns = [Turn(START_MS, topic) for topic in range(8) for _ in range(10 - topic)]
+    profile = Clocked([*turns, Turn(START_MS, 20)]).profile()
+    assert [name for name, _ in profile.topics] == ["topic-0", "topic-1", "topic-2", "topic-3", "topic-4"]
+    kept = Clocked([*turns, *[Turn(START_MS, 20)] * 9]).profile().topics
+    assert [name for name, _ in kept] == ["topic-0", "topic-1", "topic-20", "topic-2", "topic-3"]
+
+
+def test_pane_stops_counting_at_its_limit() -> None:
+    """65,535 turns in five minutes are a machine."""
+    clocked = Clocked([Turn(START_MS)])
+    clocked.windows.panes[START_MS // (5 * MINUTE_MS) % 12] = 65_535
+    clocked.add(Turn(START_MS))
+    assert clocked.profile().activity.hour == 65_535
+
+
+def test_copy_stays_as_it_was() -> None:
+    """It is read when the batch ends, and says what held when it was taken."""
+    clocked = Clocked([Turn(START_MS, 1)])
+    clocked.windows.sessions.add_dislike(START_MS)
+    twin = clocked.windows.copy()
+    before = twin.profile("v", START_MS, TOPICS)
+    assert before == clocked.profile()
+    clocked.add(Turn(START_MS + 1, 2))
+    clocked.windows.sessions.add_dislike(START_MS)
+    assert twin.profile("v", START_MS, TOPICS) == before

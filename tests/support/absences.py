@@ -1,0 +1,45 @@
+"""People who stay away for long, and what tests of them have in common."""
+
+from hypothesis import strategies as st
+
+from state.events.observation import Kind, Observation
+from tacit.contract.signals import GateWrite, SignalWrite
+from state.user.user_state import Rules, UserState
+from state.user.windows import DAY_MS
+from tests.support.factories import CATALOGUE, REQUIRED, RULES, START_MS, USER, interactions, make_observation, words
+
+T = START_MS
+STRICT = Rules(REQUIRED)
+IDLE_MS = 90 * DAY_MS
+BACK = T + 100 + IDLE_MS
+"""More than 90 days after whatever is within a hundred milliseconds of the start."""
+EVENTS = interactions() | words()
+
+
+def word(kind: Kind, at_ms: int) -> Observation:
+    return make_observation(at_ms, kind=kind)
+
+
+def like(at_ms: int) -> Observation:
+    return make_observation(at_ms, served={"length": "concise"}, feedback="thumbs_up", topic="code", turn=7)
+
+
+def observe(*observations: Observation, rules: Rules = RULES) -> UserState:
+    state = UserState()
+    for o in observations:
+        state.observe(o, rules)
+    return state
+
+
+def writes(state: UserState) -> list[GateWrite | SignalWrite]:
+    return state.take_writes(USER, CATALOGUE)
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Observation]:
+    """Return events of several years, most in order, with absences of all lengths between some of them."""
+    after_ms, events = 0, []
+    for o in draw(st.lists(EVENTS, max_size=20)):
+        after_ms += draw(st.sampled_from([0, 0, DAY_MS, 60 * DAY_MS, IDLE_MS, IDLE_MS + 1, 200 * DAY_MS]))
+        events.append(o._replace(at_ms=o.at_ms + after_ms))
+    return events

@@ -1,0 +1,200 @@
+"""Catalogues that change, and what a state knows by name: tests of them speak of names only."""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from state.learning import drift
+from state.user import codec
+from state.catalogue.numbered import Catalogue
+from state.learning.decisions import decide, find, learned_signal
+from state.events.observation import Kind, Observation
+from state.learning.preferences import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
+from state.learning.population_prior import Prior
+from tacit.contract.signals import PROFILE, Signal, SignalWrite
+from state.user.user_state import Rules, UserState
+from state.catalogue.vocabulary import Vocabulary
+from tests.support.factories import START_MS, USER, make_observation
+
+FACETS = ("length", "tone", "format")
+VALUES = ("low", "mid", "high", "auto", "off")
+TOPICS = ("code", "mail", "travel", "health")
+KINDS = ("liked", "disliked", "more", "less")
+_PRIORS = array("f", [*VALUE_VARIANCES.values(), SLOPE_VARIANCE, BIAS_VARIANCE])
+_NOTHING = (
+    *((0.0, variance) for variance in _PRIORS),
+    (0.0, 0.0, 0, drift.SETTLED),
+    0,
+    None,
+)
+"""What is known of names of which nothing is known."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a catalogue's file says, in its order."""
+
+    facets: Mapping[str, Sequence[str]]
+    topics: Sequence[str] = ()
+    sensitive: Sequence[str] = ()
+    kinds: Sequence[str] = field(default=KINDS)
+
+
+def make_catalogue(file: Words) -> Catalogue:
+    """Return the catalogue; all facets are ordered, `more` and `less` move all of them."""
+    more, less = ({"moves": dict.fromkeys(file.facets, direction)} for direction in ("up", "down"))
+    meanings = {"liked": {"label": True}, "disliked": {"label": False}, "more": more, "less": less}
+    return msgspec.convert(
+        {
+            "schema": 1,
+            "consent": {"default": "granted"},
+            "facets": {
+                name: {"title": name, "values": values, "ordered": True} for name, values in file.facets.items()
+            },
+            "topics": {"values": file.topics, "sensitive": file.sensitive},
+            "feedback": {kind: meanings[kind] for kind in file.kinds},
+        },
+        Catalogue,
+    )
+
+
+def some(names: Sequence[str], least: int = 0) -> st.SearchStrategy[list[str]]:
+    """Return a strategy for some of the names in any order."""
+    return st.permutations(names).flatmap(lambda order: st.integers(least, len(order)).map(lambda n: order[:n]))
+
+
+@st.composite
+def words(draw: st.DrawFn) -> Words:
+    """Draw a catalogue's file: any names of those above, in any order."""
+    facets = {name: draw(some(VALUES, 2)) for name in draw(some(FACETS, 1))}
+    topics = draw(some(TOPICS))
+    return Words(facets, topics, draw(some(topics)), draw(some(KINDS, 1)))
+
+
+FIRST = Words(
+    {"length": ("low", "mid", "high"), "tone": ("low", "high")},
+    ("code", "mail", "travel"),
+    (),
+    ("liked", "disliked", "more"),
+)
+LONGER = {"length": ("low", "mid", "high", "auto"), "tone": FIRST.facets["tone"]}
+WITHOUT_MID = {"length": ("low", "high", "off"), "tone": FIRST.facets["tone"]}
+ONLY_TONE = {"tone": FIRST.facets["tone"]}
+"""What a folder begins with here, and what its facets become."""
+
+
+class Deployment:
+    """One state folder through its catalogues: a person's state goes on disk and back at each change."""
+
+    def __init__(self, file: Words) -> None:
+        self.vocabulary = Vocabulary()
+        self.catalogue = self._number(file)
+
+    def change(self, state: UserState, file: Words) -> UserState:
+        """Restart with another catalogue, and return the person under it."""
+        packed = codec.pack(state)
+        self.catalogue = self._number(file)
+        return codec.unpack(packed, self.catalogue)
+
+    def _number(self, file: Words) -> Catalogue:
+        catalogue = make_catalogue(file)
+        self.vocabulary = self.vocabulary.including(catalogue)
+        return catalogue.numbered(self.vocabulary)
+
+
+def beliefs(state: UserState, catalogue: Catalogue) -> dict[tuple[str, ...], Any]:
+    """Return all that was learned, set and said, by name, of names that have left the catalogue too.
+
+    What nothing was learned of yet is not in it.
+    """
+    names = [("slot", catalogue.facet_names[facet], value) for facet, value in catalogue.slots]
+    found: dict[tuple[str, ...], Any] = {}
+    if preferences := state.preferences:
+        pairs = zip(preferences.means, preferences.variances, strict=True)
+        slopes = [("slope", facet) for facet in catalogue.facet_names]
+        found |= dict(zip([*names, *slopes, ("bias",)], pairs, strict=True))
+        for number, facet in enumerate(catalogue.facet_names):
+            found["facet", facet] = (
+                preferences.evidence[number], preferences.drift_sums[number],
+                preferences.drift_at_s[number], preferences.fresh[number],
+            )  # fmt: skip
+        pairs_of_names = [
+            ("reason", facet, kind) for facet in catalogue.facet_names for kind in catalogue.feedback_names
+        ]
+        found |= dict(zip(pairs_of_names, preferences.reasons, strict=True))
+    if sent := state.news.sent:
+        for number, slot in enumerate(sent.slot):
+            said = (names[slot], sent.tier[number], sent.confidence[number]) if slot >= 0 else None
+            found["sent", catalogue.facet_names[number]] = said
+    for number, pin in state.pins.items():
+        found["pin", catalogue.facet_names[number]] = names[pin.slot] if pin.slot >= 0 else "taken back", pin.at_ms
+    if state.windows is not None:
+        topics = catalogue.vocabulary.topics if catalogue.vocabulary else catalogue.topics.values
+        weights = zip(state.windows.topic_ids, state.windows.topic_weights, strict=True)
+        found |= {("topic", topics[number]): weight for number, weight in weights if weight}
+    return {name: known for name, known in found.items() if known not in _NOTHING}
+
+
+def said(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+    """Return what is written of a person now: field → what its JSON says."""
+    return {
+        name: msgspec.json.decode(content)
+        for write in state.take_writes(USER, catalogue)
+        if isinstance(write, SignalWrite)
+        for name, content in write.fields
+    }
+
+
+def names_said(fields: Mapping[str, Any]) -> set[str]:
+    """Return all names that signals and profile say: `facet`, `facet=value`, `?kind` and `#topic`."""
+    found = {f"#{topic}" for topic, _ in fields.get(PROFILE, {"topics": ()})["topics"]}
+    for facet, signal in fields.items():
+        if facet != PROFILE:
+            values = (signal["value"], signal["runner_up"], signal["default"])
+            found |= {facet, *(f"{facet}={value}" for value in values if value)}
+            found |= {f"?{kind}" for kind, _ in signal["why"]}
+    return found
+
+
+def turn(
+    deployment: Deployment, at_ms: int, served: dict[str, str], feedback: str | None, topic: str | None = None
+) -> Observation:
+    return make_observation(at_ms, served=served, feedback=feedback, topic=topic, catalogue=deployment.catalogue)
+
+
+def pin(deployment: Deployment, at_ms: int, facet: str, value: str | None) -> Observation:
+    served = {} if value is None else {facet: value}
+    return make_observation(at_ms, kind=Kind.PIN, served=served, facets=[facet], catalogue=deployment.catalogue)
+
+
+def observe(state: UserState, deployment: Deployment, *observations: Observation) -> dict[str, Any]:
+    """Observe, and return what is written then."""
+    for o in observations:
+        state.observe(o, Rules(deployment.catalogue))
+    return said(state, deployment.catalogue)
+
+
+def experienced(deployment: Deployment) -> UserState:
+    """Return someone who likes middling length and a high tone, and has used all words of `FIRST`."""
+    state = UserState()
+    for n in range(0, 30, 3):
+        observe(
+            state, deployment,
+            turn(deployment, START_MS + n, {"length": "mid", "tone": "high"}, "liked", "code"),
+            turn(deployment, START_MS + n + 1, {"length": "high", "tone": "low"}, "disliked", "mail"),
+            turn(deployment, START_MS + n + 2, {"length": "low"}, "more", ("code", "travel")[n % 2]),
+        )  # fmt: skip
+    return state
+
+
+def signals(state: UserState, catalogue: Catalogue) -> dict[str, Signal]:
+    """Return what would be said now of each facet."""
+    beliefs = state.beliefs(Prior(catalogue))
+    return {
+        name: learned_signal(catalogue, find(beliefs, facet, decide(beliefs, facet), START_MS, 1))
+        for name, facet in catalogue.facet_index.items()
+    }

@@ -1,0 +1,46 @@
+"""What Redis shows of one person after writes: the contract's rules for gate and signals, in a dict."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from tacit.contract.signals import GateWrite, SignalWrite
+
+
+class Shown:
+    """The hash of one person: field → what its JSON says."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, dict[str, Any]] = {}
+        self.epoch_ms = 0
+        self.consent = (0, False)
+        """Time of the last word on consent, and whether it was no."""
+
+    def take(self, writes: Iterable[object]) -> "Shown":
+        """Apply writes in order, and return this; rejects among them say nothing of a person."""
+        for write in writes:
+            if isinstance(write, SignalWrite):
+                self._take_signals(write)
+            elif isinstance(write, GateWrite):
+                self._raise_epoch(write.epoch_ms)
+                self.consent = max(self.consent, (write.consent_at_ms, write.opted_out))
+                if self.consent[1] or self._is_outdated():
+                    self.fields = {}
+        return self
+
+    def _take_signals(self, write: SignalWrite) -> None:
+        if self.consent[1] or write.epoch_ms < self.epoch_ms:
+            return
+        self._raise_epoch(write.epoch_ms)
+        for field, content in write.fields:
+            said = json.loads(content)
+            if field not in self.fields or said["v"] > self.fields[field]["v"]:
+                self.fields[field] = said
+
+    def _raise_epoch(self, epoch_ms: int) -> None:
+        if epoch_ms > self.epoch_ms:
+            self.epoch_ms, self.fields = epoch_ms, {}
+
+    def _is_outdated(self) -> bool:
+        """Nothing shown is newer than the last wipe."""
+        return all(int(said["v"][:13]) <= self.epoch_ms for said in self.fields.values())

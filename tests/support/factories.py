@@ -1,0 +1,186 @@
+"""Events, observations and streams of them as tests need them: what a test does not care about is filled in here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from state.catalogue.numbered import Catalogue
+from tacit.contract.catalogue import Consent
+from state.events.observation import NONE, Kind, Observation
+from state.events.records import FileOrigin, Record
+from tacit.contract.signals import version
+from state.user.user_state import Rules, UserState
+from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS
+
+START_MS = 20_779 * DAY_MS
+"""A midnight, UTC."""
+USER = bytes(range(16))
+ORIGIN = FileOrigin("events.jsonl")
+SHA256 = bytes(32)
+
+REQUIRED = Catalogue.load()
+"""The shipped catalogue: whoever has said nothing has not agreed."""
+CATALOGUE = replace(REQUIRED, consent=Consent("granted"))
+"""The same for people who have agreed until they say no."""
+RULES = Rules(CATALOGUE)
+
+FILMS = """
+schema = 1
+[consent]
+default = "granted"
+[surfaces]
+values = ["film"]
+[facets.genre]
+title = "Genre"
+multiple = true
+values = ["action", "comedy", "drama"]
+[facets.decade]
+title = "Decade"
+ordered = true
+values = ["1990s", "2000s"]
+default = "2000s"
+[topics]
+values = ["cinema", "divorce"]
+sensitive = ["divorce"]
+[feedback.thumbs_up]
+label = true
+[feedback.thumbs_down]
+label = false
+weight = 0.5
+"""
+"""What another deployment writes: a facet with several values at once, no prompts."""
+
+Served = Mapping[str, str | Sequence[str]]
+
+_new_event = count(1_000_000)
+
+
+def make_event(**fields: Any) -> dict[str, Any]:
+    """Return an event as producers send it: an interaction without anything optional, unless `fields` say otherwise."""
+    event = {
+        "schema": 1,
+        "event_id": "e-1",
+        "type": "interaction",
+        "user_id": "ada",
+        "at": START_MS,
+        "region": "eu",
+        **fields,
+    }
+    return {name: value for name, value in event.items() if value is not ...}
+
+
+FULL_EVENT = make_event(
+    turn_id="t-1",
+    surface="chat",
+    topic="code",
+    locale="de-AT",
+    served={"length": "concise", "format": ["bullets"]},
+    item="card:7",
+    feedback={"kind": "thumbs_up", "facets": ["length"]},
+    acted_on=[{"facet": "length", "value": "concise", "version": version(START_MS, 3), "propensity": 0.95}],
+)
+
+
+def make_record(event: Mapping[str, Any] | bytes, position: int = 1) -> Record:
+    """Return the record of an event, or of any bytes."""
+    value = event if isinstance(event, bytes) else json.dumps(event).encode()
+    return Record(ORIGIN, position, value)
+
+
+def make_observation(
+    at_ms: int = START_MS,
+    *,
+    kind: Kind = Kind.INTERACTION,
+    user: bytes = USER,
+    event: int | None = None,
+    turn: int = 0,
+    topic: str | None = None,
+    surface: str | None = None,
+    item: int = 0,
+    served: Served | None = None,
+    feedback: str | None = None,
+    facets: Sequence[str] = (),
+    acted: Sequence[tuple[str, str, float]] = (),
+    catalogue: Catalogue = CATALOGUE,
+) -> Observation:
+    """Return an observation by the catalogue's names; unless `event` is given, no other one is its duplicate."""
+    return Observation(
+        user=user,
+        at_ms=at_ms,
+        kind=kind,
+        event=next(_new_event) if event is None else event,
+        turn=turn,
+        topic=NONE if topic is None else catalogue.topic_index[topic],
+        surface=NONE if surface is None else catalogue.surface_index[surface],
+        item=item,
+        feedback=NONE if feedback is None else catalogue.feedback_index[feedback],
+        slots=slots(served or {}, catalogue),
+        facets=[catalogue.facet_index[name] for name in facets],
+        acted=[(catalogue.slot_index[facet][value], propensity) for facet, value, propensity in acted],
+        origin=ORIGIN,
+        position=1,
+        sha256=SHA256,
+    )
+
+
+def make_pin(at_ms: int, facet: str, value: str | None, *, user: bytes = USER, event: int | None = None) -> Observation:
+    """Return a pin, or with None as its value the taking back of one."""
+    served = {} if value is None else {facet: value}
+    return make_observation(at_ms, kind=Kind.PIN, served=served, facets=[facet], user=user, event=event)
+
+
+def pinned(state: UserState, catalogue: Catalogue = CATALOGUE) -> dict[str, str]:
+    """Return the person's settings by name."""
+    return {
+        catalogue.facet_names[facet]: catalogue.slots[pin.slot].value
+        for facet, pin in state.pins.items()
+        if state.is_pinned(facet, catalogue)
+    }
+
+
+def slots(served: Served, catalogue: Catalogue = CATALOGUE) -> list[int]:
+    """Return the slots of what was served."""
+    index = catalogue.slot_index
+    pairs = [(facet, [values] if isinstance(values, str) else values) for facet, values in served.items()]
+    return sorted(index[facet][value] for facet, values in pairs for value in values)
+
+
+def interactions(users: Sequence[bytes] = (USER,)) -> st.SearchStrategy[Observation]:
+    """Return a strategy for interactions of five hours, and of forty days."""
+    times = st.integers(0, 5 * HOUR_MS) | st.integers(0, 40).map(lambda days: days * DAY_MS)
+    one_per_facet = st.fixed_dictionaries(
+        {}, optional={name: st.sampled_from(facet.values) for name, facet in CATALOGUE.facets.items()}
+    )
+    return st.builds(
+        make_observation,
+        times.map(lambda after_ms: START_MS + after_ms),
+        user=st.sampled_from(users),
+        event=st.integers(1, 200),
+        turn=st.integers(0, 24),
+        topic=st.none() | st.sampled_from(CATALOGUE.topics.values),
+        surface=st.none() | st.sampled_from(CATALOGUE.surfaces.values),
+        item=st.integers(0, 3),
+        served=one_per_facet,
+        feedback=st.none() | st.sampled_from(CATALOGUE.feedback_names),
+        facets=st.just(()) | st.lists(st.sampled_from(CATALOGUE.facet_names), max_size=2),
+    )
+
+
+def words(users: Sequence[bytes] = (USER,), pins: bool = True) -> st.SearchStrategy[Observation]:
+    """Return a strategy for the person's own words: consent, forgets and pins, a few minutes apart."""
+    times = st.integers(0, 300).map(lambda minutes: START_MS + minutes * MINUTE_MS)
+    kinds = st.sampled_from([Kind.GRANT, Kind.GRANT, Kind.DENY, Kind.FORGET])
+    user, event = st.sampled_from(users), st.integers(201, 400)
+    consents = st.builds(make_observation, times, kind=kinds, user=user, event=event)
+    if not pins:
+        return consents
+    pairs = [(slot.value, CATALOGUE.facet_names[slot.facet]) for slot in CATALOGUE.slots]
+    choices = st.sampled_from([*pairs, *((None, facet) for facet in CATALOGUE.facet_names)])
+    return consents | st.builds(
+        lambda at_ms, choice, user, event: make_pin(at_ms, choice[1], choice[0], user=user, event=event),
+        times, choices, user, event,
+    )  # fmt: skip

@@ -1,0 +1,76 @@
+"""The jars of a real Apache Kafka broker, resolved once from Maven Central into the project's cache."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+POM = PROJECT / "tests" / "support" / "broker" / "pom.xml"
+DEBIAN_PACKAGES = ("default-jre-headless", "maven")
+
+HOW_TO_INSTALL = "run `python -m tests.support.kafka_broker install`, or name a running broker in TACIT_TEST_KAFKA (HOST:PORT)"
+
+
+class BrokerUnavailableError(Exception):
+    """There is no broker to test on; the text says what is missing and what to do."""
+
+
+def jars_folder() -> Path:
+    """Return where the jars of this version of Kafka belong."""
+    version = re.search(r"<kafka\.version>([^<]+)</kafka\.version>", POM.read_text())
+    if version is None:
+        raise BrokerUnavailableError(f"{POM} names no kafka.version")
+    return PROJECT / ".cache" / "kafka" / version[1]
+
+
+def installed_jars() -> Path:
+    """Return the folder of the jars, or say what is missing."""
+    folder = jars_folder()
+    if shutil.which("java") is None:
+        raise BrokerUnavailableError(f"there is no Java: {HOW_TO_INSTALL}")
+    if not folder.is_dir():
+        raise BrokerUnavailableError(f"Kafka's jars are not in {folder}: {HOW_TO_INSTALL}")
+    return folder
+
+
+def install() -> Path:
+    """Make the jars present, with Java and Maven if this machine lets us; a no-op when they are."""
+    folder = jars_folder()
+    needed = ("java",) if folder.is_dir() else ("java", "mvn")
+    _ensure_commands(needed)
+    if not folder.is_dir():
+        _resolve(folder)
+    return folder
+
+
+def _ensure_commands(commands: tuple[str, ...]) -> None:
+    missing = [command for command in commands if shutil.which(command) is None]
+    if not missing:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise BrokerUnavailableError(
+            f"not installed: {', '.join(missing)}. Install Java 17 or later and Maven "
+            f"(on Debian, as root: apt-get install {' '.join(DEBIAN_PACKAGES)}) and run this again"
+        )
+    _run("apt-get", "update", "-qq")
+    _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *DEBIAN_PACKAGES)
+
+
+def _resolve(folder: Path) -> None:
+    # Renamed only when complete: an interrupted download is never taken for a broker.
+    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
+    try:
+        _run("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={partial}")
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _run(*command: str) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
+    if done.returncode != 0:
+        raise BrokerUnavailableError(f"`{command[0]}` failed with code {done.returncode}; its output is above")

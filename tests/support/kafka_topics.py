@@ -1,0 +1,96 @@
+"""What tests do to topics of a real broker: create, grow, fill and trim them."""
+
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition  # type: ignore[import-untyped]
+from kafka.admin import NewTopic  # type: ignore[import-untyped]
+from kafka.errors import KafkaError  # type: ignore[import-untyped]
+
+from tests.support.conditions import eventually
+
+WAIT_MS = 10_000
+
+
+class Kafka:
+    """A broker by its address."""
+
+    def __init__(self, servers: str) -> None:
+        self.servers = servers
+
+    def answers(self) -> bool:
+        """Say whether it serves requests."""
+        try:
+            # An admin client that fails to connect leaves its thread behind, so knock first.
+            socket.create_connection(self._first_server(), timeout=1).close()
+            with self._admin(bootstrap_timeout_ms=1_000, request_timeout_ms=1_000) as admin:
+                return bool(admin.describe_cluster()["brokers"])
+        except (OSError, KafkaError):
+            return False
+
+    def create_topic(self, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
+        """Create a topic under a fresh name and return the name."""
+        name = f"t-{uuid4().hex[:12]}"
+        with self._admin() as admin:
+            admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config or {}))])
+            self._wait_for_partitions(admin, name, partitions)
+        return name
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Grow a topic to `total` partitions."""
+        with self._admin() as admin:
+            admin.create_partitions({topic: total})
+            self._wait_for_partitions(admin, topic, total)
+
+    def delete_before(self, topic: str, partition: int, offset: int) -> None:
+        """Delete a partition's records below `offset`, as retention would."""
+        with self._admin() as admin:
+            admin.delete_records({TopicPartition(topic, partition): offset})
+
+    def produce(
+        self,
+        topic: str,
+        values: Iterable[bytes | None],
+        *,
+        partition: int = 0,
+        at_ms: Sequence[int] | None = None,
+        **options: Any,
+    ) -> None:
+        """Append records to one partition; `at_ms` are their timestamps, `options` the producer's."""
+        with KafkaProducer(bootstrap_servers=self.servers, linger_ms=5, **options) as producer:
+            sent = [
+                producer.send(topic, value, key=b"k", partition=partition, timestamp_ms=at_ms[n] if at_ms else None)
+                for n, value in enumerate(values)
+            ]
+            for future in sent:
+                future.get(WAIT_MS / 1000)
+
+    def produce_transaction(self, topic: str, values: Iterable[bytes], *, partition: int = 0, commit: bool) -> None:
+        """Append records to one partition in a transaction, then commit or abort it."""
+        with KafkaProducer(bootstrap_servers=self.servers, transactional_id=f"x-{uuid4().hex}") as producer:
+            producer.init_transactions()
+            producer.begin_transaction()
+            for value in values:
+                producer.send(topic, value, partition=partition)
+            producer.flush(WAIT_MS / 1000)
+            if commit:
+                producer.commit_transaction()
+            else:
+                producer.abort_transaction()
+
+    def _first_server(self) -> tuple[str, int]:
+        host, _, port = self.servers.split(",")[0].rpartition(":")
+        return host, int(port)
+
+    def _admin(self, **options: Any) -> Any:
+        return KafkaAdminClient(bootstrap_servers=self.servers, **options)
+
+    @staticmethod
+    def _wait_for_partitions(admin: Any, topic: str, total: int) -> None:
+        def has_leaders() -> bool:
+            partitions = admin.describe_topics([topic])[0]["partitions"]
+            return len(partitions) == total and all(each["leader_id"] >= 0 for each in partitions)
+
+        eventually(has_leaders, within_s=WAIT_MS / 1000, what=f"{total} partitions of {topic}")

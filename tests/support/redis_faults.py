@@ -1,0 +1,121 @@
+"""Redis servers that may be killed, frozen and brought back where they were, and a pair of which one takes over."""
+
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from os import getpid
+from pathlib import Path
+from typing import NamedTuple
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from dataflows.runtime.parent_death import die_with
+from tacit_lab.embedded import EmbeddedRedis, wheel_binary
+from tests.support.redis_server import free_port
+from tests.support.conditions import eventually
+
+
+class FragileRedis:
+    """A server and a client of it; the client connects anew when it has to.
+
+    Args:
+        folder: where it keeps what its options tell it to keep; without any it comes back empty.
+        options: further words for its command line, as in `("--appendonly", "yes")`.
+    """
+
+    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+        port = free_port()
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self.client = redis.Redis(port=port, decode_responses=True, retry=Retry(NoBackoff(), 1), socket_timeout=5)
+        self._command = [str(wheel_binary()), "--port", str(port), "--dir", str(folder), "--save", "", *options]
+        self.start()
+
+    def start(self) -> None:
+        """Start, with what it has kept."""
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.DEVNULL, preexec_fn=partial(die_with, getpid())
+        )
+        eventually(self._answers, within_s=10, what="Redis to start")
+
+    def stop(self) -> None:
+        """End it in an orderly way."""
+        self._process.terminate()
+        self._process.wait(30)
+
+    def kill(self) -> None:
+        """Kill it; what it did not keep is lost."""
+        self._process.kill()
+        self._process.wait(5)
+
+    def pause(self) -> None:
+        """Freeze it: connections stay, answers do not come."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except redis.ConnectionError:
+            return False
+
+
+@contextmanager
+def fragile_redis(folder: Path, options: Sequence[str] = ()) -> Iterator[FragileRedis]:
+    """Give a running server, and leave nothing behind."""
+    server = FragileRedis(folder, options)
+    try:
+        yield server
+    finally:
+        server.kill()
+        server.client.close()
+
+
+class Pair(NamedTuple):
+    """A primary and its replica, and the name by which workers and readers know whichever is the primary."""
+
+    primary: redis.Redis
+    replica: redis.Redis
+    replica_port: int
+    name: Path
+    sockets: tuple[Path, Path]
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.name}"
+
+    def point_at(self, place: int) -> None:
+        """Let the name lead to one of the two."""
+        new = self.name.with_suffix(".new")
+        new.symlink_to(self.sockets[place])
+        new.replace(self.name)
+
+    def fail_over(self) -> None:
+        """Do it as an operator does: writes wait until the replica has everything, then roles change, then the name."""
+        self.primary.execute_command("FAILOVER", "TO", "127.0.0.1", self.replica_port)
+        eventually(lambda: self.replica.role()[0] == b"master", within_s=20, what="the replica's promotion")
+        self.point_at(1)
+
+
+@contextmanager
+def redis_pair(binary: Path, folder: Path) -> Iterator[Pair]:
+    """Give a primary and a replica that has all it holds."""
+    ports = free_port(), free_port()
+    listen = [("--port", str(port), "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0") for port in ports]
+    follow = ("--replicaof", "127.0.0.1", str(ports[0]))
+    with (
+        EmbeddedRedis(binary, listen[0]) as first,
+        EmbeddedRedis(binary, (*listen[1], *follow)) as second,
+        redis.Redis.from_url(first.url, protocol=2) as primary,
+        redis.Redis.from_url(second.url, protocol=2) as replica,
+    ):
+        found = Pair(primary, replica, ports[1], folder / "redis.sock", (first.socket, second.socket))
+        found.point_at(0)
+        eventually(lambda: replica.info("replication")["master_link_status"] == "up", within_s=20, what="the replica")
+        yield found

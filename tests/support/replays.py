@@ -1,0 +1,60 @@
+"""Histories in files, and what a replay of them says and leaves in Redis."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from tacit_lab.embedded import EmbeddedRedis
+from tacit_lab.simulate import Scenario, simulate
+from tacit_lab.simulate.output import write_events
+from tests.support.commands import NONE, Limits, everything_in, tacit
+
+
+def now_ms() -> int:
+    """Return epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def write_history(path: Path, *, users: int = 100, turns: int = 3_000, seed: int = 5) -> int:
+    """Write a simulated history younger than a signal's time to live, and return its number of records."""
+    scenario = Scenario(end_ms=now_ms(), users=users, turns=turns, days=20, seed=seed)
+    return write_events(simulate(scenario).events, str(path))
+
+
+def write_lines(path: Path, lines: Iterable[bytes | Mapping[str, Any]]) -> Path:
+    """Write events, or any bytes, as the lines of a file, and return its path."""
+    path.write_bytes(b"".join((x if isinstance(x, bytes) else json.dumps(x).encode()) + b"\n" for x in lines))
+    return path
+
+
+@contextmanager
+def redis_of_its_own() -> Iterator[tuple[str, redis.Redis]]:
+    """Give the URL of an empty server, and a client that speaks text."""
+    with EmbeddedRedis() as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
+        yield server.url, client
+
+
+def replay(url: str, *words: object, cwd: Path, limits: Limits = NONE) -> dict[str, Any]:
+    """Replay, and return the summary; whatever it prints on stderr is a failure."""
+    done = tacit("replay", *map(str, words), "--redis", url, "--json", cwd=cwd, limits=limits)
+    assert (done.returncode, done.stderr) == (0, "")
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
+
+
+def left_by(*words: object, cwd: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Replay into an empty Redis, and return the summary and all that Redis then holds."""
+    with redis_of_its_own() as (url, client):
+        return replay(url, *words, cwd=cwd), everything_in(client)
+
+
+def accounted_for(summary: Mapping[str, Any]) -> int:
+    """Return the sum of all counts that a record can end in."""
+    outcomes = ("accepted", "duplicate", "unconsented", "before_wipe")
+    counts: list[int] = [*(summary[name] for name in outcomes), *summary["rejected"].values()]
+    return sum(counts)

@@ -1,0 +1,21 @@
+"""Population beliefs as tests need them."""
+
+import msgspec
+
+from state.learning.population_version import Gaussian, PopulationVersion, PopulationWrite, encode_version
+from tacit.contract.signals import encode
+from tests.support.sample_signals import NOW_MS, signal
+
+
+def version(n: int, at_ms: int = NOW_MS) -> PopulationVersion:
+    """Return a version that believes a little more of short answers than the one before."""
+    terms = {"bias": Gaussian(0.3, 0.01), "length=concise": Gaussian(n / 100, 0.02)}
+    trust = {"offset": Gaussian(0.0, 0.001), "population": Gaussian(1.0, 0.01)}
+    return PopulationVersion(n, 1, at_ms, 1000 * n, terms, trust, ())
+
+
+def write(n: int, at_ms: int = NOW_MS, facets: tuple[str, ...] = ("length", "tone")) -> PopulationWrite:
+    """Return the write of `version`; its defaults tell its number."""
+    said = msgspec.structs.replace(signal("concise", at_ms, n, source="population"), by=f"m1.c1.p{n}")
+    defaults = tuple((name, encode(said)) for name in facets)
+    return PopulationWrite(n, at_ms, 1000 * n, encode_version(version(n, at_ms)), defaults)

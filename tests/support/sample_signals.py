@@ -1,0 +1,64 @@
+"""Signals, profiles and writes as tests need them: the one place that fills in what a test does not care about."""
+
+import time
+
+from tacit.contract.signals import Activity, Profile, Session, Signal, SignalWrite, Source, Tier, encode, version
+
+NOW_MS = time.time_ns() // 1_000_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+USER = bytes(range(16))
+"""A person's digest."""
+
+
+def signal(
+    value: str,
+    at_ms: int,
+    seq: int = 1,
+    *,
+    source: Source = "learned",
+    tier: Tier = "apply",
+    default: str | None = "balanced",
+    explore: float = 0.0,
+) -> Signal:
+    """Return a signal about answer length, unless `value` and `default` say otherwise."""
+    is_pin = source == "user"
+    return Signal(
+        v=version(at_ms, seq),
+        value=value,
+        p=None if is_pin else 0.91,
+        confidence=None if is_pin else 0.86,
+        tier=tier,
+        source=source,
+        evidence=41.5,
+        runner_up=None,
+        gap=None,
+        default=default,
+        explore=explore,
+        drift_at=None,
+        why=(("thumbs_up", 12),),
+        by="m1.c1.p0",
+        at=at_ms,
+    )
+
+
+def profile(at_ms: int, seq: int = 1) -> Profile:
+    """Return a profile of someone who was active in every window."""
+    return Profile(
+        v=version(at_ms, seq),
+        activity=Activity(1, 2, 3),
+        topics=(("code", 1.0),),
+        session=Session(at_ms, 1, 0.0),
+        hours=(0.0,) * 24,
+        at=at_ms,
+    )
+
+
+def write(*fields: tuple[str, Signal | Profile], epoch_ms: int = 0, user: bytes = USER) -> SignalWrite:
+    """Return the write of some fields, caused by the newest of them."""
+    return SignalWrite(
+        user=user,
+        epoch_ms=epoch_ms,
+        at_ms=max(content.at for _, content in fields),
+        fields=tuple((name, encode(content)) for name, content in fields),
+    )

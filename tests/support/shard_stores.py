@@ -1,0 +1,74 @@
+"""Shards on disk as tests need them: filled, looked into, and damaged."""
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+
+from state.user import codec
+from state.catalogue.numbered import Catalogue
+from state.storage.shard_store import ShardStore
+from state.storage.shard_stores import Stores
+from state.user.user_state import UserState
+from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation
+
+SHARDS = 1
+USERS = [bytes([number]) * 16 for number in range(8)]
+
+_executions = count(1)
+
+
+def open_stores(folder: Path, *, shards: int = SHARDS, cached: int = 2, catalogue: Catalogue = CATALOGUE) -> Stores:
+    """Return the stores of an execution that no other one had."""
+    return Stores(folder, shards, catalogue, f"{next(_executions):08x}", cached)
+
+
+def touch(store: ShardStore, users: Sequence[bytes], at_ms: int = START_MS) -> None:
+    """Take in one batch: a turn of each of these people."""
+    store.begin_batch()
+    for user in users:
+        state = store.get(user) or UserState()
+        state.observe(make_observation(at_ms, user=user, served={"tone": "formal"}, feedback="thumbs_up"), RULES)
+        store.put(user, state)
+    store.end_batch()
+
+
+def contents(store: ShardStore) -> dict[bytes, bytes]:
+    """Return everybody's bytes."""
+    return {user: codec.pack(state) for user, state in store}
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return all checkpoints under a folder of shards, by shard, oldest first."""
+    return sorted(folder.glob("*/c0*"))
+
+
+def people(number: int) -> list[bytes]:
+    """Return digests that are far apart, as real ones are."""
+    return [(n * 40_503 % 65_536).to_bytes(2, "big") + n.to_bytes(14, "big") for n in range(number)]
+
+
+# Damage
+
+Damage = Callable[[Path], object]
+
+
+def _cut_byte(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def _flip_bit(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+DAMAGES: dict[str, Damage] = {
+    "missing": Path.unlink,
+    "cut by a byte": _cut_byte,
+    "emptied": lambda file: file.write_bytes(b""),
+    "a bit flipped": _flip_bit,
+    "a byte longer": lambda file: file.write_bytes(file.read_bytes() + b"\0"),
+}
+"""What can become of a file."""
+NEED_BYTES = {"cut by a byte", "emptied", "a bit flipped"}
+"""Those that a file without a byte cannot suffer."""

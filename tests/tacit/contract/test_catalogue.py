@@ -1,0 +1,243 @@
+"""state/catalogue/numbered."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from state.catalogue.numbered import Catalogue
+from tacit.contract.catalogue import Consent, FeedbackKind
+from tacit.errors import CatalogueError, ConfigurationError
+from state.catalogue.vocabulary import Vocabulary
+from tests.support.factories import FILMS
+
+BROKEN = [
+    ('title = "Genre"', 'title = ""', "facets.genre.title: one line of 1 to 200 characters"),
+    ('title = "Genre"', 'title = "a\\nb"', "facets.genre.title: one line of 1 to 200 characters"),
+    ('"action"', '"Action"', "facets.genre.values: 'Action' is not a name"),
+    ('"action"', '"a\u0142tion"', "is not a name"),
+    ('"action"', f'"{"a" * 41}"', "is not a name"),
+    ('"action"', '"comedy"', "facets.genre.values: a name stands there twice"),
+    ('["1990s", "2000s"]', '["2000s"]', "facets.decade.values: at least two are needed"),
+    ("multiple = true", "multiple = true\nordered = true", "facets.genre: ordered and multiple exclude each other"),
+    ('default = "2000s"', 'default = "1980s"', "facets.decade.default: '1980s' is not one of its values"),
+    ('default = "2000s"', 'prompt = { 1980s = "Old." }', "facets.decade.prompt: '1980s' is not one of its values"),
+    (
+        'default = "2000s"',
+        f'prompt = {{ 1990s = "{"x" * 201}" }}',
+        "facets.decade.prompt.1990s: one line",
+    ),
+    ("[facets.genre]", "[facets._genre]", "facets: '_genre' is not a name"),
+    ('sensitive = ["divorce"]', 'sensitive = ["war"]', "topics.sensitive: 'war' is not in topics.values"),
+    ('["film"]', '["film", "film"]', "surfaces.values: a name stands there twice"),
+    ("weight = 0.5", "weight = 0.0", "feedback.thumbs_down.weight: more than 0 and at most 1"),
+    ("weight = 0.5", "weight = 1.5", "feedback.thumbs_down.weight: more than 0 and at most 1"),
+    ("weight = 0.5", "weight = nan", "feedback.thumbs_down.weight: more than 0 and at most 1"),
+    ("label = true", "", "feedback.thumbs_up: needs either a label (true or false) or moves"),
+    ("label = true", 'label = true\nmoves = { decade = "up" }', "feedback.thumbs_up: needs either a label"),
+    ("label = true", 'moves = { genre = "up" }', "feedback.thumbs_up.moves: 'genre' is not an ordered facet"),
+    ("label = true", 'moves = { mood = "up" }', "feedback.thumbs_up.moves: 'mood' is not an ordered facet"),
+    ("schema = 1", "schema = 1\nversion = 0", "version: a number from 1 to 9999"),
+]
+"""What stands in FILMS, what is written instead, the problem that this is."""
+
+UNREADABLE = [
+    ("schema = 1", "schema = 2", "$.schema"),
+    ("schema = 1", "", "schema"),
+    ("schema = 1", "schema = 1\ncolour = 3", "colour"),
+    ('title = "Genre"', 'title = "Genre"\ncolour = 3', "colour"),
+    ("label = true", "label = true\ncolour = 3", "colour"),
+    ('default = "granted"', 'default = "assumed"', "$.consent.default"),
+    ("label = true", 'moves = { decade = "sideways" }', "moves"),
+    ("label = true", "label =", "line"),
+    ('title = "Genre"', "", "title"),
+]
+"""The same, for what stops the reading itself."""
+
+
+@pytest.mark.parametrize(("stands", "instead", "problem"), BROKEN)
+def test_broken_rule_is_one_problem_with_its_place(stands: str, instead: str, problem: str) -> None:
+    """Whoever breaks one rule reads one sentence that names the place."""
+    with pytest.raises(CatalogueError) as caught:
+        Catalogue.parse(FILMS.replace(stands, instead))
+    assert len(caught.value.problems) == 1
+    assert problem in caught.value.problems[0]
+
+
+@pytest.mark.parametrize(("stands", "instead", "problem"), UNREADABLE)
+def test_unreadable_catalogue_says_where(stands: str, instead: str, problem: str) -> None:
+    """Wrong types, unknown keys and broken TOML are catalogue errors, too."""
+    with pytest.raises(CatalogueError) as caught:
+        Catalogue.parse(FILMS.replace(stands, instead, 1))
+    assert problem in str(caught.value)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """Nobody mends a catalogue one error at a time."""
+    text = FILMS
+    broken = [BROKEN[0], BROKEN[6], BROKEN[12], BROKEN[13], BROKEN[14], BROKEN[21]]
+    for stands, instead, _ in broken:
+        text = text.replace(stands, instead)
+    with pytest.raises(CatalogueError) as caught:
+        Catalogue.parse(text)
+    assert len(caught.value.problems) == len(broken)
+    for _, _, problem in broken:
+        assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("many", "most"),
+    [
+        ("[topics]\nvalues = [{}]", 4096),
+        ("[surfaces]\nvalues = [{}]", 256),
+    ],
+)
+def test_names_beyond_the_limit_are_refused(many: str, most: int) -> None:
+    """The packed layouts have room for so many; one more is a problem, not an overflow."""
+    head = 'schema = 1\n[facets.tone]\ntitle = "Tone"\nvalues = ["a", "b"]\n'
+    full = ", ".join(f'"n{number}"' for number in range(most))
+    Catalogue.parse(head + many.format(full))
+    with pytest.raises(CatalogueError, match=f"{most + 1} names; at most {most} are allowed"):
+        Catalogue.parse(head + many.format(full + ', "more"'))
+
+
+def test_facets_values_and_kinds_beyond_the_limit_are_refused() -> None:
+    """64 facets, 32 values each, 64 feedback kinds."""
+    tables = [f'[facets.f{facet}]\ntitle = "F"\nvalues = {[f"v{v}" for v in range(33)]}' for facet in range(65)]
+    kinds = [f"[feedback.k{kind}]\nlabel = true" for kind in range(65)]
+    with pytest.raises(CatalogueError) as caught:
+        Catalogue.parse("\n".join(["schema = 1", *tables, *kinds]))
+    assert {problem.partition(":")[2] for problem in caught.value.problems} == {
+        " 65 names; at most 64 are allowed",
+        " 33 names; at most 32 are allowed",
+    }
+
+
+def test_catalogue_without_facets_is_refused() -> None:
+    """There would be nothing to learn."""
+    with pytest.raises(CatalogueError, match="facets: at least one is needed"):
+        Catalogue.parse("schema = 1\n[facets]\n")
+
+
+def test_file_is_named_in_every_problem(tmp_path: Path) -> None:
+    """`load` says which file is wrong; it is a configuration error like any other."""
+    path = tmp_path / "mine.toml"
+    path.write_text("schema = 1\nversion = 0\n[facets]\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        Catalogue.load(path)
+    assert len(caught.value.problems) == 2
+    assert all("mine.toml" in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_file_that_cannot_be_read_is_a_catalogue_error(tmp_path: Path, content: bytes | None) -> None:
+    """A missing file and one that is no UTF-8 are told like any other problem."""
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CatalogueError, match="cannot be read"):
+        Catalogue.load(path)
+
+
+def test_shipped_catalogue_is_the_contracts() -> None:
+    """The contract names its facets, feedback kinds and consent."""
+    catalogue = Catalogue.load()
+    assert catalogue.consent.default == "required"
+    assert {name: facet.values for name, facet in catalogue.facets.items()} == {
+        "length": ("concise", "balanced", "detailed"),
+        "format": ("prose", "bullets", "table", "code"),
+        "tone": ("formal", "neutral", "friendly"),
+        "expertise": ("novice", "intermediate", "expert"),
+        "initiative": ("ask-first", "suggest", "act"),
+    }
+    assert [name for name, facet in catalogue.facets.items() if not facet.ordered] == ["format"]
+    assert {name: (kind.label, kind.weight, kind.moves) for name, kind in catalogue.feedback.items()} == {
+        "thumbs_up": (True, 1.0, {}),
+        "thumbs_down": (False, 1.0, {}),
+        "copied": (True, 0.4, {}),
+        "accepted": (True, 0.6, {}),
+        "regenerated": (False, 0.4, {}),
+        "edited": (False, 0.3, {}),
+        "shorter": (None, 1.0, {"length": "down"}),
+        "longer": (None, 1.0, {"length": "up"}),
+        "simpler": (None, 1.0, {"expertise": "down"}),
+        "deeper": (None, 1.0, {"expertise": "up"}),
+    }
+    assert all(set(facet.prompt) == set(facet.values) for facet in catalogue.facets.values())
+
+
+def test_names_and_numbers_belong_together() -> None:
+    """Slots go through the facets in the file's order, and every index finds its name again."""
+    films = Catalogue.parse(FILMS)
+    assert [slot.value for slot in films.slots] == ["action", "comedy", "drama", "1990s", "2000s"]
+    assert films.facet_slots == ((0, 1, 2), (3, 4))
+    assert films.sizes == (5, 2, 2)
+    assert not films.idle_slots
+    assert films.slot_facets == (0, 0, 0, 1, 1)
+    assert films.default_slots == (None, 4)
+    assert films.sensitive_topics == {films.topics.values.index("divorce")}
+    for number, slot in enumerate(films.slots):
+        assert films.slot_index[films.facet_names[slot.facet]][slot.value] == number
+    for name, number in films.feedback_index.items():
+        assert films.feedback_kinds[number] is films.feedback[name]
+        assert films.feedback_names[number] == name
+
+
+def test_table_gives_the_numbers() -> None:
+    """What left the catalogue has a number, and no index leads to it."""
+    films = Catalogue.parse(FILMS)
+    table = Vocabulary(
+        ("mood", "decade"), (("mood", "gay"), ("decade", "2000s"), ("decade", "1980s")), (0.0, 0.5, -0.5),
+        ("war", "divorce"), ("booed",),
+    ).including(films)  # fmt: skip
+    numbered = films.numbered(table)
+    assert numbered.sizes == (7, 3, 3)
+    assert numbered.facet_names == ("mood", "decade", "genre")
+    assert numbered.facet_index == {"genre": 2, "decade": 1}
+    assert numbered.slot_facets == (0, 1, 1, 2, 2, 2, 1)
+    assert numbered.facet_slots == ((), (6, 1), (3, 4, 5))
+    assert numbered.slot_index["decade"] == {"1990s": 6, "2000s": 1}
+    assert numbered.slot_places == (0.0, 0.5, -0.5, 0.0, 0.0, 0.0, 0.5)
+    assert numbered.idle_slots == {0, 2}
+    assert numbered.default_slots == (None, 1, None)
+    assert numbered.topic_index == {"cinema": 2, "divorce": 1}
+    assert numbered.sensitive_topics == {1}
+    assert numbered.topics_to_say == (None, None, "cinema")
+    assert numbered.feedback_names == ("booed", "thumbs_up", "thumbs_down")
+    assert numbered.feedback_kinds == {1: films.feedback["thumbs_up"], 2: films.feedback["thumbs_down"]}
+
+
+def test_next_slot_is_the_next_value_of_the_file() -> None:
+    """Whatever the numbers, and only of ordered facets."""
+    films = Catalogue.parse(FILMS.replace('["1990s", "2000s"]', '["1980s", "1990s", "2000s"]'))
+    numbered = films.numbered(Vocabulary().including(Catalogue.parse(FILMS)).including(films))
+    assert numbered.facet_slots[1] == (5, 3, 4)
+    assert numbered.next_slots == {("decade", "up"): {5: 3, 3: 4}, ("decade", "down"): {4: 3, 3: 5}}
+
+
+def test_catalogue_is_not_numbered_by_a_table_that_lacks_names() -> None:
+    """Its new names would have numbers that no folder remembers."""
+    with pytest.raises(ValueError, match="lacks names"):
+        Catalogue.parse(FILMS).numbered(Vocabulary().including(Catalogue.load()))
+
+
+def test_numbers_go_where_the_catalogue_goes() -> None:
+    """Into another process, and into a copy with another consent."""
+    films = Catalogue.parse(FILMS)
+    numbered = films.numbered(Vocabulary(("decade",)).including(films))
+    for twin in (pickle.loads(pickle.dumps(numbered)), replace(numbered, consent=Consent("required"))):  # noqa: S301  # we dumped it ourselves
+        assert twin.facet_index == numbered.facet_index != films.facet_index
+
+
+def test_file_cannot_give_the_numbers() -> None:
+    """They are the state folder's."""
+    with pytest.raises(CatalogueError, match="vocabulary"):
+        Catalogue.parse(FILMS.replace("schema = 1", "schema = 1\nvocabulary = {}"))
+
+
+def test_catalogue_cannot_be_changed() -> None:
+    """Its indexes are computed once."""
+    with pytest.raises(AttributeError):
+        Catalogue.load().version = 2  # type: ignore[misc]
+    assert replace(FeedbackKind(label=True), weight=0.5).weight == 0.5

@@ -1,0 +1,130 @@
+"""client/tacit/contract/events."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tacit.contract.events import EVENT, MAX_AT_MS, Consent, Forget, Interaction, Pin
+from tacit.contract.signals import version
+from tests.support.factories import FULL_EVENT, make_event, make_record
+
+VALID = [
+    {"event_id": "A-z_0.9:x"},
+    {"event_id": "x" * 64},
+    {"user_id": "x" * 128},
+    {"user_id": "Ünï 😀"},
+    {"at": 0},
+    {"at": MAX_AT_MS},
+    {"region": "eu-west-1"},
+    {"locale": "zh-Hant-TW"},
+    {"turn_id": None},
+    {"served": {}},
+    {"feedback": {"kind": "thumbs_up"}},
+    {"feedback": {"kind": "thumbs_up", "facets": None}},
+    {"acted_on": []},
+    {"acted_on": [{"facet": "length", "value": "concise", "version": None, "propensity": 1}]},
+]
+
+INVALID = [
+    ({"event_id": ""}, "event_id"),
+    ({"event_id": "x" * 65}, "event_id"),
+    ({"event_id": "a b"}, "event_id"),
+    ({"event_id": "a\n"}, "event_id"),
+    ({"event_id": 7}, "event_id"),
+    ({"event_id": ...}, "event_id"),
+    ({"user_id": ""}, "user_id"),
+    ({"user_id": "x" * 129}, "user_id"),
+    ({"user_id": "a\tb"}, "user_id"),
+    ({"user_id": "a\x00"}, "user_id"),
+    ({"user_id": "a\x85"}, "user_id"),
+    ({"at": -1}, "at"),
+    ({"at": MAX_AT_MS + 1}, "at"),
+    ({"at": 1.0}, "at"),
+    ({"at": True}, "at"),
+    ({"at": "1795297433438"}, "at"),
+    ({"at": None}, "at"),
+    ({"region": "EU"}, "region"),
+    ({"region": "e"}, "region"),
+    ({"region": "e" * 17}, "region"),
+    ({"schema": 2}, "schema"),
+    ({"schema": "1"}, "schema"),
+    ({"schema": ...}, "schema"),
+    ({"turn_id": "a/b"}, "turn_id"),
+    ({"topic": ""}, "topic"),
+    ({"topic": "x" * 41}, "topic"),
+    ({"locale": "d"}, "locale"),
+    ({"locale": "de_AT"}, "locale"),
+    ({"locale": "de" + "-x1234567" * 4}, "locale"),
+    ({"item": ""}, "item"),
+    ({"served": []}, "served"),
+    ({"served": {"length": []}}, "served"),
+    ({"served": {"length": 1}}, "served"),
+    ({"served": {"length": "x" * 41}}, "served"),
+    ({"served": {f"f{n}": "x" for n in range(65)}}, "served"),
+    ({"feedback": "thumbs_up"}, "feedback"),
+    ({"feedback": {}}, "feedback"),
+    ({"feedback": {"kind": "thumbs_up", "note": "well done"}}, "feedback"),
+    ({"feedback": {"kind": "thumbs_up", "facets": []}}, "feedback"),
+    ({"acted_on": [{"facet": "length", "value": "concise", "propensity": 1.0}]}, "acted_on"),
+    ({"acted_on": [{"facet": "length", "value": "concise", "version": "7", "propensity": 1.0}]}, "acted_on"),
+    ({"acted_on": [{"facet": "length", "value": "concise", "version": None, "propensity": 1.1}]}, "acted_on"),
+    ({"acted_on": [{"facet": "length", "value": "concise", "version": None, "propensity": float("nan")}]}, "acted_on"),
+    ({"note": "any text"}, "note"),
+    ({"granted": True}, "granted"),
+    ({"type": "consent"}, "granted"),
+    ({"type": "consent", "granted": "yes"}, "granted"),
+    ({"type": "consent", "granted": 1}, "granted"),
+    ({"type": "pin", "facet": "length"}, "value"),
+    ({"type": "pin", "value": "concise"}, "facet"),
+    ({"type": "forget", "facet": "length"}, "facet"),
+]
+
+
+def parse(event: dict[str, Any]) -> Any:
+    return EVENT.validate_json(make_record(event).value)
+
+
+def test_interaction_with_everything_is_read() -> None:
+    """Every optional field of the contract has its place."""
+    event = parse(FULL_EVENT)
+    assert isinstance(event, Interaction)
+    assert event.served == {"length": "concise", "format": ["bullets"]}
+    assert event.feedback is not None
+    assert event.feedback.facets == ["length"]
+    assert event.acted_on is not None
+    assert event.acted_on[0].propensity == 0.95
+
+
+def test_control_events_are_read() -> None:
+    """Each type is its own class."""
+    consent = parse(make_event(type="consent", granted=False))
+    assert isinstance(consent, Consent)
+    assert not consent.granted
+    pin = parse(make_event(type="pin", facet="length", value=None))
+    assert isinstance(pin, Pin)
+    assert pin.value is None
+    assert isinstance(parse(make_event(type="forget")), Forget)
+
+
+@pytest.mark.parametrize("fields", VALID)
+def test_limits_of_the_contract_are_inside(fields: dict[str, Any]) -> None:
+    """What the contract just allows is read."""
+    parse(make_event(**fields))
+
+
+@pytest.mark.parametrize(("fields", "path"), INVALID)
+def test_breach_of_the_contract_is_refused_at_its_field(fields: dict[str, Any], path: str) -> None:
+    """One step further and the event is invalid, at the field that is wrong."""
+    with pytest.raises(ValidationError) as caught:
+        parse(make_event(**fields))
+    assert path in {part for error in caught.value.errors() for part in error["loc"]}
+
+
+@given(st.integers(0, MAX_AT_MS))
+def test_every_time_makes_versions_that_sort(at_ms: int) -> None:
+    """Times have 13 digits at most, so that text order is age order."""
+    assert len(version(at_ms, 1)) == len(version(0, 1))
+    assert version(at_ms, 1) < version(at_ms + 1, 0) or at_ms == MAX_AT_MS

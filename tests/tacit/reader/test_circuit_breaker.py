@@ -1,0 +1,89 @@
+"""client/tacit/reader/circuit_breaker: after some failures nobody asks, but one caller in a while; an answer closes the circuit."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S, Breaker
+
+
+class Clock:
+    """Goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def opened(clock: Clock) -> Breaker:
+    breaker = Breaker(clock)
+    for _ in range(FAILURES):
+        assert breaker.allows()
+        breaker.note(is_answered=False)
+    return breaker
+
+
+def test_failures_in_a_row_open_the_circuit(clock: Clock) -> None:
+    assert not opened(clock).allows()
+
+
+def test_answer_in_between_begins_the_count_anew(clock: Clock) -> None:
+    breaker = Breaker(clock)
+    for answered in (False, False, True, False, False):
+        breaker.note(is_answered=answered)
+    assert breaker.allows()
+
+
+def test_one_caller_in_a_second_tries(clock: Clock) -> None:
+    """And keeps the circuit open if that was in vain, too."""
+    breaker = opened(clock)
+    for _ in range(3):
+        clock.now_s += OPEN_FOR_S
+        assert [breaker.allows() for _ in range(5)] == [True] + [False] * 4
+        breaker.note(is_answered=False)
+    clock.now_s += OPEN_FOR_S
+    assert breaker.allows()
+    breaker.note(is_answered=True)
+    assert all(breaker.allows() for _ in range(5))
+
+
+def test_caller_that_tries_and_never_returns_does_not_close_the_door(clock: Clock) -> None:
+    """Another one tries a second later."""
+    breaker = opened(clock)
+    clock.now_s += OPEN_FOR_S
+    assert breaker.allows()
+    clock.now_s += OPEN_FOR_S
+    assert breaker.allows()
+
+
+def test_of_many_threads_one_tries(clock: Clock) -> None:
+    """At any one time."""
+    breaker = opened(clock)
+    clock.now_s += OPEN_FOR_S
+    with ThreadPoolExecutor(16) as threads:
+        assert sum(threads.map(lambda _: breaker.allows(), range(1_000))) == 1
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 3)), max_size=60))
+def test_circuit_is_open_only_after_failures_and_never_for_long(steps: list[tuple[bool, float]]) -> None:
+    """Whatever happened: three in a row are needed, and a second without a try is the most."""
+    clock = Clock()
+    breaker, row, asked_s = Breaker(clock), 0, clock.now_s
+    for answered, pause_s in steps:
+        if breaker.allows():
+            asked_s = clock.now_s
+            breaker.note(is_answered=answered)
+            row = 0 if answered else row + 1
+        else:
+            assert row >= FAILURES
+            assert clock.now_s - asked_s < OPEN_FOR_S
+        clock.now_s += pause_s

@@ -1,0 +1,186 @@
+"""Which server is asked: the URL's own, and once it names others, whoever holds the key's slot."""
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.exceptions import AskError, MovedError
+
+from tacit.reader.dialogue import Command, Reply, hold
+from tacit.reader.cluster_map import (
+    CLUSTER_SLOTS,
+    MOST_REDIRECTS,
+    Address,
+    Answers,
+    Questions,
+    Slots,
+    home_of,
+    settings_of,
+)
+from tacit.errors import ConfigurationError
+
+HOME, EAST, WEST = Address("home", 1), Address("east", 2), Address("west", 3)
+HALF = REDIS_CLUSTER_HASH_SLOTS // 2
+MAP = [[0, HALF - 1, [b"east", 2, b"id"], [b"replica", 4, b"id"]], [HALF, HALF * 2 - 1, [b"west", 3, b"id"]]]
+GETS: list[Command] = [("GET", f"key-{number}") for number in range(20)]
+
+
+class Servers:
+    """East and West, each with half of the slots; everyone else sends there. What was asked is noted."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Address, Command]] = []
+
+    def __call__(self, questions: Questions) -> Answers:
+        return {server: [self._reply(server, command) for command in each] for server, each in questions.items()}
+
+    def _reply(self, server: Address, command: Command) -> Reply:
+        self.asked.append((server, command))
+        if command == CLUSTER_SLOTS:
+            return MAP
+        holder = holder_of(command)
+        if server == holder:
+            return (command[1], server)
+        return MovedError(f"{key_slot(str(command[1]).encode())} {holder.host}:{holder.port}")
+
+
+def holder_of(command: Command) -> Address:
+    return EAST if key_slot(str(command[1]).encode()) < HALF else WEST
+
+
+def test_single_server_is_asked_everything_at_once() -> None:
+    slots = Slots(HOME)
+    assert hold(slots.follow(GETS), lambda questions: {HOME: list(map(str, questions[HOME]))}) == list(map(str, GETS))
+    assert not slots.is_cluster
+    assert slots.servers == [HOME]
+
+
+def test_first_redirect_brings_the_whole_map() -> None:
+    """In the second round; from then on nobody is asked who does not hold the key."""
+    slots, servers = Slots(HOME), Servers()
+    expected = [(command[1], holder_of(command)) for command in GETS]
+    assert hold(slots.follow(GETS), servers) == expected
+    assert [server for server, command in servers.asked if command == CLUSTER_SLOTS] == [HOME]
+    assert slots.servers == [EAST, WEST]
+    servers.asked.clear()
+    assert hold(slots.follow(GETS), servers) == expected
+    assert [command for server, command in servers.asked if server != holder_of(command)] == []
+
+
+def test_scripts_find_their_server_by_their_first_key() -> None:
+    slots = Slots(HOME)
+    slots.learn(MAP, HOME)
+    for name in (b"EVALSHA", "EVAL"):
+        questions = next(slots.follow([(name, "sha", 1, GETS[0][1], "argument")]))
+        assert list(questions) == [holder_of(GETS[0])]
+
+
+def test_slot_that_is_moving_is_asked_for_once_with_leave() -> None:
+    """ASKING goes before the command, and the next command asks the old server again."""
+    slots = Slots(HOME)
+    slots.learn(MAP, HOME)
+    [command] = [("GET", "key-0")]
+    holder = holder_of(command)
+    dialogue = slots.follow([command])
+    assert next(dialogue) == {holder: [command]}
+    assert dialogue.send({holder: [AskError("1 new:9")]}) == {Address("new", 9): [("ASKING",), command]}
+    with pytest.raises(StopIteration) as end:
+        dialogue.send({Address("new", 9): [b"OK", b"there"]})
+    assert end.value.value == [b"there"]
+    assert list(next(slots.follow([command]))) == [holder]
+
+
+def test_servers_that_never_agree_are_not_asked_for_ever() -> None:
+    """The redirect is the reply then."""
+    rounds = []
+
+    def quarrel(questions: Questions) -> Answers:
+        rounds.append(questions)
+        there = EAST if HOME in questions else HOME
+        return {server: [MovedError(f"1 {there.host}:{there.port}")] * len(each) for server, each in questions.items()}
+
+    [reply] = hold(Slots(HOME).follow(GETS[:1]), quarrel)
+    assert isinstance(reply, MovedError)
+    assert len(rounds) == MOST_REDIRECTS + 1
+
+
+def test_server_that_names_no_host_means_its_own() -> None:
+    """As Redis 7 may: the port alone."""
+    slots = Slots(HOME)
+    dialogue = slots.follow(GETS[:1])
+    next(dialogue)
+    assert Address("home", 7) in dialogue.send({HOME: [MovedError("1 :7")]})
+    slots.learn([[0, REDIS_CLUSTER_HASH_SLOTS - 1, [b"", 8]]], HOME)
+    assert slots.servers == [Address("home", 8)]
+    slots.learn([[0, REDIS_CLUSTER_HASH_SLOTS - 1, [None, 9]]], HOME)
+    assert slots.servers == [Address("home", 9)]
+
+
+def test_right_that_is_missing_costs_a_redirect_per_slot() -> None:
+    """CLUSTER SLOTS refused: what a redirect says is believed all the same, once there is a map."""
+    slots = Slots(HOME)
+    slots.learn(redis.exceptions.NoPermissionError("no"), HOME)
+    assert not slots.is_cluster
+
+
+@given(lost=st.lists(st.sampled_from([HOME, EAST, WEST]), max_size=6))
+def test_others_are_asked_for_what_a_lost_server_holds(lost: list[Address]) -> None:
+    """Whoever was lost last is not asked, and every slot has somebody."""
+    slots = Slots(HOME)
+    slots.learn(MAP, HOME)
+    for server in lost:
+        slots.lose(server)
+        assert server not in slots.servers
+    assert set(slots.servers) <= {HOME, EAST, WEST, Address("replica", 4)}
+    assert all(sum(len(each) for each in next(slots.follow([get])).values()) == 1 for get in GETS)
+
+
+def test_single_server_that_is_lost_is_still_the_one_to_ask() -> None:
+    slots = Slots(HOME)
+    slots.lose(HOME)
+    assert slots.servers == [HOME]
+
+
+def test_settings_of_another_server_differ_in_host_and_port_only() -> None:
+    settings = {"host": "home", "port": 1, "username": "tacit-writer", "socket_timeout": 5.0}
+    assert home_of(settings) == HOME
+    assert settings_of(HOME, HOME, settings) == settings
+    assert settings_of(EAST, HOME, settings) == settings | {"host": "east", "port": 2}
+    assert home_of({"path": "/run/redis.sock"}) == Address("/run/redis.sock", 0)
+    assert home_of({}) == Address("localhost", 6379)
+
+
+def test_server_that_says_the_cluster_is_down_is_not_asked_next() -> None:
+    """It may have left the cluster: others know who holds the slot."""
+    slots = Slots(HOME)
+    slots.learn(MAP, HOME)
+    holder = holder_of(GETS[0])
+    dialogue = slots.follow(GETS[:1])
+    next(dialogue)
+    with pytest.raises(StopIteration):
+        dialogue.send({holder: [redis.exceptions.ClusterDownError("down")]})
+    assert holder not in slots.servers
+    assert HOME not in slots.servers
+
+
+@pytest.mark.parametrize(
+    "reply", [None, b"x", [b"x"], [[0, 16_383]], [[0, 16_383, []]], [[0, 99_999, [b"h", 1]]], [[0, 1, [b"h", b"p"]]]]
+)
+def test_map_that_is_none_changes_nothing(reply: Reply) -> None:
+    slots = Slots(HOME)
+    slots.learn(reply, HOME)
+    assert not slots.is_cluster
+
+
+def test_redirect_for_a_slot_that_cannot_be_is_survived() -> None:
+    slots = Slots(HOME)
+    slots.learn(MAP, HOME)
+    dialogue = slots.follow(GETS[:1])
+    next(dialogue)
+    assert Address("east", 2) in dialogue.send({holder_of(GETS[0]): [MovedError("99999 east:2")]})
+
+
+def test_cluster_behind_a_unix_socket_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="not unix://"):
+        settings_of(EAST, Address("/run/redis.sock", 0), {"path": "/run/redis.sock"})

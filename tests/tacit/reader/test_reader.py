@@ -1,0 +1,406 @@
+"""The readers on a real Redis: what was written is read, and whatever Redis does, an answer comes, and soon."""
+
+import asyncio
+import os
+import signal as signals_of_unix
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, nullcontext, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import redis
+
+import tacit
+from tacit.contract.keys import RegionKeys
+from connectors.redis.signal_sink import SignalWriter, Target
+from state.counters import SinkCounters
+from tacit.errors import ConfigurationError
+from tacit.contract.pseudonyms import digest
+from tacit.contract.signals import GateWrite
+from tacit import Adaptation, AsyncSignalReader, SignalReader
+from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S
+from tacit_lab.embedded import EmbeddedRedis
+from tests.support.redis_server import free_port
+from tests.support.sample_signals import NOW_MS, profile, signal, write
+from tests.support.conditions import eventually
+
+SECRET = "a secret of tests"
+KEYS = RegionKeys("eu")
+HEAVY = {"bytewax", "kafka", "river", "pydantic", "numpy", "structlog"}
+
+Read = Callable[..., dict[str, Adaptation]]
+
+
+def _user(name: str) -> bytes:
+    return digest(name, SECRET.encode())
+
+
+def _read(url: str, *names: str, times: int = 1) -> dict[str, Adaptation]:
+    with SignalReader(url, region="eu", secret=SECRET) as reader:
+        return [reader.get_many(names) for _ in range(times)][-1]
+
+
+def _read_async(url: str, *names: str, times: int = 1) -> dict[str, Adaptation]:
+    async def read() -> dict[str, Adaptation]:
+        async with AsyncSignalReader(url, region="eu", secret=SECRET) as reader:
+            return [await reader.get_many(names) for _ in range(times)][-1]
+
+    return asyncio.run(read())
+
+
+both = pytest.mark.parametrize("read", [_read, _read_async], ids=["sync", "async"])
+
+
+@pytest.fixture
+def written(redis_url: str) -> str:
+    """Return a Redis in which Ada has signals, Bob opted out, and Cleo is unknown."""
+    with closing(SignalWriter(Target(redis_url, "eu"), SinkCounters())) as writer:
+        ada = (("length", signal("concise", NOW_MS)), ("_profile", profile(NOW_MS)))
+        writer.write([write(*ada, user=_user("ada")), GateWrite(_user("bob"), NOW_MS, NOW_MS, opted_out=True)])
+    return redis_url
+
+
+@both
+def test_reads_what_was_written(written: str, read: Read) -> None:
+    people = read(written, "ada", "bob", "cleo")
+    assert {name: adaptation.status for name, adaptation in people.items()} == {
+        "ada": "fresh",
+        "bob": "opted_out",
+        "cleo": "absent",
+    }
+    assert people["ada"].signals == {"length": signal("concise", NOW_MS)}
+    assert people["ada"].profile == profile(NOW_MS)
+
+
+@both
+def test_many_people_take_several_round_trips(written: str, read: Read) -> None:
+    names = [f"stranger-{number}" for number in range(250)] + ["ada"]
+    assert [name for name, adaptation in read(written, *names).items() if adaptation.status == "fresh"] == ["ada"]
+
+
+@both
+def test_nobody_asked_for_is_nobody_found(written: str, read: Read) -> None:
+    assert read(written) == {}
+
+
+@both
+def test_person_whose_key_is_of_another_type_costs_only_themselves(
+    written: str, redis_client: redis.Redis, read: Read
+) -> None:
+    redis_client.set(KEYS.within("live").signals(_user("dave")), "no hash")
+    redis_client.set(KEYS.within("live").defaults, "no hash")
+    people = read(written, "dave", "ada")
+    assert (people["dave"].status, people["ada"].status) == ("unavailable", "fresh")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [b"x" * 10_000_000, b"[" * 100_000, b"{" * 3_000, b'{"v":1}', b"\xff\xfe", b"", b'{"v":"1-1","value":"concise"}'],
+    ids=["10 MB", "deep", "deep and short", "other types", "no UTF-8", "empty", "another schema"],
+)
+def test_hostile_value_costs_one_person_a_default(written: str, hostile: bytes) -> None:
+    """Nobody else, and no other facet: there is nothing that a value could say."""
+    live = KEYS.within("live")
+    with redis.Redis.from_url(written, protocol=2) as client:
+        client.hset(live.signals(_user("ada")), "tone", hostile)
+        client.hset(live.signals(_user("eve")), "length", hostile)
+    people = _read(written, "ada", "eve")
+    assert set(people["ada"].signals) <= {"length"}
+    assert people["ada"].choose("c").values["tone"] == people["eve"].choose("c").values["tone"] == "neutral"
+    assert people["eve"].choose("c").values["length"] == "balanced"
+    assert _read(written, "bob")["bob"].status == "opted_out"
+
+
+def test_follows_a_cut_over(written: str, redis_client: redis.Redis) -> None:
+    redis_client.set(KEYS.active, "shadow")
+    assert _read(written, "ada")["ada"].status == "absent"
+    with SignalReader(written, region="eu", secret=SECRET, namespace="live") as reader:
+        assert reader.get("ada").status == "fresh"
+
+
+MANY = ["ada", "nobody"] * 100
+OWN_ANSWERS = {"ada": "fresh", "nobody": "absent"}
+
+
+def _assert_nobody_got_anothers_answer(found: Sequence[Adaptation]) -> None:
+    """Each got their own, or, where a busy machine kept somebody waiting for 100 ms, the defaults."""
+    answered = [(who, a.status) for who, a in zip(MANY, found, strict=True) if a.status != "unavailable"]
+    assert answered
+    assert all(status == OWN_ANSWERS[who] for who, status in answered)
+
+
+def test_one_reader_serves_many_threads(written: str) -> None:
+    with SignalReader(written, region="eu", secret=SECRET) as reader, ThreadPoolExecutor(64) as threads:
+        _assert_nobody_got_anothers_answer(list(threads.map(reader.get, MANY)))
+
+
+def test_one_reader_serves_many_tasks(written: str) -> None:
+    async def read() -> list[Adaptation]:
+        async with AsyncSignalReader(written, region="eu", secret=SECRET) as reader:
+            return await asyncio.gather(*[reader.get(who) for who in MANY])
+
+    _assert_nobody_got_anothers_answer(asyncio.run(read()))
+
+
+class Interrupted(BaseException):
+    """As Ctrl-C."""
+
+
+class SoftLimit(Exception):  # noqa: N818
+    """As task queues have it, raised by a signal's handler wherever a task is."""
+
+
+@pytest.mark.parametrize("kind", [Interrupted, SoftLimit, ValueError])
+def test_read_that_is_interrupted_leaves_no_reply_to_the_next(
+    written: str, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """Between the replies of a pipeline: whoever reads next gets their own, and limits are not swallowed."""
+    with SignalReader(written, region="eu", secret=SECRET) as reader:
+        reader.get("ada")
+        [pool] = [server.pool for server in reader._exchange._servers.known.values()]
+        connection = pool.take()
+        assert isinstance(connection, redis.connection.AbstractConnection)
+        pool.give(connection)
+        _interrupt(monkeypatch, connection, kind)
+        with nullcontext() if kind is ValueError else pytest.raises(kind):
+            reader.get_many(["ada", "bob"] * 3)
+        monkeypatch.undo()
+        assert {name: reader.get(name).status for name in PEOPLE} == PEOPLE
+
+
+@pytest.mark.parametrize("kind", [Interrupted, SoftLimit, ValueError])
+def test_async_read_that_is_interrupted_leaves_no_reply_to_the_next(
+    written: str, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    async def read() -> dict[str, str]:
+        async with AsyncSignalReader(written, region="eu", secret=SECRET) as reader:
+            await reader.get("ada")
+            [pool] = [server.pool for server in reader._exchange._servers.known.values()]
+            connection = await pool.get_connection()
+            await pool.release(connection)
+            _interrupt(monkeypatch, connection, kind)
+            with nullcontext() if kind is ValueError else pytest.raises(kind):
+                await reader.get_many(["ada", "bob"] * 3)
+            monkeypatch.undo()
+            return {name: (await reader.get(name)).status for name in PEOPLE}
+
+    assert asyncio.run(read()) == PEOPLE
+
+
+PEOPLE = {"cleo": "absent", "ada": "fresh", "bob": "opted_out"}
+
+
+def _interrupt(monkeypatch: pytest.MonkeyPatch, connection: Any, kind: type[BaseException]) -> None:
+    """Raise in place of the third reply, which is left unread."""
+    read, left = connection.read_response, [3]
+
+    def interrupted() -> object:
+        left[0] -= 1
+        if not left[0]:
+            raise kind
+        return read()
+
+    monkeypatch.setattr(connection, "read_response", interrupted)
+
+
+FORKED = """
+import os, sys
+from tacit import SignalReader
+reader = SignalReader(sys.argv[1], region="eu", secret=sys.argv[2])
+reader.get("ada")
+child = os.fork()
+name, status = ("ada", "fresh") if child else ("nobody", "absent")
+own = {reader.get(name).status for _ in range(2_000)} - {"unavailable"} == {status}  # a busy machine may be late
+if child == 0:
+    os._exit(not own)
+assert own and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_reader_made_before_a_fork_serves_both_processes(written: str) -> None:
+    """As under a server that forks its workers: on one socket they would read each other's replies."""
+    subprocess.run([sys.executable, "-c", FORKED, written, SECRET], check=True)
+
+
+@contextmanager
+def _stopped(server: EmbeddedRedis) -> Iterator[None]:
+    assert server.pid is not None
+    os.kill(server.pid, signals_of_unix.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signals_of_unix.SIGCONT)
+
+
+@both
+def test_server_that_hangs_is_given_up_soon(written: str, redis_server: EmbeddedRedis, read: Read) -> None:
+    """A timeout of 100 ms; the rest of the bound is for a busy machine."""
+    with _stopped(redis_server):
+        began_s = time.monotonic()
+        assert read(written, "ada")["ada"].status == "unavailable"
+        assert time.monotonic() - began_s < 2
+    assert read(written, "ada")["ada"].status == "fresh"
+
+
+@both
+def test_server_that_says_nothing_is_asked_once_for_any_number_of_people(read: Read) -> None:
+    """After a round trip without an answer the next hundreds get their defaults without another."""
+    asked = [f"user-{number}" for number in range(350)]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = read(f"redis://127.0.0.1:{silent.getsockname()[1]}", *asked)
+        attempts = _waiting_connections(silent)
+    assert list(found) == asked
+    assert {adaptation.status for adaptation in found.values()} == {"unavailable"}
+    assert attempts == 1
+
+
+def _waiting_connections(server: socket.socket) -> int:
+    server.setblocking(False)
+    count = 0
+    with suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            count += 1
+    return count
+
+
+@both
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-MOVED nonsense\r\n", b"*1\r\n*0\r\n", b""])
+def test_server_that_is_no_redis_gives_defaults(read: Read, said: bytes) -> None:
+    """Whatever it says, nothing is raised."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    connection = server.accept()[0]
+                    with connection, suppress(OSError):
+                        while connection.recv(4096):
+                            connection.sendall(said)
+                            if not said:
+                                break
+
+        thread = Thread(target=answer)
+        thread.start()
+        try:
+            adaptation = read(f"redis://127.0.0.1:{server.getsockname()[1]}", "ada")["ada"]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+    assert adaptation.signals == {}
+    assert adaptation.choose("c").values["tone"] == "neutral"
+
+
+@both
+def test_server_that_fails_slowly_is_soon_not_asked_either(read: Read) -> None:
+    """One that leaves a TLS handshake hanging and then closes: what took long is not tried again, and it counts."""
+    accepted = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    connection = server.accept()[0]
+                    accepted.append(1)
+                    connection.settimeout(0.15)
+                    with connection, suppress(OSError):
+                        while connection.recv(4096):
+                            pass
+
+        thread = Thread(target=hang_up)
+        thread.start()
+        url = f"rediss://127.0.0.1:{server.getsockname()[1]}"
+        try:
+            found = read(url, "ada", times=FAILURES + 5)
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+    assert found["ada"].status == "unavailable"
+    assert len(accepted) == FAILURES
+
+
+def test_server_that_says_nothing_is_soon_not_asked_any_more() -> None:
+    """After three times in vain, whoever asks; one in a second tries again."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with SignalReader(f"redis://127.0.0.1:{silent.getsockname()[1]}", region="eu", secret=SECRET) as reader:
+            for _ in range(FAILURES):
+                assert reader.get("ada").status == "unavailable"
+            began_s = time.perf_counter()
+            found = [reader.get("ada").status for _ in range(200)]
+            took_s = time.perf_counter() - began_s
+        assert _waiting_connections(silent) <= FAILURES + 1 + took_s / OPEN_FOR_S
+    assert set(found) == {"unavailable"}
+
+
+@both
+def test_server_that_is_not_there_gives_defaults(read: Read) -> None:
+    adaptation = read(f"redis://127.0.0.1:{free_port()}", "ada")["ada"]
+    assert adaptation.status == "unavailable"
+    assert adaptation.choose("c").values["tone"] == "neutral"
+
+
+def test_reader_outlives_a_restart_of_the_server(redis_server: EmbeddedRedis, redis_client: redis.Redis) -> None:
+    with SignalReader(redis_server.url, region="eu", secret=SECRET) as reader:
+        assert reader.get("ada").status == "absent"
+        redis_client.client_kill_filter(_type="normal", skipme=True)
+        assert reader.get("ada").status == "absent"
+
+
+def test_reader_finds_a_server_that_comes_back(tmp_path: Path) -> None:
+    """Within a second or two, though the circuit was open."""
+    path = tmp_path / "redis.sock"
+    with EmbeddedRedis() as server, SignalReader(f"unix://{path}", region="eu", secret=SECRET) as reader:
+        for _ in range(FAILURES + 1):
+            assert reader.get("ada").status == "unavailable"
+        path.symlink_to(server.url.removeprefix("unix://"))
+        eventually(lambda: reader.get("ada").status == "absent", within_s=5, what="an answer")
+
+
+@pytest.mark.parametrize("url", ["redis://", "redis://redis", "rediss://redis", "redis://reader:pw@redis/1"])
+@pytest.mark.parametrize("kind", [SignalReader, AsyncSignalReader])
+def test_url_may_leave_out_what_redis_py_knows(kind: type[SignalReader] | type[AsyncSignalReader], url: str) -> None:
+    kind(url, region="eu", secret=SECRET)
+
+
+@pytest.mark.parametrize(
+    ("url", "region", "secret", "problem"),
+    [
+        ("http://redis", "eu", SECRET, "Redis URL"),
+        ("redis://redis:port", "eu", SECRET, "Redis URL"),
+        ("redis://redis/?unknown=1", "eu", SECRET, "Redis URL"),
+        ("redis://redis/?protocol=3", "eu", SECRET, "Redis URL"),
+        ("rediss://redis/?ssl_cert_reqs=whatever", "eu", SECRET, "Redis URL"),
+        ("redis://redis", "EU", SECRET, "region"),
+        ("redis://redis", "eu", "short", "secret: 5 bytes"),
+        ("redis://redis", "eu", b"x" * 65, "secret: 65 bytes"),
+    ],
+)
+@pytest.mark.parametrize("kind", [SignalReader, AsyncSignalReader])
+def test_argument_that_cannot_be_is_refused(
+    kind: type[SignalReader] | type[AsyncSignalReader], url: str, region: str, secret: bytes | str, problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        kind(url, region=region, secret=secret)
+
+
+def test_reader_imports_nothing_heavy() -> None:
+    """Copilot installs this package for its reader: msgspec and redis, and no engine, Kafka, River or pydantic."""
+    listed = subprocess.run(
+        [sys.executable, "-c", "import sys, tacit; print(*{name.partition('.')[0] for name in sys.modules})"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert HEAVY.isdisjoint(listed)
+
+
+def test_all_is_what_can_be_imported() -> None:
+    assert all(hasattr(tacit, name) for name in tacit.__all__)
+    assert sorted(tacit.__all__) == tacit.__all__

@@ -1,0 +1,154 @@
+"""The check: each thing that is wrong is named, with what to do, and all of them at once."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from dataflows.state_folder import locked
+from dataflows.job import Job, parse_source
+from dataflows.settings import OwnSettings
+from tacit_cli.check import Finding, check_all
+from tests.support.factories import CATALOGUE
+from tests.support.redis_server import free_port
+from tests.support.replays import redis_of_its_own, write_lines
+from tests.support.commands import tacit
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, redis.Redis]]:
+    """Give the URL of a Redis, and a client."""
+    with redis_of_its_own() as found:
+        yield found
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _settings(**settings: Any) -> OwnSettings:
+    return OwnSettings(embedded=True, **settings)
+
+
+def _check(source: str | None = None, **settings: Any) -> dict[str, Finding]:
+    found = check_all(_settings(**settings), source)
+    return {finding.what: finding for finding in found}
+
+
+def test_all_that_is_right_is_said_to_be(server: tuple[str, redis.Redis], folder: Path) -> None:
+    """With what was found, so that a person can see that it is what they meant."""
+    write_lines(folder / "events.jsonl", [b"{}"])
+    findings = _check("events.jsonl", redis=server[0], state=folder / "new" / "state")
+    assert list(findings) == ["catalogue", "redis", "rejects", "state folder", "source"]
+    assert all(finding.ok for finding in findings.values())
+    assert findings["catalogue"].detail.startswith("5 facets, 16 values, 10 topics (2 sensitive)")
+    assert findings["redis"].detail == "answers, does not evict, takes writes for region eu"
+    assert findings["rejects"].detail.startswith(f"{folder} is writable")
+    assert findings["source"].detail == "events.jsonl, 0.0 MiB"
+    assert sorted(path.name for path in folder.iterdir()) == ["events.jsonl"]
+    assert server[1].dbsize() == 0
+
+
+def test_redis_that_is_not_there_is_named(folder: Path) -> None:
+    """By what went wrong, not by its URL, which may hold a password."""
+    finding = _check(redis=f"unix://{folder}/hush-hush.sock")["redis"]
+    assert not finding.ok
+    assert finding.detail.startswith("Redis cannot be used: CONNECTION; check the URL")
+    assert "hush-hush" not in finding.detail
+
+
+def test_redis_that_evicts_is_named(server: tuple[str, redis.Redis]) -> None:
+    """It could lose consent."""
+    server[1].config_set("maxmemory-policy", "allkeys-lru")
+    finding = _check(redis=server[0])["redis"]
+    assert not finding.ok
+    assert "set maxmemory-policy noeviction" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("rejects", "expected"),
+    [
+        ("no/such/rejects.jsonl", "{folder}/no/such is no folder: make it, or name another"),
+        (".", "{folder} is a folder: name a file in it"),
+        ("/proc/rejects.jsonl", "/proc cannot be written: "),
+    ],
+)
+def test_rejects_file_that_cannot_be_is_named(rejects: str, expected: str, folder: Path) -> None:
+    """Before a run finds out."""
+    finding = _check(rejects=rejects)["rejects"]
+    assert not finding.ok
+    assert finding.detail.startswith(expected.format(folder=folder))
+
+
+@pytest.mark.parametrize("state", ["/proc/state", "/dev/null"])
+def test_state_folder_that_cannot_be_is_named(state: str) -> None:
+    """A file system that takes no files, and what is no folder."""
+    finding = _check(state=Path(state))["state folder"]
+    assert not finding.ok
+    assert "name another" in finding.detail
+
+
+def test_state_folder_of_another_run_is_named(folder: Path) -> None:
+    """As the run itself would refuse it; without a source, what it was made to read is left aside."""
+    identity = Job(_settings(region="us"), parse_source(["events.jsonl"]), bounded=True).identity
+    with locked(folder / "state", identity, CATALOGUE):
+        pass
+    finding = _check(state=folder / "state")["state folder"]
+    assert not finding.ok
+    assert finding.detail == (
+        f"{folder}/state was made for region 'us', not 'eu': run with that, or give another folder"
+    )
+    assert _check(state=folder / "state", region="us")["state folder"].ok
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("missing.jsonl", "missing.jsonl: there is no such file; check the path"),
+        ("check.csv", "check.csv: not an event file; its name must end in .jsonl"),
+        ("kafka://host/topic", "'host' is no HOST:PORT"),
+    ],
+)
+def test_source_that_cannot_be_read_is_named(source: str, expected: str, folder: Path) -> None:
+    """Files and addresses alike."""
+    (folder / "check.csv").touch()
+    finding = _check(source)["source"]
+    assert not finding.ok
+    assert finding.detail.startswith(expected)
+
+
+def test_broker_that_is_not_there_is_named(server: tuple[str, redis.Redis], folder: Path) -> None:
+    """For the source and for the rejects, and without a word of kafka-python's."""
+    topic = f"kafka://127.0.0.1:{free_port()}/events"
+    words = ("check", topic, "--rejects", topic, "--redis", server[0], "--json")
+    done = tacit(*words, cwd=folder, limits={"connectors.kafka.address.CONNECT_MS": 300})
+    assert (done.returncode, done.stderr) == (1, "")
+    wrong = {finding["what"]: finding["detail"] for finding in json.loads(done.stdout) if not finding["ok"]}
+    assert wrong.keys() == {"source", "rejects"}
+    assert all("check the address, and that a broker listens there" in detail for detail in wrong.values())
+
+
+def test_findings_are_printed_for_people_and_machines(server: tuple[str, redis.Redis], folder: Path) -> None:
+    """Status 0 if all is well, 1 if anything is wrong; brackets in a name stay what they are."""
+    well = tacit("check", "--redis", server[0], "--json", cwd=folder)
+    assert (well.returncode, well.stderr) == (0, "")
+    assert [finding["ok"] for finding in json.loads(well.stdout)] == [True, True, True]
+    wrong = tacit("check", "[red]missing[/].jsonl", "--redis", server[0], cwd=folder)
+    assert (wrong.returncode, wrong.stderr) == (1, "")
+    assert [line.split()[:2] for line in wrong.stdout.splitlines()] == [
+        ["ok", "catalogue"], ["ok", "redis"], ["ok", "rejects"], ["wrong", "source"],
+    ]  # fmt: skip
+    assert "[red]missing[/].jsonl: there is no such file" in wrong.stdout
+
+
+def test_wrong_settings_are_told_before_anything_is_looked_at(folder: Path) -> None:
+    """As with every command: status 2."""
+    done = tacit("check", "--region", "EU", "--json", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("tacit: region: ")

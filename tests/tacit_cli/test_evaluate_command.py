@@ -1,0 +1,112 @@
+"""`tacit evaluate`, as it is typed."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.population.redis_store import PopulationStore
+from connectors.redis.client import RedisClient
+from tacit.contract.keys import RegionKeys
+from dataflows.job import Job
+from dataflows.settings import OwnSettings
+from state.catalogue.numbered import Catalogue
+from state.learning.population_trainer import Learner
+from tacit_lab.evaluate.prequential import Deployed
+from tests.support.replays import write_history
+from tests.support.commands import tacit
+
+
+@pytest.fixture(scope="module")
+def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a simulated history in it."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    write_history(folder / "events.jsonl", users=120, turns=6_000)
+    return folder
+
+
+def evaluated(cwd: Path, *words: str) -> dict[str, Any]:
+    """Return the figures, made without a secret; whatever it prints on stderr is a failure."""
+    done = tacit("evaluate", "events.jsonl", "--json", *words, cwd=cwd, TACIT_SECRET="", TACIT_POPULATION="learn")
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def found(cwd: Path) -> dict[str, Any]:
+    """Return the figures as they are without any option, and without Redis."""
+    return evaluated(cwd)
+
+
+def test_deployed_model_beats_the_rate(found: dict[str, Any]) -> None:
+    """Of a stream as it comes, with what is wrong in it."""
+    assert found["events"] > found["judgements"] > 1_000
+    assert found["rejected"] > 0
+    assert found["people"] <= 120
+    models = found["models"]
+    assert list(models) == [
+        "tacit",
+        "ad_predictor",
+        "ad_predictor_full",
+        "logistic_regression",
+        "user_mean",
+        "constant",
+    ]
+    assert models["tacit"]["last_70"]["all"]["log_loss"] < models["constant"]["last_70"]["all"]["log_loss"]
+    assert all(model["cpu_us_per_event"] > 0 for model in models.values())
+
+
+def test_table_and_picture_are_made(cwd: Path) -> None:
+    """In one go."""
+    done = tacit("evaluate", "events.jsonl", "--plot", "figures.svg", cwd=cwd)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()[1:3]] == ["Tacit", "River AdPredictor"]
+    assert "rejected)" in done.stdout
+    assert (cwd / "figures.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_nothing_is_believed_of_everybody_if_so_asked(cwd: Path, found: dict[str, Any]) -> None:
+    """The baselines do as they did."""
+    none = evaluated(cwd, "--population", "none")
+    assert none["models"]["tacit"]["last_70"] != found["models"]["tacit"]["last_70"]
+    assert none["models"]["ad_predictor"]["last_70"] == found["models"]["ad_predictor"]["last_70"]
+
+
+def test_version_is_read_from_redis_and_kept_to(cwd: Path, found: dict[str, Any], redis_url: str) -> None:
+    """From the namespace that is named; one that is not there is an error."""
+    learner = Learner(Catalogue.load())
+    job = Job(OwnSettings(embedded=True), (cwd / "events.jsonl",), bounded=True)
+    for batch in Deployed(job).examples():
+        for example in batch:
+            learner.learn(example)
+    keys = RegionKeys("eu").within("shadow")
+    with closing(PopulationStore(RedisClient(redis_url), keys)) as store:
+        assert store.publish(learner.publish(7), fill=False)
+    at = ("--redis", redis_url, "--population", "7")
+    kept = evaluated(cwd, *at, "--namespace", "shadow")["models"]["tacit"]
+    learned = found["models"]["tacit"]
+    assert kept["overall"]["all"]["log_loss"] < learned["overall"]["all"]["log_loss"]  # it has seen the answers
+    done = tacit("evaluate", "events.jsonl", *at, cwd=cwd)
+    assert done.returncode == 2
+    assert "population: version 7 is not in namespace live" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["none.jsonl"], "none.jsonl: there is no such file"),
+        (["events.jsonl", "--plot", "figures.pdf"], "must end in .png or .svg"),
+        (["events.jsonl", "--population", "some"], "population: must be learn, none or the number of a version"),
+        (["events.jsonl", "--catalogue", "none.toml"], "catalogue none.toml: cannot be read"),
+        ([], "Missing argument 'SOURCE"),
+    ],
+)
+def test_asking_wrongly_is_said_at_once(words: list[str], expected: str, cwd: Path) -> None:
+    """Without a traceback."""
+    done = tacit("evaluate", *words, cwd=cwd)
+    assert done.returncode in {1, 2}
+    assert expected in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

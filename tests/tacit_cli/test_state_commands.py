@@ -1,0 +1,214 @@
+"""`tacit state`: what a folder holds, said without writing into it, and refused clearly."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from state.catalogue.numbered import Catalogue
+from tacit.contract.pseudonyms import digest, text
+from state.storage.shards import shard_of
+from tests.support.folder_listing import everything_below
+from tests.support.replays import now_ms
+from tests.support.commands import SECRET, tacit
+from tests.support.histories import MINUTE_MS, START_MS, STORIES, printed, refusal, tell
+
+
+@pytest.fixture(scope="module")
+def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which `state` is what the stories leave."""
+    folder = tmp_path_factory.mktemp("stories")
+    tell(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(cwd: Path, tmp_path: Path) -> Path:
+    """Return a folder whose `state` may be spoiled."""
+    shutil.copytree(cwd / "state", tmp_path / "state")
+    return tmp_path
+
+
+def show(person: str, cwd: Path) -> dict[str, Any]:
+    """Return all that is shown of a person."""
+    shown: dict[str, Any] = json.loads(printed(cwd, "show", person, "--json"))
+    return shown
+
+
+# One person
+
+
+def test_all_that_is_known_of_a_person_is_shown(cwd: Path) -> None:
+    """By pseudonym, with the names that scripts rely on."""
+    shown = show("u:ada", cwd)
+    user = digest("u:ada", SECRET.encode())
+    last_ms = START_MS + 8 * MINUTE_MS
+    expected = {
+        "user": text(user),
+        "shard": shard_of(user, 16),
+        "checkpoint": 1,
+        "consent": "granted",
+        "consent_at_ms": START_MS,
+        "learns": True,
+        "epoch_ms": 0,
+        "forgotten_ms": 0,
+        "newest_ms": last_ms,
+        "seq": 9,
+        "pins": {
+            "tone": {"value": "formal", "at_ms": last_ms - 2 * MINUTE_MS, "in_force": True},
+            "format": {"value": None, "at_ms": last_ms, "in_force": False},
+        },
+        "activity": {"1h": 5, "24h": 5, "7d": 5},
+        "session": {"started_at": START_MS + MINUTE_MS, "turns": 5, "negative_share": 0.0},
+        "topics": [["code", 1.0]],
+    }
+    assert {name: shown[name] for name in expected} == expected
+    assert sum(shown["hours"]) == pytest.approx(5, abs=0.2)
+    assert 0 <= now_ms() - shown["checkpoint_at_ms"] < 600_000
+
+
+def test_beliefs_are_shown_by_value(cwd: Path) -> None:
+    """For every value of the catalogue, liked ones ahead; with what is decided from them."""
+    beliefs = show("u:ada", cwd)["beliefs"]
+    facets = Catalogue.load().facets
+    assert {name: tuple(belief["values"]) for name, belief in beliefs.items()} == {
+        name: facet.values for name, facet in facets.items()
+    }
+    length = beliefs["length"]
+    assert length["decision"]["value"] == "concise"
+    assert length["values"]["concise"]["mean"] > 0 > length["values"]["detailed"]["mean"]
+    assert length["values"]["concise"]["sd"] < beliefs["tone"]["values"]["formal"]["sd"]
+    assert length["evidence"] > 4 > 0 == beliefs["tone"]["evidence"]
+
+
+def test_opted_out_person_is_shown_as_such(cwd: Path) -> None:
+    """With the wipe that it was, and nothing learned."""
+    shown = show("u:opted-out", cwd)
+    last_ms = START_MS + 2 * MINUTE_MS
+    assert (shown["consent"], shown["consent_at_ms"], shown["epoch_ms"]) == ("denied", last_ms, last_ms)
+    assert (shown["learns"], shown["beliefs"], shown["activity"]) == (False, {}, {"1h": 0, "24h": 0, "7d": 0})
+
+
+def test_nothing_but_the_time_is_left_of_a_forgotten_person(cwd: Path) -> None:
+    """A consent from before counts as unsaid."""
+    shown = show("u:forgotten", cwd)
+    last_ms = START_MS + 2 * MINUTE_MS
+    assert (shown["consent"], shown["learns"]) == ("unsaid", False)
+    assert (shown["epoch_ms"], shown["forgotten_ms"], shown["newest_ms"]) == (last_ms, last_ms, last_ms)
+    assert (shown["pins"], shown["topics"], shown["beliefs"], max(shown["hours"])) == ({}, [], {}, 0)
+
+
+@pytest.mark.parametrize("person", STORIES)
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_user_id_is_never_printed(person: str, words: tuple[str, ...], cwd: Path) -> None:
+    """What is shown may be passed on."""
+    said = printed(cwd, "show", person, *words)
+    assert person not in said
+    assert text(digest(person, SECRET.encode())) in said
+
+
+def test_person_is_shown_at_a_glance(cwd: Path) -> None:
+    """Times in UTC, counts in words, beliefs in rows."""
+    lines = [re.split(r" {2,}", line.strip("│ ")) for line in printed(cwd, "show", "u:ada").splitlines()]
+    said = {line[0]: line[1:] for line in reversed(lines)}
+    assert re.fullmatch(r"\d+, checkpoint 1 of \d+ (s|min) ago", said["shard"][0])
+    assert re.fullmatch(r"granted since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said["consent"][0])
+    assert said["last wipe"] == said["last forget"] == ["none"]
+    assert said["accepted events"] == ["9 since the last wipe or long absence"]
+    assert said["format"][0] == "(taken back)"
+    assert said["turns"] == ["5 in 1 h, 5 in 24 h, 5 in 7 d"]
+    assert said["topics"] == ["code 100%"]
+    assert ["length", "concise"] in [line[:2] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("person", "expected"),
+    [("u:forgotten", "nothing said; not learned from by default"), ("u:opted-out", "denied since ")],
+)
+def test_consent_is_said_in_words(person: str, expected: str, cwd: Path) -> None:
+    """Also where it was never given, or no longer holds."""
+    assert f"consent            {expected}" in printed(cwd, "show", person)
+
+
+def test_unknown_person_is_status_1(cwd: Path) -> None:
+    """In a sentence that does not repeat the id."""
+    expected = "the newest checkpoint in state holds nobody of that user id"
+    assert refusal(cwd, "show", "u:nobody") == expected
+
+
+def test_another_secret_is_said_instead_of_unknown(cwd: Path) -> None:
+    """Under it everybody is a stranger."""
+    said = refusal(cwd, "show", "u:ada", secret="another-secret-of-32-bytes-length")
+    assert said.startswith("the state folder state was made under another secret")
+    assert said.endswith("set TACIT_SECRET to the one that its workers have")
+
+
+def test_another_catalogue_is_refused(cwd: Path) -> None:
+    """Its names have no numbers here."""
+    (cwd / "other.toml").write_text(
+        'schema = 1\n[facets.mood]\ntitle = "Mood"\nvalues = ["calm", "lively"]\n[feedback.thumbs_up]\nlabel = true\n'
+    )
+    said = refusal(cwd, "show", "u:ada", "--catalogue", "other.toml")
+    assert said.endswith("give the catalogue of its workers by --catalogue")
+
+
+def test_reading_writes_nothing(copy: Path) -> None:
+    """Nothing is made, changed or left behind."""
+    before = everything_below(copy)
+    printed(copy, "show", "u:ada")
+    printed(copy, "stats")
+    assert everything_below(copy) == before
+
+
+# What is refused
+
+
+def _no_folder(state: Path) -> str:
+    shutil.rmtree(state)
+    return "state is no state folder: it has no tacit.json; name one that a run was given by --state"
+
+
+def _of_another_format(state: Path) -> str:
+    description = json.loads((state / "tacit.json").read_bytes())
+    (state / "tacit.json").write_text(json.dumps(description | {"format": 1}))
+    return "the state folder state has format 1, and this version reads 3: use the version that wrote it"
+
+
+def _damaged_description(state: Path) -> str:
+    (state / "tacit.json").write_bytes(b'{"shards":16')
+    return "state/tacit.json cannot be read: "
+
+
+@pytest.mark.parametrize("spoil", [_no_folder, _of_another_format, _damaged_description])
+@pytest.mark.parametrize("command", [("show", "u:ada"), ("stats",)])
+def test_what_is_no_readable_state_folder_is_refused(
+    spoil: Callable[[Path], str], command: tuple[str, ...], copy: Path
+) -> None:
+    """In one line, which says what to do."""
+    expected = spoil(copy / "state")
+    assert refusal(copy, *command).startswith(expected)
+
+
+def test_damaged_vocabulary_is_refused(copy: Path) -> None:
+    """Without it numbers mean nothing."""
+    (copy / "state" / "vocabulary.json").write_text("{")
+    assert refusal(copy, "show", "u:ada").startswith("state/vocabulary.json cannot be read: ")
+
+
+def test_damaged_checkpoint_is_refused(copy: Path) -> None:
+    """It is named."""
+    for manifest in copy.glob("state/shards/*/c*/MANIFEST-*"):
+        manifest.write_bytes(manifest.read_bytes()[:-1])
+    said = refusal(copy, "show", "u:ada")
+    assert re.match(r"shard \d+: checkpoint c0000000001-\w{8} in .* is damaged: MANIFEST-\d+ has other bytes", said)
+
+
+def test_folder_must_be_named() -> None:
+    """Asking without one is asking wrongly."""
+    done = tacit("state", "show", "u:ada")
+    assert (done.returncode, done.stderr) == (2, "tacit: state: name the state folder by --state DIR\n")
+    assert tacit("state", "stats").returncode == 2

@@ -1,0 +1,72 @@
+"""The summary of a replay: every record in one line, and what is unusual in words."""
+
+from typing import Any
+
+from rich.console import Console
+
+from dataflows.runtime.replay import Replayed
+from dataflows.settings import OwnSettings
+from state.counters import Counters, Outcome
+from state.events.records import Reason
+from tacit_cli.views.summary import replay_table
+
+
+def _counters(**sink: int) -> Counters:
+    counters = Counters(cpu_s=0.5)
+    counters.source.records = 10_000
+    counters.events.outcomes[Outcome.ACCEPTED] = 9_990
+    counters.events.rejects[Reason.LATE] = 10
+    for name, count in sink.items():
+        setattr(counters.sink, name, count)
+    return counters
+
+
+def _lines(counters: Counters, people: int | None = None, **settings: Any) -> dict[str, str]:
+    console = Console(width=150, highlight=False, markup=False, emoji=False)
+    with console.capture() as capture:
+        console.print(replay_table(Replayed(counters, 2.0), people, OwnSettings(embedded=True, **settings)))
+    lines = capture.get().splitlines()
+    return {line.strip().split("  ")[0]: " ".join(line.strip().split("  ")[1:]).strip() for line in lines}
+
+
+def test_every_count_has_its_line() -> None:
+    """Outcomes always, reasons where there are any."""
+    lines = _lines(_counters(applied=5), rejects="[r].jsonl")
+    assert lines["events read"].split(maxsplit=1) == ["10,000", "all accounted for"]
+    assert lines["accepted"] == "9,990"
+    assert lines["duplicate"] == "0"
+    assert lines["rejected"].split(maxsplit=1) == ["10", "told in [r].jsonl"]
+    assert lines["late"] == "10"
+    assert "not_json" not in lines
+    assert lines["signal fields written"] == "5"
+    assert lines["time"].split(maxsplit=2) == ["2.0", "s", "5,000 events/s"]
+    assert lines["CPU"].split()[:2] == ["50", "µs/event"]
+
+
+def test_people_are_counted_where_they_can_be() -> None:
+    """In an embedded Redis only."""
+    assert "people with signals" not in _lines(_counters())
+    assert _lines(_counters(), people=1_234, namespace="shadow")["people with signals"].split() == [
+        "1,234", "namespace", "shadow",
+    ]  # fmt: skip
+
+
+def test_fields_that_were_not_written_are_told() -> None:
+    """Old ones are usual in a replay; refused ones are people who said no."""
+    line = _lines(_counters(applied=1, stale=2_000, refused=3, malformed=4))["signal fields written"]
+    assert "2,000 older than what is there or expired, 7 refused" in line
+
+
+def test_replay_that_was_stopped_says_so() -> None:
+    """Its counts are those of what it read until then."""
+    counters = _counters()
+    counters.stopped = True
+    assert _lines(counters)["events read"].endswith("all accounted for; stopped before the end")
+    counters.events.outcomes[Outcome.ACCEPTED] -= 1
+    assert "9,999 accounted for; stopped before the end" in _lines(counters)["events read"]
+
+
+def test_replay_of_nothing_divides_by_nothing() -> None:
+    """An empty file is a history too."""
+    assert _lines(Counters())["events read"].split(maxsplit=1) == ["0", "all accounted for"]
+    assert Replayed(Counters(), 0.0).as_dict()["events_per_s"] == 0

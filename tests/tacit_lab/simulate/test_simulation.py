@@ -1,0 +1,321 @@
+"""tacit/simulate: the events."""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from statistics import median
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators.parse import Parser
+from state.catalogue.numbered import Catalogue
+from state.counters import EventCounters
+from tacit.errors import ConfigurationError
+from tacit.contract.events import EVENT
+from state.events.records import FileOrigin, Reason, Record, Reject
+from tacit_lab.simulate import Arrival, Kind, Scenario, simulate
+from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS
+from tacit_lab.simulate.simulation import MAX_DELAY_MS, MAX_REPEAT_MS
+
+END_MS = 1_795_297_433_438
+SCENARIO = Scenario(end_ms=END_MS, users=100, turns=4000)
+
+ODD_CATALOGUE = """
+schema = 1
+[consent]
+default = "granted"
+[facets.genre]
+title = "Genre"
+multiple = true
+values = ["action", "comedy", "drama", "western"]
+[facets.pace]
+title = "Pace"
+ordered = true
+values = ["slow", "fast"]
+[feedback.faster]
+moves = { pace = "up" }
+"""
+"""No topics, no surfaces, no defaults, no likes: what a catalogue may leave out."""
+
+EVEN_CATALOGUE = """
+schema = 1
+[consent]
+default = "required"
+[facets.length]
+title = "Length"
+ordered = true
+values = ["short", "middle", "long"]
+default = "middle"
+[facets.tone]
+title = "Tone"
+values = ["dry", "warm"]
+[topics]
+values = ["work", "home"]
+[surfaces]
+values = ["chat", "voice"]
+[feedback.up]
+label = true
+weight = 1.0
+[feedback.down]
+label = false
+weight = 0.5
+[feedback.shorter]
+moves = { length = "down" }
+"""
+"""A little of everything that `ODD_CATALOGUE` lacks."""
+
+
+@pytest.fixture(scope="module")
+def arrivals() -> list[Arrival]:
+    return list(simulate(SCENARIO).arrivals())
+
+
+def good(arrivals: list[Arrival]) -> Iterator[tuple[Kind, dict[str, Any]]]:
+    """Return the events that were not broken on purpose, without their duplicates."""
+    for arrival in arrivals:
+        if isinstance(arrival.made_as, Kind) and arrival.made_as is not Kind.DUPLICATE:
+            yield arrival.made_as, json.loads(arrival.line)
+
+
+def with_share(share: float, *reasons: Reason, **others: float) -> Scenario:
+    """Return the scenario with this share of records broken for each of these reasons."""
+    changes: dict[str, Any] = {**dict.fromkeys(reasons, share), **others}
+    return replace(SCENARIO, **changes)
+
+
+def kinds(scenario: Scenario) -> Counter[Kind | Reason]:
+    return Counter(arrival.made_as for arrival in simulate(scenario).arrivals())
+
+
+def parse(arrival: Arrival, catalogue: Catalogue) -> Reason | None:
+    """Return what the workers' parser says: why a record is rejected, None if it is not."""
+    parser = Parser(catalogue=catalogue, region="eu", secret=b"0" * 16, shards=1, counters=EventCounters())
+    parsed = parser.parse(Record(FileOrigin("a.jsonl"), 1, arrival.line), END_MS)
+    return parsed.reason if isinstance(parsed, Reject) else None
+
+
+def test_turns_are_exactly_as_many_as_asked(arrivals: list[Arrival]) -> None:
+    """Control events, later feedback, duplicates and broken records come on top."""
+    assert sum(arrival.made_as is Kind.TURN for arrival in arrivals) == SCENARIO.turns
+
+
+def test_everyone_has_a_turn_if_there_are_enough(arrivals: list[Arrival]) -> None:
+    """Some people are busier than others by far, and nobody is missing."""
+    turns = Counter(event["user_id"] for kind, event in good(arrivals) if kind is Kind.TURN)
+    assert len(turns) == SCENARIO.users
+    assert max(turns.values()) > 3 * median(turns.values())
+
+
+@given(users=st.integers(1, 30), turns=st.integers(1, 60), seed=st.integers(0, 2**64))
+@settings(max_examples=25, deadline=None)
+def test_any_numbers_give_the_turns_asked_for(users: int, turns: int, seed: int) -> None:
+    """Whatever the seed, there are exactly that many turns, and every good event satisfies the contract."""
+    scenario = Scenario(end_ms=END_MS, users=users, turns=turns, seed=seed, days=5)
+    made = list(good(list(simulate(scenario).arrivals())))
+    assert sum(kind is Kind.TURN for kind, _ in made) == turns
+    for _, event in made:
+        EVENT.validate_python(event)
+        assert scenario.start_ms <= event["at"] <= scenario.end_ms
+
+
+def test_good_events_satisfy_contract_and_catalogue(arrivals: list[Arrival]) -> None:
+    """Nothing is rejected that was not broken on purpose."""
+    catalogue = Catalogue.load()
+    assert {parse(a, catalogue) for a in arrivals if isinstance(a.made_as, Kind)} == {None}
+
+
+def test_good_events_fit_any_catalogue() -> None:
+    """A catalogue without topics, surfaces, defaults and likes gets events that fit it."""
+    catalogue = Catalogue.parse(ODD_CATALOGUE)
+    made = list(simulate(replace(SCENARIO, turns=500), catalogue).arrivals())
+    assert {parse(a, catalogue) for a in made if isinstance(a.made_as, Kind)} == {None}
+    events = [event for kind, event in good(made) if kind is Kind.TURN]
+    assert {len(event["served"]["genre"]) for event in events} == {1, 2, 3}
+    assert {event["feedback"]["kind"] for event in events if "feedback" in event} == {"faster"}
+
+
+@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.LATE}))
+def test_broken_records_are_rejected_for_the_reason_they_were_made_for(reason: Reason) -> None:
+    """A record's fault is found, and no other fault before it."""
+    catalogue = Catalogue.load()
+    arrivals = simulate(with_share(0.2, reason, turns=400)).arrivals()
+    made = [parse(arrival, catalogue) for arrival in arrivals if arrival.made_as is reason]
+    assert 50 <= len(made) <= 110
+    assert set(made) == {reason}
+
+
+def test_late_records_are_late_and_nothing_else() -> None:
+    """Each is over a day behind an event of the same person that arrived before it, and covered by their consent."""
+    newest: dict[str, int] = defaultdict(int)
+    consented: dict[str, int] = {}
+    late = 0
+    for arrival in simulate(replace(SCENARIO, late=0.1)).arrivals():
+        if arrival.made_as in Kind:
+            event = json.loads(arrival.line)
+            newest[event["user_id"]] = max(newest[event["user_id"]], event["at"])
+            if arrival.made_as is Kind.CONSENT:
+                consented[event["user_id"]] = event["at"]
+        if arrival.made_as is Reason.LATE:
+            event = json.loads(arrival.line)
+            assert consented[event["user_id"]] < event["at"] < newest[event["user_id"]] - DAY_MS
+            late += 1
+    assert late > 200
+
+
+def test_same_scenario_makes_the_same_bytes() -> None:
+    """Order and content depend on the parameters alone, also when a simulation is read twice."""
+    scenario = replace(SCENARIO, turns=800)
+    simulation = simulate(scenario)
+    first = list(simulation.events)
+    assert first == list(simulation.events) == list(simulate(scenario).events)
+
+
+def test_bytes_of_a_scenario_stay_as_they_are() -> None:
+    """Histories that others have made and measured can be made again, with every later version."""
+    made = hashlib.sha256()
+    for catalogue in (Catalogue.parse(ODD_CATALOGUE), Catalogue.parse(EVEN_CATALOGUE)):
+        scenario = replace(SCENARIO, turns=1000, seed=3, out_of_order=0.3, duplicates=0.2, narrowed=0.5)
+        for line in simulate(scenario, catalogue).events:
+            made.update(line + b"\n")
+    assert made.hexdigest() == "821593ca7019062e5dac6022831666ac5901db138f35ca74c5afae7b7aa6aec1"
+
+
+def test_another_seed_makes_another_history() -> None:
+    """No event id is shared, so that histories can be read one after the other."""
+    first, second = (simulate(replace(SCENARIO, turns=800, seed=seed)).events for seed in (1, 2))
+    assert not set(first) & set(second)
+
+
+def test_faults_do_not_change_lives() -> None:
+    """With or without delays, duplicates and broken records, people do the same."""
+    clean = with_share(0.0, *Reason, duplicates=0, out_of_order=0)
+    lives = [
+        {json.dumps(event) for _, event in good(list(simulate(scenario).arrivals()))} for scenario in (SCENARIO, clean)
+    ]
+    assert lives[0] == lives[1]
+
+
+def test_records_come_in_order_of_arrival_with_bounded_disorder(arrivals: list[Arrival]) -> None:
+    """No good event comes before it happened, or more than the greatest delay behind a younger one."""
+    assert arrivals == sorted(arrivals)
+    newest = 0
+    disorder = []
+    for arrival in arrivals:
+        if isinstance(arrival.made_as, Kind):
+            at = json.loads(arrival.line)["at"]
+            assert 0 <= arrival.at_ms - at <= MAX_DELAY_MS + MAX_REPEAT_MS
+            newest = max(newest, at)
+            disorder.append(newest - at)
+    assert HOUR_MS < max(disorder) <= MAX_DELAY_MS + MAX_REPEAT_MS
+
+
+def test_duplicates_repeat_a_record_byte_for_byte(arrivals: list[Arrival]) -> None:
+    """A duplicate comes after what it repeats."""
+    seen: set[bytes] = set()
+    for arrival in arrivals:
+        if arrival.made_as is Kind.DUPLICATE:
+            assert arrival.line in seen
+        seen.add(arrival.line)
+
+
+@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.LATE}))
+def test_broken_share_is_as_asked(reason: Reason) -> None:
+    """Broken records are relative to turns."""
+    counts = kinds(with_share(0.1, reason))
+    assert counts[reason] == pytest.approx(0.1 * SCENARIO.turns, rel=0.2)
+
+
+def test_event_shares_are_as_asked() -> None:
+    """Feedback, later feedback, delays and duplicates come out near their shares."""
+    scenario = replace(SCENARIO, feedback=0.5, later_feedback=0.4, duplicates=0.1)
+    counts = kinds(scenario)
+    assert counts[Kind.FEEDBACK] == pytest.approx(scenario.turns * 0.5 * 0.4, rel=0.15)
+    total = sum(counts[kind] for kind in Kind if kind is not Kind.DUPLICATE)
+    assert counts[Kind.DUPLICATE] == pytest.approx(0.1 * total, rel=0.2)
+
+
+def test_shares_of_people_are_as_asked() -> None:
+    """Tastes change, consent is given and withdrawn, facets pinned and data forgotten as often as asked."""
+    people = simulate(Scenario(end_ms=END_MS, users=3000, turns=3000)).truth.people.values()
+    shares = {
+        "abrupt": sum(person.change == "abrupt" for person in people),
+        "gradual": sum(person.change == "gradual" for person in people),
+        "never": sum(not person.consents for person in people),
+        "out": sum(len(person.consents) > 1 for person in people),
+        "pins": sum(bool(person.pins) for person in people),
+        "forgets": sum(person.forgets_at is not None for person in people),
+    }
+    assert {name: count / 3000 for name, count in shares.items()} == pytest.approx(
+        {"abrupt": 0.3, "gradual": 0.3, "never": 0.08, "out": 0.04 * 0.92, "pins": 0.06, "forgets": 0.01}, rel=0.35
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_of_none_or_all_is_exact(share: float) -> None:
+    """Zero switches a thing off, one makes it happen always."""
+    scenario = replace(SCENARIO, turns=500, never_consents=share, duplicates=share, feedback=share, later_feedback=1)
+    counts = kinds(scenario)
+    assert (counts[Kind.CONSENT] == 0) == bool(share)
+    assert counts[Kind.FEEDBACK] == share * 500
+    assert counts[Kind.DUPLICATE] == share * sum(counts[kind] for kind in Kind if kind is not Kind.DUPLICATE)
+
+
+def test_consent_comes_before_the_first_turn(arrivals: list[Arrival]) -> None:
+    """Whoever consents is asked at their first contact."""
+    joined: set[str] = set()
+    met: set[str] = set()
+    for kind, event in good(arrivals):
+        if kind is Kind.CONSENT and event["granted"] and event["user_id"] not in joined:
+            assert event["user_id"] not in met
+            joined.add(event["user_id"])
+        if kind is Kind.TURN:
+            met.add(event["user_id"])
+    assert len(joined) > 80
+
+
+def test_later_feedback_belongs_to_its_turn(arrivals: list[Arrival]) -> None:
+    """A second event repeats its turn, has an id of its own and comes minutes after it."""
+    turns = {event["turn_id"]: event for kind, event in good(arrivals) if kind is Kind.TURN}
+    for kind, event in good(arrivals):
+        if kind is Kind.FEEDBACK:
+            turn = turns[event["turn_id"]]
+            assert 10_000 <= event["at"] - turn["at"] <= 5 * 60_000
+            assert event == turn | {key: event[key] for key in ("event_id", "at", "feedback")}
+            assert event["event_id"] != turn["event_id"]
+
+
+def test_pinned_facets_are_served_as_pinned() -> None:
+    """What someone set themselves is never explored away."""
+    scenario = replace(SCENARIO, pins=1, unpins=0, forgets=0)
+    simulation = simulate(scenario)
+    pinned = 0
+    for kind, event in good(list(simulation.arrivals())):
+        person = simulation.truth.people[event["user_id"]]
+        # A visit goes on in the style it began with.
+        if kind is Kind.TURN and event["at"] > person.pins[0].at + 2 * HOUR_MS:
+            assert event["served"][person.pins[0].facet] == person.pins[0].value
+            pinned += 1
+    assert pinned > 500
+
+
+def test_streaming_begins_without_the_rest() -> None:
+    """The first events of a long history need none of the others to be made."""
+    simulation = simulate(Scenario(end_ms=END_MS, users=10, turns=200_000))
+    assert len(list(islice(simulation.events, 5))) == 5
+
+
+def test_impossible_scenario_names_every_problem() -> None:
+    """All parameters that cannot work are reported at once, with what is allowed."""
+    with pytest.raises(ConfigurationError) as error:
+        Scenario(end_ms=END_MS, users=0, feedback=1.5, abrupt=0.6, gradual=0.6)
+    assert error.value.problems == (
+        "users: 0; at least 1 is needed",
+        "feedback: 1.5; a share from 0 to 1 is needed",
+        "abrupt and gradual: 0.6 and 0.6; together they are at most 1",
+    )
