@@ -45,18 +45,18 @@ schemas: install  ## Renew docs/schema from the types
 
 # The second lock is the part of the first that a worker's image installs.
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-	--no-emit-find-links --custom-compile-command "make lock"
+	--no-emit-find-links --no-emit-package tacit-signals --custom-compile-command "make lock"
 lock:  ## Renew the locks with the newest versions that pyproject.toml allows
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/getting-started/installation/"; exit 1; }
 	@$(LOCK) --upgrade --extra dev pyproject.toml --output-file requirements.lock
-	@$(LOCK) --extra worker --constraint requirements.lock pyproject.toml --output-file requirements-worker.lock
+	@$(LOCK) --constraint requirements.lock pyproject.toml --output-file requirements-worker.lock
 
 clean:  ## Remove everything that make has made
 	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip comes from outside, as Debian's Python cannot put it into an environment: it lacks ensurepip.
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml client/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null || { \
 		echo "Tacit needs Python 3.11 or 3.12, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing):" \
 			"name another, as in make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -64,5 +64,6 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --without-pip .venv
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
 		--require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--editable client --editable .
 	@touch $@

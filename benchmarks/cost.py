@@ -31,20 +31,20 @@ from connectors.redis.signal_sink import Mode, RedisSink, SignalWriter, Target
 from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.runtime.replay import replay
-from dataflows.settings import load
 from dataflows.runtime.worker import spare_the_collector
+from dataflows.settings import load
 from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
-from state.learning.example import pack_example
-from state.learning.population_trainer import Learner
-from state.learning.population_prior import Prior, Shared
 from state.events.records import Record, Reject
-from tacit.contract.signals import Write
+from state.learning.example import pack_example
+from state.learning.population_prior import Prior, Shared
+from state.learning.population_trainer import Learner
 from state.storage.shard_stores import Stores
 from state.user.user_state import Rules
+from state.user.writes import Write
 from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Scenario, simulate
 from tacit_lab.simulate.output import write_events
@@ -126,7 +126,7 @@ class _Clock:
 
 def _stages(stream: Path) -> list[Cost]:
     """Do the whole job stage by stage, batch by batch, without the engine."""
-    counters, clock, catalogue = Counters(), _Clock(), Catalogue.load()
+    counters, clock, catalogue = Counters(), _Clock(), NumberedCatalogue.load()
     parser = Parser(catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters.events)
     rules, shared = Rules(catalogue, ttl_ms=None, teaches=True), Shared(Prior(catalogue))
     learn = LearnPopulation(
@@ -168,7 +168,7 @@ def _next_batch(lines: FilesPartition, clock: _Clock) -> list[Record]:
 def _stock(stream: Path) -> Cost:
     """Run the job in stock operators, file to Redis, no recovery."""
     configure("error")
-    counters, catalogue = Counters(), Catalogue.load()
+    counters, catalogue = Counters(), NumberedCatalogue.load()
     parser = Parser(catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters.events)
     source = FileSource([stream], stop=Event(), counters=counters.source, batch_size=BATCH)
     with EmbeddedRedis() as server:

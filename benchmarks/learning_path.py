@@ -8,21 +8,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from tacit.contract.pseudonyms import digest
+from tacit.contract.signals import PROFILE, Signal, decode_signal
+from tacit.reader.adaptation import Adaptation, Status
+
 from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
-from state.learning.example import Example, pack_example
-from state.learning.population_trainer import Learner
-from state.learning.population_prior import Prior, Shared
-from tacit.contract.pseudonyms import digest
-from state.learning.population_version import PopulationWrite
 from state.events.records import FileOrigin, Record, Reject
-from tacit.contract.signals import PROFILE, GateWrite, Signal, SignalWrite, Write, decode_signal
+from state.learning.example import Example, pack_example
+from state.learning.population_prior import Prior, Shared
+from state.learning.population_trainer import Learner
+from state.learning.population_version import PopulationWrite
 from state.storage.shard_stores import Stores
 from state.user.user_state import Rules
-from tacit.reader.adaptation import Adaptation, Status
+from state.user.writes import GateWrite, SignalWrite, Write
 from tacit_lab.simulate import Arrival, Simulation, Style
 
 _SECRET = b"0123456789abcdef"
@@ -161,7 +163,7 @@ class Path:
         return self._now_ms
 
 
-def _served(slots: Iterable[int], catalogue: Catalogue) -> dict[str, list[str]]:
+def _served(slots: Iterable[int], catalogue: NumberedCatalogue) -> dict[str, list[str]]:
     served: dict[str, list[str]] = {}
     for slot in slots:
         served.setdefault(catalogue.facet_names[catalogue.slot_facets[slot]], []).append(catalogue.slots[slot].value)

@@ -23,26 +23,26 @@ from urllib.request import urlopen
 import msgspec
 import redis
 from kafka import KafkaProducer  # type: ignore[import-untyped]
+from tacit.contract.pseudonyms import digest, fingerprint, text
 
 from benchmarks.apart import apart
 from benchmarks.machine import machine
 from benchmarks.people import digests, fill
 from connectors.kafka.address import TopicAddress
-from dataflows.state_folder import Identity
 from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.runtime.replay import replay
 from dataflows.settings import load
-from state.catalogue.numbered import Catalogue
-from tacit.contract.pseudonyms import digest, fingerprint, text
+from dataflows.state_folder import Identity
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Scenario, simulate
 from tacit_lab.simulate.output import write_events
+from tests.support.commands import SECRET, environment
+from tests.support.conditions import eventually
 from tests.support.kafka_broker import started_broker
 from tests.support.kafka_jars import BrokerUnavailableError
 from tests.support.kafka_topics import Kafka
-from tests.support.commands import SECRET, environment
-from tests.support.conditions import eventually
 
 PEOPLE = 2000
 SHARDS = 16
@@ -145,7 +145,7 @@ def _listen(client: redis.Redis, readable: dict[str, float], done: Event) -> Non
 
 def _produce(servers: str, topic: str, options: argparse.Namespace, produced: dict[str, float]) -> None:
     """Send `rate` events a second, evenly; note when each new person's pin was handed to Kafka."""
-    rng, catalogue, secret = random.Random(3), Catalogue.load(), SECRET.encode()
+    rng, catalogue, secret = random.Random(3), NumberedCatalogue.load(), SECRET.encode()
     producer = KafkaProducer(bootstrap_servers=servers, linger_ms=0, acks=1, metrics_enabled=False)
     begin = time.perf_counter()
     for number in range(options.rate * options.seconds):
@@ -159,7 +159,7 @@ def _produce(servers: str, topic: str, options: argparse.Namespace, produced: di
     producer.close()
 
 
-def _event(number: int, rng: random.Random, catalogue: Catalogue, people: int) -> dict[str, object]:
+def _event(number: int, rng: random.Random, catalogue: NumberedCatalogue, people: int) -> dict[str, object]:
     common = {"schema": 1, "event_id": f"e{number}", "at": time.time_ns() // 1_000_000, "region": "eu"}
     if number % 10 == 0:
         return common | {"type": "pin", "user_id": f"new-{number}", "facet": "length", "value": "concise"}

@@ -8,15 +8,16 @@ part of it.
 
 import argparse
 
+from tacit.contract.pseudonyms import digest
+
 from benchmarks.apart import apart
 from benchmarks.machine import machine, resident_mb
 from benchmarks.people import full_person
-from state.user import codec
-from state.catalogue.numbered import Catalogue
-from tacit.contract.pseudonyms import digest
-from state.storage.shards import shard_of
+from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import Stores
+from state.storage.shards import shard_of
+from state.user import codec
 from state.user.user_state import Rules
 
 SHARDS = 16
@@ -40,7 +41,7 @@ def _fill(users: int) -> tuple[float, float, int]:
     """Return resident MB before and after, and the bytes of one packed person."""
     import dataflows.runtime.worker  # noqa: F401  # the base is a worker with all it imports
 
-    catalogue = Catalogue.load()
+    catalogue = NumberedCatalogue.load()
     packed = codec.pack(full_person(Rules(catalogue)))
     with Stores(None, SHARDS, catalogue) as stores:
         base_mb = resident_mb()

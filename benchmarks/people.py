@@ -12,16 +12,16 @@ from bytewax.operators import StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 from bytewax.testing import TestingSink, TestingSource
+from tacit.contract.pseudonyms import digest
 
 from dataflows.graph import ADAPT_STEP, FLOW_ID
 from dataflows.state_folder import Identity, locked
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
-from tacit.contract.pseudonyms import digest
 from state.events.records import FileOrigin
-from state.storage.shards import shard_key, shard_of
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import Stores
+from state.storage.shards import shard_key, shard_of
 from state.user.user_state import Rules, UserState
 
 ANSWERS = 70
@@ -38,7 +38,7 @@ def full_person(rules: Rules) -> UserState:
     return state
 
 
-def _answers(catalogue: Catalogue) -> Iterator[Observation]:
+def _answers(catalogue: NumberedCatalogue) -> Iterator[Observation]:
     rng = random.Random(1)
     at_ms = END_MS - ANSWERS * 4 * 3_600_000
     for number in range(ANSWERS + 1):
@@ -47,7 +47,12 @@ def _answers(catalogue: Catalogue) -> Iterator[Observation]:
 
 
 def answer(
-    user: bytes, at_ms: int, number: int, rng: random.Random, catalogue: Catalogue, kind: Kind = Kind.INTERACTION
+    user: bytes,
+    at_ms: int,
+    number: int,
+    rng: random.Random,
+    catalogue: NumberedCatalogue,
+    kind: Kind = Kind.INTERACTION,
 ) -> Observation:
     """Return an observation of an answer in some style with some feedback."""
     return Observation(
@@ -98,7 +103,7 @@ class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
 
 def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
     """Make a state folder in which all of them are full, as if a run with that identity had left it."""
-    catalogue = Catalogue.load()
+    catalogue = NumberedCatalogue.load()
     person = full_person(Rules(catalogue))
     shards: list[list[bytes]] = [[] for _ in range(identity.shards)]
     for user in users:

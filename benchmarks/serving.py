@@ -23,17 +23,19 @@ import msgspec
 import redis
 from rich.console import Console
 from rich.table import Table
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import digest
+from tacit.contract.signals import Activity, Profile, Session, Signal, encode
+from tacit.contract.versions import version
+from tacit.reader.circuit_breaker import FAILURES
 
 from benchmarks import serving_faults
 from benchmarks.machine import machine
-from tacit.contract.keys import RegionKeys
 from connectors.redis.signal_sink import PIPELINE_WRITES, SignalWriter, Target
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
-from tacit.contract.pseudonyms import digest
-from tacit.contract.signals import Activity, Profile, Session, Signal, SignalWrite, encode, version
+from state.user.writes import SignalWrite
 from tacit import AsyncSignalReader, SignalReader
-from tacit.reader.circuit_breaker import FAILURES
 from tacit_lab.embedded import EmbeddedRedis
 
 SECRET = b"0123456789abcdef"
@@ -85,9 +87,9 @@ def _user(number: int) -> str:
     return f"user-{number}"
 
 
-def _catalogue() -> Catalogue:
+def _catalogue() -> NumberedCatalogue:
     """Return Copilot's catalogue with facets up to eight."""
-    shipped = Catalogue.load()
+    shipped = NumberedCatalogue.load()
     tone = shipped.facets["tone"]
     more = {f"tone-{number}": tone for number in range(FACETS - len(shipped.facets))}
     return msgspec.structs.replace(shipped, facets={**shipped.facets, **more})

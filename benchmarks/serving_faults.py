@@ -23,14 +23,16 @@ from typing import NamedTuple
 import redis
 from rich.console import Console
 from rich.table import Table
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import digest
+from tacit.contract.signals import Signal, decode_signal, encode
+from tacit.contract.versions import version
 
 from benchmarks.machine import machine
-from tacit.contract.keys import RegionKeys
 from connectors.redis.signal_sink import SignalWriter, Target
 from dataflows.observability.logs import configure
 from state.counters import SinkCounters
-from tacit.contract.pseudonyms import digest
-from tacit.contract.signals import Signal, SignalWrite, decode_signal, encode, version
+from state.user.writes import SignalWrite
 from tacit import SignalReader
 from tests.support.redis_faults import fragile_redis, redis_pair
 from tests.support.redis_server import BINARIES

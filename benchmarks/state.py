@@ -27,28 +27,28 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.operators import StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
+from tacit.contract.pseudonyms import fingerprint
 
 from benchmarks.apart import apart
 from benchmarks.machine import machine, peak_mb, resident_mb
 from benchmarks.people import END_MS, answer, digests, fill, full_person
 from benchmarks.stock import Nowhere
 from dataflows.graph import ADAPT_STEP, FLOW_ID
-from dataflows.state_folder import Identity, locked
 from dataflows.runtime.worker import spare_the_collector
+from dataflows.state_folder import Identity, locked
 from operators.adapt import Adapt
-from state.user import codec
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters, Outcome
 from state.events.observation import pack
-from tacit.contract.pseudonyms import fingerprint
-from state.storage.shards import shard_key, shard_of
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import Stores
+from state.storage.shards import shard_key, shard_of
+from state.user import codec
 from state.user.user_state import Rules, UserState
-from tacit_lab.embedded import EmbeddedRedis
 from tacit_cli.views.folder_stats import disk_bytes
-from tests.support.factories import make_event
+from tacit_lab.embedded import EmbeddedRedis
 from tests.support.commands import SECRET, environment
+from tests.support.factories import make_event
 
 SHARDS = 16
 EPOCH_S = 10.0
@@ -175,7 +175,7 @@ def _fill(folder: Path, people: int) -> None:
 
 def _tacit(folder: Path, people: int, touched: int, epochs: int) -> Stream:
     """Run the stateful step over people of whom most are not in the cache."""
-    rules, counters = Rules(Catalogue.load()), EventCounters()
+    rules, counters = Rules(NumberedCatalogue.load()), EventCounters()
     with (
         locked(folder, IDENTITY, rules.catalogue) as held,
         Stores(held.shards, SHARDS, rules.catalogue, held.execution) as stores,
@@ -191,7 +191,7 @@ def _tacit(folder: Path, people: int, touched: int, epochs: int) -> Stream:
     return stream
 
 
-def _answers(people: int, touched: int, epochs: int, catalogue: Catalogue) -> Iterator[list[Any]]:
+def _answers(people: int, touched: int, epochs: int, catalogue: NumberedCatalogue) -> Iterator[list[Any]]:
     """Yield an epoch's batches of (shard, [packed answers]), one answer per touched person."""
     rng, users = random.Random(2), digests(people, SECRET.encode())
     for epoch in range(epochs):
@@ -199,7 +199,9 @@ def _answers(people: int, touched: int, epochs: int, catalogue: Catalogue) -> It
         yield [_grouped(chosen[first : first + BATCH], epoch, rng, catalogue) for first in range(0, len(chosen), BATCH)]
 
 
-def _grouped(users: list[bytes], epoch: int, rng: random.Random, catalogue: Catalogue) -> list[tuple[str, list[bytes]]]:
+def _grouped(
+    users: list[bytes], epoch: int, rng: random.Random, catalogue: NumberedCatalogue
+) -> list[tuple[str, list[bytes]]]:
     groups: dict[int, list[bytes]] = {}
     for user in users:
         at_ms = END_MS + epoch * round(EPOCH_S * 1000)
@@ -227,7 +229,7 @@ class _Person(StatefulBatchLogic[bytes, None, bytes]):
 def _plain(folder: Path, people: int, touched: int, epochs: int) -> Stream:
     folder.mkdir()
     init_db_dir(folder, 4)
-    packed = codec.pack(full_person(Rules(Catalogue.load())))
+    packed = codec.pack(full_person(Rules(NumberedCatalogue.load())))
     stream = _run(_keys(people, touched, epochs + 1), lambda saved: _Person(saved or packed), "people", folder)
     return stream._replace(stops_s=stream.stops_s[2:], cpu_s=stream.cpu_s[2:])  # the first fills, the second settles
 
@@ -251,7 +253,7 @@ class Costs(NamedTuple):
 
 
 def _costs(folder: Path, people: int, touched: int) -> Costs:
-    rules, rng = Rules(Catalogue.load()), random.Random(5)
+    rules, rng = Rules(NumberedCatalogue.load()), random.Random(5)
     users = digests(people, SECRET.encode())
     spare_the_collector()
     with Stores(folder, SHARDS, rules.catalogue, "costs", people // 10) as stores:

@@ -15,11 +15,11 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import DynamicSink, Sink, StatelessSinkPartition
 
 from operators.parse import Parser, wall_clock_ms
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
 from state.events.records import Record, Reject
-from tacit.contract.signals import Write
 from state.user.user_state import Rules, UserState
+from state.user.writes import Write
 
 _ALIGN = datetime(2024, 1, 1, tzinfo=UTC)
 _WINDOWS = (
@@ -29,7 +29,7 @@ _WINDOWS = (
 )
 
 
-def build_stock(source: Source[Record], parser: Parser, catalogue: Catalogue, writes: Sink[Write]) -> Dataflow:
+def build_stock(source: Source[Record], parser: Parser, catalogue: NumberedCatalogue, writes: Sink[Write]) -> Dataflow:
     """Wire the job in stock operators."""
     rules = Rules(catalogue)
     flow = Dataflow("stock")

@@ -19,9 +19,9 @@ from bytewax.outputs import Sink
 from operators.adapt import Adapt, Examples
 from operators.learn_population import LearnPopulation
 from operators.parse import Group
-from state.learning.population_version import PopulationWrite
 from state.events.records import Record, Reject, TurnedAway
-from tacit.contract.signals import Write
+from state.learning.population_version import PopulationWrite
+from state.user.writes import Write
 
 FLOW_ID = "adaptation"
 ADAPT_STEP = "adapt"

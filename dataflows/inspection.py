@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataflows.state_folder import DESCRIPTION, FORMAT, SHARDS, Identity, read_identity, read_vocabulary
-from state.catalogue.numbered import Catalogue
-from tacit.errors import StateError
 from tacit.contract.pseudonyms import fingerprint
+
+from dataflows.state_folder import DESCRIPTION, FORMAT, SHARDS, Identity, read_identity, read_vocabulary
+from state.catalogue.numbered import NumberedCatalogue
+from state.errors import StateError
 from state.storage.checkpoint_reader import Shelf
 
 
@@ -16,7 +17,7 @@ class Inspected:
 
     path: Path
     identity: Identity
-    catalogue: Catalogue
+    catalogue: NumberedCatalogue
     """The catalogue asked for, with the folder's numbers."""
     shelf: Shelf
 
@@ -52,7 +53,7 @@ def identity_of(folder: Path) -> Identity:
     return identity
 
 
-def inspect(folder: Path, catalogue: Catalogue) -> Inspected:
+def inspect(folder: Path, catalogue: NumberedCatalogue) -> Inspected:
     """Return a folder's people as its newest checkpoints have them.
 
     Raises:

@@ -6,6 +6,9 @@ from pathlib import Path
 from threading import Event
 
 from bytewax.outputs import DynamicSink
+from tacit.contract.keys import LIVE
+from tacit.contract.pseudonyms import fingerprint
+from tacit.errors import ConfigurationError
 
 from connectors.files.reject_sink import FileRejectSink
 from connectors.files.source import FileSource
@@ -13,13 +16,11 @@ from connectors.kafka.address import Start, TopicAddress
 from connectors.kafka.reject_sink import KafkaRejectSink
 from connectors.kafka.source import KafkaSource
 from connectors.redis.health import redis_problems
-from tacit.contract.keys import LIVE
 from connectors.redis.signal_sink import Mode, Target
-from dataflows.state_folder import Identity
 from dataflows.settings import Settings
+from dataflows.state_folder import Identity
 from state.counters import SourceCounters
-from tacit.errors import ConfigurationError, SinkError
-from tacit.contract.pseudonyms import fingerprint
+from state.errors import SinkError
 from state.events.records import TurnedAway
 
 Files = tuple[Path, ...]

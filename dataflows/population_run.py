@@ -10,17 +10,18 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tacit.contract.keys import LIVE, RegionKeys
+
 from connectors.population.feed import PopulationFeed
 from connectors.population.file_store import FILE_NAME, FIRST_NAME, PopulationFile, read_version
-from connectors.population.sink import PopulationSink
 from connectors.population.redis_store import PopulationStore
+from connectors.population.sink import PopulationSink
 from connectors.redis.client import RETRY_FOR_S, RedisClient
-from tacit.contract.keys import LIVE, RegionKeys
-from dataflows.state_folder import StateFolder
 from dataflows.job import Job
 from dataflows.settings import Settings
+from dataflows.state_folder import StateFolder
 from operators.learn_population import LearnPopulation
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.learning.population_prior import Prior, Shared
 from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
@@ -32,7 +33,7 @@ class Everybody:
 
     shared: Shared
     sink: PopulationSink
-    _catalogue: Catalogue
+    _catalogue: NumberedCatalogue
     _counters: Counters
     _folder: Path | None
     _known: PopulationVersion | None
@@ -77,7 +78,9 @@ class Everybody:
 
 
 @contextmanager
-def everybody(job: Job, folder: StateFolder | None, catalogue: Catalogue, counters: Counters) -> Iterator[Everybody]:
+def everybody(
+    job: Job, folder: StateFolder | None, catalogue: NumberedCatalogue, counters: Counters
+) -> Iterator[Everybody]:
     """Give the population's belief for as long as a process runs.
 
     A live run goes on from the newest version there is. Over history one begins with nothing, as history did, unless
@@ -121,7 +124,9 @@ def population_store(
     return PopulationStore(client, keys.within(namespace), keys.within(LIVE) if namespace != LIVE else None)
 
 
-def known_prior(settings: Settings, folder: Path, catalogue: Catalogue) -> tuple[Prior, PopulationVersion | None]:
+def known_prior(
+    settings: Settings, folder: Path, catalogue: NumberedCatalogue
+) -> tuple[Prior, PopulationVersion | None]:
     """Return what a state folder holds to be true of everybody, for looking at it from outside."""
     version = None if settings.population == "none" else read_version(folder / FILE_NAME)
     return Prior(catalogue, version), version

@@ -10,22 +10,23 @@ from dataclasses import dataclass, field
 from itertools import islice
 from time import perf_counter, time_ns
 
-from connectors.redis.health import redis_problems
 from tacit.contract.keys import LIVE
+
+from connectors.redis.health import redis_problems
 from connectors.redis.signal_sink import Mode, SignalWriter, Target
-from dataflows.state_folder import Identity
 from dataflows.inspection import Inspected
 from dataflows.job import FILES
 from dataflows.population_run import known_prior, population_store
 from dataflows.settings import Settings
+from dataflows.state_folder import Identity
 from state.counters import SinkCounters
+from state.errors import SinkError
 from state.learning.decisions import population_write
-from tacit.errors import SinkError
 from state.learning.population_prior import Prior
-from state.user.full_write import gate_of, learned_of, pins_of
 from state.storage.checkpoint_reader import Shelf
-from tacit.contract.signals import SignalWrite
+from state.user.full_write import gate_of, learned_of, pins_of
 from state.user.user_state import UserState
+from state.user.writes import SignalWrite
 
 PEOPLE_AT_ONCE = 500
 

@@ -21,17 +21,18 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from tacit.contract.catalogue import SHIPPED
+from tacit.contract.keys import LIVE, NAMESPACE, REGION
+from tacit.contract.pseudonyms import SECRET_BYTES
+from tacit.errors import ConfigurationError
 
 from connectors.kafka.address import Start, TopicAddress
 from connectors.redis.client import connection_pool
-from tacit.contract.keys import LIVE, NAMESPACE, REGION
-from state.catalogue.numbered import SHIPPED, Catalogue
-from tacit.errors import ConfigurationError
-from tacit.contract.pseudonyms import SECRET_BYTES
-from state.storage.shards import MAX_SHARDS
-from state.storage.shard_stores import CACHED_USERS
-from state.user.user_state import Rules
+from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
+from state.storage.shard_stores import CACHED_USERS
+from state.storage.shards import MAX_SHARDS
+from state.user.user_state import Rules
 from state.user.windows import DAY_MS, HOUR_MS
 
 CONFIG_VARIABLE = "TACIT_CONFIG"
@@ -121,7 +122,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_catalogue(cls, value: Path) -> Path:
         try:
-            Catalogue.load(value)
+            NumberedCatalogue.load(value)
         except ConfigurationError as error:
             raise ValueError("; ".join(error.problems)) from error
         return value
@@ -177,7 +178,7 @@ class Settings(BaseSettings):
 
     def rules(self, vocabulary: Vocabulary | None = None) -> Rules:
         """Return what the state goes by; its numbers come from the vocabulary, if there is one."""
-        catalogue = Catalogue.load(self.catalogue)
+        catalogue = NumberedCatalogue.load(self.catalogue)
         return Rules(
             catalogue.numbered(vocabulary) if vocabulary else catalogue,
             round(self.lateness * HOUR_MS),

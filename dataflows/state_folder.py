@@ -20,10 +20,10 @@ from pathlib import Path
 import msgspec
 from bytewax.recovery import init_db_dir
 
-from state.catalogue.numbered import Catalogue
-from state.storage.checkpoint_folder import sync
-from tacit.errors import StateError
+from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
+from state.errors import StateError
+from state.storage.checkpoint_folder import sync
 
 FORMAT = 3
 DESCRIPTION = "tacit.json"
@@ -67,7 +67,7 @@ class StateFolder:
 
 
 @contextmanager
-def locked(folder: Path, identity: Identity, catalogue: Catalogue) -> Iterator[StateFolder]:
+def locked(folder: Path, identity: Identity, catalogue: NumberedCatalogue) -> Iterator[StateFolder]:
     """Hold the folder for one run, making it if it is new; the catalogue's new names get their numbers.
 
     The lock comes before Bytewax opens anything: a second run on the same store could leave it refused for ever.
@@ -135,7 +135,7 @@ def read_vocabulary(folder: Path) -> Vocabulary:
     return vocabulary
 
 
-def _grown(folder: Path, catalogue: Catalogue) -> Vocabulary:
+def _grown(folder: Path, catalogue: NumberedCatalogue) -> Vocabulary:
     """Return the folder's vocabulary, the catalogue's names included, durably."""
     before = read_vocabulary(folder)
     vocabulary = before.including(catalogue)

@@ -9,15 +9,15 @@ from bytewax.operators import StatefulBatchLogic
 
 from operators.parse import wall_clock_ms
 from state.counters import EventCounters, Outcome
-from state.learning.example import Example, pack_example
 from state.events.observation import Observation, unpack
-from state.learning.population_prior import Shared
 from state.events.records import Reason, Reject
-from tacit.contract.signals import Write
+from state.learning.example import Example, pack_example
+from state.learning.population_prior import Shared
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import Stores
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS
+from state.user.writes import Write
 
 RECLAIM_GRACE_MS = 30 * DAY_MS
 """People are freed this much after the time at which they would start anew: streams of people may be that far apart."""

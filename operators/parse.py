@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 from pydantic import ValidationError
-
-from state.catalogue.numbered import Catalogue
-from state.counters import EventCounters
 from tacit.contract.events import EVENT, Event, Interaction
-from state.events.observation import NotInCatalogueError, Observation, TooManyValuesError, pack, resolve
 from tacit.contract.pseudonyms import digest
+
+from state.catalogue.numbered import NumberedCatalogue
+from state.counters import EventCounters
+from state.events.observation import NotInCatalogueError, Observation, TooManyValuesError, pack, resolve
 from state.events.records import MAX_EVENT_BYTES, Reason, Record, Reject
 from state.storage.shards import shard_key, shard_of
 
@@ -35,7 +35,7 @@ class Parser:
     def __init__(
         self,
         *,
-        catalogue: Catalogue,
+        catalogue: NumberedCatalogue,
         region: str,
         secret: bytes,
         shards: int,

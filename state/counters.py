@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from state.learning.population_version import Scores
 from state.events.records import Reason
+from state.learning.population_version import Scores
 
 
 class Outcome(StrEnum):

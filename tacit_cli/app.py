@@ -8,15 +8,16 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from tacit.errors import ConfigurationError, TacitError
+from tacit.reader.reader import SignalReader
 
 from connectors.kafka.address import TopicAddress
 from dataflows.job import Job, parse_source
-from dataflows.runtime.live import run_live
 from dataflows.observability.logs import configure
 from dataflows.rebuild import rebuild as run_rebuild
+from dataflows.runtime.live import run_live
 from dataflows.runtime.replay import replay as run_replay
-from state.catalogue.numbered import Catalogue
-from tacit.errors import ConfigurationError, TacitError
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_cli import console, options
 from tacit_cli import evaluate_command as evaluate_cli
 from tacit_cli import namespace_commands as namespaces_cli
@@ -24,12 +25,11 @@ from tacit_cli import state_commands as state_cli
 from tacit_cli.check import check_all
 from tacit_cli.demo import run_demo
 from tacit_cli.invoked import settings_of
-from tacit.reader.reader import SignalReader
 from tacit_cli.views.adaptation_panel import adaptation_as_dict, adaptation_panel
+from tacit_cli.views.summary import people_with_signals, rebuilt_table, replay_table
 from tacit_lab.simulate import Scenario
 from tacit_lab.simulate import simulate as make_simulation
 from tacit_lab.simulate.output import write_events
-from tacit_cli.views.summary import people_with_signals, rebuilt_table, replay_table
 
 app = typer.Typer(
     help="Learns, in real time, how each person likes an AI assistant to answer.",
@@ -50,7 +50,7 @@ def run(  # the options carry their own help
     redis: options.Redis = None,
     embedded: options.Embedded = None,
     region: options.Region = None,
-    catalogue: options.CatalogueFile = None,
+    catalogue: options.Catalogue = None,
     state: options.State = None,
     namespace: options.Namespace = None,
     rejects: options.Rejects = None,
@@ -80,7 +80,7 @@ def replay(
     redis: options.Redis = None,
     embedded: options.Embedded = None,
     region: options.Region = None,
-    catalogue: options.CatalogueFile = None,
+    catalogue: options.Catalogue = None,
     state: options.State = None,
     namespace: options.Namespace = None,
     rejects: options.Rejects = None,
@@ -114,7 +114,7 @@ def rebuild(
     context: typer.Context,
     state: options.StateFolder = None,
     redis: options.Redis = None,
-    catalogue: options.CatalogueFile = None,
+    catalogue: options.Catalogue = None,
     namespace: options.RebuiltNamespace = None,
     ttl: options.Ttl = None,
     json: options.Json = False,
@@ -147,7 +147,7 @@ def simulate(
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed and end make the same events.")] = 1,
     truth: Annotated[Path | None, typer.Option(metavar="FILE", help="What the people really like (.jsonl).")] = None,
     region: Annotated[str, typer.Option(metavar="NAME", help="The people's region.")] = "eu",
-    catalogue: options.CatalogueFile = None,
+    catalogue: options.Catalogue = None,
     end: Annotated[
         int | None, typer.Option(metavar="EPOCH_MS", help="The newest event's time; now if not given.")
     ] = None,
@@ -156,7 +156,7 @@ def simulate(
     scenario = Scenario(
         end_ms=time.time_ns() // 1_000_000 if end is None else end, users=users, turns=turns, seed=seed, region=region
     )
-    simulation = make_simulation(scenario, Catalogue.load(catalogue) if catalogue else None)
+    simulation = make_simulation(scenario, NumberedCatalogue.load(catalogue) if catalogue else None)
     events = write_events(simulation.events, out)
     if truth is not None:
         simulation.truth.write(truth)
@@ -174,7 +174,7 @@ def show(
     user: Annotated[str, typer.Argument(metavar="USER", help="The user id, as events have it.")],
     redis: options.Redis = None,
     region: options.Region = None,
-    catalogue: options.CatalogueFile = None,
+    catalogue: options.Catalogue = None,
     namespace: options.ReadNamespace = None,
     json: options.Json = False,
 ) -> None:
@@ -185,7 +185,7 @@ def show(
             settings.redis,
             region=settings.region,
             secret=settings.secret_bytes,
-            catalogue=Catalogue.load(settings.catalogue),
+            catalogue=NumberedCatalogue.load(settings.catalogue),
             namespace=settings.namespace if "namespace" in settings.model_fields_set else None,
         ) as reader,
     ):
@@ -204,7 +204,7 @@ def check(
     source: Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="FILE or kafka://HOST:PORT/TOPIC")] = None,
     redis: options.Redis = None,
     region: options.Region = None,
-    catalogue: options.CatalogueFile = None,
+    catalogue: options.Catalogue = None,
     state: options.State = None,
     namespace: options.Namespace = None,
     shards: options.Shards = None,

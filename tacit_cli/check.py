@@ -8,16 +8,17 @@ from tempfile import TemporaryFile
 from threading import Event
 from typing import Any
 
+from tacit.errors import TacitError
+
 from connectors.files.source import FileSource
-from connectors.kafka.offsets import look_up
 from connectors.kafka.address import Start, TopicAddress
+from connectors.kafka.offsets import look_up
 from connectors.redis.health import redis_problems
-from dataflows.state_folder import DESCRIPTION, differing
 from dataflows.job import Job, parse_source
 from dataflows.settings import Settings
-from state.catalogue.numbered import Catalogue
+from dataflows.state_folder import DESCRIPTION, differing
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SourceCounters
-from tacit.errors import TacitError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _find(what: str, look: Callable[[], str]) -> Finding:
 
 
 def _catalogue(settings: Settings) -> str:
-    catalogue = Catalogue.load(settings.catalogue)
+    catalogue = NumberedCatalogue.load(settings.catalogue)
     return (
         f"{len(catalogue.facets)} facets, {len(catalogue.slots)} values, {len(catalogue.topics.values)} topics "
         f"({len(catalogue.topics.sensitive)} sensitive), {len(catalogue.feedback)} feedback kinds, "

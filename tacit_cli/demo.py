@@ -11,21 +11,21 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
+from tacit.errors import TacitError
+from tacit.reader.adaptation import Adaptation
+from tacit.reader.reader import SignalReader
 
 from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.runtime.replay import replay
 from dataflows.settings import OwnSettings, Settings
-from state.catalogue.numbered import Catalogue
-from tacit.errors import TacitError
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_cli import console
-from tacit.reader.adaptation import Adaptation
-from tacit_lab.embedded import EmbeddedRedis
-from tacit.reader.reader import SignalReader
 from tacit_cli.views.adaptation_panel import adaptation_panel
+from tacit_cli.views.summary import people_with_signals, replay_table
+from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Scenario, Truth, simulate
 from tacit_lab.simulate.output import write_events
-from tacit_cli.views.summary import people_with_signals, replay_table
 
 KNOWN_WELL = 20
 """Pieces of evidence from which a person counts as known well."""
@@ -43,7 +43,7 @@ class Score(NamedTuple):
 
 def run_demo(*, users: int, turns: int, seed: int) -> None:
     """Simulate, replay, show; everything lives in a temporary folder and an embedded Redis, and is gone afterwards."""
-    catalogue = Catalogue.load()
+    catalogue = NumberedCatalogue.load()
     simulation = simulate(Scenario(end_ms=time.time_ns() // 1_000_000, users=users, turns=turns, seed=seed), catalogue)
     configure("error")
     with TemporaryDirectory(prefix="tacit-demo-") as folder, EmbeddedRedis() as server:
@@ -63,7 +63,7 @@ def run_demo(*, users: int, turns: int, seed: int) -> None:
     console.out.print(_next_commands())
 
 
-def _show_people(settings: Settings, catalogue: Catalogue, truth: Truth) -> None:
+def _show_people(settings: Settings, catalogue: NumberedCatalogue, truth: Truth) -> None:
     with SignalReader(
         settings.redis, region=settings.region, secret=settings.secret_bytes, catalogue=catalogue
     ) as reader:
@@ -99,7 +99,7 @@ def _three(people: Mapping[str, Adaptation]) -> Iterator[tuple[str, str]]:
                 break
 
 
-def _scores(people: Mapping[str, Adaptation], truth: Truth, catalogue: Catalogue) -> RenderableType:
+def _scores(people: Mapping[str, Adaptation], truth: Truth, catalogue: NumberedCatalogue) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("", *catalogue.facets, "all"):
         table.add_column(heading, justify="left" if not heading else "right")

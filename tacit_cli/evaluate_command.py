@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from tacit.contract.keys import RegionKeys
+from tacit.errors import ConfigurationError
 
 from connectors.population.redis_store import PopulationStore
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import RegionKeys
 from dataflows.job import Job, parse_source
 from dataflows.observability.logs import configure
 from dataflows.settings import Settings
-from state.catalogue.numbered import Catalogue
-from tacit.errors import ConfigurationError
+from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_prior import Prior
 from tacit_cli import console, options
 from tacit_cli.invoked import settings_without_pseudonyms
@@ -30,7 +30,7 @@ _REDIS_S = 5.0
 def evaluate(  # the options carry their own help
     context: typer.Context,
     source: Source,
-    catalogue: options.CatalogueFile = None,  # noqa: ARG001  # what typer parsed is read from its context, whole
+    catalogue: options.Catalogue = None,  # noqa: ARG001  # what typer parsed is read from its context, whole
     region: options.Region = None,  # noqa: ARG001
     population: options.Population = None,  # noqa: ARG001
     redis: options.Redis = None,  # noqa: ARG001
@@ -71,7 +71,7 @@ def _prior_to_keep_to(settings: Settings) -> Prior | None:
     """
     if settings.population == "learn":
         return None
-    catalogue = Catalogue.load(settings.catalogue)
+    catalogue = NumberedCatalogue.load(settings.catalogue)
     if settings.population == "none":
         return Prior(catalogue)
     number, keys = int(settings.population), RegionKeys(settings.region).within(settings.namespace)

@@ -8,7 +8,7 @@ import typer
 Redis = Annotated[str | None, typer.Option("--redis", metavar="URL", help="Where signals live.")]
 Embedded = Annotated[bool | None, typer.Option("--embedded", help="Run a Redis of our own while the command lasts.")]
 Region = Annotated[str | None, typer.Option("--region", metavar="NAME", help="The region whose people these are.")]
-CatalogueFile = Annotated[Path | None, typer.Option("--catalogue", metavar="FILE", help="The vocabulary (TOML).")]
+Catalogue = Annotated[Path | None, typer.Option("--catalogue", metavar="FILE", help="The vocabulary (TOML).")]
 State = Annotated[
     Path | None, typer.Option("--state", metavar="DIR", help="Keep state and positions here, to go on from.")
 ]

@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from tacit.contract.pseudonyms import digest
+from tacit.errors import ConfigurationError
 
 from dataflows.inspection import Inspected, inspect
 from dataflows.population_run import known_prior
 from dataflows.settings import Settings
-from state.catalogue.numbered import Catalogue
-from tacit.errors import ConfigurationError, StateError
-from tacit.contract.pseudonyms import digest
+from state.catalogue.numbered import NumberedCatalogue
+from state.errors import StateError
 from tacit_cli import console, options
-from tacit_cli.views.folder_stats import folder_stats, stats_table
 from tacit_cli.invoked import settings_of
-from tacit_cli.views.user_record import person_as_dict
+from tacit_cli.views.folder_stats import folder_stats, stats_table
 from tacit_cli.views.user_panel import person_panel
+from tacit_cli.views.user_record import person_as_dict
 
 app = typer.Typer(name="state", help="Look into a state folder, also while workers use it.", no_args_is_help=True)
 
@@ -30,7 +31,7 @@ def folder_of(settings: Settings) -> Inspected:
     """
     if settings.state is None:
         raise ConfigurationError(["state: name the state folder by --state DIR"])
-    return inspect(settings.state, Catalogue.load(settings.catalogue))
+    return inspect(settings.state, NumberedCatalogue.load(settings.catalogue))
 
 
 @app.command()
@@ -38,7 +39,7 @@ def show(
     context: typer.Context,
     user: Annotated[str, typer.Argument(metavar="USER", help="The user id, as events have it.")],
     state: options.StateFolder = None,  # noqa: ARG001  # what typer parsed is read from its context, whole
-    catalogue: options.CatalogueFile = None,  # noqa: ARG001
+    catalogue: options.Catalogue = None,  # noqa: ARG001
     json: options.Json = False,
 ) -> None:
     """Show all that the newest checkpoint holds of one person."""

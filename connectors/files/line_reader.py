@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.files.decompression import ERRORS, Decompressed, Frame, gzip_member, zstd_frame
-from tacit.errors import SourceError
+from state.errors import SourceError
 from state.events.records import MAX_EVENT_BYTES, FileOrigin, Record
 
 _LINE_BYTES = MAX_EVENT_BYTES + 1

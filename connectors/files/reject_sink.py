@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from tacit.errors import SinkError
+from state.errors import SinkError
 from state.events.records import TurnedAway
 
 

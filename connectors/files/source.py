@@ -9,7 +9,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from connectors.files.line_reader import LineFile, Position
 from state.counters import SourceCounters
-from tacit.errors import SourceError
+from state.errors import SourceError
 from state.events.records import Record
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")

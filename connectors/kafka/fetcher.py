@@ -13,11 +13,11 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from kafka.errors import KafkaError, OffsetOutOfRangeError  # type: ignore[import-untyped]
 
-from connectors.kafka.partition_buffer import Lane
-from connectors.kafka.offsets import reader_options
 from connectors.kafka.address import TopicAddress
+from connectors.kafka.offsets import reader_options
+from connectors.kafka.partition_buffer import Lane
 from state.counters import SourceCounters
-from tacit.errors import SourceError
+from state.errors import SourceError
 
 PROBE_EVERY_S = 5.0
 """How often we ask for the ends of the partitions: for lag, and to know that a broker is there."""

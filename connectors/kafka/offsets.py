@@ -6,7 +6,7 @@ from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from kafka.errors import KafkaError, RetriableError  # type: ignore[import-untyped]
 
 from connectors.kafka.address import CONNECT_MS, REQUEST_MS, Start, TopicAddress, common_options
-from tacit.errors import SourceError
+from state.errors import SourceError
 
 Position = tuple[int, int | None]
 """What a snapshot holds of a partition: the next offset to read, and the offset to stop at (None: never)."""

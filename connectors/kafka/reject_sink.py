@@ -13,7 +13,7 @@ from kafka import KafkaProducer  # type: ignore[import-untyped]
 from kafka.errors import KafkaError, MessageSizeTooLargeError  # type: ignore[import-untyped]
 
 from connectors.kafka.address import REQUEST_MS, TopicAddress, common_options
-from tacit.errors import SinkError
+from state.errors import SinkError
 from state.events.records import TurnedAway
 
 Header = tuple[str, bytes]

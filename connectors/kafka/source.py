@@ -9,10 +9,10 @@ from time import monotonic
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from connectors.kafka.partition_buffer import Lane
-from connectors.kafka.offsets import Position, Range, check, first_position, look_up, resumed_position
-from connectors.kafka.fetcher import Pump
 from connectors.kafka.address import Start, TopicAddress
+from connectors.kafka.fetcher import Pump
+from connectors.kafka.offsets import Position, Range, check, first_position, look_up, resumed_position
+from connectors.kafka.partition_buffer import Lane
 from state.counters import SourceCounters
 from state.events.records import KafkaOrigin, Record
 

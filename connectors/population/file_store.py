@@ -4,9 +4,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from state.storage.checkpoint_folder import sync
-from tacit.errors import StateError
+from state.errors import StateError
 from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
+from state.storage.checkpoint_folder import sync
 from state.storage.rocksdb import storage_error
 
 FILE_NAME = "population.json"

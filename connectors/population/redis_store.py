@@ -6,13 +6,14 @@ from typing import cast
 
 import redis
 import structlog
+from tacit.contract.keys import NamespaceKeys
+from tacit.errors import ConfigurationError
+from tacit.reader.dialogue import Command, Reply
 
 from connectors.redis.client import RedisClient, error_code
-from tacit.reader.dialogue import Command, Reply
-from tacit.contract.keys import NamespaceKeys
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
+from state.errors import StateError
 from state.learning.decisions import population_write
-from tacit.errors import ConfigurationError, StateError
 from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
 
@@ -81,7 +82,7 @@ class PopulationStore:
             if reply == 1:
                 return True
 
-    def pin(self, number: int, catalogue: Catalogue) -> PopulationVersion:
+    def pin(self, number: int, catalogue: NumberedCatalogue) -> PopulationVersion:
         """Keep a version for good, in this namespace; it becomes the newest one if there is none.
 
         Raises:

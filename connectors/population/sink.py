@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from tacit.contract.keys import RegionKeys
 
 from connectors.population.file_store import PopulationFile
 from connectors.population.redis_store import PopulationStore
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import RegionKeys
 from connectors.redis.signal_sink import Mode, Target
 from state.counters import SinkCounters
 from state.learning.population_version import PopulationWrite

@@ -12,11 +12,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AskError, MovedError
 from redis.retry import Retry
-
-from tacit.reader.dialogue import Command, Reply, hold
+from tacit.errors import ConfigurationError
 from tacit.reader.cluster_map import CLUSTER_SLOTS, Address, Answers, Questions, Slots, home_of, settings_of
+from tacit.reader.dialogue import Command, Reply, hold
 from tacit.reader.wire import Connection, is_lost, receive, send
-from tacit.errors import ConfigurationError, SinkError
+
+from state.errors import SinkError
 
 OnRetry = Callable[[int, set[str]], object]
 

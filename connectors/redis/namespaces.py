@@ -6,13 +6,13 @@ from itertools import islice
 from typing import Any, cast
 
 import msgspec
-
-from connectors.redis.client import RedisClient
 from tacit.contract.keys import LIVE, RegionKeys
-from tacit.reader.cluster_map import Address
-from tacit.errors import ConfigurationError
 from tacit.contract.pseudonyms import DIGEST_BYTES
 from tacit.contract.signals import STATUS, Signal, decode_signal
+from tacit.errors import ConfigurationError
+from tacit.reader.cluster_map import Address
+
+from connectors.redis.client import RedisClient
 
 PEOPLE_AT_ONCE = 500
 

@@ -11,14 +11,14 @@ from typing import cast
 import redis
 import structlog
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from tacit.contract.keys import LIVE, RegionKeys
+from tacit.reader.dialogue import Command, Reply
 
 from connectors.redis.client import RETRY_FOR_S, RedisClient, Script, error_code
-from tacit.reader.dialogue import Command, Reply
-from tacit.contract.keys import LIVE, RegionKeys
 from state.counters import SinkCounters
-from tacit.errors import SinkError
+from state.errors import SinkError
 from state.events.records import Refused, TurnedAway
-from tacit.contract.signals import GateWrite, SignalWrite, Write
+from state.user.writes import GateWrite, SignalWrite, Write
 
 TTL_MS = 30 * 86_400_000
 SKEW_MS = 6 * 60_000

@@ -3,12 +3,13 @@
 from time import monotonic
 
 import structlog
+from tacit.errors import ConfigurationError, TacitError
 
 from dataflows.job import Job
 from dataflows.runtime.run import run
 from dataflows.runtime.stopping import Stop, stopped_by_signals
 from state.counters import Counters
-from tacit.errors import ConfigurationError, StateError, TacitError
+from state.errors import StateError
 
 QUICK_FAILURE_S = 60.0
 MOST_QUICK_FAILURES = 5

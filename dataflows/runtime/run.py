@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from dataflows.runtime.supervisor import run_cluster
-from dataflows.state_folder import locked
 from dataflows.job import Job
 from dataflows.runtime.stopping import Stop
+from dataflows.runtime.supervisor import run_cluster
 from dataflows.runtime.worker import Place, run_worker
+from dataflows.state_folder import locked
 from state.counters import Counters
 
 

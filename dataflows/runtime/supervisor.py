@@ -14,14 +14,15 @@ from multiprocessing.context import SpawnProcess
 from time import monotonic
 from typing import Self
 
-from dataflows.state_folder import StateFolder
+from tacit.errors import ConfigurationError, TacitError
+
 from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.runtime.parent_death import die_with
 from dataflows.runtime.stopping import SIGNALS, Stop, stopped_by_signals
 from dataflows.runtime.worker import BrokenOffError, Place, run_worker
+from dataflows.state_folder import StateFolder
 from state.counters import Counters
-from tacit.errors import ConfigurationError, TacitError
 
 _SPAWN = get_context("spawn")
 """A fresh interpreter each: the engine's threads do not survive a fork."""

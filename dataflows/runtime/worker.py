@@ -17,21 +17,22 @@ from bytewax.recovery import (
     RecoveryConfig,
 )
 from bytewax.run import cli_main
+from tacit.errors import TacitError
 
 from connectors.redis.signal_sink import RedisSink
 from dataflows.graph import build
-from dataflows.state_folder import StateFolder
 from dataflows.job import Job
 from dataflows.observability.http import monitor
-from dataflows.runtime.first_error import Parts
 from dataflows.population_run import everybody
-from dataflows.settings import Settings
+from dataflows.runtime.first_error import Parts
 from dataflows.runtime.stopping import Stop
+from dataflows.settings import Settings
+from dataflows.state_folder import StateFolder
 from operators.adapt import Adapt
 from operators.parse import Parser
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
-from tacit.errors import StateError, TacitError
+from state.errors import StateError
 from state.storage.rocksdb import storage_error
 from state.storage.shard_stores import Stores
 
@@ -113,7 +114,7 @@ def _run_engine(job: Job, place: Place, folder: StateFolder | None, counters: Co
         stores.prove()
 
 
-def _stores(settings: Settings, catalogue: Catalogue, folder: StateFolder | None) -> Stores:
+def _stores(settings: Settings, catalogue: NumberedCatalogue, folder: StateFolder | None) -> Stores:
     if folder is None:
         return Stores(None, settings.shards, catalogue, cached_users=settings.cache)
     return Stores(folder.shards, settings.shards, catalogue, folder.execution, settings.cache)

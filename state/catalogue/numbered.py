@@ -9,17 +9,12 @@ for them, and nothing here leads to them but `slots`, `slot_facets`, `facet_name
 from enum import IntEnum
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
+from tacit.contract.catalogue import Catalogue, Direction, FeedbackKind
 
-from tacit.contract.catalogue import CatalogueFile, Direction, FeedbackKind, read_catalogue
-from tacit.errors import CatalogueError
 from state.catalogue.vocabulary import Vocabulary
-
-SHIPPED = Path(__file__).with_name("catalogue.toml")
-"""The catalogue for Copilot that comes with the package."""
 
 
 class Slot(NamedTuple):
@@ -40,38 +35,16 @@ class Shape(IntEnum):
     """Several at a time."""
 
 
-class Catalogue(CatalogueFile, frozen=True, dict=True):
+class NumberedCatalogue(Catalogue, frozen=True, dict=True):
     """The vocabulary of one deployment, numbered in the file's order unless by a table."""
 
     vocabulary: Vocabulary | None = None
     """The table that gives the numbers; None: one made from this catalogue alone."""
 
-    @classmethod
-    def load(cls, path: Path = SHIPPED) -> "Catalogue":
-        """Read a catalogue file.
-
-        Raises:
-            CatalogueError: naming the file and everything that is wrong with it.
-
-        >>> Catalogue.load().facet_names
-        ('length', 'format', 'tone', 'expertise', 'initiative')
-        """
-        try:
-            return cls.parse(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise CatalogueError([f"catalogue {path}: cannot be read: {error}"]) from error
-        except CatalogueError as error:
-            raise CatalogueError([f"catalogue {path}: {problem}" for problem in error.problems]) from error
-
-    @classmethod
-    def parse(cls, text: str) -> "Catalogue":
-        """Read a catalogue from TOML text; errors as `load`."""
-        return cls(**asdict(read_catalogue(text)))
-
-    def numbered(self, vocabulary: Vocabulary) -> "Catalogue":
+    def numbered(self, vocabulary: Vocabulary) -> "NumberedCatalogue":
         """Return the same catalogue with its numbers from a table, which must hold all of its names.
 
-        >>> catalogue = Catalogue.load()
+        >>> catalogue = NumberedCatalogue.load()
         >>> table = Vocabulary(facets=("mood", "tone")).including(catalogue)
         >>> catalogue.numbered(table).facet_index
         {'length': 2, 'format': 3, 'tone': 1, 'expertise': 4, 'initiative': 5}

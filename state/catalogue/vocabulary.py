@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
+from tacit.contract.catalogue import Catalogue
 
-from tacit.contract.catalogue import CatalogueFile
-from tacit.errors import StateError
+from state.errors import StateError
 
 MOST = {"facets": 255, "slots": 32_767, "topics": 32_768, "feedback": 128}
 """Numbers that fit where they are packed: pins count facets in a byte, and so on (state/user/codec, state/events/observation)."""
@@ -24,10 +24,10 @@ Name = TypeVar("Name")
 class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     r"""Names by number; append-only.
 
-    >>> from tacit.contract.catalogue import read_catalogue
+    >>> from tacit.contract.catalogue import Catalogue
     >>> before = 'schema = 1\n[facets.tone]\ntitle = "Tone"\nvalues = ["formal", "friendly"]'
     >>> after = before.replace('"formal", "friendly"', '"neutral", "friendly"')
-    >>> Vocabulary().including(read_catalogue(before)).including(read_catalogue(after)).slots
+    >>> Vocabulary().including(Catalogue.parse(before)).including(Catalogue.parse(after)).slots
     (('tone', 'formal'), ('tone', 'friendly'), ('tone', 'neutral'))
     """
 
@@ -40,7 +40,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feedback: tuple[str, ...] = ()
     """Kinds of feedback."""
 
-    def including(self, catalogue: CatalogueFile) -> "Vocabulary":
+    def including(self, catalogue: Catalogue) -> "Vocabulary":
         """Return the table with the catalogue's new names behind the known ones, in the file's order.
 
         It is this very table if nothing is new.
@@ -62,7 +62,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         longer._check_size()
         return longer
 
-    def _places(self, catalogue: CatalogueFile) -> dict[tuple[str, str], float]:
+    def _places(self, catalogue: Catalogue) -> dict[tuple[str, str], float]:
         """Return the place of each value of a catalogue, (facet, value) → place, in the file's order."""
         known = dict(zip(self.slots, self.places, strict=True))
         return {

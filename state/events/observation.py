@@ -13,8 +13,9 @@ from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
-from state.catalogue.numbered import Catalogue
 from tacit.contract.events import Consent, Event, Forget, Interaction, Pin
+
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.records import FileOrigin, KafkaOrigin, Origin
 
 
@@ -72,7 +73,7 @@ _ACTED = Struct("<Hf")
 
 
 def resolve(
-    event: Event, user: bytes, at_ms: int, catalogue: Catalogue, origin: Origin, position: int, sha256: bytes
+    event: Event, user: bytes, at_ms: int, catalogue: NumberedCatalogue, origin: Origin, position: int, sha256: bytes
 ) -> Observation:
     """Return the event with numbers for names. `at_ms` is its time, after what the reader's clock had to say about it.
 
@@ -128,7 +129,7 @@ def _index(names: dict[str, int], name: str, path: str) -> int:
         raise NotInCatalogueError(path) from None
 
 
-def _served_slots(served: dict[str, str | list[str]], catalogue: Catalogue) -> Sequence[int]:
+def _served_slots(served: dict[str, str | list[str]], catalogue: NumberedCatalogue) -> Sequence[int]:
     slots: set[int] = set()
     facets = catalogue.slot_index
     for facet, values in served.items():
@@ -145,7 +146,7 @@ def _served_slots(served: dict[str, str | list[str]], catalogue: Catalogue) -> S
     return sorted(slots)
 
 
-def _acted_on(event: Interaction, catalogue: Catalogue) -> list[tuple[int, float]]:
+def _acted_on(event: Interaction, catalogue: NumberedCatalogue) -> list[tuple[int, float]]:
     return [
         (_index(catalogue.slot_index.get(acted.facet, {}), acted.value, "acted_on.*"), acted.propensity)
         for acted in event.acted_on or ()

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
+from tacit.contract.signals import Signal, Source, Tier, encode
+from tacit.contract.versions import version
+
+from state.catalogue.numbered import NumberedCatalogue
 from state.learning import drift
-from state.catalogue.numbered import Catalogue
-from state.learning.probit import phi
-from state.learning.prediction import Expected, Own
-from state.learning.preferences import MODEL_VERSION, Preferences
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion, PopulationWrite, encode_version
-from tacit.contract.signals import Signal, Source, Tier, encode, version
+from state.learning.prediction import Expected, Own
+from state.learning.preferences import MODEL_VERSION, Preferences
+from state.learning.probit import phi
 
 HINT_FROM = 0.6
 """Probability of beating the default from which Copilot may lean towards a value."""
@@ -141,7 +143,7 @@ def _liking(beliefs: Beliefs, slot: int) -> float:
     return expected.chance(Own(bias + share, own.variances[-1] + own_variance, bias, {facet: share}))
 
 
-def learned_signal(catalogue: Catalogue, finding: Finding) -> Signal:
+def learned_signal(catalogue: NumberedCatalogue, finding: Finding) -> Signal:
     """Return the signal of what is believed of a facet."""
     decision = finding.decision
     facet = catalogue.slot_facets[decision.slot]
@@ -205,11 +207,11 @@ def population_write(prior: Prior, published: PopulationVersion) -> PopulationWr
     return PopulationWrite(published.n, published.at, published.examples, encode_version(published), tuple(defaults))
 
 
-def _value(catalogue: Catalogue, slot: int | None) -> str | None:
+def _value(catalogue: NumberedCatalogue, slot: int | None) -> str | None:
     return None if slot is None else catalogue.slots[slot].value
 
 
-def reasons(catalogue: Catalogue, counts: Sequence[int]) -> tuple[tuple[str, int], ...]:
+def reasons(catalogue: NumberedCatalogue, counts: Sequence[int]) -> tuple[tuple[str, int], ...]:
     """Return the feedback kinds that weigh most, heaviest first, with their counts; `counts` is by kind.
 
     Kinds that are no longer in the catalogue count for nothing.
@@ -224,6 +226,6 @@ def reasons(catalogue: Catalogue, counts: Sequence[int]) -> tuple[tuple[str, int
     return tuple([(name, count) for _, name, count in weighed[:MAX_REASONS]])
 
 
-def versions(catalogue: Catalogue, population: int) -> str:
+def versions(catalogue: NumberedCatalogue, population: int) -> str:
     """Return what decided, as signals carry it: versions of model, catalogue and population belief (0: none)."""
     return f"m{MODEL_VERSION}.c{catalogue.version}.p{population}"

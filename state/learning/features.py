@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations
 
-from state.catalogue.numbered import Catalogue, Shape
+from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.events.observation import NONE
 
 BIAS = "bias"
@@ -62,7 +62,7 @@ def item_term(item: int) -> str:
 class Terms:
     """Finds the terms of answers, by the catalogue's numbers."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: NumberedCatalogue) -> None:
         self._values = [f"{catalogue.facet_names[slot.facet]}={slot.value}" for slot in catalogue.slots]
         self._facets = catalogue.slot_facets
         self._multiple = frozenset(slot for slot, shape in enumerate(catalogue.slot_shapes) if shape is Shape.MULTIPLE)

@@ -7,9 +7,9 @@ from typing import Any
 
 from river import base, linear_model
 
-from state.learning.probit import corrections, phi
-from state.learning.population_version import Gaussian
 from state.learning.features import BIAS, prior_variance
+from state.learning.population_version import Gaussian
+from state.learning.probit import corrections, phi
 
 KEPT = 0.999999
 """Share of a mean that survives a judgement which touches it; the variance goes back toward the prior alike.

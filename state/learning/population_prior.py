@@ -8,11 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from state.catalogue.numbered import Catalogue
-from state.learning.probit import phi
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
-from state.learning.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Expected, Factors
-from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.features import (
     BIAS,
     ITEM_VARIANCE,
@@ -22,6 +19,9 @@ from state.learning.features import (
     judged_term,
     prior_variance,
 )
+from state.learning.population_version import Gaussian, PopulationVersion
+from state.learning.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Expected, Factors
+from state.learning.probit import phi
 from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, own_part
 
 DEFAULT_FROM = 0.6
@@ -38,7 +38,7 @@ _JUDGED = range(256)
 class Prior:
     """The population's belief as numbers. Without a version nothing is believed of anybody, with certainty."""
 
-    def __init__(self, catalogue: Catalogue, version: PopulationVersion | None = None) -> None:
+    def __init__(self, catalogue: NumberedCatalogue, version: PopulationVersion | None = None) -> None:
         self.catalogue = catalogue
         self.number = version.n if version else 0
         trust: Mapping[str, Gaussian] = version.trust if version else {}

@@ -6,17 +6,17 @@ from zlib import crc32
 
 import msgspec
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
+from state.errors import StateError
 from state.learning.decisions import population_write
-from tacit.errors import StateError
 from state.learning.example import Example
+from state.learning.features import BIAS, Terms
 from state.learning.population_model import Population
-from state.learning.prediction import NOISE_VARIANCE, Expected
-from state.learning.preferences import MODEL_VERSION
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion, PopulationWrite, Scores
+from state.learning.prediction import NOISE_VARIANCE, Expected
+from state.learning.preferences import MODEL_VERSION
 from state.learning.scoring import Scoring
-from state.learning.features import BIAS, Terms
 from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, Trust, own_part
 
 LAYOUT = 1
@@ -44,7 +44,7 @@ _decode_packed = msgspec.msgpack.Decoder(_Packed).decode
 class Learner:
     """The population's belief as it grows; one for all people of a run."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: NumberedCatalogue) -> None:
         self._catalogue = catalogue
         self._terms = Terms(catalogue)
         self._population = Population()
@@ -162,7 +162,7 @@ class Learner:
         return bytes([LAYOUT]) + _encode_packed(packed)
 
     @classmethod
-    def unpack(cls, data: bytes, catalogue: Catalogue) -> "Learner":
+    def unpack(cls, data: bytes, catalogue: NumberedCatalogue) -> "Learner":
         """Return what `pack` packed.
 
         The version that was published last is not part of it, but its number is: `go_on_under` has it.

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from tacit.errors import StateError
+from state.errors import StateError
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Variance = Annotated[float, msgspec.Meta(ge=0)]

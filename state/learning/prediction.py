@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from state.learning.probit import phi
 from state.learning.population_version import Gaussian
+from state.learning.probit import phi
 
 NOISE_VARIANCE = 1.0
 """Variance of a single judgement."""

@@ -12,15 +12,15 @@ from math import log, sqrt
 from typing import Any, NamedTuple
 
 from river import base
-
-from state.learning import drift
-from state.catalogue.numbered import Catalogue, Shape
 from tacit.contract.catalogue import FeedbackKind
-from state.learning.example import Wish
-from state.learning.probit import corrections, phi
+
+from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.events.observation import Observation
-from state.learning.prediction import NOISE_VARIANCE, NOTHING_EXPECTED, Expected, Own
+from state.learning import drift
+from state.learning.example import Wish
 from state.learning.population_prior import Prior
+from state.learning.prediction import NOISE_VARIANCE, NOTHING_EXPECTED, Expected, Own
+from state.learning.probit import corrections, phi
 
 BIAS_VARIANCE = 0.3
 """Prior variance of how much a person likes answers at all, compared with others."""
@@ -59,7 +59,7 @@ class Preferences(base.Classifier):
     dict of facet → value or values, so River's metrics, `evaluate` and pipelines work on it, with nothing known of
     anybody else. What the catalogue does not know is ignored.
 
-    >>> model = Preferences(Catalogue.load())
+    >>> model = Preferences(NumberedCatalogue.load())
     >>> for _ in range(20):
     ...     model.learn_one({"length": "concise"}, True)
     ...     model.learn_one({"length": "detailed"}, False)
@@ -69,7 +69,7 @@ class Preferences(base.Classifier):
     0.11
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: NumberedCatalogue) -> None:
         self.catalogue = catalogue
         slots, facets, kinds = catalogue.sizes
         self.means = array("f", bytes(4 * (slots + facets + 1)))
@@ -106,7 +106,7 @@ class Preferences(base.Classifier):
 
     @classmethod
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
-        yield {"catalogue": Catalogue.load()}
+        yield {"catalogue": NumberedCatalogue.load()}
 
     def own(self, slots: Sequence[int]) -> Own:
         """Return what this person's own beliefs say of an answer in this style."""

@@ -9,13 +9,13 @@ from math import log, sqrt
 
 from river import drift, metrics
 
+from state.catalogue.numbered import NumberedCatalogue
 from state.learning.calibration import Calibration
-from state.catalogue.numbered import Catalogue
 from state.learning.example import Example
-from state.learning.probit import log_phi
 from state.learning.off_policy import Comparison
-from state.learning.prediction import Expected
 from state.learning.population_version import FacetScore, Scores
+from state.learning.prediction import Expected
+from state.learning.probit import log_phi
 
 LATEST = 5_000
 """As many judgements count for the area under the ROC curve; a facet's gain fades over as many."""
@@ -59,7 +59,9 @@ class FacetGain:
 class Scoring:
     """Scores examples. What it counts begins with the process; the gains of facets are handed on to the next one."""
 
-    def __init__(self, catalogue: Catalogue, gains: Mapping[str, tuple[float, float, int]] | None = None) -> None:
+    def __init__(
+        self, catalogue: NumberedCatalogue, gains: Mapping[str, tuple[float, float, int]] | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._log_loss = metrics.LogLoss()
         self._constant = metrics.LogLoss()

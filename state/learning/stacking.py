@@ -10,8 +10,8 @@ how often people like.
 from collections.abc import Mapping
 from math import sqrt
 
-from state.learning.probit import corrections
 from state.learning.population_version import Gaussian
+from state.learning.probit import corrections
 
 OFFSET = "offset"
 """A part that is always 1; its factor is 0 until something is learned. All other factors begin at 1."""

@@ -15,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 
-from tacit.errors import StateError
+from state.errors import StateError
 from state.storage.manifest import SEAL, TABLE, FileSeal, Seal, Token, file_names, first_problem, seal_file
 
 _COMMITTED = "committed"

@@ -13,14 +13,14 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple, cast
 
 from rocksdict import Rdict
-
-from state.user import codec
-from state.catalogue.numbered import Catalogue
-from state.storage.checkpoint_folder import ShardFolder
 from tacit.errors import TacitError
-from state.storage.rocksdb import Rocks, error_of, storage_error
+
+from state.catalogue.numbered import NumberedCatalogue
+from state.storage.checkpoint_folder import ShardFolder
 from state.storage.manifest import SEAL, TABLE, FileSeal, Seal, read_seal, seal_file
+from state.storage.rocksdb import Rocks, error_of, storage_error
 from state.storage.shards import shard_of
+from state.user import codec
 from state.user.user_state import UserState
 
 
@@ -36,7 +36,7 @@ class Checkpoint(NamedTuple):
 class Reading:
     """One checkpoint, open to be read."""
 
-    def __init__(self, database: Rdict, checkpoint: Checkpoint, catalogue: Catalogue) -> None:
+    def __init__(self, database: Rdict, checkpoint: Checkpoint, catalogue: NumberedCatalogue) -> None:
         self._database = database
         self._catalogue = catalogue
         self.checkpoint = checkpoint
@@ -66,7 +66,7 @@ class Shelf:
     Errors: StateError for a checkpoint that is damaged, StorageError for a disk that fails.
     """
 
-    def __init__(self, folder: Path, shards: int, catalogue: Catalogue) -> None:
+    def __init__(self, folder: Path, shards: int, catalogue: NumberedCatalogue) -> None:
         """`folder` is where the shards are, `catalogue` has the folder's numbers."""
         self._folder = folder.absolute()
         self._shards = shards

@@ -14,7 +14,7 @@ from zlib import crc32
 
 import msgspec
 
-from tacit.errors import StateError
+from state.errors import StateError
 
 SEAL = "SEAL"
 TABLE = ".sst"

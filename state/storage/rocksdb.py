@@ -18,8 +18,9 @@ from rocksdict import (
     WriteBufferManager,
     WriteOptions,
 )
+from tacit.errors import TacitError
 
-from tacit.errors import StateError, StorageError, TacitError
+from state.errors import StateError, StorageError
 
 _MB = 1024 * 1024
 _BLOCK_CACHE_BYTES = 64 * _MB

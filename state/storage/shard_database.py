@@ -15,11 +15,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from shutil import rmtree
 
 from rocksdict import Checkpoint, Rdict, WriteBatch
+from tacit.errors import TacitError
 
+from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
-from tacit.errors import StateError, TacitError
-from state.storage.rocksdb import Rocks, error_of, storage_error
 from state.storage.manifest import TABLE, FileSeal, Seal, Token, seal_file
+from state.storage.rocksdb import Rocks, error_of, storage_error
 
 FLUSH_BYTES = 3 * 512 * 1024
 """After so much RocksDB is told to write a table behind our back, so that little is left for the checkpoint."""

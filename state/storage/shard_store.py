@@ -4,9 +4,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from state.user import codec
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shard_database import ShardDisk
+from state.user import codec
 from state.user.user_state import UserState
 
 MOST_CHANGED = 256
@@ -19,7 +19,11 @@ class ShardStore:
     """The people of one shard, by digest; of more than fit into the cache those touched longest ago are let go."""
 
     def __init__(
-        self, disk: ShardDisk, catalogue: Catalogue, live_users: int, at_epochs_end: Callable[[], None] | None = None
+        self,
+        disk: ShardDisk,
+        catalogue: NumberedCatalogue,
+        live_users: int,
+        at_epochs_end: Callable[[], None] | None = None,
     ) -> None:
         """Keep up to `live_users` people unpacked.
 

@@ -7,14 +7,14 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
+from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
-from state.storage.shard_database import ShardDisk
-from tacit.errors import StateError
-from state.storage.rocksdb import Rocks
 from state.storage.manifest import Token
-from state.storage.shards import shard_of
+from state.storage.rocksdb import Rocks
+from state.storage.shard_database import ShardDisk
 from state.storage.shard_store import ShardStore
+from state.storage.shards import shard_of
 
 CACHED_USERS = 16_384
 """People kept unpacked, over all shards."""
@@ -28,7 +28,7 @@ class Stores:
         self,
         folder: Path | None,
         shards: int,
-        catalogue: Catalogue,
+        catalogue: NumberedCatalogue,
         execution: str = "unkept",
         cached_users: int = CACHED_USERS,
     ) -> None:

@@ -15,8 +15,8 @@ from functools import lru_cache
 from struct import Struct
 from typing import Any
 
-from state.catalogue.numbered import Catalogue
-from tacit.errors import StateError
+from state.catalogue.numbered import NumberedCatalogue
+from state.errors import StateError
 from state.learning.preferences import Preferences
 from state.user.sent import Sent
 from state.user.sessions import SESSION_ROW, Sessions
@@ -78,7 +78,7 @@ def newest_ms(data: bytes) -> int:
     return int(found)
 
 
-def unpack(data: bytes, catalogue: Catalogue) -> UserState:
+def unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
     """Return what `pack` packed under the catalogue's table of numbers, or when that was shorter.
 
     Raises:
@@ -103,7 +103,7 @@ def _damaged(error: Exception) -> StateError:
     return StateError(f"a person's state is damaged: {error}; restore the state folder from a backup")
 
 
-def _unpack(data: bytes, catalogue: Catalogue) -> UserState:
+def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
     state = UserState()
     events, turns, news = state.events, state.turns, state.news
     (_, state.newest_ms, state.seq, state.epoch_ms, state.forgotten_ms, state.consent,
@@ -146,7 +146,7 @@ def _belief_sizes(slots: int, facets: int, kinds: int) -> Struct:
     )
 
 
-def _check_counts(state: UserState, counts: Sequence[int], catalogue: Catalogue) -> None:
+def _check_counts(state: UserState, counts: Sequence[int], catalogue: NumberedCatalogue) -> None:
     """Refuse numbers beyond the table, which grows only: such bytes were packed by another."""
     slots, facets, kinds = counts
     for facet, pin in state.pins.items():
@@ -172,7 +172,9 @@ def _unpack_windows(data: bytes, position: int, sessions: int) -> tuple[Windows,
     return windows, end
 
 
-def _unpack_beliefs(arrays: Sequence[bytes], counts: Sequence[int], catalogue: Catalogue) -> tuple[Preferences, Sent]:
+def _unpack_beliefs(
+    arrays: Sequence[bytes], counts: Sequence[int], catalogue: NumberedCatalogue
+) -> tuple[Preferences, Sent]:
     preferences, sent = Preferences.__new__(Preferences), Sent.__new__(Sent)
     (means, variances, evidence, drift_sums, drift_at_s, fresh, reasons, slot, tier, confidence, at_ms) = arrays
     preferences.catalogue = catalogue

@@ -6,11 +6,11 @@ event, which may be newer than what was said last.
 
 from collections.abc import Collection
 
-from state.user.news import News
 from state.learning.population_prior import Prior
-from tacit.contract.signals import GateWrite, SignalWrite
+from state.user.news import News
 from state.user.user_state import UserState
 from state.user.windows import PANE_MS, Windows
+from state.user.writes import GateWrite, SignalWrite
 
 
 def gate_of(user: bytes, state: UserState) -> GateWrite | None:

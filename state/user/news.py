@@ -7,12 +7,13 @@ were cut into batches. Of a batch's news only the last of each facet is written,
 from collections.abc import Iterator
 
 from msgspec.structs import replace
+from tacit.contract.signals import PROFILE, Signal, encode
+from tacit.contract.versions import version
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import Beliefs, Finding, decide, find, learned_signal, pinned_signal
 from state.learning.population_prior import Prior
 from state.user.sent import Sent
-from tacit.contract.signals import PROFILE, Signal, encode, version
 from state.user.windows import PANE_MS, Windows
 
 
@@ -69,19 +70,19 @@ class News:
         self.waiting_profile = (windows.copy(), at_ms, seq)
         self.at_ms = at_ms
 
-    def due(self, before_ms: int, catalogue: Catalogue) -> list[int]:
+    def due(self, before_ms: int, catalogue: NumberedCatalogue) -> list[int]:
         """Return the facets of which nothing was said since that time; not those that have left the catalogue."""
         due = [] if self.sent is None else self.sent.due(before_ms)
         return [facet for facet in due if catalogue.facet_slots[facet]]
 
-    def take(self, catalogue: Catalogue) -> tuple[tuple[str, bytes], ...]:
+    def take(self, catalogue: NumberedCatalogue) -> tuple[tuple[str, bytes], ...]:
         """Return what waits as (field, JSON), and wait for more."""
         fields = tuple(self._worded(catalogue))
         self.waiting = {}
         self.waiting_profile = None
         return fields
 
-    def _worded(self, catalogue: Catalogue) -> Iterator[tuple[str, bytes]]:
+    def _worded(self, catalogue: NumberedCatalogue) -> Iterator[tuple[str, bytes]]:
         for facet, said in self.waiting.items():
             signal = learned_signal(catalogue, said) if isinstance(said, Finding) else said
             yield catalogue.facet_names[facet], encode(signal)

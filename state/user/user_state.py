@@ -9,20 +9,20 @@ from collections.abc import Iterable
 from dataclasses import InitVar, dataclass, field
 from typing import NamedTuple
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Outcome
+from state.events.observation import NONE, Kind, Observation
+from state.events.records import Reason
 from state.learning.decisions import Beliefs
 from state.learning.example import Example
-from state.user.news import News
-from state.events.observation import NONE, Kind, Observation
 from state.learning.off_policy import compared
-from state.learning.preferences import Learned, Preferences
 from state.learning.population_prior import Prior
+from state.learning.preferences import Learned, Preferences
+from state.user.news import News
 from state.user.recent import RecentEvents, RecentTurns
-from state.events.records import Reason
 from state.user.sent import Sent
-from tacit.contract.signals import GateWrite, SignalWrite
 from state.user.windows import DAY_MS, Windows
+from state.user.writes import GateWrite, SignalWrite
 
 UNSAID, GRANTED, DENIED = range(3)
 """What the person last said about consent."""
@@ -32,7 +32,7 @@ UNSAID, GRANTED, DENIED = range(3)
 class Rules:
     """What holds for everybody in this deployment."""
 
-    catalogue: Catalogue
+    catalogue: NumberedCatalogue
     lateness_ms: int = DAY_MS
     """An interaction older than the person's newest event by more than this is `late`."""
     ttl_ms: int | None = 30 * DAY_MS
@@ -177,7 +177,7 @@ class UserState:
         """The person's last word on consent was no."""
         return self.consent == DENIED
 
-    def consents_to(self, at_ms: int, catalogue: Catalogue) -> bool:
+    def consents_to(self, at_ms: int, catalogue: NumberedCatalogue) -> bool:
         """Say whether consent holds now and is not younger than an event at that time."""
         if self.consent == DENIED:
             return False
@@ -185,7 +185,7 @@ class UserState:
             return self.consent_at_ms <= at_ms
         return catalogue.consent.default == "granted"
 
-    def is_pinned(self, facet: int, catalogue: Catalogue) -> bool:
+    def is_pinned(self, facet: int, catalogue: NumberedCatalogue) -> bool:
         """Say whether the person has set this facet to a value that the catalogue has."""
         pin = self.pins.get(facet)
         return pin is not None and pin.slot != NONE and pin.slot not in catalogue.idle_slots
@@ -362,7 +362,7 @@ class UserState:
         for facet in self.news.due(self.newest_ms - rules.ttl_ms // 2, rules.catalogue):
             self.news.learned(facet, self.beliefs(rules.prior), self.newest_ms, self.seq, anyway=True)
 
-    def take_writes(self, user: bytes, catalogue: Catalogue) -> list[GateWrite | SignalWrite]:
+    def take_writes(self, user: bytes, catalogue: NumberedCatalogue) -> list[GateWrite | SignalWrite]:
         """Return what has to be written since the last call, gates first."""
         writes: list[GateWrite | SignalWrite] = [GateWrite(user, *gate) for gate in self.gates]
         said = [news for news in (*self.earlier, self.news) if news]

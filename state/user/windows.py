@@ -15,8 +15,9 @@ from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from state.user.sessions import Sessions
 from tacit.contract.signals import Activity, Profile
+
+from state.user.sessions import Sessions
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

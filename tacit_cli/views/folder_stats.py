@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dataflows.state_folder import RUN_LOCK, SHARDS
 from dataflows.inspection import identity_of
+from dataflows.state_folder import RUN_LOCK, SHARDS
 from state.storage.checkpoint_reader import Checkpoint, newest_checkpoints
 from tacit_cli.views.user_panel import age, utc
 

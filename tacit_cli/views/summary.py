@@ -3,12 +3,12 @@
 import redis
 from rich.table import Table
 from rich.text import Text
-
 from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import DIGEST_BYTES
+
 from dataflows.rebuild import Rebuilt
 from dataflows.runtime.replay import Replayed
 from dataflows.settings import Settings
-from tacit.contract.pseudonyms import DIGEST_BYTES
 
 
 def people_with_signals(settings: Settings) -> int | None:

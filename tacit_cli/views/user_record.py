@@ -4,13 +4,13 @@ from math import sqrt
 from typing import Any
 
 import msgspec
+from tacit.contract.pseudonyms import text
+from tacit.contract.versions import version
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import TIERS, Beliefs, decide
 from state.learning.population_prior import Prior
-from tacit.contract.pseudonyms import text
 from state.storage.checkpoint_reader import Checkpoint
-from tacit.contract.signals import version
 from state.user.user_state import UNSAID, UserState
 from state.user.windows import Windows
 
@@ -42,7 +42,7 @@ def person_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, prior:
     }
 
 
-def _pins(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+def _pins(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     """Return a person's words on facets; None as a value: taken back."""
     return {
         catalogue.facet_names[facet]: {
@@ -54,7 +54,7 @@ def _pins(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _activity(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+def _activity(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     windows = state.windows or Windows()
     clock_ms = state.newest_ms
     profile = windows.profile(version(clock_ms, state.seq), clock_ms, catalogue.topics_to_say)

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from river import linear_model, optim, reco, stats
 
-from state.learning.example import Example
 from state.events.observation import NONE
+from state.learning.example import Example
 
 _ANYWHERE: frozenset[str] = frozenset()
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from dataflows.job import Job
 from state.counters import Counters
-from state.learning.example import Example
 from state.events.observation import NONE
+from state.learning.example import Example
 from state.learning.population_prior import Prior
 from tacit_lab.evaluate.baselines import Predictor, baselines
 from tacit_lab.evaluate.figures import (

@@ -14,10 +14,10 @@ from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.counters import Counters
-from state.learning.example import Example, pack_example
-from state.learning.population_trainer import Learner
-from state.learning.population_prior import Prior, Shared
 from state.events.records import Record, Reject
+from state.learning.example import Example, pack_example
+from state.learning.population_prior import Prior, Shared
+from state.learning.population_trainer import Learner
 from state.storage.shard_stores import Stores
 from state.user.user_state import Rules
 

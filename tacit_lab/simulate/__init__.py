@@ -7,7 +7,7 @@ True
 'balanced'
 """
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_lab.simulate.events import Arrival, Kind
 from tacit_lab.simulate.people import People, Person
 from tacit_lab.simulate.scenario import Scenario
@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 
-def simulate(scenario: Scenario, catalogue: Catalogue | None = None) -> Simulation:
+def simulate(scenario: Scenario, catalogue: NumberedCatalogue | None = None) -> Simulation:
     """Play out a scenario with a catalogue, by default the shipped one."""
-    catalogue = catalogue or Catalogue.load()
+    catalogue = catalogue or NumberedCatalogue.load()
     people = People(scenario, catalogue)
     return Simulation(scenario, catalogue, people, Truth(people, people.topic_effects))

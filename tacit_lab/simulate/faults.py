@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from random import Random
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.records import MAX_EVENT_BYTES, Reason
 from tacit_lab.simulate.events import Event, encode
 from tacit_lab.simulate.people import Person
@@ -18,7 +18,7 @@ _LATE_MS = (25 * HOUR_MS, 47 * HOUR_MS)
 class Faults:
     """Makes broken copies of good turns, as often as the scenario says."""
 
-    def __init__(self, scenario: Scenario, catalogue: Catalogue) -> None:
+    def __init__(self, scenario: Scenario, catalogue: NumberedCatalogue) -> None:
         self._scenario = scenario
         self._facet, facet = next(iter(catalogue.facets.items()))
         self._unknown_value = "x" * (1 + max(map(len, facet.values)))

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_lab.simulate.scenario import DAY_MS, MINUTE_MS, Scenario
 from tacit_lab.simulate.tastes import Style, Tastes, Utilities, best, probit, score
 
@@ -87,7 +87,7 @@ class Person(msgspec.Struct, frozen=True):
 class People(Mapping[str, Person]):
     """The people of a scenario, each drawn anew from a seed of their own whenever they are asked for."""
 
-    def __init__(self, scenario: Scenario, catalogue: Catalogue) -> None:
+    def __init__(self, scenario: Scenario, catalogue: NumberedCatalogue) -> None:
         self._scenario = scenario
         self._catalogue = catalogue
         self._tastes = Tastes(Random(f"{scenario.seed}/world"), catalogue)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tacit.reader.adaptation import Choice
+
 from tacit_lab.simulate.truth import Truth
 
 

@@ -7,7 +7,7 @@ from itertools import count
 from random import Random
 from typing import NamedTuple
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.records import Reason
 from tacit_lab.simulate.events import Arrival, Kind, Made, encode
 from tacit_lab.simulate.faults import Faults
@@ -48,7 +48,7 @@ class Simulation:
     """
 
     scenario: Scenario
-    catalogue: Catalogue
+    catalogue: NumberedCatalogue
     people: People
     truth: Truth
 

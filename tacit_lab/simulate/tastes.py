@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from math import erfc, sqrt
 from random import Random
 
-from state.catalogue.numbered import Catalogue
 from tacit.contract.catalogue import Facet
+
+from state.catalogue.numbered import NumberedCatalogue
 
 Utilities = dict[str, dict[str, float]]
 """Facet → value → utility, in standard deviations of the probit's noise."""
@@ -66,7 +67,7 @@ def _worth(values: Mapping[str, float], served: str | Sequence[str] | None) -> f
 class Tastes:
     """What the world is like, drawn once: the effects of population, cohorts and topics."""
 
-    def __init__(self, random: Random, catalogue: Catalogue) -> None:
+    def __init__(self, random: Random, catalogue: NumberedCatalogue) -> None:
         self._catalogue = catalogue
         self._scale = sqrt(_FACETS / len(catalogue.facets))
         self._population = self._effects(random, _POPULATION_SD)

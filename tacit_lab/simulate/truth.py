@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tacit.errors import SourceError
+from state.errors import SourceError
 from tacit_lab.simulate.people import Person
 from tacit_lab.simulate.tastes import Style, Utilities, best, probit, score
 

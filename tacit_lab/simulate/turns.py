@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
-from state.catalogue.numbered import Catalogue
 from tacit.contract.catalogue import Facet
 from tacit.reader.adaptation import Choice, Followed
+
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_lab.simulate.events import Event, Kind, Made
 from tacit_lab.simulate.people import Person
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, MINUTE_MS, Scenario
@@ -77,7 +78,9 @@ def visits(scenario: Scenario, number: int, joined_at: int, turns: int) -> Itera
 class Turns:
     """Makes the events of a visit; a visit has its own seed, so visits can be made in any order."""
 
-    def __init__(self, scenario: Scenario, catalogue: Catalogue, topic_effects: Mapping[str, Utilities]) -> None:
+    def __init__(
+        self, scenario: Scenario, catalogue: NumberedCatalogue, topic_effects: Mapping[str, Utilities]
+    ) -> None:
         self._scenario = scenario
         self._catalogue = catalogue
         self._topic_effects = topic_effects
@@ -205,7 +208,7 @@ def _direction(values: tuple[str, ...], served: str, best: str) -> str | None:
     return None if step == 0 else "up" if step > 0 else "down"
 
 
-def _kinds(catalogue: Catalogue, *, label: bool) -> dict[str, float]:
+def _kinds(catalogue: NumberedCatalogue, *, label: bool) -> dict[str, float]:
     """Return how often people use each kind of like or dislike: the weaker its meaning, the more often."""
     return {name: 1 / kind.weight for name, kind in catalogue.feedback.items() if kind.label is label}
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace as with_
+from tacit.contract.signals import Signal
 
 from benchmarks.learning import Measured, main, measure
 from benchmarks.learning_drift import drift_figures
 from benchmarks.learning_figures import Figure, Found, by_confidence, preference_figures
 from benchmarks.learning_path import Judged, Path, Said
 from benchmarks.learning_plot import plot_confidence
-from tacit.contract.signals import Signal
 from state.storage.shard_stores import Stores
 from tacit_lab.simulate import Kind, Person, Scenario, Truth, simulate
 from tacit_lab.simulate.people import Pin

@@ -6,9 +6,9 @@ from zlib import crc32
 
 from tests.chaos.account import DENIED, IDS_KEPT, Account, Moment
 from tests.chaos.findings import Finding, Kind
-from tests.chaos.state_contents import Held
 from tests.chaos.ledger import Ledger
 from tests.chaos.redis_contents import PROFILE, STATUS, Field, Shown, places_of
+from tests.chaos.state_contents import Held
 
 
 def wrong_in_state(ledger: Ledger, held: Mapping[str, Held]) -> Iterator[Finding]:

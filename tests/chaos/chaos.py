@@ -13,21 +13,21 @@ from tests.chaos.disk import disk_in
 from tests.chaos.faults import Tormentor
 from tests.chaos.feed import Feed, everything_in_topic
 from tests.chaos.findings import Finding
-from tests.chaos.state_contents import everybody_in
 from tests.chaos.late import LateWrites
 from tests.chaos.ledger import Ledger
+from tests.chaos.redis_contents import shown_of
 from tests.chaos.rejects import told_in, wrong_rejects
 from tests.chaos.report import Plan, Report
 from tests.chaos.rig import Rig
-from tests.chaos.redis_contents import shown_of
 from tests.chaos.schedule import KILLS
+from tests.chaos.state_contents import everybody_in
 from tests.chaos.stream import PARTITIONS, lines, scenario
 from tests.chaos.undisturbed import differences, left_undisturbed
 from tests.chaos.watcher import Watcher
-from tests.support.kafka_broker import Broker
-from tests.support.redis_faults import fragile_redis
 from tests.support.commands import everything_in
 from tests.support.conditions import eventually
+from tests.support.kafka_broker import Broker
+from tests.support.redis_faults import fragile_redis
 
 CAUGHT_UP_S = 90
 

@@ -4,6 +4,7 @@ from itertools import count
 from typing import Any
 
 from tacit.contract.events import EVENT
+
 from tests.chaos.account import Account
 from tests.support.factories import START_MS, make_event
 

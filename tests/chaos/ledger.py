@@ -6,6 +6,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from tacit.contract.events import EVENT
+
 from tests.chaos.account import LATE, Account
 from tests.support.commands import SECRET
 

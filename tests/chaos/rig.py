@@ -9,10 +9,10 @@ from random import Random
 from tests.chaos.disk import Disk
 from tests.chaos.redis_contents import NAMESPACE
 from tests.chaos.stream import PARTITIONS
-from tests.support.kafka_broker import Broker
-from tests.support.redis_faults import FragileRedis
 from tests.support.commands import Limits, Running, tacit
 from tests.support.conditions import eventually
+from tests.support.kafka_broker import Broker
+from tests.support.redis_faults import FragileRedis
 
 LIMITS: Limits = {
     "connectors.kafka.fetcher.PROBE_EVERY_S": 0.5,

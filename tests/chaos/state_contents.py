@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dataflows.state_folder import DESCRIPTION
-from dataflows.inspection import inspect
-from state.catalogue.numbered import Catalogue
-from state.events.observation import NONE
 from tacit.contract.pseudonyms import text
+
+from dataflows.inspection import inspect
+from dataflows.state_folder import DESCRIPTION
+from state.catalogue.numbered import NumberedCatalogue
+from state.events.observation import NONE
 from state.storage.checkpoint_reader import Shelf
 from state.user.user_state import PinnedAt, UserState
 from tests.chaos.account import DENIED, GRANTED, UNSAID, Pinned
@@ -33,18 +34,18 @@ def everybody_in(state: Path) -> dict[str, Held]:
     """Return everybody in the newest checkpoints of a state folder, by pseudonym; nobody if there is no folder yet."""
     if not (state / DESCRIPTION).exists():
         return {}
-    folder = inspect(state, Catalogue.load())
+    folder = inspect(state, NumberedCatalogue.load())
     return dict(_everybody(folder.shelf, folder.catalogue))
 
 
-def _everybody(shelf: Shelf, catalogue: Catalogue) -> Iterator[tuple[str, Held]]:
+def _everybody(shelf: Shelf, catalogue: NumberedCatalogue) -> Iterator[tuple[str, Held]]:
     for shard in shelf.shards():
         with shelf.open(shard) as reading:
             for user, state in reading or ():
                 yield text(user), _held(state, catalogue)
 
 
-def _held(state: UserState, catalogue: Catalogue) -> Held:
+def _held(state: UserState, catalogue: NumberedCatalogue) -> Held:
     windows = {"1h": 0, "24h": 0, "7d": 0}
     if state.windows is not None:
         shown = state.windows.profile("", state.newest_ms, catalogue.topics.values).activity
@@ -62,5 +63,5 @@ def _held(state: UserState, catalogue: Catalogue) -> Held:
     )
 
 
-def _pinned(pin: PinnedAt, catalogue: Catalogue) -> Pinned:
+def _pinned(pin: PinnedAt, catalogue: NumberedCatalogue) -> Pinned:
     return Pinned(None if pin.slot == NONE else catalogue.slots[pin.slot].value, pin.at_ms)

@@ -10,12 +10,12 @@ import pytest
 
 from tests.chaos.account import Account
 from tests.chaos.balance import wrong_in_midstream, wrong_in_redis, wrong_in_state
-from tests.chaos.findings import Finding, Kind, counted
-from tests.chaos.state_contents import Held
-from tests.chaos.ledger import Ledger
 from tests.chaos.factories import account, consent, pin, turn
-from tests.chaos.rejects import told_in, wrong_rejects
+from tests.chaos.findings import Finding, Kind, counted
+from tests.chaos.ledger import Ledger
 from tests.chaos.redis_contents import NAMESPACE, Shown
+from tests.chaos.rejects import told_in, wrong_rejects
+from tests.chaos.state_contents import Held
 from tests.chaos.watcher import Watcher
 from tests.support.redis_faults import FragileRedis, fragile_redis
 

@@ -6,17 +6,18 @@ from hashlib import sha256
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tacit.contract.events import EVENT
-from state.events.observation import resolve
 from tacit.contract.pseudonyms import digest, text
-from tacit.contract.signals import PROFILE, SignalWrite
+from tacit.contract.signals import PROFILE
+
+from state.events.observation import resolve
 from state.user.user_state import Rules, UserState
+from state.user.writes import SignalWrite
 from tests.chaos.account import ACCEPTED, DAY_MS, HOUR_MS, MINUTE_MS, Account
-from tests.chaos.ledger import Ledger, Line, pseudonym
 from tests.chaos.factories import Event, account, consent, pin, turn
-from tests.support.factories import ORIGIN, REQUIRED, START_MS, USER
+from tests.chaos.ledger import Ledger, Line, pseudonym
 from tests.support.commands import SECRET
+from tests.support.factories import ORIGIN, REQUIRED, START_MS, USER
 
 RULES = Rules(REQUIRED)
 

@@ -18,14 +18,14 @@ from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.counters import EventCounters, LearningCounters, Outcome
-from tacit.errors import StateError
+from state.errors import StateError
+from state.events.records import Reason, Record, Reject, TurnedAway
 from state.learning.population_trainer import Learner
 from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
-from state.events.records import Reason, Record, Reject, TurnedAway
-from tacit.contract.signals import GateWrite, SignalWrite, Write
 from state.storage.shard_stores import Stores
-from tests.support.factories import CATALOGUE, RULES, START_MS, make_event, make_record
+from state.user.writes import GateWrite, SignalWrite, Write
 from tests.support.decoded_writes import Shown
+from tests.support.factories import CATALOGUE, RULES, START_MS, make_event, make_record
 
 SHARDS = 4
 NOW_MS = START_MS + 10**9

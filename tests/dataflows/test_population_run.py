@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import pytest
 import redis
-
-from state.catalogue.numbered import Catalogue
-from state.learning.population_version import PopulationVersion, decode_version
 from tacit.reader.reader import SignalReader
+
+from state.catalogue.numbered import NumberedCatalogue
+from state.learning.population_version import PopulationVersion, decode_version
+from tests.support.commands import SECRET, everything_in, running, tacit
 from tests.support.factories import make_event
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_history, write_lines
-from tests.support.commands import SECRET, everything_in, running, tacit
 
 PREFIX = "tacit:v1:eu:{live}:"
 LEARN = ("--population", "learn")
@@ -80,7 +80,7 @@ def test_stranger_is_told_what_suits_people(run: Run) -> None:
     """The reader gives it to anybody of whom nothing is known, facet by facet."""
     with SignalReader(run.url, region="eu", secret=SECRET) as reader:
         stranger = reader.get("u:never-seen")
-    assert list(stranger.defaults) == list(Catalogue.load().facets)
+    assert list(stranger.defaults) == list(NumberedCatalogue.load().facets)
     assert {signal.source for signal in stranger.defaults.values()} == {"population"}
     assert {signal.by for signal in stranger.defaults.values()} == {"m2.c1.p3"}
     choice = stranger.choose(unit="conversation-1")
@@ -90,7 +90,7 @@ def test_stranger_is_told_what_suits_people(run: Run) -> None:
 def test_version_names_nobody_and_no_term_of_few(run: Run) -> None:
     """Nor does the file; what is in it are the catalogue's words and numbers."""
     version = newest(run.client)
-    catalogue = Catalogue.load()
+    catalogue = NumberedCatalogue.load()
     values = {f"{name}={value}" for name, facet in catalogue.facets.items() for value in facet.values}
     for term in version.terms:
         context, _, value = term.rpartition("&")

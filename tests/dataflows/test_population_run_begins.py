@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 import redis
+from tacit.contract.keys import RegionKeys
 
 from connectors.kafka.address import TopicAddress
 from connectors.population.file_store import FIRST_NAME
 from connectors.population.redis_store import PopulationStore
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import RegionKeys
-from dataflows.state_folder import locked
 from dataflows.job import Job
 from dataflows.population_run import Everybody, everybody
 from dataflows.settings import OwnSettings
+from dataflows.state_folder import locked
 from operators.learn_population import LearnPopulation
 from state.counters import Counters
 from state.learning.example import pack_example

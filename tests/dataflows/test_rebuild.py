@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tacit.contract.signals import EPOCH, STATUS
 
 from dataflows.inspection import inspect
 from dataflows.rebuild import Rebuilt, rebuild
 from dataflows.settings import OwnSettings
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
-from tacit.errors import SinkError
-from tacit.contract.signals import EPOCH, STATUS
+from state.errors import SinkError
 from tacit_cli.views.summary import rebuilt_table
+from tests.support.commands import tacit
 from tests.support.folder_listing import everything_below
 from tests.support.rebuilds import (
     DENY,
@@ -36,7 +37,6 @@ from tests.support.rebuilds import (
 )
 from tests.support.redis_server import free_port
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_history, write_lines
-from tests.support.commands import tacit
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 PANE_MS = 5 * MINUTE_MS
@@ -210,7 +210,7 @@ def test_redis_that_is_away_is_an_error(emptied: Deployment) -> None:
 def test_progress_goes_from_nothing_to_all(emptied: Deployment) -> None:
     """Without going back."""
     shares: list[float] = []
-    inspected = inspect(emptied.folder / "state", Catalogue.load())
+    inspected = inspect(emptied.folder / "state", NumberedCatalogue.load())
     rebuild(inspected, OwnSettings(embedded=True, redis=emptied.url), None, shares.append)
     assert shares == sorted(shares)
     assert 0 < shares[0] < 1 == shares[-1]

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tacit.contract.catalogue import SHIPPED
+from tacit.errors import ConfigurationError
 
 from dataflows.settings import OwnSettings, load
-from state.catalogue.numbered import SHIPPED
-from tacit.errors import ConfigurationError
 from state.user.windows import DAY_MS, HOUR_MS
 from tests.support.commands import SECRET, tacit
 

@@ -14,9 +14,9 @@ from bytewax.recovery import init_db_dir
 
 from dataflows import state_folder as module
 from dataflows.state_folder import Identity, StateFolder, read_vocabulary
-from state.catalogue.numbered import Catalogue
-from tacit.errors import StateError
+from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
+from state.errors import StateError
 from tests.support.factories import CATALOGUE, FILMS
 
 IDENTITY = Identity(16, "eu", "live", "topic events", "5ec2e7")
@@ -31,8 +31,8 @@ HOLDER = """
 import sys
 from pathlib import Path
 from dataflows.state_folder import Identity, locked
-from state.catalogue.numbered.numbered import Catalogue
-with locked(Path(sys.argv[1]), Identity(16, "eu", "live", "topic events", "5ec2e7"), Catalogue.load()):
+from state.catalogue.numbered.numbered import NumberedCatalogue
+with locked(Path(sys.argv[1]), Identity(16, "eu", "live", "topic events", "5ec2e7"), NumberedCatalogue.load()):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -48,7 +48,7 @@ def state(tmp_path: Path) -> Path:
 
 
 def locked(
-    state: Path, identity: Identity = IDENTITY, catalogue: Catalogue = CATALOGUE
+    state: Path, identity: Identity = IDENTITY, catalogue: NumberedCatalogue = CATALOGUE
 ) -> AbstractContextManager[StateFolder]:
     return module.locked(state, identity, catalogue)
 
@@ -175,7 +175,7 @@ def test_missing_store_is_refused(state: Path) -> None:
 
 def test_vocabulary_grows_with_the_catalogue_and_never_shrinks(state: Path) -> None:
     """Names keep their numbers whether the catalogue has them or not."""
-    films = Catalogue.parse(FILMS)
+    films = NumberedCatalogue.parse(FILMS)
     with locked(state) as held:
         first = held.vocabulary
     with locked(state, catalogue=films) as held:
@@ -200,7 +200,7 @@ def test_vocabulary_survives_a_crash_at_any_step_of_growing(
     step: int, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is the old one or the new one, and the next start goes on from there."""
-    films = Catalogue.parse(FILMS)
+    films = NumberedCatalogue.parse(FILMS)
     with locked(state) as held:
         before = held.vocabulary
     with monkeypatch.context() as patch:
@@ -217,7 +217,7 @@ def test_half_written_vocabulary_is_written_anew(state: Path) -> None:
     with locked(state):
         pass
     (state / "vocabulary.json.new").write_bytes(b'{"facets":["ton')
-    with locked(state, catalogue=Catalogue.parse(FILMS)) as held:
+    with locked(state, catalogue=NumberedCatalogue.parse(FILMS)) as held:
         assert read_vocabulary(state) == held.vocabulary
 
 
@@ -246,7 +246,7 @@ def test_folder_made_for_something_else_keeps_its_vocabulary(state: Path) -> Non
     """A refused run leaves nothing behind."""
     with locked(state) as held:
         before = held.vocabulary
-    with pytest.raises(StateError), locked(state, OTHERS["region"], Catalogue.parse(FILMS)):
+    with pytest.raises(StateError), locked(state, OTHERS["region"], NumberedCatalogue.parse(FILMS)):
         pass
     assert read_vocabulary(state) == before
 

@@ -8,10 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
+from tacit.contract.catalogue import SHIPPED
 
 from dataflows.state_folder import FORMAT
+from state.catalogue.numbered import NumberedCatalogue
 from state.user import codec
-from state.catalogue.numbered import SHIPPED, Catalogue
 from tests.formats import ARCHIVES, CATALOGUE, FLAGS, HISTORY, MORE, expected, go_on
 from tests.formats.facts import facts, lasting
 from tests.formats.history import after, before
@@ -45,7 +46,7 @@ def resume(folder: Path) -> dict[str, Any]:
 
 
 def _save(folder: Path) -> None:
-    catalogue = Catalogue.load()
+    catalogue = NumberedCatalogue.load()
     saved = before(catalogue)
     shutil.copyfile(SHIPPED, folder / CATALOGUE)
     write_lines(folder / HISTORY, saved)

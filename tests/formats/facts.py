@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from tacit.contract.pseudonyms import digest
 
 from dataflows.state_folder import read_vocabulary
-from state.catalogue.numbered import Catalogue
-from state.learning.decisions import TIERS
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
+from state.learning.decisions import TIERS
 from state.learning.preferences import Preferences
-from tacit.contract.pseudonyms import digest
-from state.user.sent import Sent
 from state.storage.checkpoint_reader import Shelf
+from state.user.sent import Sent
 from state.user.user_state import UserState
 from tests.formats import CATALOGUE, SHARDS, STATE
 from tests.formats.history import PEOPLE
@@ -24,7 +24,7 @@ LASTING = ("clock", "events", "wiped", "forgotten", "consent", "consent at", "pi
 def facts(folder: Path) -> dict[str, Any]:
     """Return what an unpacked archive's state folder holds of each person, as JSON has it."""
     state = folder / STATE
-    catalogue = Catalogue.load(folder / CATALOGUE).numbered(read_vocabulary(state))
+    catalogue = NumberedCatalogue.load(folder / CATALOGUE).numbered(read_vocabulary(state))
     shelf = Shelf(state / "shards", SHARDS, catalogue)
     found = {who: shelf.get(digest(who, SECRET.encode()))[0] for who in PEOPLE}
     return {who: person(one, catalogue) for who, one in found.items() if one is not None}
@@ -35,7 +35,7 @@ def lasting(people: dict[str, Any]) -> dict[str, Any]:
     return {who: {name: about[name] for name in LASTING} for who, about in people.items()}
 
 
-def person(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+def person(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     """Return one person's facts."""
     about: dict[str, Any] = {
         "clock": state.newest_ms,
@@ -59,7 +59,7 @@ def person(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
     return as_json
 
 
-def _beliefs(preferences: Preferences, catalogue: Catalogue) -> dict[str, Any]:
+def _beliefs(preferences: Preferences, catalogue: NumberedCatalogue) -> dict[str, Any]:
     names = [f"{catalogue.facet_names[slot.facet]}: {slot.value}" for slot in catalogue.slots]
     facets = catalogue.facet_names
     return {
@@ -75,7 +75,7 @@ def _beliefs(preferences: Preferences, catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _said(sent: Sent, catalogue: Catalogue) -> dict[str, Any]:
+def _said(sent: Sent, catalogue: NumberedCatalogue) -> dict[str, Any]:
     said = [
         None if slot == NONE else [catalogue.slots[slot].value, TIERS[tier], round(confidence, 3), at_ms]
         for slot, tier, confidence, at_ms in zip(sent.slot, sent.tier, sent.confidence, sent.at_ms, strict=True)
@@ -83,5 +83,5 @@ def _said(sent: Sent, catalogue: Catalogue) -> dict[str, Any]:
     return _by_facet(said, catalogue)
 
 
-def _by_facet(values: Any, catalogue: Catalogue) -> dict[str, Any]:
+def _by_facet(values: Any, catalogue: NumberedCatalogue) -> dict[str, Any]:
     return dict(zip(catalogue.facet_names, values, strict=True))

@@ -5,7 +5,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.user.windows import DAY_MS, HOUR_MS
 from tests.support.factories import make_event
 
@@ -19,7 +19,7 @@ Events = list[dict[str, Any]]
 class History:
     """Events, each with an id and a time of its own."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: NumberedCatalogue) -> None:
         self.events: Events = []
         self._catalogue = catalogue
         self._random = Random(11)
@@ -40,7 +40,7 @@ class History:
             self.turn(who, begin_ms + n // 5 * DAY_MS + n % 5 * HOUR_MS, kind, **served)
 
 
-def before(catalogue: Catalogue) -> Events:
+def before(catalogue: NumberedCatalogue) -> Events:
     """Return what the saved run read."""
     history = History(catalogue)
     for who in PEOPLE:
@@ -63,7 +63,7 @@ def before(catalogue: Catalogue) -> Events:
     return history.events
 
 
-def after(catalogue: Catalogue, saved: Events) -> Events:
+def after(catalogue: NumberedCatalogue, saved: Events) -> Events:
     """Return what came afterwards: repeats, what is too late, what is not allowed, and what is learned from."""
     return [*_repeats(saved), *_news(catalogue)]
 
@@ -74,7 +74,7 @@ def _repeats(saved: Events) -> Iterator[dict[str, Any]]:
         yield [event for event in saved if event["user_id"] == who][-1]
 
 
-def _news(catalogue: Catalogue) -> Events:
+def _news(catalogue: NumberedCatalogue) -> Events:
     history = History(catalogue)
     history.say("ada", SAVED_MS - 20 * DAY_MS)  # too late
     history.say("dee", SAVED_MS - 3 * DAY_MS)  # from before the wipe

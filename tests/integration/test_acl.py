@@ -6,21 +6,22 @@ from dataclasses import dataclass
 
 import pytest
 import redis
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import digest
+from tacit.errors import TacitError
+from tacit.reader.reader import SignalReader
 
 from connectors.population.redis_store import PopulationStore
 from connectors.redis.acl import USERS, redis_users
-from connectors.redis.health import redis_problems
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import RegionKeys
+from connectors.redis.health import redis_problems
 from connectors.redis.namespaces import Namespaces
 from connectors.redis.signal_sink import SignalWriter, Target
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
-from tacit.errors import SinkError, TacitError
-from tacit.contract.pseudonyms import digest
-from tacit.contract.signals import GateWrite
+from state.errors import SinkError
+from state.user.writes import GateWrite
 from tacit_lab.embedded import EmbeddedRedis
-from tacit.reader.reader import SignalReader
 from tests.support.redis_server import BINARIES
 from tests.support.sample_population import version
 from tests.support.sample_population import write as population_write
@@ -89,7 +90,7 @@ def test_population_goes_from_writer_to_reader(users: Users, reader: redis.Redis
     with closing(PopulationStore(RedisClient(users.writer), shadow, LIVE)) as store:
         assert all(store.publish(population_write(n), fill=False) for n in range(1, 13))
         assert store.publish(population_write(13, NOW_MS + 1), fill=True)
-        assert store.pin(5, Catalogue.load()) == store.fetch(5) == version(5)
+        assert store.pin(5, NumberedCatalogue.load()) == store.fetch(5) == version(5)
         assert store.newest() == version(13, NOW_MS + 1)
     assert set(reader.hgetall(shadow.defaults)) == {b"length", b"tone"}
     with SignalReader(users.reader, region="eu", secret=SECRET, namespace="shadow") as copilot:

@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import pytest
 import redis
-
 from tacit.contract.pseudonyms import digest, text
+
 from tacit import Adaptation, SignalReader
+from tests.support.commands import SECRET, everything_in, running, tacit
 from tests.support.factories import make_event
+from tests.support.monitoring_client import get
 from tests.support.redis_server import free_port
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_history, write_lines
-from tests.support.commands import SECRET, everything_in, running, tacit
-from tests.support.monitoring_client import get
 
 MINUTE_MS = 60_000
 DEFAULT_LENGTH = "balanced"

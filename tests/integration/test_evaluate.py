@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import tacit
 from tests.support.kafka_topics import Kafka
 from tests.support.replays import write_history
-from tests.support.commands import tacit
 
 pytestmark = pytest.mark.kafka
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.commands import Limits, Running, everything_in, running
 from tests.support.kafka_broker import KAFKA_TEST, Broker
 from tests.support.kafka_topics import Kafka
 from tests.support.live_run import NAMESPACE, History, Live
-from tests.support.redis_faults import FragileRedis, fragile_redis
-from tests.support.commands import Limits, Running, everything_in, running
 from tests.support.monitoring_client import health, scrape
+from tests.support.redis_faults import FragileRedis, fragile_redis
 
 pytestmark = KAFKA_TEST
 

@@ -6,19 +6,19 @@ from itertools import chain, islice
 from pathlib import Path
 
 import pytest
+from tacit.contract.pseudonyms import digest
 
 from dataflows.inspection import inspect
-from state.catalogue.numbered import Catalogue
-from tacit.contract.pseudonyms import digest
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_cli.views.folder_stats import folder_stats
+from tests.support.commands import SECRET, running, tacit
+from tests.support.conditions import eventually
 from tests.support.kafka_broker import KAFKA_TEST
 from tests.support.kafka_topics import Kafka
 from tests.support.live_run import NAMESPACE, History, Live
 from tests.support.rebuilds import as_json, decided, held, rebuild_into
 from tests.support.redis_faults import FragileRedis, fragile_redis
 from tests.support.replays import left_by, now_ms
-from tests.support.commands import SECRET, running, tacit
-from tests.support.conditions import eventually
 
 pytestmark = KAFKA_TEST
 
@@ -51,7 +51,7 @@ def test_looking_in_never_fails_while_two_processes_make_checkpoints(
     counts, checkpoints = [0], [0]
     with running([*words, "--processes", "2", "--epoch", "1", "--metrics", "off"], tmp_path / "log") as run:
         run.wait_for(lambda: (state / "vocabulary.json").exists(), "a state folder")
-        shelf = inspect(state, Catalogue.load()).shelf
+        shelf = inspect(state, NumberedCatalogue.load()).shelf
         while checkpoints[-1] < EPOCHS:
             kafka.produce(topic, islice(events, 50))
             found, _ = shelf.get(digest(person, SECRET.encode()))

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from connectors.kafka import fetcher as kafka_pump
-from tacit.errors import SourceError
+from state.errors import SourceError
 from state.events.records import Record
+from tests.support.conditions import eventually
 from tests.support.kafka_broker import KAFKA_TEST, Broker
 from tests.support.kafka_reader import Reading, refused, values
 from tests.support.kafka_topics import Kafka
-from tests.support.conditions import eventually
 
 pytestmark = KAFKA_TEST
 

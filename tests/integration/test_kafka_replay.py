@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import everything_in
 from tests.support.kafka_reader import Reading, values
 from tests.support.kafka_topics import Kafka
 from tests.support.replays import accounted_for, left_by, redis_of_its_own, replay, write_history
-from tests.support.commands import everything_in
 
 pytestmark = pytest.mark.kafka
 

@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
 from connectors.kafka.address import TopicAddress
 from connectors.kafka.reject_sink import CheckedProducer, KafkaRejectSink
-from tacit.errors import SinkError
+from state.errors import SinkError
 from state.events.records import FileOrigin, KafkaOrigin, Reason, Reject
 from tests.support.kafka_broker import KAFKA_TEST, Broker
 from tests.support.kafka_reader import Reading, refused, values

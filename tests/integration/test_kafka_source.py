@@ -9,7 +9,7 @@ from connectors.kafka import fetcher as kafka_pump
 from connectors.kafka import offsets as kafka_offsets
 from connectors.kafka import partition_buffer as kafka_lane
 from connectors.kafka.partition_buffer import SLICE_MS
-from tacit.errors import SourceError
+from state.errors import SourceError
 from state.events.records import KafkaOrigin, Record
 from tests.support.kafka_broker import KAFKA_TEST
 from tests.support.kafka_reader import Reading, refused, values

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import redis
 from structlog.testing import capture_logs
+from tacit.contract.keys import RegionKeys
+from tacit.errors import ConfigurationError
 
 from connectors.population.feed import PopulationFeed
 from connectors.population.redis_store import PopulationStore
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import RegionKeys
-from tacit.errors import ConfigurationError
 from state.learning.population_version import PopulationVersion
+from tests.support.conditions import eventually
 from tests.support.redis_faults import fragile_redis
 from tests.support.redis_server import free_port
 from tests.support.sample_population import version, write
-from tests.support.conditions import eventually
 
 LIVE = RegionKeys("eu").within("live")
 OFTEN_S = 0.01

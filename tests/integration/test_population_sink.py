@@ -11,20 +11,21 @@ import pytest
 import redis
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.testing import TestingSource, run_main
+from tacit.contract.keys import RegionKeys
+from tacit.errors import ConfigurationError
 
 from connectors.population.file_store import FILE_NAME, read_version
-from connectors.population.sink import PopulationSink, PopulationSinkPartition
 from connectors.population.redis_store import PopulationStore
+from connectors.population.sink import PopulationSink, PopulationSinkPartition
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import RegionKeys
 from connectors.redis.signal_sink import Mode, Target
 from state.counters import SinkCounters
-from tacit.errors import ConfigurationError, SinkError, StorageError
+from state.errors import SinkError, StorageError
 from state.learning.population_version import PopulationWrite
+from tests.support.conditions import eventually
 from tests.support.redis_server import free_port
 from tests.support.sample_population import version, write
 from tests.support.sample_signals import NOW_MS
-from tests.support.conditions import eventually
 
 LIVE = RegionKeys("eu").within("live")
 

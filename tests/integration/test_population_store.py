@@ -11,21 +11,22 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
+from tacit.contract.keys import NamespaceKeys, RegionKeys
+from tacit.contract.signals import decode_signal
+from tacit.errors import ConfigurationError
 
 from connectors.population.redis_store import KEPT, PopulationStore
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import NamespaceKeys, RegionKeys
-from state.catalogue.numbered import Catalogue
-from tacit.errors import ConfigurationError, SinkError
+from state.catalogue.numbered import NumberedCatalogue
+from state.errors import SinkError
 from state.learning.population_version import encode_version
-from tacit.contract.signals import decode_signal
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.sample_population import version, write
 from tests.support.sample_signals import NOW_MS
 
 LIVE = RegionKeys("eu").within("live")
 SHADOW = RegionKeys("eu").within("shadow")
-CATALOGUE = Catalogue.load()
+CATALOGUE = NumberedCatalogue.load()
 
 runs_on_a_server = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -13,29 +13,30 @@ from threading import Event, Thread
 
 import pytest
 from redis.crc import key_slot
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import digest
+from tacit.contract.signals import decode_signal
+from tacit.reader.circuit_breaker import FAILURES
+from tacit.reader.reader import USERS_PER_ROUND_TRIP
 
 from connectors.population.redis_store import PopulationStore
 from connectors.redis.acl import redis_users
-from connectors.redis.health import redis_problems
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import RegionKeys
+from connectors.redis.health import redis_problems
 from connectors.redis.namespaces import Namespaces
 from connectors.redis.signal_sink import PIPELINE_WRITES, SignalWriter, Target
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
-from tacit.contract.pseudonyms import digest
-from tacit.contract.signals import GateWrite, SignalWrite, decode_signal
+from state.user.writes import GateWrite, SignalWrite
 from tacit import Adaptation, AsyncSignalReader, SignalReader
-from tacit.reader.circuit_breaker import FAILURES
-from tacit.reader.reader import USERS_PER_ROUND_TRIP
+from tests.support.commands import SECRET, everything_in, tacit
+from tests.support.conditions import eventually, once
 from tests.support.redis_cluster import Cluster, Server, cluster
 from tests.support.redis_server import BINARIES
 from tests.support.replays import redis_of_its_own, replay, write_history
-from tests.support.commands import SECRET, everything_in, tacit
 from tests.support.sample_population import version
 from tests.support.sample_population import write as population_write
 from tests.support.sample_signals import NOW_MS, signal, write
-from tests.support.conditions import eventually, once
 
 KEYS = RegionKeys("eu")
 LIVE = KEYS.within("live")
@@ -139,7 +140,7 @@ def test_population_is_written_by_one_script(empty: Cluster, reader: SignalReade
         assert store.newest() == version(12)
         assert store.fetch(2) is None
     with closing(PopulationStore(RedisClient(empty.url), shadow, LIVE)) as store:
-        assert store.pin(5, Catalogue.load()) == version(5)
+        assert store.pin(5, NumberedCatalogue.load()) == version(5)
     assert reader.get("nobody").choose(unit="c").values["length"] == "concise"
 
 

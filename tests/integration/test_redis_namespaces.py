@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 import redis
+from tacit.contract.keys import RegionKeys
+from tacit.errors import ConfigurationError
+from tacit.reader.reader import SignalReader
 
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import RegionKeys
 from connectors.redis.namespaces import PEOPLE_AT_ONCE, Namespaces
 from connectors.redis.signal_sink import SignalWriter, Target
 from state.counters import SinkCounters
-from tacit.errors import ConfigurationError
-from tacit.reader.reader import SignalReader
 from tests.support.commands import SECRET, tacit
 from tests.support.sample_signals import NOW_MS, profile, signal, write
 

@@ -13,18 +13,19 @@ import pytest
 import redis
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.testing import TestingSource, run_main
+from tacit.contract.keys import RegionKeys
+from tacit.errors import ConfigurationError
 
 from connectors.files.reject_sink import FileRejectSink
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import RegionKeys
 from connectors.redis.signal_sink import PIPELINE_WRITES, Mode, RedisSink, SignalWriter, Target
 from state.counters import SinkCounters
-from tacit.errors import ConfigurationError, SinkError
-from tacit.contract.signals import GateWrite, SignalWrite, Write
+from state.errors import SinkError
+from state.user.writes import GateWrite, SignalWrite, Write
 from tacit_lab.embedded import EmbeddedRedis
+from tests.support.conditions import once
 from tests.support.redis_server import BINARIES, free_port
 from tests.support.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
-from tests.support.conditions import once
 
 KEYS = RegionKeys("eu")
 LIVE = KEYS.within("live").signals(USER)

@@ -14,9 +14,9 @@ import redis
 from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Scenario, simulate
 from tacit_lab.simulate.output import write_events
-from tests.support.kafka_topics import Kafka
 from tests.support.commands import Running, everything_in, running, tacit
 from tests.support.conditions import eventually
+from tests.support.kafka_topics import Kafka
 
 pytestmark = pytest.mark.kafka
 

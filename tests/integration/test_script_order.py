@@ -10,11 +10,12 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tacit.contract.keys import RegionKeys
+from tacit.contract.signals import EPOCH, Source
+
 from connectors.redis.signal_sink import Mode, SignalWriter, Target
 from state.counters import SinkCounters
-from tacit.contract.signals import EPOCH, GateWrite, SignalWrite, Source, Write
+from state.user.writes import GateWrite, SignalWrite, Write
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
 

@@ -5,12 +5,14 @@ from contextlib import closing
 
 import pytest
 import redis
-
 from tacit.contract.keys import RegionKeys
+from tacit.contract.signals import EPOCH, decode_signal
+from tacit.contract.versions import version
+
 from connectors.redis.signal_sink import Mode, SignalWriter, Target
 from state.counters import SinkCounters
-from tacit.errors import SinkError
-from tacit.contract.signals import EPOCH, GateWrite, decode_signal, version
+from state.errors import SinkError
+from state.user.writes import GateWrite
 from tests.support.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal, write
 
 KEYS = RegionKeys("eu")

@@ -12,12 +12,12 @@ from threading import Event, Thread
 
 import pytest
 import trustme
+from tacit.contract.pseudonyms import digest
 
 from connectors.redis.health import redis_problems
 from connectors.redis.signal_sink import SignalWriter, Target
 from state.counters import SinkCounters
-from tacit.errors import SinkError
-from tacit.contract.pseudonyms import digest
+from state.errors import SinkError
 from tacit import AsyncSignalReader, SignalReader
 from tests.support.sample_signals import NOW_MS, signal, write
 

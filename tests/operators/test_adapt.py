@@ -15,10 +15,11 @@ from operators.adapt import Adapt, Examples
 from state.counters import EventCounters, Outcome
 from state.events.observation import Kind, Observation, pack
 from state.events.records import Reason, Reject
-from tacit.contract.signals import GateWrite, SignalWrite, Write
 from state.storage.shard_stores import Stores
 from state.user.user_state import Rules
 from state.user.windows import DAY_MS
+from state.user.writes import GateWrite, SignalWrite, Write
+from tests.support.decoded_writes import Shown
 from tests.support.factories import (
     CATALOGUE,
     ORIGIN,
@@ -32,7 +33,6 @@ from tests.support.factories import (
     make_pin,
     words,
 )
-from tests.support.decoded_writes import Shown
 from tests.support.shard_stores import contents, open_stores
 
 NOW_MS = START_MS + 40 * DAY_MS

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.adapt import RECLAIM_GRACE_MS, RECLAIMED_PER_EPOCH, Adapt, Adapted
-from state.user import codec
 from state.counters import EventCounters
 from state.events.observation import Kind, Observation, pack
 from state.storage.rocksdb import Rocks
 from state.storage.shard_stores import Stores
+from state.user import codec
 from state.user.windows import DAY_MS
 from tests.support.factories import CATALOGUE, RULES, START_MS, interactions, make_observation, make_pin, words
 from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, people

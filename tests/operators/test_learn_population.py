@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from operators.learn_population import LearnPopulation
 from state.counters import LearningCounters
 from state.learning.example import pack_example
-from state.learning.population_trainer import Learner
 from state.learning.population_prior import Prior
+from state.learning.population_trainer import Learner
 from state.learning.population_version import PopulationWrite, decode_version
 from tests.support.examples import make_example, tastes
 from tests.support.factories import CATALOGUE

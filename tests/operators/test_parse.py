@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+from tacit.contract.pseudonyms import digest
 
 from operators.parse import FUTURE_TOLERANCE_MS
 from state.counters import EventCounters
 from state.events.observation import Kind, unpack
-from tacit.contract.pseudonyms import digest
 from state.events.records import Reason, Reject
 from state.storage.shards import shard_key, shard_of
 from tests.support.factories import ORIGIN, make_event, make_record

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tacit.contract.events import EVENT
 
 from operators.parse import explain
 from state.counters import EventCounters
-from tacit.contract.events import EVENT
 from state.events.observation import Observation, unpack
 from state.events.records import MAX_EVENT_BYTES, Reason, Reject
 from tests.support.factories import FULL_EVENT, START_MS, make_event, make_record

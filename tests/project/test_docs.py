@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-
-from dataflows.observability.metrics import CountersCollector
-from state.catalogue.numbered import Catalogue
-from state.counters import Counters, Outcome
 from tacit.contract.events import Consent, Feedback, Forget, Interaction, Pin
-from state.events.records import Reason
 from tacit.contract.signals import Activity, Profile, Session, Signal, Status
 from tacit.reader import adaptation
+
+from dataflows.observability.metrics import CountersCollector
+from state.catalogue.numbered import NumberedCatalogue
+from state.counters import Counters, Outcome
+from state.events.records import Reason
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = (ROOT / "docs/contract.md").read_text()
@@ -48,7 +48,7 @@ def test_catalogue_of_the_contract_page_can_be_loaded() -> None:
     """The example is a catalogue."""
     example = re.search(r"```toml\n(.*?)```", CONTRACT, re.DOTALL)
     assert example is not None
-    assert list(Catalogue.parse(example[1]).facets) == ["length"]
+    assert list(NumberedCatalogue.parse(example[1]).facets) == ["length"]
 
 
 def test_every_metric_is_on_the_architecture_page() -> None:

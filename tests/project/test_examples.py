@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from tacit.contract.pseudonyms import digest
 
 from connectors.redis.signal_sink import SignalWriter, Target
 from examples.feedback import feedback_event
 from examples.service import app
 from state.counters import SinkCounters
 from state.events.observation import Observation
-from tacit.contract.pseudonyms import digest
 from tacit import SignalReader
+from tests.support.commands import SECRET, environment
 from tests.support.factories import START_MS
 from tests.support.parser import accepted
-from tests.support.commands import SECRET, environment
 from tests.support.sample_signals import NOW_MS, signal, write
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

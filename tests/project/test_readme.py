@@ -10,11 +10,11 @@ import pytest
 import typer.main
 
 from dataflows.settings import Settings
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_cli.app import app
+from tests.support.commands import SECRET, tacit
 from tests.support.factories import make_event
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_lines
-from tests.support.commands import SECRET, tacit
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -103,7 +103,7 @@ def test_output_of_the_demo_is_like_that() -> None:
 
 def test_prompts_on_the_page_are_the_catalogues() -> None:
     """Sentence by sentence."""
-    sentences = {text for facet in Catalogue.load().facets.values() for text in facet.prompt.values()}
+    sentences = {text for facet in NumberedCatalogue.load().facets.values() for text in facet.prompt.values()}
     prompts = _prompts([line for shown in COMMANDS for line in shown.output])
     assert prompts
     for prompt in prompts:

@@ -3,9 +3,9 @@
 from hypothesis import strategies as st
 
 from state.events.observation import Kind, Observation
-from tacit.contract.signals import GateWrite, SignalWrite
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS
+from state.user.writes import GateWrite, SignalWrite
 from tests.support.factories import CATALOGUE, REQUIRED, RULES, START_MS, USER, interactions, make_observation, words
 
 T = START_MS

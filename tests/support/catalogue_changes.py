@@ -7,17 +7,18 @@ from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
+from tacit.contract.signals import PROFILE, Signal
 
-from state.learning import drift
-from state.user import codec
-from state.catalogue.numbered import Catalogue
-from state.learning.decisions import decide, find, learned_signal
-from state.events.observation import Kind, Observation
-from state.learning.preferences import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
-from state.learning.population_prior import Prior
-from tacit.contract.signals import PROFILE, Signal, SignalWrite
-from state.user.user_state import Rules, UserState
+from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
+from state.events.observation import Kind, Observation
+from state.learning import drift
+from state.learning.decisions import decide, find, learned_signal
+from state.learning.population_prior import Prior
+from state.learning.preferences import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
+from state.user import codec
+from state.user.user_state import Rules, UserState
+from state.user.writes import SignalWrite
 from tests.support.factories import START_MS, USER, make_observation
 
 FACETS = ("length", "tone", "format")
@@ -44,7 +45,7 @@ class Words:
     kinds: Sequence[str] = field(default=KINDS)
 
 
-def make_catalogue(file: Words) -> Catalogue:
+def make_catalogue(file: Words) -> NumberedCatalogue:
     """Return the catalogue; all facets are ordered, `more` and `less` move all of them."""
     more, less = ({"moves": dict.fromkeys(file.facets, direction)} for direction in ("up", "down"))
     meanings = {"liked": {"label": True}, "disliked": {"label": False}, "more": more, "less": less}
@@ -58,7 +59,7 @@ def make_catalogue(file: Words) -> Catalogue:
             "topics": {"values": file.topics, "sensitive": file.sensitive},
             "feedback": {kind: meanings[kind] for kind in file.kinds},
         },
-        Catalogue,
+        NumberedCatalogue,
     )
 
 
@@ -100,13 +101,13 @@ class Deployment:
         self.catalogue = self._number(file)
         return codec.unpack(packed, self.catalogue)
 
-    def _number(self, file: Words) -> Catalogue:
+    def _number(self, file: Words) -> NumberedCatalogue:
         catalogue = make_catalogue(file)
         self.vocabulary = self.vocabulary.including(catalogue)
         return catalogue.numbered(self.vocabulary)
 
 
-def beliefs(state: UserState, catalogue: Catalogue) -> dict[tuple[str, ...], Any]:
+def beliefs(state: UserState, catalogue: NumberedCatalogue) -> dict[tuple[str, ...], Any]:
     """Return all that was learned, set and said, by name, of names that have left the catalogue too.
 
     What nothing was learned of yet is not in it.
@@ -139,7 +140,7 @@ def beliefs(state: UserState, catalogue: Catalogue) -> dict[tuple[str, ...], Any
     return {name: known for name, known in found.items() if known not in _NOTHING}
 
 
-def said(state: UserState, catalogue: Catalogue) -> dict[str, Any]:
+def said(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     """Return what is written of a person now: field → what its JSON says."""
     return {
         name: msgspec.json.decode(content)
@@ -191,7 +192,7 @@ def experienced(deployment: Deployment) -> UserState:
     return state
 
 
-def signals(state: UserState, catalogue: Catalogue) -> dict[str, Signal]:
+def signals(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Signal]:
     """Return what would be said now of each facet."""
     beliefs = state.beliefs(Prior(catalogue))
     return {

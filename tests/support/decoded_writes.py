@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from tacit.contract.signals import GateWrite, SignalWrite
+from state.user.writes import GateWrite, SignalWrite
 
 
 class Shown:

@@ -2,8 +2,8 @@
 
 from random import Random
 
-from state.learning.example import Example, Wish
 from state.events.observation import NONE
+from state.learning.example import Example, Wish
 from tests.support.factories import CATALOGUE, START_MS
 
 WISH = Wish(served=0, wished=1, mean=0.0, variance=0.1)

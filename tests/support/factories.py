@@ -7,12 +7,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
-
-from state.catalogue.numbered import Catalogue
 from tacit.contract.catalogue import Consent
+from tacit.contract.versions import version
+
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Kind, Observation
 from state.events.records import FileOrigin, Record
-from tacit.contract.signals import version
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -22,7 +22,7 @@ USER = bytes(range(16))
 ORIGIN = FileOrigin("events.jsonl")
 SHA256 = bytes(32)
 
-REQUIRED = Catalogue.load()
+REQUIRED = NumberedCatalogue.load()
 """The shipped catalogue: whoever has said nothing has not agreed."""
 CATALOGUE = replace(REQUIRED, consent=Consent("granted"))
 """The same for people who have agreed until they say no."""
@@ -105,7 +105,7 @@ def make_observation(
     feedback: str | None = None,
     facets: Sequence[str] = (),
     acted: Sequence[tuple[str, str, float]] = (),
-    catalogue: Catalogue = CATALOGUE,
+    catalogue: NumberedCatalogue = CATALOGUE,
 ) -> Observation:
     """Return an observation by the catalogue's names; unless `event` is given, no other one is its duplicate."""
     return Observation(
@@ -133,7 +133,7 @@ def make_pin(at_ms: int, facet: str, value: str | None, *, user: bytes = USER, e
     return make_observation(at_ms, kind=Kind.PIN, served=served, facets=[facet], user=user, event=event)
 
 
-def pinned(state: UserState, catalogue: Catalogue = CATALOGUE) -> dict[str, str]:
+def pinned(state: UserState, catalogue: NumberedCatalogue = CATALOGUE) -> dict[str, str]:
     """Return the person's settings by name."""
     return {
         catalogue.facet_names[facet]: catalogue.slots[pin.slot].value
@@ -142,7 +142,7 @@ def pinned(state: UserState, catalogue: Catalogue = CATALOGUE) -> dict[str, str]
     }
 
 
-def slots(served: Served, catalogue: Catalogue = CATALOGUE) -> list[int]:
+def slots(served: Served, catalogue: NumberedCatalogue = CATALOGUE) -> list[int]:
     """Return the slots of what was served."""
     index = catalogue.slot_index
     pairs = [(facet, [values] if isinstance(values, str) else values) for facet, values in served.items()]

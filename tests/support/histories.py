@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.support.commands import SECRET, tacit
 from tests.support.factories import make_event
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_lines
-from tests.support.commands import SECRET, tacit
 
 MINUTE_MS = 60_000
 START_MS = now_ms() - 60 * MINUTE_MS

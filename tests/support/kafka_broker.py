@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from dataflows.runtime.parent_death import die_with
+from tests.support.conditions import eventually
 from tests.support.kafka_jars import BrokerUnavailableError, install, installed_jars
 from tests.support.kafka_topics import Kafka
-from tests.support.conditions import eventually
 
 KAFKA_TEST = [pytest.mark.kafka, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 """The marks of a module of tests on a broker; see `refused_connections` for the second."""

@@ -11,7 +11,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 POM = PROJECT / "tests" / "support" / "broker" / "pom.xml"
 DEBIAN_PACKAGES = ("default-jre-headless", "maven")
 
-HOW_TO_INSTALL = "run `python -m tests.support.kafka_broker install`, or name a running broker in TACIT_TEST_KAFKA (HOST:PORT)"
+HOW_TO_INSTALL = (
+    "run `python -m tests.support.kafka_broker install`, or name a running broker in TACIT_TEST_KAFKA (HOST:PORT)"
+)
 
 
 class BrokerUnavailableError(Exception):

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from tests.support.commands import Running, everything_in
 from tests.support.kafka_topics import Kafka
+from tests.support.monitoring_client import health, scrape
 from tests.support.redis_faults import FragileRedis
 from tests.support.redis_server import two_free_ports
 from tests.support.replays import left_by, write_history
-from tests.support.commands import Running, everything_in
-from tests.support.monitoring_client import health, scrape
 
 NAMESPACE = "faults"
 

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from statistics import NormalDist
 
-from state.catalogue.numbered import Catalogue, Shape
+from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.learning.prediction import NOTHING_EXPECTED, Expected
 
 NORMAL = NormalDist()
@@ -18,7 +18,7 @@ BIAS: Term = ("bias", 0)
 class Reference:
     """Term by term, in dicts; terms are `("value", slot)`, `("slope", facet)` and the bias."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: NumberedCatalogue) -> None:
         self.catalogue = catalogue
         self.prior: dict[Term, float] = {
             ("value", slot): VALUE_VARIANCES[shape] for slot, shape in enumerate(catalogue.slot_shapes)

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import redis
+from tacit.contract.pseudonyms import digest, text
 
 from dataflows.inspection import inspect
 from dataflows.rebuild import rebuild
 from dataflows.settings import OwnSettings
-from state.catalogue.numbered import Catalogue
-from tacit.contract.pseudonyms import digest, text
+from state.catalogue.numbered import NumberedCatalogue
+from tests.support.commands import SECRET, everything_in
 from tests.support.factories import make_event
 from tests.support.replays import now_ms, replay
-from tests.support.commands import SECRET, everything_in
 
 MINUTE_MS = 60_000
 
@@ -31,7 +31,7 @@ FORGET: Event = {"type": "forget"}
 def rebuild_into(url: str, state: Path, namespace: str | None = None) -> dict[str, Any]:
     """Rebuild, and return the summary."""
     settings = OwnSettings(embedded=True, redis=url)
-    return rebuild(inspect(state, Catalogue.load()), settings, namespace, lambda _: None).as_dict()
+    return rebuild(inspect(state, NumberedCatalogue.load()), settings, namespace, lambda _: None).as_dict()
 
 
 def held(client: redis.Redis) -> dict[str, Any]:

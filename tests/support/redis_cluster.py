@@ -11,9 +11,9 @@ import redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from tacit_lab.embedded import EmbeddedRedis
-from tests.support.redis_server import free_port
 from tests.support.commands import everything_in
 from tests.support.conditions import eventually
+from tests.support.redis_server import free_port
 
 PRIMARIES = 3
 _BUS = 10_000

@@ -15,8 +15,8 @@ from redis.retry import Retry
 
 from dataflows.runtime.parent_death import die_with
 from tacit_lab.embedded import EmbeddedRedis, wheel_binary
-from tests.support.redis_server import free_port
 from tests.support.conditions import eventually
+from tests.support.redis_server import free_port
 
 
 class FragileRedis:

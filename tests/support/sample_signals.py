@@ -2,7 +2,10 @@
 
 import time
 
-from tacit.contract.signals import Activity, Profile, Session, Signal, SignalWrite, Source, Tier, encode, version
+from tacit.contract.signals import Activity, Profile, Session, Signal, Source, Tier, encode
+from tacit.contract.versions import version
+
+from state.user.writes import SignalWrite
 
 NOW_MS = time.time_ns() // 1_000_000
 HOUR_MS = 3_600_000

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
-from state.user import codec
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import Stores
+from state.user import codec
 from state.user.user_state import UserState
 from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation
 
@@ -17,7 +17,9 @@ USERS = [bytes([number]) * 16 for number in range(8)]
 _executions = count(1)
 
 
-def open_stores(folder: Path, *, shards: int = SHARDS, cached: int = 2, catalogue: Catalogue = CATALOGUE) -> Stores:
+def open_stores(
+    folder: Path, *, shards: int = SHARDS, cached: int = 2, catalogue: NumberedCatalogue = CATALOGUE
+) -> Stores:
     """Return the stores of an execution that no other one had."""
     return Stores(folder, shards, catalogue, f"{next(_executions):08x}", cached)
 

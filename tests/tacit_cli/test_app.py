@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from dataflows.settings import Settings
 from tacit_cli.app import app
-from tests.support.replays import redis_of_its_own, write_history
 from tests.support.commands import tacit
+from tests.support.replays import redis_of_its_own, write_history
 
 COMMANDS = ("run", "replay", "rebuild", "evaluate", "simulate", "diff", "promote", "show", "check", "demo")
 

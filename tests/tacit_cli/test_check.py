@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import redis
 
-from dataflows.state_folder import locked
 from dataflows.job import Job, parse_source
 from dataflows.settings import OwnSettings
+from dataflows.state_folder import locked
 from tacit_cli.check import Finding, check_all
+from tests.support.commands import tacit
 from tests.support.factories import CATALOGUE
 from tests.support.redis_server import free_port
 from tests.support.replays import redis_of_its_own, write_lines
-from tests.support.commands import tacit
 
 
 @pytest.fixture

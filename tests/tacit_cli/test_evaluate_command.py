@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tacit.contract.keys import RegionKeys
 
 from connectors.population.redis_store import PopulationStore
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import RegionKeys
 from dataflows.job import Job
 from dataflows.settings import OwnSettings
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_trainer import Learner
 from tacit_lab.evaluate.prequential import Deployed
-from tests.support.replays import write_history
 from tests.support.commands import tacit
+from tests.support.replays import write_history
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_nothing_is_believed_of_everybody_if_so_asked(cwd: Path, found: dict[str
 
 def test_version_is_read_from_redis_and_kept_to(cwd: Path, found: dict[str, Any], redis_url: str) -> None:
     """From the namespace that is named; one that is not there is an error."""
-    learner = Learner(Catalogue.load())
+    learner = Learner(NumberedCatalogue.load())
     job = Job(OwnSettings(embedded=True), (cwd / "events.jsonl",), bounded=True)
     for batch in Deployed(job).examples():
         for example in batch:

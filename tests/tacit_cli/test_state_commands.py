@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from state.catalogue.numbered import Catalogue
 from tacit.contract.pseudonyms import digest, text
+
+from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shards import shard_of
-from tests.support.folder_listing import everything_below
-from tests.support.replays import now_ms
 from tests.support.commands import SECRET, tacit
+from tests.support.folder_listing import everything_below
 from tests.support.histories import MINUTE_MS, START_MS, STORIES, printed, refusal, tell
+from tests.support.replays import now_ms
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_all_that_is_known_of_a_person_is_shown(cwd: Path) -> None:
 def test_beliefs_are_shown_by_value(cwd: Path) -> None:
     """For every value of the catalogue, liked ones ahead; with what is decided from them."""
     beliefs = show("u:ada", cwd)["beliefs"]
-    facets = Catalogue.load().facets
+    facets = NumberedCatalogue.load().facets
     assert {name: tuple(belief["values"]) for name, belief in beliefs.items()} == {
         name: facet.values for name, facet in facets.items()
     }

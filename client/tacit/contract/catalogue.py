@@ -2,11 +2,16 @@
 
 import re
 import tomllib
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
 import msgspec
+from msgspec.structs import asdict
 
 from tacit.errors import CatalogueError
+
+SHIPPED = Path(__file__).with_name("catalogue.toml")
+"""The catalogue for Copilot that comes with the package."""
 
 MAX_FACETS = 64
 MAX_VALUES = 32
@@ -63,7 +68,7 @@ class Consent(_Table, frozen=True):
     default: Literal["required", "granted"] = "required"
 
 
-class CatalogueFile(_Table, frozen=True, rename={"schema_": "schema"}):
+class Catalogue(_Table, frozen=True, rename={"schema_": "schema"}):
     """The vocabulary of one deployment, in the file's order."""
 
     schema_: Literal[1]
@@ -74,24 +79,37 @@ class CatalogueFile(_Table, frozen=True, rename={"schema_": "schema"}):
     surfaces: Surfaces = Surfaces()
     feedback: dict[str, FeedbackKind] = {}
 
+    @classmethod
+    def load(cls, path: Path = SHIPPED) -> Self:
+        """Read a catalogue file.
 
-def read_catalogue(text: str) -> CatalogueFile:
-    """Read TOML text.
+        Raises:
+            CatalogueError: naming the file and everything that is wrong with it.
 
-    Raises:
-        CatalogueError: naming everything that is wrong with it.
-    """
-    try:
-        file = msgspec.convert(tomllib.loads(text), CatalogueFile)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise CatalogueError([str(error)]) from error
-    if problems := _problems(file):
-        raise CatalogueError(problems)
-    return file
+        >>> tuple(Catalogue.load().facets)
+        ('length', 'format', 'tone', 'expertise', 'initiative')
+        """
+        try:
+            return cls.parse(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise CatalogueError([f"catalogue {path}: cannot be read: {error}"]) from error
+        except CatalogueError as error:
+            raise CatalogueError([f"catalogue {path}: {problem}" for problem in error.problems]) from error
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a catalogue from TOML text; errors as `load`."""
+        try:
+            catalogue = msgspec.convert(tomllib.loads(text), Catalogue)
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+            raise CatalogueError([str(error)]) from error
+        if problems := _problems(catalogue):
+            raise CatalogueError(problems)
+        return cls(**asdict(catalogue))
 
 
-def _problems(file: CatalogueFile) -> list[str]:
-    found = []
+def _problems(file: Catalogue) -> list[str]:
+    found: list[str] = []
     for table, names, most in (
         ("facets", file.facets, MAX_FACETS),
         ("topics.values", file.topics.values, MAX_TOPICS),
@@ -142,7 +160,7 @@ def _facet_problems(where: str, facet: Facet) -> list[str]:
     return found
 
 
-def _feedback_problems(where: str, kind: FeedbackKind, file: CatalogueFile) -> list[str]:
+def _feedback_problems(where: str, kind: FeedbackKind, file: Catalogue) -> list[str]:
     found = []
     if (kind.label is None) == (not kind.moves):
         found.append(f"{where}: needs either a label (true or false) or moves")

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from tacit.errors import ConfigurationError
 from tacit.contract.pseudonyms import text
+from tacit.errors import ConfigurationError
 
 REGION = r"[a-z0-9-]{2,16}"
 NAMESPACE = r"[a-z0-9-]{1,32}"

@@ -3,8 +3,7 @@
 Plain msgspec types: a reader decodes them without pydantic and without River.
 """
 
-import re
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -18,28 +17,6 @@ PROFILE = "_profile"
 STATUS = "_status"
 EPOCH = "_epoch"
 """Fields of a signals hash that are no facets: facet names never begin with an underscore."""
-
-_VERSION = re.compile(r"\d{13}-\d{10}")
-
-
-def version(event_ms: int, seq: int) -> str:
-    """Return a version: the newest event time seen, then the count of accepted events. Text order is age order.
-
-    >>> version(1795297433438, 42)
-    '1795297433438-0000000042'
-    >>> version(999, 1) < version(1000, 0)
-    True
-    """
-    return f"{event_ms:013d}-{seq:010d}"
-
-
-def is_version(text: str) -> bool:
-    """Say whether `text` is a version.
-
-    >>> is_version("1795297433438-0000000042"), is_version("42")
-    (True, False)
-    """
-    return _VERSION.fullmatch(text) is not None
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -118,31 +95,3 @@ encode = msgspec.json.Encoder().encode
 decode_signal = msgspec.json.Decoder(Signal).decode
 decode_profile = msgspec.json.Decoder(Profile).decode
 decode_status = msgspec.json.Decoder(Status).decode
-
-
-class SignalWrite(NamedTuple):
-    """Fields of one person that changed: applied in one atomic call, each if it is newer than what is there."""
-
-    user: bytes
-    """The person's 16-byte digest (tacit.contract.pseudonyms)."""
-    epoch_ms: int
-    """Time of the wipe that the writing state was born under; 0: none."""
-    at_ms: int
-    """Event time that caused the write; the time to live counts from here."""
-    fields: tuple[tuple[str, bytes], ...]
-    """(facet or `_profile`, JSON), the version being the JSON's first member; no field twice."""
-
-
-class GateWrite(NamedTuple):
-    """A person's wipes and consent, whole: merging it is idempotent, and any order gives one outcome."""
-
-    user: bytes
-    epoch_ms: int
-    """Time of the last wipe; 0: none."""
-    consent_at_ms: int
-    """Time of the last word on consent; 0: none."""
-    opted_out: bool
-    """That word was no."""
-
-
-Write = SignalWrite | GateWrite

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal, NamedTuple, TypedDict
 
-from state.catalogue.numbered import Catalogue
+from tacit.contract.catalogue import Catalogue
 from tacit.contract.signals import Profile, Signal
 
 Status = Literal["fresh", "aged", "absent", "opted_out", "unavailable", "unknown_schema"]

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, cast
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import AskError, ClusterDownError, MovedError
 
-from tacit.reader.dialogue import Command, Dialogue, Reply
 from tacit.errors import ConfigurationError
+from tacit.reader.dialogue import Command, Dialogue, Reply
 
 MOST_REDIRECTS = 5
 """After so many the redirect stands as the reply: servers that do not agree are waited for by whoever can wait."""

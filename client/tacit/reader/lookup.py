@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from tacit.reader.dialogue import Command, Dialogue, Reply
+from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import LIVE, NAMESPACE, RegionKeys
-from state.catalogue.numbered import Catalogue
-from tacit.contract.signals import PROFILE, STATUS, Profile, Signal, decode_profile, decode_signal, is_version
+from tacit.contract.signals import PROFILE, STATUS, Profile, Signal, decode_profile, decode_signal
+from tacit.contract.versions import is_version
 from tacit.reader.adaptation import Adaptation, Status
+from tacit.reader.dialogue import Command, Dialogue, Reply
 
 Lookup = Dialogue[Sequence[Command], Sequence[Reply], list[Adaptation]]
 

@@ -10,12 +10,12 @@ from itertools import chain
 from types import TracebackType
 from typing import Self
 
-from tacit.reader.dialogue import hold, hold_async
+from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import RegionKeys
-from state.catalogue.numbered import Catalogue
-from tacit.errors import ConfigurationError
 from tacit.contract.pseudonyms import SECRET_BYTES, digest
+from tacit.errors import ConfigurationError
 from tacit.reader.adaptation import Adaptation
+from tacit.reader.dialogue import hold, hold_async
 from tacit.reader.lookup import Lookup, Lookups, without_asking
 
 USERS_PER_ROUND_TRIP = 100

@@ -16,12 +16,12 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tacit.reader.dialogue import Command, Reply, hold, hold_async
-from tacit.reader.cluster_map import Address, Answers, Questions, Slots, home_of, settings_of
-from tacit.reader.wire import TROUBLE, Connection, as_lost, is_lost, pack, receive, send
 from tacit.errors import ConfigurationError
 from tacit.reader.circuit_breaker import Breaker
+from tacit.reader.cluster_map import Address, Answers, Questions, Slots, home_of, settings_of
 from tacit.reader.connections import Connections
+from tacit.reader.dialogue import Command, Reply, hold, hold_async
+from tacit.reader.wire import TROUBLE, Connection, as_lost, is_lost, pack, receive, send
 
 TIMEOUT_S = 0.1
 CONNECT_TIMEOUT_S = 0.2

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.files.line_reader import LineFile
-from tacit.errors import SourceError
+from state.errors import SourceError
 from state.events.records import MAX_EVENT_BYTES, FileOrigin, Record
 
 

@@ -14,7 +14,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSource, cluster_main
 
 from connectors.files.reject_sink import FileRejectSink, RejectFile
-from tacit.errors import SinkError
+from state.errors import SinkError
 from state.events.records import FileOrigin, Reason, Reject
 
 

@@ -15,7 +15,7 @@ from bytewax.testing import TestingSink, run_main
 
 from connectors.files.source import FileSource, FilesPartition, Snapshot
 from state.counters import SourceCounters
-from tacit.errors import SourceError
+from state.errors import SourceError
 from state.events.records import Record
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.population.file_store import FILE_NAME, PopulationFile, read_version
-from tacit.errors import StateError, StorageError
+from state.errors import StateError, StorageError
 from tests.support.sample_population import version, write
 from tests.support.sample_signals import NOW_MS
 

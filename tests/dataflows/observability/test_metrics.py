@@ -9,10 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from dataflows.observability.metrics import registry
 from state.counters import Counters, Histogram, Outcome, SinkCounters
 from state.events.records import Reason
-from tests.support.redis_server import two_free_ports
-from tests.support.replays import accounted_for, redis_of_its_own, write_history
 from tests.support.commands import running
 from tests.support.monitoring_client import get, scrape
+from tests.support.redis_server import two_free_ports
+from tests.support.replays import accounted_for, redis_of_its_own, write_history
 
 COUNTED = {
     "tacit_records_total": 10,

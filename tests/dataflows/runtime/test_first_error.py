@@ -4,7 +4,7 @@ import pytest
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from dataflows.runtime.first_error import Parts
-from tacit.errors import SinkError
+from state.errors import SinkError
 
 
 class Sink(DynamicSink[int], StatelessSinkPartition[int]):

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dataflows.state_folder import Identity, locked
+from tests.support.commands import Limits, running, tacit
 from tests.support.factories import CATALOGUE
 from tests.support.redis_server import free_port
 from tests.support.replays import redis_of_its_own
-from tests.support.commands import Limits, running, tacit
 
 IMPATIENT: Limits = {
     "connectors.kafka.address.CONNECT_MS": 300,

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 import zstandard
 
+from tests.support.commands import everything_in, running, tacit
 from tests.support.factories import make_event
 from tests.support.replays import accounted_for, left_by, now_ms, redis_of_its_own, replay, write_history, write_lines
-from tests.support.commands import everything_in, running, tacit
 
 MARKER = b"MARKER-7f3a"
 BROKEN: dict[str, list[bytes]] = {

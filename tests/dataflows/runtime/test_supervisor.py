@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tacit.errors import CatalogueError, ConfigurationError, TacitError
 
 from dataflows.runtime.supervisor import Failure
 from dataflows.runtime.worker import BrokenOffError
-from tacit.errors import CatalogueError, ConfigurationError, SinkError, SourceError, StateError, TacitError
-from tests.support.redis_server import two_free_ports
-from tests.support.replays import redis_of_its_own, replay, write_history
+from state.errors import SinkError, SourceError, StateError
 from tests.support.commands import Running, running, tacit
 from tests.support.conditions import eventually
+from tests.support.redis_server import two_free_ports
+from tests.support.replays import redis_of_its_own, replay, write_history
 
 
 @pytest.fixture(scope="module")

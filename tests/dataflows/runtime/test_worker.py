@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from bytewax.recovery import init_db_dir
 
-from tests.support.replays import redis_of_its_own, replay, write_history
 from tests.support.commands import everything_in, tacit
+from tests.support.replays import redis_of_its_own, replay, write_history
 from tests.support.shard_stores import DAMAGES
 
 PARTS = 4

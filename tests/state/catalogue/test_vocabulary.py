@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.catalogue.numbered import Catalogue
-from tacit.errors import StateError
+from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import MOST, Vocabulary
+from state.errors import StateError
 from tests.support.catalogue_changes import Words, make_catalogue, words
 from tests.support.factories import CATALOGUE, FILMS
 
-FILM_TABLE = Vocabulary().including(Catalogue.parse(FILMS))
+FILM_TABLE = Vocabulary().including(NumberedCatalogue.parse(FILMS))
 
 
 def test_first_table_is_in_the_order_of_the_file() -> None:
     """Facet by facet."""
-    assert Vocabulary().including(Catalogue.parse(FILMS)) == Vocabulary(
+    assert Vocabulary().including(NumberedCatalogue.parse(FILMS)) == Vocabulary(
         facets=("genre", "decade"),
         slots=(
             ("genre", "action"),
@@ -36,7 +36,7 @@ def test_known_names_leave_the_table_as_it_is() -> None:
     reordered = FILMS.replace('"action", "comedy"', '"comedy", "action"')
     without = FILMS.replace('"drama"', "").replace('["cinema", "divorce"]', '["divorce"]')
     for text in (FILMS, reordered, without):
-        assert FILM_TABLE.including(Catalogue.parse(text)) is FILM_TABLE
+        assert FILM_TABLE.including(NumberedCatalogue.parse(text)) is FILM_TABLE
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_known_names_leave_the_table_as_it_is() -> None:
 )
 def test_new_names_come_behind(stands: str, instead: str, table: str, appended: object) -> None:
     """Wherever they stand in the file."""
-    longer = FILM_TABLE.including(Catalogue.parse(FILMS.replace(stands, instead)))
+    longer = FILM_TABLE.including(NumberedCatalogue.parse(FILMS.replace(stands, instead)))
     before, after = getattr(FILM_TABLE, table), getattr(longer, table)
     assert after[: len(before)] == before
     assert appended in after[len(before) :]

@@ -5,10 +5,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from state.catalogue.numbered import Catalogue
 from tacit.contract.events import EVENT
-from state.events.observation import NONE, Kind, NotInCatalogueError, Observation, TooManyValuesError, pack, resolve, unpack
+
+from state.catalogue.numbered import NumberedCatalogue
+from state.events.observation import (
+    NONE,
+    Kind,
+    NotInCatalogueError,
+    Observation,
+    TooManyValuesError,
+    pack,
+    resolve,
+    unpack,
+)
 from state.events.records import FileOrigin, KafkaOrigin
 from tests.support.factories import CATALOGUE, FILMS, ORIGIN, SHA256, START_MS, USER, make_event, make_record, slots
 
@@ -36,7 +45,7 @@ OBSERVATIONS = st.builds(
 )
 
 
-def resolved(catalogue: Catalogue = CATALOGUE, at_ms: int = START_MS, **fields: Any) -> Observation:
+def resolved(catalogue: NumberedCatalogue = CATALOGUE, at_ms: int = START_MS, **fields: Any) -> Observation:
     event = EVENT.validate_json(make_record(make_event(**fields)).value)
     return resolve(event, USER, at_ms, catalogue, ORIGIN, 7, SHA256)
 
@@ -152,6 +161,6 @@ def test_facet_of_one_value_takes_no_two() -> None:
 
 def test_multiple_facet_takes_several() -> None:
     """Each counts once."""
-    films = Catalogue.parse(FILMS)
+    films = NumberedCatalogue.parse(FILMS)
     o = resolved(films, served={"genre": ["drama", "action", "drama"], "decade": "1990s"})
     assert o.slots == slots({"genre": ["action", "drama"], "decade": "1990s"}, films)

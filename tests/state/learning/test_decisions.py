@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import (
     TIERS,
     Beliefs,
     decide,
     find,
 )
-from state.learning.preferences import SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion
+from state.learning.preferences import SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
 from tests.support.factories import CATALOGUE, FILMS, START_MS
 
-FILM_CATALOGUE = Catalogue.parse(FILMS)
+FILM_CATALOGUE = NumberedCatalogue.parse(FILMS)
 FORMAT = CATALOGUE.facet_index["format"]
 PROSE, BULLETS, TABLE, CODE = CATALOGUE.facet_slots[FORMAT]
 LENGTH = CATALOGUE.facet_index["length"]
@@ -28,7 +28,7 @@ APART = (2 * VALUE_VARIANCES[CATALOGUE.slot_shapes[PROSE]]) ** 0.5
 """Standard deviation of how much two formats differ, of someone new."""
 
 
-def prior_of(*silent: str, catalogue: Catalogue = CATALOGUE, **means: float) -> Prior:
+def prior_of(*silent: str, catalogue: NumberedCatalogue = CATALOGUE, **means: float) -> Prior:
     """Return what is believed of everybody: means by value, nearly certain; other values nobody has judged."""
     facets = {slot.value: catalogue.facet_names[slot.facet] for slot in catalogue.slots}
     terms = {f"{facets[value]}={value}": Gaussian(mean, 1e-6) for value, mean in means.items()}
@@ -36,7 +36,7 @@ def prior_of(*silent: str, catalogue: Catalogue = CATALOGUE, **means: float) -> 
 
 
 def believing(
-    *means: float, facet: int = FORMAT, catalogue: Catalogue = CATALOGUE, prior: Prior | None = None
+    *means: float, facet: int = FORMAT, catalogue: NumberedCatalogue = CATALOGUE, prior: Prior | None = None
 ) -> Beliefs:
     """Return beliefs with these own means for a facet's values."""
     preferences = Preferences(catalogue)

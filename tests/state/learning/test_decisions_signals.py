@@ -1,5 +1,7 @@
 """state/learning/decisions: what a signal says of a decision, of a pin, and of someone of whom nothing is known."""
 
+from tacit.contract.signals import Signal, decode_signal, encode
+
 from state.learning.decisions import (
     EXPLORE,
     Beliefs,
@@ -12,13 +14,22 @@ from state.learning.decisions import (
     reasons,
     versions,
 )
-from state.learning.prediction import NOISE_VARIANCE
-from state.learning.preferences import BIAS_VARIANCE
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion, decode_version
-from tacit.contract.signals import Signal, decode_signal, encode
+from state.learning.prediction import NOISE_VARIANCE
+from state.learning.preferences import BIAS_VARIANCE
+from tests.state.learning.test_decisions import (
+    APART,
+    DETAILED,
+    FILM_CATALOGUE,
+    FORMAT,
+    NORMAL,
+    PROSE,
+    TABLE,
+    believing,
+    prior_of,
+)
 from tests.support.factories import CATALOGUE, START_MS
-from tests.state.learning.test_decisions import APART, DETAILED, FILM_CATALOGUE, FORMAT, NORMAL, PROSE, TABLE, believing, prior_of
 
 
 def signal_of(beliefs: Beliefs, facet: int = FORMAT) -> Signal:

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from state.learning.decisions import TIERS, Beliefs, decide
-from state.learning.preferences import SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
 from state.learning.population_prior import Prior
+from state.learning.preferences import SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
 from tests.support.factories import CATALOGUE, START_MS, make_observation, slots
 
 LENGTHS = CATALOGUE.facet_slots[0]

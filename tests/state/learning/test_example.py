@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.catalogue.numbered import Catalogue
-from state.learning.example import Acted, Example, Wish, pack_example, unpack_example
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Observation
+from state.learning.example import Acted, Example, Wish, pack_example, unpack_example
 from state.user.user_state import Rules, UserState
 from tests.support.factories import CATALOGUE, FULL_EVENT, Served, make_observation, slots
 from tests.support.parser import accepted
@@ -71,7 +71,7 @@ def test_size_is_that_of_what_was_served_and_said(e: Example) -> None:
     assert len(pack_example(e)) == 56 + size
 
 
-def taught(observation: Observation, catalogue: Catalogue = CATALOGUE) -> Example:
+def taught(observation: Observation, catalogue: NumberedCatalogue = CATALOGUE) -> Example:
     """Return what somebody's first event teaches."""
     state = UserState()
     state.observe(observation, Rules(catalogue, teaches=True))
@@ -98,7 +98,9 @@ def test_all_values_of_a_large_catalogue_can_be_served_at_once(facets: int) -> N
     """Of `facets` × 31 values, within the bounds of catalogues and events."""
     values = ", ".join(f'"v{value}"' for value in range(31))
     tables = "".join(f'[facets.f{facet}]\ntitle="F"\nmultiple=true\nvalues=[{values}]\n' for facet in range(facets))
-    catalogue = Catalogue.parse(f'schema = 1\n[consent]\ndefault = "granted"\n{tables}[feedback.up]\nlabel = true\n')
+    catalogue = NumberedCatalogue.parse(
+        f'schema = 1\n[consent]\ndefault = "granted"\n{tables}[feedback.up]\nlabel = true\n'
+    )
     served: Served = {name: list(facet.values) for name, facet in catalogue.facets.items()}
     e = taught(make_observation(served=served, feedback="up", catalogue=catalogue), catalogue)
     assert list(unpack_example(pack_example(e)).slots) == list(range(31 * facets))

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-
-from state.learning import features as terms
-from state.catalogue.numbered import Catalogue
 from tacit.contract.catalogue import Surfaces
+
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
+from state.learning import features as terms
 from state.learning.features import BIAS, JUDGED_STEPS, Terms, item_term, judged_step, judged_term, prior_variance
 from tests.support.catalogue_changes import Words, make_catalogue
 from tests.support.factories import CATALOGUE, FILMS, slots
 
-FILM_CATALOGUE = Catalogue.parse(FILMS)
+FILM_CATALOGUE = NumberedCatalogue.parse(FILMS)
 CODE, CHAT = CATALOGUE.topic_index["code"], CATALOGUE.surface_index["chat"]
 
 
@@ -75,7 +75,7 @@ TWINS = replace(
 
 
 @pytest.mark.parametrize("catalogue", [CATALOGUE, TWINS], ids=["copilot", "twins"])
-def test_no_two_things_share_a_term(catalogue: Catalogue) -> None:
+def test_no_two_things_share_a_term(catalogue: NumberedCatalogue) -> None:
     """Over everything the catalogue can say."""
     names = Terms(catalogue)
     found = [BIAS, *(item_term(item) for item in (1, 0x10, 2**32 - 1))]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from river import linear_model
 
 from state.learning import population_model as module
+from state.learning.features import prior_variance
 from state.learning.population_model import CONTRIBUTORS, KEPT, MOST_TERMS, Population
 from state.learning.population_version import Gaussian
-from state.learning.features import prior_variance
 
 NORMAL = NormalDist()
 TERMS = ["bias", "judged:0", "length=concise", "length=detailed", "topic:code&length=concise", "item:0000000a"]

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from state.learning import population_prior as module
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
+from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import NONE
-from state.learning.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Own
+from state.learning import population_prior as module
+from state.learning.features import Terms, item_term, prior_variance
 from state.learning.population_prior import MOST_TOPICS, Prior
 from state.learning.population_version import Gaussian, PopulationVersion
-from state.learning.features import Terms, item_term, prior_variance
-from state.catalogue.vocabulary import Vocabulary
-from tests.support.factories import CATALOGUE, FILMS, START_MS, interactions, slots
+from state.learning.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Own
 from tests.state.learning.test_preferences import styles
+from tests.support.factories import CATALOGUE, FILMS, START_MS, interactions, slots
 
-FILM_CATALOGUE = Catalogue.parse(FILMS)
+FILM_CATALOGUE = NumberedCatalogue.parse(FILMS)
 FORMAT = CATALOGUE.facet_index["format"]
 PROSE, BULLETS, TABLE, CODE = CATALOGUE.facet_slots[FORMAT]
 TOPICS = CATALOGUE.topic_index
@@ -32,7 +32,7 @@ def made(
     terms: dict[str, Gaussian] | None = None,
     trust: dict[str, Gaussian] | None = None,
     silent: Sequence[str] = (),
-    catalogue: Catalogue = CATALOGUE,
+    catalogue: NumberedCatalogue = CATALOGUE,
 ) -> Prior:
     return Prior(catalogue, PopulationVersion(4, 2, START_MS, 100, terms or {}, trust or {}, tuple(silent)))
 
@@ -43,7 +43,7 @@ def known(**means: float) -> dict[str, Gaussian]:
     return {names[name]: Gaussian(mean, 1e-6) for name, mean in means.items()}
 
 
-def all_terms(catalogue: Catalogue) -> list[str]:
+def all_terms(catalogue: NumberedCatalogue) -> list[str]:
     """Return the terms of anything that may be served, with one item."""
     names, found = Terms(catalogue), {"bias", item_term(7), *(f"judged:{step}" for step in range(11))}
     for slot in range(len(catalogue.slots)):
@@ -53,7 +53,7 @@ def all_terms(catalogue: Catalogue) -> list[str]:
     return sorted(found)
 
 
-def beliefs(catalogue: Catalogue, named: Sequence[str]) -> st.SearchStrategy[dict[str, Gaussian]]:
+def beliefs(catalogue: NumberedCatalogue, named: Sequence[str]) -> st.SearchStrategy[dict[str, Gaussian]]:
     """Return a strategy for what is believed of most of the named terms, and of some others."""
     one = st.builds(Gaussian, st.floats(0.1, 1) | st.floats(-1, -0.1), st.floats(0.01, 0.2))
     others = st.dictionaries(st.sampled_from(all_terms(catalogue)), one, max_size=8)
@@ -90,7 +90,7 @@ def test_empty_version_expects_nothing_but_is_unsure() -> None:
 
 @pytest.mark.parametrize("catalogue", [CATALOGUE, FILM_CATALOGUE], ids=["copilot", "films"])
 @given(st.data())
-def test_expectation_is_the_sum_over_an_answers_terms(catalogue: Catalogue, data: st.DataObject) -> None:
+def test_expectation_is_the_sum_over_an_answers_terms(catalogue: NumberedCatalogue, data: st.DataObject) -> None:
     """Of those in the version what it says, of the others their prior."""
     served = slots(data.draw(styles(catalogue)), catalogue)
     topic = data.draw(st.integers(NONE, len(catalogue.topics.values) - 1))

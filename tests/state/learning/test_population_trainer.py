@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.learning import population_model as population_module
-from tacit.errors import StateError
-from state.learning.example import Example, Wish
-from state.learning.population_trainer import Learner
+from state.errors import StateError
 from state.events.observation import NONE
-from state.learning.population_model import Population
-from state.learning.prediction import NOISE_VARIANCE
-from state.learning.population_version import PopulationVersion, decode_version
+from state.learning import population_model as population_module
+from state.learning.example import Example, Wish
 from state.learning.features import Terms
+from state.learning.population_model import Population
+from state.learning.population_trainer import Learner
+from state.learning.population_version import PopulationVersion, decode_version
+from state.learning.prediction import NOISE_VARIANCE
 from tests.support.examples import make_example, tastes
 from tests.support.factories import CATALOGUE, slots
 from tests.support.sample_population import version

@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tacit.errors import StateError
-from state.learning.population_version import FacetScore, Gaussian, OffPolicy, PopulationVersion, Scores, decode_version, encode_version
+from state.errors import StateError
+from state.learning.population_version import (
+    FacetScore,
+    Gaussian,
+    OffPolicy,
+    PopulationVersion,
+    Scores,
+    decode_version,
+    encode_version,
+)
 from tests.support.sample_population import version
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

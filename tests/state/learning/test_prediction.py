@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.learning.prediction import CERTAIN, NOTHING_EXPECTED, Expected, Factors, Own
 from state.learning.population_version import Gaussian
+from state.learning.prediction import CERTAIN, NOTHING_EXPECTED, Expected, Factors, Own
 
 MEANS = st.floats(-2, 2)
 OWNS = st.builds(

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.catalogue.numbered import Catalogue
-from state.learning.prediction import CERTAIN, NOISE_VARIANCE, Expected, Factors
-from state.learning.preferences import BIAS_VARIANCE, KEPT, MOST_JUDGED, SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
+from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
+from state.learning.prediction import CERTAIN, NOISE_VARIANCE, Expected, Factors
+from state.learning.preferences import BIAS_VARIANCE, KEPT, MOST_JUDGED, SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
 from tests.support.factories import CATALOGUE, FILMS, START_MS, Served, make_observation, slots
 from tests.support.preferences_reference import NORMAL, Reference
 
 PRIOR = Prior(CATALOGUE)
-FILM_CATALOGUE = Catalogue.parse(FILMS)
+FILM_CATALOGUE = NumberedCatalogue.parse(FILMS)
 LENGTHS = CATALOGUE.facet_slots[0]
 CONCISE, _, DETAILED = LENGTHS
 FORMATS = CATALOGUE.facet_slots[1]
@@ -43,7 +43,7 @@ def moved_terms(preferences: Preferences) -> set[str]:
 # Formulas
 
 
-def styles(catalogue: Catalogue) -> st.SearchStrategy[dict[str, list[str]]]:
+def styles(catalogue: NumberedCatalogue) -> st.SearchStrategy[dict[str, list[str]]]:
     """Return a strategy for what is served: one value of a facet, or several where that may be."""
     several = {
         name: st.lists(st.sampled_from(f.values), min_size=1, max_size=3 if f.multiple else 1, unique=True)
@@ -52,7 +52,7 @@ def styles(catalogue: Catalogue) -> st.SearchStrategy[dict[str, list[str]]]:
     return st.fixed_dictionaries({}, optional=several)
 
 
-def judgements(catalogue: Catalogue) -> st.SearchStrategy[list[Judgement]]:
+def judgements(catalogue: NumberedCatalogue) -> st.SearchStrategy[list[Judgement]]:
     """Return a strategy for judgements of answers of which everybody expects this or that."""
     facets = range(len(catalogue.facets))
     factor = st.builds(Gaussian, st.floats(0.5, 1.5), st.just(0.0))
@@ -68,7 +68,7 @@ def judgements(catalogue: Catalogue) -> st.SearchStrategy[list[Judgement]]:
 
 @pytest.mark.parametrize("catalogue", [CATALOGUE, FILM_CATALOGUE], ids=["copilot", "films"])
 @given(st.data())
-def test_learning_follows_the_formulas(catalogue: Catalogue, data: st.DataObject) -> None:
+def test_learning_follows_the_formulas(catalogue: NumberedCatalogue, data: st.DataObject) -> None:
     """Predictions, means, variances and drift sums are those of a second implementation."""
     preferences, reference = Preferences(catalogue), Reference(catalogue)
     for served, liked, weight, only, expected in data.draw(judgements(catalogue)):

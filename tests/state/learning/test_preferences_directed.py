@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.learning.example import Wish
-from state.learning.preferences import Learned, Preferences
 from state.learning.population_prior import Prior
+from state.learning.preferences import Learned, Preferences
+from tests.state.learning.test_preferences import moved_terms
 from tests.support.factories import CATALOGUE, Served, make_observation
 from tests.support.preferences_reference import Reference
 from tests.support.sample_population import version
-from tests.state.learning.test_preferences import moved_terms
 
 PRIOR = Prior(CATALOGUE)
 INDEX = CATALOGUE.slot_index["length"]

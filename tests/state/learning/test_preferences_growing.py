@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from state.catalogue.numbered import Catalogue
-from state.learning.preferences import Preferences
-from state.learning.population_prior import Prior
+from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
+from state.learning.population_prior import Prior
+from state.learning.preferences import Preferences
 from tests.support.factories import CATALOGUE, make_observation
 
 WITHOUT_CODE = replace(CATALOGUE.facets["format"], values=("prose", "bullets", "table"))
@@ -23,7 +23,7 @@ LARGE = CATALOGUE.numbered(Vocabulary().including(SMALL).including(CATALOGUE))
 Answer = tuple[str, str, str]
 
 
-def answers(catalogue: Catalogue) -> st.SearchStrategy[list[Answer]]:
+def answers(catalogue: NumberedCatalogue) -> st.SearchStrategy[list[Answer]]:
     """Return a strategy for lengths and formats that got feedback, often enough for changes of taste."""
     lengths, formats = (st.sampled_from(catalogue.facets[name].values) for name in ("length", "format"))
     return st.lists(st.tuples(lengths, formats, st.sampled_from(list(catalogue.feedback))), max_size=40)

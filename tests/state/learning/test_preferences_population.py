@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.learning.preferences import Preferences
+from state.learning.features import item_term
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion
-from state.learning.features import item_term
+from state.learning.preferences import Preferences
+from tests.state.learning.test_preferences import styles
 from tests.support.factories import CATALOGUE, START_MS, make_observation, slots
 from tests.support.preferences_reference import Reference
 from tests.support.sample_population import version
-from tests.state.learning.test_preferences import styles
 
 LENGTHS = CATALOGUE.facets["length"].values
 INDEX = CATALOGUE.slot_index["length"]

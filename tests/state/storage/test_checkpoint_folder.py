@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
+from state.errors import StateError, StorageError
 from state.storage.checkpoint_folder import ShardFolder
-from tacit.errors import StateError, StorageError
 from state.storage.manifest import SEAL, Token, read_seal
 from tests.support.shard_stores import DAMAGES, NEED_BYTES, USERS, checkpoints, contents, open_stores, touch
 

@@ -8,14 +8,14 @@ from threading import Event
 
 import pytest
 
-from tacit.errors import StateError
-from state.storage.manifest import SEAL
-from state.storage.shards import shard_of
+from state.errors import StateError
 from state.storage.checkpoint_reader import Shelf
+from state.storage.manifest import SEAL
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import Stores
-from tests.support.folder_listing import everything_below
+from state.storage.shards import shard_of
 from tests.support.factories import CATALOGUE
+from tests.support.folder_listing import everything_below
 from tests.support.shard_stores import DAMAGES, NEED_BYTES, open_stores, people, touch
 
 SHARDS = 2

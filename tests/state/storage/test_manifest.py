@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tacit.errors import StateError
+from state.errors import StateError
 from state.storage.manifest import SEAL, FileSeal, Seal, Token, first_problem, read_seal, seal_file
 
 HEX = st.text("0123456789abcdef", min_size=1, max_size=8)

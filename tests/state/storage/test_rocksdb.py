@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tacit.errors import StateError, StorageError
+from state.errors import StateError, StorageError
 from state.storage.rocksdb import Rocks, error_of, storage_error
 
 

@@ -8,11 +8,11 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
+from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
-from state.storage.shard_database import FLUSH_BYTES, ShardDisk
-from tacit.errors import StateError
-from state.storage.rocksdb import Rocks
 from state.storage.manifest import Token
+from state.storage.rocksdb import Rocks
+from state.storage.shard_database import FLUSH_BYTES, ShardDisk
 from tests.support.shard_stores import checkpoints
 
 P = ParamSpec("P")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.user import codec
 from state.storage.shard_store import MOST_CHANGED, ShardStore
 from state.storage.shard_stores import Stores
+from state.user import codec
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
 from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation, make_pin

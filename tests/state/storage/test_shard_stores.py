@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tacit.errors import StateError, StorageError
+from state.errors import StateError, StorageError
 from state.storage.manifest import Token
-from state.storage.shards import shard_of
 from state.storage.shard_store import ShardStore
+from state.storage.shards import shard_of
 from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, people, touch
 
 HOLDER = """

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from state.user import codec
-from tacit.errors import StateError
+from state.errors import StateError
 from state.learning.preferences import Preferences
+from state.user import codec
 from state.user.user_state import UserState
 from tests.support.catalogue_changes import (
     FIRST,

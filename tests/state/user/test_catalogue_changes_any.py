@@ -8,14 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.catalogue.numbered import Catalogue
-from state.events.observation import Kind, Observation
-from state.learning.preferences import Preferences
-from state.learning.population_prior import Prior
-from state.user.user_state import UserState
+from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
+from state.events.observation import Kind, Observation
+from state.learning.population_prior import Prior
+from state.learning.preferences import Preferences
+from state.user.user_state import UserState
 from state.user.windows import MINUTE_MS
-from tests.support.catalogue_changes import Deployment, Words, beliefs, make_catalogue, names_said, observe, pin, turn, words
+from tests.support.catalogue_changes import (
+    Deployment,
+    Words,
+    beliefs,
+    make_catalogue,
+    names_said,
+    observe,
+    pin,
+    turn,
+    words,
+)
 from tests.support.factories import START_MS, pinned
 
 
@@ -82,7 +92,7 @@ def learned_apart(
     return {(f, v): twin.means[number] for f, values in own.slot_index.items() for v, number in values.items()}
 
 
-def _table_of(file: Words, ours: Catalogue) -> Vocabulary:
+def _table_of(file: Words, ours: NumberedCatalogue) -> Vocabulary:
     """Return the table of a file alone, with the places that our scales have."""
     alone = Vocabulary().including(make_catalogue(file))
     places = [ours.slot_places[ours.slot_index[facet][value]] for facet, value in alone.slots]

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from tacit.contract.signals import PROFILE
 
 from state.events.observation import Kind
-from tacit.contract.signals import PROFILE
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS, MINUTE_MS
 from tests.support.catalogue_changes import (

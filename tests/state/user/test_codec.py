@@ -8,14 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.user import codec
-from state.catalogue.numbered import Catalogue
-from tacit.errors import StateError
+from state.catalogue.numbered import NumberedCatalogue
+from state.errors import StateError
 from state.events.observation import Kind, Observation
+from state.user import codec
 from state.user.recent import RECENT_EVENTS
 from state.user.user_state import Rules, UserState
 from state.user.windows import MINUTE_MS
-from tests.support.factories import CATALOGUE, FILMS, RULES, START_MS, USER, interactions, make_observation, make_pin, words
+from tests.support.factories import (
+    CATALOGUE,
+    FILMS,
+    RULES,
+    START_MS,
+    USER,
+    interactions,
+    make_observation,
+    make_pin,
+    words,
+)
 
 EVENTS = st.lists(interactions() | words(), max_size=40)
 ALL_FACETS = {name: facet.values[0] for name, facet in CATALOGUE.facets.items()}
@@ -124,7 +134,7 @@ def test_extended_state_is_refused(extra: bytes) -> None:
 def test_state_of_another_catalogue_is_refused() -> None:
     """If that has fewer numbers; otherwise the state folder notices."""
     with pytest.raises(StateError, match="16 values, 5 facets and 10 feedback kinds, the table of numbers 5, 2 and 2"):
-        codec.unpack(FULL, Catalogue.parse(FILMS))
+        codec.unpack(FULL, NumberedCatalogue.parse(FILMS))
 
 
 @given(st.binary(max_size=1500))

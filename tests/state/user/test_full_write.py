@@ -6,15 +6,17 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tacit.contract.signals import PROFILE
 
-from state.user import codec
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
 from state.learning.population_prior import Prior
+from state.user import codec
 from state.user.full_write import gate_of, learned_of, pins_of
-from tacit.contract.signals import PROFILE, SignalWrite, Write
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS, MINUTE_MS, PANE_MS
+from state.user.writes import SignalWrite, Write
+from tests.support.decoded_writes import Shown
 from tests.support.factories import (
     CATALOGUE,
     REQUIRED,
@@ -26,7 +28,6 @@ from tests.support.factories import (
     make_pin,
     words,
 )
-from tests.support.decoded_writes import Shown
 
 
 def liked(at_ms: int, *facets: str) -> Observation:
@@ -43,7 +44,7 @@ def lived(*events: Observation, rules: Rules = RULES) -> tuple[UserState, Shown]
     return codec.unpack(codec.pack(state), rules.catalogue), shown
 
 
-def retold(state: UserState, catalogue: Catalogue = CATALOGUE) -> list[Write]:
+def retold(state: UserState, catalogue: NumberedCatalogue = CATALOGUE) -> list[Write]:
     """Return all that there is to say again."""
     prior = Prior(catalogue)
     found = (gate_of(USER, state), pins_of(USER, state, prior), learned_of(USER, state, prior))
@@ -56,7 +57,9 @@ def said(fields: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
 
 
 @given(st.lists(interactions() | words(), max_size=60), st.sampled_from([CATALOGUE, REQUIRED]))
-def test_redis_that_was_emptied_shows_the_same_again(events: Sequence[Observation], catalogue: Catalogue) -> None:
+def test_redis_that_was_emptied_shows_the_same_again(
+    events: Sequence[Observation], catalogue: NumberedCatalogue
+) -> None:
     """Gate, values, tiers and sources; versions are no older. What is missing said that nothing is known."""
     state, shown = lived(*events, rules=Rules(catalogue))
     again = Shown().take(retold(state, catalogue))

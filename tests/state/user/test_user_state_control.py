@@ -6,8 +6,9 @@ import pytest
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
-from tacit.contract.signals import GateWrite, SignalWrite
 from state.user.user_state import DENIED, GRANTED, Rules, UserState
+from state.user.writes import GateWrite, SignalWrite
+from tests.support.decoded_writes import Shown
 from tests.support.factories import (
     CATALOGUE,
     REQUIRED,
@@ -18,7 +19,6 @@ from tests.support.factories import (
     make_pin,
     pinned,
 )
-from tests.support.decoded_writes import Shown
 
 T = START_MS
 LENGTH, TONE = CATALOGUE.facet_index["length"], CATALOGUE.facet_index["tone"]

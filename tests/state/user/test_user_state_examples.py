@@ -7,12 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.counters import Outcome
-from state.learning.example import Example, Wish, pack_example, unpack_example
 from state.events.observation import Kind, Observation
+from state.learning.example import Example, Wish, pack_example, unpack_example
 from state.learning.population_prior import Prior
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS
-from tests.support.factories import CATALOGUE, REQUIRED, START_MS, USER, interactions, make_observation, make_pin, slots, words
+from tests.support.factories import (
+    CATALOGUE,
+    REQUIRED,
+    START_MS,
+    USER,
+    interactions,
+    make_observation,
+    make_pin,
+    slots,
+    words,
+)
 from tests.support.sample_population import version
 
 RULES = Rules(CATALOGUE, teaches=True)

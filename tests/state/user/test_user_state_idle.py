@@ -11,17 +11,18 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tacit.contract.signals import PROFILE
 
-from state.user import codec
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
 from state.events.records import Reason
-from tacit.contract.signals import PROFILE, GateWrite, SignalWrite
+from state.user import codec
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS, HOUR_MS
+from state.user.writes import GateWrite, SignalWrite
 from tests.support.absences import BACK, IDLE_MS, STRICT, T, like, lives, observe, word, writes
-from tests.support.factories import CATALOGUE, RULES, make_observation, make_pin
 from tests.support.decoded_writes import Shown
+from tests.support.factories import CATALOGUE, RULES, make_observation, make_pin
 
 
 def shown(*observations: Observation, rules: Rules = RULES) -> Shown:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from state.events.observation import Kind, Observation
 from state.user.user_state import DENIED, GRANTED, UNSAID, UserState
-from tests.support.factories import CATALOGUE, RULES, USER, interactions, pinned, words
 from tests.support.decoded_writes import Shown
+from tests.support.factories import CATALOGUE, RULES, USER, interactions, pinned, words
 
 
 def observe(*observations: Observation) -> UserState:

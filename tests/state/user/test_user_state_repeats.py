@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.user import codec
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
-from state.user.recent import RECENT_EVENTS, RECENT_TURNS
 from state.events.records import Reason
+from state.user import codec
+from state.user.recent import RECENT_EVENTS, RECENT_TURNS
 from state.user.sessions import MAX_SESSIONS, SESSION_GAP_MS
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS

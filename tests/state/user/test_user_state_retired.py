@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.user import codec
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
+from state.user import codec
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS
 from tests.support.absences import BACK, EVENTS, STRICT, T, like, lives, observe, word, writes

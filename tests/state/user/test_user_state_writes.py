@@ -7,14 +7,26 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tacit.contract.signals import PROFILE
+from tacit.contract.versions import is_version
 
+from state.events.observation import Observation
 from state.learning import drift
 from state.learning.decisions import TIERS, decide
-from state.events.observation import Observation
-from tacit.contract.signals import PROFILE, GateWrite, SignalWrite, is_version
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS, MINUTE_MS, PANE_MS
-from tests.support.factories import CATALOGUE, RULES, START_MS, USER, Served, interactions, make_observation, make_pin, words
+from state.user.writes import GateWrite, SignalWrite
+from tests.support.factories import (
+    CATALOGUE,
+    RULES,
+    START_MS,
+    USER,
+    Served,
+    interactions,
+    make_observation,
+    make_pin,
+    words,
+)
 
 T = START_MS
 HALF_TTL_MS = 15 * DAY_MS

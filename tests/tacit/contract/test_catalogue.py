@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-
-from state.catalogue.numbered import Catalogue
 from tacit.contract.catalogue import Consent, FeedbackKind
 from tacit.errors import CatalogueError, ConfigurationError
+
+from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from tests.support.factories import FILMS
 
@@ -60,7 +60,7 @@ UNREADABLE = [
 def test_broken_rule_is_one_problem_with_its_place(stands: str, instead: str, problem: str) -> None:
     """Whoever breaks one rule reads one sentence that names the place."""
     with pytest.raises(CatalogueError) as caught:
-        Catalogue.parse(FILMS.replace(stands, instead))
+        NumberedCatalogue.parse(FILMS.replace(stands, instead))
     assert len(caught.value.problems) == 1
     assert problem in caught.value.problems[0]
 
@@ -69,7 +69,7 @@ def test_broken_rule_is_one_problem_with_its_place(stands: str, instead: str, pr
 def test_unreadable_catalogue_says_where(stands: str, instead: str, problem: str) -> None:
     """Wrong types, unknown keys and broken TOML are catalogue errors, too."""
     with pytest.raises(CatalogueError) as caught:
-        Catalogue.parse(FILMS.replace(stands, instead, 1))
+        NumberedCatalogue.parse(FILMS.replace(stands, instead, 1))
     assert problem in str(caught.value)
 
 
@@ -80,7 +80,7 @@ def test_all_problems_are_told_at_once() -> None:
     for stands, instead, _ in broken:
         text = text.replace(stands, instead)
     with pytest.raises(CatalogueError) as caught:
-        Catalogue.parse(text)
+        NumberedCatalogue.parse(text)
     assert len(caught.value.problems) == len(broken)
     for _, _, problem in broken:
         assert problem in str(caught.value)
@@ -97,9 +97,9 @@ def test_names_beyond_the_limit_are_refused(many: str, most: int) -> None:
     """The packed layouts have room for so many; one more is a problem, not an overflow."""
     head = 'schema = 1\n[facets.tone]\ntitle = "Tone"\nvalues = ["a", "b"]\n'
     full = ", ".join(f'"n{number}"' for number in range(most))
-    Catalogue.parse(head + many.format(full))
+    NumberedCatalogue.parse(head + many.format(full))
     with pytest.raises(CatalogueError, match=f"{most + 1} names; at most {most} are allowed"):
-        Catalogue.parse(head + many.format(full + ', "more"'))
+        NumberedCatalogue.parse(head + many.format(full + ', "more"'))
 
 
 def test_facets_values_and_kinds_beyond_the_limit_are_refused() -> None:
@@ -107,7 +107,7 @@ def test_facets_values_and_kinds_beyond_the_limit_are_refused() -> None:
     tables = [f'[facets.f{facet}]\ntitle = "F"\nvalues = {[f"v{v}" for v in range(33)]}' for facet in range(65)]
     kinds = [f"[feedback.k{kind}]\nlabel = true" for kind in range(65)]
     with pytest.raises(CatalogueError) as caught:
-        Catalogue.parse("\n".join(["schema = 1", *tables, *kinds]))
+        NumberedCatalogue.parse("\n".join(["schema = 1", *tables, *kinds]))
     assert {problem.partition(":")[2] for problem in caught.value.problems} == {
         " 65 names; at most 64 are allowed",
         " 33 names; at most 32 are allowed",
@@ -117,7 +117,7 @@ def test_facets_values_and_kinds_beyond_the_limit_are_refused() -> None:
 def test_catalogue_without_facets_is_refused() -> None:
     """There would be nothing to learn."""
     with pytest.raises(CatalogueError, match="facets: at least one is needed"):
-        Catalogue.parse("schema = 1\n[facets]\n")
+        NumberedCatalogue.parse("schema = 1\n[facets]\n")
 
 
 def test_file_is_named_in_every_problem(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_file_is_named_in_every_problem(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("schema = 1\nversion = 0\n[facets]\n", encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:
-        Catalogue.load(path)
+        NumberedCatalogue.load(path)
     assert len(caught.value.problems) == 2
     assert all("mine.toml" in problem for problem in caught.value.problems)
 
@@ -137,12 +137,12 @@ def test_file_that_cannot_be_read_is_a_catalogue_error(tmp_path: Path, content: 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CatalogueError, match="cannot be read"):
-        Catalogue.load(path)
+        NumberedCatalogue.load(path)
 
 
 def test_shipped_catalogue_is_the_contracts() -> None:
     """The contract names its facets, feedback kinds and consent."""
-    catalogue = Catalogue.load()
+    catalogue = NumberedCatalogue.load()
     assert catalogue.consent.default == "required"
     assert {name: facet.values for name, facet in catalogue.facets.items()} == {
         "length": ("concise", "balanced", "detailed"),
@@ -169,7 +169,7 @@ def test_shipped_catalogue_is_the_contracts() -> None:
 
 def test_names_and_numbers_belong_together() -> None:
     """Slots go through the facets in the file's order, and every index finds its name again."""
-    films = Catalogue.parse(FILMS)
+    films = NumberedCatalogue.parse(FILMS)
     assert [slot.value for slot in films.slots] == ["action", "comedy", "drama", "1990s", "2000s"]
     assert films.facet_slots == ((0, 1, 2), (3, 4))
     assert films.sizes == (5, 2, 2)
@@ -186,7 +186,7 @@ def test_names_and_numbers_belong_together() -> None:
 
 def test_table_gives_the_numbers() -> None:
     """What left the catalogue has a number, and no index leads to it."""
-    films = Catalogue.parse(FILMS)
+    films = NumberedCatalogue.parse(FILMS)
     table = Vocabulary(
         ("mood", "decade"), (("mood", "gay"), ("decade", "2000s"), ("decade", "1980s")), (0.0, 0.5, -0.5),
         ("war", "divorce"), ("booed",),
@@ -210,8 +210,8 @@ def test_table_gives_the_numbers() -> None:
 
 def test_next_slot_is_the_next_value_of_the_file() -> None:
     """Whatever the numbers, and only of ordered facets."""
-    films = Catalogue.parse(FILMS.replace('["1990s", "2000s"]', '["1980s", "1990s", "2000s"]'))
-    numbered = films.numbered(Vocabulary().including(Catalogue.parse(FILMS)).including(films))
+    films = NumberedCatalogue.parse(FILMS.replace('["1990s", "2000s"]', '["1980s", "1990s", "2000s"]'))
+    numbered = films.numbered(Vocabulary().including(NumberedCatalogue.parse(FILMS)).including(films))
     assert numbered.facet_slots[1] == (5, 3, 4)
     assert numbered.next_slots == {("decade", "up"): {5: 3, 3: 4}, ("decade", "down"): {4: 3, 3: 5}}
 
@@ -219,12 +219,12 @@ def test_next_slot_is_the_next_value_of_the_file() -> None:
 def test_catalogue_is_not_numbered_by_a_table_that_lacks_names() -> None:
     """Its new names would have numbers that no folder remembers."""
     with pytest.raises(ValueError, match="lacks names"):
-        Catalogue.parse(FILMS).numbered(Vocabulary().including(Catalogue.load()))
+        NumberedCatalogue.parse(FILMS).numbered(Vocabulary().including(NumberedCatalogue.load()))
 
 
 def test_numbers_go_where_the_catalogue_goes() -> None:
     """Into another process, and into a copy with another consent."""
-    films = Catalogue.parse(FILMS)
+    films = NumberedCatalogue.parse(FILMS)
     numbered = films.numbered(Vocabulary(("decade",)).including(films))
     for twin in (pickle.loads(pickle.dumps(numbered)), replace(numbered, consent=Consent("required"))):  # noqa: S301  # we dumped it ourselves
         assert twin.facet_index == numbered.facet_index != films.facet_index
@@ -233,11 +233,11 @@ def test_numbers_go_where_the_catalogue_goes() -> None:
 def test_file_cannot_give_the_numbers() -> None:
     """They are the state folder's."""
     with pytest.raises(CatalogueError, match="vocabulary"):
-        Catalogue.parse(FILMS.replace("schema = 1", "schema = 1\nvocabulary = {}"))
+        NumberedCatalogue.parse(FILMS.replace("schema = 1", "schema = 1\nvocabulary = {}"))
 
 
 def test_catalogue_cannot_be_changed() -> None:
     """Its indexes are computed once."""
     with pytest.raises(AttributeError):
-        Catalogue.load().version = 2  # type: ignore[misc]
+        NumberedCatalogue.load().version = 2  # type: ignore[misc]
     assert replace(FeedbackKind(label=True), weight=0.5).weight == 0.5

@@ -2,7 +2,6 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tacit.contract.pseudonyms import DIGEST_BYTES, SECRET_BYTES, digest, text
 
 SECRET = b"0123456789abcdef"

@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
-
+from tacit.contract.events import EVENT
 from tacit.contract.keys import LIVE, RegionKeys
+from tacit.contract.pseudonyms import digest
+from tacit.contract.schemas import documents, event_schema, main, signal_schema
+from tacit.contract.signals import PROFILE, STATUS
+
 from dataflows.job import Job
 from dataflows.runtime.replay import replay
 from dataflows.settings import load
-from tacit.contract.events import EVENT
-from tacit.contract.pseudonyms import digest
 from state.events.records import Reason
-from tacit.contract.signals import PROFILE, STATUS
 from tacit_lab.embedded import EmbeddedRedis
-from tacit.contract.schemas import documents, event_schema, main, signal_schema
 from tacit_lab.simulate import Arrival, Kind, Scenario, simulate
 from tacit_lab.simulate.output import write_events
 

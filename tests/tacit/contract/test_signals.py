@@ -6,9 +6,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from state.catalogue.numbered import Catalogue
-from tacit.errors import CatalogueError
 from tacit.contract.signals import (
     PROFILE,
     STATUS,
@@ -21,9 +18,11 @@ from tacit.contract.signals import (
     decode_signal,
     decode_status,
     encode,
-    is_version,
-    version,
 )
+from tacit.contract.versions import is_version, version
+from tacit.errors import CatalogueError
+
+from state.catalogue.numbered import NumberedCatalogue
 
 TIMES = st.integers(0, 9_999_999_999_999)
 COUNTS = st.integers(0, 2**32 - 1)
@@ -102,4 +101,4 @@ def test_malformed_signal_is_refused(damage: bytes) -> None:
 def test_no_facet_can_take_the_name_of_another_field(field: str) -> None:
     """The catalogue refuses it."""
     with pytest.raises(CatalogueError, match="is not a name"):
-        Catalogue.parse(f'schema = 1\n[facets.{field}]\ntitle = "T"\nvalues = ["a", "b"]\n')
+        NumberedCatalogue.parse(f'schema = 1\n[facets.{field}]\ntitle = "T"\nvalues = ["a", "b"]\n')

@@ -7,28 +7,31 @@ from types import MappingProxyType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from state.catalogue.numbered import Catalogue
 from tacit.contract.signals import Signal, Source, Tier
 from tacit.reader.adaptation import MAX_PROMPT, Adaptation, Choice, Followed
+
+from state.catalogue.numbered import NumberedCatalogue
 from tests.support.sample_signals import NOW_MS, signal
 
-CATALOGUE = Catalogue.load()
-WORDY = Catalogue.parse(
+CATALOGUE = NumberedCatalogue.load()
+WORDY = NumberedCatalogue.parse(
     "schema = 1\n"
     + "".join(
         f'[facets.f{number}]\ntitle = "F"\nvalues = ["a", "b"]\nprompt = {{ a = "{letter * 200}" }}\n'
         for number, letter in enumerate("vwxyz")
     )
 )
-MUSIC = Catalogue.parse(
+MUSIC = NumberedCatalogue.parse(
     'schema = 1\n[facets.genre]\ntitle = "Genre"\nvalues = ["jazz", "rock"]\nmultiple = true\n'
     '[facets.mood]\ntitle = "Mood"\nvalues = ["calm", "wild"]\n'
 )
 
 
 def _of(
-    signals: Mapping[str, Signal], *, defaults: Mapping[str, Signal] = MappingProxyType({}), by: Catalogue = CATALOGUE
+    signals: Mapping[str, Signal],
+    *,
+    defaults: Mapping[str, Signal] = MappingProxyType({}),
+    by: NumberedCatalogue = CATALOGUE,
 ) -> Adaptation:
     return Adaptation("fresh", signals, None, defaults, by)
 

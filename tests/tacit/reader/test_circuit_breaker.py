@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S, Breaker
 
 

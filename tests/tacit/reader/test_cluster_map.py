@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import AskError, MovedError
-
-from tacit.reader.dialogue import Command, Reply, hold
+from tacit.errors import ConfigurationError
 from tacit.reader.cluster_map import (
     CLUSTER_SLOTS,
     MOST_REDIRECTS,
@@ -18,7 +17,7 @@ from tacit.reader.cluster_map import (
     home_of,
     settings_of,
 )
-from tacit.errors import ConfigurationError
+from tacit.reader.dialogue import Command, Reply, hold
 
 HOME, EAST, WEST = Address("home", 1), Address("east", 2), Address("west", 3)
 HALF = REDIS_CLUSTER_HASH_SLOTS // 2

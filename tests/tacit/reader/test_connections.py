@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
-from tacit.reader.dialogue import Reply
 from tacit.reader.connections import Connections
+from tacit.reader.dialogue import Reply
 
 
 class Plug:

@@ -6,18 +6,18 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tacit.reader.dialogue import Command, Reply
 from tacit.contract.keys import RegionKeys
-from state.catalogue.numbered import Catalogue
 from tacit.contract.signals import encode
 from tacit.reader.adaptation import Adaptation
+from tacit.reader.dialogue import Command, Reply
 from tacit.reader.lookup import MAX_VALUE_BYTES, Lookups
+
+from state.catalogue.numbered import NumberedCatalogue
 from tests.support.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal
 
 KEYS = RegionKeys("eu")
 LIVE, SHADOW = KEYS.within("live"), KEYS.within("shadow")
-CATALOGUE = Catalogue.load()
+CATALOGUE = NumberedCatalogue.load()
 OPTED_OUT = b'{"v":"1795297433438-0000000000","status":"opted_out"}'
 
 

@@ -16,20 +16,20 @@ from typing import Any
 
 import pytest
 import redis
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import digest
+from tacit.errors import ConfigurationError
+from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S
 
 import tacit
-from tacit.contract.keys import RegionKeys
 from connectors.redis.signal_sink import SignalWriter, Target
 from state.counters import SinkCounters
-from tacit.errors import ConfigurationError
-from tacit.contract.pseudonyms import digest
-from tacit.contract.signals import GateWrite
+from state.user.writes import GateWrite
 from tacit import Adaptation, AsyncSignalReader, SignalReader
-from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S
 from tacit_lab.embedded import EmbeddedRedis
+from tests.support.conditions import eventually
 from tests.support.redis_server import free_port
 from tests.support.sample_signals import NOW_MS, profile, signal, write
-from tests.support.conditions import eventually
 
 SECRET = "a secret of tests"
 KEYS = RegionKeys("eu")

@@ -6,13 +6,13 @@ from typing import Any, get_args
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
-
-from state.catalogue.numbered import Catalogue
 from tacit.contract.signals import Signal
 from tacit.reader.adaptation import Adaptation, Status
+
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_cli.views.adaptation_panel import adaptation_as_dict, adaptation_panel
-from tests.support.redis_server import free_port
 from tests.support.commands import tacit
+from tests.support.redis_server import free_port
 from tests.support.sample_signals import NOW_MS, profile, signal
 
 LEARNED = signal("concise", NOW_MS)
@@ -29,7 +29,7 @@ EXPECTED = {
 
 
 def _adaptation(status: Status = "fresh", **signals: Signal) -> Adaptation:
-    return Adaptation(status, signals, profile(NOW_MS) if status == "fresh" else None, {}, Catalogue.load())
+    return Adaptation(status, signals, profile(NOW_MS) if status == "fresh" else None, {}, NumberedCatalogue.load())
 
 
 def _text(adaptation: Adaptation, title: str = "ada", **options: Any) -> str:

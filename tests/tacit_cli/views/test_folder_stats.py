@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from dataflows.state_folder import FORMAT, Identity, locked
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_cli.views.folder_stats import disk_bytes, folder_stats
-from tests.support.replays import now_ms
 from tests.support.commands import tacit
 from tests.support.histories import STORIES, printed, tell
+from tests.support.replays import now_ms
 
 IDENTITY = Identity(16, "eu", "n", "files", "")
 
@@ -76,7 +76,7 @@ def test_stats_are_shown_at_a_glance(cwd: Path) -> None:
 
 def test_folder_in_use_says_by_whom(tmp_path: Path) -> None:
     """As the kernel has it: a lock taken to find out could turn away a run that starts."""
-    with locked(tmp_path / "state", IDENTITY, Catalogue.load()):
+    with locked(tmp_path / "state", IDENTITY, NumberedCatalogue.load()):
         assert stats(tmp_path)["used_by_pid"] == os.getpid()
         assert f"by process {os.getpid()}" in printed(tmp_path, "stats")
     assert stats(tmp_path)["used_by_pid"] is None
@@ -84,7 +84,7 @@ def test_folder_in_use_says_by_whom(tmp_path: Path) -> None:
 
 def test_new_folder_has_nobody_yet(tmp_path: Path) -> None:
     """A run that has not come to its first epoch's end."""
-    with locked(tmp_path / "state", IDENTITY, Catalogue.load()):
+    with locked(tmp_path / "state", IDENTITY, NumberedCatalogue.load()):
         pass
     found = stats(tmp_path)
     assert (found["users"], found["checkpoint"], found["age_s"], found["by_shard"]) == (0, None, None, [])

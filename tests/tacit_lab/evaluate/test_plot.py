@@ -5,8 +5,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from tacit.errors import ConfigurationError
 
-from tacit.errors import ConfigurationError, SinkError
+from state.errors import SinkError
 from tacit_lab.evaluate import Evaluation, baselines, compare, plot, require_plot
 from tests.support.examples import make_example, tastes
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tacit.contract.pseudonyms import digest
 
 from dataflows.job import Job
 from dataflows.settings import OwnSettings
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Outcome
 from state.learning.example import Example
 from state.learning.population_prior import Prior
-from tacit.contract.pseudonyms import digest
 from tacit_lab.evaluate.prequential import Deployed
 from tests.support.factories import START_MS, make_event
 from tests.support.replays import write_history, write_lines
@@ -104,7 +104,7 @@ def test_files_are_one_stream(tmp_path: Path) -> None:
 
 def test_everybody_is_learned_of(history: Path) -> None:
     """A version every 1,000 judgements, from which newcomers' first predictions come."""
-    learning, alone = deployed(history), deployed(history, keeps_to=Prior(Catalogue.load()))
+    learning, alone = deployed(history), deployed(history, keeps_to=Prior(NumberedCatalogue.load()))
     found, without = examples(learning), examples(alone)
     assert learning.counters.learning.version == len(found) // 1_000 >= 2
     assert alone.counters.learning.version == 0

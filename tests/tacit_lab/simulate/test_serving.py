@@ -7,15 +7,15 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-
-from state.catalogue.numbered import Catalogue
 from tacit.contract.events import EVENT
 from tacit.reader.adaptation import Adaptation, Choice
+
+from state.catalogue.numbered import NumberedCatalogue
 from tacit_lab.simulate import Arrival, Asked, Kind, Scenario, Serve, Simulation, Watch, simulate
 
 END_MS = 1_795_297_433_438
 SCENARIO = Scenario(end_ms=END_MS, users=60, turns=3000, out_of_order=0.3, later_feedback=0.5, days=20)
-CATALOGUE = Catalogue.load()
+CATALOGUE = NumberedCatalogue.load()
 NOBODY = Adaptation("absent", {}, None, {}, CATALOGUE)
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tacit.contract.events import EVENT
+from tacit.errors import ConfigurationError
 
 from operators.parse import Parser
-from state.catalogue.numbered import Catalogue
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters
-from tacit.errors import ConfigurationError
-from tacit.contract.events import EVENT
 from state.events.records import FileOrigin, Reason, Record, Reject
 from tacit_lab.simulate import Arrival, Kind, Scenario, simulate
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS
@@ -93,7 +93,7 @@ def kinds(scenario: Scenario) -> Counter[Kind | Reason]:
     return Counter(arrival.made_as for arrival in simulate(scenario).arrivals())
 
 
-def parse(arrival: Arrival, catalogue: Catalogue) -> Reason | None:
+def parse(arrival: Arrival, catalogue: NumberedCatalogue) -> Reason | None:
     """Return what the workers' parser says: why a record is rejected, None if it is not."""
     parser = Parser(catalogue=catalogue, region="eu", secret=b"0" * 16, shards=1, counters=EventCounters())
     parsed = parser.parse(Record(FileOrigin("a.jsonl"), 1, arrival.line), END_MS)
@@ -126,13 +126,13 @@ def test_any_numbers_give_the_turns_asked_for(users: int, turns: int, seed: int)
 
 def test_good_events_satisfy_contract_and_catalogue(arrivals: list[Arrival]) -> None:
     """Nothing is rejected that was not broken on purpose."""
-    catalogue = Catalogue.load()
+    catalogue = NumberedCatalogue.load()
     assert {parse(a, catalogue) for a in arrivals if isinstance(a.made_as, Kind)} == {None}
 
 
 def test_good_events_fit_any_catalogue() -> None:
     """A catalogue without topics, surfaces, defaults and likes gets events that fit it."""
-    catalogue = Catalogue.parse(ODD_CATALOGUE)
+    catalogue = NumberedCatalogue.parse(ODD_CATALOGUE)
     made = list(simulate(replace(SCENARIO, turns=500), catalogue).arrivals())
     assert {parse(a, catalogue) for a in made if isinstance(a.made_as, Kind)} == {None}
     events = [event for kind, event in good(made) if kind is Kind.TURN]
@@ -143,7 +143,7 @@ def test_good_events_fit_any_catalogue() -> None:
 @pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.LATE}))
 def test_broken_records_are_rejected_for_the_reason_they_were_made_for(reason: Reason) -> None:
     """A record's fault is found, and no other fault before it."""
-    catalogue = Catalogue.load()
+    catalogue = NumberedCatalogue.load()
     arrivals = simulate(with_share(0.2, reason, turns=400)).arrivals()
     made = [parse(arrival, catalogue) for arrival in arrivals if arrival.made_as is reason]
     assert 50 <= len(made) <= 110
@@ -179,7 +179,7 @@ def test_same_scenario_makes_the_same_bytes() -> None:
 def test_bytes_of_a_scenario_stay_as_they_are() -> None:
     """Histories that others have made and measured can be made again, with every later version."""
     made = hashlib.sha256()
-    for catalogue in (Catalogue.parse(ODD_CATALOGUE), Catalogue.parse(EVEN_CATALOGUE)):
+    for catalogue in (NumberedCatalogue.parse(ODD_CATALOGUE), NumberedCatalogue.parse(EVEN_CATALOGUE)):
         scenario = replace(SCENARIO, turns=1000, seed=3, out_of_order=0.3, duplicates=0.2, narrowed=0.5)
         for line in simulate(scenario, catalogue).events:
             made.update(line + b"\n")

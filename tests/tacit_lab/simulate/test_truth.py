@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from state.catalogue.numbered import Catalogue
-from tacit.errors import SourceError
+from state.catalogue.numbered import NumberedCatalogue
+from state.errors import SourceError
 from tacit_lab.simulate import Kind, Person, Scenario, Simulation, Truth, simulate
 from tacit_lab.simulate.people import Pin
 from tacit_lab.simulate.tastes import probit
 
 END_MS = 1_795_297_433_438
-CATALOGUE = Catalogue.load()
+CATALOGUE = NumberedCatalogue.load()
 
 
 @pytest.fixture(scope="module")
