@@ -40,9 +40,9 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.events.records import Record, Reject
 from state.learning.example import pack_example
-from state.learning.population_prior import Prior, Shared
-from state.learning.population_trainer import Learner
-from state.storage.shard_stores import Stores
+from state.learning.population_prior import CurrentPrior, Prior
+from state.learning.population_trainer import PopulationTrainer
+from state.storage.shard_stores import ShardStores
 from state.user.user_state import Rules
 from state.user.writes import Write
 from tacit_lab.embedded import EmbeddedRedis
@@ -128,15 +128,15 @@ def _stages(stream: Path) -> list[Cost]:
     """Do the whole job stage by stage, batch by batch, without the engine."""
     counters, clock, catalogue = Counters(), _Clock(), NumberedCatalogue.load()
     parser = Parser(catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters.events)
-    rules, shared = Rules(catalogue, ttl_ms=None, teaches=True), Shared(Prior(catalogue))
+    rules, shared = Rules(catalogue, ttl_ms=None, teaches=True), CurrentPrior(Prior(catalogue))
     learn = LearnPopulation(
-        Learner(catalogue), lambda prior: setattr(shared, "prior", prior), counters.learning, at_end=True
+        PopulationTrainer(catalogue), lambda prior: setattr(shared, "prior", prior), counters.learning, at_end=True
     )
     shards: dict[str, Adapt] = {}
     source = FileSource([stream], stop=Event(), counters=counters.source, batch_size=BATCH)
     spare_the_collector()  # as a worker does
     lines = source.build_part("source", "files", None)
-    with EmbeddedRedis() as server, Stores(None, SHARDS, catalogue) as stores:
+    with EmbeddedRedis() as server, ShardStores(None, SHARDS, catalogue) as stores:
         writer = SignalWriter(Target(server.url, "eu", mode=Mode.FILL, ttl_ms=None), counters.sink)
         while batch := _next_batch(lines, clock):
             with clock.stage("parse, validate, group"):

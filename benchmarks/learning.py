@@ -31,7 +31,7 @@ from benchmarks.learning_figures import (
 from benchmarks.learning_path import Path
 from benchmarks.learning_plot import plot_confidence
 from benchmarks.machine import machine
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
 from tacit_lab.simulate import Scenario, Simulation, Watch, simulate
 
 Groups = dict[str, list[Figure]]
@@ -95,7 +95,7 @@ def _seeds(text: str) -> list[int]:
 def measure(simulation: Simulation, *, learns_population: bool = True) -> Measured:
     """Play a simulation twice, and return all figures."""
     truth = simulation.truth
-    with Stores(None, 1, simulation.catalogue) as stores:
+    with ShardStores(None, 1, simulation.catalogue) as stores:
         path = Path(simulation, stores, learns_population=learns_population)
         for arrival in simulation.arrivals():
             path.take(arrival)
@@ -111,7 +111,7 @@ def measure(simulation: Simulation, *, learns_population: bool = True) -> Measur
 
 
 def _closed_loop(simulation: Simulation, learns_population: bool) -> Watch:
-    with Stores(None, 1, simulation.catalogue) as stores:
+    with ShardStores(None, 1, simulation.catalogue) as stores:
         path = Path(simulation, stores, learns_population=learns_population)
         watch = Watch(lambda asked: path.adaptation(asked.user_id).choose(asked.unit), simulation.truth)
         for arrival in simulation.arrivals(watch):

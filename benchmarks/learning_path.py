@@ -8,10 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from tacit.contract.pseudonyms import digest
-from tacit.contract.signals import PROFILE, Signal, decode_signal
-from tacit.reader.adaptation import Adaptation, Status
-
 from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
@@ -19,12 +15,15 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.events.records import FileOrigin, Record, Reject
 from state.learning.example import Example, pack_example
-from state.learning.population_prior import Prior, Shared
-from state.learning.population_trainer import Learner
+from state.learning.population_prior import CurrentPrior, Prior
+from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationWrite
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
 from state.user.user_state import Rules
 from state.user.writes import GateWrite, SignalWrite, Write
+from tacit.contract.pseudonyms import pseudonym
+from tacit.contract.signals import PROFILE, Signal, decode_signal
+from tacit.reader.adaptation import Adaptation, Status
 from tacit_lab.simulate import Arrival, Simulation, Style
 
 _SECRET = b"0123456789abcdef"
@@ -61,9 +60,9 @@ class Path:
     they do in a live deployment.
     """
 
-    def __init__(self, simulation: Simulation, stores: Stores, *, learns_population: bool = True) -> None:
+    def __init__(self, simulation: Simulation, stores: ShardStores, *, learns_population: bool = True) -> None:
         self._catalogue = catalogue = simulation.catalogue
-        self._user_ids = {digest(user_id, _SECRET): user_id for user_id in simulation.people}
+        self._user_ids = {pseudonym(user_id, _SECRET): user_id for user_id in simulation.people}
         self._topics = {number: name for name, number in catalogue.topic_index.items()}
         self._now_ms = simulation.scenario.start_ms
         counters = Counters()
@@ -75,12 +74,12 @@ class Path:
             counters=counters.events,
             clock=self._clock,
         )
-        shared = Shared(Prior(catalogue))
+        shared = CurrentPrior(Prior(catalogue))
         rules = replace(Rules(catalogue, ttl_ms=None), teaches=True, population=shared.prior)
         self._adapt = Adapt(stores, rules, counters.events, shared=shared)
         self._learn = (
             LearnPopulation(
-                Learner(catalogue),
+                PopulationTrainer(catalogue),
                 lambda prior: setattr(shared, "prior", prior),
                 counters.learning,
                 clock=self._clock,
@@ -146,10 +145,10 @@ class Path:
             self._apply_signals(user_id, write)
 
     def _apply_gate(self, user_id: str, gate: GateWrite) -> None:
-        if gate.epoch_ms > self._epochs.get(user_id, 0) or gate.opted_out:
+        if gate.wiped_ms > self._epochs.get(user_id, 0) or gate.opted_out:
             self.signals.pop(user_id, None)
             self.judgements.pop(user_id, None)
-        self._epochs[user_id] = gate.epoch_ms
+        self._epochs[user_id] = gate.wiped_ms
         (self._opted_out.add if gate.opted_out else self._opted_out.discard)(user_id)
 
     def _apply_signals(self, user_id: str, write: SignalWrite) -> None:

@@ -23,7 +23,6 @@ from urllib.request import urlopen
 import msgspec
 import redis
 from kafka import KafkaProducer  # type: ignore[import-untyped]
-from tacit.contract.pseudonyms import digest, fingerprint, text
 
 from benchmarks.apart import apart
 from benchmarks.machine import machine
@@ -35,6 +34,7 @@ from dataflows.runtime.replay import replay
 from dataflows.settings import load
 from dataflows.state_folder import Identity
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.pseudonyms import fingerprint, pseudonym, pseudonym_text
 from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Scenario, simulate
 from tacit_lab.simulate.output import write_events
@@ -153,7 +153,7 @@ def _produce(servers: str, topic: str, options: argparse.Namespace, produced: di
         event = _event(number, rng, catalogue, options.people)
         user_id = str(event["user_id"])
         if event["type"] == "pin":
-            produced[text(digest(user_id, secret))] = time.perf_counter()
+            produced[pseudonym_text(pseudonym(user_id, secret))] = time.perf_counter()
         producer.send(topic, msgspec.json.encode(event), user_id.encode())
     producer.flush()
     producer.close()

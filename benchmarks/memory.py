@@ -8,17 +8,16 @@ part of it.
 
 import argparse
 
-from tacit.contract.pseudonyms import digest
-
 from benchmarks.apart import apart
 from benchmarks.machine import machine, resident_mb
 from benchmarks.people import full_person
 from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shard_store import ShardStore
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_of
 from state.user import codec
 from state.user.user_state import Rules
+from tacit.contract.pseudonyms import pseudonym
 
 SHARDS = 16
 SECRET = b"0123456789abcdef"
@@ -43,11 +42,11 @@ def _fill(users: int) -> tuple[float, float, int]:
 
     catalogue = NumberedCatalogue.load()
     packed = codec.pack(full_person(Rules(catalogue)))
-    with Stores(None, SHARDS, catalogue) as stores:
+    with ShardStores(None, SHARDS, catalogue) as stores:
         base_mb = resident_mb()
         shards: dict[int, ShardStore] = {}
         for number in range(users):
-            user = digest(f"user-{number}", SECRET)
+            user = pseudonym(f"user-{number}", SECRET)
             shard = shard_of(user, SHARDS)
             store = shards[shard] = shards.get(shard) or stores.create(user)
             store.get(user)

@@ -12,7 +12,6 @@ from bytewax.operators import StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 from bytewax.testing import TestingSink, TestingSource
-from tacit.contract.pseudonyms import digest
 
 from dataflows.graph import ADAPT_STEP, FLOW_ID
 from dataflows.state_folder import Identity, locked
@@ -20,9 +19,10 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
 from state.events.records import FileOrigin
 from state.storage.shard_store import ShardStore
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_key, shard_of
 from state.user.user_state import Rules, UserState
+from tacit.contract.pseudonyms import pseudonym
 
 ANSWERS = 70
 END_MS = time.time_ns() // 1_000_000 - 3_600_000
@@ -76,13 +76,13 @@ def answer(
 
 def digests(people: int, secret: bytes) -> list[bytes]:
     """Return the digests of the people `user-0`, `user-1` and so on."""
-    return [digest(f"user-{number}", secret) for number in range(people)]
+    return [pseudonym(f"user-{number}", secret) for number in range(people)]
 
 
 class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
     """Fills a shard with the people it is handed."""
 
-    def __init__(self, stores: Stores, person: UserState) -> None:
+    def __init__(self, stores: ShardStores, person: UserState) -> None:
         self._stores = stores
         self._person = person
         self._store: ShardStore | None = None
@@ -110,7 +110,7 @@ def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
         shards[shard_of(user, identity.shards)].append(user)
     with (
         locked(folder, identity, catalogue) as held,
-        Stores(held.shards, identity.shards, catalogue, held.execution) as stores,
+        ShardStores(held.shards, identity.shards, catalogue, held.execution) as stores,
     ):
         flow = Dataflow(FLOW_ID)
         groups = op.input("people", flow, TestingSource([(shard_key(i), people) for i, people in enumerate(shards)]))

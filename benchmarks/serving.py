@@ -23,11 +23,6 @@ import msgspec
 import redis
 from rich.console import Console
 from rich.table import Table
-from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import digest
-from tacit.contract.signals import Activity, Profile, Session, Signal, encode
-from tacit.contract.versions import version
-from tacit.reader.circuit_breaker import FAILURES
 
 from benchmarks import serving_faults
 from benchmarks.machine import machine
@@ -36,6 +31,11 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.user.writes import SignalWrite
 from tacit import AsyncSignalReader, SignalReader
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import pseudonym
+from tacit.contract.signals import Activity, Profile, Session, Signal, encode
+from tacit.contract.versions import version
+from tacit.reader.circuit_breaker import FAILURES
 from tacit_lab.embedded import EmbeddedRedis
 
 SECRET = b"0123456789abcdef"
@@ -123,7 +123,7 @@ def _writes(url: str, users: int) -> list[Figure]:
     """Fill a Redis, by the sink and by plain pipelines of HSET and PEXPIREAT in turns."""
     at_ms = time_ns() // 1_000_000
     content = _content(at_ms, 1)
-    people = [digest(_user(number), SECRET) for number in range(users)]
+    people = [pseudonym(_user(number), SECRET) for number in range(users)]
     writes = [SignalWrite(user, 0, at_ms, content) for user in people]
     fields = dict(content)
     with closing(SignalWriter(Target(url, "eu"), SinkCounters())) as writer, redis.Redis.from_url(url) as client:
@@ -176,7 +176,7 @@ def _server_cpu_s(client: redis.Redis) -> float:
 def _reads(url: str, users: int) -> list[Figure]:
     """Read one person at a time, and a hundred, by the reader and by HGETALL in turns."""
     names = [_user(number * 7919 % users) for number in range(READS)]
-    keys = [LIVE.signals(digest(name, SECRET)) for name in names]
+    keys = [LIVE.signals(pseudonym(name, SECRET)) for name in names]
     ours, plain = _Reads(), _Reads()
     with (
         SignalReader(url, region="eu", secret=SECRET, catalogue=_catalogue()) as reader,

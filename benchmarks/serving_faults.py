@@ -23,10 +23,6 @@ from typing import NamedTuple
 import redis
 from rich.console import Console
 from rich.table import Table
-from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import digest
-from tacit.contract.signals import Signal, decode_signal, encode
-from tacit.contract.versions import version
 
 from benchmarks.machine import machine
 from connectors.redis.signal_sink import SignalWriter, Target
@@ -34,6 +30,10 @@ from dataflows.observability.logs import configure
 from state.counters import SinkCounters
 from state.user.writes import SignalWrite
 from tacit import SignalReader
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import pseudonym
+from tacit.contract.signals import Signal, decode_signal, encode
+from tacit.contract.versions import version
 from tests.support.redis_faults import fragile_redis, redis_pair
 from tests.support.redis_server import BINARIES
 
@@ -41,13 +41,13 @@ SECRET = b"0123456789abcdef"
 LIVE = RegionKeys("eu").within("live")
 PEOPLE = 1_000
 NAMES = [f"user-{number}" for number in range(PEOPLE)]
-USERS = [digest(name, SECRET) for name in NAMES]
+USERS = [pseudonym(name, SECRET) for name in NAMES]
 RATE = 1_000
 """Signals a second."""
 READS = 200
 BEFORE_S, AFTER_S = 2.0, 2.0
 WIDTH = 120
-MOST_S = 60.0
+MAX_S = 60.0
 """How long a writer may take to catch up."""
 
 
@@ -224,11 +224,11 @@ def _news(seq: int, start_ms: int) -> SignalWrite:
 
 def _until_caught_up(pipe: Connection, back_s: float) -> list[Acknowledged]:
     seen: list[Acknowledged] = []
-    while pipe.poll(MOST_S):
+    while pipe.poll(MAX_S):
         seen.append(pipe.recv())
         if seen[-1].at_s > back_s and seen[-1].waiting < RATE // 10:
             return seen
-    raise RuntimeError(f"nothing was written for {MOST_S:g} s")
+    raise RuntimeError(f"nothing was written for {MAX_S:g} s")
 
 
 def _recovery(acknowledged: list[Acknowledged], back_s: float) -> tuple[float, float]:

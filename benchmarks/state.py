@@ -27,7 +27,6 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.operators import StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
-from tacit.contract.pseudonyms import fingerprint
 
 from benchmarks.apart import apart
 from benchmarks.machine import machine, peak_mb, resident_mb
@@ -41,10 +40,11 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters, Outcome
 from state.events.observation import pack
 from state.storage.shard_store import ShardStore
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_key, shard_of
 from state.user import codec
 from state.user.user_state import Rules, UserState
+from tacit.contract.pseudonyms import fingerprint
 from tacit_cli.views.folder_stats import disk_bytes
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.commands import SECRET, environment
@@ -178,7 +178,7 @@ def _tacit(folder: Path, people: int, touched: int, epochs: int) -> Stream:
     rules, counters = Rules(NumberedCatalogue.load()), EventCounters()
     with (
         locked(folder, IDENTITY, rules.catalogue) as held,
-        Stores(held.shards, SHARDS, rules.catalogue, held.execution) as stores,
+        ShardStores(held.shards, SHARDS, rules.catalogue, held.execution) as stores,
     ):
         stream = _run(
             _answers(people, touched, epochs, rules.catalogue),
@@ -256,7 +256,7 @@ def _costs(folder: Path, people: int, touched: int) -> Costs:
     rules, rng = Rules(NumberedCatalogue.load()), random.Random(5)
     users = digests(people, SECRET.encode())
     spare_the_collector()
-    with Stores(folder, SHARDS, rules.catalogue, "costs", people // 10) as stores:
+    with ShardStores(folder, SHARDS, rules.catalogue, "costs", people // 10) as stores:
         opened = {shard_of(user, SHARDS): user for user in users[:1000]}
         shards = {shard: stores.create(user) for shard, user in opened.items()}
         _put_all(shards, users, full_person(rules))

@@ -19,7 +19,7 @@ from bytewax.outputs import Sink
 from operators.adapt import Adapt, Examples
 from operators.learn_population import LearnPopulation
 from operators.parse import Group
-from state.events.records import Record, Reject, TurnedAway
+from state.events.records import AnyReject, Record, Reject
 from state.learning.population_version import PopulationWrite
 from state.user.writes import Write
 
@@ -46,7 +46,7 @@ def build(
     build_learn: BuildLearn,
     writes: Sink[Write],
     versions: Sink[PopulationWrite],
-    rejects: Sink[TurnedAway],
+    rejects: Sink[AnyReject],
 ) -> Dataflow:
     """Wire the parts into the dataflow that live runs and replays share."""
     flow = Dataflow(FLOW_ID)
@@ -60,7 +60,7 @@ def build(
     examples = op.map("to_population", taught.trues, _to_population)
     op.output("versions", op.key_rm("no_key", op.stateful_batch(LEARN_STEP, examples, build_learn)), versions)
     rejected = op.merge("all_rejects", parsed.trues, out.trues)
-    op.output("rejects", cast("Stream[TurnedAway]", rejected), rejects)
+    op.output("rejects", cast("Stream[AnyReject]", rejected), rejects)
     return flow
 
 

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tacit.contract.pseudonyms import fingerprint
-
 from dataflows.state_folder import DESCRIPTION, FORMAT, SHARDS, Identity, read_identity, read_vocabulary
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
-from state.storage.checkpoint_reader import Shelf
+from state.storage.checkpoint_reader import CheckpointReader
+from tacit.contract.pseudonyms import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Inspected:
     identity: Identity
     catalogue: NumberedCatalogue
     """The catalogue asked for, with the folder's numbers."""
-    shelf: Shelf
+    shelf: CheckpointReader
 
     def require_secret(self, secret: bytes) -> None:
         """Make sure that pseudonyms made with this secret are those of the folder.
@@ -67,4 +66,4 @@ def inspect(folder: Path, catalogue: NumberedCatalogue) -> Inspected:
             "give the catalogue of its workers by --catalogue"
         )
     numbered = catalogue.numbered(vocabulary)
-    return Inspected(folder, identity, numbered, Shelf(folder / SHARDS, identity.shards, numbered))
+    return Inspected(folder, identity, numbered, CheckpointReader(folder / SHARDS, identity.shards, numbered))

@@ -6,9 +6,6 @@ from pathlib import Path
 from threading import Event
 
 from bytewax.outputs import DynamicSink
-from tacit.contract.keys import LIVE
-from tacit.contract.pseudonyms import fingerprint
-from tacit.errors import ConfigurationError
 
 from connectors.files.reject_sink import FileRejectSink
 from connectors.files.source import FileSource
@@ -21,7 +18,10 @@ from dataflows.settings import Settings
 from dataflows.state_folder import Identity
 from state.counters import SourceCounters
 from state.errors import SinkError
-from state.events.records import TurnedAway
+from state.events.records import AnyReject
+from tacit.contract.keys import LIVE
+from tacit.contract.pseudonyms import fingerprint
+from tacit.errors import ConfigurationError
 
 Files = tuple[Path, ...]
 
@@ -89,7 +89,7 @@ class Job:
             return KafkaSource(self.source, start=start, bounded=self.bounded, stop=stop, counters=counters)
         return FileSource(self.source, stop=stop, counters=counters)
 
-    def make_reject_sink(self) -> DynamicSink[TurnedAway]:
+    def make_reject_sink(self) -> DynamicSink[AnyReject]:
         """Return where rejects go."""
         rejects = self.settings.rejects
         if rejects.startswith("kafka:"):

@@ -10,11 +10,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tacit.contract.keys import LIVE, RegionKeys
-
 from connectors.population.feed import PopulationFeed
-from connectors.population.file_store import FILE_NAME, FIRST_NAME, PopulationFile, read_version
-from connectors.population.redis_store import PopulationStore
+from connectors.population.file_store import FILE_NAME, FIRST_NAME, PopulationFileStore, read_version
+from connectors.population.redis_store import PopulationRedisStore
 from connectors.population.sink import PopulationSink
 from connectors.redis.client import RETRY_FOR_S, RedisClient
 from dataflows.job import Job
@@ -23,15 +21,16 @@ from dataflows.state_folder import StateFolder
 from operators.learn_population import LearnPopulation
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
-from state.learning.population_prior import Prior, Shared
+from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
+from tacit.contract.keys import LIVE, RegionKeys
 
 
 @dataclass(frozen=True, slots=True)
-class Everybody:
+class PopulationRun:
     """The population's belief in one process."""
 
-    shared: Shared
+    shared: CurrentPrior
     sink: PopulationSink
     _catalogue: NumberedCatalogue
     _counters: Counters
@@ -48,9 +47,13 @@ class Everybody:
 
         Without a snapshot it begins where the folder began: all that came since comes again.
         """
-        from state.learning.population_trainer import Learner  # a second and 80 MB: for one process of a run only
+        from state.learning.population_trainer import (
+            PopulationTrainer,
+        )  # a second and 80 MB: for one process of a run only
 
-        learner = Learner.unpack(snapshot, self._catalogue) if snapshot else Learner(self._catalogue)
+        learner = (
+            PopulationTrainer.unpack(snapshot, self._catalogue) if snapshot else PopulationTrainer(self._catalogue)
+        )
         if not snapshot and not self._is_bounded and (first := self._first_version()):
             learner.begin_with(first)
         if self._known is not None:
@@ -67,7 +70,7 @@ class Everybody:
         first = read_version(self._folder / FIRST_NAME)
         if first is None and self._there is not None and not (self._folder / FILE_NAME).exists():
             first = self._there
-            PopulationFile(self._folder / FIRST_NAME).write(
+            PopulationFileStore(self._folder / FIRST_NAME).write(
                 PopulationWrite(first.n, first.at, first.examples, encode_version(first), ())
             )
         return first
@@ -78,9 +81,9 @@ class Everybody:
 
 
 @contextmanager
-def everybody(
+def population_run(
     job: Job, folder: StateFolder | None, catalogue: NumberedCatalogue, counters: Counters
-) -> Iterator[Everybody]:
+) -> Iterator[PopulationRun]:
     """Give the population's belief for as long as a process runs.
 
     A live run goes on from the newest version there is. Over history one begins with nothing, as history did, unless
@@ -92,7 +95,7 @@ def everybody(
     """
     settings, target = job.settings, job.target()
     file = folder.path / FILE_NAME if folder else None
-    shared = Shared(Prior(catalogue))
+    shared = CurrentPrior(Prior(catalogue))
     known = there = None
     with ExitStack() as stack:
         if settings.population != "none":
@@ -113,15 +116,15 @@ def everybody(
             stack.enter_context(feed)
         sink = PopulationSink(target, counters.sink, file)
         by_hand, path = settings.processes == 1, folder.path if folder else None
-        yield Everybody(shared, sink, catalogue, counters, path, known, there, by_hand, job.bounded)
+        yield PopulationRun(shared, sink, catalogue, counters, path, known, there, by_hand, job.bounded)
 
 
 def population_store(
     settings: Settings, region: str, namespace: str, *, retry_for_s: float = RETRY_FOR_S
-) -> PopulationStore:
+) -> PopulationRedisStore:
     """Return a connection to a namespace's versions; those it does not have are looked for in the live one."""
     client, keys = RedisClient(settings.redis, retry_for_s=retry_for_s), RegionKeys(region)
-    return PopulationStore(client, keys.within(namespace), keys.within(LIVE) if namespace != LIVE else None)
+    return PopulationRedisStore(client, keys.within(namespace), keys.within(LIVE) if namespace != LIVE else None)
 
 
 def known_prior(

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from time import perf_counter, time_ns
 
-from tacit.contract.keys import LIVE
-
 from connectors.redis.health import redis_problems
 from connectors.redis.signal_sink import Mode, SignalWriter, Target
 from dataflows.inspection import Inspected
@@ -23,12 +21,13 @@ from state.counters import SinkCounters
 from state.errors import SinkError
 from state.learning.decisions import population_write
 from state.learning.population_prior import Prior
-from state.storage.checkpoint_reader import Shelf
+from state.storage.checkpoint_reader import CheckpointReader
 from state.user.full_write import gate_of, learned_of, pins_of
 from state.user.user_state import UserState
 from state.user.writes import SignalWrite
+from tacit.contract.keys import LIVE
 
-PEOPLE_AT_ONCE = 500
+USERS_AT_ONCE = 500
 
 Person = tuple[bytes, UserState]
 Report = Callable[[float], None]
@@ -78,10 +77,10 @@ def rebuild(inspected: Inspected, settings: Settings, namespace: str | None, rep
     done, started_s = Rebuilt(target.namespace), perf_counter()
     prior = _rebuild_population(inspected, settings, target)
     with closing(SignalWriter(target, done.sink)) as writer:
-        for people in _everybody(inspected.shelf, lambda share: report(share / 2)):
+        for people in _all_users(inspected.shelf, lambda share: report(share / 2)):
             writer.write([gate for person in people if (gate := gate_of(*person))])
         expired_ms = 0 if target.ttl_ms is None else time_ns() // 1_000_000 - target.ttl_ms
-        for people in _everybody(inspected.shelf, lambda share: report((1 + share) / 2)):
+        for people in _all_users(inspected.shelf, lambda share: report((1 + share) / 2)):
             writer.write([write for person in people for write in _signals(person, prior, expired_ms, done)])
             done.people += len(people)
     done.wall_s = perf_counter() - started_s
@@ -105,17 +104,17 @@ def _target(identity: Identity, settings: Settings, namespace: str | None) -> Ta
     return Target(settings.redis, identity.region, into, mode, settings.ttl_ms)
 
 
-def _everybody(shelf: Shelf, report: Report) -> Iterator[list[Person]]:
+def _all_users(shelf: CheckpointReader, report: Report) -> Iterator[list[Person]]:
     """Go through everybody in all shards, some at a time, so that memory stays bounded."""
-    users = sum(checkpoint.seal.users for checkpoint in shelf.checkpoints())
+    users = sum(checkpoint.manifest.users for checkpoint in shelf.checkpoints())
     seen = 0
     for shard in shelf.shards():
         with shelf.open(shard) as reading:
             people = iter(reading or ())
-            while some := list(islice(people, PEOPLE_AT_ONCE)):
+            while some := list(islice(people, USERS_AT_ONCE)):
                 yield some
                 seen += len(some)
-                report(min(1.0, seen / users))  # workers may have made newer checkpoints, with more people
+                report(seen / max(seen, users))  # workers may have made newer checkpoints, with more users
 
 
 def _signals(person: Person, prior: Prior, expired_ms: int, done: Rebuilt) -> list[SignalWrite]:

@@ -21,10 +21,6 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
-from tacit.contract.catalogue import SHIPPED
-from tacit.contract.keys import LIVE, NAMESPACE, REGION
-from tacit.contract.pseudonyms import SECRET_BYTES
-from tacit.errors import ConfigurationError
 
 from connectors.kafka.address import Start, TopicAddress
 from connectors.redis.client import connection_pool
@@ -34,6 +30,10 @@ from state.storage.shard_stores import CACHED_USERS
 from state.storage.shards import MAX_SHARDS
 from state.user.user_state import Rules
 from state.user.windows import DAY_MS, HOUR_MS
+from tacit.contract.catalogue import SHIPPED
+from tacit.contract.keys import LIVE, NAMESPACE, REGION
+from tacit.contract.pseudonyms import SECRET_BYTES
+from tacit.errors import ConfigurationError
 
 CONFIG_VARIABLE = "TACIT_CONFIG"
 """Names the TOML file; without it `tacit.toml` in the working folder is read if there is one."""
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     shards: Annotated[int, Field(ge=1, le=MAX_SHARDS)] = 16
     cache: Annotated[int, Field(ge=1)] = CACHED_USERS
     """People that are kept unpacked in memory; everybody else is on disk."""
-    epoch: Annotated[float, Field(ge=1, le=3600)] = 10
+    checkpoint_every: Annotated[float, Field(ge=1, le=3600)] = 10
     """Seconds between checkpoints."""
     population: str = "learn"
     """`learn` what is believed of everybody, do without (`none`), or keep to a version of it, given by its number."""

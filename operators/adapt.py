@@ -12,16 +12,16 @@ from state.counters import EventCounters, Outcome
 from state.events.observation import Observation, unpack
 from state.events.records import Reason, Reject
 from state.learning.example import Example, pack_example
-from state.learning.population_prior import Shared
+from state.learning.population_prior import CurrentPrior
 from state.storage.shard_store import ShardStore
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS
 from state.user.writes import Write
 
 RECLAIM_GRACE_MS = 30 * DAY_MS
 """People are freed this much after the time at which they would start anew: streams of people may be that far apart."""
-RECLAIMED_PER_EPOCH = 125
+RECLAIMED_PER_INTERVAL = 125
 """People per shard whom an epoch looks at: of a million every one in some 80 minutes, at epochs of 10 s."""
 
 
@@ -40,12 +40,12 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
 
     def __init__(
         self,
-        stores: Stores,
+        stores: ShardStores,
         rules: Rules,
         counters: EventCounters,
         token: bytes | None = None,
         *,
-        shared: Shared | None = None,
+        shared: CurrentPrior | None = None,
         reclaims: bool = False,
         clock: Callable[[], int] = wall_clock_ms,
     ) -> None:
@@ -86,7 +86,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         store = self._store
         if self._shared is not None and self._shared.prior is not self._rules.prior:
             self._rules = replace(self._rules, population=self._shared.prior)
-        is_new_epoch = store.begin_batch()
+        is_new_interval = store.begin_batch()
         touched: dict[bytes, UserState] = {}
         rejects: list[Reject] = []
         outcomes = self._counters.outcomes
@@ -106,15 +106,15 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
             store.put(user, state)
         store.end_batch()
         if self._reclaims:
-            self._reclaim(store, min(o.at_ms for o in observations), is_new_epoch)
+            self._reclaim(store, min(o.at_ms for o in observations), is_new_interval)
         self._count_users(store)
         return touched, rejects
 
-    def _reclaim(self, store: ShardStore, oldest_ms: int, is_new_epoch: bool) -> None:
+    def _reclaim(self, store: ShardStore, oldest_ms: int, is_new_interval: bool) -> None:
         """Once an epoch free some of what is kept of people idle for long, by the oldest event of the epoch."""
         self._oldest_ms = min(self._oldest_ms, oldest_ms)
-        if is_new_epoch:
-            store.reclaim(self._oldest_ms - self._rules.idle_ms - RECLAIM_GRACE_MS, RECLAIMED_PER_EPOCH)
+        if is_new_interval:
+            store.reclaim(self._oldest_ms - self._rules.idle_ms - RECLAIM_GRACE_MS, RECLAIMED_PER_INTERVAL)
             self._oldest_ms = oldest_ms
 
     def take_examples(self) -> list[Example]:

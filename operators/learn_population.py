@@ -16,11 +16,11 @@ from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationWrite
 
 if TYPE_CHECKING:
-    from state.learning.population_trainer import Learner  # a second and 80 MB, by River's linear models
+    from state.learning.population_trainer import PopulationTrainer  # a second and 80 MB, by River's linear models
 
 EXAMPLES_PER_VERSION = 1_000
 """So many judgements make a new version."""
-LEAST_EXAMPLES = 100
+MIN_EXAMPLES = 100
 """Or so many, if the last version is older than `VERSION_AFTER_MS` of wall time."""
 VERSION_AFTER_MS = 60_000
 
@@ -32,7 +32,7 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
 
     def __init__(
         self,
-        learner: "Learner",
+        learner: "PopulationTrainer",
         hand_over: Callable[[Prior], object],
         counters: LearningCounters,
         *,
@@ -71,7 +71,7 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
 
     def on_eof(self) -> tuple[list[PopulationWrite], bool]:
         """Publish what is left, if that is asked for."""
-        publishes = self._at_end and self._learner.unpublished >= LEAST_EXAMPLES
+        publishes = self._at_end and self._learner.unpublished >= MIN_EXAMPLES
         return [self._publish()] if publishes else [], StatefulBatchLogic.RETAIN
 
     def notify_at(self) -> datetime | None:
@@ -80,7 +80,7 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
 
     def _publish_late(self) -> list[PopulationWrite]:
         is_late = self._clock() - self._published_ms >= VERSION_AFTER_MS
-        return [self._publish()] if is_late and self._learner.unpublished >= LEAST_EXAMPLES else []
+        return [self._publish()] if is_late and self._learner.unpublished >= MIN_EXAMPLES else []
 
     def _publish(self) -> PopulationWrite:
         self._newest += 1

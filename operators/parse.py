@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 from pydantic import ValidationError
-from tacit.contract.events import EVENT, Event, Interaction
-from tacit.contract.pseudonyms import digest
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters
 from state.events.observation import NotInCatalogueError, Observation, TooManyValuesError, pack, resolve
 from state.events.records import MAX_EVENT_BYTES, Reason, Record, Reject
 from state.storage.shards import shard_key, shard_of
+from tacit.contract.events import EVENT, Event, Interaction
+from tacit.contract.pseudonyms import pseudonym
 
 FUTURE_TOLERANCE_MS = 5 * 60 * 1000
 """An interaction further ahead of the wall clock than this is rejected as `future`."""
@@ -88,7 +88,7 @@ class Parser:
         try:
             return resolve(
                 event,
-                digest(event.user_id, self._secret),
+                pseudonym(event.user_id, self._secret),
                 at_ms,
                 self._catalogue,
                 record.origin,

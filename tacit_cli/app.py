@@ -8,8 +8,6 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-from tacit.errors import ConfigurationError, TacitError
-from tacit.reader.reader import SignalReader
 
 from connectors.kafka.address import TopicAddress
 from dataflows.job import Job, parse_source
@@ -18,6 +16,8 @@ from dataflows.rebuild import rebuild as run_rebuild
 from dataflows.runtime.live import run_live
 from dataflows.runtime.replay import replay as run_replay
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.errors import ConfigurationError, TacitError
+from tacit.reader.reader import SignalReader
 from tacit_cli import console, options
 from tacit_cli import evaluate_command as evaluate_cli
 from tacit_cli import namespace_commands as namespaces_cli
@@ -26,7 +26,7 @@ from tacit_cli.check import check_all
 from tacit_cli.demo import run_demo
 from tacit_cli.invoked import settings_of
 from tacit_cli.views.adaptation_panel import adaptation_as_dict, adaptation_panel
-from tacit_cli.views.summary import people_with_signals, rebuilt_table, replay_table
+from tacit_cli.views.summary import rebuilt_table, replay_table, users_with_signals
 from tacit_lab.simulate import Scenario
 from tacit_lab.simulate import simulate as make_simulation
 from tacit_lab.simulate.output import write_events
@@ -56,7 +56,7 @@ def run(  # the options carry their own help
     rejects: options.Rejects = None,
     processes: options.Processes = None,
     shards: options.Shards = None,
-    epoch: options.Epoch = None,
+    checkpoint_every: options.CheckpointEvery = None,
     cache: options.Cache = None,
     population: options.Population = None,
     ttl: options.Ttl = None,
@@ -86,7 +86,7 @@ def replay(
     rejects: options.Rejects = None,
     processes: options.Processes = None,
     shards: options.Shards = None,
-    epoch: options.Epoch = None,
+    checkpoint_every: options.CheckpointEvery = None,
     cache: options.Cache = None,
     population: options.Population = None,
     ttl: options.Ttl = None,
@@ -99,9 +99,9 @@ def replay(
         job = Job(settings, parse_source(source), bounded=True)
         with console.progress(job.source, hidden=json) as report:
             done = run_replay(job, report)
-        people = people_with_signals(settings)
+        people = users_with_signals(settings)
         if json:
-            console.print_json(done.as_dict() | {"people_with_signals": people})
+            console.print_json(done.as_dict() | {"users_with_signals": people})
         else:
             console.out.print(replay_table(done, people, settings))
         if done.counters.stopped:

@@ -8,8 +8,6 @@ from tempfile import TemporaryFile
 from threading import Event
 from typing import Any
 
-from tacit.errors import TacitError
-
 from connectors.files.source import FileSource
 from connectors.kafka.address import Start, TopicAddress
 from connectors.kafka.offsets import look_up
@@ -19,6 +17,7 @@ from dataflows.settings import Settings
 from dataflows.state_folder import DESCRIPTION, differing
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SourceCounters
+from tacit.errors import TacitError
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,18 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
-from tacit.errors import TacitError
-from tacit.reader.adaptation import Adaptation
-from tacit.reader.reader import SignalReader
 
 from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.runtime.replay import replay
 from dataflows.settings import OwnSettings, Settings
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.errors import TacitError
+from tacit.reader.adaptation import Adaptation
+from tacit.reader.reader import SignalReader
 from tacit_cli import console
 from tacit_cli.views.adaptation_panel import adaptation_panel
-from tacit_cli.views.summary import people_with_signals, replay_table
+from tacit_cli.views.summary import replay_table, users_with_signals
 from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Scenario, Truth, simulate
 from tacit_lab.simulate.output import write_events
@@ -58,7 +58,7 @@ def run_demo(*, users: int, turns: int, seed: int) -> None:
         if done.counters.stopped:
             raise TacitError("stopped before the end")
         console.out.print(Rule("What the dataflow did", align="left"))
-        console.out.print(replay_table(done, people_with_signals(settings), settings, rejects_stay=False))
+        console.out.print(replay_table(done, users_with_signals(settings), settings, rejects_stay=False))
         _show_people(settings, catalogue, simulation.truth)
     console.out.print(_next_commands())
 

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from tacit.contract.keys import RegionKeys
-from tacit.errors import ConfigurationError
 
-from connectors.population.redis_store import PopulationStore
+from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from dataflows.job import Job, parse_source
 from dataflows.observability.logs import configure
 from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_prior import Prior
+from tacit.contract.keys import RegionKeys
+from tacit.errors import ConfigurationError
 from tacit_cli import console, options
 from tacit_cli.invoked import settings_without_pseudonyms
 
@@ -75,7 +75,7 @@ def _prior_to_keep_to(settings: Settings) -> Prior | None:
     if settings.population == "none":
         return Prior(catalogue)
     number, keys = int(settings.population), RegionKeys(settings.region).within(settings.namespace)
-    with closing(PopulationStore(RedisClient(settings.redis, retry_for_s=_REDIS_S), keys)) as store:
+    with closing(PopulationRedisStore(RedisClient(settings.redis, retry_for_s=_REDIS_S), keys)) as store:
         version = store.fetch(number)
     if version is None:
         raise ConfigurationError(

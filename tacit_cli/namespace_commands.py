@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 from rich.text import Text
-from tacit.contract.keys import RegionKeys
 
 from connectors.redis.acl import PASSWORDS, redis_users
 from connectors.redis.client import RedisClient
 from connectors.redis.namespaces import Difference, Namespaces
 from dataflows.settings import Settings
+from tacit.contract.keys import RegionKeys
 from tacit_cli import console, options
 from tacit_cli.invoked import settings_without_pseudonyms
 

@@ -29,7 +29,9 @@ Processes = Annotated[int | None, typer.Option("--processes", metavar="N", help=
 Shards = Annotated[
     int | None, typer.Option("--shards", metavar="N", help="Buckets of people; fixed for a state folder.")
 ]
-Epoch = Annotated[float | None, typer.Option("--epoch", metavar="SECONDS", help="Time between checkpoints.")]
+CheckpointEvery = Annotated[
+    float | None, typer.Option("--checkpoint-every", metavar="SECONDS", help="Time between checkpoints.")
+]
 Cache = Annotated[
     int | None, typer.Option("--cache", metavar="PEOPLE", help="People kept unpacked in memory; the rest is on disk.")
 ]

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from tacit.contract.pseudonyms import digest
-from tacit.errors import ConfigurationError
 
 from dataflows.inspection import Inspected, inspect
 from dataflows.population_run import known_prior
 from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
+from tacit.contract.pseudonyms import pseudonym
+from tacit.errors import ConfigurationError
 from tacit_cli import console, options
 from tacit_cli.invoked import settings_of
 from tacit_cli.views.folder_stats import folder_stats, stats_table
@@ -46,7 +46,7 @@ def show(
     with settings_of(context) as settings:
         folder = folder_of(settings)
         folder.require_secret(settings.secret_bytes)
-        person = digest(user, settings.secret_bytes)
+        person = pseudonym(user, settings.secret_bytes)
         found, checkpoint = folder.shelf.get(person)
         prior, _ = known_prior(settings, folder.path, folder.catalogue)
     if found is None or checkpoint is None:

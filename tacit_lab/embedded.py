@@ -16,9 +16,9 @@ from typing import Self
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from tacit.errors import ConfigurationError, TacitError
 
 from dataflows.runtime.parent_death import die_with
+from tacit.errors import ConfigurationError, TacitError
 
 START_TIMEOUT_S = 10.0
 

@@ -34,7 +34,7 @@ class Position(NamedTuple):
     """Digest of the first `min(size, 4096)` bytes on disk."""
 
 
-class LineFile:
+class LineReader:
     """An open file and the place of its next line.
 
     Raises:

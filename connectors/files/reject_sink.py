@@ -9,10 +9,10 @@ from pathlib import Path
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from state.errors import SinkError
-from state.events.records import TurnedAway
+from state.events.records import AnyReject
 
 
-class FileRejectSink(DynamicSink[TurnedAway]):
+class FileRejectSink(DynamicSink[AnyReject]):
     """Appends to `path`, from any number of workers and processes of one machine, in no particular order.
 
     At least once: what was written after the last committed epoch is written again after a crash, and a crash of
@@ -31,7 +31,7 @@ class FileRejectSink(DynamicSink[TurnedAway]):
         return RejectFile(self._path)
 
 
-class RejectFile(StatelessSinkPartition[TurnedAway]):
+class RejectFile(StatelessSinkPartition[AnyReject]):
     """The file as one worker has it open: whole batches are appended, or nothing."""
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class RejectFile(StatelessSinkPartition[TurnedAway]):
             if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
                 _write(self._descriptor, b"\n")
 
-    def write_batch(self, items: Sequence[TurnedAway]) -> None:
+    def write_batch(self, items: Sequence[AnyReject]) -> None:
         """Append the rejects; if the disk is full, none of them."""
         lines = b"".join(reject.to_json() + b"\n" for reject in items)
         with self._errors(), self._lock() as size:

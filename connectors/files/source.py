@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from connectors.files.line_reader import LineFile, Position
+from connectors.files.line_reader import LineReader, Position
 from state.counters import SourceCounters
 from state.errors import SourceError
 from state.events.records import Record
@@ -72,7 +72,7 @@ class FilesPartition(StatefulSourcePartition[Record, Snapshot]):
                 f"the earlier run stopped in file number {self._index + 1}, but only {len(paths)} are given; "
                 "give the same files in the same order, or start afresh with a new state folder"
             )
-        self._file = LineFile(paths[self._index], position and Position(*position))
+        self._file = LineReader(paths[self._index], position and Position(*position))
 
     def next_batch(self) -> list[Record]:
         """Return the next lines, never of two files at once."""
@@ -96,7 +96,7 @@ class FilesPartition(StatefulSourcePartition[Record, Snapshot]):
             raise StopIteration
         self._file.close()
         self._index += 1
-        self._file = LineFile(self._paths[self._index])
+        self._file = LineReader(self._paths[self._index])
 
     def snapshot(self) -> Snapshot:
         """Return the place of the next line."""

@@ -15,7 +15,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError  # type: ignore[impor
 
 from connectors.kafka.address import TopicAddress
 from connectors.kafka.offsets import reader_options
-from connectors.kafka.partition_buffer import Lane
+from connectors.kafka.partition_buffer import PartitionBuffer
 from state.counters import SourceCounters
 from state.errors import SourceError
 
@@ -46,7 +46,7 @@ _FETCH_OPTIONS = {
 _log = logging.getLogger(__name__)
 
 
-class Pump:
+class Fetcher:
     """Fetches for its lanes until it is closed, all partitions left, or Kafka refuses.
 
     A `bounded` run hands on its partitions side by side in Kafka time, within a slice. That cannot lock up: the lane
@@ -54,7 +54,7 @@ class Pump:
     """
 
     def __init__(self, address: TopicAddress, partitions: int, counters: SourceCounters, *, bounded: bool) -> None:
-        self.lanes: dict[int, Lane] = {}
+        self.lanes: dict[int, PartitionBuffer] = {}
         self.caught_up_at = 0.0
         """`monotonic()` when a broker last confirmed that there is nothing more to hand on."""
         self.fed_at = 0.0
@@ -83,12 +83,12 @@ class Pump:
                 self._thread.start()
                 self._started = True
 
-    def add(self, lane: Lane) -> None:
+    def add(self, lane: PartitionBuffer) -> None:
         """Fetch for a lane too, from the next round on."""
         self.lanes[lane.origin.partition] = lane
         self._open.add(lane.origin.partition)
 
-    def leave(self, lane: Lane) -> None:
+    def leave(self, lane: PartitionBuffer) -> None:
         """Note that a lane is taken from no more; the last one to leave closes."""
         self._open.discard(lane.origin.partition)
         if not self._open:
@@ -218,7 +218,7 @@ class Pump:
                 "the old ones go on where they were, the new ones from their beginning"
             )
 
-    def _place(self, lane: Lane) -> Any:
+    def _place(self, lane: PartitionBuffer) -> Any:
         return TopicPartition(*lane.origin)
 
 

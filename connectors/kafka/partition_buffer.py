@@ -28,7 +28,7 @@ class Chunk(NamedTuple):
     slice: int
 
 
-class Lane:
+class PartitionBuffer:
     """A partition's records on their way; the pump alone offers, the dataflow alone takes.
 
     Appending to a deque and popping from it are atomic, and each number has one writer, so there is no lock.

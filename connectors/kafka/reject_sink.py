@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError  # type: ignore[im
 
 from connectors.kafka.address import REQUEST_MS, TopicAddress, common_options
 from state.errors import SinkError
-from state.events.records import TurnedAway
+from state.events.records import AnyReject
 
 Header = tuple[str, bytes]
 
@@ -121,7 +121,7 @@ class CheckedProducer:
         )
 
 
-class KafkaRejectSink(DynamicSink[TurnedAway]):
+class KafkaRejectSink(DynamicSink[AnyReject]):
     """The rejects topic: a batch is written when every record of it is acknowledged."""
 
     def __init__(self, address: TopicAddress, *, delivery_s: float = DELIVERY_S) -> None:
@@ -135,14 +135,14 @@ class KafkaRejectSink(DynamicSink[TurnedAway]):
         return KafkaRejectPartition(producer, self._address.topic)
 
 
-class KafkaRejectPartition(StatelessSinkPartition[TurnedAway]):
+class KafkaRejectPartition(StatelessSinkPartition[AnyReject]):
     """One worker's way to the rejects topic."""
 
     def __init__(self, producer: CheckedProducer, topic: str) -> None:
         self._producer = producer
         self._topic = topic
 
-    def write_batch(self, items: list[TurnedAway]) -> None:
+    def write_batch(self, items: list[AnyReject]) -> None:
         """Write rejects as JSON, their origin in the headers too; raise `SinkError` if one did not arrive."""
         for reject in items:
             self._producer.send(self._topic, None, reject.to_json(), _headers(reject))
@@ -153,5 +153,5 @@ class KafkaRejectPartition(StatelessSinkPartition[TurnedAway]):
         self._producer.close()
 
 
-def _headers(reject: TurnedAway) -> list[Header]:
+def _headers(reject: AnyReject) -> list[Header]:
     return [(name, str(value).encode()) for name, value in reject.place().items()]

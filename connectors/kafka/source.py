@@ -10,9 +10,9 @@ from time import monotonic
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from connectors.kafka.address import Start, TopicAddress
-from connectors.kafka.fetcher import Pump
+from connectors.kafka.fetcher import Fetcher
 from connectors.kafka.offsets import Position, Range, check, first_position, look_up, resumed_position
-from connectors.kafka.partition_buffer import Lane
+from connectors.kafka.partition_buffer import PartitionBuffer
 from state.counters import SourceCounters
 from state.events.records import KafkaOrigin, Record
 
@@ -39,7 +39,7 @@ class KafkaSource(FixedPartitionedSource[Record, Position]):
         self._stop = stop
         self._counters = counters
         self._ranges: dict[int, Range] = {}
-        self._pump: Pump | None = None
+        self._pump: Fetcher | None = None
         self._resumed = False
         self._building = Lock()  # worker threads of one process share this source and its pump
 
@@ -54,7 +54,7 @@ class KafkaSource(FixedPartitionedSource[Record, Position]):
         origin = KafkaOrigin(self._address.topic, partition)
         position = self._position(partition, resume_state)
         check(position, self._ranges[partition], f"{self._address}, partition {partition}")
-        lane = Lane(origin, position, sliced=self._bounded)
+        lane = PartitionBuffer(origin, position, sliced=self._bounded)
         with self._building:
             pump = self._pump_for(partition)
             pump.add(lane)
@@ -67,19 +67,19 @@ class KafkaSource(FixedPartitionedSource[Record, Position]):
         self._resumed = True
         return resumed_position(saved, held, bounded=self._bounded)
 
-    def _pump_for(self, partition: int) -> Pump:
+    def _pump_for(self, partition: int) -> Fetcher:
         """Return this run's pump; a partition that the pump knows already belongs to a run before."""
         if self._pump is None or partition in self._pump.lanes:
             if self._pump is not None:
                 self._pump.close()
-            self._pump = Pump(self._address, len(self._ranges), self._counters, bounded=self._bounded)
+            self._pump = Fetcher(self._address, len(self._ranges), self._counters, bounded=self._bounded)
         return self._pump
 
 
 class KafkaPartition(StatefulSourcePartition[Record, Position]):
     """One partition: takes from its lane what the pump has put there."""
 
-    def __init__(self, lane: Lane, pump: Pump, stop: Event, counters: SourceCounters) -> None:
+    def __init__(self, lane: PartitionBuffer, pump: Fetcher, stop: Event, counters: SourceCounters) -> None:
         self._lane = lane
         self._pump = pump
         self._stop = stop

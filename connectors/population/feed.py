@@ -8,7 +8,7 @@ from typing import Self
 
 import structlog
 
-from connectors.population.redis_store import PopulationStore
+from connectors.population.redis_store import PopulationRedisStore
 from state.learning.population_version import PopulationVersion
 
 _END_S = 1.0
@@ -31,7 +31,7 @@ class PopulationFeed:
 
     def __init__(
         self,
-        make_store: Callable[[], PopulationStore],
+        make_store: Callable[[], PopulationRedisStore],
         hand_over: Callable[[PopulationVersion], object],
         *,
         after: int = 0,
@@ -58,13 +58,13 @@ class PopulationFeed:
         self._stop.set()
         self._thread.join(_END_S)
 
-    def _run(self, store: PopulationStore) -> None:
+    def _run(self, store: PopulationRedisStore) -> None:
         with closing(store):
             while not self._stop.is_set():
                 self._look(store)
                 self._stop.wait(self._interval_s)
 
-    def _look(self, store: PopulationStore) -> None:
+    def _look(self, store: PopulationRedisStore) -> None:
         try:
             version = store.newest(above=self._last)
             if version is not None and not self._stop.is_set():

@@ -34,7 +34,7 @@ def read_version(path: Path) -> PopulationVersion | None:
         ) from error
 
 
-class PopulationFile:
+class PopulationFileStore:
     """A file with one writer; it always holds a whole version, whatever happens while the next one is written."""
 
     def __init__(self, path: Path) -> None:

@@ -6,9 +6,6 @@ from typing import cast
 
 import redis
 import structlog
-from tacit.contract.keys import NamespaceKeys
-from tacit.errors import ConfigurationError
-from tacit.reader.dialogue import Command, Reply
 
 from connectors.redis.client import RedisClient, error_code
 from state.catalogue.numbered import NumberedCatalogue
@@ -16,6 +13,9 @@ from state.errors import StateError
 from state.learning.decisions import population_write
 from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
+from tacit.contract.keys import NamespaceKeys
+from tacit.errors import ConfigurationError
+from tacit.reader.dialogue import Command, Reply
 
 KEPT = 10
 """So many of the newest versions are kept, and those that are pinned."""
@@ -26,7 +26,7 @@ _PUBLISH = (Path(__file__).parents[1] / "redis" / "scripts" / "publish_populatio
 _log = structlog.get_logger(__name__)
 
 
-class PopulationStore:
+class PopulationRedisStore:
     """The versions of one namespace, by a connection that nobody else uses.
 
     What cannot be read counts as nothing, and is logged.

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
-from tacit.contract.keys import RegionKeys
 
-from connectors.population.file_store import PopulationFile
-from connectors.population.redis_store import PopulationStore
+from connectors.population.file_store import PopulationFileStore
+from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from connectors.redis.signal_sink import Mode, Target
 from state.counters import SinkCounters
 from state.learning.population_version import PopulationWrite
+from tacit.contract.keys import RegionKeys
 
 
 class PopulationSink(DynamicSink[PopulationWrite]):
@@ -39,16 +39,16 @@ class PopulationSinkPartition(StatelessSinkPartition[PopulationWrite]):
     def __init__(self, target: Target, counters: SinkCounters, file: Path | None) -> None:
         self._counters = counters
         client = RedisClient(target.url, retry_for_s=target.retry_for_s, on_retry=self._note_retry)
-        self._store = PopulationStore(client, RegionKeys(target.region).within(target.namespace))
+        self._store = PopulationRedisStore(client, RegionKeys(target.region).within(target.namespace))
         self._fill = target.mode is Mode.FILL
-        self._file = PopulationFile(file) if file else None
+        self._file = PopulationFileStore(file) if file else None
 
     def write_batch(self, items: list[PopulationWrite]) -> None:
         """Write versions, oldest first.
 
         Raises:
             SinkError: Redis refused for a reason that does not pass, or did not answer in time.
-            StateError, StorageError: as `PopulationFile.write`.
+            StateError, StorageError: as `PopulationFileStore.write`.
         """
         for write in items:
             if self._file:

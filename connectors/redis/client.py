@@ -12,12 +12,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AskError, MovedError
 from redis.retry import Retry
-from tacit.errors import ConfigurationError
-from tacit.reader.cluster_map import CLUSTER_SLOTS, Address, Answers, Questions, Slots, home_of, settings_of
-from tacit.reader.dialogue import Command, Reply, hold
-from tacit.reader.wire import Connection, is_lost, receive, send
 
 from state.errors import SinkError
+from tacit.errors import ConfigurationError
+from tacit.reader.cluster_map import CLUSTER_SLOTS, Address, Answers, ClusterMap, Questions, home_of, settings_of
+from tacit.reader.dialogue import Command, Reply, hold
+from tacit.reader.wire import Connection, is_lost, receive, send
 
 OnRetry = Callable[[int, set[str]], object]
 
@@ -127,7 +127,7 @@ class RedisClient:
         self._pool = connection_pool(url, timeout_s=TIMEOUT_S)
         self.home = home_of(self._pool.connection_kwargs)
         """The URL's server."""
-        self._slots = Slots(self.home)
+        self._slots = ClusterMap(self.home)
         self._connections: dict[Address, Connection] = {}
 
     def close(self) -> None:

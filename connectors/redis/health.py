@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import redis
-from tacit.reader.cluster_map import Address, home_of, settings_of
 
 from connectors.redis.client import RedisClient, connection_pool, error_code
 from state.errors import SinkError
+from tacit.reader.cluster_map import Address, home_of, settings_of
 
 OLDEST_VERSION = (6, 2)
 MAX_CLOCK_DIFFERENCE_S = 60.0

@@ -6,15 +6,15 @@ from itertools import islice
 from typing import Any, cast
 
 import msgspec
+
+from connectors.redis.client import RedisClient
 from tacit.contract.keys import LIVE, RegionKeys
-from tacit.contract.pseudonyms import DIGEST_BYTES
+from tacit.contract.pseudonyms import PSEUDONYM_BYTES
 from tacit.contract.signals import STATUS, Signal, decode_signal
 from tacit.errors import ConfigurationError
 from tacit.reader.cluster_map import Address
 
-from connectors.redis.client import RedisClient
-
-PEOPLE_AT_ONCE = 500
+USERS_AT_ONCE = 500
 
 Fields = dict[bytes, bytes]
 
@@ -119,7 +119,7 @@ class Namespaces:
         start, end = self._around(first)
         start_of_other, _ = self._around(second)
         people = self._people(start, end)
-        while some := list(islice(people, PEOPLE_AT_ONCE)):
+        while some := list(islice(people, USERS_AT_ONCE)):
             keys = [begin + person + end for person in some for begin in (start, start_of_other)]
             replies = self._client.deliver([("HGETALL", key) for key in keys], keys)
             held = [_as_fields(reply) for reply in replies]
@@ -127,7 +127,7 @@ class Namespaces:
 
     def _around(self, namespace: str) -> tuple[bytes, bytes]:
         """Return what stands before and after a person in the names of their keys."""
-        begin, _, rest = self._keys.within(namespace).signals(bytes(DIGEST_BYTES)).partition("{")
+        begin, _, rest = self._keys.within(namespace).signals(bytes(PSEUDONYM_BYTES)).partition("{")
         return begin.encode(), rest.partition("}")[2].encode()
 
     def _people(self, start: bytes, end: bytes) -> Iterator[bytes]:

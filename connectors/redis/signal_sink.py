@@ -11,14 +11,14 @@ from typing import cast
 import redis
 import structlog
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
-from tacit.contract.keys import LIVE, RegionKeys
-from tacit.reader.dialogue import Command, Reply
 
 from connectors.redis.client import RETRY_FOR_S, RedisClient, Script, error_code
 from state.counters import SinkCounters
 from state.errors import SinkError
-from state.events.records import Refused, TurnedAway
+from state.events.records import AnyReject, WriteReject
 from state.user.writes import GateWrite, SignalWrite, Write
+from tacit.contract.keys import LIVE, RegionKeys
+from tacit.reader.dialogue import Command, Reply
 
 TTL_MS = 30 * 86_400_000
 SKEW_MS = 6 * 60_000
@@ -70,7 +70,7 @@ class SignalWriter:
     """
 
     def __init__(
-        self, target: Target, counters: SinkCounters, on_refused: Callable[[Refused], object] = lambda _: None
+        self, target: Target, counters: SinkCounters, on_refused: Callable[[WriteReject], object] = lambda _: None
     ) -> None:
         self._keys = RegionKeys(target.region)
         self._own = self._keys.within(target.namespace)
@@ -129,7 +129,7 @@ class SignalWriter:
             2,
             self._own.signals(write.user),
             self._keys.gate(write.user),
-            write.epoch_ms,
+            write.wiped_ms,
             expire_at_ms,
             self._script_mode,
             target.skew_ms,
@@ -143,7 +143,7 @@ class SignalWriter:
             1 + len(self._namespaces),
             self._keys.gate(write.user),
             *[self._keys.within(name).signals(write.user) for name in sorted(self._namespaces)],
-            write.epoch_ms,
+            write.wiped_ms,
             write.consent_at_ms,
             "x" if write.opted_out else "-",
             self._target.skew_ms,
@@ -184,7 +184,9 @@ class SignalWriter:
     def _refuse(self, write: SignalWrite, code: str, now_s: float) -> None:
         self._counters.malformed += 1
         content = b"".join(name.encode() + value for name, value in write.fields)
-        self._on_refused(Refused(code, self._own.signals(write.user), sha256(content).hexdigest(), int(now_s * 1000)))
+        self._on_refused(
+            WriteReject(code, self._own.signals(write.user), sha256(content).hexdigest(), int(now_s * 1000))
+        )
         _log.error("redis.write_refused", code=code, namespace=self._target.namespace)
 
     def _note_retry(self, commands: int, codes: set[str]) -> None:
@@ -211,7 +213,7 @@ class RedisSink(DynamicSink[Write]):
     """
 
     def __init__(
-        self, target: Target, counters: SinkCounters, make_rejects: Callable[[], DynamicSink[TurnedAway]]
+        self, target: Target, counters: SinkCounters, make_rejects: Callable[[], DynamicSink[AnyReject]]
     ) -> None:
         self._target = target
         self._counters = counters
@@ -228,12 +230,12 @@ class RedisSinkPartition(StatelessSinkPartition[Write]):
     """One worker's part of `RedisSink`."""
 
     def __init__(
-        self, target: Target, counters: SinkCounters, open_rejects: Callable[[], StatelessSinkPartition[TurnedAway]]
+        self, target: Target, counters: SinkCounters, open_rejects: Callable[[], StatelessSinkPartition[AnyReject]]
     ) -> None:
-        self._refused: list[TurnedAway] = []
+        self._refused: list[AnyReject] = []
         self._writer = SignalWriter(target, counters, self._refused.append)
         self._open_rejects = open_rejects
-        self._rejects: StatelessSinkPartition[TurnedAway] | None = None
+        self._rejects: StatelessSinkPartition[AnyReject] | None = None
 
     def write_batch(self, items: list[Write]) -> None:
         """Write a batch; as `SignalWriter.write`.

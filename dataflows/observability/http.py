@@ -11,10 +11,10 @@ from typing import Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import make_wsgi_app
-from tacit.errors import ConfigurationError
 
 from dataflows.observability.metrics import registry
 from state.counters import Counters
+from tacit.errors import ConfigurationError
 
 STALLED_AFTER_S = 30.0
 """Without progress for this long a process is not healthy, however alive it is."""

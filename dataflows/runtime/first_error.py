@@ -12,7 +12,7 @@ _BUILD = ("build", "build_part")
 _CALL = ("list_parts", "next_batch", "on_batch", "snapshot", "write_batch")
 
 
-class Parts:
+class FirstError:
     """Watches sources, sinks and steps, and what they build.
 
     An engine of several processes breaks off with a panic that has lost its cause: here it is found.

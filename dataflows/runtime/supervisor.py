@@ -14,15 +14,14 @@ from multiprocessing.context import SpawnProcess
 from time import monotonic
 from typing import Self
 
-from tacit.errors import ConfigurationError, TacitError
-
 from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.runtime.parent_death import die_with
 from dataflows.runtime.stopping import SIGNALS, Stop, stopped_by_signals
-from dataflows.runtime.worker import BrokenOffError, Place, run_worker
+from dataflows.runtime.worker import BrokenOffError, WorkerAddress, run_worker
 from dataflows.state_folder import StateFolder
 from state.counters import Counters
+from tacit.errors import ConfigurationError, TacitError
 
 _SPAWN = get_context("spawn")
 """A fresh interpreter each: the engine's threads do not survive a fork."""
@@ -78,7 +77,7 @@ def run_cluster(job: Job, folder: StateFolder | None, report: Callable[[Counters
 
     with stop.heard_by(pass_on), ExitStack() as stack:
         with _no_signals():
-            places = (Place(number, addresses) for number in range(len(addresses)))
+            places = (WorkerAddress(number, addresses) for number in range(len(addresses)))
             members.extend(stack.enter_context(_member(job, place, folder)) for place in places)
         if stop.asked.is_set():  # before there was anybody to pass it on to
             pass_on()
@@ -145,7 +144,7 @@ def _kill(members: Iterable[Member]) -> None:
 
 
 @contextmanager
-def _member(job: Job, place: Place, folder: StateFolder | None) -> Iterator[Member]:
+def _member(job: Job, place: WorkerAddress, folder: StateFolder | None) -> Iterator[Member]:
     ours, theirs = _SPAWN.Pipe(duplex=False)
     process = _SPAWN.Process(
         target=_run_member, args=(job, place, folder, theirs, os.getpid()), name=f"tacit-{place.process}"
@@ -162,7 +161,7 @@ def _member(job: Job, place: Place, folder: StateFolder | None) -> Iterator[Memb
         ours.close()
 
 
-def _run_member(job: Job, place: Place, folder: StateFolder | None, pipe: Connection, parent: int) -> None:
+def _run_member(job: Job, place: WorkerAddress, folder: StateFolder | None, pipe: Connection, parent: int) -> None:
     die_with(parent)
     _close_stdout()
     configure(job.log_level)

@@ -17,14 +17,13 @@ from bytewax.recovery import (
     RecoveryConfig,
 )
 from bytewax.run import cli_main
-from tacit.errors import TacitError
 
 from connectors.redis.signal_sink import RedisSink
 from dataflows.graph import build
 from dataflows.job import Job
 from dataflows.observability.http import monitor
-from dataflows.population_run import everybody
-from dataflows.runtime.first_error import Parts
+from dataflows.population_run import population_run
+from dataflows.runtime.first_error import FirstError
 from dataflows.runtime.stopping import Stop
 from dataflows.settings import Settings
 from dataflows.state_folder import StateFolder
@@ -34,7 +33,8 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.errors import StateError
 from state.storage.rocksdb import storage_error
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
+from tacit.errors import TacitError
 
 REPORT_EVERY_S = 0.25
 
@@ -47,7 +47,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkerAddress:
     """Which process of a run this is."""
 
     process: int = 0
@@ -60,7 +60,7 @@ class BrokenOffError(TacitError):
 
 
 def run_worker(
-    job: Job, place: Place, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop
+    job: Job, place: WorkerAddress, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop
 ) -> Counters:
     """Run one process until its source ends or it is asked to stop; return what it counted.
 
@@ -80,7 +80,9 @@ def run_worker(
     return counters
 
 
-def _run_engine(job: Job, place: Place, folder: StateFolder | None, counters: Counters, stop: threading.Event) -> None:
+def _run_engine(
+    job: Job, place: WorkerAddress, folder: StateFolder | None, counters: Counters, stop: threading.Event
+) -> None:
     settings = job.settings
     rules = settings.rules(folder.vocabulary if folder else None)
     parser = Parser(
@@ -92,9 +94,9 @@ def _run_engine(job: Job, place: Place, folder: StateFolder | None, counters: Co
     )
     source = job.make_source(stop, counters.source)
     source.list_parts()  # a source that cannot be read is found out before anything else is begun
-    parts = Parts()
+    parts = FirstError()
     with (
-        everybody(job, folder, rules.catalogue, counters) as population,
+        population_run(job, folder, rules.catalogue, counters) as population,
         _stores(settings, rules.catalogue, folder) as stores,
     ):
         flow = build(
@@ -110,17 +112,19 @@ def _run_engine(job: Job, place: Place, folder: StateFolder | None, counters: Co
             parts.watch(population.sink),
             parts.watch(job.make_reject_sink()),
         )
-        _run_flow(flow, settings.epoch, place, folder, parts)
+        _run_flow(flow, settings.checkpoint_every, place, folder, parts)
         stores.prove()
 
 
-def _stores(settings: Settings, catalogue: NumberedCatalogue, folder: StateFolder | None) -> Stores:
+def _stores(settings: Settings, catalogue: NumberedCatalogue, folder: StateFolder | None) -> ShardStores:
     if folder is None:
-        return Stores(None, settings.shards, catalogue, cached_users=settings.cache)
-    return Stores(folder.shards, settings.shards, catalogue, folder.execution, settings.cache)
+        return ShardStores(None, settings.shards, catalogue, cached_users=settings.cache)
+    return ShardStores(folder.shards, settings.shards, catalogue, folder.execution, settings.cache)
 
 
-def _run_flow(flow: Dataflow, epoch_s: float, place: Place, folder: StateFolder | None, parts: Parts) -> None:
+def _run_flow(
+    flow: Dataflow, epoch_s: float, place: WorkerAddress, folder: StateFolder | None, parts: FirstError
+) -> None:
     try:
         # With addresses, be it one, the engine ends by an exception; without, it also prints a panic of its own.
         cli_main(
@@ -160,7 +164,7 @@ def spare_the_collector() -> None:
     gc.set_threshold(500_000, 20, 100)
 
 
-def _address(job: Job, place: Place) -> str:
+def _address(job: Job, place: WorkerAddress) -> str:
     """Return this process's metrics address: the first one's port, plus the process's number."""
     host, _, port = job.metrics.rpartition(":")
     return f"{host}:{int(port) + place.process}" if host else job.metrics

@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from msgspec.structs import replace
-from tacit.contract.catalogue import Catalogue, Direction, FeedbackKind
 
 from state.catalogue.vocabulary import Vocabulary
+from tacit.contract.catalogue import Catalogue, Direction, FeedbackKind
 
 
 class Slot(NamedTuple):

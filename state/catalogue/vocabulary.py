@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
-from tacit.contract.catalogue import Catalogue
 
 from state.errors import StateError
+from tacit.contract.catalogue import Catalogue
 
-MOST = {"facets": 255, "slots": 32_767, "topics": 32_768, "feedback": 128}
+MAX_NAMES = {"facets": 255, "slots": 32_767, "topics": 32_768, "feedback": 128}
 """Numbers that fit where they are packed: pins count facets in a byte, and so on (state/user/codec, state/events/observation)."""
 
 
@@ -84,7 +84,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
 
     def _check_size(self) -> None:
-        for table, most in MOST.items():
+        for table, most in MAX_NAMES.items():
             names: Collection[object] = getattr(self, table)
             if len(names) > most:
                 raise StateError(
@@ -94,7 +94,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 )
 
     def _problems(self) -> Iterator[str]:
-        for table in MOST:
+        for table in MAX_NAMES:
             names: Collection[object] = getattr(self, table)
             if len(set(names)) < len(names):
                 yield f"{table}: a name stands there twice"

@@ -13,10 +13,9 @@ from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
-from tacit.contract.events import Consent, Event, Forget, Interaction, Pin
-
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.records import FileOrigin, KafkaOrigin, Origin
+from tacit.contract.events import Consent, Event, Forget, Interaction, Pin
 
 
 class Kind(IntEnum):

@@ -73,7 +73,7 @@ class Reject(NamedTuple):
         return _as_json(self.reason, self.detail, self.place(), self.sha256, self.at_ms)
 
 
-class Refused(NamedTuple):
+class WriteReject(NamedTuple):
     """A write of signals that Redis will never take; the events that led to it were accepted, and counted so."""
 
     code: str
@@ -93,7 +93,7 @@ class Refused(NamedTuple):
         return _as_json("refused", self.code, self.place(), self.sha256, self.at_ms)
 
 
-TurnedAway = Reject | Refused
+AnyReject = Reject | WriteReject
 """What goes to the rejects topic or file."""
 
 

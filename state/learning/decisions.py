@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from tacit.contract.signals import Signal, Source, Tier, encode
-from tacit.contract.versions import version
-
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning import drift
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion, PopulationWrite, encode_version
 from state.learning.prediction import Expected, Own
 from state.learning.preferences import MODEL_VERSION, Preferences
-from state.learning.probit import phi
+from state.learning.probit import normal_cdf
+from tacit.contract.signals import Signal, Source, Tier, encode
+from tacit.contract.versions import version
 
 HINT_FROM = 0.6
 """Probability of beating the default from which Copilot may lean towards a value."""
@@ -106,7 +105,7 @@ def _confidence(beliefs: Beliefs, slot: int, other: int, difference: float, trus
     mean, variance = own.difference(slot, other)
     variance = trust.mean**2 * variance + trust.variance * mean * mean
     variance += prior.factors.population**2 * (prior.variances[slot] + prior.variances[other])
-    return phi(SHARPNESS * difference / sqrt(variance))
+    return normal_cdf(SHARPNESS * difference / sqrt(variance))
 
 
 def _tier(confidence: float, beats_default: float, fresh: int) -> int:
@@ -136,7 +135,7 @@ def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int)
 def _liking(beliefs: Beliefs, slot: int) -> float:
     """Return the chance of a like of an answer of which this value is all that is known."""
     own, prior, leaning = beliefs
-    mean, variance = prior.of_value(slot, own.judged)
+    mean, variance = prior.of_value(slot, own.feedback_count)
     share, own_variance = own.value(slot)
     bias, facet = own.means[-1], own.catalogue.slot_facets[slot]
     expected = Expected(mean + leaning[slot] if leaning else mean, variance, prior.factors)

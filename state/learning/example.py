@@ -12,15 +12,15 @@ from typing import NamedTuple
 from state.learning.prediction import Own
 
 
-class Wish(NamedTuple):
+class DirectedFeedback(NamedTuple):
     """Directed feedback: of one facet, another value than the served one was wished for."""
 
     served: int
-    wished: int
+    preferred: int
     """Slots."""
     mean: float
     variance: float
-    """The person's own belief, before, of how much better `wished` is."""
+    """The person's own belief, before, of how much better `preferred` is."""
 
 
 class Acted(NamedTuple):
@@ -50,7 +50,7 @@ class Example(NamedTuple):
     """A wish is a dislike of the answer as it was."""
     weight: float
     """0–1."""
-    judged: int
+    feedback_count: int
     """How many answers this person had judged before, up to 255."""
     p: float
     """The chance of a like that was predicted, before anything was learned from this."""
@@ -64,7 +64,7 @@ class Example(NamedTuple):
     """Facet → what the person's own belief in the served values added to the prediction, before."""
     only: Sequence[int] = ()
     """Facets that the judgement is narrowed to, or nothing."""
-    wishes: Sequence[Wish] = ()
+    directed: Sequence[DirectedFeedback] = ()
     """What is learned from instead of the judgement, if there are any."""
     acted: Sequence[Acted] = ()
 
@@ -84,31 +84,31 @@ def pack_example(e: Example) -> bytes:
     """Return the example as bytes for the exchange between workers."""
     parts = [
         _HEADER.pack(
-            e.user, e.at_ms, e.topic, e.surface, e.item, e.liked, e.weight, e.judged, e.p, e.bias, e.variance,
-            len(e.slots), len(e.only), len(e.shares), len(e.wishes), len(e.acted),
+            e.user, e.at_ms, e.topic, e.surface, e.item, e.liked, e.weight, e.feedback_count, e.p, e.bias, e.variance,
+            len(e.slots), len(e.only), len(e.shares), len(e.directed), len(e.acted),
         ),
         array("H", e.slots).tobytes(),
         bytes(e.only),
     ]  # fmt: skip
     parts += [_SHARE.pack(*share) for share in e.shares.items()]
-    parts += [_WISH.pack(*wish) for wish in e.wishes]
+    parts += [_WISH.pack(*comparison) for comparison in e.directed]
     parts += [_ACTED.pack(*acted) for acted in e.acted]
     return b"".join(parts)
 
 
 def unpack_example(data: bytes) -> Example:
     """Return what `pack_example` packed, in single precision."""
-    (user, at_ms, topic, surface, item, liked, weight, judged, p, bias, variance,
-     slots, only, shares, wishes, acted) = _HEADER.unpack_from(data)  # fmt: skip
+    (user, at_ms, topic, surface, item, liked, weight, feedback_count, p, bias, variance,
+     slots, only, shares, directed, acted) = _HEADER.unpack_from(data)  # fmt: skip
     only_at = _HEADER.size + 2 * slots
     shares_at = only_at + only
     wishes_at = shares_at + _SHARE.size * shares
-    acted_at = wishes_at + _WISH.size * wishes
+    acted_at = wishes_at + _WISH.size * directed
     return Example(
-        user, at_ms, topic, surface, item, liked, weight, judged, p,
+        user, at_ms, topic, surface, item, liked, weight, feedback_count, p,
         array("H", data[_HEADER.size : only_at]), bias, variance,
         dict(_SHARE.iter_unpack(data[shares_at:wishes_at])),
         data[only_at:shares_at],
-        tuple(Wish(*wish) for wish in _WISH.iter_unpack(data[wishes_at:acted_at])) if wishes else (),
+        tuple(DirectedFeedback(*comparison) for comparison in _WISH.iter_unpack(data[wishes_at:acted_at])) if directed else (),
         tuple(Acted(*found) for found in _ACTED.iter_unpack(data[acted_at:])) if acted else (),
     )  # fmt: skip

@@ -20,19 +20,19 @@ CONTEXT_VARIANCE = 0.03
 """Prior variance of a value on a topic, on a surface, or beside another value of its facet."""
 ITEM_VARIANCE = 0.25
 
-MOST_IN_CONTEXT = 100_000
+MAX_IN_CONTEXT = 100_000
 """Values on topics and surfaces whose terms are kept ready."""
-JUDGED_STEPS = (0, 1, 2, 4, 7, 11, 19, 34, 59, 99)
+FEEDBACK_COUNT_STEPS = (0, 1, 2, 4, 7, 11, 19, 34, 59, 99)
 """Up to so many answers judged before are one step, more than the last are another: newcomers judge more kindly."""
 
 
-def judged_step(judged: int) -> int:
+def feedback_count_step(feedback_count: int) -> int:
     """Return the step of someone who has judged so many answers before.
 
-    >>> judged_step(0), judged_step(3), judged_step(255)
+    >>> feedback_count_step(0), feedback_count_step(3), feedback_count_step(255)
     (0, 3, 10)
     """
-    return bisect_left(JUDGED_STEPS, judged)
+    return bisect_left(FEEDBACK_COUNT_STEPS, feedback_count)
 
 
 @lru_cache(maxsize=100_000)
@@ -49,8 +49,8 @@ def prior_variance(term: str) -> float:
     return VALUE_VARIANCE if "=" in term else BIAS_VARIANCE
 
 
-def judged_term(step: int) -> str:
-    """Return the name of a step of `JUDGED_STEPS`."""
+def feedback_count_term(step: int) -> str:
+    """Return the name of a step of `FEEDBACK_COUNT_STEPS`."""
     return f"judged:{step}"
 
 
@@ -59,7 +59,7 @@ def item_term(item: int) -> str:
     return f"{ITEM}{item:08x}"
 
 
-class Terms:
+class Features:
     """Finds the terms of answers, by the catalogue's numbers."""
 
     def __init__(self, catalogue: NumberedCatalogue) -> None:
@@ -80,14 +80,14 @@ class Terms:
                 terms.append(f"topic:{self._topics[topic]}&{value}")
             if surface in self._surfaces:
                 terms.append(f"surface:{self._surfaces[surface]}&{value}")
-            if len(self._in_context) >= MOST_IN_CONTEXT:
+            if len(self._in_context) >= MAX_IN_CONTEXT:
                 self._in_context.clear()
             found = self._in_context[slot, topic, surface] = tuple(terms)
         return found
 
-    def of_answer(self, slots: Sequence[int], topic: int, surface: int, item: int, judged: int) -> list[str]:
-        """Return all terms of an answer; `item` is 0 without one, `judged` is as in `judged_step`."""
-        found = [BIAS, judged_term(judged_step(judged))]
+    def of_answer(self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int) -> list[str]:
+        """Return all terms of an answer; `item` is 0 without one, `feedback_count` is as in `feedback_count_step`."""
+        found = [BIAS, feedback_count_term(feedback_count_step(feedback_count))]
         if item:
             found.append(item_term(item))
         found.extend(self.of_values(slots, topic, surface))

@@ -15,9 +15,9 @@ from state.learning.example import Acted
 from state.learning.population_version import OffPolicy
 from state.user.sent import Sent
 
-LEAST_PROPENSITY = 0.01
+MIN_PROPENSITY = 0.01
 """Smaller ones count as this: one answer must not outweigh a hundred (Ionides, JCGS 17(2), 2008)."""
-LEAST_ANSWERS = 30
+MIN_ANSWERS = 30
 """Of each policy; with fewer there is no estimate."""
 
 _Z95 = 1.96
@@ -51,7 +51,7 @@ class _Arm:
     liked_squares: float = 0.0
 
     def add(self, liked: bool, propensity: float) -> None:
-        weight = 1.0 / max(propensity, LEAST_PROPENSITY)
+        weight = 1.0 / max(propensity, MIN_PROPENSITY)
         self.n += 1
         self.weight += weight
         self.squares += weight * weight
@@ -94,7 +94,7 @@ class Comparison:
     def estimate(self) -> OffPolicy | None:
         """Return the estimate; None with too few answers."""
         followed, default = self._followed, self._default
-        if min(followed.n, default.n) < LEAST_ANSWERS:
+        if min(followed.n, default.n) < MIN_ANSWERS:
             return None
         difference = followed.mean - default.mean
         margin = _Z95 * sqrt(followed.variance + default.variance)

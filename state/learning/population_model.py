@@ -9,7 +9,7 @@ from river import base, linear_model
 
 from state.learning.features import BIAS, prior_variance
 from state.learning.population_version import Gaussian
-from state.learning.probit import corrections, phi
+from state.learning.probit import corrections, normal_cdf
 
 KEPT = 0.999999
 """Share of a mean that survives a judgement which touches it; the variance goes back toward the prior alike.
@@ -18,13 +18,13 @@ AdPredictor's own `epsilon` forgets toward N(0, 1); without any, beliefs freeze 
 """
 CONTRIBUTORS = 20
 """A term is published once so many different people have contributed to it."""
-MOST_TERMS = 65_536
+MAX_TERMS = 65_536
 """Of more than these, the least known are dropped."""
 
-_KEPT_TERMS = MOST_TERMS * 3 // 4
+_KEPT_TERMS = MAX_TERMS * 3 // 4
 
 
-class Population(linear_model.AdPredictor):
+class PopulationModel(linear_model.AdPredictor):
     """A Gaussian belief per term: Graepel, Candela, Borchert, Herbrich, ICML 2010, as River has it, and more.
 
     What it adds: an example weight, a prior variance by the kind of term (state.learning.features), forgetting toward that prior,
@@ -38,7 +38,7 @@ class Population(linear_model.AdPredictor):
 
     Examples
     --------
-    >>> population = Population()
+    >>> population = PopulationModel()
     >>> for _ in range(20):
     ...     population.learn_one({"length=concise": 1}, True)
     ...     population.learn_one({"length=detailed": 1}, False, w=0.5)
@@ -111,7 +111,7 @@ class Population(linear_model.AdPredictor):
         for term, x, m, v, prior in beliefs:
             means[term] = kept * (m + x * v * mean_step)
             variances[term] = kept_variance * v * (1.0 - v * variance_step) + (1.0 - kept_variance) * prior
-        if len(means) > MOST_TERMS:
+        if len(means) > MAX_TERMS:
             self._make_room()
 
     def _make_room(self) -> None:
@@ -159,7 +159,7 @@ class Population(linear_model.AdPredictor):
     def predict_proba_one(self, x: dict[Any, Any], **_: Any) -> dict[base.typing.ClfTarget, float]:
         """Return the probability of a like and of a dislike."""
         mean, variance = self.expect(_active(x))
-        p = phi(mean / sqrt(self.beta**2 + variance))
+        p = normal_cdf(mean / sqrt(self.beta**2 + variance))
         return {True: p, False: 1.0 - p}
 
 

@@ -1,7 +1,7 @@
 """What is believed of somebody before they have said anything: the population's belief, ready to be computed with.
 
 It is the lower of two layers (state.learning.preferences is the upper), made of one published version and never changed: every
-process holds the newest in a `Shared`, and hands it to all of its people at the beginning of a batch.
+process holds the newest in a `CurrentPrior`, and hands it to all of its people at the beginning of a batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,26 +13,26 @@ from state.events.observation import NONE
 from state.learning.features import (
     BIAS,
     ITEM_VARIANCE,
-    Terms,
+    Features,
+    feedback_count_step,
+    feedback_count_term,
     item_term,
-    judged_step,
-    judged_term,
     prior_variance,
 )
 from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Expected, Factors
-from state.learning.probit import phi
+from state.learning.probit import normal_cdf
 from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, own_part
 
 DEFAULT_FROM = 0.6
 """Confidence from which the population's choice takes the place of the catalogue's default."""
-MOST_TOPICS = 3
+MAX_TOPICS = 3
 """As many of a person's topics count for what they are taken to like best."""
 
-MOST_CONTEXTS = 1_000
+MAX_CONTEXTS = 1_000
 """Pairs of topic and surface, and topics, that are kept ready."""
 
-_JUDGED = range(256)
+_FEEDBACK_COUNTS = range(256)
 
 
 class Prior:
@@ -53,16 +53,20 @@ class Prior:
         )
         """Facets that do not help predictions."""
         self._terms: Mapping[str, Gaussian] = version.terms if version else {}
-        self._names = Terms(catalogue)
+        self._names = Features(catalogue)
         self._slots = range(len(catalogue.slots))
         self._nothing = [0.0] * len(catalogue.slots)
         self._contexts: dict[tuple[int, int], tuple[list[float], list[float]]] = {}
         self._effects: dict[int, list[float]] = {}
         self.means, self.variances = self._in_context(NONE, NONE)
         """By slot, over all topics."""
-        steps = [self._term(judged_term(judged_step(judged))) for judged in _JUDGED]
+        steps = [
+            self._term(feedback_count_term(feedback_count_step(feedback_count))) for feedback_count in _FEEDBACK_COUNTS
+        ]
         bias = self._term(BIAS)
-        self._by_judged = [(bias.mean + step.mean, NOISE_VARIANCE + bias.variance + step.variance) for step in steps]
+        self._by_feedback_count = [
+            (bias.mean + step.mean, NOISE_VARIANCE + bias.variance + step.variance) for step in steps
+        ]
         self._item_unknown = Gaussian(0.0, ITEM_VARIANCE if version else 0.0)
         self.default_slots = [self._default(facet) for facet in range(len(catalogue.facet_names))]
         """Facet → slot to use for someone of whom nothing is known; None: say nothing."""
@@ -77,7 +81,7 @@ class Prior:
         """Return means and variances by slot."""
         found = self._contexts.get((topic, surface))
         if found is None:
-            if len(self._contexts) >= MOST_CONTEXTS:
+            if len(self._contexts) >= MAX_CONTEXTS:
                 self._contexts.clear()
             terms = [[self._term(name) for name in self._names.of_value(slot, topic, surface)] for slot in self._slots]
             means = [sum(term.mean for term in several) for several in terms]
@@ -88,22 +92,22 @@ class Prior:
         """Return how much more than elsewhere each slot is liked on a topic."""
         found = self._effects.get(topic)
         if found is None:
-            if len(self._effects) >= MOST_CONTEXTS:
+            if len(self._effects) >= MAX_CONTEXTS:
                 self._effects.clear()
             means, _ = self._in_context(topic, NONE)
             found = [there - anywhere for there, anywhere in zip(means, self.means, strict=True)]
             self._effects[topic] = found
         return found
 
-    def expect(self, slots: Sequence[int], topic: int, surface: int, item: int, judged: int) -> Expected:
+    def expect(self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int) -> Expected:
         """Return how anybody would judge this answer.
 
-        `judged` is how many answers the person has judged before, up to 255.
+        `feedback_count` is how many answers the person has judged before, up to 255.
         """
         if not self.number:
             return NOTHING_EXPECTED
         means, variances = self._in_context(topic, surface)
-        mean, variance = self._by_judged[judged]
+        mean, variance = self._by_feedback_count[feedback_count]
         for slot in slots:
             mean += means[slot]
             variance += variances[slot]
@@ -117,16 +121,16 @@ class Prior:
             variance += belief.variance
         return Expected(mean, variance, self.factors)
 
-    def of_value(self, slot: int, judged: int) -> tuple[float, float]:
+    def of_value(self, slot: int, feedback_count: int) -> tuple[float, float]:
         """Return mean and variance of how anybody would judge an answer of which one value is all that is known."""
-        mean, variance = self._by_judged[judged]
+        mean, variance = self._by_feedback_count[feedback_count]
         return mean + self.means[slot], variance + self.variances[slot]
 
-    def compare(self, wished: int, served: int, topic: int, surface: int) -> Expected:
-        """Return how much better than `served` anybody would find `wished`."""
+    def compare(self, preferred: int, served: int, topic: int, surface: int) -> Expected:
+        """Return how much better than `served` anybody would find `preferred`."""
         means, variances = self._in_context(topic, surface)
-        variance = NOISE_VARIANCE + variances[wished] + variances[served]
-        return Expected(means[wished] - means[served], variance, self.factors._replace(offset=0.0))
+        variance = NOISE_VARIANCE + variances[preferred] + variances[served]
+        return Expected(means[preferred] - means[served], variance, self.factors._replace(offset=0.0))
 
     def by_facet(self, slots: Sequence[int], topic: int, surface: int, shares: Mapping[int, float]) -> dict[int, float]:
         """Return what each facet adds to `Expected.trusted`, pairs of values aside."""
@@ -140,7 +144,7 @@ class Prior:
         """Return how much more anybody likes each slot on a person's main topics, on average; nothing for no topics."""
         if not self.number:
             return ()
-        main = sorted(zip(weights, topics, strict=True), reverse=True)[:MOST_TOPICS]
+        main = sorted(zip(weights, topics, strict=True), reverse=True)[:MAX_TOPICS]
         total = sum(weight for weight, _ in main)
         if total <= 0:
             return ()
@@ -159,11 +163,11 @@ class Prior:
         variance = self.variances[best] + self.variances[second]
         if not variance:
             return named
-        return best if phi((self.means[best] - self.means[second]) / sqrt(variance)) >= DEFAULT_FROM else named
+        return best if normal_cdf((self.means[best] - self.means[second]) / sqrt(variance)) >= DEFAULT_FROM else named
 
 
 @dataclass(slots=True)
-class Shared:
+class CurrentPrior:
     """The newest prior of this process; replaced whole, so that any thread may do it at any time."""
 
     prior: Prior

@@ -10,14 +10,14 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
 from state.learning.decisions import population_write
 from state.learning.example import Example
-from state.learning.features import BIAS, Terms
-from state.learning.population_model import Population
+from state.learning.features import BIAS, Features
+from state.learning.population_model import PopulationModel
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion, PopulationWrite, Scores
 from state.learning.prediction import NOISE_VARIANCE, Expected
 from state.learning.preferences import MODEL_VERSION
 from state.learning.scoring import Scoring
-from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, Trust, own_part
+from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, Stacking, own_part
 
 LAYOUT = 1
 """First byte of a packed learner."""
@@ -41,14 +41,14 @@ _encode_packed = msgspec.msgpack.Encoder().encode
 _decode_packed = msgspec.msgpack.Decoder(_Packed).decode
 
 
-class Learner:
+class PopulationTrainer:
     """The population's belief as it grows; one for all people of a run."""
 
     def __init__(self, catalogue: NumberedCatalogue) -> None:
         self._catalogue = catalogue
-        self._terms = Terms(catalogue)
-        self._population = Population()
-        self._trust = Trust()
+        self._terms = Features(catalogue)
+        self._population = PopulationModel()
+        self._trust = Stacking()
         self._own_parts = [own_part(name) for name in catalogue.facet_names]
         self.scoring = Scoring(catalogue)
         self._prior = Prior(catalogue)
@@ -70,7 +70,7 @@ class Learner:
     def begin_with(self, version: PopulationVersion) -> None:
         """Begin with what a version tells; for a learner that has learned nothing yet."""
         self._population.restore(version.terms)
-        self._trust = Trust(version.trust)
+        self._trust = Stacking(version.trust)
         self._examples, self._at_ms = version.examples, version.at
         self.go_on_under(version)
 
@@ -82,23 +82,25 @@ class Learner:
 
     def learn(self, e: Example) -> None:
         """Score an example, then learn from it."""
-        expected = self._prior.expect(e.slots, e.topic, e.surface, e.item, e.judged)
+        expected = self._prior.expect(e.slots, e.topic, e.surface, e.item, e.feedback_count)
         self.scoring.add(e, expected, self._prior.by_facet(e.slots, e.topic, e.surface, e.shares))
         self._learn_trust(e, expected)
         person = crc32(e.user)
-        for wish in e.wishes:
-            wished = self._terms.of_value(wish.wished, e.topic, e.surface)
-            served = self._terms.of_value(wish.served, e.topic, e.surface)
-            self._population.learn(wished, True, e.weight, (wish.mean, NOISE_VARIANCE + wish.variance), served)
-            self._population.contributed(wished + served, person)
-        if not e.wishes:
+        for comparison in e.directed:
+            preferred = self._terms.of_value(comparison.preferred, e.topic, e.surface)
+            served = self._terms.of_value(comparison.served, e.topic, e.surface)
+            self._population.learn(
+                preferred, True, e.weight, (comparison.mean, NOISE_VARIANCE + comparison.variance), served
+            )
+            self._population.contributed(preferred + served, person)
+        if not e.directed:
             self._learn_judgement(e, person)
         self._examples += 1
         self.unpublished += 1
         self._at_ms = max(self._at_ms, e.at_ms)
 
     def _learn_judgement(self, e: Example, person: int) -> None:
-        terms = self._terms.of_answer(e.slots, e.topic, e.surface, e.item, e.judged)
+        terms = self._terms.of_answer(e.slots, e.topic, e.surface, e.item, e.feedback_count)
         mean, variance = e.own.mean, NOISE_VARIANCE + e.variance
         if e.only:
             facets = self._catalogue.slot_facets
@@ -162,7 +164,7 @@ class Learner:
         return bytes([LAYOUT]) + _encode_packed(packed)
 
     @classmethod
-    def unpack(cls, data: bytes, catalogue: NumberedCatalogue) -> "Learner":
+    def unpack(cls, data: bytes, catalogue: NumberedCatalogue) -> "PopulationTrainer":
         """Return what `pack` packed.
 
         The version that was published last is not part of it, but its number is: `go_on_under` has it.
@@ -185,7 +187,7 @@ class Learner:
             population.means[term], population.variances[term] = mean, variance
         population.public = set(packed.public)
         population.contributors = {term: array("I", people) for term, people in packed.contributors.items()}
-        learner._trust = Trust(packed.trust)
+        learner._trust = Stacking(packed.trust)
         learner.scoring = Scoring(catalogue, packed.gains)
         learner._examples, learner._at_ms = packed.examples, packed.at_ms
         learner.number, learner.unpublished = packed.number, packed.unpublished

@@ -5,7 +5,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from state.learning.population_version import Gaussian
-from state.learning.probit import phi
+from state.learning.probit import normal_cdf
 
 NOISE_VARIANCE = 1.0
 """Variance of a single judgement."""
@@ -54,7 +54,7 @@ class Expected(NamedTuple):
 
     def chance(self, own: Own) -> float:
         """Return the chance that this person likes the answer, 0–1."""
-        return phi(self.trusted(own) / sqrt(self.variance + own.variance))
+        return normal_cdf(self.trusted(own) / sqrt(self.variance + own.variance))
 
 
 NOTHING_EXPECTED = Expected(0.0, NOISE_VARIANCE, ALL_TRUSTED)

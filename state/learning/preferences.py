@@ -12,15 +12,15 @@ from math import log, sqrt
 from typing import Any, NamedTuple
 
 from river import base
-from tacit.contract.catalogue import FeedbackKind
 
 from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.events.observation import Observation
 from state.learning import drift
-from state.learning.example import Wish
+from state.learning.example import DirectedFeedback
 from state.learning.population_prior import Prior
 from state.learning.prediction import NOISE_VARIANCE, NOTHING_EXPECTED, Expected, Own
-from state.learning.probit import corrections, phi
+from state.learning.probit import corrections, normal_cdf
+from tacit.contract.catalogue import FeedbackKind
 
 BIAS_VARIANCE = 0.3
 """Prior variance of how much a person likes answers at all, compared with others."""
@@ -32,7 +32,7 @@ KEPT = 0.99
 """Share ρ of a mean that survives an event which touches it; the variance goes back toward the prior alike."""
 MODEL_VERSION = 2
 """Raised when the same events would give other beliefs; signals carry it."""
-MOST_JUDGED = 255
+MAX_FEEDBACK_COUNT = 255
 
 _KEPT_VARIANCE = KEPT * KEPT
 _REGAINED = 1 - _KEPT_VARIANCE
@@ -49,7 +49,7 @@ class Learned(NamedTuple):
     """The chance of a like that was predicted before."""
     own: Own
     """What the person's own beliefs added to that."""
-    wishes: Sequence[Wish]
+    directed: Sequence[DirectedFeedback]
 
 
 class Preferences(base.Classifier):
@@ -86,7 +86,7 @@ class Preferences(base.Classifier):
         """Pieces of evidence since the last flag, the one that raised it included, up to `SETTLED`, by facet."""
         self.reasons = array("B", bytes(facets * kinds))
         """Count of each feedback kind for each facet, up to 255: facet × kind, row by row."""
-        self.judged = 0
+        self.feedback_count = 0
         """Answers that this person has judged, up to 255."""
         self.population = 0
         """Version of the population's beliefs when something was last learned; 0: none."""
@@ -189,30 +189,32 @@ class Preferences(base.Classifier):
             means[-1] = KEPT * (means[-1] + v * mean_step)
             variances[-1] = _KEPT_VARIANCE * v * (1.0 - v * variance_step) + _REGAINED * BIAS_VARIANCE
         z = expected.trusted(own) / scale
-        p = phi(z)
+        p = normal_cdf(z)
         self._watch(own, expected, sign / scale, z * sign, p if liked else 1.0 - p, at_ms, only)
         return own, p
 
     def learn_feedback(self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior) -> Learned:
         """Learn from an answer that was served with `o.slots` and got this feedback."""
-        expected = prior.expect(o.slots, o.topic, o.surface, o.item, self.judged)
-        wishes: Sequence[Wish] = ()
+        expected = prior.expect(o.slots, o.topic, o.surface, o.item, self.feedback_count)
+        directed: Sequence[DirectedFeedback] = ()
         facets: Collection[int]
         if kind.label is None:
             own = self.own(o.slots)
             p = expected.chance(own)
-            wishes = list(self._wishes(o, kind, weight, prior))
-            facets = [self.catalogue.slot_facets[wish.served] for wish in wishes]
+            directed = list(self._learn_directed(o, kind, weight, prior))
+            facets = [self.catalogue.slot_facets[comparison.served] for comparison in directed]
         else:
             own, p = self.learn(o.slots, kind.label, weight, o.at_ms, expected, o.facets)
             facets = [facet for facet in own.shares if facet in o.facets] if o.facets else own.shares.keys()
         if facets:
             self.population = prior.number
-            self.judged = min(self.judged + 1, MOST_JUDGED)
+            self.feedback_count = min(self.feedback_count + 1, MAX_FEEDBACK_COUNT)
             self._add_evidence(facets, o.feedback, weight)
-        return Learned(facets, p, own, wishes)
+        return Learned(facets, p, own, directed)
 
-    def _wishes(self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior) -> Iterator[Wish]:
+    def _learn_directed(
+        self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior
+    ) -> Iterator[DirectedFeedback]:
         """Learn from directed feedback: the next value that way is liked better than the one that was served."""
         catalogue = self.catalogue
         for move in kind.moves.items():
@@ -220,23 +222,25 @@ class Preferences(base.Classifier):
             if o.facets and facet not in o.facets:
                 continue
             for slot in o.slots:
-                wished = next_slots.get(slot)
-                if wished is not None:
-                    expected = prior.compare(wished, slot, o.topic, o.surface)
-                    yield self._learn_wish(slot, wished, weight, o.at_ms, expected)
+                preferred = next_slots.get(slot)
+                if preferred is not None:
+                    expected = prior.compare(preferred, slot, o.topic, o.surface)
+                    yield self._learn_comparison(slot, preferred, weight, o.at_ms, expected)
 
-    def _learn_wish(self, served: int, wished: int, weight: float, at_ms: int, expected: Expected) -> Wish:
+    def _learn_comparison(
+        self, served: int, preferred: int, weight: float, at_ms: int, expected: Expected
+    ) -> DirectedFeedback:
         catalogue, means, variances = self.catalogue, self.means, self.variances
         facet, places = catalogue.slot_facets[served], catalogue.slot_places
-        step, slope = places[wished] - places[served], len(catalogue.slots) + facet
-        mean, own_variance = self.difference(wished, served)
+        step, slope = places[preferred] - places[served], len(catalogue.slots) + facet
+        mean, own_variance = self.difference(preferred, served)
         own = Own(mean, own_variance, 0.0, {facet: mean})
         variance = expected.variance + own.variance
         scale = sqrt(variance)
         gain, shrink = corrections((expected.mean + mean) / scale)
         mean_step, variance_step = weight * gain / scale, weight * shrink / variance
         for term, x, prior_variance in (
-            (wished, 1.0, VALUE_VARIANCES[Shape.ORDERED]),
+            (preferred, 1.0, VALUE_VARIANCES[Shape.ORDERED]),
             (served, -1.0, VALUE_VARIANCES[Shape.ORDERED]),
             (slope, step, SLOPE_VARIANCE),
         ):
@@ -244,8 +248,8 @@ class Preferences(base.Classifier):
             means[term] = KEPT * (means[term] + x * v * mean_step)
             variances[term] = _KEPT_VARIANCE * v * (1.0 - x * x * v * variance_step) + _REGAINED * prior_variance
         z = expected.trusted(own) / scale
-        self._watch(own, expected, 1.0 / scale, z, phi(z), at_ms)
-        return Wish(served, wished, mean, own.variance)
+        self._watch(own, expected, 1.0 / scale, z, normal_cdf(z), at_ms)
+        return DirectedFeedback(served, preferred, mean, own.variance)
 
     def just_drifted(self, facet: int) -> bool:
         """Say whether the last piece of evidence was found to be a change of taste."""
@@ -276,13 +280,13 @@ class Preferences(base.Classifier):
         `z` is how much the judgement was expected, in standard deviations, `holds` how likely it was, and `per_mean`
         makes the one of a mean: positive for a like, negative for a dislike.
         """
-        sums, trust, doubled, most = self.drift_sums, expected.factors.own, 2.0 * per_mean, drift.MOST_AT_ONCE
-        least = drift.LEAST_LIKELIHOOD
+        sums, trust, doubled, most = self.drift_sums, expected.factors.own, 2.0 * per_mean, drift.MAX_AT_ONCE
+        least = drift.MIN_LIKELIHOOD
         holds = max(holds, least)
         for facet, share in own.shares.items():
             if not share or (only and facet not in only):
                 continue
-            reversed_ = phi(z - doubled * trust[facet].mean * share)
+            reversed_ = normal_cdf(z - doubled * trust[facet].mean * share)
             ratio = log((reversed_ if reversed_ > least else least) / holds)
             total = sums[facet] + (ratio if ratio < most else most)
             if total <= drift.THRESHOLD:
@@ -311,7 +315,7 @@ class Preferences(base.Classifier):
     def predict_proba_one(self, x: dict[Any, Any], **_: Any) -> dict[base.typing.ClfTarget, float]:
         """Return the probability of a like and of a dislike of one answer."""
         own = self.own(self._slots(x))
-        p = phi(own.mean / sqrt(NOISE_VARIANCE + own.variance))
+        p = normal_cdf(own.mean / sqrt(NOISE_VARIANCE + own.variance))
         return {True: p, False: 1.0 - p}
 
     def _slots(self, x: dict[Any, Any]) -> list[int]:

@@ -6,7 +6,7 @@ sponsored search", ICML 2010.
 
 from math import erfc, exp, log, pi, sqrt
 
-MOST_SURPRISE = 5.0
+MAX_SURPRISE = 5.0
 """Beyond this many standard deviations a judgement moves beliefs no further."""
 
 _SQRT_HALF = sqrt(0.5)
@@ -14,19 +14,19 @@ _DENSITY = 1 / sqrt(2 * pi)
 _LEAST = 1e-12
 
 
-def phi(z: float) -> float:
+def normal_cdf(z: float) -> float:
     """Return Φ(z), the standard normal distribution function.
 
-    >>> phi(0.0)
+    >>> normal_cdf(0.0)
     0.5
     """
     return 0.5 * erfc(-z * _SQRT_HALF)
 
 
-def log_phi(z: float) -> float:
+def log_normal_cdf(z: float) -> float:
     """Return ln Φ(z), the log of the standard normal distribution function.
 
-    >>> round(log_phi(0.0), 6)
+    >>> round(log_normal_cdf(0.0), 6)
     -0.693147
     """
     return log(max(0.5 * erfc(-z * _SQRT_HALF), _LEAST))
@@ -39,6 +39,6 @@ def corrections(z: float) -> tuple[float, float]:
     >>> round(n, 3), round(w, 3)
     (0.798, 0.637)
     """
-    t = min(MOST_SURPRISE, max(-MOST_SURPRISE, z))
+    t = min(MAX_SURPRISE, max(-MAX_SURPRISE, z))
     n = _DENSITY * exp(-0.5 * t * t) / (0.5 * erfc(-t * _SQRT_HALF))
     return n, n * (n + t)

@@ -15,11 +15,11 @@ from state.learning.example import Example
 from state.learning.off_policy import Comparison
 from state.learning.population_version import FacetScore, Scores
 from state.learning.prediction import Expected
-from state.learning.probit import log_phi
+from state.learning.probit import log_normal_cdf
 
 LATEST = 5_000
 """As many judgements count for the area under the ROC curve; a facet's gain fades over as many."""
-LEAST_JUDGEMENTS = 1_000
+MIN_FEEDBACK = 1_000
 """Of answers that were served with a facet, before it can be found not to help."""
 
 _LEAST = 1e-12
@@ -47,13 +47,13 @@ class FacetGain:
         without = z - per_mean * (part - self.part)
         self.n += 1
         share = 1.0 / min(self.n, LATEST)
-        self.gain += share * (log_phi(z) - log_phi(without) - self.gain)
+        self.gain += share * (log_normal_cdf(z) - log_normal_cdf(without) - self.gain)
         self.part += share * (part - self.part)
 
     @property
     def helps(self) -> bool:
         """Not found to be of no help."""
-        return self.n < LEAST_JUDGEMENTS or self.gain > 0.0
+        return self.n < MIN_FEEDBACK or self.gain > 0.0
 
 
 class Scoring:

@@ -25,10 +25,10 @@ def own_part(facet: str) -> str:
     return f"{OWN_BIAS}:{facet}"
 
 
-class Trust:
+class Stacking:
     """The factors, by part.
 
-    >>> trust = Trust()
+    >>> trust = Stacking()
     >>> for _ in range(200):
     ...     trust.learn({"population": 0.5}, 1.2, liked=False)
     >>> trust.factors["population"].mean < 0.2

@@ -16,7 +16,16 @@ from zlib import crc32
 import msgspec
 
 from state.errors import StateError
-from state.storage.manifest import SEAL, TABLE, FileSeal, Seal, Token, file_names, first_problem, seal_file
+from state.storage.manifest import (
+    MANIFEST_FILE,
+    TABLE,
+    Manifest,
+    ManifestFile,
+    Token,
+    file_names,
+    first_problem,
+    write_manifest_file,
+)
 
 _COMMITTED = "committed"
 _UNSYNCED = "rocksdict-config.json"
@@ -85,33 +94,33 @@ class ShardFolder:
     def delete(self, names: Iterable[str]) -> None:
         """Delete checkpoints; one that is half deleted has no seal."""
         for name in names:
-            (self.path / name / SEAL).unlink(missing_ok=True)
+            (self.path / name / MANIFEST_FILE).unlink(missing_ok=True)
             shutil.rmtree(self.path / name)
 
     # Sealing
 
-    def seal(self, token: Token, users: int, sequence: int, known: dict[str, FileSeal]) -> Token:
+    def manifest(self, token: Token, users: int, sequence: int, known: dict[str, ManifestFile]) -> Token:
         """Seal a checkpoint that RocksDB has made, and return its token; nothing of it can be lost from then on.
 
         `known` has the seals of tables by name; it is brought up to date.
         """
         path = self.path / token.name
         sync(path / _UNSYNCED)
-        files = {name: known.get(name) or seal_file(path / name) for name in file_names(path)}
+        files = {name: known.get(name) or write_manifest_file(path / name) for name in file_names(path)}
         known.clear()
         known.update((name, file) for name, file in files.items() if name.endswith(TABLE))
         text = msgspec.json.encode(
-            Seal(token.shard, token.shards, token.number, token.execution, users, sequence, files)
+            Manifest(token.shard, token.shards, token.number, token.execution, users, sequence, files)
         )
-        with (path / SEAL).open("wb") as out:
+        with (path / MANIFEST_FILE).open("wb") as out:
             out.write(text)
             out.flush()
             os.fsync(out.fileno())
         sync(path)
         sync(self.path)
-        return token._replace(seal=crc32(text))
+        return token._replace(manifest=crc32(text))
 
-    def verify(self, token: Token) -> Seal:
+    def verify(self, token: Token) -> Manifest:
         """Return the seal of a checkpoint in which every byte is as it was when it was sealed.
 
         Raises:
@@ -121,15 +130,15 @@ class ShardFolder:
         if not path.is_dir():
             raise self.damaged(token.name, "it is missing")
         try:
-            text = (path / SEAL).read_bytes()
+            text = (path / MANIFEST_FILE).read_bytes()
         except FileNotFoundError:
-            raise self.damaged(token.name, f"{SEAL} is missing") from None
-        if crc32(text) != token.seal:
-            raise self.damaged(token.name, f"{SEAL} is not the one that was committed")
-        seal = msgspec.json.decode(text, type=Seal)
-        if problem := first_problem(path, seal):
+            raise self.damaged(token.name, f"{MANIFEST_FILE} is missing") from None
+        if crc32(text) != token.manifest:
+            raise self.damaged(token.name, f"{MANIFEST_FILE} is not the one that was committed")
+        manifest = msgspec.json.decode(text, type=Manifest)
+        if problem := first_problem(path, manifest):
             raise self.damaged(token.name, problem)
-        return seal
+        return manifest
 
     def damaged(self, name: str, problem: str) -> StateError:
         """Return the error for a checkpoint that is not what it was."""
@@ -143,7 +152,7 @@ class ShardFolder:
         for file in (self.path / name).iterdir():
             if file.suffix == TABLE:
                 os.link(file, work / file.name)
-            elif file.name != SEAL:
+            elif file.name != MANIFEST_FILE:
                 shutil.copyfile(file, work / file.name)
 
 

@@ -13,22 +13,22 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple, cast
 
 from rocksdict import Rdict
-from tacit.errors import TacitError
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.storage.checkpoint_folder import ShardFolder
-from state.storage.manifest import SEAL, TABLE, FileSeal, Seal, read_seal, seal_file
-from state.storage.rocksdb import Rocks, error_of, storage_error
+from state.storage.manifest import MANIFEST_FILE, TABLE, Manifest, ManifestFile, read_manifest, write_manifest_file
+from state.storage.rocksdb import RocksDatabase, error_of, storage_error
 from state.storage.shards import shard_of
 from state.user import codec
 from state.user.user_state import UserState
+from tacit.errors import TacitError
 
 
 class Checkpoint(NamedTuple):
     """A checkpoint that was whole when it was looked at."""
 
     path: Path
-    seal: Seal
+    manifest: Manifest
     made_ms: int
     """When it was sealed, by the clock of the file system."""
 
@@ -58,7 +58,7 @@ class Reading:
             at.status()  # raises if it was damage that ended it
 
 
-class Shelf:
+class CheckpointReader:
     """The shards of a state folder, each as its newest checkpoint has it.
 
     That one may be a moment from being committed; what is in it was read from the source all the same.
@@ -71,11 +71,11 @@ class Shelf:
         self._folder = folder.absolute()
         self._shards = shards
         self._catalogue = catalogue
-        self._rocks = Rocks(1)
+        self._rocks = RocksDatabase(1)
 
     def shards(self) -> list[int]:
         """Return the shards that have a checkpoint."""
-        return [checkpoint.seal.shard for checkpoint in self.checkpoints()]
+        return [checkpoint.manifest.shard for checkpoint in self.checkpoints()]
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return the newest checkpoint of each shard that has one."""
@@ -108,7 +108,7 @@ class Shelf:
                     _borrow(checkpoint, copy)
                     return self._rocks.open_read_only(copy), checkpoint
             except TacitError:
-                if (checkpoint.path / SEAL).exists():
+                if (checkpoint.path / MANIFEST_FILE).exists():
                     raise
                 shutil.rmtree(copy)
         return None
@@ -134,14 +134,14 @@ def newest_checkpoint(folder: Path, shard: int) -> Checkpoint | None:
                 return checkpoint
         looked_at = names
     if shard_folder.is_committed:
-        raise shard_folder.damaged("of its last epoch", f"it, or its {SEAL}, is missing")
+        raise shard_folder.damaged("of its last epoch", f"it, or its {MANIFEST_FILE}, is missing")
     return None
 
 
 def _checkpoint(path: Path) -> Checkpoint | None:
-    seal = read_seal(path)
+    manifest = read_manifest(path)
     try:
-        return Checkpoint(path, seal, (path / SEAL).stat().st_mtime_ns // 1_000_000) if seal else None
+        return Checkpoint(path, manifest, (path / MANIFEST_FILE).stat().st_mtime_ns // 1_000_000) if manifest else None
     except FileNotFoundError:
         return None
 
@@ -149,17 +149,17 @@ def _checkpoint(path: Path) -> Checkpoint | None:
 def _borrow(checkpoint: Checkpoint, copy: Path) -> None:
     """Make a copy to read: tables by links, of which RocksDB checks what it reads; the rest is looked through here."""
     copy.mkdir()
-    for name, sealed in checkpoint.seal.files.items():
+    for name, sealed in checkpoint.manifest.files.items():
         if problem := _problem(checkpoint.path / name, copy / name, sealed):
-            folder = ShardFolder(checkpoint.path.parent.parent, checkpoint.seal.shard)
+            folder = ShardFolder(checkpoint.path.parent.parent, checkpoint.manifest.shard)
             raise folder.damaged(checkpoint.path.name, f"{name} {problem}")
 
 
-def _problem(file: Path, copy: Path, sealed: FileSeal) -> str | None:
+def _problem(file: Path, copy: Path, sealed: ManifestFile) -> str | None:
     try:
         if file.suffix != TABLE:
             shutil.copyfile(file, copy)
-            return None if seal_file(copy) == sealed else "has other bytes than were written"
+            return None if write_manifest_file(copy) == sealed else "has other bytes than were written"
         copy.symlink_to(file)
         size = file.stat().st_size
         return None if size == sealed.size else f"has {size:,} bytes instead of {sealed.size:,}"
@@ -171,7 +171,7 @@ def _problem(file: Path, copy: Path, sealed: FileSeal) -> str | None:
 def _said(checkpoint: Checkpoint) -> Iterator[None]:
     """Make what RocksDB or the disk raises an error of ours; RocksDB's has no type of its own."""
     shard, name = checkpoint.path.parent, checkpoint.path.name
-    where = f"shard {checkpoint.seal.shard}: checkpoint {name} in {shard}"
+    where = f"shard {checkpoint.manifest.shard}: checkpoint {name} in {shard}"
     try:
         yield
     except OSError as broken:

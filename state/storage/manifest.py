@@ -16,7 +16,7 @@ import msgspec
 
 from state.errors import StateError
 
-SEAL = "SEAL"
+MANIFEST_FILE = "SEAL"
 TABLE = ".sst"
 """Ending of the files that never change once they are there."""
 
@@ -36,12 +36,12 @@ class Token(NamedTuple):
     shards: int
     number: int
     execution: str
-    seal: int = 0
+    manifest: int = 0
 
     def pack(self) -> bytes:
         """Return the token as bytes."""
         execution = self.execution.encode()
-        return _TOKEN.pack(_MAGIC, _TOKEN_VERSION, self.shard, self.shards, self.number, execution, self.seal)
+        return _TOKEN.pack(_MAGIC, _TOKEN_VERSION, self.shard, self.shards, self.number, execution, self.manifest)
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
@@ -56,8 +56,8 @@ class Token(NamedTuple):
                 "run the version that wrote it, or replay history into a new state folder"
             )
         try:
-            *_, shard, shards, number, execution, seal = _TOKEN.unpack(data)
-            return cls(shard, shards, number, execution.rstrip(b"\0").decode(), seal)
+            *_, shard, shards, number, execution, manifest = _TOKEN.unpack(data)
+            return cls(shard, shards, number, execution.rstrip(b"\0").decode(), manifest)
         except (struct.error, UnicodeDecodeError) as error:
             raise StateError(
                 f"the state folder's recovery store is damaged: a shard's token cannot be read: {error}; "
@@ -70,14 +70,14 @@ class Token(NamedTuple):
         return f"c{self.number:010d}-{self.execution}"
 
 
-class FileSeal(NamedTuple):
+class ManifestFile(NamedTuple):
     """Size in bytes and CRC-32 of a file."""
 
     size: int
     checksum: int
 
 
-class Seal(msgspec.Struct, frozen=True):
+class Manifest(msgspec.Struct, frozen=True):
     """What a checkpoint consists of."""
 
     shard: int
@@ -87,23 +87,23 @@ class Seal(msgspec.Struct, frozen=True):
     users: int
     sequence: int
     """RocksDB's count of writes."""
-    files: dict[str, FileSeal]
+    files: dict[str, ManifestFile]
     format: int = _FORMAT
 
 
 def file_names(checkpoint: Path) -> list[str]:
     """Return the names of all files that are to be sealed, in order."""
-    return sorted(entry.name for entry in checkpoint.iterdir() if entry.name != SEAL)
+    return sorted(entry.name for entry in checkpoint.iterdir() if entry.name != MANIFEST_FILE)
 
 
-def read_seal(checkpoint: Path) -> Seal | None:
+def read_manifest(checkpoint: Path) -> Manifest | None:
     """Return a checkpoint's seal, or None if it is not (or no longer) whole."""
     with suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode((checkpoint / SEAL).read_bytes(), type=Seal)
+        return msgspec.json.decode((checkpoint / MANIFEST_FILE).read_bytes(), type=Manifest)
     return None
 
 
-def seal_file(path: Path) -> FileSeal:
+def write_manifest_file(path: Path) -> ManifestFile:
     """Return size and checksum of a file."""
     size = checksum = 0
     buffer = memoryview(bytearray(_CHUNK_BYTES))
@@ -111,26 +111,26 @@ def seal_file(path: Path) -> FileSeal:
         while read := file.readinto(buffer):
             checksum = crc32(buffer[:read], checksum)
             size += read
-    return FileSeal(size, checksum)
+    return ManifestFile(size, checksum)
 
 
-def first_problem(path: Path, seal: Seal) -> str | None:
+def first_problem(path: Path, manifest: Manifest) -> str | None:
     """Return in words the first thing in which a checkpoint is not what was sealed.
 
     Several files are read at a time: neither reading nor checksums hold Python up.
     """
     there = set(file_names(path))
-    if missing := sorted(seal.files.keys() - there):
+    if missing := sorted(manifest.files.keys() - there):
         return f"{missing[0]} is missing"
-    if foreign := sorted(there - seal.files.keys()):
+    if foreign := sorted(there - manifest.files.keys()):
         return f"{foreign[0]} does not belong there"
     with ThreadPoolExecutor(_READERS) as readers:
-        found = readers.map(lambda name: seal_file(path / name), seal.files)
-        return next(_problems(seal, found), None)
+        found = readers.map(lambda name: write_manifest_file(path / name), manifest.files)
+        return next(_problems(manifest, found), None)
 
 
-def _problems(seal: Seal, found: Iterator[FileSeal]) -> Iterator[str]:
-    for (name, sealed), file in zip(seal.files.items(), found, strict=True):
+def _problems(manifest: Manifest, found: Iterator[ManifestFile]) -> Iterator[str]:
+    for (name, sealed), file in zip(manifest.files.items(), found, strict=True):
         if file.size != sealed.size:
             yield f"{name} has {file.size:,} bytes instead of {sealed.size:,}"
         elif file.checksum != sealed.checksum:

@@ -18,9 +18,9 @@ from rocksdict import (
     WriteBufferManager,
     WriteOptions,
 )
-from tacit.errors import TacitError
 
 from state.errors import StateError, StorageError
+from tacit.errors import TacitError
 
 _MB = 1024 * 1024
 _BLOCK_CACHE_BYTES = 64 * _MB
@@ -30,7 +30,7 @@ _OTHER_FILES = 256
 """Descriptors that are left to everything else in the process."""
 
 
-class Rocks:
+class RocksDatabase:
     """Opens databases that share one process's block cache and write buffers."""
 
     def __init__(self, databases: int) -> None:

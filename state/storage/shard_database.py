@@ -15,25 +15,31 @@ from contextlib import ExitStack, contextmanager, suppress
 from shutil import rmtree
 
 from rocksdict import Checkpoint, Rdict, WriteBatch
-from tacit.errors import TacitError
 
 from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
-from state.storage.manifest import TABLE, FileSeal, Seal, Token, seal_file
-from state.storage.rocksdb import Rocks, error_of, storage_error
+from state.storage.manifest import TABLE, Manifest, ManifestFile, Token, write_manifest_file
+from state.storage.rocksdb import RocksDatabase, error_of, storage_error
+from tacit.errors import TacitError
 
 FLUSH_BYTES = 3 * 512 * 1024
 """After so much RocksDB is told to write a table behind our back, so that little is left for the checkpoint."""
 
 
-class ShardDisk:
+class ShardDatabase:
     """A shard that is open to be read and written.
 
     Errors: StateError for what is damaged, foreign or in use; StorageError for a disk that fails or is full.
     """
 
     def __init__(
-        self, rocks: Rocks, folder: ShardFolder, shards: int, execution: str, token: Token | None, sweeper: Executor
+        self,
+        rocks: RocksDatabase,
+        folder: ShardFolder,
+        shards: int,
+        execution: str,
+        token: Token | None,
+        sweeper: Executor,
     ) -> None:
         """Open the shard as that checkpoint has it; without a token it is new, with nobody in it.
 
@@ -49,7 +55,7 @@ class ShardDisk:
         self._made: Token | None = None
         """A checkpoint that is yet to be sealed."""
         self._is_changed = token is None
-        self._tables: dict[str, FileSeal] = {}
+        self._tables: dict[str, ManifestFile] = {}
         self._unflushed_bytes = 0
         self._sweeper = sweeper
         self._swept: Future[None] = sweeper.submit(lambda: None)
@@ -62,12 +68,12 @@ class ShardDisk:
             self._opened = opened.pop_all()
             """What `close` undoes."""
 
-    def _open(self, rocks: Rocks, opened: ExitStack) -> Rdict:
+    def _open(self, rocks: RocksDatabase, opened: ExitStack) -> Rdict:
         """Return the database at work on a copy of the checkpoint; what has to be undone goes to `opened`."""
         folder, token = self._folder, self._latest
         folder.lock()
         opened.callback(folder.unlock)
-        seal = folder.verify(token) if token else None
+        manifest = folder.verify(token) if token else None
         if token is None and folder.is_committed:
             raise self._forgotten()
         folder.make_work(self._work)
@@ -76,15 +82,15 @@ class ShardDisk:
             folder.copy_into(token.name, self._work)
         database = rocks.open(self._work)
         opened.callback(_close, database)
-        if token is not None and seal is not None:
-            self._go_on_from(token.name, seal, database.latest_sequence_number())
+        if token is not None and manifest is not None:
+            self._go_on_from(token.name, manifest, database.latest_sequence_number())
         return database
 
-    def _go_on_from(self, name: str, seal: Seal, sequence: int) -> None:
-        if sequence != seal.sequence:
-            raise self._folder.damaged(name, f"it opens with {sequence:,} writes instead of {seal.sequence:,}")
-        self.users = seal.users
-        self._tables = {name: file for name, file in seal.files.items() if name.endswith(TABLE)}
+    def _go_on_from(self, name: str, manifest: Manifest, sequence: int) -> None:
+        if sequence != manifest.sequence:
+            raise self._folder.damaged(name, f"it opens with {sequence:,} writes instead of {manifest.sequence:,}")
+        self.users = manifest.users
+        self._tables = {name: file for name, file in manifest.files.items() if name.endswith(TABLE)}
 
     def _forgotten(self) -> StateError:
         return StateError(
@@ -122,7 +128,7 @@ class ShardDisk:
         with self._said():
             self._database.write(batch)
             if self._unflushed_bytes >= FLUSH_BYTES:
-                self._seal_ahead()
+                self._checksum_ahead()
                 self.start_flush()
 
     def scan(self, after: bytes, most: int) -> list[tuple[bytes, bytes]]:
@@ -159,29 +165,29 @@ class ShardDisk:
             self._unflushed_bytes = 0
         return self._made is not None
 
-    def seal(self, users: int) -> None:
+    def manifest(self, users: int) -> None:
         """Seal the checkpoint that was made; another thread may do it, as it waits for the disk."""
         if self._made is None:
             return
         with self._said():
             sequence = self._database.latest_sequence_number()
-            self._latest = self._folder.seal(self._made, users, sequence, self._tables)
+            self._latest = self._folder.manifest(self._made, users, sequence, self._tables)
         self._made = None
 
     def checkpoint(self, users: int) -> bytes:
         """Return the token of a checkpoint of all that was written, made and sealed now if need be."""
         self.make_checkpoint()
-        self.seal(users)
+        self.manifest(users)
         assert self._latest is not None  # noqa: S101  # someone new has changed
         return self._latest.pack()
 
-    def _seal_ahead(self) -> None:
+    def _checksum_ahead(self) -> None:
         """Take the checksums of tables that are there by now, so that the checkpoint need not wait for them."""
         for table in self._database.live_files():
             name = table["name"].lstrip("/")
             if name not in self._tables:
                 with suppress(FileNotFoundError):  # merged into another one meanwhile
-                    self._tables[name] = seal_file(self._work / name)
+                    self._tables[name] = write_manifest_file(self._work / name)
 
     def prove(self) -> bool:
         """Hear that a batch has come, so that the last checkpoint is committed: all older ones but one can go.

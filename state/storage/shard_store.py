@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.storage.shard_database import ShardDisk
+from state.storage.shard_database import ShardDatabase
 from state.user import codec
 from state.user.user_state import UserState
 
-MOST_CHANGED = 256
+MAX_CHANGED = 256
 """Of more than these those unchanged for longest are written, so that little is left for the epoch's end."""
 
 _SCANNED_AT_ONCE = 1000
@@ -20,19 +20,19 @@ class ShardStore:
 
     def __init__(
         self,
-        disk: ShardDisk,
+        disk: ShardDatabase,
         catalogue: NumberedCatalogue,
         live_users: int,
-        at_epochs_end: Callable[[], None] | None = None,
+        at_interval_end: Callable[[], None] | None = None,
     ) -> None:
         """Keep up to `live_users` people unpacked.
 
-        `at_epochs_end` is called before each snapshot; without it nothing is to be kept, and snapshots are empty.
+        `at_interval_end` is called before each snapshot; without it nothing is to be kept, and snapshots are empty.
         """
         self._disk = disk
         self._catalogue = catalogue
         self._live_users = live_users
-        self._at_epochs_end = at_epochs_end
+        self._at_epochs_end = at_interval_end
         self._users = disk.users
         self._live: OrderedDict[bytes, UserState] = OrderedDict()
         """Those touched longest ago first; one by one, as letting go of many at once would hold up the stream."""
@@ -77,15 +77,15 @@ class ShardStore:
     def end_batch(self) -> None:
         """Write some of what has changed, if that is much by now."""
         self._strangers.clear()
-        if len(self._changed) > MOST_CHANGED and self._at_epochs_end:
-            self._write(list(self._changed)[: -MOST_CHANGED // 2])
+        if len(self._changed) > MAX_CHANGED and self._at_epochs_end:
+            self._write(list(self._changed)[: -MAX_CHANGED // 2])
 
     def _enliven(self, user: bytes, state: UserState) -> None:
         self._live[user] = state
         if len(self._live) > self._live_users:
             gone, _ = self._live.popitem(last=False)
             if gone in self._changed:
-                self._write(list({gone: None} | dict.fromkeys(islice(self._changed, MOST_CHANGED // 2))))
+                self._write(list({gone: None} | dict.fromkeys(islice(self._changed, MAX_CHANGED // 2))))
 
     def _write(self, users: Sequence[bytes]) -> None:
         self._disk.write([(user, codec.pack(self._changed.pop(user))) for user in users])
@@ -110,9 +110,9 @@ class ShardStore:
         """Make a checkpoint of what has changed, and say whether there is one to seal."""
         return self._disk.make_checkpoint()
 
-    def seal(self) -> None:
+    def manifest(self) -> None:
         """Seal the checkpoint that was made; this may be called in another thread."""
-        self._disk.seal(self._users)
+        self._disk.manifest(self._users)
 
     def snapshot(self) -> bytes:
         """Return the token of a checkpoint of everybody."""

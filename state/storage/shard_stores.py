@@ -11,8 +11,8 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
 from state.storage.manifest import Token
-from state.storage.rocksdb import Rocks
-from state.storage.shard_database import ShardDisk
+from state.storage.rocksdb import RocksDatabase
+from state.storage.shard_database import ShardDatabase
 from state.storage.shard_store import ShardStore
 from state.storage.shards import shard_of
 
@@ -21,7 +21,7 @@ CACHED_USERS = 16_384
 _SEALERS = 8
 
 
-class Stores:
+class ShardStores:
     """Opens shards that share a catalogue and memory; a context manager, at whose end they are closed."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Stores:
         self._catalogue = catalogue
         self._execution = execution
         self._live_users = max(1, cached_users // shards)
-        self._rocks = Rocks(shards)
+        self._rocks = RocksDatabase(shards)
         self._sweeper = ThreadPoolExecutor(1, thread_name_prefix="sweeper")
         self._open: list[ShardStore] = []
 
@@ -68,11 +68,11 @@ class Stores:
         return self._store(token.shard, token)
 
     def _store(self, shard: int, token: Token | None) -> ShardStore:
-        disk = ShardDisk(
+        disk = ShardDatabase(
             self._rocks, ShardFolder(self._folder, shard), self._shards, self._execution, token, self._sweeper
         )
-        at_epochs_end = None if self._temporary else self._checkpoint
-        store = ShardStore(disk, self._catalogue, self._live_users, at_epochs_end)
+        at_interval_end = None if self._temporary else self._checkpoint
+        store = ShardStore(disk, self._catalogue, self._live_users, at_interval_end)
         self._open.append(store)
         return store
 
@@ -86,7 +86,7 @@ class Stores:
         made = [store for store in self._open if store.make_checkpoint()]
         if made:
             with ThreadPoolExecutor(_SEALERS) as sealers:
-                list(sealers.map(ShardStore.seal, made))
+                list(sealers.map(ShardStore.manifest, made))
 
     def prove(self) -> None:
         """Hear that the engine has come to an orderly end, so that it has committed the last token of every shard."""

@@ -38,7 +38,7 @@ def pack(state: UserState) -> bytes:
     events, turns, news = state.events, state.turns, state.news
     windows, preferences, sent = state.windows, state.preferences, news.sent
     parts: list[Any] = [b"", events.hashes, turns.hashes, turns.learned]
-    flags = sessions = slots = facets = kinds = judged = population = 0
+    flags = sessions = slots = facets = kinds = feedback_count = population = 0
     if state.pins:
         parts += [_PIN.pack(facet, *pin) for facet, pin in state.pins.items()]
     if windows is not None:
@@ -47,7 +47,11 @@ def pack(state: UserState) -> bytes:
         parts += (windows.panes, windows.hours, windows.topic_ids, windows.topic_weights, rows)
     if preferences is not None and sent is not None:
         flags |= _HAS_PREFERENCES
-        facets, judged, population = len(preferences.evidence), preferences.judged, preferences.population
+        facets, feedback_count, population = (
+            len(preferences.evidence),
+            preferences.feedback_count,
+            preferences.population,
+        )
         slots = len(preferences.means) - facets - 1
         kinds = len(preferences.reasons) // facets
         parts += (
@@ -56,10 +60,10 @@ def pack(state: UserState) -> bytes:
             sent.slot, sent.tier, sent.confidence, sent.at_ms,
         )  # fmt: skip
     parts[0] = _HEADER.pack(
-        VERSION, state.newest_ms, state.seq, state.epoch_ms, state.forgotten_ms, state.consent,
+        VERSION, state.newest_ms, state.seq, state.wiped_ms, state.forgotten_ms, state.consent,
         state.consent_at_ms, news.profile_pane, len(events.hashes), events.next,
         len(turns.hashes), turns.next, turns.disliked, len(state.pins), flags, sessions, slots, facets, kinds,
-        judged, population,
+        feedback_count, population,
     )  # fmt: skip
     return b"".join(parts)
 
@@ -106,10 +110,10 @@ def _damaged(error: Exception) -> StateError:
 def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
     state = UserState()
     events, turns, news = state.events, state.turns, state.news
-    (_, state.newest_ms, state.seq, state.epoch_ms, state.forgotten_ms, state.consent,
+    (_, state.newest_ms, state.seq, state.wiped_ms, state.forgotten_ms, state.consent,
      state.consent_at_ms, news.profile_pane, event_count, events.next,
      turn_count, turns.next, turns.disliked, pins, flags, sessions, slots, facets, kinds,
-     judged, population) = _HEADER.unpack_from(data)  # fmt: skip
+     feedback_count, population) = _HEADER.unpack_from(data)  # fmt: skip
     rings = _ring_sizes(event_count, turn_count)
     event_hashes, turn_hashes, learned = rings.unpack_from(data, _HEADER.size)
     events.hashes, turns.hashes, turns.learned = array("I", event_hashes), array("I", turn_hashes), array("f", learned)
@@ -125,7 +129,7 @@ def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
     if flags & _HAS_PREFERENCES:
         sizes = _belief_sizes(*counts)
         state.preferences, news.sent = _unpack_beliefs(sizes.unpack_from(data, position), counts, catalogue)
-        state.preferences.judged, state.preferences.population = judged, population
+        state.preferences.feedback_count, state.preferences.population = feedback_count, population
         position += sizes.size
     if position != len(data):
         raise ValueError(f"{len(data)} bytes where {position} were expected")

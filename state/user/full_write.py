@@ -15,9 +15,9 @@ from state.user.writes import GateWrite, SignalWrite
 
 def gate_of(user: bytes, state: UserState) -> GateWrite | None:
     """Return a person's wipes and consent; None for someone who never said a word on them."""
-    if not state.epoch_ms and not state.consent_at_ms:
+    if not state.wiped_ms and not state.consent_at_ms:
         return None
-    return GateWrite(user, state.epoch_ms, state.consent_at_ms, state.opted_out)
+    return GateWrite(user, state.wiped_ms, state.consent_at_ms, state.opted_out)
 
 
 def pins_of(user: bytes, state: UserState, prior: Prior) -> SignalWrite | None:
@@ -51,7 +51,7 @@ def _believe(news: News, state: UserState, facets: Collection[int], prior: Prior
 def _write(user: bytes, state: UserState, news: News, prior: Prior) -> SignalWrite | None:
     if state.opted_out or not news:
         return None
-    return SignalWrite(user, state.epoch_ms, _said_ms(state), news.take(prior.catalogue))
+    return SignalWrite(user, state.wiped_ms, _said_ms(state), news.take(prior.catalogue))
 
 
 def _said_ms(state: UserState) -> int:

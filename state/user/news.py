@@ -7,14 +7,14 @@ were cut into batches. Of a batch's news only the last of each facet is written,
 from collections.abc import Iterator
 
 from msgspec.structs import replace
-from tacit.contract.signals import PROFILE, Signal, encode
-from tacit.contract.versions import version
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import Beliefs, Finding, decide, find, learned_signal, pinned_signal
 from state.learning.population_prior import Prior
 from state.user.sent import Sent
 from state.user.windows import PANE_MS, Windows
+from tacit.contract.signals import PROFILE, Signal, encode
+from tacit.contract.versions import version
 
 
 class News:

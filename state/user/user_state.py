@@ -66,7 +66,6 @@ class UserState:
         "consent",
         "consent_at_ms",
         "earlier",
-        "epoch_ms",
         "events",
         "example",
         "forgotten_ms",
@@ -78,10 +77,11 @@ class UserState:
         "seq",
         "turns",
         "windows",
+        "wiped_ms",
     )
 
     def __init__(self) -> None:
-        self.epoch_ms = 0
+        self.wiped_ms = 0
         """Time of the last wipe: what is known was learned after it."""
         self.forgotten_ms = 0
         """Time of the last forget: pins and a granted consent are younger."""
@@ -132,11 +132,11 @@ class UserState:
         if not lapsed and (o.at_ms, word) > (self.consent_at_ms, self.consent):  # a tie goes to "no"
             self.consent_at_ms, self.consent = o.at_ms, word
         opts_out = self.opted_out and not was_opted_out  # perhaps in words older than the last forget
-        wipes = opts_out or (word == DENIED and o.at_ms > self.epoch_ms)
+        wipes = opts_out or (word == DENIED and o.at_ms > self.wiped_ms)
         if wipes:
             self._wipe(o.at_ms)
         self._accept(o, rules)
-        self.gates.append((self.epoch_ms, self.consent_at_ms, self.opted_out))
+        self.gates.append((self.wiped_ms, self.consent_at_ms, self.opted_out))
         if wipes or was_opted_out:
             self._say_pins(self.pins, rules)
         return Outcome.ACCEPTED
@@ -147,23 +147,23 @@ class UserState:
         self.forgotten_ms = o.at_ms
         pinned = [facet for facet, pin in self.pins.items() if pin.in_force]
         self.pins = {facet: pin for facet, pin in self.pins.items() if pin.at_ms > o.at_ms}
-        wipes = o.at_ms > self.epoch_ms
+        wipes = o.at_ms > self.wiped_ms
         if wipes:
             self._wipe(o.at_ms)
         self._accept(o, rules)
-        self.gates.append((self.epoch_ms, self.consent_at_ms, self.opted_out))
+        self.gates.append((self.wiped_ms, self.consent_at_ms, self.opted_out))
         self._say_pins(self.pins if wipes else [facet for facet in pinned if facet not in self.pins], rules)
         return Outcome.ACCEPTED
 
     def _wipe(self, at_ms: int) -> None:
         """Raise the epoch and drop what was learned; the clock stays where words that outlive the wipe moved it."""
-        self.epoch_ms = max(self.epoch_ms, at_ms)
+        self.wiped_ms = max(self.wiped_ms, at_ms)
         pinned_ms = max((pin.at_ms for pin in self.pins.values()), default=0)
-        self._start_anew(max(self.epoch_ms, self.consent_at_ms, pinned_ms))
+        self._start_anew(max(self.wiped_ms, self.consent_at_ms, pinned_ms))
         self.gates, self.earlier = [], ()
 
     def _observe_pin(self, o: Observation, rules: Rules) -> Outcome:
-        if o.at_ms <= self.epoch_ms:
+        if o.at_ms <= self.wiped_ms:
             return Outcome.BEFORE_WIPE
         self._accept(o, rules)
         (facet,) = o.facets
@@ -219,7 +219,7 @@ class UserState:
         """Drop what an absence ends: all that was learned and seen, and a granted consent."""
         if self.consent == GRANTED:
             self.consent = UNSAID
-            if not self.epoch_ms:  # else there may be an older no, which the time of the yes keeps undone
+            if not self.wiped_ms:  # else there may be an older no, which the time of the yes keeps undone
                 self.consent_at_ms = 0
         self._start_anew(at_ms)
 
@@ -239,7 +239,7 @@ class UserState:
         the time of a wipe, without which the gate in Redis would refuse all that is written of the person from then on.
         """
         self._lapse(self.newest_ms)
-        return self.opted_out or bool(self.pins) or self.epoch_ms > 0
+        return self.opted_out or bool(self.pins) or self.wiped_ms > 0
 
     @property
     def is_retired(self) -> bool:
@@ -249,7 +249,7 @@ class UserState:
     # Interactions
 
     def _observe_interaction(self, o: Observation, rules: Rules) -> Outcome | Reason:
-        if o.at_ms <= self.epoch_ms:
+        if o.at_ms <= self.wiped_ms:
             return Outcome.BEFORE_WIPE
         if not self.consents_to(o.at_ms, rules.catalogue):
             return Outcome.UNCONSENTED
@@ -306,28 +306,28 @@ class UserState:
         if self.preferences is None:
             self.preferences = Preferences(catalogue)
             self.news.sent = Sent(len(catalogue.facet_names))
-        judged = self.preferences.judged
+        feedback_count = self.preferences.feedback_count
         learned = self.preferences.learn_feedback(o, kind, weight, rules.prior)
         if not learned.facets:
             return
         if turn != NONE:
             self.turns.learned[turn] += weight
         if rules.teaches:
-            self.example = self._example(o, kind.label is True, weight, judged, learned, rules)
+            self.example = self._example(o, kind.label is True, weight, feedback_count, learned, rules)
         beliefs = self.beliefs(rules.prior)
         for facet in learned.facets:
             if not self.is_pinned(facet, catalogue):
                 self.news.learned(facet, beliefs, self.newest_ms, self.seq)
 
     def _example(
-        self, o: Observation, liked: bool, weight: float, judged: int, learned: Learned, rules: Rules
+        self, o: Observation, liked: bool, weight: float, feedback_count: int, learned: Learned, rules: Rules
     ) -> Example:
         """Return what the population learns from this; before what was learned here is said."""
         own, facets, sent = learned.own, rules.catalogue.slot_facets, self.news.sent
         acted = [choice for choice in o.acted if not self.is_pinned(facets[choice[0]], rules.catalogue)]
         return Example(
-            o.user, o.at_ms, o.topic, o.surface, o.item, liked, weight, judged, learned.p,
-            o.slots, own.bias, own.variance, own.shares, o.facets, learned.wishes,
+            o.user, o.at_ms, o.topic, o.surface, o.item, liked, weight, feedback_count, learned.p,
+            o.slots, own.bias, own.variance, own.shares, o.facets, learned.directed,
             compared(acted, sent, rules.prior.default_slots, facets) if acted and sent else (),
         )  # fmt: skip
 
@@ -366,6 +366,6 @@ class UserState:
         """Return what has to be written since the last call, gates first."""
         writes: list[GateWrite | SignalWrite] = [GateWrite(user, *gate) for gate in self.gates]
         said = [news for news in (*self.earlier, self.news) if news]
-        writes += [SignalWrite(user, self.epoch_ms, news.at_ms, news.take(catalogue)) for news in said]
+        writes += [SignalWrite(user, self.wiped_ms, news.at_ms, news.take(catalogue)) for news in said]
         self.gates, self.earlier = [], ()
         return writes

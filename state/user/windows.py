@@ -15,9 +15,8 @@ from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tacit.contract.signals import Activity, Profile
-
 from state.user.sessions import Sessions
+from tacit.contract.signals import Activity, Profile
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

@@ -8,7 +8,7 @@ class SignalWrite(NamedTuple):
 
     user: bytes
     """The person's 16-byte digest (tacit.contract.pseudonyms)."""
-    epoch_ms: int
+    wiped_ms: int
     """Time of the wipe that the writing state was born under; 0: none."""
     at_ms: int
     """Event time that caused the write; the time to live counts from here."""
@@ -20,7 +20,7 @@ class GateWrite(NamedTuple):
     """A person's wipes and consent, whole: merging it is idempotent, and any order gives one outcome."""
 
     user: bytes
-    epoch_ms: int
+    wiped_ms: int
     """Time of the last wipe; 0: none."""
     consent_at_ms: int
     """Time of the last word on consent; 0: none."""

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
 from tacit.contract.signals import Signal
 from tacit.reader.adaptation import Adaptation
 

@@ -34,8 +34,8 @@ def folder_stats(folder: Path, now_ms: int) -> dict[str, Any]:
         "source": identity.source,
         "shards": identity.shards,
         "used_by_pid": holder(folder / RUN_LOCK),
-        "users": sum(checkpoint.seal.users for checkpoint in newest),
-        "checkpoint": latest.seal.number if latest else None,
+        "users": sum(checkpoint.manifest.users for checkpoint in newest),
+        "checkpoint": latest.manifest.number if latest else None,
         "checkpoint_at_ms": latest.made_ms if latest else None,
         "age_s": _age_s(latest, now_ms) if latest else None,
         "bytes": disk_bytes([folder]),
@@ -45,14 +45,14 @@ def folder_stats(folder: Path, now_ms: int) -> dict[str, Any]:
 
 
 def _shard(checkpoint: Checkpoint, now_ms: int) -> dict[str, Any]:
-    seal = checkpoint.seal
+    manifest = checkpoint.manifest
     return {
-        "shard": seal.shard,
-        "users": seal.users,
-        "checkpoint": seal.number,
+        "shard": manifest.shard,
+        "users": manifest.users,
+        "checkpoint": manifest.number,
         "checkpoint_at_ms": checkpoint.made_ms,
         "age_s": _age_s(checkpoint, now_ms),
-        "bytes": sum(file.size for file in seal.files.values()),
+        "bytes": sum(file.size for file in manifest.files.values()),
     }
 
 

@@ -35,7 +35,7 @@ def _facts(person: Shown, now_ms: int) -> Table:
     made_ms = person["checkpoint_at_ms"]
     table.add_row("shard", f"{person['shard']}, checkpoint {person['checkpoint']} of {age(now_ms - made_ms)} ago")
     table.add_row("consent", _consent(person))
-    table.add_row("last wipe", utc(person["epoch_ms"]) if person["epoch_ms"] else "none")
+    table.add_row("last wipe", utc(person["wiped_ms"]) if person["wiped_ms"] else "none")
     table.add_row("last forget", utc(person["forgotten_ms"]) if person["forgotten_ms"] else "none")
     table.add_row("newest event", utc(person["newest_ms"]))
     table.add_row("accepted events", f"{person['seq']:,} since the last wipe or long absence")

@@ -4,8 +4,6 @@ from math import sqrt
 from typing import Any
 
 import msgspec
-from tacit.contract.pseudonyms import text
-from tacit.contract.versions import version
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import TIERS, Beliefs, decide
@@ -13,6 +11,8 @@ from state.learning.population_prior import Prior
 from state.storage.checkpoint_reader import Checkpoint
 from state.user.user_state import UNSAID, UserState
 from state.user.windows import Windows
+from tacit.contract.pseudonyms import pseudonym_text
+from tacit.contract.versions import version
 
 _CONSENT = ("unsaid", "granted", "denied")
 
@@ -25,14 +25,14 @@ def person_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, prior:
     catalogue = prior.catalogue
     consent = state.consent if state.consent_at_ms > state.forgotten_ms or state.opted_out else UNSAID
     return {
-        "user": text(user),
-        "shard": checkpoint.seal.shard,
-        "checkpoint": checkpoint.seal.number,
+        "user": pseudonym_text(user),
+        "shard": checkpoint.manifest.shard,
+        "checkpoint": checkpoint.manifest.number,
         "checkpoint_at_ms": checkpoint.made_ms,
         "consent": _CONSENT[consent],
         "consent_at_ms": state.consent_at_ms,
         "learns": state.consents_to(state.newest_ms, catalogue),
-        "epoch_ms": state.epoch_ms,
+        "wiped_ms": state.wiped_ms,
         "forgotten_ms": state.forgotten_ms,
         "newest_ms": state.newest_ms,
         "seq": state.seq,

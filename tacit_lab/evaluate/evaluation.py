@@ -129,7 +129,7 @@ def compare(batches: Iterable[Sequence[Example]], predictors: Sequence[Predictor
         people.update([example.user for example in judged])
         had |= {"item" for e in judged if e.item} | {"topic" for e in judged if e.topic != NONE}
         for example in judged:
-            evaluation.judgements.add(example.liked, example.judged + 1)
+            evaluation.judgements.add(example.liked, example.feedback_count + 1)
             evaluation.deployed.p.append(example.p)
         for predictor, model in zip(predictors, others, strict=True):
             _take_turn(predictor, model, judged)

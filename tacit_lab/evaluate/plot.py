@@ -8,9 +8,8 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tacit.errors import ConfigurationError
-
 from state.errors import SinkError
+from tacit.errors import ConfigurationError
 from tacit_lab.evaluate.evaluation import Evaluation
 from tacit_lab.evaluate.figures import ALL, CALIBRATION_BINS, Bucket
 

@@ -16,9 +16,9 @@ from operators.parse import Parser
 from state.counters import Counters
 from state.events.records import Record, Reject
 from state.learning.example import Example, pack_example
-from state.learning.population_prior import Prior, Shared
-from state.learning.population_trainer import Learner
-from state.storage.shard_stores import Stores
+from state.learning.population_prior import CurrentPrior, Prior
+from state.learning.population_trainer import PopulationTrainer
+from state.storage.shard_stores import ShardStores
 from state.user.user_state import Rules
 
 _ONE_SHARD = 1
@@ -55,8 +55,8 @@ class Deployed:
             shards=_ONE_SHARD,
             counters=counters.events,
         )
-        with Stores(None, _ONE_SHARD, rules.catalogue, cached_users=job.settings.cache) as stores:
-            shared = Shared(self._keeps_to or Prior(rules.catalogue))
+        with ShardStores(None, _ONE_SHARD, rules.catalogue, cached_users=job.settings.cache) as stores:
+            shared = CurrentPrior(self._keeps_to or Prior(rules.catalogue))
             rules = replace(rules, teaches=True, population=shared.prior)
             adapt = Adapt(stores, rules, counters.events, shared=shared)
             learn = self._learn_population(rules, shared)
@@ -65,7 +65,7 @@ class Deployed:
                     if not isinstance(group, Reject):
                         yield self._examples(group[1], adapt, learn)
 
-    def _learn_population(self, rules: Rules, shared: Shared) -> LearnPopulation | None:
+    def _learn_population(self, rules: Rules, shared: CurrentPrior) -> LearnPopulation | None:
         if self._keeps_to is not None:
             return None
 
@@ -73,7 +73,7 @@ class Deployed:
             shared.prior = prior
 
         # A clock that stands still: versions come by the count of judgements alone, and two evaluations agree.
-        return LearnPopulation(Learner(rules.catalogue), hand_over, self.counters.learning, clock=lambda: 0)
+        return LearnPopulation(PopulationTrainer(rules.catalogue), hand_over, self.counters.learning, clock=lambda: 0)
 
     def _examples(self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None) -> Sequence[Example]:
         before = process_time()

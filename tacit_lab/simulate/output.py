@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
-from tacit.errors import ConfigurationError
 
 from connectors.kafka.address import TopicAddress
 from connectors.kafka.reject_sink import CheckedProducer
 from state.errors import SinkError
+from tacit.errors import ConfigurationError
 
 
 class _HasUser(msgspec.Struct):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tacit.reader.adaptation import Choice
-
 from tacit_lab.simulate.truth import Truth
 
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from math import erfc, sqrt
 from random import Random
 
-from tacit.contract.catalogue import Facet
-
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.catalogue import Facet
 
 Utilities = dict[str, dict[str, float]]
 """Facet → value → utility, in standard deviations of the probit's noise."""

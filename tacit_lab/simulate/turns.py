@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
+from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.catalogue import Facet
 from tacit.reader.adaptation import Choice, Followed
-
-from state.catalogue.numbered import NumberedCatalogue
 from tacit_lab.simulate.events import Event, Kind, Made
 from tacit_lab.simulate.people import Person
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, MINUTE_MS, Scenario
@@ -163,7 +162,7 @@ class Turns:
         if random.random() < person.chance(utilities, turn.served):
             return _word(random, self._likes)
         preferred = best(utilities)
-        if random.random() < self._scenario.directed and (kinds := self._wishes(turn.served, preferred)):
+        if random.random() < self._scenario.directed and (kinds := self._learn_directed(turn.served, preferred)):
             return {"kind": random.choice(kinds)}
         word = _word(random, self._dislikes)
         if word is None or not turn.served or random.random() >= self._scenario.narrowed:
@@ -176,7 +175,7 @@ class Turns:
     def _utilities(self, person: Person, turn: Turn) -> Utilities:
         return person.utilities(turn.at_ms, {} if turn.topic is None else self._topic_effects[turn.topic])
 
-    def _wishes(self, served: Served, preferred: Mapping[str, str]) -> list[str]:
+    def _learn_directed(self, served: Served, preferred: Mapping[str, str]) -> list[str]:
         """Return the kinds of feedback that ask for a facet to go where this person likes it best."""
         return [
             name

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace as with_
-from tacit.contract.signals import Signal
 
 from benchmarks.learning import Measured, main, measure
 from benchmarks.learning_drift import drift_figures
 from benchmarks.learning_figures import Figure, Found, by_confidence, preference_figures
 from benchmarks.learning_path import Judged, Path, Said
 from benchmarks.learning_plot import plot_confidence
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
+from tacit.contract.signals import Signal
 from tacit_lab.simulate import Kind, Person, Scenario, Truth, simulate
 from tacit_lab.simulate.people import Pin
 
@@ -81,7 +81,7 @@ def test_path_knows_what_copilot_would_read() -> None:
     """Those who said no are opted out, those who never said yes are absent, and pins are the person's own."""
     simulation = simulate(SCENARIO)
     people = simulation.truth.people
-    with Stores(None, 1, simulation.catalogue) as stores:
+    with ShardStores(None, 1, simulation.catalogue) as stores:
         path = Path(simulation, stores)
         for arrival in simulation.arrivals():
             path.take(arrival)
@@ -105,7 +105,7 @@ def test_closed_loop_serves_by_all_that_arrived_before() -> None:
     """What is read at a turn was made of records of before, and the choice says which signals it followed."""
     simulation = simulate(SCENARIO)
     versions: list[str] = []
-    with Stores(None, 1, simulation.catalogue) as stores:
+    with ShardStores(None, 1, simulation.catalogue) as stores:
         path = Path(simulation, stores)
         for arrival in simulation.arrivals(lambda asked: path.adaptation(asked.user_id).choose(asked.unit)):
             if arrival.made_as is Kind.TURN:
@@ -120,7 +120,7 @@ def test_closed_loop_serves_by_all_that_arrived_before() -> None:
 def test_population_is_no_part_of_what_is_learned_without_it() -> None:
     """Then signals say so."""
     simulation = simulate(SCENARIO)
-    with Stores(None, 1, simulation.catalogue) as stores:
+    with ShardStores(None, 1, simulation.catalogue) as stores:
         path = Path(simulation, stores, learns_population=False)
         for arrival in simulation.arrivals():
             path.take(arrival)

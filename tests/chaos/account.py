@@ -38,7 +38,7 @@ class Moment(NamedTuple):
     """The newest event time this person has had."""
     seq: int
     """Accepted events since the epoch."""
-    epoch_ms: int
+    wiped_ms: int
     forgotten_ms: int
     consent: str
     consent_at_ms: int
@@ -168,7 +168,7 @@ class Account:
             at_ms=event.at,
             clock_ms=self._clock_ms,
             seq=len(self._ids),
-            epoch_ms=self._epoch_ms,
+            wiped_ms=self._epoch_ms,
             forgotten_ms=self._forgotten_ms,
             consent=self._consent,
             consent_at_ms=self._consent_at_ms,

@@ -41,9 +41,9 @@ def _wrong_with_state(person: str, account: Account, held: Held | None) -> Itera
     if held is None:
         yield Finding(Kind.LOST, person, account.moments[0].event_id, "nothing is held of them")
         return
-    if (held.epoch_ms, held.seq) != (now.epoch_ms, now.seq):
-        fewer = (held.epoch_ms, held.seq) < (now.epoch_ms, now.seq)
-        what = f"{held.seq} events since {held.epoch_ms} are counted, not {now.seq} since {now.epoch_ms}"
+    if (held.wiped_ms, held.seq) != (now.wiped_ms, now.seq):
+        fewer = (held.wiped_ms, held.seq) < (now.wiped_ms, now.seq)
+        what = f"{held.seq} events since {held.wiped_ms} are counted, not {now.seq} since {now.wiped_ms}"
         yield Finding(Kind.LOST if fewer else Kind.DOUBLED, person, _first_missing(account, held), what)
         return
     expected = _as_held(account, len(account.moments) - 1, held)
@@ -55,7 +55,7 @@ def _wrong_with_state(person: str, account: Account, held: Held | None) -> Itera
 def _as_held(account: Account, place: int, held: Held) -> Held:
     """Return a moment as the state holds it; ids are taken as they are held."""
     now = account.moments[place]
-    words = now.epoch_ms, now.forgotten_ms, now.consent, now.consent_at_ms, now.pins
+    words = now.wiped_ms, now.forgotten_ms, now.consent, now.consent_at_ms, now.pins
     return Held(now.clock_ms, now.seq, *words, account.windows(place), held.recent)
 
 
@@ -108,7 +108,7 @@ def _wrong_with_field(person: str, account: Account, name: str, field: Field | N
     now = account.moments[-1]
     if (
         not places
-        or account.moments[places[-1]].epoch_ms != now.epoch_ms
+        or account.moments[places[-1]].wiped_ms != now.wiped_ms
         or (name == STATUS) != (now.consent == DENIED)
     ):
         yield Finding(Kind.WRONG, person, first.event_id, f"no event says {name} of version {field['v']}")

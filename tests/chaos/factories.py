@@ -4,7 +4,6 @@ from itertools import count
 from typing import Any
 
 from tacit.contract.events import EVENT
-
 from tests.chaos.account import Account
 from tests.support.factories import START_MS, make_event
 

@@ -9,7 +9,7 @@ import redis
 
 from tests.chaos.background import Background
 
-MOST_KEPT = 20_000
+MAX_KEPT = 20_000
 _TIMEOUT_S = 0.5
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _BY_A_CLIENT = re.compile(r'^[\d.]+ \[\d+ (?!lua\])[^]]*\] "EVAL(?:SHA)?" ')
@@ -25,7 +25,7 @@ class LateWrites(Background):
         self.sent = 0
         self._client = redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S)
         self._random = random
-        self._heard: deque[Write] = deque(maxlen=MOST_KEPT)
+        self._heard: deque[Write] = deque(maxlen=MAX_KEPT)
 
     def send(self, most: int) -> None:
         """Send some of what was heard again, in any order; raise what hearing has ended by."""

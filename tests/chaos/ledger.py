@@ -6,7 +6,6 @@ from threading import Lock
 from typing import NamedTuple
 
 from tacit.contract.events import EVENT
-
 from tests.chaos.account import LATE, Account
 from tests.support.commands import SECRET
 

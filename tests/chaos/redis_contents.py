@@ -9,7 +9,7 @@ import redis
 from tests.chaos.account import DENIED, Account, Moment
 
 NAMESPACE = "chaos"
-PROFILE, STATUS, EPOCH = "_profile", "_status", "_epoch"
+PROFILE, STATUS, WIPED = "_profile", "_status", "_epoch"
 
 Field = Mapping[str, Any]
 
@@ -46,11 +46,11 @@ def places_of(account: Account, name: str, field: Field, *, again: bool) -> list
             for place, moment in enumerate(account.moments)
             if moment.consent == DENIED and field["v"] == f"{moment.consent_at_ms:013d}-{0:010d}"
         ]
-    if name == EPOCH:
+    if name == WIPED:
         return [
             place
             for place, moment in enumerate(account.moments)
-            if moment.consent != DENIED and field["v"] == f"{moment.epoch_ms:013d}-{0:010d}"
+            if moment.consent != DENIED and field["v"] == f"{moment.wiped_ms:013d}-{0:010d}"
         ]
     places = account.places.get(field["v"], [])
     if name == PROFILE:

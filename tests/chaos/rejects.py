@@ -8,13 +8,13 @@ from pathlib import Path
 from tests.chaos.findings import Finding, Kind
 from tests.chaos.ledger import Ledger
 
-Place = tuple[int, int]
+WorkerAddress = tuple[int, int]
 """Partition and offset."""
 
 
-def told_in(rejects: Path) -> dict[Place, str]:
+def told_in(rejects: Path) -> dict[WorkerAddress, str]:
     """Return the reason for each reject by partition and offset; a line that a kill tore off tells nothing."""
-    told: dict[Place, str] = {}
+    told: dict[WorkerAddress, str] = {}
     for line in rejects.read_bytes().splitlines() if rejects.exists() else []:
         with suppress(ValueError):
             reject = json.loads(line)
@@ -22,7 +22,7 @@ def told_in(rejects: Path) -> dict[Place, str]:
     return told
 
 
-def wrong_rejects(ledger: Ledger, told: Mapping[Place, str]) -> Iterator[Finding]:
+def wrong_rejects(ledger: Ledger, told: Mapping[WorkerAddress, str]) -> Iterator[Finding]:
     """Yield each record that was to be rejected and was not told, and the other way round, by partition and offset."""
     for place in sorted(ledger.rejected.keys() | told.keys()):
         expected, found = ledger.rejected.get(place), told.get(place)

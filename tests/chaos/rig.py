@@ -18,7 +18,7 @@ LIMITS: Limits = {
     "connectors.kafka.fetcher.PROBE_EVERY_S": 0.5,
     "connectors.redis.client.TIMEOUT_S": 0.5,
     "connectors.redis.client.RETRY_FOR_S": 3,
-    "dataflows.runtime.live.MOST_QUICK_FAILURES": 10_000,
+    "dataflows.runtime.live.MAX_QUICK_FAILURES": 10_000,
     "dataflows.runtime.live._PAUSE_S": 0.05,
 }
 """So that nobody waits for long. The processes of a cluster are started anew and have Redis' two as they are."""
@@ -54,7 +54,7 @@ class Rig:
         self._may_end_of = {self._trouble} if self._trouble else set()
         words = ["run", f"kafka://{self.broker.servers}/{self.topic}", "--redis", self.redis.url]
         words += ["--namespace", NAMESPACE, "--state", str(self.state), "--rejects", str(self.rejects)]
-        words += ["--epoch", "1", "--metrics", "off", "--processes", str(processes)]
+        words += ["--checkpoint-every", "1", "--metrics", "off", "--processes", str(processes)]
         self.run = Running(words, self._folder / f"run-{self.starts:04d}.log", LIMITS)
         return self.run
 

@@ -30,7 +30,7 @@ _KILLS_PER_RESCALE = 10
 _KILLS_PER_TROUBLE = 25
 """Of each kind."""
 _KILLED_AMID_TROUBLE = 0.3
-MOST_PROCESSES = 3
+MAX_PROCESSES = 3
 
 
 class Step(NamedTuple):
@@ -69,7 +69,7 @@ def _steps(faults: list[Fault], random: Random) -> Iterator[Step]:
     processes = 1
     for fault in faults:
         if fault is Fault.RESCALE:
-            processes = random.choice([n for n in range(1, MOST_PROCESSES + 1) if n != processes])
+            processes = random.choice([n for n in range(1, MAX_PROCESSES + 1) if n != processes])
         elif random.random() < 0.3:
             processes = random.choices([1, 2, 3], [7, 2, 1])[0]
         at_work = fault in {Fault.RESCALE, Fault.WRITES_LATE} or random.random() < 0.7

@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tacit.contract.pseudonyms import text
-
 from dataflows.inspection import inspect
 from dataflows.state_folder import DESCRIPTION
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
-from state.storage.checkpoint_reader import Shelf
+from state.storage.checkpoint_reader import CheckpointReader
 from state.user.user_state import PinnedAt, UserState
+from tacit.contract.pseudonyms import pseudonym_text
 from tests.chaos.account import DENIED, GRANTED, UNSAID, Pinned
 
 
@@ -20,7 +19,7 @@ class Held(NamedTuple):
 
     clock_ms: int
     seq: int
-    epoch_ms: int
+    wiped_ms: int
     forgotten_ms: int
     consent: str
     consent_at_ms: int
@@ -38,11 +37,11 @@ def everybody_in(state: Path) -> dict[str, Held]:
     return dict(_everybody(folder.shelf, folder.catalogue))
 
 
-def _everybody(shelf: Shelf, catalogue: NumberedCatalogue) -> Iterator[tuple[str, Held]]:
+def _everybody(shelf: CheckpointReader, catalogue: NumberedCatalogue) -> Iterator[tuple[str, Held]]:
     for shard in shelf.shards():
         with shelf.open(shard) as reading:
             for user, state in reading or ():
-                yield text(user), _held(state, catalogue)
+                yield pseudonym_text(user), _held(state, catalogue)
 
 
 def _held(state: UserState, catalogue: NumberedCatalogue) -> Held:
@@ -53,7 +52,7 @@ def _held(state: UserState, catalogue: NumberedCatalogue) -> Held:
     return Held(
         state.newest_ms,
         state.seq,
-        state.epoch_ms,
+        state.wiped_ms,
         state.forgotten_ms,
         (UNSAID, GRANTED, DENIED)[state.consent],
         state.consent_at_ms,

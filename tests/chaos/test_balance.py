@@ -32,7 +32,7 @@ def held_at(entered: Account, place: int = -1, **changed: Any) -> dict[str, Held
     """Return the state of a moment, the last one unless another is given."""
     place = range(len(entered.moments))[place]
     now = entered.moments[place]
-    words = now.epoch_ms, now.forgotten_ms, now.consent, now.consent_at_ms, now.pins
+    words = now.wiped_ms, now.forgotten_ms, now.consent, now.consent_at_ms, now.pins
     held = Held(now.clock_ms, now.seq, *words, entered.windows(place), frozenset())
     return {ADA: held._replace(**changed)}
 

@@ -6,16 +6,17 @@ from hashlib import sha256
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tacit.contract.events import EVENT
-from tacit.contract.pseudonyms import digest, text
-from tacit.contract.signals import PROFILE
 
 from state.events.observation import resolve
 from state.user.user_state import Rules, UserState
 from state.user.writes import SignalWrite
+from tacit.contract.events import EVENT
+from tacit.contract.pseudonyms import pseudonym, pseudonym_text
+from tacit.contract.signals import PROFILE
 from tests.chaos.account import ACCEPTED, DAY_MS, HOUR_MS, MINUTE_MS, Account
 from tests.chaos.factories import Event, account, consent, pin, turn
-from tests.chaos.ledger import Ledger, Line, pseudonym
+from tests.chaos.ledger import Ledger, Line
+from tests.chaos.ledger import pseudonym as pseudonym_by_formula
 from tests.support.commands import SECRET
 from tests.support.factories import ORIGIN, REQUIRED, START_MS, USER
 
@@ -96,12 +97,12 @@ def test_ledger_knows_what_is_to_be_rejected() -> None:
     ledger.take(Line(0, b"", b"{", "not_json"))
     assert ledger.rejected == {(1, 2): "late", (0, 0): "not_json"}
     assert ledger.outcomes == {"accepted": 2, "late": 1, "not_json": 1}
-    assert list(ledger.accounts) == [pseudonym("ada")]
+    assert list(ledger.accounts) == [pseudonym_by_formula("ada")]
 
 
 def test_pseudonym_is_the_one_in_keys() -> None:
     """By the contract's formula."""
-    assert pseudonym("ada") == text(digest("ada", SECRET.encode()))
+    assert pseudonym_by_formula("ada") == pseudonym_text(pseudonym("ada", SECRET.encode()))
 
 
 _TIMES = st.one_of(
@@ -143,7 +144,7 @@ def test_ledger_and_state_agree_on_every_event(events: Sequence[Event]) -> None:
 def _check_state(entered: Account, state: UserState) -> None:
     now = entered.moments[-1]
     said = ("unsaid", "granted", "denied")[state.consent]
-    assert (now.clock_ms, now.seq, now.epoch_ms) == (state.newest_ms, state.seq, state.epoch_ms)
+    assert (now.clock_ms, now.seq, now.wiped_ms) == (state.newest_ms, state.seq, state.wiped_ms)
     assert (now.forgotten_ms, now.consent, now.consent_at_ms) == (state.forgotten_ms, said, state.consent_at_ms)
     pins = {name: now.pinned(name) for name in REQUIRED.facet_names}
     held = {

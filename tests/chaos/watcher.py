@@ -82,7 +82,7 @@ class Watcher(Background):
                 yield Finding(Kind.OLDER, person, missed, f"{name} went back to {_short(field)}")
             else:
                 self._newest[person, name] = max(before, places[0])
-            if places and shown.gate and account.moments[places[-1]].epoch_ms < int(shown.gate[:13]):
+            if places and shown.gate and account.moments[places[-1]].wiped_ms < int(shown.gate[:13]):
                 yield Finding(Kind.WRONG, person, account.moments[places[-1]].event_id, f"{name} is from before a wipe")
 
 

@@ -19,10 +19,10 @@ from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.counters import EventCounters, LearningCounters, Outcome
 from state.errors import StateError
-from state.events.records import Reason, Record, Reject, TurnedAway
-from state.learning.population_trainer import Learner
+from state.events.records import AnyReject, Reason, Record, Reject
+from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
 from state.user.writes import GateWrite, SignalWrite, Write
 from tests.support.decoded_writes import Shown
 from tests.support.factories import CATALOGUE, RULES, START_MS, make_event, make_record
@@ -39,7 +39,7 @@ class Run:
         self.writes: list[Write] = []
         self.versions: list[PopulationWrite] = []
         self.rejects: list[Reject] = []
-        self.learner = Learner(CATALOGUE)
+        self.learner = PopulationTrainer(CATALOGUE)
         self.counters = EventCounters()
         self.source = source
         self.folder = folder
@@ -52,12 +52,12 @@ class Run:
         with self.stores() as stores:
             run_main(self.flow(stores), epoch_interval=epoch, recovery_config=recovery)
 
-    def stores(self) -> Stores:
+    def stores(self) -> ShardStores:
         """Return the stores of this execution, with few people in memory."""
         shards = self.folder / "shards" if self.folder else None
-        return Stores(shards, SHARDS, CATALOGUE, f"{self.executions:08d}", cached_users=2)
+        return ShardStores(shards, SHARDS, CATALOGUE, f"{self.executions:08d}", cached_users=2)
 
-    def flow(self, stores: Stores) -> Dataflow:
+    def flow(self, stores: ShardStores) -> Dataflow:
         parser = Parser(
             catalogue=CATALOGUE,
             region="eu",
@@ -73,11 +73,11 @@ class Run:
             self.learn,
             TestingSink(self.writes),
             TestingSink(self.versions),
-            TestingSink(cast("list[TurnedAway]", self.rejects)),
+            TestingSink(cast("list[AnyReject]", self.rejects)),
         )
 
     def learn(self, snapshot: bytes | None) -> LearnPopulation:
-        self.learner = Learner.unpack(snapshot, CATALOGUE) if snapshot else Learner(CATALOGUE)
+        self.learner = PopulationTrainer.unpack(snapshot, CATALOGUE) if snapshot else PopulationTrainer(CATALOGUE)
         return LearnPopulation(self.learner, lambda _: None, LearningCounters(), clock=lambda: NOW_MS)
 
     def population(self) -> PopulationVersion:

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tacit.errors import ConfigurationError
 
 from connectors.kafka.address import TopicAddress
 from connectors.redis.signal_sink import Mode
 from dataflows.job import LIVE_METRICS, Job, parse_source
 from dataflows.settings import OwnSettings
 from state.errors import SinkError
+from tacit.errors import ConfigurationError
 
 TOPIC = TopicAddress(("a:9092",), "events")
 FILES = (Path("a.jsonl"), Path("b.jsonl.gz"))

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 import redis
-from tacit.reader.reader import SignalReader
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_version import PopulationVersion, decode_version
+from tacit.reader.reader import SignalReader
 from tests.support.commands import SECRET, everything_in, running, tacit
 from tests.support.factories import make_event
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_history, write_lines
@@ -115,7 +115,7 @@ def test_next_run_goes_on_from_the_folder(run: Run, tmp_path: Path) -> None:
 def test_killed_run_learns_from_every_judgement_once(processes: int, tmp_path: Path) -> None:
     """What had been published stays as it was, and numbers only rise."""
     write_history(tmp_path / "events.jsonl", users=150, turns=20_000)
-    words = ["events.jsonl", "--state", "state", "--epoch", "1", "--processes", str(processes), *LEARN]
+    words = ["events.jsonl", "--state", "state", "--checkpoint-every", "1", "--processes", str(processes), *LEARN]
     with redis_of_its_own() as (url, client):
         replay(url, "events.jsonl", *LEARN, cwd=tmp_path)
         undisturbed = newest(client)

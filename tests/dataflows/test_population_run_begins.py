@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 import redis
-from tacit.contract.keys import RegionKeys
 
 from connectors.kafka.address import TopicAddress
 from connectors.population.file_store import FIRST_NAME
-from connectors.population.redis_store import PopulationStore
+from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from dataflows.job import Job
-from dataflows.population_run import Everybody, everybody
+from dataflows.population_run import PopulationRun, population_run
 from dataflows.settings import OwnSettings
 from dataflows.state_folder import locked
 from operators.learn_population import LearnPopulation
 from state.counters import Counters
 from state.learning.example import pack_example
 from state.learning.population_version import PopulationVersion, decode_version
+from tacit.contract.keys import RegionKeys
 from tests.support.examples import tastes
 from tests.support.factories import CATALOGUE
 from tests.support.replays import redis_of_its_own
@@ -36,24 +36,26 @@ def server() -> Iterator[tuple[str, redis.Redis]]:
 
 
 def publish(url: str, number: int) -> None:
-    store = PopulationStore(RedisClient(url), RegionKeys("eu").within("live"))
+    store = PopulationRedisStore(RedisClient(url), RegionKeys("eu").within("live"))
     store.publish(write(number), fill=False)
     store.close()
 
 
 @contextmanager
-def started(url: str, folder: Path | None, *, bounded: bool = False, population: str = "learn") -> Iterator[Everybody]:
+def started(
+    url: str, folder: Path | None, *, bounded: bool = False, population: str = "learn"
+) -> Iterator[PopulationRun]:
     """Give what one process of a run has of everybody."""
     job = Job(OwnSettings(embedded=True, redis=url, population=population), TOPIC, bounded)
     if folder is None:
-        with everybody(job, None, CATALOGUE, Counters()) as found:
+        with population_run(job, None, CATALOGUE, Counters()) as found:
             yield found
         return
-    with locked(folder, job.identity, CATALOGUE) as held, everybody(job, held, CATALOGUE, Counters()) as found:
+    with locked(folder, job.identity, CATALOGUE) as held, population_run(job, held, CATALOGUE, Counters()) as found:
         yield found
 
 
-def take(found: Everybody, learn: LearnPopulation, judgements: list[bytes]) -> list[PopulationVersion]:
+def take(found: PopulationRun, learn: LearnPopulation, judgements: list[bytes]) -> list[PopulationVersion]:
     """Learn, and write what is published as the engine does."""
     writes, _ = learn.on_batch([judgements])
     sink = found.sink.build("population", 0, 1)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tacit.contract.signals import EPOCH, STATUS
 
 from dataflows.inspection import inspect
 from dataflows.rebuild import Rebuilt, rebuild
@@ -16,6 +15,7 @@ from dataflows.settings import OwnSettings
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.errors import SinkError
+from tacit.contract.signals import STATUS, WIPED
 from tacit_cli.views.summary import rebuilt_table
 from tests.support.commands import tacit
 from tests.support.folder_listing import everything_below
@@ -86,7 +86,7 @@ def test_all_that_was_said_is_there_again(emptied: Deployment) -> None:
     assert done["people"] == len({key.partition("{")[2] for key in before if key.endswith(":gate")})
     assert done["gates"] == done["people"]
     assert done["signals"] == {
-        "applied": sum(name not in (STATUS, EPOCH) for _, name in new),
+        "applied": sum(name not in (STATUS, WIPED) for _, name in new),
         "stale": 0,
         "expired": 0,
         "refused": 0,

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tacit.contract.catalogue import SHIPPED
-from tacit.errors import ConfigurationError
 
 from dataflows.settings import OwnSettings, load
 from state.user.windows import DAY_MS, HOUR_MS
+from tacit.contract.catalogue import SHIPPED
+from tacit.errors import ConfigurationError
 from tests.support.commands import SECRET, tacit
 
 
@@ -34,7 +34,7 @@ def test_defaults_are_those_of_a_worker_in_europe() -> None:
     """Only the secret has to be given."""
     settings = load({})
     assert (settings.redis, settings.region, settings.namespace) == ("redis://localhost:6379/0", "eu", "live")
-    assert (settings.processes, settings.shards, settings.epoch, settings.state) == (1, 16, 10, None)
+    assert (settings.processes, settings.shards, settings.checkpoint_every, settings.state) == (1, 16, 10, None)
     assert settings.cache == 16_384
     assert settings.ttl_ms == 30 * DAY_MS
     assert settings.catalogue == SHIPPED
@@ -176,7 +176,7 @@ def test_all_problems_are_told_at_once_and_no_secret_is(folder: Path) -> None:
         'secret = "hush-hush"\nredis = "redis://:hush-hush@redis:port"\nregoin = "hush-hush"\nshards = 0\n'
     )
     flags = ("--region", "EU", "--catalogue", "none.toml", "--ttl", "none", "--population", "best")
-    done = tacit("replay", "events.jsonl", *flags, cwd=folder, TACIT_SECRET="", TACIT_EPOCH="0")
+    done = tacit("replay", "events.jsonl", *flags, cwd=folder, TACIT_SECRET="", TACIT_CHECKPOINT_EVERY="0")
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("tacit: 9 problems\n")

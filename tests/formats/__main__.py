@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
-from tacit.contract.catalogue import SHIPPED
 
 from dataflows.state_folder import FORMAT
 from state.catalogue.numbered import NumberedCatalogue
 from state.user import codec
+from tacit.contract.catalogue import SHIPPED
 from tests.formats import ARCHIVES, CATALOGUE, FLAGS, HISTORY, MORE, expected, go_on
 from tests.formats.facts import facts, lasting
 from tests.formats.history import after, before

@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tacit.contract.pseudonyms import digest
 
 from dataflows.state_folder import read_vocabulary
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
 from state.learning.decisions import TIERS
 from state.learning.preferences import Preferences
-from state.storage.checkpoint_reader import Shelf
+from state.storage.checkpoint_reader import CheckpointReader
 from state.user.sent import Sent
 from state.user.user_state import UserState
+from tacit.contract.pseudonyms import pseudonym
 from tests.formats import CATALOGUE, SHARDS, STATE
 from tests.formats.history import PEOPLE
 from tests.support.commands import SECRET
@@ -25,8 +25,8 @@ def facts(folder: Path) -> dict[str, Any]:
     """Return what an unpacked archive's state folder holds of each person, as JSON has it."""
     state = folder / STATE
     catalogue = NumberedCatalogue.load(folder / CATALOGUE).numbered(read_vocabulary(state))
-    shelf = Shelf(state / "shards", SHARDS, catalogue)
-    found = {who: shelf.get(digest(who, SECRET.encode()))[0] for who in PEOPLE}
+    shelf = CheckpointReader(state / "shards", SHARDS, catalogue)
+    found = {who: shelf.get(pseudonym(who, SECRET.encode()))[0] for who in PEOPLE}
     return {who: person(one, catalogue) for who, one in found.items() if one is not None}
 
 
@@ -40,7 +40,7 @@ def person(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     about: dict[str, Any] = {
         "clock": state.newest_ms,
         "events": state.seq,
-        "wiped": state.epoch_ms,
+        "wiped": state.wiped_ms,
         "forgotten": state.forgotten_ms,
         "consent": ["unsaid", "granted", "denied"][state.consent],
         "consent at": state.consent_at_ms,
@@ -68,7 +68,7 @@ def _beliefs(preferences: Preferences, catalogue: NumberedCatalogue) -> dict[str
             for name, mean, variance in zip(names, preferences.means, preferences.variances, strict=False)
         },
         "leans": _by_facet([round(preferences.means[len(names) + n], 4) for n in range(len(facets))], catalogue),
-        "judged": preferences.judged,
+        "judged": preferences.feedback_count,
         "by version": preferences.population,
         "evidence": _by_facet([round(evidence, 3) for evidence in preferences.evidence], catalogue),
         "changed at": _by_facet(preferences.drift_at_s, catalogue),

@@ -6,12 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 import redis
-from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import digest
-from tacit.errors import TacitError
-from tacit.reader.reader import SignalReader
 
-from connectors.population.redis_store import PopulationStore
+from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.acl import USERS, redis_users
 from connectors.redis.client import RedisClient
 from connectors.redis.health import redis_problems
@@ -21,6 +17,10 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.errors import SinkError
 from state.user.writes import GateWrite
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import pseudonym
+from tacit.errors import TacitError
+from tacit.reader.reader import SignalReader
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.redis_server import BINARIES
 from tests.support.sample_population import version
@@ -28,7 +28,7 @@ from tests.support.sample_population import write as population_write
 from tests.support.sample_signals import NOW_MS, signal, write
 
 SECRET = b"a secret of tests"
-ADA = digest("ada", SECRET)
+ADA = pseudonym("ada", SECRET)
 KEYS = RegionKeys("eu")
 LIVE = KEYS.within("live")
 
@@ -87,7 +87,7 @@ def test_signals_go_from_writer_to_reader(users: Users) -> None:
 def test_population_goes_from_writer_to_reader(users: Users, reader: redis.Redis) -> None:
     """All that is done with versions is allowed to writers; readers see what is said of a stranger, and no version."""
     shadow = KEYS.within("shadow")
-    with closing(PopulationStore(RedisClient(users.writer), shadow, LIVE)) as store:
+    with closing(PopulationRedisStore(RedisClient(users.writer), shadow, LIVE)) as store:
         assert all(store.publish(population_write(n), fill=False) for n in range(1, 13))
         assert store.publish(population_write(13, NOW_MS + 1), fill=True)
         assert store.pin(5, NumberedCatalogue.load()) == store.fetch(5) == version(5)
@@ -96,7 +96,7 @@ def test_population_goes_from_writer_to_reader(users: Users, reader: redis.Redis
     with SignalReader(users.reader, region="eu", secret=SECRET, namespace="shadow") as copilot:
         assert copilot.get("nobody").choose(unit="c").values["length"] == "concise"
     with (
-        closing(PopulationStore(RedisClient(users.reader), shadow)) as store,
+        closing(PopulationRedisStore(RedisClient(users.reader), shadow)) as store,
         pytest.raises(SinkError, match=r"NOPERM.*users\.acl"),
     ):
         store.newest()

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import pytest
 import redis
-from tacit.contract.pseudonyms import digest, text
 
 from tacit import Adaptation, SignalReader
+from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, everything_in, running, tacit
 from tests.support.factories import make_event
 from tests.support.monitoring_client import get
@@ -50,7 +50,9 @@ class Deployment:
 
     def keys(self) -> list[str]:
         """Return the keys that hold something of the person."""
-        return sorted(key for key in everything_in(self.client) if text(digest("ada", SECRET.encode())) in key)
+        return sorted(
+            key for key in everything_in(self.client) if pseudonym_text(pseudonym("ada", SECRET.encode())) in key
+        )
 
 
 def consent(granted: bool) -> Event:
@@ -164,7 +166,7 @@ def test_user_ids_go_nowhere(tmp_path: Path) -> None:
     port = free_port()
     words = ["replay", str(history), "more.jsonl", "--state", "state", "--metrics", f"127.0.0.1:{port}"]
     with redis_of_its_own() as (url, client):
-        with running([*words, "--redis", url, "--epoch", "1"], tmp_path / "log") as run:
+        with running([*words, "--redis", url, "--checkpoint-every", "1"], tmp_path / "log") as run:
             run.wait_for(lambda: client.dbsize() > 10, "the first signals")
             metrics = get(port, "/metrics")[1]
             assert run.process.wait(60) == 0

@@ -6,21 +6,21 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import digest
-from tacit.contract.signals import decode_signal
 
 from connectors.redis.signal_sink import SignalWriter, Target
 from state.counters import SinkCounters
 from state.user.writes import SignalWrite
 from tacit import SignalReader
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import pseudonym
+from tacit.contract.signals import decode_signal
 from tests.support.conditions import eventually
 from tests.support.redis_faults import Pair, redis_pair
 from tests.support.redis_server import BINARIES
 from tests.support.sample_signals import NOW_MS, signal, write
 
 SECRET = "a secret of tests"
-PEOPLE = [digest(f"user-{number}", SECRET.encode()) for number in range(50)]
+PEOPLE = [pseudonym(f"user-{number}", SECRET.encode()) for number in range(50)]
 LIVE = RegionKeys("eu").within("live")
 
 

@@ -114,7 +114,7 @@ def test_run_that_gave_up_on_redis_starts_again_from_its_state(
     live: Live, server: FragileRedis, tmp_path: Path
 ) -> None:
     """And again, until Redis is back; no thread or connection of the failed ones is left."""
-    limits = {"connectors.redis.client.RETRY_FOR_S": 0.3, "dataflows.runtime.live.MOST_QUICK_FAILURES": 100, **LIMITS}
+    limits = {"connectors.redis.client.RETRY_FOR_S": 0.3, "dataflows.runtime.live.MAX_QUICK_FAILURES": 100, **LIMITS}
     with running(live.words(*live.state()), tmp_path / "log", limits) as run:
         live.wait_for_first_half(run)
         threads = _threads(run)

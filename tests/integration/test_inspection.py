@@ -6,10 +6,10 @@ from itertools import chain, islice
 from pathlib import Path
 
 import pytest
-from tacit.contract.pseudonyms import digest
 
 from dataflows.inspection import inspect
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.pseudonyms import pseudonym
 from tacit_cli.views.folder_stats import folder_stats
 from tests.support.commands import SECRET, running, tacit
 from tests.support.conditions import eventually
@@ -49,12 +49,12 @@ def test_looking_in_never_fails_while_two_processes_make_checkpoints(
     words = ["run", f"kafka://{kafka.servers}/{topic}", "--redis", server.url, "--state", str(state)]
     events = chain(*history.halves)
     counts, checkpoints = [0], [0]
-    with running([*words, "--processes", "2", "--epoch", "1", "--metrics", "off"], tmp_path / "log") as run:
+    with running([*words, "--processes", "2", "--checkpoint-every", "1", "--metrics", "off"], tmp_path / "log") as run:
         run.wait_for(lambda: (state / "vocabulary.json").exists(), "a state folder")
         shelf = inspect(state, NumberedCatalogue.load()).shelf
         while checkpoints[-1] < EPOCHS:
             kafka.produce(topic, islice(events, 50))
-            found, _ = shelf.get(digest(person, SECRET.encode()))
+            found, _ = shelf.get(pseudonym(person, SECRET.encode()))
             stats = folder_stats(state, now_ms())
             counts.append(found.seq if found else 0)
             checkpoints.append(stats["checkpoint"] or 0)

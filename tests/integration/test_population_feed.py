@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import redis
 from structlog.testing import capture_logs
-from tacit.contract.keys import RegionKeys
-from tacit.errors import ConfigurationError
 
 from connectors.population.feed import PopulationFeed
-from connectors.population.redis_store import PopulationStore
+from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from state.learning.population_version import PopulationVersion
+from tacit.contract.keys import RegionKeys
+from tacit.errors import ConfigurationError
 from tests.support.conditions import eventually
 from tests.support.redis_faults import fragile_redis
 from tests.support.redis_server import free_port
@@ -26,12 +26,12 @@ LIVE = RegionKeys("eu").within("live")
 OFTEN_S = 0.01
 
 
-def store_at(url: str, retry_for_s: float = 0.0) -> PopulationStore:
-    return PopulationStore(RedisClient(url, retry_for_s=retry_for_s), LIVE)
+def store_at(url: str, retry_for_s: float = 0.0) -> PopulationRedisStore:
+    return PopulationRedisStore(RedisClient(url, retry_for_s=retry_for_s), LIVE)
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[PopulationStore]:
+def store(redis_url: str) -> Iterator[PopulationRedisStore]:
     with closing(store_at(redis_url, 5.0)) as opened:
         yield opened
 
@@ -71,7 +71,7 @@ def _names(logs: list[MutableMapping[str, Any]]) -> list[str]:
 
 
 def test_each_newer_version_is_handed_over_once(
-    redis_url: str, redis_client: redis.Redis, store: PopulationStore
+    redis_url: str, redis_client: redis.Redis, store: PopulationRedisStore
 ) -> None:
     heard = Heard()
     store.publish(write(1), fill=False)
@@ -84,7 +84,7 @@ def test_each_newer_version_is_handed_over_once(
         heard.wait_for(1, 2, 7)
 
 
-def test_whole_version_is_handed_over(redis_url: str, store: PopulationStore) -> None:
+def test_whole_version_is_handed_over(redis_url: str, store: PopulationRedisStore) -> None:
     heard: list[PopulationVersion] = []
     store.publish(write(3), fill=False)
     with feed(redis_url, heard.append):
@@ -93,7 +93,7 @@ def test_whole_version_is_handed_over(redis_url: str, store: PopulationStore) ->
 
 
 def test_version_that_is_there_already_is_not_handed_over(
-    redis_url: str, redis_client: redis.Redis, store: PopulationStore
+    redis_url: str, redis_client: redis.Redis, store: PopulationRedisStore
 ) -> None:
     heard = Heard()
     store.publish(write(5), fill=False)
@@ -103,7 +103,7 @@ def test_version_that_is_there_already_is_not_handed_over(
 
 
 def test_redis_that_was_emptied_takes_nothing_back(
-    redis_url: str, redis_client: redis.Redis, store: PopulationStore
+    redis_url: str, redis_client: redis.Redis, store: PopulationRedisStore
 ) -> None:
     heard = Heard()
     store.publish(write(5), fill=False)
@@ -118,7 +118,7 @@ def test_redis_that_was_emptied_takes_nothing_back(
 
 
 def test_version_that_cannot_be_read_is_logged_once_and_passed_over(
-    redis_url: str, redis_client: redis.Redis, store: PopulationStore
+    redis_url: str, redis_client: redis.Redis, store: PopulationRedisStore
 ) -> None:
     heard = Heard()
     store.publish(write(1), fill=False)
@@ -131,7 +131,7 @@ def test_version_that_cannot_be_read_is_logged_once_and_passed_over(
     assert _names(logs) == ["population.unreadable"]
 
 
-def test_version_that_cannot_be_used_is_passed_over(redis_url: str, store: PopulationStore) -> None:
+def test_version_that_cannot_be_used_is_passed_over(redis_url: str, store: PopulationRedisStore) -> None:
     """Whatever is wrong with it, the next one is looked for."""
     heard = Heard()
 
@@ -152,8 +152,8 @@ def test_redis_that_dies_and_comes_back_is_said_once_each_way(tmp_path: Path) ->
     heard = Heard()
     tries: list[set[str]] = []
 
-    def make_store() -> PopulationStore:
-        return PopulationStore(
+    def make_store() -> PopulationRedisStore:
+        return PopulationRedisStore(
             RedisClient(server.url, retry_for_s=0.0, on_retry=lambda _, met: tries.append(met)), LIVE
         )
 
@@ -186,7 +186,7 @@ def test_redis_that_is_not_there_does_not_keep_a_run_from_starting_or_ending() -
     assert "CONNECTION" in logs[0]["error"]
 
 
-def test_end_does_not_wait_for_the_next_look(redis_url: str, store: PopulationStore) -> None:
+def test_end_does_not_wait_for_the_next_look(redis_url: str, store: PopulationRedisStore) -> None:
     """An hour between looks, and a prompt end; its thread and its connection are gone."""
     heard = Heard()
     store.publish(write(1), fill=False)

@@ -11,17 +11,17 @@ import pytest
 import redis
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.testing import TestingSource, run_main
-from tacit.contract.keys import RegionKeys
-from tacit.errors import ConfigurationError
 
 from connectors.population.file_store import FILE_NAME, read_version
-from connectors.population.redis_store import PopulationStore
+from connectors.population.redis_store import PopulationRedisStore
 from connectors.population.sink import PopulationSink, PopulationSinkPartition
 from connectors.redis.client import RedisClient
 from connectors.redis.signal_sink import Mode, Target
 from state.counters import SinkCounters
 from state.errors import SinkError, StorageError
 from state.learning.population_version import PopulationWrite
+from tacit.contract.keys import RegionKeys
+from tacit.errors import ConfigurationError
 from tests.support.conditions import eventually
 from tests.support.redis_server import free_port
 from tests.support.sample_population import version, write
@@ -46,8 +46,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[PopulationStore]:
-    with closing(PopulationStore(RedisClient(redis_url), LIVE)) as opened:
+def store(redis_url: str) -> Iterator[PopulationRedisStore]:
+    with closing(PopulationRedisStore(RedisClient(redis_url), LIVE)) as opened:
         yield opened
 
 
@@ -68,7 +68,7 @@ Make = Callable[[Target, Path | None], PopulationSinkPartition]
 
 
 def test_dataflow_publishes_every_version(
-    target: Target, counters: SinkCounters, file: Path, store: PopulationStore
+    target: Target, counters: SinkCounters, file: Path, store: PopulationRedisStore
 ) -> None:
     writes = [write(n) for n in range(1, 13)]
     flow = Dataflow("test")
@@ -80,13 +80,13 @@ def test_dataflow_publishes_every_version(
     assert counters.retries == 0
 
 
-def test_without_a_state_folder_there_is_no_file(target: Target, make: Make, store: PopulationStore) -> None:
+def test_without_a_state_folder_there_is_no_file(target: Target, make: Make, store: PopulationRedisStore) -> None:
     make(target, None).write_batch([write(1)])
     assert store.newest() == version(1)
 
 
 def test_what_was_written_again_after_a_crash_changes_nothing(
-    target: Target, make: Make, file: Path, store: PopulationStore
+    target: Target, make: Make, file: Path, store: PopulationRedisStore
 ) -> None:
     make(target, file).write_batch([write(1), write(2), write(3)])
     make(target, file).write_batch([write(2), write(3)])
@@ -94,7 +94,7 @@ def test_what_was_written_again_after_a_crash_changes_nothing(
 
 
 def test_history_beside_live_workers_keeps_its_version_to_itself(
-    target: Target, make: Make, file: Path, store: PopulationStore
+    target: Target, make: Make, file: Path, store: PopulationRedisStore
 ) -> None:
     """It is in the replay's own state folder, which goes on from it."""
     store.publish(write(1, NOW_MS), fill=False)
@@ -103,13 +103,13 @@ def test_history_beside_live_workers_keeps_its_version_to_itself(
     assert read_version(file) == version(2, NOW_MS - 1)
 
 
-def test_other_namespaces_are_left_alone(target: Target, make: Make, store: PopulationStore) -> None:
+def test_other_namespaces_are_left_alone(target: Target, make: Make, store: PopulationRedisStore) -> None:
     make(replace(target, namespace="shadow", mode=Mode.REPLAY), None).write_batch([write(1)])
     assert store.newest() is None
 
 
 def test_trouble_that_passes_is_waited_for(
-    target: Target, make: Make, counters: SinkCounters, redis_client: redis.Redis, store: PopulationStore
+    target: Target, make: Make, counters: SinkCounters, redis_client: redis.Redis, store: PopulationRedisStore
 ) -> None:
     redis_client.config_set("maxmemory", 1)
 
@@ -132,7 +132,7 @@ def test_redis_that_stays_away_ends_in_an_error_and_the_version_is_in_the_file(m
 
 
 def test_full_disk_ends_in_an_error_and_redis_has_nothing_that_the_file_has_not(
-    target: Target, make: Make, file: Path, store: PopulationStore
+    target: Target, make: Make, file: Path, store: PopulationRedisStore
 ) -> None:
     file.with_name(f"{FILE_NAME}.new").symlink_to("/dev/full")
     with pytest.raises(StorageError, match="make room"):

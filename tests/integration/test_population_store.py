@@ -11,15 +11,15 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from tacit.contract.keys import NamespaceKeys, RegionKeys
-from tacit.contract.signals import decode_signal
-from tacit.errors import ConfigurationError
 
-from connectors.population.redis_store import KEPT, PopulationStore
+from connectors.population.redis_store import KEPT, PopulationRedisStore
 from connectors.redis.client import RedisClient
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import SinkError
 from state.learning.population_version import encode_version
+from tacit.contract.keys import NamespaceKeys, RegionKeys
+from tacit.contract.signals import decode_signal
+from tacit.errors import ConfigurationError
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.sample_population import version, write
 from tests.support.sample_signals import NOW_MS
@@ -32,20 +32,20 @@ runs_on_a_server = settings(max_examples=100, suppress_health_check=[HealthCheck
 
 
 @pytest.fixture
-def live(redis_url: str) -> Iterator[PopulationStore]:
-    with closing(PopulationStore(RedisClient(redis_url, retry_for_s=5.0), LIVE)) as store:
+def live(redis_url: str) -> Iterator[PopulationRedisStore]:
+    with closing(PopulationRedisStore(RedisClient(redis_url, retry_for_s=5.0), LIVE)) as store:
         yield store
 
 
 @pytest.fixture
-def shadow(redis_url: str) -> Iterator[PopulationStore]:
-    with closing(PopulationStore(RedisClient(redis_url, retry_for_s=5.0), SHADOW, LIVE)) as store:
+def shadow(redis_url: str) -> Iterator[PopulationRedisStore]:
+    with closing(PopulationRedisStore(RedisClient(redis_url, retry_for_s=5.0), SHADOW, LIVE)) as store:
         yield store
 
 
 @pytest.fixture(scope="module")
-def lasting(redis_server: EmbeddedRedis) -> Iterator[PopulationStore]:
-    with closing(PopulationStore(RedisClient(redis_server.url), LIVE)) as store:
+def lasting(redis_server: EmbeddedRedis) -> Iterator[PopulationRedisStore]:
+    with closing(PopulationRedisStore(RedisClient(redis_server.url), LIVE)) as store:
         yield store
 
 
@@ -67,36 +67,36 @@ def test_key_of_pins_is_beside_the_versions() -> None:
 class TestReading:
     """What is there is found; what cannot be read is nothing."""
 
-    def test_empty_namespace_has_no_version(self, live: PopulationStore) -> None:
+    def test_empty_namespace_has_no_version(self, live: PopulationRedisStore) -> None:
         assert live.newest() is None
         assert live.fetch(1) is None
 
-    def test_published_version_is_the_newest_and_can_be_fetched(self, live: PopulationStore) -> None:
+    def test_published_version_is_the_newest_and_can_be_fetched(self, live: PopulationRedisStore) -> None:
         assert live.publish(write(1), fill=False)
         assert live.publish(write(2), fill=False)
         assert live.newest() == live.fetch(2) == version(2)
         assert live.fetch(1) == version(1)
 
-    def test_only_what_is_above_a_number_is_read(self, live: PopulationStore) -> None:
+    def test_only_what_is_above_a_number_is_read(self, live: PopulationRedisStore) -> None:
         live.publish(write(2), fill=False)
         assert live.newest(above=1) == version(2)
         assert live.newest(above=2) is None
 
     def test_version_that_is_only_in_the_fallback_is_fetched_but_is_not_the_newest(
-        self, live: PopulationStore, shadow: PopulationStore
+        self, live: PopulationRedisStore, shadow: PopulationRedisStore
     ) -> None:
         live.publish(write(7), fill=False)
         assert shadow.fetch(7) == version(7)
         assert shadow.newest() is None
 
-    def test_own_version_outranks_the_fallbacks(self, live: PopulationStore, shadow: PopulationStore) -> None:
+    def test_own_version_outranks_the_fallbacks(self, live: PopulationRedisStore, shadow: PopulationRedisStore) -> None:
         live.publish(write(7), fill=False)
         shadow.publish(write(7, NOW_MS - 5), fill=False)
         assert shadow.fetch(7) == version(7, NOW_MS - 5)
 
     @pytest.mark.parametrize("raw", [b"", b"seven", b"-1", b"0", b"07", b"1.0", b"\xff", b"9" * 5000])
     def test_pointer_that_is_no_number_is_logged_and_replaced(
-        self, live: PopulationStore, redis_client: redis.Redis, raw: bytes
+        self, live: PopulationRedisStore, redis_client: redis.Redis, raw: bytes
     ) -> None:
         redis_client.set(LIVE.population, raw)
         with capture_logs() as logs:
@@ -120,7 +120,7 @@ class TestReading:
         ids=["empty", "null", "no text", "torn", "nearly empty", "deep", "cut off", "another's"],
     )
     def test_version_that_cannot_be_read_is_none_and_logged_once(
-        self, live: PopulationStore, redis_client: redis.Redis, raw: bytes
+        self, live: PopulationRedisStore, redis_client: redis.Redis, raw: bytes
     ) -> None:
         live.publish(write(3), fill=False)
         redis_client.set(LIVE.population_belief(3), raw)
@@ -128,13 +128,13 @@ class TestReading:
             assert [live.newest(), live.newest(), live.fetch(3)] == [None, None, None]
         assert [(log["log_level"], log["event"]) for log in logs] == [("error", "population.unreadable")]
 
-    def test_other_types_are_none(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+    def test_other_types_are_none(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         redis_client.rpush(LIVE.population_belief(3), "x")
         assert live.fetch(3) is None
         redis_client.rpush(LIVE.population, "x")
         assert live.newest() is None
 
-    def test_run_goes_on_past_what_cannot_be_read(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+    def test_run_goes_on_past_what_cannot_be_read(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         live.publish(write(1), fill=False)
         redis_client.set(LIVE.population_belief(1), "{")
         assert live.publish(write(2), fill=True)
@@ -144,7 +144,7 @@ class TestReading:
 class TestPublishing:
     """A version, its number and its defaults come together or not at all."""
 
-    def test_repeat_changes_nothing(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+    def test_repeat_changes_nothing(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         for n in (1, 2):
             live.publish(write(n), fill=False)
         before = _dump(redis_client)
@@ -152,7 +152,7 @@ class TestPublishing:
         assert live.publish(write(1), fill=False)
         assert _dump(redis_client) == before
 
-    def test_older_number_replaces_nothing(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+    def test_older_number_replaces_nothing(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         live.publish(write(5), fill=False)
         before = _dump(redis_client)
         with capture_logs() as logs:
@@ -160,14 +160,14 @@ class TestPublishing:
         assert [(log["log_level"], log["event"]) for log in logs] == [("info", "population.left_out")]
         assert _dump(redis_client) == before
 
-    def test_version_is_written_once(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+    def test_version_is_written_once(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         """Two that learn at once cannot both have made version 5."""
         live.publish(write(5), fill=False)
         before = _dump(redis_client)
         assert not live.publish(write(5, NOW_MS + 1), fill=False)
         assert _dump(redis_client) == before
 
-    def test_newest_ten_and_pinned_ones_are_kept(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+    def test_newest_ten_and_pinned_ones_are_kept(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         for n in range(1, 4):
             live.publish(write(n), fill=False)
         live.pin(2, CATALOGUE)
@@ -175,7 +175,7 @@ class TestPublishing:
             live.publish(write(n), fill=False)
         assert kept(redis_client) == [2, *range(21, 31)]
 
-    def test_pin_taken_back_lets_the_version_go(self, live: PopulationStore, redis_client: redis.Redis) -> None:
+    def test_pin_taken_back_lets_the_version_go(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         live.publish(write(1), fill=False)
         live.pin(1, CATALOGUE)
         for n in range(2, 13):
@@ -185,7 +185,7 @@ class TestPublishing:
         assert kept(redis_client) == [*range(4, 14)]
 
     def test_facet_that_left_the_catalogue_leaves_the_defaults(
-        self, live: PopulationStore, redis_client: redis.Redis
+        self, live: PopulationRedisStore, redis_client: redis.Redis
     ) -> None:
         live.publish(write(1, facets=("length", "tone")), fill=False)
         live.publish(write(2, facets=("tone", "format")), fill=False)
@@ -195,7 +195,7 @@ class TestPublishing:
 
     @pytest.mark.parametrize(("at_ms", "is_published"), [(NOW_MS - 1, False), (NOW_MS, False), (NOW_MS + 1, True)])
     def test_history_replaces_only_what_is_older_in_event_time(
-        self, live: PopulationStore, redis_client: redis.Redis, at_ms: int, is_published: bool
+        self, live: PopulationRedisStore, redis_client: redis.Redis, at_ms: int, is_published: bool
     ) -> None:
         live.publish(write(1, NOW_MS), fill=False)
         poorer = write(2, at_ms)._replace(examples=1000)
@@ -205,19 +205,19 @@ class TestPublishing:
         assert live.newest() == (version(2, at_ms) if is_published else version(1, NOW_MS))
         assert set(told(redis_client).values()) == {f"m1.c1.p{1 + is_published}"}
 
-    def test_of_the_same_event_time_more_examples_are_newer(self, live: PopulationStore) -> None:
+    def test_of_the_same_event_time_more_examples_are_newer(self, live: PopulationRedisStore) -> None:
         """With several processes the newest event may come with the first thousand judgements."""
         for n in (1, 2, 3):
             assert live.publish(write(n, NOW_MS), fill=True)
         assert live.newest() == version(3, NOW_MS)
 
-    def test_history_fills_an_empty_namespace(self, live: PopulationStore) -> None:
+    def test_history_fills_an_empty_namespace(self, live: PopulationRedisStore) -> None:
         assert live.publish(write(1), fill=True)
         assert live.publish(write(1), fill=True)
 
     @pytest.mark.parametrize("key", [LIVE.population, LIVE.population_pinned])
     def test_key_that_holds_something_else_refuses_the_whole_version(
-        self, live: PopulationStore, redis_client: redis.Redis, key: str
+        self, live: PopulationRedisStore, redis_client: redis.Redis, key: str
     ) -> None:
         """A run goes on: what it learned, it uses."""
         redis_client.rpush(key, "x")
@@ -228,7 +228,7 @@ class TestPublishing:
         assert told(redis_client) == {}
 
     def test_defaults_that_are_something_else_are_replaced(
-        self, live: PopulationStore, redis_client: redis.Redis
+        self, live: PopulationRedisStore, redis_client: redis.Redis
     ) -> None:
         redis_client.rpush(LIVE.defaults, "x")
         assert live.publish(write(1), fill=False)
@@ -238,7 +238,7 @@ class TestPublishing:
         redis_client.config_set("maxmemory", 1)
         try:
             with (
-                closing(PopulationStore(RedisClient(redis_url, retry_for_s=0.1), LIVE)) as store,
+                closing(PopulationRedisStore(RedisClient(redis_url, retry_for_s=0.1), LIVE)) as store,
                 pytest.raises(SinkError, match="OOM"),
             ):
                 store.publish(write(1), fill=False)
@@ -248,7 +248,7 @@ class TestPublishing:
 
     def test_several_that_publish_at_once_end_with_the_newest(self, redis_url: str, redis_client: redis.Redis) -> None:
         def publish(numbers: range) -> None:
-            with closing(PopulationStore(RedisClient(redis_url), LIVE)) as store:
+            with closing(PopulationRedisStore(RedisClient(redis_url), LIVE)) as store:
                 for n in numbers:
                     store.publish(write(n), fill=False)
 
@@ -276,7 +276,7 @@ steps = st.lists(st.builds(Step, st.integers(1, 45), st.sampled_from([False, Fal
 @runs_on_a_server
 @given(taken=steps)
 def test_any_order_and_repeats_end_in_the_newest_and_a_bounded_number(
-    lasting: PopulationStore, redis_client: redis.Redis, taken: list[Step]
+    lasting: PopulationRedisStore, redis_client: redis.Redis, taken: list[Step]
 ) -> None:
     """After each step: the pointer is the highest number so far, defaults are its, and versions are as they were."""
     redis_client.flushall()
@@ -302,7 +302,7 @@ class TestPinning:
     """A pinned version stays."""
 
     def test_version_of_the_fallback_is_copied_and_told_where_nothing_was(
-        self, live: PopulationStore, shadow: PopulationStore, redis_client: redis.Redis
+        self, live: PopulationRedisStore, shadow: PopulationRedisStore, redis_client: redis.Redis
     ) -> None:
         live.publish(write(7), fill=False)
         assert shadow.pin(7, CATALOGUE) == version(7)
@@ -317,7 +317,7 @@ class TestPinning:
         assert shadow.fetch(7) == version(7)
 
     def test_what_a_namespace_says_already_stays(
-        self, live: PopulationStore, shadow: PopulationStore, redis_client: redis.Redis
+        self, live: PopulationRedisStore, shadow: PopulationRedisStore, redis_client: redis.Redis
     ) -> None:
         live.publish(write(7), fill=False)
         shadow.publish(write(2), fill=False)
@@ -327,7 +327,7 @@ class TestPinning:
         assert shadow.fetch(7) == version(7)
 
     def test_number_of_a_pinned_copy_is_not_given_to_another_version(
-        self, live: PopulationStore, shadow: PopulationStore
+        self, live: PopulationRedisStore, shadow: PopulationRedisStore
     ) -> None:
         live.publish(write(7), fill=False)
         shadow.publish(write(6), fill=False)
@@ -337,7 +337,7 @@ class TestPinning:
         assert shadow.fetch(7) == version(7)
 
     def test_pinning_again_changes_nothing(
-        self, live: PopulationStore, shadow: PopulationStore, redis_client: redis.Redis
+        self, live: PopulationRedisStore, shadow: PopulationRedisStore, redis_client: redis.Redis
     ) -> None:
         live.publish(write(7), fill=False)
         shadow.pin(7, CATALOGUE)
@@ -347,7 +347,7 @@ class TestPinning:
 
     @pytest.mark.parametrize(("newest", "said"), [(None, "it has none"), (30, "its newest is 30")])
     def test_version_that_is_not_kept_is_refused_with_what_to_do(
-        self, live: PopulationStore, redis_client: redis.Redis, newest: int | None, said: str
+        self, live: PopulationRedisStore, redis_client: redis.Redis, newest: int | None, said: str
     ) -> None:
         if newest:
             live.publish(write(newest), fill=False)
@@ -358,7 +358,7 @@ class TestPinning:
 
 
 def test_version_of_a_newer_tacit_is_read_as_far_as_it_is_known(
-    live: PopulationStore, redis_client: redis.Redis
+    live: PopulationRedisStore, redis_client: redis.Redis
 ) -> None:
     raw = msgspec.json.encode(msgspec.to_builtins(version(3)) | {"unheard_of": {"a": 1}})
     live.publish(write(3), fill=False)

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 import redis
-from tacit.errors import ConfigurationError
 
 from connectors.redis.health import redis_problems
+from tacit.errors import ConfigurationError
 from tests.support.redis_server import free_port
 
 

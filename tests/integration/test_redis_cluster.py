@@ -13,13 +13,8 @@ from threading import Event, Thread
 
 import pytest
 from redis.crc import key_slot
-from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import digest
-from tacit.contract.signals import decode_signal
-from tacit.reader.circuit_breaker import FAILURES
-from tacit.reader.reader import USERS_PER_ROUND_TRIP
 
-from connectors.population.redis_store import PopulationStore
+from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.acl import redis_users
 from connectors.redis.client import RedisClient
 from connectors.redis.health import redis_problems
@@ -29,6 +24,11 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.user.writes import GateWrite, SignalWrite
 from tacit import Adaptation, AsyncSignalReader, SignalReader
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import pseudonym
+from tacit.contract.signals import decode_signal
+from tacit.reader.circuit_breaker import FAILURES
+from tacit.reader.reader import USERS_PER_ROUND_TRIP
 from tests.support.commands import SECRET, everything_in, tacit
 from tests.support.conditions import eventually, once
 from tests.support.redis_cluster import Cluster, Server, cluster
@@ -41,7 +41,7 @@ from tests.support.sample_signals import NOW_MS, signal, write
 KEYS = RegionKeys("eu")
 LIVE = KEYS.within("live")
 NAMES = [f"user-{number}" for number in range(3 * PIPELINE_WRITES)]
-PEOPLE = {name: digest(name, SECRET.encode()) for name in NAMES}
+PEOPLE = {name: pseudonym(name, SECRET.encode()) for name in NAMES}
 
 
 @pytest.fixture(scope="module", params=BINARIES)
@@ -135,11 +135,11 @@ def test_history_leaves_in_a_cluster_what_it_leaves_on_one_server(empty: Cluster
 
 def test_population_is_written_by_one_script(empty: Cluster, reader: SignalReader) -> None:
     shadow = KEYS.within("shadow")
-    with closing(PopulationStore(RedisClient(empty.url), LIVE)) as store:
+    with closing(PopulationRedisStore(RedisClient(empty.url), LIVE)) as store:
         assert all(store.publish(population_write(n), fill=False) for n in range(1, 13))
         assert store.newest() == version(12)
         assert store.fetch(2) is None
-    with closing(PopulationStore(RedisClient(empty.url), shadow, LIVE)) as store:
+    with closing(PopulationRedisStore(RedisClient(empty.url), shadow, LIVE)) as store:
         assert store.pin(5, NumberedCatalogue.load()) == version(5)
     assert reader.get("nobody").choose(unit="c").values["length"] == "concise"
 

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 import redis
+
+from connectors.redis.client import RedisClient
+from connectors.redis.namespaces import USERS_AT_ONCE, Namespaces
+from connectors.redis.signal_sink import SignalWriter, Target
+from state.counters import SinkCounters
 from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError
 from tacit.reader.reader import SignalReader
-
-from connectors.redis.client import RedisClient
-from connectors.redis.namespaces import PEOPLE_AT_ONCE, Namespaces
-from connectors.redis.signal_sink import SignalWriter, Target
-from state.counters import SinkCounters
 from tests.support.commands import SECRET, tacit
 from tests.support.sample_signals import NOW_MS, profile, signal, write
 
@@ -77,7 +77,7 @@ def test_other_way_round_is_the_same_mirrored(two: str, namespaces: Namespaces) 
 
 def test_everybody_is_counted_once_however_many_there_are(redis_url: str, namespaces: Namespaces) -> None:
     """More than fit into one batch, and than one step of a scan looks at."""
-    people = 2 * PEOPLE_AT_ONCE + 7
+    people = 2 * USERS_AT_ONCE + 7
     writes = [write(("length", signal("concise", NOW_MS)), user=n.to_bytes(16, "big")) for n in range(people)]
     say(redis_url, "live", *writes)
     say(redis_url, "shadow", *writes[5:])

@@ -13,8 +13,6 @@ import pytest
 import redis
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.testing import TestingSource, run_main
-from tacit.contract.keys import RegionKeys
-from tacit.errors import ConfigurationError
 
 from connectors.files.reject_sink import FileRejectSink
 from connectors.redis.client import RedisClient
@@ -22,6 +20,8 @@ from connectors.redis.signal_sink import PIPELINE_WRITES, Mode, RedisSink, Signa
 from state.counters import SinkCounters
 from state.errors import SinkError
 from state.user.writes import GateWrite, SignalWrite, Write
+from tacit.contract.keys import RegionKeys
+from tacit.errors import ConfigurationError
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.conditions import once
 from tests.support.redis_server import BINARIES, free_port
@@ -81,7 +81,7 @@ def test_repeats_reach_a_server_that_never_had_the_scripts(
 ) -> None:
     """As in a failover between the first command, which bore the script and stands, and those that go again."""
     opted_out = bytes(16)
-    writer.write([GateWrite(opted_out, epoch_ms=0, consent_at_ms=NOW_MS, opted_out=True)])
+    writer.write([GateWrite(opted_out, wiped_ms=0, consent_at_ms=NOW_MS, opted_out=True)])
     redis_client.config_set("maxmemory", 1)
 
     def move() -> None:

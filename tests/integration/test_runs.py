@@ -150,7 +150,7 @@ def test_second_run_on_a_folder_is_refused(topic: Topic, server: EmbeddedRedis, 
 def _words(topic: Topic, server: EmbeddedRedis, folder: Path, *more: str) -> list[str]:
     """Return a run's command line: checkpoints every second, no metrics."""
     places = ["--redis", server.url, "--state", str(folder / "state"), "--rejects", str(folder / "rejects.jsonl")]
-    return ["run", topic.url, *places, "--epoch", "1", "--metrics", "off", *more]
+    return ["run", topic.url, *places, "--checkpoint-every", "1", "--metrics", "off", *more]
 
 
 def _wait_for_start(run: Running, processes: str) -> None:

@@ -10,12 +10,12 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tacit.contract.keys import RegionKeys
-from tacit.contract.signals import EPOCH, Source
 
 from connectors.redis.signal_sink import Mode, SignalWriter, Target
 from state.counters import SinkCounters
 from state.user.writes import GateWrite, SignalWrite, Write
+from tacit.contract.keys import RegionKeys
+from tacit.contract.signals import WIPED, Source
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
 
@@ -35,7 +35,7 @@ runs_on_a_server = settings(
 class Person:
     """The least a state must keep to write as the dataflow does: the oracle of what each step emits."""
 
-    epoch_ms: int = 0
+    wiped_ms: int = 0
     consent_at_ms: int = 0
     opted_out: bool = False
     seq: int = 0
@@ -45,13 +45,13 @@ class Person:
         kind, _, facet = step.partition(" ")
         if kind in ("learn", "pin", "unpin"):
             source: Source = "user" if kind == "pin" else "learned"
-            written = write((facet, signal("concise", at_ms, self.seq, source=source)), epoch_ms=self.epoch_ms)
+            written = write((facet, signal("concise", at_ms, self.seq, source=source)), wiped_ms=self.wiped_ms)
             return [] if self.opted_out else [written]
         if step != "opt in":
-            self.epoch_ms, self.seq = at_ms, 0
+            self.wiped_ms, self.seq = at_ms, 0
         if step != "forget":
             self.consent_at_ms, self.opted_out = at_ms, step == "opt out"
-        return [GateWrite(USER, self.epoch_ms, self.consent_at_ms, self.opted_out)]
+        return [GateWrite(USER, self.wiped_ms, self.consent_at_ms, self.opted_out)]
 
 
 def _history(taken: Sequence[Step]) -> list[Write]:
@@ -156,17 +156,17 @@ def test_in_any_order_nothing_old_and_nobody_wiped_comes_back(
 ) -> None:
     """However deliveries are shuffled and repeated, after each one Redis holds nothing that it must not."""
     history = _history(taken)
-    born = {_field_version(made): made.epoch_ms for made in history if isinstance(made, SignalWrite)}
+    born = {_field_version(made): made.wiped_ms for made in history if isinstance(made, SignalWrite)}
     extra = data.draw(st.lists(st.sampled_from(history), max_size=5)) if history else []
     _start_anew(redis_client)
     before: dict[str, str] = {}
     for made in data.draw(st.permutations(history + extra)):
         writers["live"].write([made])
         gate = str(redis_client.get(KEYS.gate(USER)) or "0000000000000-0000000000000")
-        after = {str(name): str(raw)[6:30] for name, raw in redis_client.hgetall(SIGNALS).items() if name != EPOCH}
-        epoch_ms, opted_out = int(gate[:13]), gate[13] == "x"
+        after = {str(name): str(raw)[6:30] for name, raw in redis_client.hgetall(SIGNALS).items() if name != WIPED}
+        wiped_ms, opted_out = int(gate[:13]), gate[13] == "x"
         assert not opted_out or after.keys() == {"_status"}
-        assert opted_out or all(born[stored] == epoch_ms for stored in after.values())
+        assert opted_out or all(born[stored] == wiped_ms for stored in after.values())
         assert all(after.get(name, "9") >= older for name, older in before.items())
         before = after
 

@@ -5,14 +5,14 @@ from contextlib import closing
 
 import pytest
 import redis
-from tacit.contract.keys import RegionKeys
-from tacit.contract.signals import EPOCH, decode_signal
-from tacit.contract.versions import version
 
 from connectors.redis.signal_sink import Mode, SignalWriter, Target
 from state.counters import SinkCounters
 from state.errors import SinkError
 from state.user.writes import GateWrite
+from tacit.contract.keys import RegionKeys
+from tacit.contract.signals import WIPED, decode_signal
+from tacit.contract.versions import version
 from tests.support.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal, write
 
 KEYS = RegionKeys("eu")
@@ -48,7 +48,7 @@ def writers(redis_url: str) -> Iterator[Writers]:
 
 def _stored(client: redis.Redis) -> dict[str, str]:
     """Facet → version of what is stored in `live`."""
-    return {str(name): str(raw)[6:30] for name, raw in client.hgetall(LIVE).items() if name != EPOCH}
+    return {str(name): str(raw)[6:30] for name, raw in client.hgetall(LIVE).items() if name != WIPED}
 
 
 def _stored_length(client: redis.Redis) -> str:
@@ -56,11 +56,11 @@ def _stored_length(client: redis.Redis) -> str:
 
 
 def _forget(at_ms: int) -> GateWrite:
-    return GateWrite(USER, epoch_ms=at_ms, consent_at_ms=0, opted_out=False)
+    return GateWrite(USER, wiped_ms=at_ms, consent_at_ms=0, opted_out=False)
 
 
 def _opt_out(at_ms: int) -> GateWrite:
-    return GateWrite(USER, epoch_ms=at_ms, consent_at_ms=at_ms, opted_out=True)
+    return GateWrite(USER, wiped_ms=at_ms, consent_at_ms=at_ms, opted_out=True)
 
 
 class TestVersions:
@@ -111,11 +111,11 @@ class TestVersions:
         assert not redis_client.exists(LIVE)
         assert writers.counters.malformed == 1
 
-    @pytest.mark.parametrize("epoch_ms", [NOW_MS + HOUR_MS, -1])
-    def test_impossible_epoch_writes_nothing(self, writers: Writers, redis_client: redis.Redis, epoch_ms: int) -> None:
-        writers.live.write([write(("length", signal("concise", T1)), epoch_ms=epoch_ms)])
+    @pytest.mark.parametrize("wiped_ms", [NOW_MS + HOUR_MS, -1])
+    def test_impossible_epoch_writes_nothing(self, writers: Writers, redis_client: redis.Redis, wiped_ms: int) -> None:
+        writers.live.write([write(("length", signal("concise", T1)), wiped_ms=wiped_ms)])
         with pytest.raises(SinkError, match="BADEPOCH"):  # a wipe is never skipped: the run ends and does it again
-            writers.live.write([_forget(epoch_ms)])
+            writers.live.write([_forget(wiped_ms)])
         assert not redis_client.exists(LIVE, GATE)
         assert writers.counters.malformed == 1
 
@@ -194,28 +194,28 @@ class TestWipes:
         assert redis_client.get(GATE) == f"{T2}-0000000000000"
 
     def test_state_born_before_a_wipe_is_refused(self, writers: Writers, redis_client: redis.Redis) -> None:
-        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), epoch_ms=T1)])
+        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), wiped_ms=T1)])
         assert not redis_client.exists(LIVE)
         assert writers.counters.refused == 1
 
     def test_signals_of_a_newer_epoch_wipe_and_raise_the_gate_and_keep_consent(
         self, writers: Writers, redis_client: redis.Redis
     ) -> None:
-        consent = GateWrite(USER, epoch_ms=0, consent_at_ms=T1, opted_out=False)
+        consent = GateWrite(USER, wiped_ms=0, consent_at_ms=T1, opted_out=False)
         writers.live.write([consent, write(("tone", signal("formal", T1)))])
-        writers.live.write([write(("length", signal("concise", T3)), epoch_ms=T2)])
+        writers.live.write([write(("length", signal("concise", T3)), wiped_ms=T2)])
         assert _stored(redis_client) == {"length": version(T3, 1)}
         assert redis_client.get(GATE) == f"{T2}-{T1}"
 
     def test_repeated_wipe_spares_what_came_after_it(self, writers: Writers, redis_client: redis.Redis) -> None:
-        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), epoch_ms=T2), _forget(T2)])
+        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), wiped_ms=T2), _forget(T2)])
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
     def test_wipe_reaches_a_namespace_that_the_raised_gate_had_missed(
         self, writers: Writers, redis_client: redis.Redis
     ) -> None:
         writers.shadow.write([write(("length", signal("concise", T1)))])
-        writers.live.write([write(("length", signal("concise", T3)), epoch_ms=T2)])
+        writers.live.write([write(("length", signal("concise", T3)), wiped_ms=T2)])
         writers.live.write([_forget(T2)])
         assert not redis_client.exists(SHADOW)
         assert _stored(redis_client) == {"length": version(T3, 1)}
@@ -225,16 +225,16 @@ class TestWipes:
     ) -> None:
         """What shadow held when live's signals raised the gate is gone with shadow's next write, not beside it."""
         writers.shadow.write([write(("length", signal("concise", T1)))])
-        writers.live.write([write(("tone", signal("formal", T3)), epoch_ms=T2)])
-        writers.shadow.write([write(("tone", signal("formal", T3)), epoch_ms=T2)])
-        assert set(redis_client.hgetall(SHADOW)) == {"tone", EPOCH}
+        writers.live.write([write(("tone", signal("formal", T3)), wiped_ms=T2)])
+        writers.shadow.write([write(("tone", signal("formal", T3)), wiped_ms=T2)])
+        assert set(redis_client.hgetall(SHADOW)) == {"tone", WIPED}
 
     def test_late_wipe_of_newer_signals_reaches_every_namespace(
         self, writers: Writers, redis_client: redis.Redis
     ) -> None:
         """A forget that comes late wipes what is newer than itself: no version tells that."""
         writers.shadow.write([write(("length", signal("concise", T3)))])
-        writers.live.write([write(("tone", signal("formal", T4)), epoch_ms=T2)])
+        writers.live.write([write(("tone", signal("formal", T4)), wiped_ms=T2)])
         writers.live.write([_forget(T2)])
         assert not redis_client.exists(SHADOW)
         assert _stored(redis_client) == {"tone": version(T4, 1)}
@@ -244,9 +244,9 @@ class TestWipes:
         writers.live.write([write(("length", signal("concise", T1)))])
         assert redis_client.hkeys(LIVE) == ["length"]
         old_ms = NOW_MS - 60 * DAY_MS
-        writers.live.write([write(("length", signal("concise", old_ms, source="user")), epoch_ms=T2)])
-        assert redis_client.hget(LIVE, EPOCH) == f'{{"v":"{T2}-0000000000"}}'
-        writers.live.write([write(("length", signal("concise", old_ms + 1)), epoch_ms=T2)])
+        writers.live.write([write(("length", signal("concise", old_ms, source="user")), wiped_ms=T2)])
+        assert redis_client.hget(LIVE, WIPED) == f'{{"v":"{T2}-0000000000"}}'
+        writers.live.write([write(("length", signal("concise", old_ms + 1)), wiped_ms=T2)])
         assert not redis_client.exists(LIVE)
 
     @pytest.mark.parametrize("hostile", ["", "never", "nan", '{"v":"never"}', '{"v":"' + "9" * 400 + '"}'])
@@ -254,17 +254,17 @@ class TestWipes:
         self, writers: Writers, redis_client: redis.Redis, hostile: str
     ) -> None:
         writers.live.write([write(("length", signal("concise", T1)))])
-        redis_client.hset(LIVE, EPOCH, hostile)
+        redis_client.hset(LIVE, WIPED, hostile)
         writers.live.write([write(("tone", signal("formal", T2)))])
         assert set(_stored(redis_client)) == {"length", "tone"}
-        writers.live.write([_forget(T3), write(("tone", signal("formal", T4)), epoch_ms=T3)])
-        assert redis_client.hgetall(LIVE).keys() == {"tone", EPOCH}
+        writers.live.write([_forget(T3), write(("tone", signal("formal", T4)), wiped_ms=T3)])
+        assert redis_client.hgetall(LIVE).keys() == {"tone", WIPED}
 
     def test_gate_that_is_lost_lets_nothing_older_in(self, writers: Writers, redis_client: redis.Redis) -> None:
         """What the signals know of the wipe still counts."""
-        writers.live.write([write(("length", signal("concise", T3)), epoch_ms=T2)])
+        writers.live.write([write(("length", signal("concise", T3)), wiped_ms=T2)])
         redis_client.delete(GATE)
-        writers.live.write([write(("tone", signal("formal", T3)), epoch_ms=T1)])
+        writers.live.write([write(("tone", signal("formal", T3)), wiped_ms=T1)])
         assert writers.counters.refused == 1
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
@@ -274,7 +274,7 @@ class TestWipes:
         redis_client.set(GATE, "whatever")
         writers.live.write([write(("length", signal("concise", T1)))])
         assert writers.counters.malformed == 1
-        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), epoch_ms=T2)])
+        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), wiped_ms=T2)])
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
 
@@ -286,7 +286,7 @@ class TestConsent:
     ) -> None:
         for writer in (writers.live, writers.shadow):
             writer.write([write(("length", signal("concise", T1)))])
-        writers.live.write([_opt_out(T2), write(("length", signal("concise", T3)), epoch_ms=T2)])
+        writers.live.write([_opt_out(T2), write(("length", signal("concise", T3)), wiped_ms=T2)])
         status = f'{{"v":"{T2}-0000000000","status":"opted_out"}}'
         assert redis_client.hgetall(LIVE) == redis_client.hgetall(SHADOW) == {"_status": status}
         assert redis_client.pttl(LIVE) == -1
@@ -294,10 +294,10 @@ class TestConsent:
         assert writers.counters.refused == 1
 
     def test_opt_in_removes_the_status(self, writers: Writers, redis_client: redis.Redis) -> None:
-        opt_in = GateWrite(USER, epoch_ms=T2, consent_at_ms=T3, opted_out=False)
+        opt_in = GateWrite(USER, wiped_ms=T2, consent_at_ms=T3, opted_out=False)
         writers.live.write([_opt_out(T2), opt_in])
         assert not redis_client.exists(LIVE)
-        writers.live.write([write(("length", signal("concise", T4)), epoch_ms=T2)])
+        writers.live.write([write(("length", signal("concise", T4)), wiped_ms=T2)])
         assert _stored(redis_client) == {"length": version(T4, 1)}
 
     @pytest.mark.parametrize("granted", [True, False])
@@ -305,11 +305,11 @@ class TestConsent:
         self, writers: Writers, redis_client: redis.Redis, granted: bool
     ) -> None:
         redis_client.set(LIVE, "no hash")
-        writers.live.write([GateWrite(USER, epoch_ms=0, consent_at_ms=T2, opted_out=not granted)])
+        writers.live.write([GateWrite(USER, wiped_ms=0, consent_at_ms=T2, opted_out=not granted)])
         assert redis_client.hkeys(LIVE) == ([] if granted else ["_status"])
 
     def test_yes_alone_wipes_nothing(self, writers: Writers, redis_client: redis.Redis) -> None:
-        opt_in = GateWrite(USER, epoch_ms=0, consent_at_ms=T2, opted_out=False)
+        opt_in = GateWrite(USER, wiped_ms=0, consent_at_ms=T2, opted_out=False)
         writers.live.write([write(("length", signal("concise", T1))), opt_in])
         assert _stored(redis_client) == {"length": version(T1, 1)}
 
@@ -322,7 +322,7 @@ class TestConsent:
         assert redis_client.hkeys(LIVE) == ["_status"]
 
     def test_of_two_words_at_the_same_time_no_counts(self, writers: Writers, redis_client: redis.Redis) -> None:
-        opt_in = GateWrite(USER, epoch_ms=0, consent_at_ms=T2, opted_out=False)
+        opt_in = GateWrite(USER, wiped_ms=0, consent_at_ms=T2, opted_out=False)
         writers.live.write([opt_in, _opt_out(T2), opt_in])
         assert redis_client.hkeys(LIVE) == ["_status"]
 
@@ -339,4 +339,4 @@ def test_gates_are_written_when_redis_is_out_of_memory(
     finally:
         redis_client.config_set("maxmemory", 0)
     flag = "x" if gate.opted_out else "-"
-    assert redis_client.get(GATE) == f"{gate.epoch_ms:013d}{flag}{gate.consent_at_ms:013d}"
+    assert redis_client.get(GATE) == f"{gate.wiped_ms:013d}{flag}{gate.consent_at_ms:013d}"

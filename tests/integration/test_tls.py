@@ -12,17 +12,17 @@ from threading import Event, Thread
 
 import pytest
 import trustme
-from tacit.contract.pseudonyms import digest
 
 from connectors.redis.health import redis_problems
 from connectors.redis.signal_sink import SignalWriter, Target
 from state.counters import SinkCounters
 from state.errors import SinkError
 from tacit import AsyncSignalReader, SignalReader
+from tacit.contract.pseudonyms import pseudonym
 from tests.support.sample_signals import NOW_MS, signal, write
 
 SECRET = "a secret of tests"
-ADA = write(("length", signal("concise", NOW_MS)), user=digest("ada", SECRET.encode()))
+ADA = write(("length", signal("concise", NOW_MS)), user=pseudonym("ada", SECRET.encode()))
 
 
 class Proxy:

@@ -15,7 +15,7 @@ from operators.adapt import Adapt, Examples
 from state.counters import EventCounters, Outcome
 from state.events.observation import Kind, Observation, pack
 from state.events.records import Reason, Reject
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
 from state.user.user_state import Rules
 from state.user.windows import DAY_MS
 from state.user.writes import GateWrite, SignalWrite, Write
@@ -45,7 +45,7 @@ class Shard(Adapt):
 
     def __init__(
         self,
-        stores: Stores,
+        stores: ShardStores,
         token: bytes | None = None,
         *,
         counters: EventCounters | None = None,
@@ -62,9 +62,9 @@ class Shard(Adapt):
 
 
 @contextmanager
-def unkept() -> Iterator[Stores]:
+def unkept() -> Iterator[ShardStores]:
     """Give stores that are gone afterwards."""
-    with Stores(None, 1, CATALOGUE, cached_users=2) as stores:
+    with ShardStores(None, 1, CATALOGUE, cached_users=2) as stores:
         yield stores
 
 
@@ -187,7 +187,7 @@ def test_person_of_whom_nothing_is_accepted_is_not_held() -> None:
 
 def test_shard_in_which_nobody_is_held_yet_stays_open() -> None:
     """Its second batch goes to the same store as the first."""
-    with Stores(None, 1, REQUIRED) as stores:
+    with ShardStores(None, 1, REQUIRED) as stores:
         shard = Shard(stores, rules=Rules(REQUIRED))
         for number in range(2):
             assert run(shard, [make_observation(START_MS + number, event=number)]) == []

@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.adapt import RECLAIM_GRACE_MS, RECLAIMED_PER_EPOCH, Adapt, Adapted
+from operators.adapt import RECLAIM_GRACE_MS, RECLAIMED_PER_INTERVAL, Adapt, Adapted
 from state.counters import EventCounters
 from state.events.observation import Kind, Observation, pack
-from state.storage.rocksdb import Rocks
-from state.storage.shard_stores import Stores
+from state.storage.rocksdb import RocksDatabase
+from state.storage.shard_stores import ShardStores
 from state.user import codec
 from state.user.windows import DAY_MS
 from tests.support.factories import CATALOGUE, RULES, START_MS, interactions, make_observation, make_pin, words
@@ -27,7 +27,7 @@ class Shard(Adapt):
 
     def __init__(self, folder: Path | None) -> None:
         """Without a folder nothing is reclaimed."""
-        self.stores = open_stores(folder) if folder else Stores(None, 1, CATALOGUE, cached_users=2)
+        self.stores = open_stores(folder) if folder else ShardStores(None, 1, CATALOGUE, cached_users=2)
         self.counters = EventCounters()
         super().__init__(self.stores, RULES, self.counters, reclaims=folder is not None, clock=lambda: START_MS)
 
@@ -53,7 +53,7 @@ def disk_bytes(folder: Path) -> int:
 
 def memory_bytes(folder: Path) -> int:
     """Return what RocksDB keeps in memory of all the newest checkpoint's tables: it grows with their people."""
-    database = Rocks(1).open_read_only(checkpoints(folder)[-1])
+    database = RocksDatabase(1).open_read_only(checkpoints(folder)[-1])
     try:
         return int(database.property_int_value("rocksdb.estimate-table-readers-mem") or 0)
     finally:
@@ -102,7 +102,7 @@ def test_nobody_is_freed_before_their_time(tmp_path: Path) -> None:
 
 def test_round_comes_to_everybody_a_part_at_a_time(tmp_path: Path) -> None:
     """So that no epoch is held up by it."""
-    users = people(3 * RECLAIMED_PER_EPOCH)
+    users = people(3 * RECLAIMED_PER_INTERVAL)
     shard = Shard(tmp_path)
     with shard.stores:
         shard.epoch([answer(user, START_MS) for user in users])
@@ -110,7 +110,7 @@ def test_round_comes_to_everybody_a_part_at_a_time(tmp_path: Path) -> None:
         for _ in range(7):
             shard.epoch([answer(USERS[7], START_MS + FREED_AFTER_MS + 1)])
             left.append(shard.counters.users)
-    assert max(before - after for before, after in pairwise(left)) <= RECLAIMED_PER_EPOCH
+    assert max(before - after for before, after in pairwise(left)) <= RECLAIMED_PER_INTERVAL
     assert left[-1] <= 3  # the one who comes, and who else is live
 
 

@@ -12,7 +12,7 @@ from operators.learn_population import LearnPopulation
 from state.counters import LearningCounters
 from state.learning.example import pack_example
 from state.learning.population_prior import Prior
-from state.learning.population_trainer import Learner
+from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationWrite, decode_version
 from tests.support.examples import make_example, tastes
 from tests.support.factories import CATALOGUE
@@ -24,12 +24,12 @@ MINUTE_MS = 60_000
 class Step:
     """The step, with a clock that only the test moves, and what it handed over."""
 
-    def __init__(self, learner: Learner | None = None, *, newest: int = 0, at_end: bool = False) -> None:
+    def __init__(self, learner: PopulationTrainer | None = None, *, newest: int = 0, at_end: bool = False) -> None:
         self.now_ms = 0
         self.handed: list[Prior] = []
         self.counters = LearningCounters()
         self.logic = LearnPopulation(
-            learner or Learner(CATALOGUE),
+            learner or PopulationTrainer(CATALOGUE),
             self.handed.append,
             self.counters,
             newest=newest,
@@ -103,7 +103,7 @@ def test_numbers_go_on_above_what_others_know() -> None:
     step = Step(newest=41)
     (write,) = step.take(PACKED[:1_000])
     assert (write.n, step.counters.version) == (42, 42)
-    resumed = Step(Learner.unpack(step.logic.snapshot(), CATALOGUE), newest=7)
+    resumed = Step(PopulationTrainer.unpack(step.logic.snapshot(), CATALOGUE), newest=7)
     (write,) = resumed.take(PACKED[1_000:2_000])
     assert write.n == 43
 
@@ -134,7 +134,7 @@ def test_versions_depend_on_judgements_only(sizes: list[int], restart_at: int) -
     step, found = Step(), list[object]()
     for number, group in enumerate(cut(sizes[n % len(sizes)] for n in count())):
         if number == restart_at:
-            step = Step(Learner.unpack(step.logic.snapshot(), CATALOGUE))
+            step = Step(PopulationTrainer.unpack(step.logic.snapshot(), CATALOGUE))
         found += [decode_version(write.version).terms for write in step.take(group)]
     assert found == whole
     assert len(found) == 2

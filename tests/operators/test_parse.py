@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from tacit.contract.pseudonyms import digest
 
 from operators.parse import FUTURE_TOLERANCE_MS
 from state.counters import EventCounters
 from state.events.observation import Kind, unpack
 from state.events.records import Reason, Reject
 from state.storage.shards import shard_key, shard_of
+from tacit.contract.pseudonyms import pseudonym
 from tests.support.factories import ORIGIN, make_event, make_record
 from tests.support.parser import NOW_MS, SECRET, SHARDS, accepted, make_parser, parse, rejected
 
@@ -97,7 +97,7 @@ def test_batch_is_grouped_by_shard_in_order() -> None:
         positions[key] = [unpack(data).position for data in packed]
     expected: dict[str, list[int]] = {}
     for position, user in enumerate(people):
-        expected.setdefault(shard_key(shard_of(digest(user, SECRET), SHARDS)), []).append(position)
+        expected.setdefault(shard_key(shard_of(pseudonym(user, SECRET), SHARDS)), []).append(position)
     assert positions == expected
 
 
@@ -114,7 +114,7 @@ def test_observation_says_where_its_record_stands() -> None:
 
 def test_person_is_a_digest_from_here_on() -> None:
     """With the deployment's secret."""
-    assert accepted(make_event(user_id="ada")).user == digest("ada", SECRET)
+    assert accepted(make_event(user_id="ada")).user == pseudonym("ada", SECRET)
 
 
 def test_kinds_are_resolved() -> None:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tacit.contract.events import EVENT
 
 from operators.parse import explain
 from state.counters import EventCounters
 from state.events.observation import Observation, unpack
 from state.events.records import MAX_EVENT_BYTES, Reason, Reject
+from tacit.contract.events import EVENT
 from tests.support.factories import FULL_EVENT, START_MS, make_event, make_record
 from tests.support.parser import INTERACTION, accepted, make_parser, parse, rejected
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from tacit.contract.events import Consent, Feedback, Forget, Interaction, Pin
-from tacit.contract.signals import Activity, Profile, Session, Signal, Status
-from tacit.reader import adaptation
 
 from dataflows.observability.metrics import CountersCollector
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters, Outcome
 from state.events.records import Reason
+from tacit.contract.events import Consent, Feedback, Forget, Interaction, Pin
+from tacit.contract.signals import Activity, Profile, Session, Signal, Status
+from tacit.reader import adaptation
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = (ROOT / "docs/contract.md").read_text()

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from tacit.contract.pseudonyms import digest
 
 from connectors.redis.signal_sink import SignalWriter, Target
 from examples.feedback import feedback_event
@@ -17,6 +16,7 @@ from examples.service import app
 from state.counters import SinkCounters
 from state.events.observation import Observation
 from tacit import SignalReader
+from tacit.contract.pseudonyms import pseudonym
 from tests.support.commands import SECRET, environment
 from tests.support.factories import START_MS
 from tests.support.parser import accepted
@@ -30,7 +30,7 @@ def settings(redis_url: str) -> dict[str, str]:
     """Return what the examples read of their environment; Ada likes concise answers there."""
     said = signal("concise", NOW_MS, explore=0.05)
     with closing(SignalWriter(Target(redis_url, "eu"), SinkCounters())) as writer:
-        writer.write([write(("length", said), user=digest("ada", SECRET.encode()))])
+        writer.write([write(("length", said), user=pseudonym("ada", SECRET.encode()))])
     return {"TACIT_REDIS": redis_url, "TACIT_SECRET": SECRET}
 
 

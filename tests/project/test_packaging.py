@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).resolve().parents[2]
-PACKAGES = {"connectors", "dataflows", "operators", "state", "tacit"}
+PACKAGES = {"connectors", "dataflows", "operators", "state", "tacit_cli", "tacit_lab"}
 SHIPPED_DATA = {
     "connectors/redis/scripts/gate.lua",
     "connectors/redis/scripts/publish_population.lua",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import pytest
+
 from tacit.contract.signals import Profile
 
 MINUTE_MS = 60_000

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
-from tacit.contract.signals import PROFILE, Signal
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
@@ -19,6 +18,7 @@ from state.learning.preferences import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARI
 from state.user import codec
 from state.user.user_state import Rules, UserState
 from state.user.writes import SignalWrite
+from tacit.contract.signals import PROFILE, Signal
 from tests.support.factories import START_MS, USER, make_observation
 
 FACETS = ("length", "tone", "format")

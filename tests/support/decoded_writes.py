@@ -12,7 +12,7 @@ class Shown:
 
     def __init__(self) -> None:
         self.fields: dict[str, dict[str, Any]] = {}
-        self.epoch_ms = 0
+        self.wiped_ms = 0
         self.consent = (0, False)
         """Time of the last word on consent, and whether it was no."""
 
@@ -22,25 +22,25 @@ class Shown:
             if isinstance(write, SignalWrite):
                 self._take_signals(write)
             elif isinstance(write, GateWrite):
-                self._raise_epoch(write.epoch_ms)
+                self._raise_epoch(write.wiped_ms)
                 self.consent = max(self.consent, (write.consent_at_ms, write.opted_out))
                 if self.consent[1] or self._is_outdated():
                     self.fields = {}
         return self
 
     def _take_signals(self, write: SignalWrite) -> None:
-        if self.consent[1] or write.epoch_ms < self.epoch_ms:
+        if self.consent[1] or write.wiped_ms < self.wiped_ms:
             return
-        self._raise_epoch(write.epoch_ms)
+        self._raise_epoch(write.wiped_ms)
         for field, content in write.fields:
             said = json.loads(content)
             if field not in self.fields or said["v"] > self.fields[field]["v"]:
                 self.fields[field] = said
 
-    def _raise_epoch(self, epoch_ms: int) -> None:
-        if epoch_ms > self.epoch_ms:
-            self.epoch_ms, self.fields = epoch_ms, {}
+    def _raise_epoch(self, wiped_ms: int) -> None:
+        if wiped_ms > self.wiped_ms:
+            self.wiped_ms, self.fields = wiped_ms, {}
 
     def _is_outdated(self) -> bool:
         """Nothing shown is newer than the last wipe."""
-        return all(int(said["v"][:13]) <= self.epoch_ms for said in self.fields.values())
+        return all(int(said["v"][:13]) <= self.wiped_ms for said in self.fields.values())

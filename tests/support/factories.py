@@ -7,14 +7,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tacit.contract.catalogue import Consent
-from tacit.contract.versions import version
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Kind, Observation
 from state.events.records import FileOrigin, Record
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS
+from tacit.contract.catalogue import Consent
+from tacit.contract.versions import version
 
 START_MS = 20_779 * DAY_MS
 """A midnight, UTC."""

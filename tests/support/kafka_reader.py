@@ -17,12 +17,12 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main, run_main
-from tacit.errors import TacitError
 
 from connectors.kafka.address import Start, TopicAddress
 from connectors.kafka.source import KafkaSource
 from state.counters import SourceCounters
 from state.events.records import KafkaOrigin, Record
+from tacit.errors import TacitError
 from tests.support.kafka_topics import Kafka
 
 GIVE_UP_S = 30.0

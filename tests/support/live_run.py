@@ -44,7 +44,7 @@ class Live:
     def words(self, *more: str) -> list[str]:
         """Return the command line; checkpoints come every second."""
         target = ["--redis", self._server.url, "--namespace", NAMESPACE, "--metrics", f"127.0.0.1:{self.port}"]
-        return ["run", f"kafka://{self._kafka.servers}/{self._topic}", *target, "--epoch", "1", *more]
+        return ["run", f"kafka://{self._kafka.servers}/{self._topic}", *target, "--checkpoint-every", "1", *more]
 
     def state(self) -> tuple[str, str]:
         """Return the words for a state folder."""

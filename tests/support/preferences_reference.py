@@ -44,11 +44,11 @@ class Reference:
         """Learn that an answer was liked or not."""
         self._learn(self._features(served), 1 if liked else -1, weight, expected, only)
 
-    def wish(self, served: int, wished: int, weight: float, expected: Expected = NOTHING_EXPECTED) -> None:
+    def comparison(self, served: int, preferred: int, weight: float, expected: Expected = NOTHING_EXPECTED) -> None:
         """Learn that another value than the served one was wished for."""
         places = self.catalogue.slot_places
         slope = ("slope", self.catalogue.slot_facets[served])
-        x = {("value", wished): 1.0, ("value", served): -1.0, slope: places[wished] - places[served]}
+        x = {("value", preferred): 1.0, ("value", served): -1.0, slope: places[preferred] - places[served]}
         self._learn(x, 1, weight, expected)
 
     def _features(self, served: Sequence[int]) -> dict[Term, float]:

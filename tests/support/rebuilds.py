@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import redis
-from tacit.contract.pseudonyms import digest, text
 
 from dataflows.inspection import inspect
 from dataflows.rebuild import rebuild
 from dataflows.settings import OwnSettings
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, everything_in
 from tests.support.factories import make_event
 from tests.support.replays import now_ms, replay
@@ -102,7 +102,7 @@ class Deployment(NamedTuple):
             file.write(b"".join(json.dumps(event).encode() + b"\n" for event in events))
 
     def signals(self, person: str, namespace: str = "story") -> str:
-        return f"tacit:v1:eu:{namespace}:{{{text(digest(person, SECRET.encode()))}}}:signals"
+        return f"tacit:v1:eu:{namespace}:{{{pseudonym_text(pseudonym(person, SECRET.encode()))}}}:signals"
 
     def read(self, person: str) -> dict[str, Any]:
         """Return a person's signals."""

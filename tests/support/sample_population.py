@@ -1,9 +1,9 @@
 """Population beliefs as tests need them."""
 
 import msgspec
-from tacit.contract.signals import encode
 
 from state.learning.population_version import Gaussian, PopulationVersion, PopulationWrite, encode_version
+from tacit.contract.signals import encode
 from tests.support.sample_signals import NOW_MS, signal
 
 

@@ -2,10 +2,9 @@
 
 import time
 
+from state.user.writes import SignalWrite
 from tacit.contract.signals import Activity, Profile, Session, Signal, Source, Tier, encode
 from tacit.contract.versions import version
-
-from state.user.writes import SignalWrite
 
 NOW_MS = time.time_ns() // 1_000_000
 HOUR_MS = 3_600_000
@@ -57,11 +56,11 @@ def profile(at_ms: int, seq: int = 1) -> Profile:
     )
 
 
-def write(*fields: tuple[str, Signal | Profile], epoch_ms: int = 0, user: bytes = USER) -> SignalWrite:
+def write(*fields: tuple[str, Signal | Profile], wiped_ms: int = 0, user: bytes = USER) -> SignalWrite:
     """Return the write of some fields, caused by the newest of them."""
     return SignalWrite(
         user=user,
-        epoch_ms=epoch_ms,
+        wiped_ms=wiped_ms,
         at_ms=max(content.at for _, content in fields),
         fields=tuple((name, encode(content)) for name, content in fields),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shard_store import ShardStore
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
 from state.user import codec
 from state.user.user_state import UserState
 from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation
@@ -19,9 +19,9 @@ _executions = count(1)
 
 def open_stores(
     folder: Path, *, shards: int = SHARDS, cached: int = 2, catalogue: NumberedCatalogue = CATALOGUE
-) -> Stores:
+) -> ShardStores:
     """Return the stores of an execution that no other one had."""
-    return Stores(folder, shards, catalogue, f"{next(_executions):08x}", cached)
+    return ShardStores(folder, shards, catalogue, f"{next(_executions):08x}", cached)
 
 
 def touch(store: ShardStore, users: Sequence[bytes], at_ms: int = START_MS) -> None:

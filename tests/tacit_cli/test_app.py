@@ -99,4 +99,4 @@ def test_replay_into_another_redis_does_not_scan_it(tmp_path: Path) -> None:
     write_history(tmp_path / "events.jsonl", users=5, turns=50)
     with redis_of_its_own() as (url, _):
         done = tacit("replay", "events.jsonl", "--redis", url, "--json", cwd=tmp_path)
-    assert json.loads(done.stdout)["people_with_signals"] is None
+    assert json.loads(done.stdout)["users_with_signals"] is None

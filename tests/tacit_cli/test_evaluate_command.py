@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tacit.contract.keys import RegionKeys
 
-from connectors.population.redis_store import PopulationStore
+from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from dataflows.job import Job
 from dataflows.settings import OwnSettings
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.population_trainer import Learner
+from state.learning.population_trainer import PopulationTrainer
+from tacit.contract.keys import RegionKeys
 from tacit_lab.evaluate.prequential import Deployed
 from tests.support.commands import tacit
 from tests.support.replays import write_history
@@ -77,13 +77,13 @@ def test_nothing_is_believed_of_everybody_if_so_asked(cwd: Path, found: dict[str
 
 def test_version_is_read_from_redis_and_kept_to(cwd: Path, found: dict[str, Any], redis_url: str) -> None:
     """From the namespace that is named; one that is not there is an error."""
-    learner = Learner(NumberedCatalogue.load())
+    learner = PopulationTrainer(NumberedCatalogue.load())
     job = Job(OwnSettings(embedded=True), (cwd / "events.jsonl",), bounded=True)
     for batch in Deployed(job).examples():
         for example in batch:
             learner.learn(example)
     keys = RegionKeys("eu").within("shadow")
-    with closing(PopulationStore(RedisClient(redis_url), keys)) as store:
+    with closing(PopulationRedisStore(RedisClient(redis_url), keys)) as store:
         assert store.publish(learner.publish(7), fill=False)
     at = ("--redis", redis_url, "--population", "7")
     kept = evaluated(cwd, *at, "--namespace", "shadow")["models"]["tacit"]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tacit.contract.pseudonyms import digest, text
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shards import shard_of
+from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, tacit
 from tests.support.folder_listing import everything_below
 from tests.support.histories import MINUTE_MS, START_MS, STORIES, printed, refusal, tell
@@ -45,16 +45,16 @@ def show(person: str, cwd: Path) -> dict[str, Any]:
 def test_all_that_is_known_of_a_person_is_shown(cwd: Path) -> None:
     """By pseudonym, with the names that scripts rely on."""
     shown = show("u:ada", cwd)
-    user = digest("u:ada", SECRET.encode())
+    user = pseudonym("u:ada", SECRET.encode())
     last_ms = START_MS + 8 * MINUTE_MS
     expected = {
-        "user": text(user),
+        "user": pseudonym_text(user),
         "shard": shard_of(user, 16),
         "checkpoint": 1,
         "consent": "granted",
         "consent_at_ms": START_MS,
         "learns": True,
-        "epoch_ms": 0,
+        "wiped_ms": 0,
         "forgotten_ms": 0,
         "newest_ms": last_ms,
         "seq": 9,
@@ -89,7 +89,7 @@ def test_opted_out_person_is_shown_as_such(cwd: Path) -> None:
     """With the wipe that it was, and nothing learned."""
     shown = show("u:opted-out", cwd)
     last_ms = START_MS + 2 * MINUTE_MS
-    assert (shown["consent"], shown["consent_at_ms"], shown["epoch_ms"]) == ("denied", last_ms, last_ms)
+    assert (shown["consent"], shown["consent_at_ms"], shown["wiped_ms"]) == ("denied", last_ms, last_ms)
     assert (shown["learns"], shown["beliefs"], shown["activity"]) == (False, {}, {"1h": 0, "24h": 0, "7d": 0})
 
 
@@ -98,7 +98,7 @@ def test_nothing_but_the_time_is_left_of_a_forgotten_person(cwd: Path) -> None:
     shown = show("u:forgotten", cwd)
     last_ms = START_MS + 2 * MINUTE_MS
     assert (shown["consent"], shown["learns"]) == ("unsaid", False)
-    assert (shown["epoch_ms"], shown["forgotten_ms"], shown["newest_ms"]) == (last_ms, last_ms, last_ms)
+    assert (shown["wiped_ms"], shown["forgotten_ms"], shown["newest_ms"]) == (last_ms, last_ms, last_ms)
     assert (shown["pins"], shown["topics"], shown["beliefs"], max(shown["hours"])) == ({}, [], {}, 0)
 
 
@@ -108,7 +108,7 @@ def test_user_id_is_never_printed(person: str, words: tuple[str, ...], cwd: Path
     """What is shown may be passed on."""
     said = printed(cwd, "show", person, *words)
     assert person not in said
-    assert text(digest(person, SECRET.encode())) in said
+    assert pseudonym_text(pseudonym(person, SECRET.encode())) in said
 
 
 def test_person_is_shown_at_a_glance(cwd: Path) -> None:

@@ -9,8 +9,8 @@ from threading import Thread
 
 import pytest
 import redis
-from tacit.errors import ConfigurationError, TacitError
 
+from tacit.errors import ConfigurationError, TacitError
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.conditions import eventually
 from tests.support.redis_server import BINARIES

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from tacit.contract.pseudonyms import text
+from tacit.contract.pseudonyms import pseudonym_text
 from tacit.errors import ConfigurationError
 
 REGION = r"[a-z0-9-]{2,16}"
@@ -46,7 +46,7 @@ class RegionKeys:
 
     def gate(self, user: bytes) -> str:
         """Return the STRING with a person's last wipe and consent; `user` is the 16-byte digest."""
-        return f"tacit:v1:{self.region}:{{{text(user)}}}:gate"
+        return f"tacit:v1:{self.region}:{{{pseudonym_text(user)}}}:gate"
 
     def within(self, namespace: str) -> "NamespaceKeys":
         """Return the keys of one namespace; ConfigurationError if it is not a name."""
@@ -71,7 +71,7 @@ class NamespaceKeys:
 
     def signals(self, user: bytes) -> str:
         """Return the HASH of a person's signals; `user` is the 16-byte digest."""
-        return f"tacit:v1:{self.region}:{self.namespace}:{{{text(user)}}}:signals"
+        return f"tacit:v1:{self.region}:{self.namespace}:{{{pseudonym_text(user)}}}:signals"
 
     @property
     def defaults(self) -> str:

@@ -5,16 +5,16 @@ Inside a worker a person is the 16-byte digest; in Redis its text form. The raw 
 
 from hashlib import blake2b
 
-DIGEST_BYTES = 16
+PSEUDONYM_BYTES = 16
 SECRET_BYTES = range(16, 65)
 """Allowed lengths of the secret: BLAKE2b takes a key of up to 64 bytes."""
 
 _SCHEME = "k1."
 
 
-def digest(user_id: str, secret: bytes) -> bytes:
+def pseudonym(user_id: str, secret: bytes) -> bytes:
     """Return the 16-byte keyed BLAKE2b digest of a user id (RFC 7693)."""
-    return blake2b(user_id.encode("utf-8", "surrogatepass"), key=secret, digest_size=DIGEST_BYTES).digest()
+    return blake2b(user_id.encode("utf-8", "surrogatepass"), key=secret, digest_size=PSEUDONYM_BYTES).digest()
 
 
 def fingerprint(secret: bytes) -> str:
@@ -26,10 +26,10 @@ def fingerprint(secret: bytes) -> str:
     return blake2b(b"fingerprint", key=secret, digest_size=4).hexdigest()
 
 
-def text(user: bytes) -> str:
+def pseudonym_text(user: bytes) -> str:
     """Return a digest as keys show it.
 
-    >>> text(digest("ada", b"0123456789abcdef"))
+    >>> pseudonym_text(pseudonym("ada", b"0123456789abcdef"))
     'k1.19615f50f43e3144eda7c8637352faa3'
     """
     return _SCHEME + user.hex()

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tacit.contract.events import EVENT
-from tacit.contract.signals import EPOCH, PROFILE, STATUS, Epoch, Profile, Signal, Status
+from tacit.contract.signals import PROFILE, STATUS, WIPED, Profile, Signal, Status, Wiped
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -34,14 +34,14 @@ def event_schema() -> dict[str, Any]:
 def signal_schema() -> dict[str, Any]:
     """Return the schema of one person's hash of signals, by field."""
     (signal, profile, status, epoch), definitions = msgspec.json.schema_components(
-        (Signal, Profile, Status, Epoch), ref_template="#/$defs/{name}"
+        (Signal, Profile, Status, Wiped), ref_template="#/$defs/{name}"
     )
     return {
         "$schema": DIALECT,
         "title": "Signals",
         "description": _SIGNALS,
         "type": "object",
-        "properties": {PROFILE: profile, STATUS: status, EPOCH: epoch},
+        "properties": {PROFILE: profile, STATUS: status, WIPED: epoch},
         "patternProperties": {"^[^_]": signal},
         "additionalProperties": False,
         "$defs": definitions,

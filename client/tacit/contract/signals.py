@@ -15,7 +15,7 @@ Source = Literal["user", "learned", "population"]
 
 PROFILE = "_profile"
 STATUS = "_status"
-EPOCH = "_epoch"
+WIPED = "_epoch"
 """Fields of a signals hash that are no facets: facet names never begin with an underscore."""
 
 
@@ -85,7 +85,7 @@ class Status(msgspec.Struct, frozen=True):
     status: Literal["opted_out"]
 
 
-class Epoch(msgspec.Struct, frozen=True):
+class Wiped(msgspec.Struct, frozen=True):
     """The wipe that a person's signals were born under; there is none of people who never were wiped."""
 
     v: str

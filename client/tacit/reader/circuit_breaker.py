@@ -10,11 +10,11 @@ OPEN_FOR_S = 1.0
 """But one, after this time; an answer closes the circuit."""
 
 
-class Breaker:
+class CircuitBreaker:
     """For any number of threads.
 
     >>> now_s = 0.0
-    >>> breaker = Breaker(lambda: now_s)
+    >>> breaker = CircuitBreaker(lambda: now_s)
     >>> for _ in range(FAILURES):
     ...     breaker.note(is_answered=False)
     >>> breaker.allows()

@@ -16,7 +16,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError
 from tacit.errors import ConfigurationError
 from tacit.reader.dialogue import Command, Dialogue, Reply
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 """After so many the redirect stands as the reply: servers that do not agree are waited for by whoever can wait."""
 
 CLUSTER_SLOTS: Command = ("CLUSTER", "SLOTS")
@@ -41,7 +41,7 @@ _Queue = list[tuple[int, Command]]
 _NOBODYS = -1
 
 
-class Slots:
+class ClusterMap:
     """Slot → server, as far as servers have said; for any number of threads.
 
     Args:
@@ -69,7 +69,7 @@ class Slots:
         """Ask for what each server holds, go where they say that things have moved, and return a reply per command."""
         replies: list[Reply] = [None] * len(commands)
         queues = self._by_server(commands) if self._servers else {self.home: list(enumerate(commands))}
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             answers = yield {server: [command for _, command in queue] for server, queue in queues.items()}
             redirected: dict[Address, _Queue] = {}
             for server, queue in queues.items():

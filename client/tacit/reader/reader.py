@@ -12,7 +12,7 @@ from typing import Self
 
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import SECRET_BYTES, digest
+from tacit.contract.pseudonyms import SECRET_BYTES, pseudonym
 from tacit.errors import ConfigurationError
 from tacit.reader.adaptation import Adaptation
 from tacit.reader.dialogue import hold, hold_async
@@ -53,9 +53,9 @@ class SignalReader:
         namespace: str | None = None,
     ) -> None:
         self._people = _People(region, secret, catalogue, namespace)
-        from tacit.reader.transport import Exchange
+        from tacit.reader.transport import Transport
 
-        self._exchange = Exchange(url)
+        self._transport = Transport(url)
 
     def __enter__(self) -> Self:
         return self
@@ -67,18 +67,18 @@ class SignalReader:
 
     def close(self) -> None:
         """Close all connections."""
-        self._exchange.close()
+        self._transport.close()
 
     def get(self, user_id: str) -> Adaptation:
         """Return what is known of one person."""
-        [adaptation] = hold(self._people.lookup([user_id]), self._exchange.ask)
+        [adaptation] = hold(self._people.lookup([user_id]), self._transport.ask)
         return adaptation
 
     def get_many(self, user_ids: Sequence[str]) -> dict[str, Adaptation]:
         """Return what is known of each person, by user id; a round trip per hundred, none after one that failed."""
         found: list[list[Adaptation]] = []
         for lookup in self._people.lookups(user_ids):
-            found.append(hold(lookup, without_asking if _is_down(found) else self._exchange.ask))
+            found.append(hold(lookup, without_asking if _is_down(found) else self._transport.ask))
         return dict(zip(user_ids, chain.from_iterable(found), strict=True))
 
 
@@ -95,9 +95,9 @@ class AsyncSignalReader:
         namespace: str | None = None,
     ) -> None:
         self._people = _People(region, secret, catalogue, namespace)
-        from tacit.reader.transport import AsyncExchange
+        from tacit.reader.transport import AsyncTransport
 
-        self._exchange = AsyncExchange(url)
+        self._transport = AsyncTransport(url)
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,11 +109,11 @@ class AsyncSignalReader:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._exchange.close()
+        await self._transport.close()
 
     async def get(self, user_id: str) -> Adaptation:
         """Return what is known of one person."""
-        [adaptation] = await hold_async(self._people.lookup([user_id]), self._exchange.ask)
+        [adaptation] = await hold_async(self._people.lookup([user_id]), self._transport.ask)
         return adaptation
 
     async def get_many(self, user_ids: Sequence[str]) -> dict[str, Adaptation]:
@@ -123,7 +123,7 @@ class AsyncSignalReader:
             if _is_down(found):
                 found.append(hold(lookup, without_asking))
             else:
-                found.append(await hold_async(lookup, self._exchange.ask))
+                found.append(await hold_async(lookup, self._transport.ask))
         return dict(zip(user_ids, chain.from_iterable(found), strict=True))
 
 
@@ -139,7 +139,7 @@ class _People:
         self._lookups = Lookups(RegionKeys(region), catalogue or Catalogue.load(), namespace)
 
     def lookup(self, user_ids: Sequence[str]) -> Lookup:
-        return self._lookups.lookup([digest(user_id, self._secret) for user_id in user_ids])
+        return self._lookups.lookup([pseudonym(user_id, self._secret) for user_id in user_ids])
 
     def lookups(self, user_ids: Sequence[str]) -> list[Lookup]:
         starts = range(0, len(user_ids), USERS_PER_ROUND_TRIP)

@@ -17,8 +17,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tacit.errors import ConfigurationError
-from tacit.reader.circuit_breaker import Breaker
-from tacit.reader.cluster_map import Address, Answers, Questions, Slots, home_of, settings_of
+from tacit.reader.circuit_breaker import CircuitBreaker
+from tacit.reader.cluster_map import Address, Answers, ClusterMap, Questions, home_of, settings_of
 from tacit.reader.connections import Connections
 from tacit.reader.dialogue import Command, Reply, hold, hold_async
 from tacit.reader.wire import TROUBLE, Connection, as_lost, is_lost, pack, receive, send
@@ -42,7 +42,7 @@ class _Server(Generic[Pool]):
     """One server, and whether it is worth asking."""
 
     pool: Pool
-    breaker: Breaker = field(default_factory=Breaker)
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
 
 class _Servers(Generic[Pool]):
@@ -51,7 +51,7 @@ class _Servers(Generic[Pool]):
     def __init__(self, settings: dict[str, Any], make: Callable[[dict[str, Any]], Pool]) -> None:
         self._settings = settings
         self._make: Callable[[dict[str, Any]], Pool] = make
-        self.slots = Slots(home_of(settings))
+        self.slots = ClusterMap(home_of(settings))
         self.known: dict[Address, _Server[Pool]] = {}
 
     def get(self, address: Address) -> _Server[Pool]:
@@ -69,7 +69,7 @@ class _Servers(Generic[Pool]):
             self.slots.lose(address)
 
 
-class Exchange:
+class Transport:
     """For threads."""
 
     def __init__(self, url: str) -> None:
@@ -170,7 +170,7 @@ def _has_answered(connection: Connection) -> bool:
         return False
 
 
-class AsyncExchange:
+class AsyncTransport:
     """For the tasks of one loop of asyncio."""
 
     def __init__(self, url: str) -> None:

@@ -1,9 +1,9 @@
 """Addresses and starts as people type them."""
 
 import pytest
-from tacit.errors import ConfigurationError
 
 from connectors.kafka.address import Start, TopicAddress
+from tacit.errors import ConfigurationError
 
 
 @pytest.mark.parametrize("text", ["kafka://a:9092/events", "kafka://a:9092,[::1]:9093/my.topic_1"])

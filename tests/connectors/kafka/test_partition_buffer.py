@@ -6,7 +6,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.kafka.partition_buffer import SLICE_MS, Lane
+from connectors.kafka.partition_buffer import SLICE_MS, PartitionBuffer
 from state.events.records import KafkaOrigin
 
 ORIGIN = KafkaOrigin("events", 0)
@@ -34,7 +34,7 @@ def polls(draw: st.DrawFn) -> list[tuple[list[Fetched], int]]:
     return found
 
 
-def drain(lane: Lane, newest_slice: int = sys.maxsize) -> list[int]:
+def drain(lane: PartitionBuffer, newest_slice: int = sys.maxsize) -> list[int]:
     offsets: list[int] = []
     while batch := lane.take(newest_slice):
         assert len(batch) < 1000
@@ -46,7 +46,7 @@ def drain(lane: Lane, newest_slice: int = sys.maxsize) -> list[int]:
 @given(polls(), st.booleans())
 def test_all_offered_is_taken_once_in_order(brought: list[tuple[list[Fetched], int]], sliced: bool) -> None:
     """Nothing is lost, repeated or reordered, and the position ends where the last poll's did."""
-    lane = Lane(ORIGIN, (0, None), sliced=sliced)
+    lane = PartitionBuffer(ORIGIN, (0, None), sliced=sliced)
     for records, position in brought:
         lane.offer(records, position)
 
@@ -59,7 +59,7 @@ def test_all_offered_is_taken_once_in_order(brought: list[tuple[list[Fetched], i
 @given(polls(), st.integers(0, 50))
 def test_nothing_from_the_stop_on_is_taken(brought: list[tuple[list[Fetched], int]], stop: int) -> None:
     """The stop cuts, and a lane has ended exactly when its position reached it."""
-    lane = Lane(ORIGIN, (0, stop), sliced=True)
+    lane = PartitionBuffer(ORIGIN, (0, stop), sliced=True)
     for records, position in brought:
         lane.offer(records, position)
 
@@ -70,7 +70,7 @@ def test_nothing_from_the_stop_on_is_taken(brought: list[tuple[list[Fetched], in
 
 def test_later_slice_waits_until_it_is_asked_for() -> None:
     """A lane hands on no further than the slice that the slowest partition has reached."""
-    lane = Lane(ORIGIN, (0, None), sliced=True)
+    lane = PartitionBuffer(ORIGIN, (0, None), sliced=True)
     lane.offer([Fetched(n, b"x", n * SLICE_MS) for n in range(3)], 3)
 
     assert drain(lane, newest_slice=1) == [0, 1]
@@ -80,7 +80,7 @@ def test_later_slice_waits_until_it_is_asked_for() -> None:
 
 def test_lane_is_full_by_bytes_and_has_room_again_when_half_is_taken() -> None:
     """Bytes count, not records, and what is taken is freed."""
-    lane = Lane(ORIGIN, (0, None), sliced=False)
+    lane = PartitionBuffer(ORIGIN, (0, None), sliced=False)
     for n in range(0, 5000, 500):
         lane.offer([Fetched(n + each, b"x" * 1000, 0) for each in range(500)], n + 500)
 

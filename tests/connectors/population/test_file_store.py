@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.population.file_store import FILE_NAME, PopulationFile, read_version
+from connectors.population.file_store import FILE_NAME, PopulationFileStore, read_version
 from state.errors import StateError, StorageError
 from tests.support.sample_population import version, write
 from tests.support.sample_signals import NOW_MS
@@ -23,7 +23,7 @@ def test_without_a_file_there_is_no_version(path: Path) -> None:
 
 
 def test_version_is_read_as_it_was_written(path: Path) -> None:
-    PopulationFile(path).write(write(3))
+    PopulationFileStore(path).write(write(3))
     assert read_version(path) == version(3)
     assert path.read_bytes() == write(3).version
     assert [file.name for file in path.parent.iterdir()] == [FILE_NAME]
@@ -34,26 +34,26 @@ def test_any_order_and_repeats_end_in_the_newest(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[int], restarts: set[int]
 ) -> None:
     path = tmp_path_factory.mktemp("state") / FILE_NAME
-    file = PopulationFile(path)
+    file = PopulationFileStore(path)
     for place, n in enumerate(numbers):
         if place in restarts:
-            file = PopulationFile(path)
+            file = PopulationFileStore(path)
         file.write(write(n))
         assert read_version(path) == version(max(numbers[: place + 1]))
 
 
 def test_number_that_was_given_anew_after_a_crash_replaces_the_first(path: Path) -> None:
     """The first never got as far as Redis: otherwise its number would not have been given again."""
-    PopulationFile(path).write(write(3))
-    PopulationFile(path).write(write(3, NOW_MS + 1))
+    PopulationFileStore(path).write(write(3))
+    PopulationFileStore(path).write(write(3, NOW_MS + 1))
     assert read_version(path) == version(3, NOW_MS + 1)
 
 
 def test_what_a_crash_left_of_a_write_is_no_hindrance(path: Path) -> None:
-    PopulationFile(path).write(write(3))
+    PopulationFileStore(path).write(write(3))
     path.with_name(f"{FILE_NAME}.new").write_bytes(write(4).version[:20])
     assert read_version(path) == version(3)
-    PopulationFile(path).write(write(4))
+    PopulationFileStore(path).write(write(4))
     assert read_version(path) == version(4)
 
 
@@ -61,7 +61,7 @@ def test_bytes_are_durable_before_the_name_and_the_name_before_the_end(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A power cut at any step leaves the old version or the new one."""
-    PopulationFile(path).write(write(3))
+    PopulationFileStore(path).write(write(3))
     there_at_fsync = []
     real = os.fsync
 
@@ -70,7 +70,7 @@ def test_bytes_are_durable_before_the_name_and_the_name_before_the_end(
         there_at_fsync.append((Path(f"/proc/self/fd/{descriptor}").resolve().name, read_version(path)))
 
     monkeypatch.setattr(os, "fsync", noted)
-    PopulationFile(path).write(write(4))
+    PopulationFileStore(path).write(write(4))
     assert there_at_fsync == [(f"{FILE_NAME}.new", version(3)), (path.parent.name, version(4))]
 
 
@@ -80,12 +80,12 @@ def test_damaged_file_is_an_error_that_names_it_and_is_not_written_over(path: Pa
     with pytest.raises(StateError, match=rf"{FILE_NAME} is damaged.*restore it"):
         read_version(path)
     with pytest.raises(StateError, match="damaged"):
-        PopulationFile(path).write(write(4))
+        PopulationFileStore(path).write(write(4))
     assert path.read_bytes() == raw
 
 
 def test_full_disk_is_an_error_and_the_old_version_stays(path: Path) -> None:
-    file = PopulationFile(path)
+    file = PopulationFileStore(path)
     file.write(write(3))
     path.with_name(f"{FILE_NAME}.new").symlink_to("/dev/full")
     with pytest.raises(StorageError, match=r"No space left.*make room"):
@@ -98,7 +98,7 @@ def test_full_disk_is_an_error_and_the_old_version_stays(path: Path) -> None:
 
 def test_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="No such file"):
-        PopulationFile(tmp_path / "gone" / FILE_NAME).write(write(1))
+        PopulationFileStore(tmp_path / "gone" / FILE_NAME).write(write(1))
 
 
 def test_path_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ import socket
 from time import monotonic
 
 import pytest
-from tacit.errors import ConfigurationError
 
 from dataflows.observability.http import STALLED_AFTER_S, monitor
 from state.counters import Counters
+from tacit.errors import ConfigurationError
 from tests.support.monitoring_client import get
 from tests.support.redis_server import free_port
 

@@ -3,7 +3,7 @@
 import pytest
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from dataflows.runtime.first_error import Parts
+from dataflows.runtime.first_error import FirstError
 from state.errors import SinkError
 
 
@@ -24,7 +24,7 @@ class Sink(DynamicSink[int], StatelessSinkPartition[int]):
 
 def test_watched_part_works_as_before() -> None:
     """Watching changes nothing of what a part does."""
-    parts = Parts()
+    parts = FirstError()
     sink = parts.watch(Sink()).build("rejects", 0, 1)
     sink.write_batch([1, 2])
     assert sink.written == [1, 2]
@@ -33,7 +33,7 @@ def test_watched_part_works_as_before() -> None:
 
 def test_first_error_is_kept_and_raised() -> None:
     """Later ones only follow from it."""
-    parts = Parts()
+    parts = FirstError()
     sink = parts.watch(Sink()).build("rejects", 0, 1)
     for items in ([-1], [-2]):
         with pytest.raises(SinkError):
@@ -43,7 +43,7 @@ def test_first_error_is_kept_and_raised() -> None:
 
 def test_error_of_building_is_kept() -> None:
     """A step that cannot be restored says why."""
-    parts = Parts()
+    parts = FirstError()
 
     def build(_snapshot: bytes) -> Sink:
         raise SinkError("no")
@@ -55,7 +55,7 @@ def test_error_of_building_is_kept() -> None:
 
 def test_end_of_a_source_is_no_error() -> None:
     """StopIteration is how a source says that it has ended."""
-    parts = Parts()
+    parts = FirstError()
 
     def next_batch() -> list[int]:
         raise StopIteration

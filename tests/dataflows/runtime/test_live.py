@@ -15,7 +15,7 @@ from tests.support.replays import redis_of_its_own
 
 IMPATIENT: Limits = {
     "connectors.kafka.address.CONNECT_MS": 300,
-    "dataflows.runtime.live.MOST_QUICK_FAILURES": 3,
+    "dataflows.runtime.live.MAX_QUICK_FAILURES": 3,
     "dataflows.runtime.live._PAUSE_S": 0.01,
 }
 

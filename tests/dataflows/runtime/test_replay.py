@@ -168,7 +168,7 @@ def test_interrupted_replay_goes_on_from_its_state(
     how: signal.Signals, processes: str, long: Long, tmp_path: Path
 ) -> None:
     """It ends with status 1 and says so, and the next one leaves what an undisturbed one leaves."""
-    words = [str(long.path), "--state", str(tmp_path / "state"), "--epoch", "1", "--processes", processes]
+    words = [str(long.path), "--state", str(tmp_path / "state"), "--checkpoint-every", "1", "--processes", processes]
     with redis_of_its_own() as (url, client):
         with running(["replay", *words, "--redis", url], tmp_path / "log") as run:
             run.wait_for(lambda: client.dbsize() > 50, "the first signals")

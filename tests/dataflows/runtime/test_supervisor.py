@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tacit.errors import CatalogueError, ConfigurationError, TacitError
 
 from dataflows.runtime.supervisor import Failure
 from dataflows.runtime.worker import BrokenOffError
 from state.errors import SinkError, SourceError, StateError
+from tacit.errors import CatalogueError, ConfigurationError, TacitError
 from tests.support.commands import Running, running, tacit
 from tests.support.conditions import eventually
 from tests.support.redis_server import two_free_ports
@@ -67,8 +67,8 @@ def test_error_of_a_process_is_said_as_one_of_its_own(tmp_path: Path) -> None:
     words = (str(small), "--processes", "2", "--state", str(tmp_path / "state"))
     with redis_of_its_own() as (url, _):
         replay(url, *words, cwd=tmp_path)
-        for seal in tmp_path.glob("state/shards/*/c*/SEAL"):
-            seal.unlink()
+        for manifest in tmp_path.glob("state/shards/*/c*/SEAL"):
+            manifest.unlink()
         done = tacit("replay", *words, "--redis", url, cwd=tmp_path)
     assert done.returncode == 1
     assert re.match(r"tacit: shard \d+: checkpoint c\S+ in \S+ is damaged: SEAL is missing; ", done.stderr)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.catalogue.vocabulary import MOST, Vocabulary
+from state.catalogue.vocabulary import MAX_NAMES, Vocabulary
 from state.errors import StateError
 from tests.support.catalogue_changes import Words, make_catalogue, words
 from tests.support.factories import CATALOGUE, FILMS
@@ -70,7 +70,7 @@ def test_name_keeps_its_number_for_ever(catalogues: list[Words]) -> None:
         table = table.including(catalogue)
         table.check()
         assert table.including(catalogue) is table
-        now = {(kind, name): number for kind in MOST for number, name in enumerate(getattr(table, kind))}
+        now = {(kind, name): number for kind in MAX_NAMES for number, name in enumerate(getattr(table, kind))}
         assert now.items() >= numbers.items()
         numbers = now
 
@@ -97,21 +97,23 @@ def test_value_keeps_its_place_on_the_scale(values: list[str], places: list[floa
 @pytest.mark.parametrize(
     ("table", "full"),
     [
-        ("facets", Vocabulary(facets=tuple(f"f{n}" for n in range(MOST["facets"])))),
+        ("facets", Vocabulary(facets=tuple(f"f{n}" for n in range(MAX_NAMES["facets"])))),
         (
             "slots",
             Vocabulary(
-                facets=("f",), slots=tuple(("f", f"v{n}") for n in range(MOST["slots"])), places=(0.0,) * MOST["slots"]
+                facets=("f",),
+                slots=tuple(("f", f"v{n}") for n in range(MAX_NAMES["slots"])),
+                places=(0.0,) * MAX_NAMES["slots"],
             ),
         ),
-        ("topics", Vocabulary(topics=tuple(f"t{n}" for n in range(MOST["topics"])))),
-        ("feedback", Vocabulary(feedback=tuple(f"k{n}" for n in range(MOST["feedback"])))),
+        ("topics", Vocabulary(topics=tuple(f"t{n}" for n in range(MAX_NAMES["topics"])))),
+        ("feedback", Vocabulary(feedback=tuple(f"k{n}" for n in range(MAX_NAMES["feedback"])))),
     ],
 )
 def test_table_that_would_be_too_long_is_refused(table: str, full: Vocabulary) -> None:
     """A number that does not fit where it is packed would be another's."""
     full.check()
-    with pytest.raises(StateError, match=f"no room for .* {table}, at most {MOST[table]}.*new state folder"):
+    with pytest.raises(StateError, match=f"no room for .* {table}, at most {MAX_NAMES[table]}.*new state folder"):
         full.including(CATALOGUE)
 
 

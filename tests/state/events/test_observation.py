@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tacit.contract.events import EVENT
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import (
@@ -19,6 +18,7 @@ from state.events.observation import (
     unpack,
 )
 from state.events.records import FileOrigin, KafkaOrigin
+from tacit.contract.events import EVENT
 from tests.support.factories import CATALOGUE, FILMS, ORIGIN, SHA256, START_MS, USER, make_event, make_record, slots
 
 U32 = st.integers(0, 2**32 - 1)

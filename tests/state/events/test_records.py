@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.events.records import FileOrigin, KafkaOrigin, Origin, Reason, Refused, Reject
+from state.events.records import FileOrigin, KafkaOrigin, Origin, Reason, Reject, WriteReject
 
 
 def reject(origin: Origin, detail: str = "region: missing") -> Reject:
@@ -31,7 +31,7 @@ def test_reject_of_a_file_says_where_the_record_stands() -> None:
 
 def test_refused_write_says_of_which_key_it_was() -> None:
     """And for which of Redis' reasons."""
-    assert json.loads(Refused("WRONGTYPE", "tacit:v1:eu:live:{k1.00}:signals", "ab" * 32, 5).to_json()) == {
+    assert json.loads(WriteReject("WRONGTYPE", "tacit:v1:eu:live:{k1.00}:signals", "ab" * 32, 5).to_json()) == {
         "reason": "refused",
         "detail": "WRONGTYPE",
         "origin": {"key": "tacit:v1:eu:live:{k1.00}:signals"},

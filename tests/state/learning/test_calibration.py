@@ -17,35 +17,35 @@ JUDGED = st.lists(st.tuples(st.booleans(), st.integers(0, 1000)), min_size=1, ma
 ROLLING: Any = utils.Rolling
 
 
-def reference(judged: Judged) -> float:
+def reference(feedback_count: Judged) -> float:
     """Return the error bin by bin: mean |share of likes − mean p|, weighted by how many predictions a bin has."""
     error = 0.0
     for lowest in range(0, 1000, 1000 // BINS):
         highest = 1000 if lowest == 900 else lowest + 99
-        found = [(liked, p / 1000) for liked, p in judged if lowest <= p <= highest]
+        found = [(liked, p / 1000) for liked, p in feedback_count if lowest <= p <= highest]
         if found:
             likes = sum(liked for liked, _ in found) / len(found)
-            error += len(found) / len(judged) * abs(likes - sum(p for _, p in found) / len(found))
+            error += len(found) / len(feedback_count) * abs(likes - sum(p for _, p in found) / len(found))
     return error
 
 
-def metric_of(judged: Judged) -> Calibration:
+def metric_of(feedback_count: Judged) -> Calibration:
     metric = Calibration()
-    for liked, p in judged:
+    for liked, p in feedback_count:
         metric.update(liked, p / 1000)
     return metric
 
 
 @given(JUDGED)
-def test_error_is_as_the_paper_defines_it(judged: Judged) -> None:
-    assert metric_of(judged).get() == pytest.approx(reference(judged), abs=1e-9)
+def test_error_is_as_the_paper_defines_it(feedback_count: Judged) -> None:
+    assert metric_of(feedback_count).get() == pytest.approx(reference(feedback_count), abs=1e-9)
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=20))
 def test_predictions_that_come_true_as_often_as_they_say_have_no_error(likes: list[int]) -> None:
     """Of 50 answers that were predicted k/50, k are liked."""
-    judged = [(answer < k, 20 * k) for k in likes for answer in range(50)]
-    assert metric_of(judged).get() == pytest.approx(0.0, abs=1e-9)
+    feedback_count = [(answer < k, 20 * k) for k in likes for answer in range(50)]
+    assert metric_of(feedback_count).get() == pytest.approx(0.0, abs=1e-9)
 
 
 def test_certainty_that_is_always_wrong_is_the_greatest_error() -> None:
@@ -62,12 +62,12 @@ def test_without_predictions_there_is_no_error() -> None:
 
 
 @given(JUDGED)
-def test_probabilities_of_both_outcomes_and_weights_are_taken(judged: Judged) -> None:
+def test_probabilities_of_both_outcomes_and_weights_are_taken(feedback_count: Judged) -> None:
     """A weight of 2 is to be there twice; River's classifiers predict both outcomes."""
     weighted = Calibration()
-    for liked, p in judged:
+    for liked, p in feedback_count:
         weighted.update(liked, {True: p / 1000, False: 1 - p / 1000}, 2.0)
-    assert weighted.get() == pytest.approx(metric_of(judged + judged).get(), abs=1e-9)
+    assert weighted.get() == pytest.approx(metric_of(feedback_count + feedback_count).get(), abs=1e-9)
 
 
 @given(JUDGED, JUDGED)
@@ -79,11 +79,11 @@ def test_what_is_taken_back_was_never_there(kept: Judged, reverted: Judged) -> N
 
 
 @given(JUDGED, st.integers(1, 60))
-def test_rolls_over_the_latest_predictions(judged: Judged, window: int) -> None:
+def test_rolls_over_the_latest_predictions(feedback_count: Judged, window: int) -> None:
     rolling = ROLLING(Calibration, window_size=window)
-    for liked, p in judged:
+    for liked, p in feedback_count:
         rolling.update(liked, p / 1000)
-    assert rolling.get() == pytest.approx(reference(judged[-window:]), abs=1e-9)
+    assert rolling.get() == pytest.approx(reference(feedback_count[-window:]), abs=1e-9)
 
 
 def test_river_evaluates_with_it() -> None:

@@ -1,7 +1,5 @@
 """state/learning/decisions: what a signal says of a decision, of a pin, and of someone of whom nothing is known."""
 
-from tacit.contract.signals import Signal, decode_signal, encode
-
 from state.learning.decisions import (
     EXPLORE,
     Beliefs,
@@ -18,6 +16,7 @@ from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion, decode_version
 from state.learning.prediction import NOISE_VARIANCE
 from state.learning.preferences import BIAS_VARIANCE
+from tacit.contract.signals import Signal, decode_signal, encode
 from tests.state.learning.test_decisions import (
     APART,
     DETAILED,
@@ -130,7 +129,7 @@ def test_chance_of_a_like_is_of_everybody_and_of_this_person() -> None:
     trust["own:format"] = Gaussian(2.0, 0.0)
     prior = Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 100, terms, trust, ()))
     own, _, _ = believing(-9.0, -9.0, 0.25, -9.0)
-    own.means[-1], own.judged = 0.125, 7
+    own.means[-1], own.feedback_count = 0.125, 7
     leaning = [0.3 if slot == TABLE else 0.0 for slot in range(len(CATALOGUE.slots))]
     mean = 0.1 + 0.5 * (0.4 + 0.2 + 0.3) + 0.7 * 0.125 + 2.0 * 0.25
     of_everybody = 0.1 + 0.05 + 0.02

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Observation
-from state.learning.example import Acted, Example, Wish, pack_example, unpack_example
+from state.learning.example import Acted, DirectedFeedback, Example, pack_example, unpack_example
 from state.user.user_state import Rules, UserState
 from tests.support.factories import CATALOGUE, FULL_EVENT, Served, make_observation, slots
 from tests.support.parser import accepted
@@ -24,14 +24,14 @@ EXAMPLES = st.builds(
     item=st.integers(0, 2**32 - 1),
     liked=st.booleans(),
     weight=RATES,
-    judged=st.integers(0, 255),
+    feedback_count=st.integers(0, 255),
     p=RATES,
     slots=st.lists(SLOTS, max_size=255),
     bias=NUMBERS,
     variance=st.floats(0, 100, width=32),
     shares=st.dictionaries(FACETS, NUMBERS, max_size=64),
     only=st.lists(FACETS, max_size=64),
-    wishes=st.lists(st.builds(Wish, SLOTS, SLOTS, NUMBERS, NUMBERS), max_size=64).map(tuple),
+    directed=st.lists(st.builds(DirectedFeedback, SLOTS, SLOTS, NUMBERS, NUMBERS), max_size=64).map(tuple),
     acted=st.lists(st.builds(Acted, FACETS, st.booleans(), st.booleans(), RATES), max_size=64).map(tuple),
 )
 
@@ -67,7 +67,7 @@ def test_usual_example_is_small() -> None:
 @given(EXAMPLES)
 def test_size_is_that_of_what_was_served_and_said(e: Example) -> None:
     """Nothing else makes it grow."""
-    size = 2 * len(e.slots) + len(e.only) + 5 * len(e.shares) + 12 * len(e.wishes) + 7 * len(e.acted)
+    size = 2 * len(e.slots) + len(e.only) + 5 * len(e.shares) + 12 * len(e.directed) + 7 * len(e.acted)
     assert len(pack_example(e)) == 56 + size
 
 

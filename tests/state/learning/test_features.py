@@ -6,12 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tacit.contract.catalogue import Surfaces
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
 from state.learning import features as terms
-from state.learning.features import BIAS, JUDGED_STEPS, Terms, item_term, judged_step, judged_term, prior_variance
+from state.learning.features import (
+    BIAS,
+    FEEDBACK_COUNT_STEPS,
+    Features,
+    feedback_count_step,
+    feedback_count_term,
+    item_term,
+    prior_variance,
+)
+from tacit.contract.catalogue import Surfaces
 from tests.support.catalogue_changes import Words, make_catalogue
 from tests.support.factories import CATALOGUE, FILMS, slots
 
@@ -22,7 +30,7 @@ CODE, CHAT = CATALOGUE.topic_index["code"], CATALOGUE.surface_index["chat"]
 def test_terms_of_an_answer_are_in_the_catalogues_words() -> None:
     """Every answer, its person's experience, its item, and each value: alone, on the topic and on the surface."""
     served = slots({"length": "concise", "tone": "formal"})
-    assert Terms(CATALOGUE).of_answer(served, CODE, CHAT, 0xA1B2C3D, 3) == [
+    assert Features(CATALOGUE).of_answer(served, CODE, CHAT, 0xA1B2C3D, 3) == [
         "bias",
         "judged:3",
         "item:0a1b2c3d",
@@ -38,17 +46,17 @@ def test_terms_of_an_answer_are_in_the_catalogues_words() -> None:
 def test_answer_without_topic_surface_and_item_has_none_of_their_terms() -> None:
     """`NONE` is no number of a topic, and 0 no item."""
     served = slots({"length": "concise"})
-    assert Terms(CATALOGUE).of_answer(served, NONE, NONE, 0, 0) == ["bias", "judged:0", "length=concise"]
+    assert Features(CATALOGUE).of_answer(served, NONE, NONE, 0, 0) == ["bias", "judged:0", "length=concise"]
 
 
 def test_values_of_a_facet_that_takes_several_make_pairs() -> None:
     """Each two of them once; values of other facets make none."""
     served = slots({"genre": ["action", "comedy", "drama"], "decade": "1990s"}, FILM_CATALOGUE)
-    found = list(Terms(FILM_CATALOGUE).of_values(served))
+    found = list(Features(FILM_CATALOGUE).of_values(served))
     pairs = [f"genre={one}&genre={other}" for one, other in combinations(["action", "comedy", "drama"], 2)]
     assert [term for term in found if "&" in term] == pairs
-    assert Terms(CATALOGUE).pairs(slots({"length": "concise", "tone": "formal"})) == []
-    assert Terms(FILM_CATALOGUE).pairs(slots({"decade": ["1990s", "2000s"]}, FILM_CATALOGUE)) == []
+    assert Features(CATALOGUE).pairs(slots({"length": "concise", "tone": "formal"})) == []
+    assert Features(FILM_CATALOGUE).pairs(slots({"decade": ["1990s", "2000s"]}, FILM_CATALOGUE)) == []
 
 
 def test_pairs_are_of_one_facet() -> None:
@@ -56,14 +64,14 @@ def test_pairs_are_of_one_facet() -> None:
     several = FILM_CATALOGUE.facets["genre"]
     catalogue = replace(FILM_CATALOGUE, facets={"genre": several, "mood": replace(several, values=("dark", "gay"))})
     served = slots({"genre": ["action", "drama"], "mood": ["dark", "gay"]}, catalogue)
-    found = [term for term in Terms(catalogue).of_values(served) if "&" in term]
+    found = [term for term in Features(catalogue).of_values(served) if "&" in term]
     assert found == ["genre=action&genre=drama", "mood=dark&mood=gay"]
 
 
 def test_a_single_surface_tells_nothing_apart() -> None:
     """All answers are on it."""
     served = slots({"decade": "1990s"}, FILM_CATALOGUE)
-    found = list(Terms(FILM_CATALOGUE).of_values(served, FILM_CATALOGUE.topic_index["cinema"], 0))
+    found = list(Features(FILM_CATALOGUE).of_values(served, FILM_CATALOGUE.topic_index["cinema"], 0))
     assert found == ["decade=1990s", "topic:cinema&decade=1990s"]
 
 
@@ -77,9 +85,9 @@ TWINS = replace(
 @pytest.mark.parametrize("catalogue", [CATALOGUE, TWINS], ids=["copilot", "twins"])
 def test_no_two_things_share_a_term(catalogue: NumberedCatalogue) -> None:
     """Over everything the catalogue can say."""
-    names = Terms(catalogue)
+    names = Features(catalogue)
     found = [BIAS, *(item_term(item) for item in (1, 0x10, 2**32 - 1))]
-    found += [judged_term(step) for step in range(len(JUDGED_STEPS) + 1)]
+    found += [feedback_count_term(step) for step in range(len(FEEDBACK_COUNT_STEPS) + 1)]
     for slot in range(len(catalogue.slots)):
         found.append(names.of_value(slot)[0])
         found += [names.of_value(slot, topic)[1] for topic in range(len(catalogue.topics.values))]
@@ -94,15 +102,15 @@ def test_term_keeps_its_name_when_the_file_is_put_in_another_order() -> None:
     other = make_catalogue(Words({"tone": ["high", "low"], "length": ["high", "low"]}, ["mail", "code"]))
     for catalogue in (one, other):
         slot, topic = catalogue.slot_index["length"]["high"], catalogue.topic_index["mail"]
-        assert Terms(catalogue).of_value(slot, topic) == ("length=high", "topic:mail&length=high")
+        assert Features(catalogue).of_value(slot, topic) == ("length=high", "topic:mail&length=high")
 
 
 @given(st.integers(0, 255))
-def test_steps_are_wider_the_more_was_judged(judged: int) -> None:
+def test_steps_are_wider_the_more_was_judged(feedback_count: int) -> None:
     """Each begins after the one before ends."""
-    step = judged_step(judged)
-    assert all(judged > last for last in JUDGED_STEPS[:step])
-    assert all(judged <= last for last in JUDGED_STEPS[step : step + 1])
+    step = feedback_count_step(feedback_count)
+    assert all(feedback_count > last for last in FEEDBACK_COUNT_STEPS[:step])
+    assert all(feedback_count <= last for last in FEEDBACK_COUNT_STEPS[step : step + 1])
 
 
 @pytest.mark.parametrize(
@@ -124,9 +132,9 @@ def test_prior_variance_goes_by_the_kind_of_term(term: str, variance: float) -> 
 
 def test_what_is_kept_ready_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A catalogue may have a million pairs of topic and surface for each value."""
-    monkeypatch.setattr(terms, "MOST_IN_CONTEXT", 10)
-    names = Terms(CATALOGUE)
+    monkeypatch.setattr(terms, "MAX_IN_CONTEXT", 10)
+    names = Features(CATALOGUE)
     for slot in range(len(CATALOGUE.slots)):
         for topic in range(len(CATALOGUE.topics.values)):
-            assert names.of_value(slot, topic) == Terms(CATALOGUE).of_value(slot, topic)
+            assert names.of_value(slot, topic) == Features(CATALOGUE).of_value(slot, topic)
             assert len(names._in_context) <= 10

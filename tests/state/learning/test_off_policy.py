@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.learning.example import Acted
-from state.learning.off_policy import LEAST_ANSWERS, LEAST_PROPENSITY, Comparison, compared
+from state.learning.off_policy import MIN_ANSWERS, MIN_PROPENSITY, Comparison, compared
 from state.learning.population_version import OffPolicy
 from state.user.sent import Sent
 from tests.support.factories import CATALOGUE
@@ -66,9 +66,9 @@ def test_what_plain_shares_of_likes_would_say_is_far_from_the_truth() -> None:
 @pytest.mark.parametrize("fewer", [True, False], ids=["followed", "default"])
 def test_there_is_no_estimate_before_each_policy_has_enough_answers(fewer: bool) -> None:
     comparison = Comparison()
-    for turn in range(10 * LEAST_ANSWERS):
+    for turn in range(10 * MIN_ANSWERS):
         comparison.add(Acted(LENGTH, not fewer, fewer, 0.5), turn % 2 > 0)
-    for turn in range(LEAST_ANSWERS):
+    for turn in range(MIN_ANSWERS):
         assert comparison.estimate() is None
         comparison.add(Acted(LENGTH, fewer, not fewer, 0.5), turn % 2 > 0)
     assert comparison.estimate() is not None
@@ -85,19 +85,19 @@ def test_one_answer_never_outweighs_a_hundred_certain_ones() -> None:
         likes = [(Acted(LENGTH, True, False, 0.999_999), True)] * 100
         return estimated([*likes, (Acted(LENGTH, True, False, propensity), False), *log_of_defaults()]).followed
 
-    assert followed(1e-30) == followed(LEAST_PROPENSITY) == pytest.approx(0.5, abs=1e-3)
-    assert followed(2 * LEAST_PROPENSITY) == pytest.approx(100 / 150, abs=1e-3)
+    assert followed(1e-30) == followed(MIN_PROPENSITY) == pytest.approx(0.5, abs=1e-3)
+    assert followed(2 * MIN_PROPENSITY) == pytest.approx(100 / 150, abs=1e-3)
 
 
 def log_of_defaults() -> list[tuple[Acted, bool]]:
-    return [(Acted(LENGTH, False, True, 0.5), turn % 2 > 0) for turn in range(LEAST_ANSWERS)]
+    return [(Acted(LENGTH, False, True, 0.5), turn % 2 > 0) for turn in range(MIN_ANSWERS)]
 
 
 PROPENSITIES = st.floats(0.0, 1.0, exclude_min=True, width=32)
 ANSWER = st.tuples(PROPENSITIES, st.booleans())
 
 
-@given(*[st.lists(ANSWER, min_size=LEAST_ANSWERS, max_size=50)] * 2)
+@given(*[st.lists(ANSWER, min_size=MIN_ANSWERS, max_size=50)] * 2)
 def test_estimates_are_chances(followed: list[tuple[float, bool]], default: list[tuple[float, bool]]) -> None:
     """Whatever the propensities, which self-normalising sees to."""
     found = estimated(

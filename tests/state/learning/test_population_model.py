@@ -12,7 +12,7 @@ from river import linear_model
 
 from state.learning import population_model as module
 from state.learning.features import prior_variance
-from state.learning.population_model import CONTRIBUTORS, KEPT, MOST_TERMS, Population
+from state.learning.population_model import CONTRIBUTORS, KEPT, MAX_TERMS, PopulationModel
 from state.learning.population_version import Gaussian
 
 NORMAL = NormalDist()
@@ -63,7 +63,7 @@ class Reference:
 @given(judgements=JUDGEMENTS)
 def test_learning_follows_the_formulas(kept: float, judgements: list[Judgement]) -> None:
     """With weights, what else a judgement rested on, and comparisons."""
-    population, reference = Population(kept), Reference(kept)
+    population, reference = PopulationModel(kept), Reference(kept)
     for terms, against, liked, weight, rest in judgements:
         population.learn(terms, liked, weight, rest, against)
         reference.learn(terms, liked, weight, rest, against)
@@ -75,7 +75,7 @@ def test_learning_follows_the_formulas(kept: float, judgements: list[Judgement])
 def test_without_forgetting_and_with_its_priors_it_is_rivers(monkeypatch: pytest.MonkeyPatch) -> None:
     """AdPredictor's prior is N(0, 1) for each weight; ours goes by the kind of term."""
     monkeypatch.setattr(module, "prior_variance", lambda _: 1.0)
-    ours, rivers = Population(kept=1.0), linear_model.AdPredictor(beta=1.0, prior_probability=0.5, epsilon=0.0)
+    ours, rivers = PopulationModel(kept=1.0), linear_model.AdPredictor(beta=1.0, prior_probability=0.5, epsilon=0.0)
     answers = [({"a": 1, "b": n % 2, "c": n % 3}, n % 5 < 2) for n in range(100)]
     for x, y in answers:
         active = {name: 1 for name, value in x.items() if value}
@@ -87,7 +87,7 @@ def test_without_forgetting_and_with_its_priors_it_is_rivers(monkeypatch: pytest
 
 def test_what_is_expected_is_the_sum_of_beliefs() -> None:
     """Of what nobody has judged, the prior."""
-    population = Population()
+    population = PopulationModel()
     population.learn(["bias", "length=concise"], True, 1.0)
     known = [population.belief("bias"), population.belief("length=concise")]
     mean, variance = population.expect(["bias", "length=concise", "item:0000000a"])
@@ -97,7 +97,7 @@ def test_what_is_expected_is_the_sum_of_beliefs() -> None:
 
 def test_judgement_that_was_foreseen_teaches_little() -> None:
     """What the person's own beliefs say of it is not learned of everybody again."""
-    foreseen, surprising = Population(), Population()
+    foreseen, surprising = PopulationModel(), PopulationModel()
     foreseen.learn(["bias"], True, 1.0, rest=(2.0, 1.0))
     surprising.learn(["bias"], True, 1.0, rest=(-2.0, 1.0))
     assert 0 < 10 * foreseen.means["bias"] < surprising.means["bias"]
@@ -105,7 +105,7 @@ def test_judgement_that_was_foreseen_teaches_little() -> None:
 
 def test_what_is_not_judged_any_more_goes_back_to_the_prior() -> None:
     """Touched, but without weight."""
-    population = Population(kept=0.9)
+    population = PopulationModel(kept=0.9)
     population.learn(["bias"], True, 1.0)
     for _ in range(200):
         population.learn(["bias"], True, 0.0)
@@ -118,7 +118,7 @@ def test_what_is_not_judged_any_more_goes_back_to_the_prior() -> None:
 
 def test_term_is_public_from_its_twentieth_person_on() -> None:
     """However often the nineteen came."""
-    population = Population()
+    population = PopulationModel()
     for person in [*range(19)] * 3:
         population.learn(["bias"], True, 1.0)
         population.contributed(["bias"], person)
@@ -130,7 +130,7 @@ def test_term_is_public_from_its_twentieth_person_on() -> None:
 
 def test_one_person_makes_nothing_public() -> None:
     """Whatever they judge, and however often."""
-    population = Population()
+    population = PopulationModel()
     for _ in range(100):
         population.learn(TERMS, True, 1.0)
         population.contributed(TERMS, 7)
@@ -141,7 +141,7 @@ def test_one_person_makes_nothing_public() -> None:
 @given(st.fixed_dictionaries(dict.fromkeys(TERMS, st.integers(17, 22))), st.randoms(use_true_random=False))
 def test_public_is_what_twenty_people_contributed_to(counts: dict[str, int], random: Random) -> None:
     """Each term by itself, in any order and with repeats; of those that are, nobody is remembered."""
-    population, people = Population(), dict[str, set[int]]()
+    population, people = PopulationModel(), dict[str, set[int]]()
     contributions = [(term, person) for term, count in counts.items() for person in range(count)] * 2
     random.shuffle(contributions)
     for term, person in contributions:
@@ -155,7 +155,7 @@ def test_public_is_what_twenty_people_contributed_to(counts: dict[str, int], ran
 
 def test_published_terms_are_in_the_order_of_the_alphabet() -> None:
     """So equal beliefs are equal bytes."""
-    population = Population()
+    population = PopulationModel()
     for person in range(20):
         population.learn(TERMS[::-1], True, 1.0)
         population.contributed(TERMS[::-1], person)
@@ -164,7 +164,7 @@ def test_published_terms_are_in_the_order_of_the_alphabet() -> None:
 
 def test_published_beliefs_are_what_one_goes_on_from() -> None:
     """To six digits."""
-    population, next_one = Population(), Population()
+    population, next_one = PopulationModel(), PopulationModel()
     for person in range(25):
         terms = ["bias", "length=concise"] if person < 24 else ["bias", "item:0000000a"]
         population.learn(terms, person % 3 > 0, 1.0)
@@ -183,9 +183,9 @@ def test_published_beliefs_are_what_one_goes_on_from() -> None:
 
 def test_terms_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those nobody else has judged go first, then those that judgements have told least of."""
-    monkeypatch.setattr(module, "MOST_TERMS", 40)
+    monkeypatch.setattr(module, "MAX_TERMS", 40)
     monkeypatch.setattr(module, "_KEPT_TERMS", 30)
-    population = Population()
+    population = PopulationModel()
     for _ in range(50):
         population.learn(["item:00000001"], True, 1.0)
     for person in range(CONTRIBUTORS):
@@ -204,9 +204,9 @@ def test_terms_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_terms_are_dropped_by_what_judgements_told_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside what their prior knew; of equals the earlier stay, in every process."""
-    monkeypatch.setattr(module, "MOST_TERMS", 20)
+    monkeypatch.setattr(module, "MAX_TERMS", 20)
     monkeypatch.setattr(module, "_KEPT_TERMS", 8)
-    population, items = Population(), [f"item:{item:08x}" for item in range(20)]
+    population, items = PopulationModel(), [f"item:{item:08x}" for item in range(20)]
     population.learn(["topic:code&length=concise"], True, 0.01)  # narrow from the beginning
     population.learn(items[:19], True, 1.0)
     population.learn([items[15]], True, 1.0)
@@ -217,9 +217,9 @@ def test_terms_are_dropped_by_what_judgements_told_of_them(monkeypatch: pytest.M
 
 def test_term_that_was_dropped_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """And needs its twenty people again."""
-    monkeypatch.setattr(module, "MOST_TERMS", 4)
+    monkeypatch.setattr(module, "MAX_TERMS", 4)
     monkeypatch.setattr(module, "_KEPT_TERMS", 2)
-    population = Population()
+    population = PopulationModel()
     for person in range(CONTRIBUTORS):
         population.learn(["item:00000001"], True, 0.0)
         population.contributed(["item:00000001"], person)
@@ -234,5 +234,5 @@ def test_term_that_was_dropped_begins_anew(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_bound_leaves_room_for_what_a_version_takes() -> None:
     """65,536 terms."""
-    assert MOST_TERMS == 65_536
-    assert module._KEPT_TERMS < MOST_TERMS
+    assert MAX_TERMS == 65_536
+    assert module._KEPT_TERMS < MAX_TERMS

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from river import compose, dummy, evaluate, metrics, preprocessing
 
-from state.learning.population_model import Population
+from state.learning.population_model import PopulationModel
 from tests.support.river_checks import GENERAL, WITH_DATA, Check
 
 METRICS: Any = metrics
@@ -29,7 +29,7 @@ def stream(length: int = 400) -> list[tuple[dict[Any, Any], bool]]:
 def test_river_evaluates_it() -> None:
     """`progressive_val_score` with River's own metrics; better than knowing only how often people like."""
     loss, auc, baseline = METRICS.LogLoss(), METRICS.ROCAUC(), METRICS.LogLoss()
-    evaluate.progressive_val_score(stream(), Population(), loss + auc)
+    evaluate.progressive_val_score(stream(), PopulationModel(), loss + auc)
     evaluate.progressive_val_score(stream(), dummy.PriorClassifier(), baseline)
     assert loss.get() < baseline.get() - 0.02
     assert auc.get() > 0.62
@@ -38,7 +38,7 @@ def test_river_evaluates_it() -> None:
 def test_it_is_the_end_of_a_pipeline() -> None:
     """Words in, active features behind River's own encoder, the same beliefs as by hand."""
     words = [({"length": "concise" if n % 2 else "detailed", "topic": "code"}, n % 3 > 0) for n in range(60)]
-    pipeline, by_hand = compose.Pipeline(preprocessing.OneHotEncoder(), Population()), Population()
+    pipeline, by_hand = compose.Pipeline(preprocessing.OneHotEncoder(), PopulationModel()), PopulationModel()
     for x, y in words:
         pipeline.learn_one(x, y)
         by_hand.learn_one({f"length_{x['length']}": 1, "topic_code": 1}, y)
@@ -49,7 +49,7 @@ def test_it_is_the_end_of_a_pipeline() -> None:
 
 def test_weight_counts() -> None:
     """River hands it on as `w`."""
-    whole, part = Population(), Population()
+    whole, part = PopulationModel(), PopulationModel()
     whole.learn_one({"length=concise": 1}, True)
     part.learn_one({"length=concise": 1}, True, w=0.25)
     assert part.means["length=concise"] == pytest.approx(0.25 * whole.means["length=concise"])
@@ -57,7 +57,7 @@ def test_weight_counts() -> None:
 
 def test_features_that_are_off_are_not_there() -> None:
     """0, False and nothing."""
-    one, other = Population(), Population()
+    one, other = PopulationModel(), PopulationModel()
     one.learn_one({"length=concise": 1, "length=detailed": 0, "tone=formal": False}, True)
     other.learn_one({"length=concise": 1}, True)
     assert one.means == other.means
@@ -66,10 +66,10 @@ def test_features_that_are_off_are_not_there() -> None:
 @pytest.mark.parametrize("check", GENERAL)
 def test_river_check_holds(check: Check) -> None:
     """River's own checks of what every estimator does."""
-    check(Population())
+    check(PopulationModel())
 
 
 @pytest.mark.parametrize("check", WITH_DATA)
 def test_river_check_holds_on_judgements(check: Check) -> None:
     """On active features."""
-    check(Population(), stream())
+    check(PopulationModel(), stream())

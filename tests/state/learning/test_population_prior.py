@@ -13,8 +13,8 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import NONE
 from state.learning import population_prior as module
-from state.learning.features import Terms, item_term, prior_variance
-from state.learning.population_prior import MOST_TOPICS, Prior
+from state.learning.features import Features, item_term, prior_variance
+from state.learning.population_prior import MAX_TOPICS, Prior
 from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Own
 from tests.state.learning.test_preferences import styles
@@ -45,7 +45,7 @@ def known(**means: float) -> dict[str, Gaussian]:
 
 def all_terms(catalogue: NumberedCatalogue) -> list[str]:
     """Return the terms of anything that may be served, with one item."""
-    names, found = Terms(catalogue), {"bias", item_term(7), *(f"judged:{step}" for step in range(11))}
+    names, found = Features(catalogue), {"bias", item_term(7), *(f"judged:{step}" for step in range(11))}
     for slot in range(len(catalogue.slots)):
         for topic in (NONE, *range(len(catalogue.topics.values))):
             found.update(names.of_value(slot, topic), names.of_value(slot, NONE, topic))
@@ -95,10 +95,10 @@ def test_expectation_is_the_sum_over_an_answers_terms(catalogue: NumberedCatalog
     served = slots(data.draw(styles(catalogue)), catalogue)
     topic = data.draw(st.integers(NONE, len(catalogue.topics.values) - 1))
     surface = data.draw(st.integers(NONE, len(catalogue.surfaces.values) - 1))
-    item, judged = data.draw(st.sampled_from([0, 7, 8])), data.draw(st.integers(0, 255))
-    named = Terms(catalogue).of_answer(served, topic, surface, item, judged)
+    item, feedback_count = data.draw(st.sampled_from([0, 7, 8])), data.draw(st.integers(0, 255))
+    named = Features(catalogue).of_answer(served, topic, surface, item, feedback_count)
     terms = data.draw(beliefs(catalogue, named))
-    expected = made(terms, catalogue=catalogue).expect(served, topic, surface, item, judged)
+    expected = made(terms, catalogue=catalogue).expect(served, topic, surface, item, feedback_count)
     found = [terms.get(term, Gaussian(0.0, prior_variance(term))) for term in named]
     assert expected.mean == pytest.approx(sum(term.mean for term in found), abs=1e-9)
     assert expected.variance == pytest.approx(NOISE_VARIANCE + sum(term.variance for term in found), abs=1e-9)
@@ -130,7 +130,7 @@ def test_parts_by_facet_add_up_to_the_whole(data: st.DataObject) -> None:
     o = data.draw(interactions())
     names = ["offset", "population", "own", *(f"own:{name}" for name in CATALOGUE.facet_names)]
     trust = data.draw(st.fixed_dictionaries(dict.fromkeys(names, TRUST)))
-    named = Terms(CATALOGUE).of_answer(o.slots, o.topic, o.surface, o.item, 3)
+    named = Features(CATALOGUE).of_answer(o.slots, o.topic, o.surface, o.item, 3)
     prior = made(data.draw(beliefs(CATALOGUE, named)), trust)
     shares = {CATALOGUE.slot_facets[slot]: 0.1 * slot for slot in o.slots}
     own = Own(0.3 + sum(shares.values()), 0.1, 0.3, shares)
@@ -204,12 +204,12 @@ def test_only_the_main_topics_count() -> None:
     others = [TOPICS[name] for name in ("email", "travel", "data")]
     assert prior.leaning([*others, TOPICS["code"]], [2.0, 2.0, 2.0, 1.0])[TABLE] == 0
     assert prior.leaning([*others[1:], TOPICS["code"]], [2.0, 2.0, 1.0])[TABLE] == pytest.approx(0.4 / 5)
-    assert MOST_TOPICS == 3
+    assert MAX_TOPICS == 3
 
 
 def test_what_is_kept_ready_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """And forgetting it changes nothing."""
-    monkeypatch.setattr(module, "MOST_CONTEXTS", 4)
+    monkeypatch.setattr(module, "MAX_CONTEXTS", 4)
     prior, fresh = made(known(table=0.3, code__table=0.2)), made(known(table=0.3, code__table=0.2))
     for topic in range(len(CATALOGUE.topics.values)):
         for surface in range(len(CATALOGUE.surfaces.values)):

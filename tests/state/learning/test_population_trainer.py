@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from state.errors import StateError
 from state.events.observation import NONE
 from state.learning import population_model as population_module
-from state.learning.example import Example, Wish
-from state.learning.features import Terms
-from state.learning.population_model import Population
-from state.learning.population_trainer import Learner
+from state.learning.example import DirectedFeedback, Example
+from state.learning.features import Features
+from state.learning.population_model import PopulationModel
+from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationVersion, decode_version
 from state.learning.prediction import NOISE_VARIANCE
 from tests.support.examples import make_example, tastes
@@ -28,14 +28,14 @@ TABLE = CATALOGUE.slot_index["format"]["table"]
 CODE = CATALOGUE.topic_index["code"]
 
 
-def learned(examples: list[Example], learner: Learner | None = None) -> Learner:
-    learner = learner or Learner(CATALOGUE)
+def learned(examples: list[Example], learner: PopulationTrainer | None = None) -> PopulationTrainer:
+    learner = learner or PopulationTrainer(CATALOGUE)
     for example in examples:
         learner.learn(example)
     return learner
 
 
-def published(learner: Learner, number: int = 1) -> PopulationVersion:
+def published(learner: PopulationTrainer, number: int = 1) -> PopulationVersion:
     return decode_version(learner.publish(number).version)
 
 
@@ -44,11 +44,11 @@ def published(learner: Learner, number: int = 1) -> PopulationVersion:
 
 def test_terms_are_learned_jointly_with_what_the_person_believes() -> None:
     """As by hand: the person's part is what else the judgement rests on."""
-    one = make_example(slots=(CONCISE,), topic=CODE, item=7, judged=3)._replace(
+    one = make_example(slots=(CONCISE,), topic=CODE, item=7, feedback_count=3)._replace(
         bias=0.25, shares={0: 0.5}, variance=0.2, weight=0.4
     )
-    learner, by_hand = learned([one]), Population()
-    terms = Terms(CATALOGUE).of_answer((CONCISE,), CODE, NONE, 7, 3)
+    learner, by_hand = learned([one]), PopulationModel()
+    terms = Features(CATALOGUE).of_answer((CONCISE,), CODE, NONE, 7, 3)
     by_hand.learn(terms, True, 0.4, (0.75, NOISE_VARIANCE + 0.2))
     assert learner._population.means == by_hand.means
     assert learner._population.variances == by_hand.variances
@@ -66,8 +66,8 @@ def test_narrowed_judgement_is_about_its_facets_only() -> None:
 
 def test_wish_moves_the_two_values_apart() -> None:
     """And nothing else: neither the bias, nor the item."""
-    wish = Wish(BALANCED, CONCISE, 0.1, 0.2)
-    learner = learned([make_example(liked=False, slots=(BALANCED, TABLE), topic=CODE, item=7, wishes=(wish,))])
+    comparison = DirectedFeedback(BALANCED, CONCISE, 0.1, 0.2)
+    learner = learned([make_example(liked=False, slots=(BALANCED, TABLE), topic=CODE, item=7, directed=(comparison,))])
     means = learner._population.means
     assert means["length=concise"] == -means["length=balanced"] > 0
     assert means["topic:code&length=concise"] == -means["topic:code&length=balanced"] > 0
@@ -118,7 +118,7 @@ def test_version_becomes_the_prior() -> None:
 def test_learner_begins_with_a_version_or_goes_on_under_it() -> None:
     """A new one takes its terms over; one that has learned keeps its own. Nobody goes back to an older version."""
     told = published(learned(EXAMPLES), 7)
-    new = Learner(CATALOGUE)
+    new = PopulationTrainer(CATALOGUE)
     new.begin_with(told)
     assert (new.number, new.prior.number) == (7, 7)
     again = published(new, 8)
@@ -139,7 +139,7 @@ def test_learner_begins_with_a_version_or_goes_on_under_it() -> None:
 def test_packed_learner_goes_on_as_if_nothing_had_happened(cut: int) -> None:
     """Wherever it was cut; and packing changes nothing."""
     learner = learned(EXAMPLES[:cut])
-    twin = Learner.unpack(learner.pack(), CATALOGUE)
+    twin = PopulationTrainer.unpack(learner.pack(), CATALOGUE)
     assert twin.pack() == learner.pack()
     learned(EXAMPLES[cut:], learner)
     learned(EXAMPLES[cut:], twin)
@@ -151,25 +151,27 @@ def test_number_is_remembered_over_a_restart() -> None:
     """The version itself comes from where it was published."""
     learner = learned(EXAMPLES)
     told = published(learner, 7)
-    twin = Learner.unpack(learner.pack(), CATALOGUE)
+    twin = PopulationTrainer.unpack(learner.pack(), CATALOGUE)
     assert (twin.number, twin.prior.number) == (7, 0)
     twin.go_on_under(told)
     assert (twin.number, twin.prior.number) == (7, 7)
     assert twin.pack() == learner.pack()
 
 
-@pytest.mark.parametrize("data", [b"", b"\2" + Learner(CATALOGUE).pack()[1:], Learner(CATALOGUE).pack()[:-1], b"\1"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\2" + PopulationTrainer(CATALOGUE).pack()[1:], PopulationTrainer(CATALOGUE).pack()[:-1], b"\1"]
+)
 def test_other_bytes_are_refused(data: bytes) -> None:
     """With what to do."""
     with pytest.raises(StateError, match=r"layout .*replay history|damaged: .*restore"):
-        Learner.unpack(data, CATALOGUE)
+        PopulationTrainer.unpack(data, CATALOGUE)
 
 
 def test_packed_learner_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its terms, with 19 hashes each at most: however many items and people there are."""
-    monkeypatch.setattr(population_module, "MOST_TERMS", 200)
+    monkeypatch.setattr(population_module, "MAX_TERMS", 200)
     monkeypatch.setattr(population_module, "_KEPT_TERMS", 150)
-    learner, largest = Learner(CATALOGUE), 0
+    learner, largest = PopulationTrainer(CATALOGUE), 0
     for n in range(3_000):
         learner.learn(make_example(n % 500, item=n % 1_000 + 1))
         largest = max(largest, len(learner.pack()) if n % 100 == 0 else 0)

@@ -11,7 +11,14 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
 from state.learning.prediction import CERTAIN, NOISE_VARIANCE, Expected, Factors
-from state.learning.preferences import BIAS_VARIANCE, KEPT, MOST_JUDGED, SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
+from state.learning.preferences import (
+    BIAS_VARIANCE,
+    KEPT,
+    MAX_FEEDBACK_COUNT,
+    SLOPE_VARIANCE,
+    VALUE_VARIANCES,
+    Preferences,
+)
 from tests.support.factories import CATALOGUE, FILMS, START_MS, Served, make_observation, slots
 from tests.support.preferences_reference import NORMAL, Reference
 
@@ -203,7 +210,7 @@ def test_feedback_narrowed_to_a_facet_that_was_not_served_moves_nothing() -> Non
     assert moved_terms(preferences) == set()
     assert not any(preferences.evidence)
     assert not any(preferences.reasons)
-    assert preferences.judged == 0
+    assert preferences.feedback_count == 0
 
 
 def test_multiple_values_all_move() -> None:
@@ -238,4 +245,4 @@ def test_reasons_and_judgements_count_up_to_their_limit() -> None:
         "thumbs_up": 255,
     }
     assert not any(preferences.reasons[len(CATALOGUE.feedback) :])
-    assert preferences.judged == MOST_JUDGED == 255
+    assert preferences.feedback_count == MAX_FEEDBACK_COUNT == 255

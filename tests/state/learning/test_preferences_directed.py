@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.learning.example import Wish
+from state.learning.example import DirectedFeedback
 from state.learning.population_prior import Prior
 from state.learning.preferences import Learned, Preferences
 from tests.state.learning.test_preferences import moved_terms
@@ -36,9 +36,9 @@ def test_wishes_follow_the_formulas(answers: list[tuple[str, str]]) -> None:
             reference.learn([INDEX[served]], True)
             continue
         learn(preferences, feedback, {"length": served, "tone": "formal"})
-        wished = LENGTHS.index(served) + (1 if feedback == "longer" else -1)
-        if 0 <= wished < len(LENGTHS):
-            reference.wish(INDEX[served], INDEX[LENGTHS[wished]], 1.0)
+        preferred = LENGTHS.index(served) + (1 if feedback == "longer" else -1)
+        if 0 <= preferred < len(LENGTHS):
+            reference.comparison(INDEX[served], INDEX[LENGTHS[preferred]], 1.0)
     assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
     assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
     assert list(preferences.drift_sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
@@ -53,13 +53,13 @@ def test_wishes_follow_the_formulas(answers: list[tuple[str, str]]) -> None:
         ("longer", "balanced", "detailed", 1),
     ],
 )
-def test_wish_moves_its_facet_and_nothing_else(feedback: str, served: str, wished: str, leans: int) -> None:
+def test_wish_moves_its_facet_and_nothing_else(feedback: str, served: str, preferred: str, leans: int) -> None:
     """Both values and the slope, whatever else was served; not the bias."""
     preferences = Preferences(CATALOGUE)
     learned = learn(preferences, feedback, {"length": served, "tone": "formal"})
     assert [CATALOGUE.facet_names[facet] for facet in learned.facets] == ["length"]
-    assert moved_terms(preferences) == {served, wished, "/length"}
-    assert preferences.means[INDEX[served]] < 0 < preferences.means[INDEX[wished]]
+    assert moved_terms(preferences) == {served, preferred, "/length"}
+    assert preferences.means[INDEX[served]] < 0 < preferences.means[INDEX[preferred]]
     assert preferences.means[len(CATALOGUE.slots)] * leans > 0
 
 
@@ -79,9 +79,9 @@ def test_wish_that_leads_nowhere_teaches_nothing(feedback: str, served: Served, 
     """Neighbours in the numbering belong to other facets."""
     preferences = Preferences(CATALOGUE)
     learned = learn(preferences, feedback, served, facets)
-    assert (list(learned.facets), list(learned.wishes)) == ([], [])
+    assert (list(learned.facets), list(learned.directed)) == ([], [])
     assert moved_terms(preferences) == set()
-    assert preferences.judged == 0
+    assert preferences.feedback_count == 0
 
 
 def test_wish_is_handed_on_as_it_was_believed_before() -> None:
@@ -90,7 +90,7 @@ def test_wish_is_handed_on_as_it_was_believed_before() -> None:
     learn(preferences, "thumbs_up", {"length": "concise"})
     mean, variance = preferences.difference(INDEX["concise"], INDEX["balanced"])
     learned = learn(preferences, "shorter", {"length": "balanced"})
-    assert learned.wishes == [Wish(INDEX["balanced"], INDEX["concise"], mean, variance)]
+    assert learned.directed == [DirectedFeedback(INDEX["balanced"], INDEX["concise"], mean, variance)]
     assert mean > 0
 
 

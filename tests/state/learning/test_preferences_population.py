@@ -45,27 +45,29 @@ WEIGHTS = st.sampled_from([1.0, 0.6, 0.3])
 def test_learning_above_the_population_follows_the_formulas(answers: list[tuple[Mapping[str, object], float]]) -> None:
     """Likes and wishes on topics and surfaces, of items, by someone less and less new; each part by its factor."""
     preferences, reference = Preferences(CATALOGUE), Reference(CATALOGUE)
-    judged = 0
+    feedback_count = 0
     for fields, weight in answers:
         o = make_observation(**fields)  # type: ignore[arg-type]
         kind = CATALOGUE.feedback_kinds[o.feedback]
-        expected = PRIOR.expect(o.slots, o.topic, o.surface, o.item, judged)
+        expected = PRIOR.expect(o.slots, o.topic, o.surface, o.item, feedback_count)
         p = reference.predict(o.slots, expected)
         assert preferences.learn_feedback(o, kind, weight, PRIOR).p == pytest.approx(p, abs=1e-5)
         if kind.label is not None:
             reference.learn(o.slots, kind.label, weight, expected)
-            judged += bool(o.slots)
+            feedback_count += bool(o.slots)
             continue
         served = next((value for value in LENGTHS if INDEX[value] in o.slots), None)
-        wished = LENGTHS.index(served) + (1 if kind.moves["length"] == "up" else -1) if served else -1
-        if served and 0 <= wished < len(LENGTHS):
-            better = INDEX[LENGTHS[wished]]
-            reference.wish(INDEX[served], better, weight, PRIOR.compare(better, INDEX[served], o.topic, o.surface))
-            judged += 1
+        preferred = LENGTHS.index(served) + (1 if kind.moves["length"] == "up" else -1) if served else -1
+        if served and 0 <= preferred < len(LENGTHS):
+            better = INDEX[LENGTHS[preferred]]
+            reference.comparison(
+                INDEX[served], better, weight, PRIOR.compare(better, INDEX[served], o.topic, o.surface)
+            )
+            feedback_count += 1
     assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
     assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
     assert list(preferences.drift_sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
-    assert preferences.judged == judged
+    assert preferences.feedback_count == feedback_count
 
 
 def test_what_everybody_likes_moves_a_person_less() -> None:

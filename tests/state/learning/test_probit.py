@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.learning.probit import MOST_SURPRISE, corrections, log_phi, phi
+from state.learning.probit import MAX_SURPRISE, corrections, log_normal_cdf, normal_cdf
 
 NORMAL = NormalDist()
 
@@ -15,20 +15,20 @@ NORMAL = NormalDist()
 @given(st.floats(-6, 8))
 def test_phi_is_the_normal_distribution(z: float) -> None:
     """And its log is the log of that."""
-    assert phi(z) == pytest.approx(NORMAL.cdf(z), rel=1e-6)
-    assert log_phi(z) == pytest.approx(log(NORMAL.cdf(z)), rel=1e-6, abs=1e-12)
+    assert normal_cdf(z) == pytest.approx(NORMAL.cdf(z), rel=1e-6)
+    assert log_normal_cdf(z) == pytest.approx(log(NORMAL.cdf(z)), rel=1e-6, abs=1e-12)
 
 
 @given(st.floats(-6, 6))
 def test_both_sides_of_a_judgement_are_all_there_is(z: float) -> None:
     """A like or a dislike."""
-    assert phi(z) + phi(-z) == pytest.approx(1, abs=1e-15)
+    assert normal_cdf(z) + normal_cdf(-z) == pytest.approx(1, abs=1e-15)
 
 
 @pytest.mark.parametrize("z", [-50.0, -1e9, -inf, 1e9, inf])
 def test_log_phi_stays_finite(z: float) -> None:
     """One impossible event must not decide for ever."""
-    assert -28 < log_phi(z) <= 0
+    assert -28 < log_normal_cdf(z) <= 0
 
 
 @given(st.floats(-5, 5))
@@ -48,8 +48,8 @@ def test_corrections_are_moments_of_a_truncated_normal(z: float) -> None:
     assert 0 < w < 1
 
 
-@given(st.floats(MOST_SURPRISE, allow_infinity=True))
+@given(st.floats(MAX_SURPRISE, allow_infinity=True))
 def test_what_is_further_out_corrects_no_more(z: float) -> None:
     """On either side."""
-    assert corrections(z) == corrections(MOST_SURPRISE)
-    assert corrections(-z) == corrections(-MOST_SURPRISE)
+    assert corrections(z) == corrections(MAX_SURPRISE)
+    assert corrections(-z) == corrections(-MAX_SURPRISE)

@@ -7,9 +7,9 @@ import pytest
 from river import metrics
 
 from state.learning.example import Acted, Example
-from state.learning.population_trainer import Learner
+from state.learning.population_trainer import PopulationTrainer
 from state.learning.prediction import CERTAIN, NOISE_VARIANCE, Expected, Factors
-from state.learning.scoring import LEAST_JUDGEMENTS, FacetGain, Scoring
+from state.learning.scoring import MIN_FEEDBACK, FacetGain, Scoring
 from tests.support.examples import make_example
 from tests.support.factories import CATALOGUE
 
@@ -109,8 +109,8 @@ def test_facet_that_helps_is_told_from_one_that_does_not() -> None:
 
 def test_facet_is_not_silent_before_there_is_enough() -> None:
     """A thousand judgements."""
-    assert gained(1.0, LEAST_JUDGEMENTS - 1).silent() == ()
-    assert gained(1.0, LEAST_JUDGEMENTS).silent() == ("format",)
+    assert gained(1.0, MIN_FEEDBACK - 1).silent() == ()
+    assert gained(1.0, MIN_FEEDBACK).silent() == ("format",)
 
 
 def test_silent_facet_speaks_again_when_it_helps() -> None:
@@ -164,7 +164,7 @@ def test_constant_is_no_worse_than_what_it_is() -> None:
 
 def test_learner_scores_before_it_learns() -> None:
     """A prediction that is wrong every time stays as wrong as it was."""
-    learner = Learner(CATALOGUE)
+    learner = PopulationTrainer(CATALOGUE)
     for n in range(100):
         learner.learn(make_example(n % 25, p=0.2, liked=True))
     found = learner.scoring.scores(FACETS)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.learning.population_version import Gaussian
-from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, PRIOR_VARIANCE, Trust, own_part
+from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, PRIOR_VARIANCE, Stacking, own_part
 
 NORMAL = NormalDist()
 LENGTH = own_part("length")
@@ -55,7 +55,7 @@ def test_factors_follow_the_exact_posterior(
     before = {part: Gaussian(*factor) for part, factor in zip(PARTS, factors, strict=True)}
     parts = dict(zip(PARTS, (1.0, *inputs), strict=True))
     expected = exact(before, parts, variance, liked)
-    trust = Trust(before)
+    trust = Stacking(before)
     trust.learn(parts, variance, liked)
     for part in PARTS:
         assert trust.factors[part] == pytest.approx(expected[part], abs=1e-5)
@@ -63,7 +63,7 @@ def test_factors_follow_the_exact_posterior(
 
 def learned(likes: dict[str, float], offset: float = 0.0) -> dict[str, Gaussian]:
     """Return the factors after many judgements of somebody for whom part × factor is as `likes` says, in truth."""
-    random, trust = Random(7), Trust()
+    random, trust = Random(7), Stacking()
     for _ in range(ENOUGH):
         parts = {OFFSET: 1.0} | {part: random.gauss(0.0, 0.7) for part in likes}
         truth = offset + sum(likes[part] * parts[part] for part in likes)
@@ -72,7 +72,7 @@ def learned(likes: dict[str, float], offset: float = 0.0) -> dict[str, Gaussian]
 
 
 def test_parts_begin_fully_trusted_and_the_offset_at_nothing() -> None:
-    trust = Trust()
+    trust = Stacking()
     assert trust.factors == {}
     trust.learn(dict.fromkeys(PARTS, 0.0), 1.3, liked=True)
     begun = {part: Gaussian(1.0, PRIOR_VARIANCE) for part in (POPULATION, OWN_BIAS, LENGTH)}
@@ -100,7 +100,7 @@ def test_likes_that_no_part_foresees_become_the_offset() -> None:
 
 
 def test_every_judgement_makes_factors_surer_and_leaves_parts_without_a_say_alone() -> None:
-    trust = Trust()
+    trust = Stacking()
     trust.learn({OFFSET: 1.0, LENGTH: 0.5, POPULATION: 0.0}, 1.2, liked=False)
     assert trust.factors[LENGTH].mean < 1.0
     assert trust.factors[LENGTH].variance < PRIOR_VARIANCE
@@ -113,5 +113,5 @@ def test_every_judgement_makes_factors_surer_and_leaves_parts_without_a_say_alon
 def test_factors_that_were_handed_over_stay_as_they_were() -> None:
     """A published version goes on being what it was."""
     published = {OFFSET: Gaussian(0.1, 0.01)}
-    Trust(published).learn({OFFSET: 1.0, POPULATION: 0.3}, 1.2, liked=True)
+    Stacking(published).learn({OFFSET: 1.0, POPULATION: 0.3}, 1.2, liked=True)
     assert published == {OFFSET: Gaussian(0.1, 0.01)}

@@ -9,7 +9,7 @@ import pytest
 
 from state.errors import StateError, StorageError
 from state.storage.checkpoint_folder import ShardFolder
-from state.storage.manifest import SEAL, Token, read_seal
+from state.storage.manifest import MANIFEST_FILE, Token, read_manifest
 from tests.support.shard_stores import DAMAGES, NEED_BYTES, USERS, checkpoints, contents, open_stores, touch
 
 FILES = {
@@ -19,7 +19,7 @@ FILES = {
     "rocksdict-config.json": 0,
     "*.log": 0,
     "*.sst": 2,
-    SEAL: 0,
+    MANIFEST_FILE: 0,
 }
 """The files of a checkpoint, by pattern, and the place of the last that fits it."""
 EVERY_DAMAGE = [
@@ -172,9 +172,9 @@ def test_older_checkpoint_under_this_name_is_refused(saved: Saved) -> None:
 
 def test_checkpoint_without_a_seal_is_not_whole(saved: Saved) -> None:
     """What is half made or half deleted has none."""
-    assert read_seal(saved.checkpoint) is not None
-    (saved.checkpoint / SEAL).unlink()
-    assert read_seal(saved.checkpoint) is None
+    assert read_manifest(saved.checkpoint) is not None
+    (saved.checkpoint / MANIFEST_FILE).unlink()
+    assert read_manifest(saved.checkpoint) is None
 
 
 def test_half_made_checkpoint_counts_and_is_cleared_away(tmp_path: Path) -> None:

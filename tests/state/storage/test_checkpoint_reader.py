@@ -9,10 +9,10 @@ from threading import Event
 import pytest
 
 from state.errors import StateError
-from state.storage.checkpoint_reader import Shelf
-from state.storage.manifest import SEAL
+from state.storage.checkpoint_reader import CheckpointReader
+from state.storage.manifest import MANIFEST_FILE
 from state.storage.shard_store import ShardStore
-from state.storage.shard_stores import Stores
+from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_of
 from tests.support.factories import CATALOGUE
 from tests.support.folder_listing import everything_below
@@ -25,7 +25,7 @@ SHARDS = 2
 class Worker:
     """A process at work on a folder."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: ShardStores) -> None:
         self._stores = stores
         self._shards: dict[int, ShardStore] = {}
 
@@ -53,11 +53,11 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path, SHARDS, CATALOGUE)
+def shelf(tmp_path: Path) -> CheckpointReader:
+    return CheckpointReader(tmp_path, SHARDS, CATALOGUE)
 
 
-def turns(shelf: Shelf) -> dict[bytes, int]:
+def turns(shelf: CheckpointReader) -> dict[bytes, int]:
     """Return how many turns everybody had."""
     found: dict[bytes, int] = {}
     for shard in shelf.shards():
@@ -67,14 +67,14 @@ def turns(shelf: Shelf) -> dict[bytes, int]:
     return found
 
 
-def checkpoint_of(shelf: Shelf, user: bytes) -> Path:
+def checkpoint_of(shelf: CheckpointReader, user: bytes) -> Path:
     """Return the folder of the checkpoint in which somebody is."""
     _, checkpoint = shelf.get(user)
     assert checkpoint is not None
     return checkpoint.path
 
 
-def test_everybody_is_found_as_the_checkpoint_has_them(worker: Worker, shelf: Shelf) -> None:
+def test_everybody_is_found_as_the_checkpoint_has_them(worker: Worker, shelf: CheckpointReader) -> None:
     """One by one, and all of them."""
     worker.turn(*PEOPLE)
     worker.turn(*PEOPLE[:3])
@@ -85,10 +85,10 @@ def test_everybody_is_found_as_the_checkpoint_has_them(worker: Worker, shelf: Sh
         state, checkpoint = shelf.get(user)
         assert state is not None
         assert checkpoint is not None
-        assert (state.seq, checkpoint.seal.number) == (expected[user], 1)
+        assert (state.seq, checkpoint.manifest.number) == (expected[user], 1)
 
 
-def test_stranger_is_nobody(worker: Worker, shelf: Shelf) -> None:
+def test_stranger_is_nobody(worker: Worker, shelf: CheckpointReader) -> None:
     """But it is known which checkpoint they are not in."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
@@ -97,7 +97,7 @@ def test_stranger_is_nobody(worker: Worker, shelf: Shelf) -> None:
     assert checkpoint is not None
 
 
-def test_what_is_in_no_checkpoint_yet_is_not_seen(worker: Worker, shelf: Shelf) -> None:
+def test_what_is_in_no_checkpoint_yet_is_not_seen(worker: Worker, shelf: CheckpointReader) -> None:
     """Each epoch shows at its end."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
@@ -107,25 +107,27 @@ def test_what_is_in_no_checkpoint_yet_is_not_seen(worker: Worker, shelf: Shelf) 
     assert set(turns(shelf).values()) == {2}
 
 
-def test_folder_without_checkpoints_has_nobody(worker: Worker, shelf: Shelf) -> None:
+def test_folder_without_checkpoints_has_nobody(worker: Worker, shelf: CheckpointReader) -> None:
     """Before the first epoch's end."""
     worker.turn(*PEOPLE)
     assert shelf.shards() == []
     assert shelf.get(PEOPLE[0]) == (None, None)
 
 
-def test_checkpoint_without_a_seal_is_passed_over(worker: Worker, shelf: Shelf) -> None:
+def test_checkpoint_without_a_seal_is_passed_over(worker: Worker, shelf: CheckpointReader) -> None:
     """It is being made or deleted."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
     worker.turn(*PEOPLE)
     worker.end_epoch()
     for checkpoint in shelf.checkpoints():
-        (checkpoint.path / SEAL).unlink()
+        (checkpoint.path / MANIFEST_FILE).unlink()
     assert set(turns(shelf).values()) == {1}
 
 
-def test_committed_checkpoints_that_are_all_gone_are_damage(worker: Worker, shelf: Shelf, tmp_path: Path) -> None:
+def test_committed_checkpoints_that_are_all_gone_are_damage(
+    worker: Worker, shelf: CheckpointReader, tmp_path: Path
+) -> None:
     """Nobody is told that they are unknown."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
@@ -136,7 +138,7 @@ def test_committed_checkpoints_that_are_all_gone_are_damage(worker: Worker, shel
         shelf.get(PEOPLE[0])
 
 
-def test_reading_writes_nothing_into_the_folder(worker: Worker, shelf: Shelf, tmp_path: Path) -> None:
+def test_reading_writes_nothing_into_the_folder(worker: Worker, shelf: CheckpointReader, tmp_path: Path) -> None:
     """Not even a time of change: a file that a checkpoint's seal does not know is damage."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
@@ -147,7 +149,7 @@ def test_reading_writes_nothing_into_the_folder(worker: Worker, shelf: Shelf, tm
 
 
 def test_nothing_is_left_of_a_reading(
-    worker: Worker, shelf: Shelf, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    worker: Worker, shelf: CheckpointReader, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither when it went well nor when it did not."""
     temporary = tmp_path_factory.mktemp("temporary")
@@ -161,18 +163,18 @@ def test_nothing_is_left_of_a_reading(
     assert list(temporary.iterdir()) == []
 
 
-def test_open_checkpoint_can_be_read_after_it_was_deleted(worker: Worker, shelf: Shelf) -> None:
+def test_open_checkpoint_can_be_read_after_it_was_deleted(worker: Worker, shelf: CheckpointReader) -> None:
     """A worker need not wait for whoever looks in."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
     for checkpoint in shelf.checkpoints():
-        with shelf.open(checkpoint.seal.shard) as reading:
+        with shelf.open(checkpoint.manifest.shard) as reading:
             shutil.rmtree(checkpoint.path)
             assert reading is not None
-            assert sum(1 for _ in reading) == checkpoint.seal.users
+            assert sum(1 for _ in reading) == checkpoint.manifest.users
 
 
-def test_checkpoints_may_come_and_go_meanwhile(worker: Worker, shelf: Shelf) -> None:
+def test_checkpoints_may_come_and_go_meanwhile(worker: Worker, shelf: CheckpointReader) -> None:
     """Epochs without a pause between them: each reading is whole, and none is older than one before."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
@@ -196,7 +198,7 @@ def test_checkpoints_may_come_and_go_meanwhile(worker: Worker, shelf: Shelf) -> 
         assert 1 < seen[-1] <= working.result()
 
 
-def _turns_of_a_shard(shelf: Shelf) -> int:
+def _turns_of_a_shard(shelf: CheckpointReader) -> int:
     with shelf.open(0) as reading:
         assert reading is not None
         (found,) = {state.seq for _, state in reading}
@@ -214,7 +216,7 @@ SPOILED = [
 
 
 @pytest.mark.parametrize(("damage", "name"), SPOILED)
-def test_damaged_checkpoint_is_refused(damage: str, name: str, worker: Worker, shelf: Shelf) -> None:
+def test_damaged_checkpoint_is_refused(damage: str, name: str, worker: Worker, shelf: CheckpointReader) -> None:
     """With the shard, the checkpoint, the file and what to do; RocksDB alone would find other people in some."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
@@ -228,7 +230,7 @@ def test_damaged_checkpoint_is_refused(damage: str, name: str, worker: Worker, s
     assert str(caught.value).endswith("restore the whole state folder from a backup, or replay history into a new one")
 
 
-def test_flipped_bit_in_a_table_is_refused_or_does_not_show(worker: Worker, shelf: Shelf) -> None:
+def test_flipped_bit_in_a_table_is_refused_or_does_not_show(worker: Worker, shelf: CheckpointReader) -> None:
     """Tables are too long to be looked through, so RocksDB's checksums of what is read decide."""
     worker.turn(*PEOPLE)
     worker.end_epoch()

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.errors import StateError
-from state.storage.manifest import SEAL, FileSeal, Seal, Token, first_problem, read_seal, seal_file
+from state.storage.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    ManifestFile,
+    Token,
+    first_problem,
+    read_manifest,
+    write_manifest_file,
+)
 
 HEX = st.text("0123456789abcdef", min_size=1, max_size=8)
 TOKENS = st.builds(
@@ -20,17 +28,17 @@ TOKEN = Token(3, 16, 12, "1f3a09bc", 77)
 FILES = {"000008.sst": b"people" * 1000, "CURRENT": b"MANIFEST-000005\n", "000004.log": b""}
 
 
-def _seal(folder: Path) -> Seal:
+def _seal(folder: Path) -> Manifest:
     """Write some files, and return their seal."""
     for name, data in FILES.items():
         (folder / name).write_bytes(data)
-    seal = Seal(3, 16, 12, "1f3a09bc", 5, 9, {name: seal_file(folder / name) for name in FILES})
-    (folder / SEAL).write_bytes(msgspec.json.encode(seal))
-    return seal
+    manifest = Manifest(3, 16, 12, "1f3a09bc", 5, 9, {name: write_manifest_file(folder / name) for name in FILES})
+    (folder / MANIFEST_FILE).write_bytes(msgspec.json.encode(manifest))
+    return manifest
 
 
 @pytest.fixture
-def sealed(tmp_path: Path) -> Seal:
+def sealed(tmp_path: Path) -> Manifest:
     return _seal(tmp_path)
 
 
@@ -82,16 +90,16 @@ def test_checksum_of_a_file_is_that_of_all_its_bytes(size: int, tmp_path: Path) 
     """However many are read at a time."""
     data = bytes(n % 251 for n in range(size))
     (tmp_path / "file").write_bytes(data)
-    assert seal_file(tmp_path / "file") == FileSeal(size, crc32(data))
+    assert write_manifest_file(tmp_path / "file") == ManifestFile(size, crc32(data))
 
 
-def test_whole_checkpoint_has_no_problem(sealed: Seal, tmp_path: Path) -> None:
+def test_whole_checkpoint_has_no_problem(sealed: Manifest, tmp_path: Path) -> None:
     """The seal itself is not among the files that are sealed."""
     assert first_problem(tmp_path, sealed) is None
-    assert read_seal(tmp_path) == sealed
+    assert read_manifest(tmp_path) == sealed
 
 
-def test_problem_is_named_with_its_file(sealed: Seal, tmp_path: Path) -> None:
+def test_problem_is_named_with_its_file(sealed: Manifest, tmp_path: Path) -> None:
     """What is missing, what is foreign, what has another size or other bytes."""
     table = tmp_path / "000008.sst"
     table.write_bytes(FILES["000008.sst"][:-1])
@@ -109,18 +117,18 @@ def test_any_flipped_bit_is_a_problem(name: str, place: float) -> None:
     """In any file, at any place."""
     with TemporaryDirectory() as made:
         folder = Path(made)
-        seal = _seal(folder)
+        manifest = _seal(folder)
         damaged = bytearray(FILES[name])
         bit = int(place * 8 * len(damaged))
         damaged[bit // 8] ^= 1 << bit % 8
         (folder / name).write_bytes(damaged)
-        assert first_problem(folder, seal) == f"{name} has other bytes than were written"
+        assert first_problem(folder, manifest) == f"{name} has other bytes than were written"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"shard": "one"}', b"\xff\xfe"])
-def test_seal_that_cannot_be_read_is_none(content: bytes, sealed: Seal, tmp_path: Path) -> None:
+def test_seal_that_cannot_be_read_is_none(content: bytes, sealed: Manifest, tmp_path: Path) -> None:
     """The checkpoint is being made, or deleted, or damaged."""
-    (tmp_path / SEAL).write_bytes(content)
-    assert read_seal(tmp_path) is None
-    (tmp_path / SEAL).unlink()
-    assert read_seal(tmp_path) is None
+    (tmp_path / MANIFEST_FILE).write_bytes(content)
+    assert read_manifest(tmp_path) is None
+    (tmp_path / MANIFEST_FILE).unlink()
+    assert read_manifest(tmp_path) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from state.errors import StateError, StorageError
-from state.storage.rocksdb import Rocks, error_of, storage_error
+from state.storage.rocksdb import RocksDatabase, error_of, storage_error
 
 
 def test_corruption_is_damage() -> None:
@@ -39,13 +39,13 @@ def test_what_rocksdb_raises_is_an_exception_without_a_type_of_its_own(tmp_path:
     (tmp_path / "CURRENT").write_text("MANIFEST-000099\n")
     (tmp_path / "MANIFEST-000099").write_bytes(b"no manifest at all")
     with pytest.raises(Exception, match=r"^Corruption") as caught:
-        Rocks(1).open(tmp_path)
+        RocksDatabase(1).open(tmp_path)
     assert type(caught.value) is Exception
 
 
 def test_database_that_is_only_read_is_not_changed(tmp_path: Path) -> None:
     """Nor held: workers go on."""
-    rocks = Rocks(1)
+    rocks = RocksDatabase(1)
     database = rocks.open(tmp_path / "db")
     database[b"a"] = b"1"
     database.flush()
@@ -62,7 +62,7 @@ def test_files_may_be_open_as_far_as_the_system_lets() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, hard), hard))
     try:
-        Rocks(16)
+        RocksDatabase(16)
         raised, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         assert raised == (65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536))
     finally:

@@ -11,14 +11,14 @@ import pytest
 from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
 from state.storage.manifest import Token
-from state.storage.rocksdb import Rocks
-from state.storage.shard_database import FLUSH_BYTES, ShardDisk
+from state.storage.rocksdb import RocksDatabase
+from state.storage.shard_database import FLUSH_BYTES, ShardDatabase
 from tests.support.shard_stores import checkpoints
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-ROCKS = Rocks(1)
+ROCKS = RocksDatabase(1)
 
 
 class AtOnce(Executor):
@@ -35,20 +35,20 @@ AT_ONCE = AtOnce()
 
 
 @contextmanager
-def opened(folder: Path, execution: str, token: bytes | None = None) -> Iterator[ShardDisk]:
+def opened(folder: Path, execution: str, token: bytes | None = None) -> Iterator[ShardDatabase]:
     """Open the folder's one shard for a while; what was in no checkpoint then is lost, as by a crash."""
-    disk = ShardDisk(ROCKS, ShardFolder(folder, 0), 1, execution, Token.unpack(token) if token else None, AT_ONCE)
+    disk = ShardDatabase(ROCKS, ShardFolder(folder, 0), 1, execution, Token.unpack(token) if token else None, AT_ONCE)
     try:
         yield disk
     finally:
         disk.close()
 
 
-def write(disk: ShardDisk, *names: bytes) -> None:
+def write(disk: ShardDatabase, *names: bytes) -> None:
     disk.write((name, name * 3) for name in names)
 
 
-def names(disk: ShardDisk) -> list[bytes]:
+def names(disk: ShardDatabase) -> list[bytes]:
     return [name for name, _ in disk.scan(b"", 1000)]
 
 

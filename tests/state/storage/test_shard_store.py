@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.storage.shard_store import MOST_CHANGED, ShardStore
-from state.storage.shard_stores import Stores
+from state.storage.shard_store import MAX_CHANGED, ShardStore
+from state.storage.shard_stores import ShardStores
 from state.user import codec
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
@@ -43,7 +43,7 @@ class Trial:
         self.open()
 
     def open(self) -> None:
-        self.stores: Stores = open_stores(self.folder, cached=self.cached)
+        self.stores: ShardStores = open_stores(self.folder, cached=self.cached)
         self.store = self.stores.create(USERS[0]) if self.token is None else self.stores.resume(self.token)
 
     def step(self, step: str, users: list[bytes]) -> None:
@@ -116,12 +116,12 @@ def test_live_people_are_bounded(tmp_path: Path) -> None:
 
 def test_what_has_changed_is_written_during_the_epoch(tmp_path: Path) -> None:
     """So that little is left for its end, even when the cache has room for everybody."""
-    users = people(4 * MOST_CHANGED)
+    users = people(4 * MAX_CHANGED)
     with open_stores(tmp_path, cached=10**6) as stores:
         store = stores.create(users[0])
         for first in range(0, len(users), 50):
             touch(store, users[first : first + 50])
-        assert len(store._changed) <= MOST_CHANGED
+        assert len(store._changed) <= MAX_CHANGED
         assert len(store) == len(contents(store)) == len(users)
 
 
@@ -167,7 +167,7 @@ def test_snapshot_is_of_its_moment(tmp_path: Path) -> None:
 
 def test_nothing_is_kept_without_a_folder() -> None:
     """Snapshots are empty, and when the stores are closed the disk is as it was."""
-    with Stores(None, 1, CATALOGUE, cached_users=2) as stores:
+    with ShardStores(None, 1, CATALOGUE, cached_users=2) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS)
         assert store.snapshot() == b""

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from tacit.contract.signals import PROFILE
 
 from state.events.observation import Kind
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS, MINUTE_MS
+from tacit.contract.signals import PROFILE
 from tests.support.catalogue_changes import (
     FIRST,
     ONLY_TONE,

@@ -6,7 +6,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tacit.contract.signals import PROFILE
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
@@ -16,6 +15,7 @@ from state.user.full_write import gate_of, learned_of, pins_of
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS, MINUTE_MS, PANE_MS
 from state.user.writes import SignalWrite, Write
+from tacit.contract.signals import PROFILE
 from tests.support.decoded_writes import Shown
 from tests.support.factories import (
     CATALOGUE,
@@ -63,7 +63,7 @@ def test_redis_that_was_emptied_shows_the_same_again(
     """Gate, values, tiers and sources; versions are no older. What is missing said that nothing is known."""
     state, shown = lived(*events, rules=Rules(catalogue))
     again = Shown().take(retold(state, catalogue))
-    assert (again.epoch_ms, again.consent) == (shown.epoch_ms, shown.consent)
+    assert (again.wiped_ms, again.consent) == (shown.wiped_ms, shown.consent)
     assert again.fields.keys() <= shown.fields.keys()
     for name in shown.fields.keys() - again.fields.keys():
         assert (shown.fields[name]["tier"], shown.fields[name]["evidence"]) == ("default", 0.0)

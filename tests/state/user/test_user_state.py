@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tacit.contract.catalogue import FeedbackKind
-from tacit.contract.signals import Profile
 
 from state.events.observation import Observation
 from state.learning.preferences import Preferences
 from state.user.recent import RECENT_TURNS
 from state.user.user_state import Rules, UserState
+from tacit.contract.catalogue import FeedbackKind
+from tacit.contract.signals import Profile
 from tests.support.factories import CATALOGUE, RULES, START_MS, Served, interactions, make_observation
 
 T = START_MS

@@ -117,7 +117,7 @@ def test_opt_out_older_than_a_forget_still_drops_what_was_learned_since() -> Non
     """In order it would have kept all of it from being learned."""
     state = observe(word(Kind.FORGET, T + 1), turn(T + 2), word(Kind.DENY, T))
     assert state.opted_out
-    assert state.epoch_ms == T + 1
+    assert state.wiped_ms == T + 1
     assert_nothing_learned(state)
     assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
 
@@ -167,7 +167,7 @@ def test_count_starts_anew_with_each_epoch() -> None:
     state.observe(turn(T + 30), RULES)
     (gate, signals) = writes(state)
     assert isinstance(signals, SignalWrite)
-    assert gate.epoch_ms == signals.epoch_ms == T + 20
+    assert gate.wiped_ms == signals.wiped_ms == T + 20
     assert Shown().take([signals]).fields["length"]["v"] == f"{T + 30}-0000000002"
 
 

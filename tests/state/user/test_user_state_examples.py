@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
-from state.learning.example import Example, Wish, pack_example, unpack_example
+from state.learning.example import DirectedFeedback, Example, pack_example, unpack_example
 from state.learning.population_prior import Prior
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS
@@ -53,7 +53,7 @@ def test_judgement_is_handed_on_as_it_was() -> None:
     example = taught(state, o)
     assert example is not None
     assert example[:6] == (USER, START_MS + 1, o.topic, o.surface, 7, True)
-    assert (example.weight, example.judged, list(example.slots)) == (1.0, 1, slots(STYLE))
+    assert (example.weight, example.feedback_count, list(example.slots)) == (1.0, 1, slots(STYLE))
     assert example.p == pytest.approx(p)
     assert example.own == own
     assert own.mean > 0
@@ -81,8 +81,8 @@ def test_wish_is_handed_on_as_a_comparison() -> None:
     example = taught(state, make_observation(served={"length": "balanced", "format": "table"}, feedback="shorter"))
     assert example is not None
     assert not example.liked
-    assert [wish[:2] for wish in example.wishes] == [(BALANCED, CONCISE)]
-    assert isinstance(example.wishes[0], Wish)
+    assert [comparison[:2] for comparison in example.directed] == [(BALANCED, CONCISE)]
+    assert isinstance(example.directed[0], DirectedFeedback)
 
 
 def test_narrowed_judgement_is_handed_on_narrowed() -> None:
@@ -141,14 +141,14 @@ def test_example_is_of_an_accepted_judgement_that_moved_beliefs(events: list[Obs
     """And there is one for each."""
     state = UserState()
     for o in events:
-        before = state.preferences.judged if state.preferences else 0
+        before = state.preferences.feedback_count if state.preferences else 0
         outcome = state.observe(o, RULES)
         example, state.example = state.example, None
         if example is None:
             continue
         assert outcome is Outcome.ACCEPTED
         assert state.preferences is not None
-        assert (example.judged, state.preferences.judged) == (before, before + 1)
+        assert (example.feedback_count, state.preferences.feedback_count) == (before, before + 1)
         assert o.topic not in CATALOGUE.sensitive_topics
         assert 0 < example.p < 1
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tacit.contract.signals import PROFILE
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
@@ -20,6 +19,7 @@ from state.user import codec
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS, HOUR_MS
 from state.user.writes import GateWrite, SignalWrite
+from tacit.contract.signals import PROFILE
 from tests.support.absences import BACK, IDLE_MS, STRICT, T, like, lives, observe, word, writes
 from tests.support.decoded_writes import Shown
 from tests.support.factories import CATALOGUE, RULES, make_observation, make_pin
@@ -159,7 +159,7 @@ def test_id_of_an_event_from_before_an_absence_may_come_again() -> None:
 def test_wipes_outlive_an_absence() -> None:
     """What is older than them stays dropped."""
     state = observe(word(Kind.FORGET, T), like(BACK))
-    assert (state.epoch_ms, state.forgotten_ms) == (T, T)
+    assert (state.wiped_ms, state.forgotten_ms) == (T, T)
     assert state.observe(make_pin(T, "tone", "formal"), RULES) is Outcome.BEFORE_WIPE
     assert state.observe(word(Kind.FORGET, T), RULES) is Outcome.BEFORE_WIPE
 

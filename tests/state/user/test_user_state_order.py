@@ -22,10 +22,10 @@ def observe(*observations: Observation) -> UserState:
 def test_consent_and_wipes_commute(said: list[Observation], random: Random) -> None:
     """Any order of a person's words leaves the same registers."""
     state, shuffled = observe(*said), observe(*random.sample(said, len(said)))
-    assert state.epoch_ms == shuffled.epoch_ms
+    assert state.wiped_ms == shuffled.wiped_ms
     assert state.forgotten_ms == shuffled.forgotten_ms
     assert (state.consent, state.consent_at_ms) == (shuffled.consent, shuffled.consent_at_ms)
-    assert state.epoch_ms == max((o.at_ms for o in said if o.kind in {Kind.DENY, Kind.FORGET}), default=0)
+    assert state.wiped_ms == max((o.at_ms for o in said if o.kind in {Kind.DENY, Kind.FORGET}), default=0)
     consents = [(o.at_ms, DENIED if o.kind == Kind.DENY else GRANTED) for o in said if o.kind != Kind.FORGET]
     assert (state.consent_at_ms, state.consent) == max(consents, default=(0, UNSAID))
 

@@ -195,7 +195,7 @@ def fullest() -> UserState:
     return state
 
 
-MOST_BYTES = 2_700
+MAX_BYTES = 2_700
 FULLEST = codec.pack(fullest())
 
 half_hours = st.integers(-60, 60).map(lambda number: make_observation(T + number * SESSION_GAP_MS))
@@ -210,7 +210,7 @@ def test_packed_state_has_a_most_of_bytes(events: list[Observation]) -> None:
     for o in events:
         observe(o, state=new)
         observe(o, state=full)
-        assert len(codec.pack(new)) <= len(FULLEST) <= MOST_BYTES
+        assert len(codec.pack(new)) <= len(FULLEST) <= MAX_BYTES
         assert len(codec.pack(full)) <= len(FULLEST)
 
 

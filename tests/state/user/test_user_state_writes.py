@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tacit.contract.signals import PROFILE
-from tacit.contract.versions import is_version
 
 from state.events.observation import Observation
 from state.learning import drift
@@ -16,6 +14,8 @@ from state.learning.decisions import TIERS, decide
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS, MINUTE_MS, PANE_MS
 from state.user.writes import GateWrite, SignalWrite
+from tacit.contract.signals import PROFILE
+from tacit.contract.versions import is_version
 from tests.support.factories import (
     CATALOGUE,
     RULES,
@@ -218,8 +218,8 @@ def test_versions_of_a_field_only_grow_within_an_epoch(events: list[Observation]
                 v = json.loads(content)["v"]
                 assert content.startswith(b'{"v":"' + v.encode())
                 assert is_version(v)
-                assert v > newest.get((write.epoch_ms, name), "")
-                newest[write.epoch_ms, name] = v
+                assert v > newest.get((write.wiped_ms, name), "")
+                newest[write.wiped_ms, name] = v
         if opted_out_again:
             newest.clear()  # the gate has cleared what was shown
 
@@ -231,4 +231,4 @@ def test_person_is_the_writes(events: list[Observation]) -> None:
     for o in events:
         state.observe(o, RULES)
     for write in state.take_writes(USER, CATALOGUE):
-        assert (write.user, write.epoch_ms) == (USER, 0)
+        assert (write.user, write.wiped_ms) == (USER, 0)

@@ -15,10 +15,10 @@ from random import Random
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tacit.contract.signals import Profile
 
 from state.user.sessions import MAX_SESSIONS
 from state.user.windows import DAY_MS, HOUR_MS, MAX_TOPICS_KEPT, MINUTE_MS, PANE_MS, PANES, Windows
+from tacit.contract.signals import Profile
 from tests.support.activity_oracle import ActivityOracle, Turn
 from tests.support.factories import START_MS
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tacit.contract.catalogue import Consent, FeedbackKind
-from tacit.errors import CatalogueError, ConfigurationError
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
+from tacit.contract.catalogue import Consent, FeedbackKind
+from tacit.errors import CatalogueError, ConfigurationError
 from tests.support.factories import FILMS
 
 BROKEN = [

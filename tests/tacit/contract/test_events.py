@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
 from tacit.contract.events import EVENT, MAX_AT_MS, Consent, Forget, Interaction, Pin
 from tacit.contract.versions import version
-
 from tests.support.factories import FULL_EVENT, make_event, make_record
 
 VALID = [

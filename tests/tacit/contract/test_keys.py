@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError
 

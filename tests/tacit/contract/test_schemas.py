@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
-from tacit.contract.events import EVENT
-from tacit.contract.keys import LIVE, RegionKeys
-from tacit.contract.pseudonyms import digest
-from tacit.contract.schemas import documents, event_schema, main, signal_schema
-from tacit.contract.signals import PROFILE, STATUS
 
 from dataflows.job import Job
 from dataflows.runtime.replay import replay
 from dataflows.settings import load
 from state.events.records import Reason
+from tacit.contract.events import EVENT
+from tacit.contract.keys import LIVE, RegionKeys
+from tacit.contract.pseudonyms import pseudonym
+from tacit.contract.schemas import documents, event_schema, main, signal_schema
+from tacit.contract.signals import PROFILE, STATUS
 from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Arrival, Kind, Scenario, simulate
 from tacit_lab.simulate.output import write_events
@@ -135,7 +135,7 @@ def _held(url: str, secret: bytes) -> dict[str, dict[str, Any]]:
     held = {}
     with redis.Redis.from_url(url, protocol=2, decode_responses=True) as client:
         for user in sorted({event["user_id"] for event in GOOD}):
-            fields = client.hgetall(keys.signals(digest(user, secret)))
+            fields = client.hgetall(keys.signals(pseudonym(user, secret)))
             held[user] = {name: json.loads(text) for name, text in fields.items()}
     return {user: fields for user, fields in held.items() if fields}
 

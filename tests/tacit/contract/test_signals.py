@@ -6,6 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.signals import (
     PROFILE,
     STATUS,
@@ -21,8 +23,6 @@ from tacit.contract.signals import (
 )
 from tacit.contract.versions import is_version, version
 from tacit.errors import CatalogueError
-
-from state.catalogue.numbered import NumberedCatalogue
 
 TIMES = st.integers(0, 9_999_999_999_999)
 COUNTS = st.integers(0, 2**32 - 1)

@@ -7,10 +7,10 @@ from types import MappingProxyType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tacit.contract.signals import Signal, Source, Tier
-from tacit.reader.adaptation import MAX_PROMPT, Adaptation, Choice, Followed
 
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.signals import Signal, Source, Tier
+from tacit.reader.adaptation import MAX_PROMPT, Adaptation, Choice, Followed
 from tests.support.sample_signals import NOW_MS, signal
 
 CATALOGUE = NumberedCatalogue.load()

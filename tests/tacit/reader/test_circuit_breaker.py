@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S, Breaker
+
+from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S, CircuitBreaker
 
 
 class Clock:
@@ -23,8 +24,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def opened(clock: Clock) -> Breaker:
-    breaker = Breaker(clock)
+def opened(clock: Clock) -> CircuitBreaker:
+    breaker = CircuitBreaker(clock)
     for _ in range(FAILURES):
         assert breaker.allows()
         breaker.note(is_answered=False)
@@ -36,7 +37,7 @@ def test_failures_in_a_row_open_the_circuit(clock: Clock) -> None:
 
 
 def test_answer_in_between_begins_the_count_anew(clock: Clock) -> None:
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     for answered in (False, False, True, False, False):
         breaker.note(is_answered=answered)
     assert breaker.allows()
@@ -76,7 +77,7 @@ def test_of_many_threads_one_tries(clock: Clock) -> None:
 def test_circuit_is_open_only_after_failures_and_never_for_long(steps: list[tuple[bool, float]]) -> None:
     """Whatever happened: three in a row are needed, and a second without a try is the most."""
     clock = Clock()
-    breaker, row, asked_s = Breaker(clock), 0, clock.now_s
+    breaker, row, asked_s = CircuitBreaker(clock), 0, clock.now_s
     for answered, pause_s in steps:
         if breaker.allows():
             asked_s = clock.now_s

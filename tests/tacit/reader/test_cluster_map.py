@@ -6,14 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import AskError, MovedError
+
 from tacit.errors import ConfigurationError
 from tacit.reader.cluster_map import (
     CLUSTER_SLOTS,
-    MOST_REDIRECTS,
+    MAX_REDIRECTS,
     Address,
     Answers,
+    ClusterMap,
     Questions,
-    Slots,
     home_of,
     settings_of,
 )
@@ -49,7 +50,7 @@ def holder_of(command: Command) -> Address:
 
 
 def test_single_server_is_asked_everything_at_once() -> None:
-    slots = Slots(HOME)
+    slots = ClusterMap(HOME)
     assert hold(slots.follow(GETS), lambda questions: {HOME: list(map(str, questions[HOME]))}) == list(map(str, GETS))
     assert not slots.is_cluster
     assert slots.servers == [HOME]
@@ -57,7 +58,7 @@ def test_single_server_is_asked_everything_at_once() -> None:
 
 def test_first_redirect_brings_the_whole_map() -> None:
     """In the second round; from then on nobody is asked who does not hold the key."""
-    slots, servers = Slots(HOME), Servers()
+    slots, servers = ClusterMap(HOME), Servers()
     expected = [(command[1], holder_of(command)) for command in GETS]
     assert hold(slots.follow(GETS), servers) == expected
     assert [server for server, command in servers.asked if command == CLUSTER_SLOTS] == [HOME]
@@ -68,7 +69,7 @@ def test_first_redirect_brings_the_whole_map() -> None:
 
 
 def test_scripts_find_their_server_by_their_first_key() -> None:
-    slots = Slots(HOME)
+    slots = ClusterMap(HOME)
     slots.learn(MAP, HOME)
     for name in (b"EVALSHA", "EVAL"):
         questions = next(slots.follow([(name, "sha", 1, GETS[0][1], "argument")]))
@@ -77,7 +78,7 @@ def test_scripts_find_their_server_by_their_first_key() -> None:
 
 def test_slot_that_is_moving_is_asked_for_once_with_leave() -> None:
     """ASKING goes before the command, and the next command asks the old server again."""
-    slots = Slots(HOME)
+    slots = ClusterMap(HOME)
     slots.learn(MAP, HOME)
     [command] = [("GET", "key-0")]
     holder = holder_of(command)
@@ -99,14 +100,14 @@ def test_servers_that_never_agree_are_not_asked_for_ever() -> None:
         there = EAST if HOME in questions else HOME
         return {server: [MovedError(f"1 {there.host}:{there.port}")] * len(each) for server, each in questions.items()}
 
-    [reply] = hold(Slots(HOME).follow(GETS[:1]), quarrel)
+    [reply] = hold(ClusterMap(HOME).follow(GETS[:1]), quarrel)
     assert isinstance(reply, MovedError)
-    assert len(rounds) == MOST_REDIRECTS + 1
+    assert len(rounds) == MAX_REDIRECTS + 1
 
 
 def test_server_that_names_no_host_means_its_own() -> None:
     """As Redis 7 may: the port alone."""
-    slots = Slots(HOME)
+    slots = ClusterMap(HOME)
     dialogue = slots.follow(GETS[:1])
     next(dialogue)
     assert Address("home", 7) in dialogue.send({HOME: [MovedError("1 :7")]})
@@ -118,7 +119,7 @@ def test_server_that_names_no_host_means_its_own() -> None:
 
 def test_right_that_is_missing_costs_a_redirect_per_slot() -> None:
     """CLUSTER SLOTS refused: what a redirect says is believed all the same, once there is a map."""
-    slots = Slots(HOME)
+    slots = ClusterMap(HOME)
     slots.learn(redis.exceptions.NoPermissionError("no"), HOME)
     assert not slots.is_cluster
 
@@ -126,7 +127,7 @@ def test_right_that_is_missing_costs_a_redirect_per_slot() -> None:
 @given(lost=st.lists(st.sampled_from([HOME, EAST, WEST]), max_size=6))
 def test_others_are_asked_for_what_a_lost_server_holds(lost: list[Address]) -> None:
     """Whoever was lost last is not asked, and every slot has somebody."""
-    slots = Slots(HOME)
+    slots = ClusterMap(HOME)
     slots.learn(MAP, HOME)
     for server in lost:
         slots.lose(server)
@@ -136,7 +137,7 @@ def test_others_are_asked_for_what_a_lost_server_holds(lost: list[Address]) -> N
 
 
 def test_single_server_that_is_lost_is_still_the_one_to_ask() -> None:
-    slots = Slots(HOME)
+    slots = ClusterMap(HOME)
     slots.lose(HOME)
     assert slots.servers == [HOME]
 
@@ -152,7 +153,7 @@ def test_settings_of_another_server_differ_in_host_and_port_only() -> None:
 
 def test_server_that_says_the_cluster_is_down_is_not_asked_next() -> None:
     """It may have left the cluster: others know who holds the slot."""
-    slots = Slots(HOME)
+    slots = ClusterMap(HOME)
     slots.learn(MAP, HOME)
     holder = holder_of(GETS[0])
     dialogue = slots.follow(GETS[:1])
@@ -167,13 +168,13 @@ def test_server_that_says_the_cluster_is_down_is_not_asked_next() -> None:
     "reply", [None, b"x", [b"x"], [[0, 16_383]], [[0, 16_383, []]], [[0, 99_999, [b"h", 1]]], [[0, 1, [b"h", b"p"]]]]
 )
 def test_map_that_is_none_changes_nothing(reply: Reply) -> None:
-    slots = Slots(HOME)
+    slots = ClusterMap(HOME)
     slots.learn(reply, HOME)
     assert not slots.is_cluster
 
 
 def test_redirect_for_a_slot_that_cannot_be_is_survived() -> None:
-    slots = Slots(HOME)
+    slots = ClusterMap(HOME)
     slots.learn(MAP, HOME)
     dialogue = slots.follow(GETS[:1])
     next(dialogue)

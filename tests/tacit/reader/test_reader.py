@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 import redis
-from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import digest
-from tacit.errors import ConfigurationError
-from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S
 
 import tacit
 from connectors.redis.signal_sink import SignalWriter, Target
 from state.counters import SinkCounters
 from state.user.writes import GateWrite
 from tacit import Adaptation, AsyncSignalReader, SignalReader
+from tacit.contract.keys import RegionKeys
+from tacit.contract.pseudonyms import pseudonym
+from tacit.errors import ConfigurationError
+from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.conditions import eventually
 from tests.support.redis_server import free_port
@@ -39,7 +39,7 @@ Read = Callable[..., dict[str, Adaptation]]
 
 
 def _user(name: str) -> bytes:
-    return digest(name, SECRET.encode())
+    return pseudonym(name, SECRET.encode())
 
 
 def _read(url: str, *names: str, times: int = 1) -> dict[str, Adaptation]:
@@ -164,7 +164,7 @@ def test_read_that_is_interrupted_leaves_no_reply_to_the_next(
     """Between the replies of a pipeline: whoever reads next gets their own, and limits are not swallowed."""
     with SignalReader(written, region="eu", secret=SECRET) as reader:
         reader.get("ada")
-        [pool] = [server.pool for server in reader._exchange._servers.known.values()]
+        [pool] = [server.pool for server in reader._transport._servers.known.values()]
         connection = pool.take()
         assert isinstance(connection, redis.connection.AbstractConnection)
         pool.give(connection)
@@ -182,7 +182,7 @@ def test_async_read_that_is_interrupted_leaves_no_reply_to_the_next(
     async def read() -> dict[str, str]:
         async with AsyncSignalReader(written, region="eu", secret=SECRET) as reader:
             await reader.get("ada")
-            [pool] = [server.pool for server in reader._exchange._servers.known.values()]
+            [pool] = [server.pool for server in reader._transport._servers.known.values()]
             connection = await pool.get_connection()
             await pool.release(connection)
             _interrupt(monkeypatch, connection, kind)

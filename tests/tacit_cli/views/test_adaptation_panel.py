@@ -6,10 +6,10 @@ from typing import Any, get_args
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
-from tacit.contract.signals import Signal
-from tacit.reader.adaptation import Adaptation, Status
 
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.signals import Signal
+from tacit.reader.adaptation import Adaptation, Status
 from tacit_cli.views.adaptation_panel import adaptation_as_dict, adaptation_panel
 from tests.support.commands import tacit
 from tests.support.redis_server import free_port

@@ -122,11 +122,11 @@ def test_models_of_what_is_not_there_are_left_out() -> None:
 
 def test_wish_is_a_dislike_of_the_answer_as_it_was() -> None:
     """For the deployed model and for all others alike."""
-    wishes = [make_example(99, liked=False, p=0.2, wishes=(WISH,)) for _ in range(30)]
+    directed = [make_example(99, liked=False, p=0.2, directed=(WISH,)) for _ in range(30)]
     dislikes = [make_example(99, liked=False, p=0.2) for _ in range(30)]
-    wished, disliked = compare([wishes], baselines()), compare([dislikes], baselines())
-    assert [model.p for model in wished.models] == [model.p for model in disliked.models]
-    assert len(wished.judgements) == 30
+    preferred, disliked = compare([directed], baselines()), compare([dislikes], baselines())
+    assert [model.p for model in preferred.models] == [model.p for model in disliked.models]
+    assert len(preferred.judgements) == 30
 
 
 def test_batches_do_not_matter() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from tacit.errors import ConfigurationError
 
 from state.errors import SinkError
+from tacit.errors import ConfigurationError
 from tacit_lab.evaluate import Evaluation, baselines, compare, plot, require_plot
 from tests.support.examples import make_example, tastes
 
@@ -43,7 +43,7 @@ def test_svg_names_models_axes_and_steps(evaluation: Evaluation, tmp_path: Path)
 @pytest.mark.parametrize("judgements", [0, 3])
 def test_little_can_be_drawn_too(judgements: int, tmp_path: Path) -> None:
     """Empty panels, and no warning."""
-    found = compare([[make_example(judged=n) for n in range(judgements)]], baselines())
+    found = compare([[make_example(feedback_count=n) for n in range(judgements)]], baselines())
     plot(found, tmp_path / "figures.png")
     assert (tmp_path / "figures.png").stat().st_size > 1_000
 

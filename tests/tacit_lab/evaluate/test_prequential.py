@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tacit.contract.pseudonyms import digest
 
 from dataflows.job import Job
 from dataflows.settings import OwnSettings
@@ -13,6 +12,7 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Outcome
 from state.learning.example import Example
 from state.learning.population_prior import Prior
+from tacit.contract.pseudonyms import pseudonym
 from tacit_lab.evaluate.prequential import Deployed
 from tests.support.factories import START_MS, make_event
 from tests.support.replays import write_history, write_lines
@@ -63,8 +63,8 @@ def test_judgements_come_in_the_order_of_the_stream(tmp_path: Path) -> None:
     lines = [granted("ada"), granted("bob"), *(judged(user, number) for user, number in people)]
     found = of_lines(tmp_path, *lines)
     secret = OwnSettings(embedded=True).secret_bytes
-    ada, bob = digest("ada", secret), digest("bob", secret)
-    assert [(e.user, e.judged) for e in found] == [(ada, 0), (bob, 0), (ada, 1), (ada, 2), (bob, 1)]
+    ada, bob = pseudonym("ada", secret), pseudonym("bob", secret)
+    assert [(e.user, e.feedback_count) for e in found] == [(ada, 0), (bob, 0), (ada, 1), (ada, 2), (bob, 1)]
 
 
 def test_no_prediction_knows_its_judgement(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_files_are_one_stream(tmp_path: Path) -> None:
     """What a person judged in the first counts in the second."""
     first = write_lines(tmp_path / "a.jsonl", [granted("ada"), judged("ada", 1)])
     second = write_lines(tmp_path / "b.jsonl", [judged("ada", 2)])
-    assert [e.judged for e in examples(deployed(first, second))] == [0, 1]
+    assert [e.feedback_count for e in examples(deployed(first, second))] == [0, 1]
 
 
 def test_everybody_is_learned_of(history: Path) -> None:
@@ -109,10 +109,10 @@ def test_everybody_is_learned_of(history: Path) -> None:
     assert learning.counters.learning.version == len(found) // 1_000 >= 2
     assert alone.counters.learning.version == 0
     assert [e._replace(p=0.0) for e in found][:1_000] == [e._replace(p=0.0) for e in without][:1_000]
-    newcomers = [e.p for e in found[2_000:] if not e.judged]
+    newcomers = [e.p for e in found[2_000:] if not e.feedback_count]
     assert newcomers
     assert all(p != 0.5 for p in newcomers)
-    assert all(e.p == 0.5 for e in without if not e.judged)
+    assert all(e.p == 0.5 for e in without if not e.feedback_count)
 
 
 def test_two_evaluations_agree(history: Path) -> None:

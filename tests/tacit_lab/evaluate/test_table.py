@@ -62,7 +62,7 @@ def test_caption_says_what_was_scored(evaluation: Evaluation) -> None:
 
 def test_what_was_not_measured_is_a_dash() -> None:
     """Nobody has judged so much, or nothing was judged at all."""
-    few = _lines(compare([[make_example(liked=False), make_example(liked=True, judged=1)]], baselines()))
+    few = _lines(compare([[make_example(liked=False), make_example(liked=True, feedback_count=1)]], baselines()))
     assert few[1].replace("*", "").split()[:6] == ["Tacit", "0.693", "–", "–", "0.693", "0.500"]
     none = _lines(compare([], baselines()))
     assert none[1].split()[:8] == ["Tacit", *"–––––––"]

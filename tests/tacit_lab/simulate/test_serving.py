@@ -7,10 +7,10 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from tacit.contract.events import EVENT
-from tacit.reader.adaptation import Adaptation, Choice
 
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.events import EVENT
+from tacit.reader.adaptation import Adaptation, Choice
 from tacit_lab.simulate import Arrival, Asked, Kind, Scenario, Serve, Simulation, Watch, simulate
 
 END_MS = 1_795_297_433_438

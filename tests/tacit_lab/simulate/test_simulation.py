@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tacit.contract.events import EVENT
-from tacit.errors import ConfigurationError
 
 from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters
 from state.events.records import FileOrigin, Reason, Record, Reject
+from tacit.contract.events import EVENT
+from tacit.errors import ConfigurationError
 from tacit_lab.simulate import Arrival, Kind, Scenario, simulate
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS
 from tacit_lab.simulate.simulation import MAX_DELAY_MS, MAX_REPEAT_MS
