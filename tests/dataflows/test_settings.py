@@ -99,8 +99,8 @@ def test_own_settings_come_from_nowhere_else(monkeypatch: pytest.MonkeyPatch, fo
         ("shards", "many", "shards: input should be a valid integer"),
         ("cache", 0, "cache: input should be greater than or equal to 1"),
         ("cache", "all", "cache: input should be a valid integer"),
-        ("epoch", 0.5, "epoch: input should be greater than or equal to 1"),
-        ("epoch", "nan", "epoch: input should be"),
+        ("checkpoint_every", 0.5, "checkpoint_every: input should be greater than or equal to 1"),
+        ("checkpoint_every", "nan", "checkpoint_every: input should be"),
         ("population", "all", "population: must be learn, none or the number of a version"),
         ("population", "0", "population: must be learn, none or the number of a version"),
         ("population", "٣", "population: must be learn, none or the number of a version"),
@@ -181,5 +181,7 @@ def test_all_problems_are_told_at_once_and_no_secret_is(folder: Path) -> None:
     assert done.stdout == ""
     assert done.stderr.startswith("tacit: 9 problems\n")
     named = {line.removeprefix("  - ").partition(":")[0] for line in done.stderr.splitlines()[1:]}
-    assert named == {"secret", "redis", "regoin", "shards", "region", "catalogue", "ttl", "population", "epoch"}
+    assert named == {
+        "secret", "redis", "regoin", "shards", "region", "catalogue", "ttl", "population", "checkpoint_every",
+    }  # fmt: skip
     assert "hush-hush" not in done.stderr

@@ -31,7 +31,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from dataflows.state_folder import Identity, locked
-from state.catalogue.numbered.numbered import NumberedCatalogue
+from state.catalogue.numbered import NumberedCatalogue
 with locked(Path(sys.argv[1]), Identity(16, "eu", "live", "topic events", "5ec2e7"), NumberedCatalogue.load()):
     print("held", flush=True)
     sys.stdin.read()

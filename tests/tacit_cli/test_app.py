@@ -39,7 +39,7 @@ def test_every_command_explains_itself(command: str) -> None:
     done = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "120"})
     assert done.exit_code == 0
     for option in _options(command) & Settings.model_fields.keys():
-        assert f"--{option}" in done.output
+        assert f"--{option.replace('_', '-')}" in done.output
 
 
 @pytest.mark.parametrize(

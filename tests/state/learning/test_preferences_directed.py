@@ -45,7 +45,7 @@ def test_wishes_follow_the_formulas(answers: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("feedback", "served", "wished", "leans"),
+    ("feedback", "served", "preferred", "leans"),
     [
         ("shorter", "detailed", "balanced", -1),
         ("shorter", "balanced", "concise", -1),
