@@ -56,8 +56,8 @@ class Rebuilt:
                 "applied": sink.applied,
                 "stale": sink.stale,
                 "expired": self.expired,
-                "refused": sink.refused,
-                "malformed": sink.malformed,
+                "gated": sink.gated,
+                "unwritable": sink.unwritable,
             },
             "wall_s": round(self.wall_s, 3),
         }

@@ -89,15 +89,15 @@ class EventCounters:
 
 @dataclass(slots=True)
 class SinkCounters:
-    """One process's writes to Redis. `applied`, `stale` and `refused` count fields."""
+    """One process's writes to Redis. `applied`, `stale` and `gated` count fields."""
 
     applied: int = 0
     stale: int = 0
     """Not newer than what Redis holds, or already expired."""
-    refused: int = 0
-    """Of a person who opted out or was wiped since."""
-    malformed: int = 0
-    """Refused by the script's own checks (version, epoch, type): a bug or a clock, never data."""
+    gated: int = 0
+    """Blocked by the gate: the user opted out, or was wiped since."""
+    unwritable: int = 0
+    """Writes that Redis will never take (version, gate, type of key): a clock or another program is wrong."""
     gates: int = 0
     """Wipes and words on consent written."""
     retries: int = 0
@@ -147,6 +147,6 @@ class Counters:
                 total.events.outcomes[outcome] += count
             for reason, count in one.events.rejects.items():
                 total.events.rejects[reason] += count
-            for name in ("applied", "stale", "refused", "malformed", "gates", "retries"):
+            for name in ("applied", "stale", "gated", "unwritable", "gates", "retries"):
                 setattr(total.sink, name, getattr(total.sink, name) + getattr(one.sink, name))
         return total

@@ -23,7 +23,7 @@ OnRetry = Callable[[int, set[str]], object]
 
 TIMEOUT_S = 5.0
 RETRY_FOR_S = 45.0
-MALFORMED = frozenset({"BADEPOCH", "BADGATE", "BADVERSION", "WRONGTYPE"})
+UNWRITABLE = frozenset({"BADEPOCH", "BADGATE", "BADVERSION", "WRONGTYPE"})
 """Codes that sending again cannot mend, and that concern one command alone."""
 
 _FIRST_PAUSE_S = 0.05
@@ -169,7 +169,7 @@ class RedisClient:
         effect in their order. Every command must therefore bear repeating.
 
         Returns:
-            A reply per command; one that is an error has a code in `MALFORMED`.
+            A reply per command; one that is an error has a code in `UNWRITABLE`.
 
         Raises:
             SinkError: Redis refused for a reason that does not pass, or did not answer in time.
@@ -187,7 +187,7 @@ class RedisClient:
             pending = self._to_repeat(pending, codes, owners)
             if not pending:
                 return replies
-            passing = set(codes.values()) - MALFORMED
+            passing = set(codes.values()) - UNWRITABLE
             self._on_retry(len(pending), passing)
             pause_s = self._pause(pause_s, deadline_s, passing)
 
@@ -220,7 +220,7 @@ class RedisClient:
         return self._connections[server]
 
     def _to_repeat(self, sent: list[int], codes: dict[int, str], owners: Sequence[Hashable]) -> list[int]:
-        if final := sorted(set(codes.values()) - _PASSING - MALFORMED):
+        if final := sorted(set(codes.values()) - _PASSING - UNWRITABLE):
             raise SinkError(
                 f"Redis refuses writes: {', '.join(final)}; check the URL, its user's rights (connectors/redis/users.acl) "
                 "and the server's log"

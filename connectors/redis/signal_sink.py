@@ -63,21 +63,21 @@ class SignalWriter:
     Args:
         target: where to, and how.
         counters: what is counted.
-        on_refused: called with each write of signals that will never be taken.
+        on_unwritable: called with each write of signals that will never be taken.
 
     Raises:
         ConfigurationError: the URL, region or namespace cannot be.
     """
 
     def __init__(
-        self, target: Target, counters: SinkCounters, on_refused: Callable[[WriteReject], object] = lambda _: None
+        self, target: Target, counters: SinkCounters, on_unwritable: Callable[[WriteReject], object] = lambda _: None
     ) -> None:
         self._keys = RegionKeys(target.region)
         self._own = self._keys.within(target.namespace)
         self._target = target
         self._script_mode = "fill" if target.mode is Mode.FILL else "live"
         self._counters = counters
-        self._on_refused = on_refused
+        self._on_unwritable = on_unwritable
         self._client = RedisClient(
             target.url, scripts=(_SIGNALS, _GATE), retry_for_s=target.retry_for_s, on_retry=self._note_retry
         )
@@ -166,7 +166,7 @@ class SignalWriter:
                 _require_gate(reply)
                 self._counters.gates += 1
             elif isinstance(reply, redis.RedisError):
-                self._refuse(write, error_code(reply), now_s)
+                self._reject(write, error_code(reply), now_s)
             else:
                 self._count_signals(write, cast("list[int]", reply), now_s)
 
@@ -174,20 +174,20 @@ class SignalWriter:
         code, applied, stale = reply
         counters = self._counters
         if code != 0:
-            counters.refused += len(write.fields)
+            counters.gated += len(write.fields)
             return
         counters.applied += applied
         counters.stale += stale
         if applied and self._target.mode is Mode.LIVE:
             counters.freshness.add(now_s - write.at_ms / 1000)
 
-    def _refuse(self, write: SignalWrite, code: str, now_s: float) -> None:
-        self._counters.malformed += 1
+    def _reject(self, write: SignalWrite, code: str, now_s: float) -> None:
+        self._counters.unwritable += 1
         content = b"".join(name.encode() + value for name, value in write.fields)
-        self._on_refused(
+        self._on_unwritable(
             WriteReject(code, self._own.signals(write.user), sha256(content).hexdigest(), int(now_s * 1000))
         )
-        _log.error("redis.write_refused", code=code, namespace=self._target.namespace)
+        _log.error("redis.write_rejected", code=code, namespace=self._target.namespace)
 
     def _note_retry(self, commands: int, codes: set[str]) -> None:
         if not self._is_waiting:
@@ -232,8 +232,8 @@ class RedisSinkPartition(StatelessSinkPartition[Write]):
     def __init__(
         self, target: Target, counters: SinkCounters, open_rejects: Callable[[], StatelessSinkPartition[AnyReject]]
     ) -> None:
-        self._refused: list[AnyReject] = []
-        self._writer = SignalWriter(target, counters, self._refused.append)
+        self._unwritable: list[AnyReject] = []
+        self._writer = SignalWriter(target, counters, self._unwritable.append)
         self._open_rejects = open_rejects
         self._rejects: StatelessSinkPartition[AnyReject] | None = None
 
@@ -243,11 +243,11 @@ class RedisSinkPartition(StatelessSinkPartition[Write]):
         Raises:
             SinkError: also where rejects cannot be told.
         """
-        self._refused.clear()
+        self._unwritable.clear()
         self._writer.write(items)
-        if self._refused:
+        if self._unwritable:
             self._rejects = self._rejects or self._open_rejects()
-            self._rejects.write_batch(self._refused)
+            self._rejects.write_batch(self._unwritable)
 
     def close(self) -> None:
         """Close the connections."""

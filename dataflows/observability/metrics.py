@@ -56,7 +56,7 @@ class CountersCollector(Collector):
     def _sink(self) -> Iterator[Metric]:
         sink = self._counters.sink
         signals = CounterMetricFamily("tacit_signals", "Fields written to Redis, by result.", labels=["result"])
-        for result in ("applied", "stale", "refused", "malformed"):
+        for result in ("applied", "stale", "gated", "unwritable"):
             signals.add_metric([result], getattr(sink, result))
         yield signals
         yield CounterMetricFamily("tacit_gates", "Wipes and words on consent written to Redis.", value=sink.gates)

@@ -30,8 +30,8 @@ class Replayed:
             "signals": {
                 "applied": counters.sink.applied,
                 "stale": counters.sink.stale,
-                "refused": counters.sink.refused,
-                "malformed": counters.sink.malformed,
+                "gated": counters.sink.gated,
+                "unwritable": counters.sink.unwritable,
             },
             "gates": counters.sink.gates,
             "population": {"examples": counters.learning.examples, "version": counters.learning.version},

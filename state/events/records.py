@@ -82,7 +82,7 @@ class WriteReject(NamedTuple):
     sha256: str
     """Of the fields and values, one after the other."""
     at_ms: int
-    """When it was refused."""
+    """Time of the attempt."""
 
     def place(self) -> dict[str, str]:
         """Where it was to be written."""
@@ -90,7 +90,7 @@ class WriteReject(NamedTuple):
 
     def to_json(self) -> bytes:
         """Return it as the contract writes rejects."""
-        return _as_json("refused", self.code, self.place(), self.sha256, self.at_ms)
+        return _as_json("unwritable", self.code, self.place(), self.sha256, self.at_ms)
 
 
 AnyReject = Reject | WriteReject

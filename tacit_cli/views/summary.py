@@ -54,8 +54,10 @@ def rebuilt_table(done: Rebuilt) -> Table:
     table.add_row("signal fields written", f"{sink.applied:,}", "")
     table.add_row("  there already", f"{sink.stale:,}", "as new or newer")
     table.add_row("  expired", f"{done.expired:,}", "")
-    if refused := sink.refused + sink.malformed:
-        table.add_row("  refused", f"{refused:,}", "of people who were wiped since, or ahead of the clock of Redis")
+    if sink.gated:
+        table.add_row("  gated", f"{sink.gated:,}", "the user opted out or was wiped since")
+    if sink.unwritable:
+        table.add_row("  unwritable", f"{sink.unwritable:,}", "a wrong clock, or a key of another program")
     table.add_row("time", f"{done.wall_s:.1f} s", "")
     return table
 
@@ -80,7 +82,8 @@ def _unwritten(done: Replayed) -> str:
         f"{count:,} {name}"
         for name, count in (
             ("older than what is there or expired", sink.stale),
-            ("refused", sink.refused + sink.malformed),
+            ("gated", sink.gated),
+            ("unwritable", sink.unwritable),
         )
         if count
     ]

@@ -89,8 +89,8 @@ def test_all_that_was_said_is_there_again(emptied: Deployment) -> None:
         "applied": sum(name not in (STATUS, WIPED) for _, name in new),
         "stale": 0,
         "expired": 0,
-        "refused": 0,
-        "malformed": 0,
+        "gated": 0,
+        "unwritable": 0,
     }
 
 
@@ -248,9 +248,11 @@ def test_command_needs_a_state_folder(words: tuple[str, ...], expected: str, sta
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_refusals_are_told() -> None:
-    """They are of people who were wiped meanwhile, or mean that a clock is wrong."""
+def test_gated_and_unwritable_fields_are_shown() -> None:
+    """Gated fields belong to wiped users; an unwritable one means a wrong clock or another program's key."""
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(rebuilt_table(Rebuilt("live", people=9, sink=SinkCounters(refused=2, malformed=1))))
-    assert re.search(r"^ +refused +3 +of people who were wiped since", capture.get(), re.MULTILINE)
+        console.print(rebuilt_table(Rebuilt("live", people=9, sink=SinkCounters(gated=2, unwritable=1))))
+    shown = capture.get()
+    assert re.search(r"^ +gated +2 +the user opted out or was wiped since", shown, re.MULTILINE)
+    assert re.search(r"^ +unwritable +1 +a wrong clock", shown, re.MULTILINE)

@@ -80,7 +80,7 @@ def test_signals_go_from_writer_to_reader(users: Users) -> None:
         sink.write([GateWrite(bytes(16), NOW_MS, NOW_MS, opted_out=True)])
     with SignalReader(users.reader, region="eu", secret=SECRET) as copilot:
         assert copilot.get("ada").signals["length"].value == "concise"
-    assert (counters.applied, counters.gates, counters.malformed) == (1, 1, 0)
+    assert (counters.applied, counters.gates, counters.unwritable) == (1, 1, 0)
     assert redis_problems(users.writer, "eu") == []
 
 

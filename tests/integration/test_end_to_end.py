@@ -139,7 +139,7 @@ def test_no_reaches_every_namespace(story: Deployment, tmp_path: Path) -> None:
     old.write_bytes(before)
     summary = replay(story.url, old, "--namespace", "shadow", cwd=tmp_path)
     assert (summary["accepted"], summary["signals"]["applied"]) == (41, 0)
-    assert summary["signals"]["refused"] > 0
+    assert summary["signals"]["gated"] > 0
 
 
 @pytest.mark.parametrize("output", ["json", "text"])

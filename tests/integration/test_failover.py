@@ -57,7 +57,7 @@ def test_writing_goes_on_at_the_new_primary(pair: Pair) -> None:
         worker.join(30)
     said = [decode_signal(pair.replica.hget(LIVE.signals(user), "length") or b"") for user in PEOPLE]
     assert {one.v for one in said} == {signal("concise", NOW_MS, acknowledged[0]).v}
-    assert counters.malformed == 0
+    assert counters.unwritable == 0
 
 
 def test_reader_finds_the_new_primary(pair: Pair) -> None:

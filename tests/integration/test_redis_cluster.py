@@ -95,7 +95,7 @@ def test_everybody_is_written_and_read_wherever_they_are(
 ) -> None:
     """By both readers; nothing is tried again, and all three servers have a share."""
     writer.write(news(1))
-    assert (counters.applied, counters.retries, counters.malformed) == (len(NAMES), 0, 0)
+    assert (counters.applied, counters.retries, counters.unwritable) == (len(NAMES), 0, 0)
     assert all(len(server.client.keys("*:signals")) > len(NAMES) / 5 for server in empty.primaries)
     assert versions(reader.get_many(NAMES)) == {version_of(1)}
     assert versions({name: reader.get(name) for name in NAMES[:20]}) == {version_of(1)}
@@ -325,7 +325,7 @@ def _assert_nothing_was_lost(made: Cluster, work: Work, counters: SinkCounters) 
     assert {decode_signal(content["length"].encode()).v for content in held.values()} == {version_of(work.rounds)}
     assert all(older <= newer for seen in work.seen.values() for older, newer in pairwise(seen))
     assert work.statuses <= {"fresh", "absent", "unavailable"}
-    assert counters.malformed == counters.refused == 0
+    assert counters.unwritable == counters.gated == 0
 
 
 def test_replica_that_takes_over_is_found(empty: Cluster, counters: SinkCounters) -> None:

@@ -63,7 +63,7 @@ def test_dataflow_writes_every_item(
     run_main(flow)
     stored = [KEYS.within("live").signals(made.user) for made in people]
     assert redis_client.exists(*stored) == counters.applied == len(people)
-    assert counters.retries == counters.malformed == 0
+    assert counters.retries == counters.unwritable == 0
 
 
 def test_server_that_forgot_the_scripts_costs_no_retry(
@@ -91,7 +91,7 @@ def test_repeats_reach_a_server_that_never_had_the_scripts(
     with once(lambda: counters.retries, move):
         writer.write([LENGTH._replace(user=opted_out), LENGTH])
     assert redis_client.exists(LIVE)
-    assert counters.refused == 1
+    assert counters.gated == 1
 
 
 def test_broken_connection_is_made_again(
@@ -181,12 +181,12 @@ def test_write_that_can_never_succeed_is_a_reject_and_the_rest_is_written(
         sink.write_batch([other, ahead, third])
     told = [json.loads(line) for line in rejects.read_text().splitlines()]
     assert [(one["reason"], one["detail"], one["origin"]) for one in told] == [
-        ("refused", "WRONGTYPE", {"key": live.signals(other.user)}),
-        ("refused", "BADVERSION", {"key": live.signals(another.user)}),
+        ("unwritable", "WRONGTYPE", {"key": live.signals(other.user)}),
+        ("unwritable", "BADVERSION", {"key": live.signals(another.user)}),
     ]
     assert all(abs(one["at"] - NOW_MS) < HOUR_MS and re.fullmatch("[0-9a-f]{64}", one["sha256"]) for one in told)
     assert "concise" not in rejects.read_text()
-    assert (counters.malformed, counters.applied, counters.stale) == (2, 1, 1)
+    assert (counters.unwritable, counters.applied, counters.stale) == (2, 1, 1)
 
 
 def test_freshness_is_measured_of_live_writes_only(target: Target, counters: SinkCounters) -> None:

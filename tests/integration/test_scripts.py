@@ -104,12 +104,12 @@ class TestVersions:
         good = write(("tone", signal("formal", T1)))
         writers.live.write([good._replace(fields=(*good.fields, ("length", ahead)))])
         assert not redis_client.exists(LIVE)
-        assert writers.counters.malformed == 1
+        assert writers.counters.unwritable == 1
 
     def test_version_ahead_of_the_clock_writes_nothing(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", NOW_MS + HOUR_MS)))])
         assert not redis_client.exists(LIVE)
-        assert writers.counters.malformed == 1
+        assert writers.counters.unwritable == 1
 
     @pytest.mark.parametrize("wiped_ms", [NOW_MS + HOUR_MS, -1])
     def test_impossible_epoch_writes_nothing(self, writers: Writers, redis_client: redis.Redis, wiped_ms: int) -> None:
@@ -117,7 +117,7 @@ class TestVersions:
         with pytest.raises(SinkError, match="BADEPOCH"):  # a wipe is never skipped: the run ends and does it again
             writers.live.write([_forget(wiped_ms)])
         assert not redis_client.exists(LIVE, GATE)
-        assert writers.counters.malformed == 1
+        assert writers.counters.unwritable == 1
 
 
 class TestExpiry:
@@ -196,7 +196,7 @@ class TestWipes:
     def test_state_born_before_a_wipe_is_refused(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([_forget(T2), write(("length", signal("concise", T3)), wiped_ms=T1)])
         assert not redis_client.exists(LIVE)
-        assert writers.counters.refused == 1
+        assert writers.counters.gated == 1
 
     def test_signals_of_a_newer_epoch_wipe_and_raise_the_gate_and_keep_consent(
         self, writers: Writers, redis_client: redis.Redis
@@ -265,7 +265,7 @@ class TestWipes:
         writers.live.write([write(("length", signal("concise", T3)), wiped_ms=T2)])
         redis_client.delete(GATE)
         writers.live.write([write(("tone", signal("formal", T3)), wiped_ms=T1)])
-        assert writers.counters.refused == 1
+        assert writers.counters.gated == 1
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
     def test_malformed_gate_refuses_signals_until_it_is_written_again(
@@ -273,7 +273,7 @@ class TestWipes:
     ) -> None:
         redis_client.set(GATE, "whatever")
         writers.live.write([write(("length", signal("concise", T1)))])
-        assert writers.counters.malformed == 1
+        assert writers.counters.unwritable == 1
         writers.live.write([_forget(T2), write(("length", signal("concise", T3)), wiped_ms=T2)])
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
@@ -291,7 +291,7 @@ class TestConsent:
         assert redis_client.hgetall(LIVE) == redis_client.hgetall(SHADOW) == {"_status": status}
         assert redis_client.pttl(LIVE) == -1
         assert redis_client.get(GATE) == f"{T2}x{T2}"
-        assert writers.counters.refused == 1
+        assert writers.counters.gated == 1
 
     def test_opt_in_removes_the_status(self, writers: Writers, redis_client: redis.Redis) -> None:
         opt_in = GateWrite(USER, wiped_ms=T2, consent_at_ms=T3, opted_out=False)

@@ -27,8 +27,8 @@ COUNTED = {
     "tacit_users": 3,
     'tacit_signals_total{result="applied"}': 20,
     'tacit_signals_total{result="stale"}': 21,
-    'tacit_signals_total{result="refused"}': 22,
-    'tacit_signals_total{result="malformed"}': 23,
+    'tacit_signals_total{result="gated"}': 22,
+    'tacit_signals_total{result="unwritable"}': 23,
     "tacit_gates_total": 24,
     "tacit_redis_retries_total": 25,
     "tacit_freshness_seconds_count": 2,
@@ -42,7 +42,7 @@ COUNTED = {
 
 
 def _counters() -> Counters:
-    sink = SinkCounters(applied=20, stale=21, refused=22, malformed=23, gates=24, retries=25)
+    sink = SinkCounters(applied=20, stale=21, gated=22, unwritable=23, gates=24, retries=25)
     counters = Counters(sink=sink)
     counters.source.records, counters.source.bytes, counters.source.lag = 10, 2_000, {"events/0": 7}
     counters.events.outcomes |= {Outcome.ACCEPTED: 5, Outcome.DUPLICATE: 1}

@@ -29,10 +29,10 @@ def test_reject_of_a_file_says_where_the_record_stands() -> None:
     assert json.loads(reject(FileOrigin("a.jsonl")).to_json())["origin"] == {"file": "a.jsonl", "line": 7}
 
 
-def test_refused_write_says_of_which_key_it_was() -> None:
+def test_unwritable_write_names_its_key() -> None:
     """And for which of Redis' reasons."""
     assert json.loads(WriteReject("WRONGTYPE", "tacit:v1:eu:live:{k1.00}:signals", "ab" * 32, 5).to_json()) == {
-        "reason": "refused",
+        "reason": "unwritable",
         "detail": "WRONGTYPE",
         "origin": {"key": "tacit:v1:eu:live:{k1.00}:signals"},
         "sha256": "ab" * 32,

@@ -52,9 +52,9 @@ def test_people_are_counted_where_they_can_be() -> None:
 
 
 def test_fields_that_were_not_written_are_told() -> None:
-    """Old ones are usual in a replay; refused ones are people who said no."""
-    line = _lines(_counters(applied=1, stale=2_000, refused=3, malformed=4))["signal fields written"]
-    assert "2,000 older than what is there or expired, 7 refused" in line
+    """Stale fields are usual in a replay; gated ones belong to users who opted out or were wiped."""
+    line = _lines(_counters(applied=1, stale=2_000, gated=3, unwritable=4))["signal fields written"]
+    assert "2,000 older than what is there or expired, 3 gated, 4 unwritable" in line
 
 
 def test_replay_that_was_stopped_says_so() -> None:
