@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bytewax.operators import StatefulBatchLogic
 
-from operators.parse import wall_clock_ms
+from operators.clock import wall_clock_ms
 from state.counters import EventCounters, Outcome
 from state.events.observation import Observation, unpack
 from state.events.records import Reason, Reject

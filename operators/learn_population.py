@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bytewax.operators import StatefulBatchLogic
 
-from operators.parse import wall_clock_ms
+from operators.clock import wall_clock_ms
 from state.counters import LearningCounters
 from state.learning.example import unpack_example
 from state.learning.population_prior import Prior

@@ -1,11 +1,11 @@
 """Bytes → observations grouped by shard, or rejects."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 from pydantic import ValidationError
 
+from operators.clock import wall_clock_ms
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters
 from state.events.observation import NotInCatalogueError, Observation, TooManyValuesError, pack, resolve
@@ -19,11 +19,6 @@ FUTURE_TOLERANCE_MS = 5 * 60 * 1000
 
 Group = tuple[str, list[bytes]]
 """A shard's key and its packed observations, in order."""
-
-
-def wall_clock_ms() -> int:
-    """Return epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class Parser:

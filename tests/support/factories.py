@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,10 +23,10 @@ USER = bytes(range(16))
 ORIGIN = FileOrigin("events.jsonl")
 SHA256 = bytes(32)
 
-REQUIRED = NumberedCatalogue.load()
-"""The shipped catalogue: whoever has said nothing has not agreed."""
+REQUIRED = NumberedCatalogue.load(Path(__file__).with_name("catalogue.toml"))
+"""The catalogue of the tests, not the shipped one; learning requires a consent event."""
 CATALOGUE = replace(REQUIRED, consent=Consent("granted"))
-"""The same for people who have agreed until they say no."""
+"""The same catalogue with consent granted by default."""
 RULES = Rules(CATALOGUE)
 
 FILMS = """

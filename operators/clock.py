@@ -1,0 +1,8 @@
+"""The wall clock of the steps; the state itself never reads a clock."""
+
+import time
+
+
+def wall_clock_ms() -> int:
+    """Return epoch milliseconds."""
+    return time.time_ns() // 1_000_000
