@@ -14,7 +14,8 @@ from bytewax.inputs import Source
 from bytewax.operators import KeyedStream
 from bytewax.outputs import DynamicSink, Sink, StatelessSinkPartition
 
-from operators.parse import Parser, wall_clock_ms
+from operators.clock import wall_clock_ms
+from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
 from state.events.records import Record, Reject
