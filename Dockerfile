@@ -1,20 +1,22 @@
-# The worker: `tacit run`, and every other command of the command line.
-# The tag names the Python version; a production build should pin its digest too.
+# Image of a worker: `tacit run`, and every other command.
+# The tag names the Python version; pin its digest, too, for production.
 
 FROM python:3.12.12-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 RUN python -m venv --without-pip /opt/tacit
-# What changes seldom comes first: the dependencies stay cached while the sources change.
+# Dependencies come first: they change seldom, and their layer stays cached while sources change.
 COPY requirements-worker.lock ./
 RUN python -m pip --python /opt/tacit/bin/python install --require-hashes --requirement requirements-worker.lock
 COPY pyproject.toml README.md LICENSE ./
+COPY client client/
 COPY connectors connectors/
 COPY dataflows dataflows/
 COPY operators operators/
 COPY state state/
-COPY tacit tacit/
-RUN python -m pip wheel --no-deps --wheel-dir dist . \
+COPY tacit_cli tacit_cli/
+COPY tacit_lab tacit_lab/
+RUN python -m pip wheel --no-deps --wheel-dir dist ./client . \
     && python -m pip --python /opt/tacit/bin/python install --no-deps --no-index dist/*.whl
 
 FROM python:3.12.12-slim-bookworm
@@ -23,7 +25,7 @@ RUN groupadd --system --gid 10001 tacit \
     && install --directory --owner tacit --group tacit --mode 0700 /state
 COPY --from=build /opt/tacit /opt/tacit
 ENV PATH=/opt/tacit/bin:$PATH PYTHONUNBUFFERED=1
-# By number, so that an orchestrator can see that it is not root.
+# A number, not a name: an orchestrator can then verify that the user is not root.
 USER 10001:10001
 WORKDIR /state
 EXPOSE 9464

@@ -1,4 +1,4 @@
-# Needs Python 3.11 or 3.12 with pip, and make; everything else comes into .venv and .cache. `make help` lists the targets.
+# Needs make, and Python 3.12 or 3.11 (from 3.11.2) with pip. All else is installed into .venv and .cache.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -44,7 +44,7 @@ schemas: install  ## Renew docs/schema from the types
 	@$(BIN)/python -m tacit.contract.schemas docs/schema
 
 # The second lock is the part of the first that a worker's image installs.
-LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11.2 --no-emit-index-url \
 	--no-emit-find-links --no-emit-package tacit-signals --custom-compile-command "make lock"
 lock:  ## Renew the locks with the newest versions that pyproject.toml allows
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/getting-started/installation/"; exit 1; }
@@ -57,8 +57,8 @@ clean:  ## Remove everything that make has made
 
 # pip comes from outside, as Debian's Python cannot put it into an environment: it lacks ensurepip.
 $(INSTALLED): requirements.lock pyproject.toml client/pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null || { \
-		echo "Tacit needs Python 3.11 or 3.12, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing):" \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11, 2) <= sys.version_info < (3, 13))' 2>/dev/null || { \
+		echo "Tacit needs Python 3.12 or 3.11 (from 3.11.2), and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing):" \
 			"name another, as in make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Installing into .venv (a minute or so)"
 	@$(PYTHON) -m venv --without-pip .venv

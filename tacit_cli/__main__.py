@@ -18,3 +18,7 @@ def main() -> None:
     except KeyboardInterrupt:  # importing takes long enough to be interrupted
         sys.exit(_INTERRUPTED)
     cli.main()
+
+
+if __name__ == "__main__":
+    main()

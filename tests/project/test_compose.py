@@ -1,10 +1,12 @@
-"""compose.yaml and Dockerfile: what they name is there, what they start parses, and nothing is open to the world."""
+"""compose.yaml and Dockerfile: files exist, commands parse, ports are local, and the image can be built."""
 
 import hashlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -33,7 +35,7 @@ Instruction = tuple[str, str]
 
 
 def instructions() -> list[Instruction]:
-    """Return the Dockerfile's instructions, each with its words on one line."""
+    """Return the instructions of the Dockerfile, each on one line."""
     lines = [line for line in (PROJECT / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ").splitlines()
     return [(line.partition(" ")[0], line.partition(" ")[2].strip()) for line in joined]
@@ -47,7 +49,7 @@ def values_of(instruction: str) -> list[str]:
 
 
 def interpolated(value: Any) -> Any:
-    """Return what Compose makes of a value: variables from the environment, `$$` for a dollar."""
+    """Return a value as Compose interpolates it: variables from the environment, `$$` for a dollar."""
     if isinstance(value, dict):
         return {key: interpolated(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -68,7 +70,7 @@ REDIS = interpolated(SERVICES["redis"])
 
 
 def parsed(words: list[str]) -> dict[str, Any]:
-    """Return the parameters of a tacit command; a usage error if it is none."""
+    """Return the parameters of a `tacit` command line; raise a usage error for a wrong one."""
     group: Any = typer.main.get_command(app)
     context = group.make_context("tacit", list(words))
     name, command, rest = group.resolve_command(context, list(words))
@@ -77,20 +79,20 @@ def parsed(words: list[str]) -> dict[str, Any]:
 
 
 def test_images_are_pinned() -> None:
-    """Every image has the version of a release; none is `latest`."""
+    """Every image has the version of a release, not `latest`."""
     bases = [words.split()[0] for words in values_of("FROM")]
     images = [service["image"] for service in SERVICES.values()]
     assert all(re.search(r":\d+\.\d+\.\d+", image) for image in bases + images), bases + images
 
 
 def test_all_stages_have_the_same_base() -> None:
-    """What is built for one Python does not run on another."""
+    """Packages that are built for one Python do not run on another."""
     assert len({words.split()[0] for words in values_of("FROM")}) == 1
 
 
-def test_kafka_is_the_version_that_tests_run_on() -> None:
-    """A broker that is tried by hand is the one that is tested."""
-    pom = (PROJECT / "tests" / "broker" / "pom.xml").read_text()
+def test_kafka_has_the_tested_version() -> None:
+    """Tests and compose.yaml start the same broker."""
+    pom = (PROJECT / "tests" / "support" / "broker" / "pom.xml").read_text()
     version = re.search(r"<kafka\.version>([^<]+)</", pom)
     assert version is not None
     assert {SERVICES[name]["image"] for name in ("kafka", "topics")} == {f"apache/kafka:{version[1]}"}
@@ -98,27 +100,27 @@ def test_kafka_is_the_version_that_tests_run_on() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_ports_are_open_to_this_machine_only(name: str) -> None:
-    """Nothing asks for TLS here, so nothing may be reached from elsewhere."""
+    """Connections are not encrypted, so other machines must not reach them."""
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_services_have_no_more_rights_than_they_need(name: str) -> None:
-    """No service has a capability or can gain one."""
+def test_service_has_no_capability(name: str) -> None:
+    """Nor can a service gain one."""
     assert SERVICES[name]["cap_drop"] == ["ALL"]
     assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in SERVICES[name]
 
 
 @pytest.mark.parametrize("name", LONG_RUNNING)
-def test_service_says_whether_it_is_healthy_and_starts_again(name: str) -> None:
-    """The worker's check is in its image."""
+def test_long_running_service_has_a_health_check_and_restarts(name: str) -> None:
+    """The health check of the worker is in its image."""
     assert SERVICES[name]["restart"] == "unless-stopped"
     assert "healthcheck" in SERVICES[name] or values_of("HEALTHCHECK")
 
 
-def test_services_wait_for_what_they_need() -> None:
-    """A dependency is healthy, or has done its work, before what needs it starts."""
+def test_service_waits_for_its_dependencies() -> None:
+    """A dependency is healthy, or has completed, before a dependent service starts."""
     for service in SERVICES.values():
         for name, wait in service.get("depends_on", {}).items():
             once = SERVICES[name]["restart"] == "on-failure"
@@ -137,14 +139,16 @@ def test_mounts_exist() -> None:
 
 
 def test_secrets_come_from_the_environment() -> None:
-    """None has a default: Compose stops and says how to make one."""
+    """A secret has no default: Compose stops and prints how to make one. The header of the file names all of them."""
+    header = re.findall(r"^# +for name in (.*); do$", TEXT, re.MULTILINE)
+    assert [set(names.split()) for names in header] == [set(ENVIRONMENT)]
     assert set(ENVIRONMENT) == {"TACIT_SECRET"} | {f"REDIS_{user}_PASSWORD" for user in ("READER", "WRITER", "AUDITOR")}
     for line in re.findall(r"^ +\w*(?:SECRET|PASSWORD): .*$", TEXT, re.MULTILINE):
         assert ":?" in line
 
 
 def test_worker_runs_with_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its command line parses, and settings, environment and volumes fit together."""
+    """The command line parses, and settings, environment and volumes fit together."""
     worker = interpolated(SERVICES["worker"])
     for name, value in worker["environment"].items():
         monkeypatch.setenv(name, value)
@@ -155,27 +159,27 @@ def test_worker_runs_with_valid_settings(monkeypatch: pytest.MonkeyPatch) -> Non
     assert settings.redis.endswith("@redis:6379/0")
 
 
-def test_topics_of_the_worker_are_made() -> None:
-    """Source and rejects are topics of the broker here, which makes none by itself."""
+def test_topics_of_the_worker_are_created() -> None:
+    """Source and rejects are topics; the broker does not create topics by itself."""
     worker = parsed(SERVICES["worker"]["command"])
     addresses = [TopicAddress.parse(address) for address in (*worker["source"], worker["rejects"])]
-    made = re.search(r"for topic in ([\w ]+); do", SERVICES["topics"]["command"][0])
-    assert made is not None
-    assert {address.topic for address in addresses} == set(made[1].split())
+    created = re.search(r"for topic in ([\w ]+); do", SERVICES["topics"]["command"][0])
+    assert created is not None
+    assert {address.topic for address in addresses} == set(created[1].split())
     advertised = SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     assert all(f"://{server}," in advertised for address in addresses for server in address.servers)
 
 
 def test_commands_in_the_comments_parse() -> None:
-    """What compose.yaml tells people to type works."""
+    """Commands that the header of compose.yaml shows are valid."""
     typed = re.findall(r"^# +docker compose (?:run --rm worker|exec worker tacit) (.*)$", TEXT, re.MULTILINE)
     assert len(typed) == 2
     for words in typed:
         assert parsed(shlex.split(words))
 
 
-def test_image_copies_what_there_is() -> None:
-    """Every source exists and is let through to the builder."""
+def test_image_copies_existing_files() -> None:
+    """Every source exists, and .dockerignore lets it through to the builder."""
     allowed = {line[1:] for line in (PROJECT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = [words.split()[:-1] for words in values_of("COPY") if not words.startswith("--from")]
     sources = {source for sources in copied for source in sources}
@@ -183,15 +187,29 @@ def test_image_copies_what_there_is() -> None:
     assert sources == allowed
 
 
+def test_image_builds_both_wheels_from_its_files(tmp_path: Path) -> None:
+    """The command of the build stage succeeds in a folder with the copied files alone."""
+    for words in values_of("COPY"):
+        if not words.startswith("--from"):
+            for source in words.split()[:-1]:
+                copy = shutil.copytree if (PROJECT / source).is_dir() else shutil.copyfile
+                copy(PROJECT / source, tmp_path / source)
+    (build,) = re.findall(r"python -m pip wheel ([^&]*)", " ".join(values_of("RUN")))
+    command = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-build-isolation", *build.split())
+    subprocess.run(command, cwd=tmp_path, check=True)
+    wheels = {wheel.name.partition("-")[0] for wheel in (tmp_path / "dist").iterdir()}
+    assert wheels == {"tacit_signals", "tacit_worker"}
+
+
 def test_image_runs_unprivileged_and_stops_in_order() -> None:
-    """Its user is a number, its entry point is no shell, and it is stopped by the signal that loses nothing."""
+    """The user is a number, the entry point is no shell, and the stop signal is that of an orderly stop."""
     assert values_of("USER") == ["10001:10001"]
     assert values_of("ENTRYPOINT") == ['["tacit"]']
     assert values_of("STOPSIGNAL") == ["SIGTERM"]
 
 
 def test_image_checks_health_where_the_worker_answers() -> None:
-    """The check asks the port that metrics are on, without tools the image lacks."""
+    """The health check requests the port of the metrics, without tools that the image lacks."""
     (check,) = values_of("HEALTHCHECK")
     port = SERVICES["worker"]["environment"]["TACIT_METRICS"].rpartition(":")[2]
     assert f"http://127.0.0.1:{port}/healthz" in check
@@ -201,9 +219,9 @@ def test_image_checks_health_where_the_worker_answers() -> None:
 
 @pytest.fixture
 def redis_socket(tmp_path: Path) -> Iterator[Path]:
-    """Start Redis as compose.yaml does, but in another folder and on a socket."""
+    """Start Redis as compose.yaml does, in another folder and on a socket; return the socket."""
     socket = tmp_path / "redis.sock"
-    folders = {"/etc/tacit": PROJECT / "connectors", "/tmp": tmp_path, "/data": tmp_path}  # noqa: S108  # the container's
+    folders = {"/etc/tacit": PROJECT / "connectors" / "redis", "/tmp": tmp_path, "/data": tmp_path}  # noqa: S108  # a path in the container
     script = re.sub("|".join(folders), lambda found: str(folders[found[0]]), REDIS["command"][0])
     listening = f"{script.rstrip()} --port 0 --unixsocket {socket}"
     process = subprocess.Popen([*REDIS["entrypoint"], listening], env=redis_environment(), stdout=subprocess.DEVNULL)
@@ -219,8 +237,8 @@ def redis_environment() -> dict[str, str]:
     return {**REDIS["environment"], "PATH": f"{wheel_binary().parent}:{os.environ['PATH']}"}
 
 
-def test_redis_starts_as_workers_and_readers_need_it(redis_socket: Path) -> None:
-    """With the template filled in, a worker finds nothing wrong, a reader is let in, and nobody else is."""
+def test_redis_accepts_workers_and_readers_only(redis_socket: Path) -> None:
+    """With passwords in the template, the checks of a worker pass, a reader reads, and a stranger is rejected."""
     writer, reader = (
         f"unix://tacit-{user}:{REDIS['environment'][f'{user.upper()}_PASSWORD']}@{redis_socket}"
         for user in ("writer", "reader")
@@ -229,14 +247,14 @@ def test_redis_starts_as_workers_and_readers_need_it(redis_socket: Path) -> None
     with closing(redis.Redis.from_url(reader, protocol=2)) as client:
         assert client.hgetall("tacit:v1:eu:{live}:defaults") == {}
     with (
-        closing(redis.Redis.from_url(f"unix://{redis_socket}", protocol=2)) as nobody,
+        closing(redis.Redis.from_url(f"unix://{redis_socket}", protocol=2)) as stranger,
         pytest.raises(redis.AuthenticationError),
     ):
-        nobody.ping()
+        stranger.ping()
 
 
-def test_health_check_of_redis_is_let_in(redis_socket: Path) -> None:
-    """It asks as a reader, and fails where Redis does not answer."""
+def test_health_check_of_redis_finds_a_server_and_its_absence(redis_socket: Path) -> None:
+    """The health check connects as a reader."""
     shell, check = REDIS["healthcheck"]["test"]
     assert shell == "CMD-SHELL"
     for socket, healthy in ((redis_socket, True), (redis_socket.with_name("other.sock"), False)):

@@ -1,55 +1,75 @@
-"""What is shipped: the wheel, the source archive, the locks, and how light a reader is."""
+"""The two distributions: contents of wheels and source archives, installation of the client alone, and the command."""
 
-import re
 import subprocess
 import sys
 import tarfile
-import tomllib
 import zipfile
+from collections.abc import Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+
+from tests.support.locks import locked
 
 PROJECT = Path(__file__).resolve().parents[2]
-PACKAGES = {"connectors", "dataflows", "operators", "state", "tacit_cli", "tacit_lab"}
-SHIPPED_DATA = {
+CLIENT = PROJECT / "client"
+WORKER_PACKAGES = {"connectors", "dataflows", "operators", "state", "tacit_cli", "tacit_lab"}
+CLIENT_DATA = {"tacit/contract/catalogue.toml", "tacit/py.typed"}
+WORKER_DATA = {
     "connectors/redis/scripts/gate.lua",
     "connectors/redis/scripts/publish_population.lua",
-    "connectors/redis/users.acl",
     "connectors/redis/scripts/write_signals.lua",
-    "client/tacit/contract/catalogue.toml",
-    *(f"{package}/py.typed" for package in PACKAGES),
+    "connectors/redis/users.acl",
+    *(f"{package}/py.typed" for package in WORKER_PACKAGES),
 }
-WORKERS_OWN = {"bytewax", "kafka", "numpy", "prometheus_client", "pydantic", "river", "rich", "structlog", "typer"}
-READER = """
+APPLICATION_PACKAGES = ("connectors", "dataflows", "operators", "state")
+WORKER_MODULES = {"bytewax", "kafka", "numpy", "prometheus_client", "pydantic", "river", "rich", "structlog", "typer"}
+READ = """
 import sys
 from tacit import AsyncSignalReader, SignalReader
-for kind in (SignalReader, AsyncSignalReader):
-    kind("redis://localhost", region="eu", secret="a secret of tests")
+for reader in (SignalReader, AsyncSignalReader):
+    reader("redis://localhost", region="eu", secret="a secret of tests")
 print(*sys.modules)
 """
+APPLICATION = f"""
+import importlib, pkgutil, sys
+import {", ".join(APPLICATION_PACKAGES)}
+import tacit
+for module in pkgutil.walk_packages(tacit.__path__, "tacit."):
+    importlib.import_module(module.name)
+print(*(sys.modules[name].OWNER for name in {APPLICATION_PACKAGES}))
+"""
+
+pytestmark = pytest.mark.xdist_group("packaging")
 
 
 @pytest.fixture(scope="session")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the wheel and the source archive, the wheel made from the latter."""
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with both source archives, and the wheels that were built from them."""
     folder = tmp_path_factory.mktemp("dist")
-    _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(PROJECT))
+    for source in (CLIENT, PROJECT):
+        _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source))
     return folder
 
 
 @pytest.fixture(scope="session")
-def wheel(archives: Path) -> Path:
-    (wheel,) = archives.glob("*.whl")
+def client_wheel(dist: Path) -> Path:
+    """Wheel of tacit-signals."""
+    (wheel,) = dist.glob("tacit_signals-*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def worker_wheel(dist: Path) -> Path:
+    """Wheel of tacit-worker."""
+    (wheel,) = dist.glob("tacit_worker-*.whl")
     return wheel
 
 
 @pytest.fixture(scope="session")
 def constraints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the versions of the lock; pip takes no hashes for what it is not asked for by name."""
+    """File with the locked versions, without hashes: pip takes hashes for requested packages only."""
     file = tmp_path_factory.mktemp("constraints") / "versions.txt"
     file.write_text("".join(f"{requirement}\n" for requirement in locked("requirements.lock")))
     return file
@@ -57,133 +77,144 @@ def constraints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def index(constraints: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Skip what installs packages where there is nowhere to have them from."""
+    """Skip tests that install packages if no package index answers."""
     folder = tmp_path_factory.mktemp("probe")
-    one = ("--no-deps", "--dest", str(folder), "--constraint", str(constraints), "hiredis")
-    probe = (sys.executable, "-m", "pip", "download", "--quiet", "--retries", "0", "--timeout", "15", *one)
-    if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
+    options = ("--no-deps", "--dest", str(folder), "--constraint", str(constraints))
+    probe = (sys.executable, "-m", "pip", "download", "--quiet", "--retries", "0", "--timeout", "15", *options)
+    if subprocess.run((*probe, "hiredis"), capture_output=True, check=False).returncode != 0:
         pytest.skip("needs a package index, and pip reaches none")
 
 
 @pytest.fixture(scope="session")
-def reader(index: None, wheel: Path, constraints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Python of a fresh environment with the wheel and what it asks for, and nothing else."""
-    environment = tmp_path_factory.mktemp("reader") / "venv"
+def client_python(index: None, client_wheel: Path, constraints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of an environment with the client's wheel, its dependencies and nothing else."""
+    environment = tmp_path_factory.mktemp("client") / "venv"
     _run(sys.executable, "-m", "venv", "--without-pip", str(environment))
     python = environment / "bin" / "python"
-    _pip("--python", str(python), "install", "--constraint", str(constraints), str(wheel))
+    _pip("--python", str(python), "install", "--constraint", str(constraints), str(client_wheel))
     return python
 
 
-def locked(name: str) -> list[Requirement]:
-    """Return what a lock pins."""
-    return [Requirement(line.rstrip(" \\")) for line in (PROJECT / name).read_text().splitlines() if line[:1].isalnum()]
+def test_client_wheel_holds_the_package_tacit_and_nothing_else(client_wheel: Path) -> None:
+    """Only top-level name is `tacit`; modules and data files are those of the source tree."""
+    held = _contents(client_wheel).keys()
+    assert {name.partition("/")[0] for name in held if ".dist-info/" not in name} == {"tacit"}
+    _assert_holds_source(client_wheel, CLIENT, {"tacit"}, CLIENT_DATA)
 
 
-def test_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
-    """Every module and data file of the five packages is there; tests, benchmarks and examples are not."""
-    with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    tracked = {
-        path.relative_to(PROJECT).as_posix()
-        for package in PACKAGES
-        for path in (PROJECT / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    assert held == tracked
-    assert {name for name in held if not name.endswith(".py")} == SHIPPED_DATA
+def test_worker_wheel_holds_its_packages_and_nothing_else(worker_wheel: Path) -> None:
+    """Tests, benchmarks, examples and the package `tacit` are absent."""
+    _assert_holds_source(worker_wheel, PROJECT, WORKER_PACKAGES, WORKER_DATA)
 
 
-def test_wheel_says_what_it_is(wheel: Path) -> None:
-    """Licence, Python versions and the command are in its metadata."""
-    with zipfile.ZipFile(wheel) as archive:
-        files = {name.partition(".dist-info/")[2]: archive.read(name).decode() for name in archive.namelist()}
-    assert "License-Expression: Apache-2.0" in files["METADATA"]
-    assert "Requires-Python: <3.13,>=3.11" in files["METADATA"]
-    assert files["licenses/LICENSE"] == (PROJECT / "LICENSE").read_text()
-    assert "tacit = tacit_cli.__main__:main" in files["entry_points.txt"]
+def test_metadata_states_licence_python_and_command(client_wheel: Path, worker_wheel: Path) -> None:
+    """Only the worker has a command."""
+    for wheel in (client_wheel, worker_wheel):
+        files = {name.partition(".dist-info/")[2]: text for name, text in _contents(wheel).items()}
+        metadata = files["METADATA"].decode()
+        assert "License-Expression: Apache-2.0" in metadata
+        assert "Requires-Python: <3.13,>=3.11.2" in metadata
+        assert files["licenses/LICENSE"] == (PROJECT / "LICENSE").read_bytes()
+        assert ("entry_points.txt" in files) == (wheel == worker_wheel)
+    entry_points = next(text for name, text in _contents(worker_wheel).items() if name.endswith("entry_points.txt"))
+    assert b"tacit = tacit_cli.__main__:main" in entry_points
 
 
-def test_source_archive_holds_what_it_should(archives: Path) -> None:
-    """It builds the wheel, carries the documents, and leaves caches and environments out."""
-    (archive,) = archives.glob("*.tar.gz")
-    with tarfile.open(archive) as tar:
-        names = {Path(name).parts[1] for name in tar.getnames()}
-    assert names >= PACKAGES | {"docs", "pyproject.toml", "README.md", "LICENSE"}
-    assert not {name for name in names if name.startswith(".")} - {".gitignore"}
-
-
-def test_top_level_names_are_ours_alone() -> None:
-    """The packages' names are short; no other distribution that is installed here has one of them."""
-    owners = packages_distributions()
-    others = {name: set(owners.get(name, [])) - {"tacit-signals"} for name in PACKAGES}
-    assert others == {name: set() for name in PACKAGES}
-
-
-def test_reader_installs_light(reader: Path) -> None:
-    """A reader gets msgspec and redis, and none of what a worker needs."""
-    listed = _pip("--python", str(reader), "list", "--format", "freeze").split()
-    names = {line.partition("==")[0] for line in listed}
-    assert names == {"tacit-signals", "msgspec", "redis", "hiredis"} | (names & {"async-timeout"})
-
-
-def test_reader_imports_light(reader: Path) -> None:
-    """Making a reader works with that, and loads none of a worker's modules."""
-    loaded = {name.partition(".")[0] for name in _run(str(reader), "-I", "-c", READER).split()}
-    assert {"tacit", "redis", "msgspec"} <= loaded
-    assert not loaded & (WORKERS_OWN | {"dataflows", "operators"})
-
-
-def test_reader_loads_none_of_the_workers_modules_where_they_are_installed() -> None:
-    """A process that only reads pays nothing for what is installed beside it."""
-    loaded = {name.partition(".")[0] for name in _run(sys.executable, "-c", READER).split()}
-    assert not loaded & (WORKERS_OWN | {"dataflows", "operators"})
-
-
-def test_command_says_what_to_install(reader: Path) -> None:
-    """Without a worker's dependencies the command answers in one line, not in a traceback."""
-    run = subprocess.run([reader.with_name("tacit"), "--help"], capture_output=True, text=True, check=False)
-    assert run.returncode == 1
-    assert run.stderr.splitlines() == [
-        "tacit: typer is not installed; the command line needs pip install 'tacit-signals[worker]'"
-    ]
-
-
-def test_extras_resolve(reader: Path, wheel: Path, constraints: Path) -> None:
-    """What a worker and the demo need can be had in the locked versions."""
-    wanted = f"{wheel}[worker,embedded]"
-    _pip("--python", str(reader), "install", "--dry-run", "--constraint", str(constraints), wanted)
+def test_worker_requires_the_client_of_the_same_version(client_wheel: Path, worker_wheel: Path) -> None:
+    """Contract and worker are released together."""
+    version = client_wheel.name.split("-")[1]
+    assert worker_wheel.name.split("-")[1] == version
+    metadata = next(text for name, text in _contents(worker_wheel).items() if name.endswith("METADATA"))
+    assert f"Requires-Dist: tacit-signals=={version}" in metadata.decode()
 
 
 @pytest.mark.parametrize(
-    ("lock", "extras"),
-    [("requirements.lock", ("worker", "embedded", "dev")), ("requirements-worker.lock", ("worker",))],
+    ("name", "packages"), [("tacit_signals", {"tacit"}), ("tacit_worker", WORKER_PACKAGES | {"docs"})]
 )
-def test_lock_satisfies_the_project(lock: str, extras: tuple[str, ...]) -> None:
-    """Whoever changes a dependency renews the locks: `make lock`."""
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    asked = project["dependencies"] + [line for extra in extras for line in project["optional-dependencies"][extra]]
-    pinned = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in locked(lock)}
-    for requirement in map(Requirement, asked):
-        if requirement.name != "tacit-signals":
-            assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, f"{lock} is stale: make lock"
+def test_source_archive_holds_packages_and_documents(name: str, packages: set[str], dist: Path) -> None:
+    """Caches and environments are absent."""
+    (archive,) = dist.glob(f"{name}-*.tar.gz")
+    with tarfile.open(archive) as tar:
+        names = {Path(member).parts[1] for member in tar.getnames()}
+        assert all(member.isreg() for member in tar.getmembers())
+    assert names >= packages | {"pyproject.toml", "README.md", "LICENSE"}
+    assert not {name for name in names if name.startswith(".")} - {".gitignore"}
 
 
-def test_worker_lock_is_part_of_the_lock() -> None:
-    """An image runs what was tested."""
-    worker, everything = (
-        {f"{pin.name}{pin.specifier}" for pin in locked(lock)}
-        for lock in ("requirements-worker.lock", "requirements.lock")
-    )
-    assert worker < everything
+def test_no_other_distribution_has_a_package_of_the_same_name() -> None:
+    """Dependencies and packages of the worker can be imported side by side."""
+    owners = packages_distributions()
+    own = {"tacit-signals", "tacit-worker"}
+    others = {name: set(owners.get(name, [])) - own for name in WORKER_PACKAGES | {"tacit"}}
+    assert others == {name: set() for name in WORKER_PACKAGES | {"tacit"}}
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-worker.lock"])
-def test_lock_is_hashed_and_names_no_index(lock: str) -> None:
-    """Whatever index serves the files, they are the ones that were locked."""
-    text = (PROJECT / lock).read_text()
-    assert len(re.findall(r"\\\n    --hash=sha256:[0-9a-f]{64}", text)) >= len(locked(lock))
-    assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text)
+def test_client_installs_light(client_python: Path) -> None:
+    """Dependencies of the client are msgspec and redis-py; no command is installed."""
+    listed = _pip("--python", str(client_python), "list", "--format", "freeze").split()
+    names = {line.partition("==")[0] for line in listed}
+    assert names == {"tacit-signals", "msgspec", "redis", "hiredis"} | (names & {"async-timeout"})
+    assert not client_python.with_name("tacit").exists()
+
+
+def test_client_alone_makes_readers(client_python: Path) -> None:
+    """A reader works without any package of the worker."""
+    loaded = {name.partition(".")[0] for name in _run(str(client_python), "-I", "-c", READ).split()}
+    assert {"tacit", "redis", "msgspec"} <= loaded
+    assert not loaded & (WORKER_MODULES | WORKER_PACKAGES)
+
+
+def test_client_leaves_the_packages_of_an_application_alone(client_python: Path, tmp_path: Path) -> None:
+    """Each module of `tacit` is imported next to the application's own `state`, `operators` and others."""
+    for package in APPLICATION_PACKAGES:
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("OWNER = 'application'\n")
+    (tmp_path / "application.py").write_text(APPLICATION)
+    owners = _run(str(client_python), str(tmp_path / "application.py")).split()
+    assert owners == ["application"] * len(APPLICATION_PACKAGES)
+
+
+def test_reader_loads_no_module_of_an_installed_worker() -> None:
+    """A process that only reads does not pay for packages that are installed in the same environment."""
+    loaded = {name.partition(".")[0] for name in _run(sys.executable, "-c", READ).split()}
+    assert not loaded & (WORKER_MODULES | WORKER_PACKAGES)
+
+
+def test_worker_installs_with_its_extras(
+    client_python: Path, client_wheel: Path, worker_wheel: Path, constraints: Path
+) -> None:
+    """Dependencies of the worker, of the demo and of plots resolve to the locked versions."""
+    wheels = (str(client_wheel), f"{worker_wheel}[embedded,plot]")
+    _pip("--python", str(client_python), "install", "--dry-run", "--constraint", str(constraints), *wheels)
+
+
+def test_command_and_module_do_the_same() -> None:
+    """`tacit` and `python -m tacit_cli` print the same help."""
+    command = str(Path(sys.executable).with_name("tacit"))
+    module = _run(sys.executable, "-m", "tacit_cli", "--help").replace("python -m tacit_cli", "tacit")
+    assert _run(command, "--help").split() == module.split()
+
+
+def test_client_licence_is_that_of_the_project() -> None:
+    """A copy: hatchling takes no licence from outside the client's folder, and its source archive would keep a link."""
+    assert (CLIENT / "LICENSE").read_bytes() == (PROJECT / "LICENSE").read_bytes()
+
+
+def _assert_holds_source(wheel: Path, root: Path, packages: set[str], data: set[str]) -> None:
+    held = {name for name in _contents(wheel) if ".dist-info/" not in name}
+    source = {
+        path.relative_to(root).as_posix()
+        for package in packages
+        for path in (root / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert held == source
+    assert {name for name in held if not name.endswith(".py")} == data
+
+
+def _contents(wheel: Path) -> Mapping[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def _pip(*words: str) -> str:
