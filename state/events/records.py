@@ -35,16 +35,24 @@ class Record(NamedTuple):
 
 
 class Reason(StrEnum):
-    """Why a record was turned away (contract, "Rejects")."""
+    """Reason of a reject. The pages show the text below each member."""
 
     NOT_JSON = "not_json"
+    """The record is no JSON: broken syntax, an empty line, a byte order mark, invalid UTF-8 or lone surrogates."""
     INVALID = "invalid"
+    """A field breaks its rule; `detail` is the path of the field and the rule, never the value."""
     TOO_LARGE = "too_large"
+    """The record is larger than 16 KiB."""
     UNKNOWN_SCHEMA = "unknown_schema"
+    """`schema` is not 1."""
     NOT_IN_CATALOGUE = "not_in_catalogue"
+    """The catalogue lacks a facet, value, topic, surface or feedback kind; `detail` is the path of the field."""
     FUTURE = "future"
+    """An interaction is more than 5 minutes ahead of the wall clock."""
     WRONG_REGION = "wrong_region"
+    """The event names another region than the worker's."""
     LATE = "late"
+    """An interaction is older than the user's newest event by more than the lateness."""
 
 
 class Reject(NamedTuple):
