@@ -19,6 +19,7 @@ from tacit.contract.signals import STATUS, WIPED
 from tacit_cli.views.summary import rebuilt_table
 from tests.support.commands import tacit
 from tests.support.folder_listing import everything_below
+from tests.support.ports import free_port
 from tests.support.rebuilds import (
     DENY,
     FORGET,
@@ -35,7 +36,6 @@ from tests.support.rebuilds import (
     told,
     versions,
 )
-from tests.support.redis_server import free_port
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_history, write_lines
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000

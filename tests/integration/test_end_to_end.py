@@ -14,7 +14,7 @@ from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, everything_in, running, tacit
 from tests.support.factories import make_event
 from tests.support.monitoring_client import get
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_history, write_lines
 
 MINUTE_MS = 60_000

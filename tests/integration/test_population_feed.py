@@ -18,8 +18,8 @@ from state.learning.population_version import PopulationVersion
 from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError
 from tests.support.conditions import eventually
+from tests.support.ports import free_port
 from tests.support.redis_faults import fragile_redis
-from tests.support.redis_server import free_port
 from tests.support.sample_population import version, write
 
 LIVE = RegionKeys("eu").within("live")

@@ -23,7 +23,7 @@ from state.learning.population_version import PopulationWrite
 from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError
 from tests.support.conditions import eventually
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.sample_population import version, write
 from tests.support.sample_signals import NOW_MS
 

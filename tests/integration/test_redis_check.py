@@ -8,7 +8,7 @@ import redis
 
 from connectors.redis.health import redis_problems
 from tacit.errors import ConfigurationError
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 
 
 @contextmanager

@@ -24,7 +24,8 @@ from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.conditions import once
-from tests.support.redis_server import BINARIES, free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import BINARIES
 from tests.support.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
 
 KEYS = RegionKeys("eu")

@@ -8,7 +8,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from dataflows.runtime.parent_death import die_with
 from tests.support.conditions import eventually
 from tests.support.kafka_jars import BrokerUnavailableError, install, installed_jars
 from tests.support.kafka_topics import Kafka
+from tests.support.ports import two_free_ports
 
 KAFKA_TEST = [pytest.mark.kafka, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 """The marks of a module of tests on a broker; see `refused_connections` for the second."""
@@ -38,12 +38,12 @@ class Broker(Kafka):
     """A broker in a folder of its own; ports and data stay the same over kills and restarts."""
 
     def __init__(self, folder: Path, jars: Path) -> None:
-        port, controller_port = _free_ports(2)
+        port = two_free_ports()
         super().__init__(f"127.0.0.1:{port}")
         self._folder = folder
         self._java = (*_JAVA, "-cp", f"{jars}/*")
         self._process: subprocess.Popen[bytes] | None = None
-        (folder / "server.properties").write_text(_properties(folder / "data", port, controller_port))
+        (folder / "server.properties").write_text(_properties(folder / "data", port, port + 1))
         self._format()
 
     def start(self) -> None:
@@ -153,16 +153,6 @@ def broker(kafka: Kafka, refused_connections: None) -> Iterator[Broker]:
     if not kafka.answers():
         kafka.kill()
         kafka.start()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _properties(data: Path, port: int, controller_port: int) -> str:

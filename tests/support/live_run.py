@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Self
 from tests.support.commands import Running, everything_in
 from tests.support.kafka_topics import Kafka
 from tests.support.monitoring_client import health, scrape
+from tests.support.ports import two_free_ports
 from tests.support.redis_faults import FragileRedis
-from tests.support.redis_server import two_free_ports
 from tests.support.replays import left_by, write_history
 
 NAMESPACE = "faults"

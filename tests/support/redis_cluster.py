@@ -1,6 +1,5 @@
 """A real Redis Cluster: three servers that share the slots, and a replica that can take the first one's place."""
 
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,11 +12,9 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.commands import everything_in
 from tests.support.conditions import eventually
-from tests.support.redis_server import free_port
+from tests.support.ports import free_cluster_port
 
 PRIMARIES = 3
-_BUS = 10_000
-"""A server of 6.2 talks to the others on its port and so much."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def cluster(binary: Path, options: Sequence[str] = ()) -> Iterator[Cluster]:
     with ExitStack() as stack:
         servers = []
         for _ in range(PRIMARIES + 1):
-            port = _free_pair()
+            port = free_cluster_port()
             listen = ("--port", str(port), "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
             process = stack.enter_context(EmbeddedRedis(binary, (*listen, "--cluster-enabled", "yes", *options)))
             client = stack.enter_context(redis.Redis(port=port, protocol=2, decode_responses=True))
@@ -105,15 +102,6 @@ def cluster(binary: Path, options: Sequence[str] = ()) -> Iterator[Cluster]:
         made = Cluster(servers)
         _join(servers)
         yield made
-
-
-def _free_pair() -> int:
-    """Return a port that is free together with the one that other servers will use."""
-    while True:
-        port = free_port(below=65_536 - _BUS)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port + _BUS)):
-                return port
 
 
 def _slots(server: Server) -> list[Any]:

@@ -16,7 +16,7 @@ from redis.retry import Retry
 from dataflows.runtime.parent_death import die_with
 from tacit_lab.embedded import EmbeddedRedis, wheel_binary
 from tests.support.conditions import eventually
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 
 
 class FragileRedis:

@@ -14,7 +14,7 @@ from dataflows.state_folder import locked
 from tacit_cli.check import Finding, check_all
 from tests.support.commands import tacit
 from tests.support.factories import CATALOGUE
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.replays import redis_of_its_own, write_lines
 
 

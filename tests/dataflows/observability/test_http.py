@@ -10,7 +10,7 @@ from dataflows.observability.http import STALLED_AFTER_S, monitor
 from state.counters import Counters
 from tacit.errors import ConfigurationError
 from tests.support.monitoring_client import get
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture

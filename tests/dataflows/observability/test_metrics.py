@@ -11,7 +11,7 @@ from state.counters import Counters, Histogram, Outcome, SinkCounters
 from state.events.records import Reason
 from tests.support.commands import running
 from tests.support.monitoring_client import get, scrape
-from tests.support.redis_server import two_free_ports
+from tests.support.ports import two_free_ports
 from tests.support.replays import accounted_for, redis_of_its_own, write_history
 
 COUNTED = {

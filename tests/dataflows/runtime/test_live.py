@@ -10,7 +10,7 @@ import pytest
 from dataflows.state_folder import Identity, locked
 from tests.support.commands import Limits, running, tacit
 from tests.support.factories import CATALOGUE
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.replays import redis_of_its_own
 
 IMPATIENT: Limits = {

@@ -16,7 +16,7 @@ from state.errors import SinkError, SourceError, StateError
 from tacit.errors import CatalogueError, ConfigurationError, TacitError
 from tests.support.commands import Running, running, tacit
 from tests.support.conditions import eventually
-from tests.support.redis_server import two_free_ports
+from tests.support.ports import two_free_ports
 from tests.support.replays import redis_of_its_own, replay, write_history
 
 

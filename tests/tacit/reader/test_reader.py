@@ -28,7 +28,7 @@ from tacit.errors import ConfigurationError
 from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.conditions import eventually
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.sample_signals import NOW_MS, profile, signal, write
 
 SECRET = "a secret of tests"

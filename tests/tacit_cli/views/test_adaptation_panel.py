@@ -12,7 +12,7 @@ from tacit.contract.signals import Signal
 from tacit.reader.adaptation import Adaptation, Status
 from tacit_cli.views.adaptation_panel import adaptation_as_dict, adaptation_panel
 from tests.support.commands import tacit
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 from tests.support.sample_signals import NOW_MS, profile, signal
 
 LEARNED = signal("concise", NOW_MS)
