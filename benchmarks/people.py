@@ -17,7 +17,7 @@ from dataflows.graph import ADAPT_STEP, FLOW_ID
 from dataflows.state_folder import Identity, locked
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
-from state.events.records import FileOrigin
+from state.events.records import FileOrigin, pack_origin
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_key, shard_of
@@ -68,7 +68,7 @@ def answer(
         slots=[rng.choice(slots) for slots in catalogue.facet_slots],
         facets=(),
         acted=(),
-        origin=FileOrigin("benchmark"),
+        origin=pack_origin(FileOrigin("benchmark")),
         position=number,
         sha256=bytes(32),
     )

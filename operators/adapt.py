@@ -10,7 +10,7 @@ from bytewax.operators import StatefulBatchLogic
 from operators.clock import wall_clock_ms
 from state.counters import EventCounters, Outcome
 from state.events.observation import Observation, unpack
-from state.events.records import Reason, Reject
+from state.events.records import Reason, Reject, unpack_origin
 from state.learning.example import Example, pack_example
 from state.learning.population_prior import CurrentPrior
 from state.storage.shard_store import ShardStore
@@ -135,7 +135,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         self._counters.rejects[reason] += 1
         hours = self._rules.lateness_ms / 3_600_000
         detail = f"more than {hours:g} h older than the person's newest event"
-        return Reject(reason, detail, o.origin, o.position, o.sha256.hex(), self._clock())
+        return Reject(reason, detail, unpack_origin(o.origin), o.position, o.sha256.hex(), self._clock())
 
     def snapshot(self) -> bytes:
         """Return the token of the shard's checkpoint for Bytewax to keep."""

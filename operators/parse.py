@@ -3,28 +3,27 @@
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
-from pydantic import ValidationError
-
 from operators.clock import wall_clock_ms
+from operators.decoders import Decode, Undecodable, json
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters
 from state.events.observation import NotInCatalogueError, Observation, TooManyValuesError, pack, resolve
-from state.events.records import MAX_EVENT_BYTES, Reason, Record, Reject
+from state.events.records import Reason, Record, Reject
 from state.storage.shards import shard_key, shard_of
-from tacit.contract.events import EVENT, Event, Interaction
+from tacit.contract.events import MAX_EVENT_BYTES, Event, Interaction
 from tacit.contract.pseudonyms import pseudonym
 
 FUTURE_TOLERANCE_MS = 5 * 60 * 1000
-"""An interaction further ahead of the wall clock than this is rejected as `future`."""
+"""An interaction further ahead of the wall clock is rejected as `future`."""
 
 Group = tuple[str, list[bytes]]
 """A shard's key and its packed observations, in order."""
 
 
 class Parser:
-    """Parses, validates and groups a batch of records: `flat_map_batch`'s mapper.
+    """Decodes, checks and groups a batch of records: the mapper of `flat_map_batch`.
 
-    Every record ends in an observation, or in a reject that is counted here.
+    Every record becomes an observation, or a reject that is counted here.
     """
 
     def __init__(
@@ -36,7 +35,9 @@ class Parser:
         shards: int,
         counters: EventCounters,
         clock: Callable[[], int] = wall_clock_ms,
+        decode: Decode = json.decode,
     ) -> None:
+        self._decode = decode
         self._catalogue = catalogue
         self._region = region
         self._secret = secret
@@ -64,14 +65,12 @@ class Parser:
         return [*((self._keys[shard], packed) for shard, packed in groups.items()), *rejects]
 
     def parse(self, record: Record, now_ms: int) -> Observation | Reject:
-        """Return the record's observation, or why it has none."""
-        value = record.value
-        if len(value) > MAX_EVENT_BYTES:
+        """Return the observation of a record, or its reject."""
+        if len(record.value) > MAX_EVENT_BYTES:
             return _reject(record, Reason.TOO_LARGE, f"over {MAX_EVENT_BYTES} bytes", now_ms)
-        try:
-            event = EVENT.validate_json(value)
-        except ValidationError as error:
-            return _reject(record, *explain(error), now_ms)
+        event = self._decode(record.value)
+        if isinstance(event, Undecodable):
+            return _reject(record, event.reason, event.detail, now_ms)
         if event.region != self._region:
             return _reject(record, Reason.WRONG_REGION, f"this worker's region is {self._region}", now_ms)
         at_ms = event.at
@@ -80,16 +79,13 @@ class Parser:
                 at_ms = now_ms
             elif at_ms > now_ms + FUTURE_TOLERANCE_MS:
                 return _reject(record, Reason.FUTURE, f"{(at_ms - now_ms) / 1000:.0f} s ahead of the clock", now_ms)
+        return self._resolve(event, at_ms, record, now_ms)
+
+    def _resolve(self, event: Event, at_ms: int, record: Record, now_ms: int) -> Observation | Reject:
+        user = pseudonym(event.user_id, self._secret)
+        digest = sha256(record.value).digest()
         try:
-            return resolve(
-                event,
-                pseudonym(event.user_id, self._secret),
-                at_ms,
-                self._catalogue,
-                record.origin,
-                record.position,
-                sha256(value).digest(),
-            )
+            return resolve(event, user, at_ms, self._catalogue, record.origin, record.position, digest)
         except NotInCatalogueError as error:
             return _reject(record, Reason.NOT_IN_CATALOGUE, str(error), now_ms)
         except TooManyValuesError as error:
@@ -97,55 +93,9 @@ class Parser:
 
 
 def is_control(event: Event) -> bool:
-    """Say whether the event is the person's own word (consent, pin, forget), which a clock must not lose."""
+    """Return whether the event is a control event (consent, pin, forget): a wrong clock must not lose it."""
     return not isinstance(event, Interaction)
 
 
 def _reject(record: Record, reason: Reason, detail: str, now_ms: int) -> Reject:
     return Reject(reason, detail, record.origin, record.position, sha256(record.value).hexdigest(), now_ms)
-
-
-_UNKNOWN_SCHEMA = (Reason.UNKNOWN_SCHEMA, "schema: only 1 is known")
-_FIELDS = frozenset(
-    [
-        "schema",
-        "event_id",
-        "type",
-        "user_id",
-        "at",
-        "region",
-        "turn_id",
-        "surface",
-        "topic",
-        "locale",
-        "served",
-        "item",
-        "feedback",
-        "acted_on",
-        "kind",
-        "facets",
-        "facet",
-        "value",
-        "version",
-        "propensity",
-        "granted",
-    ]
-)
-
-
-def explain(error: ValidationError) -> tuple[Reason, str]:
-    """Return the reason and the first broken rule as `path: rule`; of what was sent, only known names are repeated."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    rule = first["type"]
-    if rule == "json_invalid":
-        return Reason.NOT_JSON, "malformed JSON"
-    if rule.startswith("union_tag") and first["input"].get("schema", 1) != 1:
-        return _UNKNOWN_SCHEMA  # whose types are not ours to judge
-    if rule == "union_tag_not_found":
-        return Reason.INVALID, "type: missing"
-    if rule == "union_tag_invalid":
-        return Reason.INVALID, "type: not interaction, consent, pin or forget"
-    path = [str(part) if part in _FIELDS or isinstance(part, int) else "*" for part in first["loc"][1:]]
-    if path == ["schema"] and rule == "literal_error":
-        return _UNKNOWN_SCHEMA
-    return Reason.INVALID, f"{'.'.join(path) or 'event'}: {rule}"

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from connectors.files.decompression import ERRORS, Decompressed, Frame, gzip_member, zstd_frame
 from state.errors import SourceError
-from state.events.records import MAX_EVENT_BYTES, FileOrigin, Record
+from state.events.records import FileOrigin, Record
+from tacit.contract.events import MAX_EVENT_BYTES
 
 _LINE_BYTES = MAX_EVENT_BYTES + 1
 """What is kept of a longer line: enough to be rejected as too large."""

@@ -1,25 +1,24 @@
-"""An event resolved against the catalogue: numbers for names, a digest for the person, packed for the exchange.
+"""An observation: an event resolved against the catalogue, with numbers for names and a pseudonym for the user.
 
-Between processes Bytewax pickles every item, and packed bytes are the cheapest thing to pickle. What no part of the
-state uses (raw ids, locale) is checked and not carried. `origin` and `sha256` come along so that an event which only
-the state can turn away (`late`) is rejected like any other.
+Between processes Bytewax pickles every item; packed bytes are the cheapest item to pickle. A member that the state does
+not use (raw ids, `locale`) is checked by the contract and not carried. `origin` and `sha256` are carried for a reject
+that only the state can decide (`late`). The hash is computed at once: computed later it would need the record, and
+with it the raw user id.
 """
 
-from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from functools import lru_cache
-from struct import Struct
-from typing import NamedTuple
 from zlib import crc32
 
+import msgspec
+
 from state.catalogue.numbered import NumberedCatalogue
-from state.events.records import FileOrigin, KafkaOrigin, Origin
-from tacit.contract.events import Consent, Event, Forget, Interaction, Pin
+from state.events.records import Origin, pack_origin
+from tacit.contract.events import ActedOn, Consent, Event, Forget, Interaction, Pin
 
 
 class Kind(IntEnum):
-    """What an observation does to a person's state."""
+    """The effect of an observation on the user's state."""
 
     INTERACTION = 0
     GRANT = 1
@@ -32,11 +31,11 @@ NONE = -1
 """No topic, surface or feedback."""
 
 
-class Observation(NamedTuple):
-    """One event about one person; indexes and slots are the catalogue's."""
+class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One event of one user, by the catalogue's numbers."""
 
     user: bytes
-    """16-byte digest."""
+    """16-byte pseudonym."""
     at_ms: int
     kind: int
     event: int
@@ -49,35 +48,39 @@ class Observation(NamedTuple):
     """32-bit hash of the item's id; 0: none."""
     feedback: int
     slots: Sequence[int]
-    """What was served, ascending; for a pin its value, or nothing to take it back."""
+    """Served values, ascending; of a pin its value, empty when the pin is removed."""
     facets: Sequence[int]
-    """What the feedback is narrowed to, or nothing; for a pin its facet."""
+    """Facets that the feedback is narrowed to, empty for all; of a pin its facet."""
     acted: Sequence[tuple[int, float]]
-    """What the answer followed: slots, and how likely each was to be chosen, 0–1."""
-    origin: Origin
+    """Values that the answer followed: slot and propensity (0–1)."""
+    origin: bytes
+    """Packed: `state.events.records.unpack_origin`."""
     position: int
     sha256: bytes
 
 
 class NotInCatalogueError(ValueError):
-    """An event names something outside the vocabulary; the text is the field's path, never the value."""
+    """A name outside the catalogue; the text is the member's path, never the name."""
 
 
 class TooManyValuesError(ValueError):
-    """A facet that takes one value came with several; the text is the field's path."""
+    """Several values of a facet that takes one; the text is the member's path."""
 
 
-_HEADER = Struct("<16sqIIBhhIbHBBHQ32s")
-_ACTED = Struct("<Hf")
+pack = msgspec.msgpack.Encoder().encode
+"""Return an observation as bytes for the exchange between workers."""
+
+unpack = msgspec.msgpack.Decoder(Observation).decode
+"""Return the observation in packed bytes."""
 
 
 def resolve(
     event: Event, user: bytes, at_ms: int, catalogue: NumberedCatalogue, origin: Origin, position: int, sha256: bytes
 ) -> Observation:
-    """Return the event with numbers for names. `at_ms` is its time, after what the reader's clock had to say about it.
+    """Return the event with numbers for names. `at_ms` is the event's time, corrected by the reader's clock.
 
     Raises:
-        NotInCatalogueError: with the path of the field that names something else.
+        NotInCatalogueError: with the path of a member outside the catalogue.
         TooManyValuesError: with the path of the facet.
     """
     turn = item = 0
@@ -87,7 +90,8 @@ def resolve(
     acted: Sequence[tuple[int, float]] = ()
     if isinstance(event, Interaction):
         kind = Kind.INTERACTION
-        turn = _hash(event.turn_id) if event.turn_id is not None else 0
+        if event.turn_id is not None:
+            turn = _hash(event.turn_id)
         if event.topic is not None:
             topic = _index(catalogue.topic_index, event.topic, "topic")
         if event.surface is not None:
@@ -101,7 +105,7 @@ def resolve(
             if event.feedback.facets is not None:
                 facets = [_index(catalogue.facet_index, name, "feedback.facets.*") for name in event.feedback.facets]
         if event.acted_on:
-            acted = _acted_on(event, catalogue)
+            acted = _acted_slots(event.acted_on, catalogue)
     elif isinstance(event, Consent):
         kind = Kind.GRANT if event.granted else Kind.DENY
     elif isinstance(event, Pin):
@@ -113,22 +117,22 @@ def resolve(
         kind = Kind.FORGET
     return Observation(
         user, at_ms, kind, _hash(event.event_id), turn, topic, surface, item, feedback,
-        slots, facets, acted, origin, position, sha256,
+        slots, facets, acted, pack_origin(origin), position, sha256,
     )  # fmt: skip
 
 
 def _hash(name: str) -> int:
-    return crc32(name.encode()) or 1  # 0 stands for none
+    return crc32(name.encode()) or 1  # 0 means none
 
 
-def _index(names: dict[str, int], name: str, path: str) -> int:
+def _index(names: Mapping[str, int], name: str, path: str) -> int:
     try:
         return names[name]
     except KeyError:
         raise NotInCatalogueError(path) from None
 
 
-def _served_slots(served: dict[str, str | list[str]], catalogue: NumberedCatalogue) -> Sequence[int]:
+def _served_slots(served: Mapping[str, str | list[str]], catalogue: NumberedCatalogue) -> list[int]:
     slots: set[int] = set()
     facets = catalogue.slot_index
     for facet, values in served.items():
@@ -145,56 +149,8 @@ def _served_slots(served: dict[str, str | list[str]], catalogue: NumberedCatalog
     return sorted(slots)
 
 
-def _acted_on(event: Interaction, catalogue: NumberedCatalogue) -> list[tuple[int, float]]:
+def _acted_slots(acted_on: Sequence[ActedOn], catalogue: NumberedCatalogue) -> list[tuple[int, float]]:
     return [
         (_index(catalogue.slot_index.get(acted.facet, {}), acted.value, "acted_on.*"), acted.propensity)
-        for acted in event.acted_on or ()
+        for acted in acted_on
     ]
-
-
-def pack(o: Observation) -> bytes:
-    """Return the observation as bytes for the exchange between workers."""
-    tail = 2 * len(o.slots) + len(o.facets) + _ACTED.size * len(o.acted)
-    return b"".join(
-        (
-            _HEADER.pack(
-                o.user, o.at_ms, o.event, o.turn, o.kind, o.topic, o.surface, o.item, o.feedback,
-                len(o.slots), len(o.facets), len(o.acted), tail, o.position, o.sha256,
-            ),
-            array("H", o.slots).tobytes(),
-            bytes(o.facets),
-            *([_ACTED.pack(*acted) for acted in o.acted] if o.acted else ()),
-            _pack_origin(o.origin),
-        )
-    )  # fmt: skip
-
-
-def unpack(data: bytes) -> Observation:
-    """Return what `pack` packed, propensities in single precision."""
-    (user, at_ms, event, turn, kind, topic, surface, item, feedback,
-     slots, facets, acted, tail, position, sha256) = _HEADER.unpack_from(data)  # fmt: skip
-    start = _HEADER.size
-    middle = start + 2 * slots
-    acted_at = middle + facets
-    end = start + tail
-    return Observation(
-        user, at_ms, kind, event, turn, topic, surface, item, feedback,
-        array("H", data[start:middle]), data[middle:acted_at],
-        list(_ACTED.iter_unpack(data[acted_at:end])) if acted else (),
-        _unpack_origin(data[end:]), position, sha256,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=4096)
-def _pack_origin(origin: Origin) -> bytes:
-    if isinstance(origin, KafkaOrigin):
-        return f"k{origin.partition}:{origin.topic}".encode()
-    return b"f" + origin.file.encode("utf-8", "surrogateescape")
-
-
-@lru_cache(maxsize=4096)
-def _unpack_origin(data: bytes) -> Origin:
-    if data[:1] == b"f":
-        return FileOrigin(data[1:].decode("utf-8", "surrogateescape"))
-    partition, _, topic = data[1:].decode().partition(":")
-    return KafkaOrigin(topic, int(partition))

@@ -1,13 +1,11 @@
-"""What comes in raw, and what is turned away: records, their origin, rejects, and writes that Redis refuses."""
+"""Records, their origin, and rejects: of records, and of writes that Redis does not take."""
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
-
-MAX_EVENT_BYTES = 16 * 1024
-"""A longer record is rejected as `too_large`, unread."""
 
 
 class KafkaOrigin(NamedTuple):
@@ -24,6 +22,26 @@ class FileOrigin(NamedTuple):
 
 
 Origin = KafkaOrigin | FileOrigin
+
+
+@lru_cache(maxsize=4096)
+def pack_origin(origin: Origin) -> bytes:
+    """Return an origin as bytes, for the exchange between workers.
+
+    >>> unpack_origin(pack_origin(KafkaOrigin("events", 3)))
+    KafkaOrigin(topic='events', partition=3)
+    """
+    if isinstance(origin, KafkaOrigin):
+        return f"k{origin.partition}:{origin.topic}".encode()
+    return b"f" + origin.file.encode("utf-8", "surrogateescape")
+
+
+def unpack_origin(data: bytes) -> Origin:
+    """Return the origin that `pack_origin` packed."""
+    if data[:1] == b"f":
+        return FileOrigin(data[1:].decode("utf-8", "surrogateescape"))
+    partition, _, topic = data[1:].decode().partition(":")
+    return KafkaOrigin(topic, int(partition))
 
 
 class Record(NamedTuple):

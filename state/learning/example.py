@@ -1,114 +1,81 @@
-"""One judgement of an answer, on its way from a person's state to what is learned of everybody.
+"""A training example: one feedback, on its way from a user's state to the population trainer.
 
-It carries what the person's own beliefs added to the prediction, so that the population's can be learned jointly with
-them wherever that is done, and the prediction itself, so that it can be scored.
+It carries the contribution of the user model to the prediction, so that the trainer learns the population's part
+jointly with it, and the prediction itself, so that the trainer can score it.
 """
 
-from array import array
 from collections.abc import Sequence
-from struct import Struct
 from typing import NamedTuple
+
+import msgspec
 
 from state.learning.prediction import Own
 
 
 class DirectedFeedback(NamedTuple):
-    """Directed feedback: of one facet, another value than the served one was wished for."""
+    """Directed feedback on one facet: the user preferred another value than the served one."""
 
     served: int
     preferred: int
     """Slots."""
     mean: float
     variance: float
-    """The person's own belief, before, of how much better `preferred` is."""
+    """The user model's belief, before the update, of how much better `preferred` is."""
 
 
 class Acted(NamedTuple):
-    """One facet of an answer in which following the signal and using the default differ."""
+    """One facet of an answer in which the signal's value and the default differ."""
 
     facet: int
     followed: bool
-    """The answer had what the signal says."""
+    """The served value is the signal's."""
     used_default: bool
-    """The answer had the default; it may have had neither."""
+    """The served value is the default; it may be neither."""
     propensity: float
-    """How likely the value that was served was to be chosen, 0–1."""
+    """Probability, 0–1, of choosing the served value."""
 
 
-class Example(NamedTuple):
-    """One judgement; numbers are the catalogue's."""
+class Example(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One feedback, by the catalogue's numbers."""
 
     user: bytes
-    """16-byte digest."""
+    """16-byte pseudonym."""
     at_ms: int
     topic: int
     surface: int
-    """`NONE` (−1) for an answer without."""
+    """`NONE` (−1) for an answer without one."""
     item: int
     """32-bit hash of the item's id; 0: none."""
     liked: bool
-    """A wish is a dislike of the answer as it was."""
+    """Directed feedback counts as a dislike of the served answer."""
     weight: float
     """0–1."""
     feedback_count: int
-    """How many answers this person had judged before, up to 255."""
+    """Earlier feedback of this user, at most 255."""
     p: float
-    """The chance of a like that was predicted, before anything was learned from this."""
+    """Predicted probability of a like, before the update."""
     slots: Sequence[int]
-    """What was served, ascending."""
+    """Served values, ascending."""
     bias: float
-    """The person's own belief, before, of how much they like answers at all."""
+    """The user model's bias, before the update: how much the user likes answers in general."""
     variance: float
-    """Of all own beliefs that the prediction rested on, added up."""
+    """Sum over the beliefs of the user model that the prediction used."""
     shares: dict[int, float]
-    """Facet → what the person's own belief in the served values added to the prediction, before."""
+    """Facet → contribution of the user model's belief in the served values to the prediction, before the update."""
     only: Sequence[int] = ()
-    """Facets that the judgement is narrowed to, or nothing."""
+    """Facets that the feedback is narrowed to; empty for all."""
     directed: Sequence[DirectedFeedback] = ()
-    """What is learned from instead of the judgement, if there are any."""
+    """Directed feedback; if present, the trainer learns from it instead of `liked`."""
     acted: Sequence[Acted] = ()
 
     @property
     def own(self) -> Own:
-        """What the person's own beliefs added to the prediction."""
+        """The user model's contribution to the prediction."""
         return Own(self.bias + sum(self.shares.values()), self.variance, self.bias, self.shares)
 
 
-_HEADER = Struct("<16sqhhI?fBfffHBBBB")
-_SHARE = Struct("<Bf")
-_WISH = Struct("<HHff")
-_ACTED = Struct("<B??f")
+pack_example = msgspec.msgpack.Encoder().encode
+"""Return an example as bytes for the exchange between workers."""
 
-
-def pack_example(e: Example) -> bytes:
-    """Return the example as bytes for the exchange between workers."""
-    parts = [
-        _HEADER.pack(
-            e.user, e.at_ms, e.topic, e.surface, e.item, e.liked, e.weight, e.feedback_count, e.p, e.bias, e.variance,
-            len(e.slots), len(e.only), len(e.shares), len(e.directed), len(e.acted),
-        ),
-        array("H", e.slots).tobytes(),
-        bytes(e.only),
-    ]  # fmt: skip
-    parts += [_SHARE.pack(*share) for share in e.shares.items()]
-    parts += [_WISH.pack(*comparison) for comparison in e.directed]
-    parts += [_ACTED.pack(*acted) for acted in e.acted]
-    return b"".join(parts)
-
-
-def unpack_example(data: bytes) -> Example:
-    """Return what `pack_example` packed, in single precision."""
-    (user, at_ms, topic, surface, item, liked, weight, feedback_count, p, bias, variance,
-     slots, only, shares, directed, acted) = _HEADER.unpack_from(data)  # fmt: skip
-    only_at = _HEADER.size + 2 * slots
-    shares_at = only_at + only
-    wishes_at = shares_at + _SHARE.size * shares
-    acted_at = wishes_at + _WISH.size * directed
-    return Example(
-        user, at_ms, topic, surface, item, liked, weight, feedback_count, p,
-        array("H", data[_HEADER.size : only_at]), bias, variance,
-        dict(_SHARE.iter_unpack(data[shares_at:wishes_at])),
-        data[only_at:shares_at],
-        tuple(DirectedFeedback(*comparison) for comparison in _WISH.iter_unpack(data[wishes_at:acted_at])) if directed else (),
-        tuple(Acted(*found) for found in _ACTED.iter_unpack(data[acted_at:])) if acted else (),
-    )  # fmt: skip
+unpack_example = msgspec.msgpack.Decoder(Example).decode
+"""Return the example in packed bytes."""

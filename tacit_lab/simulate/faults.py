@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from random import Random
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.events.records import MAX_EVENT_BYTES, Reason
+from state.events.records import Reason
+from tacit.contract.events import MAX_EVENT_BYTES
 from tacit_lab.simulate.events import Event, encode
 from tacit_lab.simulate.people import Person
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, Scenario

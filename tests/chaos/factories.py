@@ -3,7 +3,9 @@
 from itertools import count
 from typing import Any
 
-from tacit.contract.events import EVENT
+import msgspec
+
+from tacit.contract import events as contract
 from tests.chaos.account import Account
 from tests.support.factories import START_MS, make_event
 
@@ -31,5 +33,5 @@ def account(*events: Event) -> Account:
     """Return the account of a person's events."""
     entered = Account()
     for event in events:
-        entered.take(EVENT.validate_python(event))
+        entered.take(msgspec.convert(event, contract.Event))
     return entered

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple
 
-from tacit.contract.events import EVENT
+from tacit.contract.events import decode_event
 from tests.chaos.account import LATE, Account
 from tests.support.commands import SECRET
 
@@ -56,5 +56,5 @@ class Ledger:
             self.rejected[place] = outcome
 
     def _take_event(self, value: bytes) -> str:
-        event = EVENT.validate_json(value)
+        event = decode_event(value)
         return self.accounts.setdefault(pseudonym(event.user_id), Account()).take(event)

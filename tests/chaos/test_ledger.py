@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 from hashlib import sha256
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state.events.observation import resolve
 from state.user.user_state import Rules, UserState
 from state.user.writes import SignalWrite
-from tacit.contract.events import EVENT
+from tacit.contract import events as contract
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tacit.contract.signals import PROFILE
 from tests.chaos.account import ACCEPTED, DAY_MS, HOUR_MS, MINUTE_MS, Account
@@ -25,7 +26,7 @@ RULES = Rules(REQUIRED)
 
 def outcomes(*events: Event) -> list[str]:
     entered = Account()
-    return [entered.take(EVENT.validate_python(event)) for event in events]
+    return [entered.take(msgspec.convert(event, contract.Event)) for event in events]
 
 
 def versions(entered: Account) -> list[tuple[int, int]]:
@@ -129,7 +130,7 @@ def test_ledger_and_state_agree_on_every_event(events: Sequence[Event]) -> None:
     """On what becomes of it, on all counts and words, and on the version of whatever is said after it."""
     entered, state = Account(), UserState()
     for event in events:
-        model = EVENT.validate_python(event)
+        model = msgspec.convert(event, contract.Event)
         observation = resolve(model, USER, model.at, REQUIRED, ORIGIN, 1, sha256().digest())
         outcome = entered.take(model)
         assert state.observe(observation, RULES) == outcome

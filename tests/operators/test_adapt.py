@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from operators.adapt import Adapt, Examples
 from state.counters import EventCounters, Outcome
@@ -196,7 +197,7 @@ def test_shard_in_which_nobody_is_held_yet_stays_open() -> None:
 
 def test_late_event_is_a_reject_like_any_other(shard: Shard) -> None:
     """It says where the record stands; the state does not change."""
-    late = make_observation(START_MS - DAY_MS - 1)._replace(position=7)
+    late = replace(make_observation(START_MS - DAY_MS - 1), position=7)
     run(shard, [make_observation(START_MS)])
     before = shard.held
     (reject,) = run(shard, [late])

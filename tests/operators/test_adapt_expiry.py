@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from operators.adapt import RECLAIM_GRACE_MS, RECLAIMED_PER_INTERVAL, Adapt, Adapted
 from state.counters import EventCounters
@@ -130,7 +131,7 @@ def streams(draw: st.DrawFn) -> list[list[Observation]]:
     behind_ms = {user: draw(SKEWS) for user in FEW}
     for gap_ms, events in draw(st.lists(st.tuples(GAPS, EVENTS), min_size=1, max_size=8)):
         clock_ms += gap_ms
-        epochs.append([o._replace(at_ms=clock_ms - behind_ms[o.user]) for o in events])
+        epochs.append([replace(o, at_ms=clock_ms - behind_ms[o.user]) for o in events])
     return epochs
 
 

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from operators.learn_population import LearnPopulation
 from state.counters import LearningCounters
@@ -142,6 +143,6 @@ def test_versions_depend_on_judgements_only(sizes: list[int], restart_at: int) -
 
 def test_hostile_numbers_do_not_stop_the_step(step: Step) -> None:
     """No weight, certainty where the opposite happens, and a person with a hundred thousand items."""
-    sure = [make_example(n, liked=False, p=1.0)._replace(weight=0.0) for n in range(30)]
+    sure = [replace(make_example(n, liked=False, p=1.0), weight=0.0) for n in range(30)]
     items = [make_example(1, item=n + 1) for n in range(1_000)]
     assert len(step.take([pack_example(example) for example in [*sure, *items]])) == 1

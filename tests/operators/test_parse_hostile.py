@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from operators.parse import explain
+from operators.decoders import Undecodable
+from operators.decoders.json import decode
 from state.counters import EventCounters
 from state.events.observation import Observation, unpack
-from state.events.records import MAX_EVENT_BYTES, Reason, Reject
-from tacit.contract.events import EVENT
+from state.events.records import Reason, Reject
+from tacit.contract.events import MAX_EVENT_BYTES
 from tests.support.factories import FULL_EVENT, START_MS, make_event, make_record
 from tests.support.parser import INTERACTION, accepted, make_parser, parse, rejected
 
@@ -56,16 +56,27 @@ def test_broken_json_is_not_json(value: bytes) -> None:
     assert rejected(value) == (Reason.NOT_JSON, "malformed JSON")
 
 
-@pytest.mark.parametrize("number", [b"1e999999", b"-1e999999", b"NaN", b"Infinity", b"-Infinity", b"1E400", b"0.0"])
-def test_odd_numbers_are_invalid_times(number: bytes) -> None:
+@pytest.mark.parametrize(
+    ("number", "detail"),
+    [
+        (b"1e999999", "at: number out of range"),
+        (b"-1E400", "at: number out of range"),
+        (b"9" * 4_000, "at: expected int <= 9999999999999"),
+        (b"0.0", "at: expected int, got float"),
+        (b"NaN", "event: NaN and Infinity are not allowed"),
+        (b"Infinity", "event: NaN and Infinity are not allowed"),
+        (b"-Infinity", "event: NaN and Infinity are not allowed"),
+    ],
+)
+def test_odd_numbers_are_invalid_times(number: bytes, detail: str) -> None:
     """A time is an integer."""
-    assert rejected(INTERACTION.replace(str(START_MS).encode(), number)) == (Reason.INVALID, "at: int_type")
+    assert rejected(INTERACTION.replace(str(START_MS).encode(), number)) == (Reason.INVALID, detail)
 
 
 def test_of_a_key_that_stands_twice_the_last_counts() -> None:
     """As in most readers of JSON."""
     twice = INTERACTION.replace(b'"region": "eu"', b'"region": "us", "region": "eu"')
-    assert accepted(twice)
+    accepted(twice)
     assert rejected(INTERACTION.replace(b'"region": "eu"', b'"region": "eu", "region": "us"'))[0] is Reason.WRONG_REGION
 
 
@@ -82,16 +93,14 @@ def test_long_record_is_too_large_unread(value: bytes) -> None:
 
 def test_record_of_just_the_allowed_size_is_read() -> None:
     """One byte more is too much."""
-    assert accepted(INTERACTION.ljust(MAX_EVENT_BYTES))
+    accepted(INTERACTION.ljust(MAX_EVENT_BYTES))
     assert rejected(INTERACTION.ljust(MAX_EVENT_BYTES + 1))[0] is Reason.TOO_LARGE
 
 
 @pytest.mark.parametrize("value", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 1_000_000, b'"' + b"x" * 1_000_000])
 def test_depth_and_size_do_not_hurt_the_reader_itself(value: bytes) -> None:
     """The size limit is not what saves us."""
-    with pytest.raises(ValidationError) as caught:
-        EVENT.validate_json(value)
-    assert explain(caught.value) == (Reason.NOT_JSON, "malformed JSON")
+    assert decode(value) == Undecodable(Reason.NOT_JSON, "malformed JSON")
 
 
 # Anything
@@ -191,5 +200,8 @@ def test_marker_in_any_field_is_not_repeated(place: str) -> None:
 
 def test_user_id_is_never_told() -> None:
     """Not even when it is what is wrong."""
-    assert rejected(make_event(user_id=f"{MARKER}\n")) == (Reason.INVALID, "user_id: string_pattern_mismatch")
+    assert rejected(make_event(user_id=f"{MARKER}\n")) == (
+        Reason.INVALID,
+        r"user_id: must match [^\x00-\x1f\x7f-\x9f]+",
+    )
     assert MARKER not in repr(accepted(make_event(user_id=MARKER)))

@@ -27,7 +27,7 @@ def _named(names: set[str], text: str) -> set[str]:
 @pytest.mark.parametrize("model", [Interaction, Consent, Pin, Forget, Feedback])
 def test_every_field_of_an_event_is_on_the_contract_page(model: type[Interaction]) -> None:
     """A field that the code takes is documented."""
-    names = {field.alias or name for name, field in model.model_fields.items()}
+    names = {"type", *model.__struct_encode_fields__}
     assert _named(names, CONTRACT) == names
 
 

@@ -1,6 +1,7 @@
 """People who stay away for long, and what tests of them have in common."""
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.events.observation import Kind, Observation
 from state.user.user_state import Rules, UserState
@@ -41,5 +42,5 @@ def lives(draw: st.DrawFn) -> list[Observation]:
     after_ms, events = 0, []
     for o in draw(st.lists(EVENTS, max_size=20)):
         after_ms += draw(st.sampled_from([0, 0, DAY_MS, 60 * DAY_MS, IDLE_MS, IDLE_MS + 1, 200 * DAY_MS]))
-        events.append(o._replace(at_ms=o.at_ms + after_ms))
+        events.append(replace(o, at_ms=o.at_ms + after_ms))
     return events

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Kind, Observation
-from state.events.records import FileOrigin, Record
+from state.events.records import FileOrigin, Record, pack_origin
 from state.user.user_state import Rules, UserState
 from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS
 from tacit.contract.catalogue import Consent
@@ -122,7 +122,7 @@ def make_observation(
         slots=slots(served or {}, catalogue),
         facets=[catalogue.facet_index[name] for name in facets],
         acted=[(catalogue.slot_index[facet][value], propensity) for facet, value, propensity in acted],
-        origin=ORIGIN,
+        origin=pack_origin(ORIGIN),
         position=1,
         sha256=SHA256,
     )

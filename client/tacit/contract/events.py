@@ -1,83 +1,126 @@
-"""What comes in: the four kinds of event, as the contract has them. Their JSON Schema is generated from here."""
+"""Events: the records that producers write and workers read (contract, version 1).
+
+`tacit.contract.schemas` derives the published JSON Schema from these types.
+"""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+import msgspec
+from msgspec import Meta, Struct
+
+from tacit.contract.keys import REGION
 
 MAX_AT_MS = 9_999_999_999_999
-"""Times have 13 digits at most, so that versions sort as text (the year 2286)."""
+"""Newest time of an event: times have at most 13 digits, so that versions sort as text (year 2286)."""
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
-UserId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
-EpochMs = Annotated[int, Field(ge=0, le=MAX_AT_MS)]
-Region = Annotated[str, Field(pattern=r"^[a-z0-9-]{2,16}$")]
-Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
-Name = Annotated[str, Field(min_length=1, max_length=40)]
-Names = Annotated[list[Name], Field(min_length=1, max_length=64)]
+MAX_EVENT_BYTES = 16 * 1024
+"""Largest size of an encoded event."""
+
+END = r"\Z"
+"""End of a pattern: in Python `$` also matches before a trailing newline. Published schemas (ECMA-262) have `$`."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+def _matching(pattern: str, max_length: int | None = None) -> Meta:
+    return Meta(pattern=f"^{pattern}{END}", max_length=max_length)
 
 
-class Feedback(_Model):
-    """What the person did with the answer; `facets` narrows it to some facets."""
+Id = Annotated[str, _matching("[A-Za-z0-9_.:-]{1,64}")]
+UserId = Annotated[str, _matching(r"[^\x00-\x1f\x7f-\x9f]+", max_length=128)]
+EpochMs = Annotated[int, Meta(ge=0, le=MAX_AT_MS)]
+Region = Annotated[str, _matching(REGION)]
+Locale = Annotated[str, _matching("[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", max_length=35)]
+Version = Annotated[str, _matching("[0-9]{13}-[0-9]{10}")]
+Name = Annotated[str, Meta(min_length=1, max_length=40)]
+Names = Annotated[list[Name], Meta(min_length=1, max_length=64)]
+Served = Annotated[dict[Name, Name | Names], Meta(max_length=64)]
+Propensity = Annotated[float, Meta(ge=0, le=1)]
+
+
+class _Members(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, gc=False):
+    """Members of a JSON object; an unknown member is an error."""
+
+
+class Feedback(_Members, frozen=True):
+    """The user's reaction to an answer; `facets` narrows it to some facets."""
 
     kind: Name
     facets: Names | None = None
 
 
-class ActedOn(_Model):
-    """A signal that the answer followed, and how likely that choice was."""
+class ActedOn(_Members, frozen=True):
+    """A signal that the answer followed, and the probability (0–1) of that choice."""
 
     facet: Name
     value: Name
-    version: Annotated[str, Field(pattern=r"^\d{13}-\d{10}$")] | None
-    propensity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    version: Version | None
+    propensity: Propensity
 
 
-class _Event(_Model):
-    schema_: Annotated[Literal[1], Field(alias="schema")]
+class _Event(_Members, frozen=True, tag_field="type", tag=str.lower):
+    schema: Literal[1]
     event_id: Id
     user_id: UserId
     at: EpochMs
     region: Region
 
 
-class Interaction(_Event):
-    """One answer and what the person did with it."""
+class Interaction(_Event, frozen=True):
+    """One answer and the user's feedback."""
 
-    type: Literal["interaction"]
     turn_id: Id | None = None
     surface: Name | None = None
     topic: Name | None = None
     locale: Locale | None = None
-    served: Annotated[dict[Name, Name | Names], Field(max_length=64)] | None = None
+    served: Served | None = None
     item: Id | None = None
     feedback: Feedback | None = None
-    acted_on: Annotated[list[ActedOn], Field(max_length=64)] | None = None
+    acted_on: Annotated[list[ActedOn], Meta(max_length=64)] | None = None
 
 
-class Consent(_Event):
-    """Whether we may learn from and adapt to this person."""
+class Consent(_Event, frozen=True):
+    """Consent to learning and adaptation, granted or withdrawn."""
 
-    type: Literal["consent"]
     granted: bool
 
 
-class Pin(_Event):
-    """The person's own setting of a facet; None takes it back."""
+class Pin(_Event, frozen=True):
+    """The user's own setting of a facet; None removes the setting."""
 
-    type: Literal["pin"]
     facet: Name
     value: Name | None
 
 
-class Forget(_Event):
-    """Drop everything known of this person."""
-
-    type: Literal["forget"]
+class Forget(_Event, frozen=True):
+    """A request to delete the user's learned state."""
 
 
 Event = Interaction | Consent | Pin | Forget
-EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def decode_event(data: bytes) -> Event:
+    """Return the event in a JSON document.
+
+    Raises:
+        msgspec.ValidationError: a member breaks its rule.
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: the document is not JSON.
+    """
+    return _decoder.decode(data)
+
+
+def encode_event(event: Event) -> bytes:
+    """Return the event as JSON, checked against the contract.
+
+    Raises:
+        msgspec.ValidationError: a member breaks its rule, or the JSON exceeds `MAX_EVENT_BYTES`.
+
+    >>> encode_event(Pin(schema=1, event_id="e-1", user_id="ada", at=7, region="eu", facet="tone", value="formal"))
+    b'{"type":"pin","schema":1,"event_id":"e-1","user_id":"ada","at":7,"region":"eu","facet":"tone","value":"formal"}'
+    """
+    data = _encoder.encode(event)
+    if len(data) > MAX_EVENT_BYTES:
+        raise msgspec.ValidationError(f"Expected at most {MAX_EVENT_BYTES} bytes of JSON, got {len(data)}")
+    decode_event(data)
+    return data

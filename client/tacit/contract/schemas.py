@@ -1,7 +1,7 @@
-"""The contract as JSON Schema, generated from the types: `python -m tacit.contract.schemas docs/schema`.
+"""JSON Schema of the contract, derived from its types: `python -m tacit.contract.schemas docs/schema`.
 
 event.schema.json     one record of the events topic, or one line of a file
-signal.schema.json    one person's signals as Redis holds them: the hash, its fields' JSON decoded
+signal.schema.json    one user's signals in Redis: the hash, with the JSON of its fields decoded
 """
 
 import json
@@ -11,29 +11,30 @@ from typing import Any
 
 import msgspec
 
-from tacit.contract.events import EVENT
+from tacit.contract.events import END, Event
 from tacit.contract.signals import PROFILE, STATUS, WIPED, Profile, Signal, Status, Wiped
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _EVENT = (
-    "What comes in, version 1 of the contract: at most 16 KiB of JSON. "
+    "An event, version 1 of the contract: at most 16 KiB of JSON. "
     "Facets, values, topics, surfaces and feedback kinds must also be in the deployment's catalogue."
 )
 _SIGNALS = (
-    "What Copilot reads of one person, version 1 of the contract: a facet's name → its signal. "
-    "Readers ignore members they do not know: later versions add some."
+    "The signals of one user, version 1 of the contract: facet name → signal. "
+    "Readers ignore unknown members: later versions may add members."
 )
 
 
 def event_schema() -> dict[str, Any]:
     """Return the schema of one event."""
-    return {"$schema": DIALECT, "title": "Event", "description": _EVENT, **EVENT.json_schema()}
+    schema = msgspec.json.encode(msgspec.json.schema(Event)).replace(msgspec.json.encode(END)[1:-1], b"$")
+    return {"$schema": DIALECT, "title": "Event", "description": _EVENT, **msgspec.json.decode(schema)}
 
 
 def signal_schema() -> dict[str, Any]:
-    """Return the schema of one person's hash of signals, by field."""
-    (signal, profile, status, epoch), definitions = msgspec.json.schema_components(
+    """Return the schema of one user's hash of signals, by field."""
+    (signal, profile, status, wiped), definitions = msgspec.json.schema_components(
         (Signal, Profile, Status, Wiped), ref_template="#/$defs/{name}"
     )
     return {
@@ -41,7 +42,7 @@ def signal_schema() -> dict[str, Any]:
         "title": "Signals",
         "description": _SIGNALS,
         "type": "object",
-        "properties": {PROFILE: profile, STATUS: status, WIPED: epoch},
+        "properties": {PROFILE: profile, STATUS: status, WIPED: wiped},
         "patternProperties": {"^[^_]": signal},
         "additionalProperties": False,
         "$defs": definitions,
@@ -49,13 +50,13 @@ def signal_schema() -> dict[str, Any]:
 
 
 def documents() -> dict[str, str]:
-    """Return every schema's file name and text."""
+    """Return the text of each schema by file name."""
     schemas = {"event.schema.json": event_schema(), "signal.schema.json": signal_schema()}
     return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
 
 
 def main() -> None:
-    """Write the schemas into the folder that is named."""
+    """Write the schemas into the folder named on the command line."""
     if len(sys.argv) != 2:
         sys.exit("usage: python -m tacit.contract.schemas FOLDER")
     folder = Path(sys.argv[1])

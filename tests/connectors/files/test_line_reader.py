@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from connectors.files.line_reader import LineReader
 from state.errors import SourceError
-from state.events.records import MAX_EVENT_BYTES, FileOrigin, Record
+from state.events.records import FileOrigin, Record
+from tacit.contract.events import MAX_EVENT_BYTES
 
 
 def _plain(text: bytes) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import (
@@ -17,14 +18,10 @@ from state.events.observation import (
     resolve,
     unpack,
 )
-from state.events.records import FileOrigin, KafkaOrigin
-from tacit.contract.events import EVENT
+from tacit.contract.events import decode_event
 from tests.support.factories import CATALOGUE, FILMS, ORIGIN, SHA256, START_MS, USER, make_event, make_record, slots
 
 U32 = st.integers(0, 2**32 - 1)
-ORIGINS = st.builds(KafkaOrigin, st.text("az.-_09", min_size=1), st.integers(0, 5000)) | st.builds(
-    FileOrigin, st.binary(max_size=50).map(lambda name: name.decode("utf-8", "surrogateescape"))
-)
 OBSERVATIONS = st.builds(
     Observation,
     user=st.binary(min_size=16, max_size=16),
@@ -38,23 +35,22 @@ OBSERVATIONS = st.builds(
     feedback=st.integers(NONE, 63),
     slots=st.lists(st.integers(0, 64 * 32 - 1), max_size=64 * 32, unique=True),
     facets=st.lists(st.integers(0, 63), max_size=64),
-    acted=st.lists(st.tuples(st.integers(0, 64 * 32 - 1), st.floats(0, 1, width=32)), max_size=64),
-    origin=ORIGINS,
+    acted=st.lists(st.tuples(st.integers(0, 64 * 32 - 1), st.floats(0, 1)), max_size=64),
+    origin=st.binary(max_size=60),
     position=st.integers(0, 2**63 - 1),
     sha256=st.binary(min_size=32, max_size=32),
 )
 
 
 def resolved(catalogue: NumberedCatalogue = CATALOGUE, at_ms: int = START_MS, **fields: Any) -> Observation:
-    event = EVENT.validate_json(make_record(make_event(**fields)).value)
+    event = decode_event(make_record(make_event(**fields)).value)
     return resolve(event, USER, at_ms, catalogue, ORIGIN, 7, SHA256)
 
 
 @given(OBSERVATIONS)
 def test_unpack_returns_what_was_packed(o: Observation) -> None:
     """Up to the limits of the largest catalogue."""
-    twin = unpack(pack(o))
-    assert twin._replace(slots=list(twin.slots), facets=list(twin.facets), acted=list(twin.acted)) == o
+    assert unpack(pack(o)) == o
 
 
 @given(OBSERVATIONS)
@@ -65,10 +61,8 @@ def test_unpacked_observation_packs_to_the_same_bytes(o: Observation) -> None:
 
 def test_largest_observation_packs() -> None:
     """All values of all facets at once, and feedback narrowed to all of them."""
-    o = resolved()._replace(slots=range(64 * 32), facets=range(64))
-    twin = unpack(pack(o))
-    assert list(twin.slots) == list(o.slots)
-    assert list(twin.facets) == list(o.facets)
+    o = replace(resolved(), slots=list(range(64 * 32)), facets=list(range(64)), acted=[])
+    assert unpack(pack(o)) == o
 
 
 def test_interaction_gets_the_catalogues_numbers() -> None:

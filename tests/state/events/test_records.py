@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.events.records import FileOrigin, KafkaOrigin, Origin, Reason, Reject, WriteReject
+from state.events.records import (
+    FileOrigin,
+    KafkaOrigin,
+    Origin,
+    Reason,
+    Reject,
+    WriteReject,
+    pack_origin,
+    unpack_origin,
+)
 
 
 def reject(origin: Origin, detail: str = "region: missing") -> Reject:
@@ -63,3 +72,14 @@ def test_reasons_are_the_contracts() -> None:
     assert set(Reason) == {
         "not_json", "invalid", "too_large", "unknown_schema", "not_in_catalogue", "future", "wrong_region", "late",
     }  # fmt: skip
+
+
+ORIGINS = st.builds(KafkaOrigin, st.text("az.-_09", min_size=1), st.integers(0, 5000)) | st.builds(
+    FileOrigin, st.binary(max_size=50).map(lambda name: name.decode("utf-8", "surrogateescape"))
+)
+
+
+@given(ORIGINS)
+def test_unpacked_origin_is_the_packed_one(origin: Origin) -> None:
+    """File names that are not UTF-8 included."""
+    assert unpack_origin(pack_origin(origin)) == origin

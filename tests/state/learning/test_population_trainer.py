@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.errors import StateError
 from state.events.observation import NONE
@@ -44,8 +45,12 @@ def published(learner: PopulationTrainer, number: int = 1) -> PopulationVersion:
 
 def test_terms_are_learned_jointly_with_what_the_person_believes() -> None:
     """As by hand: the person's part is what else the judgement rests on."""
-    one = make_example(slots=(CONCISE,), topic=CODE, item=7, feedback_count=3)._replace(
-        bias=0.25, shares={0: 0.5}, variance=0.2, weight=0.4
+    one = replace(
+        make_example(slots=(CONCISE,), topic=CODE, item=7, feedback_count=3),
+        bias=0.25,
+        shares={0: 0.5},
+        variance=0.2,
+        weight=0.4,
     )
     learner, by_hand = learned([one]), PopulationModel()
     terms = Features(CATALOGUE).of_answer((CONCISE,), CODE, NONE, 7, 3)
@@ -57,7 +62,7 @@ def test_terms_are_learned_jointly_with_what_the_person_believes() -> None:
 def test_narrowed_judgement_is_about_its_facets_only() -> None:
     """What the others and the bias say of it is known, and is not learned."""
     served = tuple(slots({"length": "concise", "format": "table"}))
-    one = make_example(slots=served, item=7)._replace(only=(CATALOGUE.facet_index["format"],))
+    one = replace(make_example(slots=served, item=7), only=(CATALOGUE.facet_index["format"],))
     learner = learned([make_example(slots=served, item=7), one])
     once = learned([make_example(slots=served, item=7)])
     moved = {term for term, mean in learner._population.means.items() if mean != once._population.means[term]}
@@ -188,7 +193,7 @@ print(learner.publish(1).version.hex(), learner.pack().hex())
 def narrowed(examples: list[Example]) -> list[Example]:
     """Return judgements of two facets, every other one narrowed to the first."""
     return [
-        one._replace(slots=(*one.slots, TABLE), shares={0: 0.1, 1: 0.2}, only=(0,) if n % 2 else ())
+        replace(one, slots=(*one.slots, TABLE), shares={0: 0.1, 1: 0.2}, only=(0,) if n % 2 else ())
         for n, one in enumerate(examples)
     ]
 

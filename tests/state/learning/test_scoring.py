@@ -4,6 +4,7 @@ from math import log
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 from river import metrics
 
 from state.learning.example import Acted, Example
@@ -76,7 +77,7 @@ def test_change_of_the_loss_is_noticed() -> None:
     steady = scored(good).scores(FACETS)
     assert steady is not None
     assert steady.drifts == 0
-    bad = [e._replace(liked=not e.liked) for e in predictions(1_000, seed=4, skill=0.4)]
+    bad = [replace(e, liked=not e.liked) for e in predictions(1_000, seed=4, skill=0.4)]
     changed = scored(bad, scored(good)).scores(FACETS)
     assert changed is not None
     assert changed.drifts >= 1
@@ -91,7 +92,7 @@ def gained(helps: float, judgements: int, seed: int = 5) -> Scoring:
     for _ in range(judgements):
         part, noise = random.choice([-0.5, 0.5]), random.choice([-0.5, 0.5])
         liked = random.gauss(helps * part, 1.0) > 0
-        e = make_example(liked=liked)._replace(bias=part + noise, shares={}, variance=0.0)
+        e = replace(make_example(liked=liked), bias=part + noise, shares={}, variance=0.0)
         scoring.add(e, Expected(0.0, NOISE_VARIANCE, ALL_TRUSTED), {LENGTH: part, FORMAT: noise})
     return scoring
 
@@ -122,7 +123,7 @@ def test_silent_facet_speaks_again_when_it_helps() -> None:
     random = Random(6)
     for _ in range(8_000):
         part = random.choice([-0.5, 0.5])
-        e = make_example(liked=random.gauss(2 * part, 1.0) > 0)._replace(bias=part, shares={}, variance=0.0)
+        e = replace(make_example(liked=random.gauss(2 * part, 1.0) > 0), bias=part, shares={}, variance=0.0)
         later.add(e, Expected(0.0, NOISE_VARIANCE, ALL_TRUSTED), {LENGTH: part})
     assert "length" not in later.silent()
 
@@ -144,7 +145,7 @@ def test_figures_of_facets_are_told_of_those_that_are_public() -> None:
     for _ in range(200):
         followed = random.random() < 0.5
         scoring.add(
-            make_example(liked=followed)._replace(acted=(Acted(FORMAT, followed, not followed, 0.5),)),
+            replace(make_example(liked=followed), acted=(Acted(FORMAT, followed, not followed, 0.5),)),
             Expected(0.0, NOISE_VARIANCE, ALL_TRUSTED),
             {},
         )
@@ -178,7 +179,7 @@ def test_choices_are_compared_facet_by_facet() -> None:
     for _ in range(400):
         followed = random.random() < 0.5
         choice = Acted(FORMAT, followed, not followed, 0.5)
-        examples.append(make_example(liked=random.random() < (0.9 if followed else 0.3))._replace(acted=(choice,)))
+        examples.append(replace(make_example(liked=random.random() < (0.9 if followed else 0.3)), acted=(choice,)))
     found = scored(examples).scores(FACETS)
     assert found is not None
     assert list(found.off_policy) == ["format"]

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
@@ -87,7 +88,7 @@ def learned_apart(
     for name, our in ours.facet_index.items():
         twin.drift_sums[own.facet_index[name]] = before.drift_sums[our]
     kind = own.feedback_index[ours.feedback_names[o.feedback]]
-    renumbered = o._replace(slots=sorted(slots[slot] for slot in o.slots), feedback=kind)
+    renumbered = replace(o, slots=sorted(slots[slot] for slot in o.slots), feedback=kind)
     twin.learn_feedback(renumbered, own.feedback_kinds[kind], own.feedback_kinds[kind].weight, Prior(own))
     return {(f, v): twin.means[number] for f, values in own.slot_index.items() for v, number in values.items()}
 

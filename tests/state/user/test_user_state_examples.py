@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
@@ -52,12 +53,12 @@ def test_judgement_is_handed_on_as_it_was() -> None:
     o = like(START_MS + 1)
     example = taught(state, o)
     assert example is not None
-    assert example[:6] == (USER, START_MS + 1, o.topic, o.surface, 7, True)
+    assert structs.astuple(example)[:6] == (USER, START_MS + 1, o.topic, o.surface, 7, True)
     assert (example.weight, example.feedback_count, list(example.slots)) == (1.0, 1, slots(STYLE))
     assert example.p == pytest.approx(p)
     assert example.own == own
     assert own.mean > 0
-    assert unpack_example(pack_example(example)).slots.tolist() == slots(STYLE)  # type: ignore[attr-defined]
+    assert unpack_example(pack_example(example)).slots == slots(STYLE)
 
 
 def test_prediction_rests_on_what_is_believed_of_everybody() -> None:
@@ -170,6 +171,6 @@ def test_choices_are_compared_with_what_was_said_before() -> None:
     assert followed == {LENGTH: (True, False), FORMAT: (False, True)}
     assert [choice.propensity for choice in example.acted] == [0.95, 0.05]
     taught(state, make_pin(START_MS + 100, "length", "concise"))
-    pinned = taught(state, answer._replace(at_ms=START_MS + 101, event=1))
+    pinned = taught(state, structs.replace(answer, at_ms=START_MS + 101, event=1))
     assert pinned is not None
     assert [choice.facet for choice in pinned.acted] == [FORMAT]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
@@ -179,7 +180,7 @@ def test_pins_outlive_an_absence() -> None:
 def test_what_was_learned_beside_a_pin_is_taken_back(back: Observation) -> None:
     """It has not expired: signals beside a pin do not."""
     likes = [like(T + n) for n in range(1, 20)]
-    events = [make_pin(T, "tone", "formal"), *(o._replace(turn=0) for o in likes)]
+    events = [make_pin(T, "tone", "formal"), *(replace(o, turn=0) for o in likes)]
     before, after = shown(*events).fields, shown(*events, back).fields
     assert before["length"]["tier"] == "apply"
     assert before[PROFILE]["topics"]

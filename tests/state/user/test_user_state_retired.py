@@ -8,6 +8,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
@@ -40,7 +41,7 @@ def test_retiring_changes_nothing_of_what_follows(
     writes(left)
     gone = retired(left)
     absence_ms = left.newest_ms - START_MS + rules.idle_ms + more_ms
-    after = [o._replace(at_ms=o.at_ms + absence_ms) for o in back]
+    after = [replace(o, at_ms=o.at_ms + absence_ms) for o in back]
     outcomes = [left.observe(o, rules) for o in after]
     assert [gone.observe(o, rules) for o in after] == outcomes
     if Outcome.ACCEPTED in outcomes:

@@ -11,13 +11,13 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import ValidationError
+from msgspec import ValidationError
 
 from dataflows.job import Job
 from dataflows.runtime.replay import replay
 from dataflows.settings import load
 from state.events.records import Reason
-from tacit.contract.events import EVENT
+from tacit.contract.events import decode_event
 from tacit.contract.keys import LIVE, RegionKeys
 from tacit.contract.pseudonyms import pseudonym
 from tacit.contract.schemas import documents, event_schema, main, signal_schema
@@ -146,7 +146,7 @@ def _satisfied(arrival: Arrival) -> bool:
 
 def _parsed(event: dict[str, Any]) -> bool:
     try:
-        EVENT.validate_json(json.dumps(event))
+        decode_event(json.dumps(event).encode())
     except ValidationError:
         return False
     return True

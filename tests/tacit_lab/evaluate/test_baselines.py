@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.learning.example import Example
 from tacit_lab.evaluate import Predictor, baselines, compare
@@ -39,7 +40,7 @@ def test_no_prediction_knows_its_judgement(name: str, seed: int, flipped: int) -
     """With one judgement turned round, nothing that was predicted up to it is another."""
     examples = tastes(40, people=3, items=4, seed=seed)
     turned = list(examples)
-    turned[flipped] = turned[flipped]._replace(liked=not turned[flipped].liked)
+    turned[flipped] = replace(turned[flipped], liked=not turned[flipped].liked)
     assert _predictions(name, turned)[: flipped + 1] == _predictions(name, examples)[: flipped + 1]
 
 

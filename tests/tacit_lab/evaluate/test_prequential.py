@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dataflows.job import Job
 from dataflows.settings import OwnSettings
@@ -108,7 +109,7 @@ def test_everybody_is_learned_of(history: Path) -> None:
     found, without = examples(learning), examples(alone)
     assert learning.counters.learning.version == len(found) // 1_000 >= 2
     assert alone.counters.learning.version == 0
-    assert [e._replace(p=0.0) for e in found][:1_000] == [e._replace(p=0.0) for e in without][:1_000]
+    assert [replace(e, p=0.0) for e in found][:1_000] == [replace(e, p=0.0) for e in without][:1_000]
     newcomers = [e.p for e in found[2_000:] if not e.feedback_count]
     assert newcomers
     assert all(p != 0.5 for p in newcomers)

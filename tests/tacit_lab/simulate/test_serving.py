@@ -6,10 +6,11 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
+import msgspec
 import pytest
 
 from state.catalogue.numbered import NumberedCatalogue
-from tacit.contract.events import EVENT
+from tacit.contract.events import Event
 from tacit.reader.adaptation import Adaptation, Choice
 from tacit_lab.simulate import Arrival, Asked, Kind, Scenario, Serve, Simulation, Watch, simulate
 
@@ -77,7 +78,7 @@ def test_turn_is_served_as_chosen_and_says_what_it_followed(simulation: Simulati
     for unit, several in asked_of.items():
         for index, asked in enumerate(several):
             event = found[f"{unit}-{index:x}"]
-            EVENT.validate_python(event)
+            msgspec.convert(event, Event)
             assert (event["user_id"], event["at"], event["topic"]) == (asked.user_id, asked.at_ms, asked.topic)
             assert event["served"] == serve_default(asked).values
             assert event["acted_on"] == list(serve_default(asked).acted_on)

@@ -9,6 +9,7 @@ from itertools import islice
 from statistics import median
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters
 from state.events.records import FileOrigin, Reason, Record, Reject
-from tacit.contract.events import EVENT
+from tacit.contract.events import Event
 from tacit.errors import ConfigurationError
 from tacit_lab.simulate import Arrival, Kind, Scenario, simulate
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS
@@ -120,7 +121,7 @@ def test_any_numbers_give_the_turns_asked_for(users: int, turns: int, seed: int)
     made = list(good(list(simulate(scenario).arrivals())))
     assert sum(kind is Kind.TURN for kind, _ in made) == turns
     for _, event in made:
-        EVENT.validate_python(event)
+        msgspec.convert(event, Event)
         assert scenario.start_ms <= event["at"] <= scenario.end_ms
 
 

@@ -1,0 +1,69 @@
+"""JSON → events: msgspec decodes and checks in one pass; a second pass explains what it rejects."""
+
+import json
+from typing import Any
+
+from msgspec import MsgspecError, ValidationError
+
+from operators.decoders import Undecodable
+from operators.decoders.broken_rules import broken_rule
+from state.events.records import Reason
+from tacit.contract.events import Event, decode_event
+
+MAX_DEPTH = 200
+"""Deepest nesting of a document. A fixed limit: Python's own depends on the depth of the caller."""
+
+_NOT_JSON = Undecodable(Reason.NOT_JSON, "malformed JSON")
+_UNKNOWN_SCHEMA = Undecodable(Reason.UNKNOWN_SCHEMA, "schema: only 1 is known")
+
+
+def decode(data: bytes) -> Event | Undecodable:
+    """Return the event in a JSON document, or the reason to reject it."""
+    try:
+        return decode_event(data)
+    except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return _explain(data, error)
+
+
+def _explain(data: bytes, error: Exception) -> Undecodable:
+    """Return the reason. Syntax comes first, then the schema's version, then the broken rule that `error` names."""
+    try:
+        document = _document(data)
+    except (ValueError, RecursionError):
+        return _NOT_JSON
+    if isinstance(document, dict) and not _is_one(document.get("schema", 1)):
+        return _UNKNOWN_SCHEMA
+    if isinstance(error, ValidationError):
+        return Undecodable(Reason.INVALID, broken_rule(error))
+    return Undecodable(Reason.INVALID, "event: NaN and Infinity are not allowed")
+
+
+def _is_one(schema: Any) -> bool:
+    return type(schema) is int and schema == 1
+
+
+def _document(data: bytes) -> Any:
+    """Return any JSON document, NaN and Infinity included.
+
+    Raises:
+        ValueError: not UTF-8, malformed, a lone surrogate, an integer too long for Python, or nested too deeply.
+    """
+    document = json.loads(data.decode())
+    json.dumps(document, ensure_ascii=False).encode()  # raises for a lone surrogate
+    if _is_deeper(document, MAX_DEPTH):
+        raise ValueError("nested too deeply")
+    return document
+
+
+def _is_deeper(document: Any, depth: int) -> bool:
+    level = [document]
+    for _ in range(depth + 1):
+        level = [
+            child
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True
