@@ -2,37 +2,50 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+TEST_WORKERS ?= 2
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint kafka chaos bench schemas lock clean
+.PHONY: help install demo test test-fast lint style types imports python-version kafka chaos bench schemas lock clean
 
-help:  ## Say what there is
-	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+help:  ## List the targets
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-install: $(INSTALLED)  ## Make .venv with the locked dependencies and this project; again only when they changed
+install: $(INSTALLED)  ## Install the locked dependencies and both distributions into .venv, if they changed
 
-demo: install  ## Simulate a Copilot deployment and show what it then knows of people
+demo: install  ## Simulate a deployment and show what it learned
 	@$(BIN)/tacit demo
 
-test: install lint kafka  ## Lint, then run every test, on a real Kafka and a real Redis
-	@$(BIN)/python -m pytest
+# The checks run side by side; the last line that is printed is that of the tests.
+test: install  ## Run all checks, then all tests, with a real Kafka and a real Redis
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint kafka
+	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=worksteal
 
-lint: install  ## Check style, formatting, types and who may import whom
+test-fast: install  ## Run the tests that need no server, in less than a minute
+	@$(BIN)/python -m pytest --quiet --numprocesses=$(TEST_WORKERS) --dist=worksteal -m "not server" $(FAST)
+FAST := client/tacit state operators connectors tests/state tests/operators tests/tacit tests/connectors
+
+lint: style types imports python-version  ## Check style, types, imports and the minimum version of Python
+style: install
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+types: install
 	@$(BIN)/mypy
+imports: install
 	@$(BIN)/lint-imports --no-logo
+python-version: install
+	@$(BIN)/vermin --target=3.11- --violations --ignore --no-tips --quiet $(SOURCES)
+SOURCES := client/tacit state operators connectors dataflows tacit_cli tacit_lab tests benchmarks examples
 
-# Without a broker the tests that need one are skipped and say so; TACIT_REQUIRE_KAFKA=1 makes that a failure.
-kafka: install
+# Tests that need a broker are skipped without one; TACIT_REQUIRE_KAFKA=1 makes its absence a failure.
+kafka: install  ## Install a Kafka broker for the tests, with Java and Maven if root runs this on Debian
 	@test -n "$$TACIT_TEST_KAFKA" || $(BIN)/python -m tests.support.kafka_broker install || test "$$TACIT_REQUIRE_KAFKA" != 1
 
-chaos: install kafka  ## Kill, stop and starve a real deployment 200 times and more, and account for every event
+chaos: install kafka  ## Kill, stop and starve a real deployment 200 times, and account for every event
 	@$(BIN)/python -m tests.chaos
 
-bench: install kafka  ## Measure cost per event, memory per person, checkpoints, latency through a real Kafka, reading, and learning
+bench: install kafka  ## Measure CPU, memory, checkpoints, latency through a real Kafka, reading and learning
 	@$(BIN)/python -m benchmarks.cost
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.state
@@ -40,10 +53,10 @@ bench: install kafka  ## Measure cost per event, memory per person, checkpoints,
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.learning
 
-schemas: install  ## Renew docs/schema from the types
+schemas: install  ## Generate docs/schema from the types
 	@$(BIN)/python -m tacit.contract.schemas docs/schema
 
-# The second lock is the part of the first that a worker's image installs.
+# The second lock is the part of the first that the image installs.
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11.2 --no-emit-index-url \
 	--no-emit-find-links --no-emit-package tacit-signals --custom-compile-command "make lock"
 lock:  ## Renew the locks with the newest versions that pyproject.toml allows
@@ -51,11 +64,11 @@ lock:  ## Renew the locks with the newest versions that pyproject.toml allows
 	@$(LOCK) --upgrade --extra dev pyproject.toml --output-file requirements.lock
 	@$(LOCK) --constraint requirements.lock pyproject.toml --output-file requirements-worker.lock
 
-clean:  ## Remove everything that make has made
+clean:  ## Remove all that make created
 	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# pip comes from outside, as Debian's Python cannot put it into an environment: it lacks ensurepip.
+# pip runs from outside the environment: Debian's Python has no ensurepip.
 $(INSTALLED): requirements.lock pyproject.toml client/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11, 2) <= sys.version_info < (3, 13))' 2>/dev/null || { \
 		echo "Tacit needs Python 3.12 or 3.11 (from 3.11.2), and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing):" \

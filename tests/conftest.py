@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a real Redis, once on each server that must work."""
+"""Fixtures for all tests: real Redis servers, one of each supported kind."""
 
 from collections.abc import Iterator
 
@@ -9,20 +9,30 @@ from hypothesis import settings
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.redis_server import BINARIES
 
-settings.register_profile("tacit", deadline=None)  # other work on the machine makes no test slow
+settings.register_profile("tacit", deadline=None)  # no test fails because the machine is busy
 settings.load_profile("tacit")
+
+SERVERS = {"redis_server", "kafka"}
+"""Fixtures that start a server."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests with a server, which `make test-fast` leaves out."""
+    for item in items:
+        if SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
 
 
 @pytest.fixture(scope="session", params=BINARIES)
 def redis_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedRedis]:
-    """Return a running server."""
+    """Running server."""
     with EmbeddedRedis(BINARIES[request.param]) as server:
         yield server
 
 
 @pytest.fixture
 def redis_client(redis_server: EmbeddedRedis) -> Iterator[redis.Redis]:
-    """Return a client, which speaks text, of a server that holds nothing."""
+    """Client of an empty server; replies are text."""
     with redis.Redis.from_url(redis_server.url, protocol=2, decode_responses=True) as client:
         client.flushall()
         yield client
@@ -30,5 +40,5 @@ def redis_client(redis_server: EmbeddedRedis) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def redis_url(redis_server: EmbeddedRedis, redis_client: redis.Redis) -> str:
-    """Return the URL of a server that holds nothing."""
+    """URL of an empty server."""
     return redis_server.url

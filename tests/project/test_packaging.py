@@ -41,8 +41,6 @@ for module in pkgutil.walk_packages(tacit.__path__, "tacit."):
 print(*(sys.modules[name].OWNER for name in {APPLICATION_PACKAGES}))
 """
 
-pytestmark = pytest.mark.xdist_group("packaging")
-
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
