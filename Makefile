@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-fast lint style types imports python-version kafka chaos bench schemas lock clean
+.PHONY: help install demo test test-fast lint style types imports python-version prose kafka chaos bench schemas lock clean
 
 help:  ## List the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -24,7 +24,7 @@ test: install  ## Run all checks, then all tests, with a real Kafka and a real R
 
 test-fast: install  ## Run the tests that need no server, in less than a minute
 	@$(BIN)/python -m pytest --quiet --numprocesses=$(TEST_WORKERS) --dist=worksteal -m "not server" $(FAST)
-FAST := client/tacit state operators connectors tests/state tests/operators tests/tacit tests/connectors
+FAST := client/tacit state operators connectors tests/state tests/operators tests/tacit tests/connectors tests/tools
 
 lint: style types imports python-version  ## Check style, types, imports and the minimum version of Python
 style: install
@@ -36,7 +36,9 @@ imports: install
 	@$(BIN)/lint-imports --no-logo
 python-version: install
 	@$(BIN)/vermin --target=3.11- --violations --ignore --no-tips --quiet $(SOURCES)
-SOURCES := client/tacit state operators connectors dataflows tacit_cli tacit_lab tests benchmarks examples
+prose: install
+	@$(BIN)/python -m tools.prose_lint
+SOURCES := client/tacit state operators connectors dataflows tacit_cli tacit_lab tests benchmarks examples tools
 
 # Tests that need a broker are skipped without one; TACIT_REQUIRE_KAFKA=1 makes its absence a failure.
 kafka: install  ## Install a Kafka broker for the tests, with Java and Maven if root runs this on Debian

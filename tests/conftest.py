@@ -25,14 +25,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", params=BINARIES)
 def redis_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedRedis]:
-    """Running server."""
+    """Yield a running server."""
     with EmbeddedRedis(BINARIES[request.param]) as server:
         yield server
 
 
 @pytest.fixture
 def redis_client(redis_server: EmbeddedRedis) -> Iterator[redis.Redis]:
-    """Client of an empty server; replies are text."""
+    """Yield a client of an empty server; replies are text."""
     with redis.Redis.from_url(redis_server.url, protocol=2, decode_responses=True) as client:
         client.flushall()
         yield client
@@ -40,5 +40,5 @@ def redis_client(redis_server: EmbeddedRedis) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def redis_url(redis_server: EmbeddedRedis, redis_client: redis.Redis) -> str:
-    """URL of an empty server."""
+    """Return the URL of an empty server."""
     return redis_server.url
