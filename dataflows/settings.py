@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     secret: SecretStr = SecretStr("")
     """Key of the pseudonyms, 16 to 64 bytes. From the environment or the file, never a flag."""
     catalogue: Path = SHIPPED
+    format: Literal["json"] = "json"
+    """Input format: a module in `operators/decoders`."""
     state: Path | None = None
     """Folder that keeps state and positions over restarts; None: nothing is kept."""
     rejects: str = "tacit-rejects.jsonl"

@@ -51,6 +51,7 @@ def run(  # the options carry their own help
     embedded: options.Embedded = None,
     region: options.Region = None,
     catalogue: options.Catalogue = None,
+    format: options.Format = None,  # noqa: A002  # the setting's name
     state: options.State = None,
     namespace: options.Namespace = None,
     rejects: options.Rejects = None,
@@ -81,6 +82,7 @@ def replay(
     embedded: options.Embedded = None,
     region: options.Region = None,
     catalogue: options.Catalogue = None,
+    format: options.Format = None,  # noqa: A002  # the setting's name
     state: options.State = None,
     namespace: options.Namespace = None,
     rejects: options.Rejects = None,

@@ -9,6 +9,7 @@ Redis = Annotated[str | None, typer.Option("--redis", metavar="URL", help="Where
 Embedded = Annotated[bool | None, typer.Option("--embedded", help="Run a Redis of our own while the command lasts.")]
 Region = Annotated[str | None, typer.Option("--region", metavar="NAME", help="The region whose people these are.")]
 Catalogue = Annotated[Path | None, typer.Option("--catalogue", metavar="FILE", help="The vocabulary (TOML).")]
+Format = Annotated[str | None, typer.Option("--format", metavar="json", help="Input format.")]
 State = Annotated[
     Path | None, typer.Option("--state", metavar="DIR", help="Keep state and positions here, to go on from.")
 ]

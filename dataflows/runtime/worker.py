@@ -28,6 +28,7 @@ from dataflows.runtime.stopping import Stop
 from dataflows.settings import Settings
 from dataflows.state_folder import StateFolder
 from operators.adapt import Adapt
+from operators.decoders import decoder
 from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
@@ -91,6 +92,7 @@ def _run_engine(
         secret=settings.secret_bytes,
         shards=settings.shards,
         counters=counters.events,
+        decode=decoder(settings.format),
     )
     source = job.make_source(stop, counters.source)
     source.list_parts()  # a source that cannot be read is found out before anything else is begun

@@ -35,7 +35,7 @@ def _explain(data: bytes, error: Exception) -> Undecodable:
         return _UNKNOWN_SCHEMA
     if isinstance(error, ValidationError):
         return Undecodable(Reason.INVALID, broken_rule(error))
-    return Undecodable(Reason.INVALID, "event: NaN and Infinity are not allowed")
+    return Undecodable(Reason.INVALID, "event: NaN, Infinity or a lone surrogate")
 
 
 def _is_one(schema: Any) -> bool:

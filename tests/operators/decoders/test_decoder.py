@@ -1,0 +1,75 @@
+"""operators/decoders: a new input format is one module with a function `decode`."""
+
+import sys
+from types import ModuleType
+
+import msgspec
+import pytest
+
+from operators.decoders import Undecodable, decoder
+from operators.decoders.broken_rules import broken_rule
+from operators.parse import Parser
+from state.counters import EventCounters
+from state.events.records import Reason, Reject
+from tacit.contract.events import Event
+from tests.support.factories import CATALOGUE, FULL_EVENT, make_event, make_record
+from tests.support.parser import NOW_MS, SECRET, SHARDS, accepted
+
+_DECODER: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+
+
+def decode(data: bytes) -> Event | Undecodable:
+    """Decode MessagePack, as a module of a new format would."""
+    try:
+        return _DECODER.decode(data)
+    except msgspec.ValidationError as error:
+        return Undecodable(Reason.INVALID, broken_rule(error))
+    except msgspec.DecodeError:
+        return Undecodable(Reason.INVALID, "event: malformed MessagePack")
+
+
+@pytest.fixture
+def parser(monkeypatch: pytest.MonkeyPatch) -> Parser:
+    """Return a parser of records in another format, found by the format's name."""
+    module = ModuleType("operators.decoders.msgpack")
+    vars(module)["decode"] = decode
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return Parser(
+        catalogue=CATALOGUE,
+        region="eu",
+        secret=SECRET,
+        shards=SHARDS,
+        counters=EventCounters(),
+        clock=lambda: NOW_MS,
+        decode=decoder("msgpack"),
+    )
+
+
+def test_event_in_another_format_is_the_same_observation(parser: Parser) -> None:
+    """Only the hash of the record differs."""
+    found = parser.parse(make_record(msgspec.msgpack.encode(FULL_EVENT)), NOW_MS)
+    expected = accepted(FULL_EVENT)
+    assert not isinstance(found, Reject)
+    assert found.sha256 != expected.sha256
+    assert msgspec.structs.replace(found, sha256=expected.sha256) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (b"\xc1", "event: malformed MessagePack"),
+        (msgspec.msgpack.encode(make_event(at="now")), "at: expected int, got str"),
+        (msgspec.msgpack.encode(make_event(zaphod=1)), "*: unknown member"),
+    ],
+)
+def test_reject_of_another_format_names_the_broken_rule(parser: Parser, data: bytes, detail: str) -> None:
+    """The reasons and details are the same as for JSON."""
+    found = parser.parse(make_record(data), NOW_MS)
+    assert isinstance(found, Reject)
+    assert (found.reason, found.detail) == (Reason.INVALID, detail)
+
+
+def test_unknown_format_is_an_import_error() -> None:
+    """Settings allow known formats only, so this is a bug."""
+    with pytest.raises(ModuleNotFoundError, match="avro"):
+        decoder("avro")
