@@ -1,7 +1,7 @@
-"""One person's account: every accepted event is kept, and how the person stood after it.
+"""Account of one user: every accepted event, and the state of the user after the event.
 
-It follows docs/contract.md alone and shares nothing with the dataflow but the event model: lists and dicts, and windows
-counted anew from all turns whenever they are asked for.
+The account follows docs/contract.md alone and shares only the event types with the dataflow. Windows are counted from
+all turns on each request.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,70 +19,70 @@ WINDOWS = {"1h": (5 * MINUTE_MS, 12), "24h": (HOUR_MS, 24), "7d": (DAY_MS, 7)}
 IDS_KEPT, TURNS_KEPT = 64, 16
 
 ACCEPTED, DUPLICATE, UNCONSENTED, BEFORE_WIPE, LATE = "accepted", "duplicate", "unconsented", "before_wipe", "late"
-UNSAID, GRANTED, DENIED = "unsaid", "granted", "denied"
+UNSET, GRANTED, DENIED = "unset", "granted", "denied"
 
 
 class Pinned(NamedTuple):
-    """What a person said last of a facet; None: they took it back."""
+    """Latest pin of a facet; the value None is an unpin."""
 
     value: str | None
     at_ms: int
 
 
 class Moment(NamedTuple):
-    """One accepted event, and how its person then stood."""
+    """One accepted event, and the state of its user after the event."""
 
     event_id: str
     at_ms: int
     clock_ms: int
-    """The newest event time this person has had."""
+    """Newest event time of the user."""
     seq: int
-    """Accepted events since the epoch."""
+    """Number of accepted events since the wipe."""
     wiped_ms: int
     forgotten_ms: int
     consent: str
     consent_at_ms: int
     pins: Mapping[str, Pinned]
     is_turn: bool
-    """The windows count it as a turn."""
-    says_profile: bool
-    says_pins: frozenset[str]
-    """Facets of which a pin, or that it is gone, is said."""
+    """True if the windows count the event as a turn."""
+    emits_profile: bool
+    emits_pins: frozenset[str]
+    """Facets whose pin, or its removal, is emitted."""
 
     @property
     def version(self) -> str:
-        """What is said at this moment is of this version."""
+        """Version of the signals that are emitted at this moment."""
         return f"{self.clock_ms:013d}-{self.seq:010d}"
 
     def pinned(self, facet: str) -> str | None:
-        """Return what the person has set."""
+        """Return the pinned value of a facet."""
         pin = self.pins.get(facet)
         return pin.value if pin else None
 
 
 @dataclass
 class Account:
-    """What has come of one person's events, in their order."""
+    """Events of one user in order, and their effects."""
 
     moments: list[Moment] = field(default_factory=list)
-    """All, over wipes."""
+    """Moments before and after wipes."""
     places: dict[str, list[int]] = field(default_factory=dict)
-    """Places in `moments` by version: a "no" that comes late can make a version come twice."""
+    """Indexes into `moments` by version: a late opt-out can repeat a version."""
     gate: str | None = None
-    """What Redis is told of wipes and consent; None: nothing."""
-    _epoch_ms: int = 0
+    """Gate in Redis for wipes and consent; None: no gate."""
+    _wiped_ms: int = 0
     _forgotten_ms: int = 0
-    _consent: str = UNSAID
+    _consent: str = UNSET
     _consent_at_ms: int = 0
     _pins: dict[str, Pinned] = field(default_factory=dict)
     _clock_ms: int = 0
     _ids: list[str] = field(default_factory=list)
-    """Of all accepted events since the epoch, as all below."""
+    """Ids of accepted events since the wipe."""
     _turns: list[str] = field(default_factory=list)
     _profile_pane: int = -1
 
     def take(self, event: Event) -> str:
-        """Enter an event, and return what becomes of it."""
+        """Enter an event and return its outcome."""
         if isinstance(event, Interaction):
             return self._take_interaction(event)
         if self._is_repeat(event):
@@ -92,7 +92,7 @@ class Account:
         return self._take_forget(event) if isinstance(event, Forget) else self._take_pin(event)
 
     def windows(self, place: int) -> dict[str, int]:
-        """Return the turns in each window at a moment, of all events since its wipe."""
+        """Return the number of turns in each window at a moment."""
         now = self.moments[place]
         turns = [one.at_ms for one in self.moments[place + 1 - now.seq : place + 1] if one.is_turn]
         return {
@@ -101,7 +101,7 @@ class Account:
         }
 
     def _take_interaction(self, event: Interaction) -> str:
-        if event.at <= self._epoch_ms:
+        if event.at <= self._wiped_ms:
             return BEFORE_WIPE
         consents = self._consent == GRANTED and self._consent_at_ms > self._forgotten_ms
         if not consents or event.at < self._consent_at_ms:
@@ -114,20 +114,20 @@ class Account:
         if is_turn and event.turn_id is not None:
             self._turns.append(event.turn_id)
         pane = max(self._clock_ms, event.at) // WINDOWS["1h"][0]
-        says_profile = pane != self._profile_pane
+        emits_profile = pane != self._profile_pane
         self._profile_pane = pane
-        return self._accept(event, is_turn=is_turn, says_profile=says_profile)
+        return self._accept(event, is_turn=is_turn, emits_profile=emits_profile)
 
     def _take_consent(self, event: Consent) -> str:
         was_denied = self._consent == DENIED
         if event.at > self._consent_at_ms or (event.at == self._consent_at_ms and not event.granted):
             self._consent, self._consent_at_ms = GRANTED if event.granted else DENIED, event.at
         withdraws = self._consent == DENIED and not was_denied
-        wipes = withdraws or (not event.granted and event.at > self._epoch_ms)
+        wipes = withdraws or (not event.granted and event.at > self._wiped_ms)
         if wipes:
             self._wipe(event.at)
-        self._accept(event, says_pins=self._pins if wipes or was_denied else ())
-        return self._tell_gate()
+        self._accept(event, emits_pins=self._pins if wipes or was_denied else ())
+        return self._update_gate()
 
     def _take_forget(self, event: Forget) -> str:
         if event.at <= self._forgotten_ms:
@@ -135,31 +135,31 @@ class Account:
         self._forgotten_ms = event.at
         gone = [facet for facet, pin in self._pins.items() if pin.at_ms <= event.at and pin.value is not None]
         self._pins = {facet: pin for facet, pin in self._pins.items() if pin.at_ms > event.at}
-        wipes = event.at > self._epoch_ms
+        wipes = event.at > self._wiped_ms
         if wipes:
             self._wipe(event.at)
-        self._accept(event, says_pins=self._pins if wipes else gone)
-        return self._tell_gate()
+        self._accept(event, emits_pins=self._pins if wipes else gone)
+        return self._update_gate()
 
     def _take_pin(self, event: Pin) -> str:
-        if event.at <= self._epoch_ms:
+        if event.at <= self._wiped_ms:
             return BEFORE_WIPE
         counts = event.facet not in self._pins or event.at >= self._pins[event.facet].at_ms
         if counts:
             self._pins = self._pins | {event.facet: Pinned(event.value, event.at)}
-        return self._accept(event, says_pins=[event.facet] if counts else ())
+        return self._accept(event, emits_pins=[event.facet] if counts else ())
 
     def _is_repeat(self, event: Event) -> bool:
         return event.event_id in self._ids[-IDS_KEPT:]
 
     def _wipe(self, at_ms: int) -> None:
-        """Begin anew, the clock where the words that still hold have put it."""
-        self._epoch_ms = max(self._epoch_ms, at_ms)
-        self._clock_ms = max([self._epoch_ms, self._consent_at_ms, *(pin.at_ms for pin in self._pins.values())])
+        """Drop ids and turns; set the clock to the newest wipe, consent or pin."""
+        self._wiped_ms = max(self._wiped_ms, at_ms)
+        self._clock_ms = max([self._wiped_ms, self._consent_at_ms, *(pin.at_ms for pin in self._pins.values())])
         self._ids, self._turns, self._profile_pane = [], [], -1
 
     def _accept(
-        self, event: Event, *, is_turn: bool = False, says_profile: bool = False, says_pins: Iterable[str] = ()
+        self, event: Event, *, is_turn: bool = False, emits_profile: bool = False, emits_pins: Iterable[str] = ()
     ) -> str:
         self._ids.append(event.event_id)
         self._clock_ms = max(self._clock_ms, event.at)
@@ -168,20 +168,20 @@ class Account:
             at_ms=event.at,
             clock_ms=self._clock_ms,
             seq=len(self._ids),
-            wiped_ms=self._epoch_ms,
+            wiped_ms=self._wiped_ms,
             forgotten_ms=self._forgotten_ms,
             consent=self._consent,
             consent_at_ms=self._consent_at_ms,
             pins=self._pins,
             is_turn=is_turn,
-            says_profile=says_profile,
-            says_pins=frozenset(() if self._consent == DENIED else says_pins),
+            emits_profile=emits_profile,
+            emits_pins=frozenset(() if self._consent == DENIED else emits_pins),
         )
         self.places.setdefault(moment.version, []).append(len(self.moments))
         self.moments.append(moment)
         return ACCEPTED
 
-    def _tell_gate(self) -> str:
+    def _update_gate(self) -> str:
         flag = "x" if self._consent == DENIED else "-"
-        self.gate = f"{self._epoch_ms:013d}{flag}{self._consent_at_ms:013d}"
+        self.gate = f"{self._wiped_ms:013d}{flag}{self._consent_at_ms:013d}"
         return ACCEPTED

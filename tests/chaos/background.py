@@ -1,4 +1,4 @@
-"""What goes on beside the faults: threads that end when told to, and whose errors are heard of."""
+"""Threads that run during the faults, stop on request, and pass their errors to the caller."""
 
 from abc import ABC, abstractmethod
 from threading import Event, Thread
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Background(ABC):
-    """A thread for as long as the context lasts."""
+    """Thread that runs until its context ends."""
 
     def __init__(self, name: str) -> None:
         self._stop = Event()
@@ -19,12 +19,12 @@ class Background(ABC):
         """Do the work until `_stop` is set."""
 
     def raise_error(self) -> None:
-        """Raise what the thread has ended by, if it did."""
+        """Raise the error that ended the thread, if any."""
         if self._error is not None:
             raise self._error
 
     def finish(self) -> None:
-        """Stop, and raise what went wrong."""
+        """Stop the thread, and raise its error, if any."""
         self._stop.set()
         self._thread.join()
         self.raise_error()
@@ -42,5 +42,5 @@ class Background(ABC):
     def _run_and_keep_error(self) -> None:
         try:
             self._run()
-        except Exception as error:  # whatever it is, the one who waits must hear of it
+        except Exception as error:  # raised again by raise_error
             self._error = error

@@ -1,4 +1,4 @@
-"""The balance at the end: the state and Redis against the ledger, person by person and field by field."""
+"""Final balance: state and Redis compared with the ledger, for each user and each field."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -12,75 +12,78 @@ from tests.chaos.state_contents import Held
 
 
 def wrong_in_state(ledger: Ledger, held: Mapping[str, Held]) -> Iterator[Finding]:
-    """Yield whoever's counts, windows, pins or consent are not what the ledger has."""
-    for person in held.keys() - ledger.accounts.keys():
-        yield _stranger(person)
-    for person, account in ledger.accounts.items():
+    """Yield a finding for each user whose counts, windows, pins or consent differ from the ledger."""
+    for user in held.keys() - ledger.accounts.keys():
+        yield _unknown_user(user)
+    for user, account in ledger.accounts.items():
         if account.moments:
-            yield from _wrong_with_state(person, account, held.get(person))
+            yield from _wrong_with_state(user, account, held.get(user))
 
 
 def wrong_in_midstream(ledger: Ledger, held: Mapping[str, Held]) -> Iterator[Finding]:
-    """Yield whoever is not, while a run goes on, as the ledger has them at some moment."""
-    for person, state in held.items():
-        account = ledger.accounts.get(person)
+    """Yield a finding for each user that equals no moment of the ledger; for use during a run."""
+    for user, state in held.items():
+        account = ledger.accounts.get(user)
         if account is None:
-            yield _stranger(person)
+            yield _unknown_user(user)
             continue
         places = account.places.get(f"{state.clock_ms:013d}-{state.seq:010d}", [])
         if not any(state == _as_held(account, place, state) for place in places):
-            yield Finding(Kind.WRONG, person, account.moments[places[-1]].event_id if places else "none", f"is {state}")
+            yield Finding(Kind.WRONG, user, account.moments[places[-1]].event_id if places else "none", f"is {state}")
 
 
-def _stranger(person: str) -> Finding:
-    return Finding(Kind.WRONG, person, "none", "is in the state, and no event was about them")
+def _unknown_user(user: str) -> Finding:
+    return Finding(Kind.WRONG, user, "none", "is in the state but in no event")
 
 
-def _wrong_with_state(person: str, account: Account, held: Held | None) -> Iterator[Finding]:
+def _wrong_with_state(user: str, account: Account, held: Held | None) -> Iterator[Finding]:
     now = account.moments[-1]
     if held is None:
-        yield Finding(Kind.LOST, person, account.moments[0].event_id, "nothing is held of them")
+        yield Finding(Kind.LOST, user, account.moments[0].event_id, "is missing in the state")
         return
     if (held.wiped_ms, held.seq) != (now.wiped_ms, now.seq):
         fewer = (held.wiped_ms, held.seq) < (now.wiped_ms, now.seq)
-        what = f"{held.seq} events since {held.wiped_ms} are counted, not {now.seq} since {now.wiped_ms}"
-        yield Finding(Kind.LOST if fewer else Kind.DOUBLED, person, _first_missing(account, held), what)
+        what = f"{held.seq} events since {held.wiped_ms} are counted, expected {now.seq} since {now.wiped_ms}"
+        yield Finding(Kind.LOST if fewer else Kind.DOUBLED, user, _first_missing(account, held), what)
         return
     expected = _as_held(account, len(account.moments) - 1, held)
     for name, ours, theirs in zip(Held._fields, expected, held, strict=True):
         if ours != theirs:
-            yield Finding(Kind.WRONG, person, now.event_id, f"{name} is {theirs}, not {ours}")
+            yield Finding(Kind.WRONG, user, now.event_id, f"{name} is {theirs}, expected {ours}")
 
 
 def _as_held(account: Account, place: int, held: Held) -> Held:
-    """Return a moment as the state holds it; ids are taken as they are held."""
+    """Return a moment in the form of the state, with the ids of the state."""
     now = account.moments[place]
-    words = now.wiped_ms, now.forgotten_ms, now.consent, now.consent_at_ms, now.pins
-    return Held(now.clock_ms, now.seq, *words, account.windows(place), held.recent)
+    control = now.wiped_ms, now.forgotten_ms, now.consent, now.consent_at_ms, now.pins
+    return Held(now.clock_ms, now.seq, *control, account.windows(place), held.recent)
 
 
 def _first_missing(account: Account, held: Held) -> str:
-    """Return the first of the last events that the state does not remember, or in words that it was before those."""
+    """Return the first recent event that the state lacks, or "before" and the first recent event."""
     recent = account.moments[-min(IDS_KEPT, account.moments[-1].seq) :]
     missing = (moment.event_id for moment in recent if crc32(moment.event_id.encode()) not in held.recent)
     return next(missing, f"before {recent[0].event_id}")
 
 
 def wrong_in_redis(ledger: Ledger, shown: Mapping[str, Shown], *, again: bool) -> Iterator[Finding]:
-    """Yield each gate and field that is not what was said last; with `again`, it may have been said again later."""
-    for person, account in ledger.accounts.items():
-        found = shown[person]
+    """Yield a finding for each gate and field that differs from the last emitted one.
+
+    With `again`, a rebuild may have emitted a field again later.
+    """
+    for user, account in ledger.accounts.items():
+        found = shown[user]
         if account.gate != found.gate:
             last = account.moments[-1].event_id if account.moments else "none"
-            yield Finding(Kind.WRONG, person, last, f"the gate is {found.gate}, not {account.gate}")
-        for name in sorted({*found.fields, *said_last(account)}):
-            yield from _wrong_with_field(person, account, name, found.fields.get(name), again)
+            yield Finding(Kind.WRONG, user, last, f"the gate is {found.gate}, expected {account.gate}")
+        for name in sorted({*found.fields, *last_emitted(account)}):
+            yield from _wrong_with_field(user, account, name, found.fields.get(name), again)
 
 
-def said_last(account: Account) -> dict[str, int]:
-    """Return the place of the moment at which each field was said last; of what is learned, the earliest that can be.
+def last_emitted(account: Account) -> dict[str, int]:
+    """Return the index of the moment that emitted each field last.
 
-    What the person never pinned may have been learned at any moment, or at none.
+    Facets without a pin are left out: learned signals may be emitted at any moment.
     """
     if not account.moments:
         return {}
@@ -88,21 +91,21 @@ def said_last(account: Account) -> dict[str, int]:
     if now.consent == DENIED:
         return {STATUS: 0}
     since_wipe = range(end - now.seq, end)
-    return dict(chain.from_iterable(_fields_said(account.moments[place], place) for place in since_wipe))
+    return dict(chain.from_iterable(_emitted_fields(account.moments[place], place) for place in since_wipe))
 
 
-def _fields_said(moment: Moment, place: int) -> Iterator[tuple[str, int]]:
-    if moment.says_profile:
+def _emitted_fields(moment: Moment, place: int) -> Iterator[tuple[str, int]]:
+    if moment.emits_profile:
         yield PROFILE, place
-    for facet in moment.says_pins:
+    for facet in moment.emits_pins:
         yield facet, place
 
 
-def _wrong_with_field(person: str, account: Account, name: str, field: Field | None, again: bool) -> Iterator[Finding]:
-    said = said_last(account).get(name)
-    first = account.moments[said or 0]
+def _wrong_with_field(user: str, account: Account, name: str, field: Field | None, again: bool) -> Iterator[Finding]:
+    emitted = last_emitted(account).get(name)
+    first = account.moments[emitted or 0]
     if field is None:
-        yield Finding(Kind.LOST, person, first.event_id, f"{name} is missing")
+        yield Finding(Kind.LOST, user, first.event_id, f"{name} is missing")
         return
     places = places_of(account, name, field, again=again)
     now = account.moments[-1]
@@ -111,7 +114,7 @@ def _wrong_with_field(person: str, account: Account, name: str, field: Field | N
         or account.moments[places[-1]].wiped_ms != now.wiped_ms
         or (name == STATUS) != (now.consent == DENIED)
     ):
-        yield Finding(Kind.WRONG, person, first.event_id, f"no event says {name} of version {field['v']}")
-    elif said is not None and places[-1] < said:
-        what = f"{name} is of version {field['v']}, which is older than {first.version}"
-        yield Finding(Kind.OLDER, person, first.event_id, what)
+        yield Finding(Kind.WRONG, user, first.event_id, f"no event emits {name} with version {field['v']}")
+    elif emitted is not None and places[-1] < emitted:
+        what = f"{name} has version {field['v']}, older than {first.version}"
+        yield Finding(Kind.OLDER, user, first.event_id, what)

@@ -1,4 +1,4 @@
-"""Fixtures of tests that need a real Kafka broker of their own to kill."""
+"""Fixtures of tests that kill a real Kafka broker."""
 
 from tests.support.kafka_broker import broker, kafka, refused_connections
 

@@ -1,4 +1,4 @@
-"""A disk for the state folder that can run full, for real."""
+"""Disk for the state folder that can run full."""
 
 import ctypes
 import errno
@@ -11,28 +11,28 @@ from typing import Protocol
 
 SIZE_MB = 256
 LIMIT_BYTES = 32 * 1024
-"""Under this no file of a log comes near, and over it every file that matters."""
+"""Limit for the size of a file: logs stay below, checkpoints grow above."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_MNT_DETACH = 2  # <sys/mount.h>: goes away when nobody is in it any more
+_MNT_DETACH = 2  # <sys/mount.h>: unmounted when its last file is closed
 
 
 class Disk(Protocol):
-    """Where the state folder lies."""
+    """Disk that holds the state folder."""
 
     folder: Path
     how: str
-    """What running full is, in words."""
+    """Description of the way in which the disk runs full."""
 
     def fill(self, pids: Sequence[int]) -> None:
-        """Leave no room for these processes; to be called again as they make some."""
+        """Leave no room for these processes; call again after they free some."""
 
     def free(self, pids: Sequence[int]) -> None:
-        """Give the room back."""
+        """Give room to these processes again."""
 
 
 class SmallDisk:
-    """A file system of its own in memory (tmpfs), filled by a file."""
+    """Separate file system in memory (tmpfs), filled by a file."""
 
     how = "a small tmpfs without room"
 
@@ -40,7 +40,7 @@ class SmallDisk:
         self.folder = folder
         self._ballast = folder / "ballast"
 
-    def fill(self, pids: Sequence[int]) -> None:  # noqa: ARG002  # it is full for everybody
+    def fill(self, pids: Sequence[int]) -> None:  # noqa: ARG002  # full for all processes
         with suppress(OSError), self._ballast.open("ab", buffering=0) as ballast:
             while True:  # until there is no room
                 ballast.write(bytes(4096))
@@ -50,7 +50,7 @@ class SmallDisk:
 
 
 class LimitedFiles:
-    """A folder like any other; the processes may not let a file grow (RLIMIT_FSIZE, setrlimit(2))."""
+    """Ordinary folder with a limit on file sizes of the processes (RLIMIT_FSIZE, setrlimit(2))."""
 
     how = "a limit on the size of files, as mounting is not permitted"
 
@@ -64,15 +64,15 @@ class LimitedFiles:
         self._limit(pids, resource.RLIM_INFINITY)
 
     @staticmethod
-    def _limit(pids: Sequence[int], most_bytes: int) -> None:
+    def _limit(pids: Sequence[int], max_bytes: int) -> None:
         for pid in pids:
             with suppress(ProcessLookupError):
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (max_bytes, resource.RLIM_INFINITY))
 
 
 @contextmanager
 def disk_in(folder: Path) -> Iterator[Disk]:
-    """Give a file system of its own where mounting is permitted, else a folder whose users can be limited."""
+    """Yield a separate file system if mounting is permitted, else a folder with limited processes."""
     folder.mkdir()
     try:
         _mount(folder)
@@ -89,7 +89,7 @@ def _mount(folder: Path) -> None:
     """Mount a tmpfs (mount(2)).
 
     Raises:
-        PermissionError: it is not permitted.
+        PermissionError: mounting is not permitted.
     """
     options = f"size={SIZE_MB}m,mode=700".encode()
     if _LIBC.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, options):

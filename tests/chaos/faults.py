@@ -1,4 +1,4 @@
-"""How each fault is done, and undone."""
+"""Injection and removal of each fault."""
 
 import os
 import signal
@@ -15,34 +15,34 @@ from tests.chaos.schedule import Fault, Step
 from tests.chaos.watcher import Watcher
 from tests.support.conditions import eventually
 
-WORDS = {
+CAUSES = {
     Fault.BROKER_KILLED: "kafka:",
     Fault.REDIS_EMPTIED: "Redis",
     Fault.REDIS_FULL: "Redis",
     Fault.REDIS_FROZEN: "Redis",
     Fault.DISK_FULL: "room",
 }
-"""What must be in the last line of a run that ended of it."""
+"""Text in the last line of a run that the fault ended."""
 LATE_AT_ONCE = 2_000
-FELT_S = 30
-"""How long a run may take to feel what is wrong."""
+NOTICED_S = 30
+"""Time limit for a run to notice a fault."""
 _REDIS_TIMEOUT_S = 5
-"""What the processes of a cluster wait for Redis."""
-_EPOCHS_S = 60
+"""Redis timeout of the processes of a cluster."""
+_CHECKPOINTS_S = 60
 
 
 def let_pass(seconds: float) -> None:
-    """Let a moment of the schedule come."""
+    """Wait for the moment that the schedule sets."""
     Event().wait(seconds)
 
 
-class Tormentor:
-    """Does what the schedule says to the rig."""
+class FaultInjector:
+    """Injects the faults of the schedule into the rig."""
 
     def __init__(self, rig: Rig, feed: Feed, watcher: Watcher, late: LateWrites, random: Random) -> None:
         self._rig, self._feed, self._watcher, self._late, self._random = rig, feed, watcher, late, random
         self.kills = 0
-        """Of processes of ours, with -9."""
+        """Number of kills (SIGKILL)."""
         self._troubles: dict[Fault, Callable[[Step], AbstractContextManager[None]]] = {
             Fault.BROKER_KILLED: self._broker_killed,
             Fault.REDIS_EMPTIED: self._redis_emptied,
@@ -53,7 +53,7 @@ class Tormentor:
         }
 
     def do(self, step: Step) -> None:
-        """Do one step to a run, at its moment; afterwards there may be no run."""
+        """Inject the fault of one step; the run may have ended afterwards."""
         self._rig.running(step.processes)
         if step.begins_at_work:
             self._rig.wait_for_workers()
@@ -78,7 +78,7 @@ class Tormentor:
         self.kills += 1
 
     def _trouble(self, step: Step) -> None:
-        self._rig.begin_trouble(WORDS.get(step.fault, "nothing"))
+        self._rig.begin_trouble(CAUSES.get(step.fault, "nothing"))
         try:
             with self._troubles[step.fault](step):
                 if step.kills_too:
@@ -93,7 +93,7 @@ class Tormentor:
 
     @contextmanager
     def _broker_killed(self, _step: Step) -> Iterator[None]:
-        with self._feed.paused():  # its own records are not what this is about
+        with self._feed.paused():  # the producer must not fail
             self._rig.broker.kill()
             yield
             self._rig.broker.start()
@@ -101,7 +101,7 @@ class Tormentor:
     @contextmanager
     def _redis_emptied(self, _step: Step) -> Iterator[None]:
         self._rig.redis.kill()
-        self._watcher.begin_anew()
+        self._watcher.forget_versions()
         yield
         self._rig.redis.start()
 
@@ -110,7 +110,7 @@ class Tormentor:
         client = self._rig.redis.client
         client.config_set("maxmemory", 1)
         yield
-        self._felt("redis.waiting")
+        self._wait_for_log("redis.waiting")
         client.config_set("maxmemory", 0)
 
     @contextmanager
@@ -140,28 +140,28 @@ class Tormentor:
             yield
             failures = rig.logged("run.failed")
 
-            def is_felt() -> bool:
+            def is_noticed() -> bool:
                 rig.disk.fill(rig.pids())
                 return rig.run is None or rig.run.process.poll() is not None or rig.logged("run.failed") > failures
 
-            eventually(is_felt, within_s=FELT_S, what="a full disk to be felt")
+            eventually(is_noticed, within_s=NOTICED_S, what="an error by the full disk")
         finally:
             rig.disk.free(rig.pids())
 
-    def _felt(self, event: str) -> None:
-        """Return when the run has logged an event, or has ended of what is wrong."""
+    def _wait_for_log(self, event: str) -> None:
+        """Return when the run has logged an event, or has ended."""
         rig = self._rig
 
-        def is_felt() -> bool:
+        def is_noticed() -> bool:
             return rig.logged(event) > 0 or rig.run is None or rig.run.process.poll() is not None
 
-        eventually(is_felt, within_s=FELT_S, what=f"{event} in the log")
+        eventually(is_noticed, within_s=NOTICED_S, what=f"{event} in the log")
 
     def _rebuild(self, step: Step) -> None:
-        """Bring back what Redis held, once a checkpoint holds all that was said before it was emptied."""
-        before, deadline_s = self._rig.newest_checkpoint(), monotonic() + _EPOCHS_S
+        """Rebuild Redis once a checkpoint holds all signals that were emitted before Redis was emptied."""
+        before, deadline_s = self._rig.newest_checkpoint(), monotonic() + _CHECKPOINTS_S
         while self._rig.newest_checkpoint() < before + 2:
-            assert monotonic() < deadline_s, "no checkpoints are made any more"
+            assert monotonic() < deadline_s, "no further checkpoints"
             self._rig.running(step.processes)
             let_pass(0.1)
         self._rig.rebuild()

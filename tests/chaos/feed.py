@@ -1,4 +1,4 @@
-"""The producer: keeps the topic growing at a steady rate, and enters each record in the ledger first."""
+"""Producer: sends records at a steady rate, and enters each record in the ledger first."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ _ACKNOWLEDGED_S = 30
 
 
 class Feed(Background):
-    """A thread that produces lines until they end or it is told to stop; the ledger's lock is held while it enters."""
+    """Thread that produces lines until they end or `finish` is called; holds the lock of the ledger on entry."""
 
     def __init__(self, kafka: Kafka, topic: str, lines: Iterator[Line], ledger: Ledger, per_s: int) -> None:
         super().__init__("feed")
@@ -29,12 +29,12 @@ class Feed(Background):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Send nothing for a while; what was sent is acknowledged."""
+        """Pause the producer after all sent records are acknowledged."""
         with self._sending:
             yield
 
     def _run(self) -> None:
-        # One request at a time and idempotent: the order in the topic is the order of the ledger.
+        # One idempotent request at a time: topic and ledger have the same order.
         options = {"acks": "all", "enable_idempotence": True, "max_in_flight_requests_per_connection": 1}
         with KafkaProducer(bootstrap_servers=self._kafka.servers, **options) as producer:
             while not self._stop.wait(_EVERY_S):
@@ -54,7 +54,7 @@ class Feed(Background):
 
 
 def everything_in_topic(kafka: Kafka, topic: str) -> list[list[bytes]]:
-    """Return the values of all records, by partition and in their order."""
+    """Return the values of all records in order, by partition."""
     places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
     with KafkaConsumer(bootstrap_servers=kafka.servers) as consumer:
         consumer.assign(places)

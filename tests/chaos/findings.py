@@ -1,4 +1,4 @@
-"""What is wrong, and the words for it."""
+"""Differences from the ledger, by kind."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """What was promised not to happen."""
+    """Broken promise."""
 
     LOST = "lost"
     DOUBLED = "doubled"
@@ -16,19 +16,19 @@ class Kind(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One thing that is not as the ledger has it; of a person only the pseudonym is told."""
+    """One difference from the ledger; the user is a pseudonym."""
 
     kind: Kind
-    person: str
+    user: str
     event_id: str
     what: str
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.person}, event {self.event_id}: {self.what}"
+        return f"{self.kind}: {self.user}, event {self.event_id}: {self.what}"
 
 
 def counted(findings: Iterable[Finding]) -> str:
-    """Return "0 lost, 0 doubled, 0 older over newer", and what else there is if there is any."""
+    """Return "0 lost, 0 doubled, 0 older over newer", and the number of other findings, if any."""
     counts = Counter(finding.kind for finding in findings)
     kinds = [kind for kind in Kind if kind is not Kind.WRONG or counts[kind]]
     return ", ".join(f"{counts[kind]} {kind}" for kind in kinds)

@@ -1,4 +1,4 @@
-"""The ledger: each record as it was produced, in the order of its partition, and what must have become of it."""
+"""Ledger: all produced records in the order of their partition, and the expected outcome of each."""
 
 from collections import Counter
 from hashlib import blake2b
@@ -11,17 +11,17 @@ from tests.support.commands import SECRET
 
 
 class Line(NamedTuple):
-    """A record on its way, and what it was made as."""
+    """Record to produce."""
 
     partition: int
     key: bytes
     value: bytes
     broken: str | None
-    """The reason to reject it; None: it is a good event."""
+    """Reason of the expected reject; None for a valid event."""
 
 
 def pseudonym(user_id: str) -> str:
-    """Return what keys call a person: `k1.` and a keyed BLAKE2b of their id.
+    """Return the pseudonym of a user in keys: `k1.` and a keyed BLAKE2b of the user id.
 
     >>> pseudonym("ada")
     'k1.e886bd5574154af58c358eb2602da86e'
@@ -30,20 +30,20 @@ def pseudonym(user_id: str) -> str:
 
 
 class Ledger:
-    """Accounts by pseudonym, outcomes counted, and the reason for each position that is to be rejected."""
+    """Accounts by pseudonym, counts of outcomes, and the reason of each expected reject."""
 
     def __init__(self, partitions: int) -> None:
         self.lock = Lock()
-        """To be held where one thread enters records and another one reads."""
+        """Lock for a thread that enters records and one that reads."""
         self.accounts: dict[str, Account] = {}
         self.outcomes: Counter[str] = Counter()
         self.rejected: dict[tuple[int, int], str] = {}
-        """By partition and offset."""
+        """Reason by partition and offset."""
         self.produced: list[list[bytes]] = [[] for _ in range(partitions)]
 
     @property
     def records(self) -> int:
-        """Return how many there were."""
+        """Number of records."""
         return sum(map(len, self.produced))
 
     def take(self, line: Line) -> None:

@@ -1,4 +1,4 @@
-"""What Redis holds of people, and which moments of the ledger can have said it."""
+"""Contents of Redis for each user, and the moments of the ledger that can have emitted them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,30 +15,33 @@ Field = Mapping[str, Any]
 
 
 class Shown(NamedTuple):
-    """One person in Redis."""
+    """Contents of Redis for one user."""
 
     gate: str | None
     fields: Mapping[str, Field]
 
 
-def shown_of(client: redis.Redis, people: Iterable[str]) -> dict[str, Shown]:
-    """Return what Redis holds of people; the fields of one person are of one moment, which is not before the gate's."""
-    names = list(people)
+def shown_of(client: redis.Redis, users: Iterable[str]) -> dict[str, Shown]:
+    """Return the contents of Redis for users.
+
+    The fields of one user come from one moment, at or after the moment of the gate.
+    """
+    names = list(users)
     with client.pipeline(transaction=False) as pipeline:  # without memory Redis refuses transactions
-        for person in names:
-            pipeline.get(f"tacit:v1:eu:{{{person}}}:gate")
-            pipeline.hgetall(f"tacit:v1:eu:{NAMESPACE}:{{{person}}}:signals")
+        for user in names:
+            pipeline.get(f"tacit:v1:eu:{{{user}}}:gate")
+            pipeline.hgetall(f"tacit:v1:eu:{NAMESPACE}:{{{user}}}:signals")
         replies = pipeline.execute()
     return {
-        person: Shown(gate, {name: json.loads(value) for name, value in fields.items()})
-        for person, gate, fields in zip(names, replies[::2], replies[1::2], strict=True)
+        user: Shown(gate, {name: json.loads(value) for name, value in fields.items()})
+        for user, gate, fields in zip(names, replies[::2], replies[1::2], strict=True)
     }
 
 
 def places_of(account: Account, name: str, field: Field, *, again: bool) -> list[int]:
-    """Return the moments, by their places in the account, that can have said a field; none: it must not be there.
+    """Return the indexes of the moments that can have emitted a field; none: the field is wrong.
 
-    With `again`, anything may have been said again at a later moment at which it still held, as a rebuild does.
+    With `again`, a rebuild may have emitted a field again at a later moment.
     """
     if name == STATUS:
         return [
@@ -54,17 +57,17 @@ def places_of(account: Account, name: str, field: Field, *, again: bool) -> list
         ]
     places = account.places.get(field["v"], [])
     if name == PROFILE:
-        return [place for place in places if _says_profile(account, place, field, again)]
-    return [place for place in places if _says(account.moments[place], name, field, again)]
+        return [place for place in places if _emits_profile(account, place, field, again)]
+    return [place for place in places if _emits(account.moments[place], name, field, again)]
 
 
-def _says_profile(account: Account, place: int, field: Field, again: bool) -> bool:
-    return (again or account.moments[place].says_profile) and field["activity"] == account.windows(place)
+def _emits_profile(account: Account, place: int, field: Field, again: bool) -> bool:
+    return (again or account.moments[place].emits_profile) and field["activity"] == account.windows(place)
 
 
-def _says(moment: Moment, name: str, field: Field, again: bool) -> bool:
+def _emits(moment: Moment, name: str, field: Field, again: bool) -> bool:
     if moment.consent == DENIED:
         return False
     if field["source"] == "user":
-        return field["value"] == moment.pinned(name) and (again or name in moment.says_pins)
+        return field["value"] == moment.pinned(name) and (again or name in moment.emits_pins)
     return moment.pinned(name) is None

@@ -1,4 +1,4 @@
-"""The rejects file against the ledger: each bad record is told, with its reason, and no other one is."""
+"""Rejects file compared with the ledger: the same records with the same reasons."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,25 +8,25 @@ from pathlib import Path
 from tests.chaos.findings import Finding, Kind
 from tests.chaos.ledger import Ledger
 
-WorkerAddress = tuple[int, int]
+Position = tuple[int, int]
 """Partition and offset."""
 
 
-def told_in(rejects: Path) -> dict[WorkerAddress, str]:
-    """Return the reason for each reject by partition and offset; a line that a kill tore off tells nothing."""
-    told: dict[WorkerAddress, str] = {}
+def rejects_in(rejects: Path) -> dict[Position, str]:
+    """Return the reason of each reject by position; skip a line that a kill cut short."""
+    found: dict[Position, str] = {}
     for line in rejects.read_bytes().splitlines() if rejects.exists() else []:
         with suppress(ValueError):
             reject = json.loads(line)
-            told[reject["origin"]["partition"], reject["origin"]["offset"]] = reject["reason"]
-    return told
+            found[reject["origin"]["partition"], reject["origin"]["offset"]] = reject["reason"]
+    return found
 
 
-def wrong_rejects(ledger: Ledger, told: Mapping[WorkerAddress, str]) -> Iterator[Finding]:
-    """Yield each record that was to be rejected and was not told, and the other way round, by partition and offset."""
-    for place in sorted(ledger.rejected.keys() | told.keys()):
-        expected, found = ledger.rejected.get(place), told.get(place)
-        if expected != found:
+def wrong_rejects(ledger: Ledger, found: Mapping[Position, str]) -> Iterator[Finding]:
+    """Yield a finding for each position whose reject differs from the ledger."""
+    for place in sorted(ledger.rejected.keys() | found.keys()):
+        expected, reason = ledger.rejected.get(place), found.get(place)
+        if expected != reason:
             partition, offset = place
-            what = f"partition {partition}, offset {offset} was told as {found}, not {expected}"
-            yield Finding(Kind.LOST if found is None else Kind.WRONG, "nobody", "unreadable", what)
+            what = f"partition {partition}, offset {offset} has the reason {reason}, expected {expected}"
+            yield Finding(Kind.LOST if reason is None else Kind.WRONG, "no user", "no event", what)

@@ -1,4 +1,4 @@
-"""What a chaos run is to do, and what came of it."""
+"""Plan and report of a chaos run."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,24 +9,24 @@ from tests.chaos.schedule import Step
 
 
 class Plan(NamedTuple):
-    """How much of it."""
+    """Faults to inject, and the size of the input."""
 
     seed: int
     steps: Sequence[Step]
-    most_s: float
-    """No step begins later than this."""
+    max_s: float
+    """Latest start of a step."""
     users: int = 400
     turns: int = 150_000
     events_per_s: int = 250
 
 
 class Report(NamedTuple):
-    """What came of it."""
+    """Result of a run."""
 
     plan: Plan
     events: int
     faults: Counter[str]
-    """Kills aside."""
+    """Faults without kills."""
     kills: int
     seconds: float
     findings: list[Finding]

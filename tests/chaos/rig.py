@@ -1,4 +1,4 @@
-"""What is tormented: a run of real processes between a real broker and a real Redis, and its state folder on a disk."""
+"""Target of the faults: real processes between a real broker and a real Redis, with a state folder on a disk."""
 
 import os
 import signal
@@ -21,13 +21,13 @@ LIMITS: Limits = {
     "dataflows.runtime.live.MAX_QUICK_FAILURES": 10_000,
     "dataflows.runtime.live._PAUSE_S": 0.05,
 }
-"""So that nobody waits for long. The processes of a cluster are started anew and have Redis' two as they are."""
+"""Short limits. Processes of a cluster import their modules again and keep the product's limits for Redis."""
 
 _GONE_S = 20
 
 
 class Rig:
-    """The parts, by name, and the run while there is one."""
+    """Broker, Redis, disk and the current run."""
 
     def __init__(self, broker: Broker, server: FragileRedis, disk: Disk, folder: Path) -> None:
         self.broker, self.redis, self.disk = broker, server, disk
@@ -41,54 +41,54 @@ class Rig:
         self._trouble: str | None = None
         self._may_end_of: set[str] = set()
         self._failures_due = 0
-        """How many its present run will have logged when it has got over the kills so far."""
+        """Failures that the current run logs because of the kills so far."""
         self._folder = folder
 
-    # The run
+    # Run
 
     def start(self, processes: int) -> Running:
-        """Start a run, each with a log of its own."""
+        """Start a run with a new log."""
         self.starts += 1
         self.processes = processes
         self._failures_due = 0
         self._may_end_of = {self._trouble} if self._trouble else set()
-        words = ["run", f"kafka://{self.broker.servers}/{self.topic}", "--redis", self.redis.url]
-        words += ["--namespace", NAMESPACE, "--state", str(self.state), "--rejects", str(self.rejects)]
-        words += ["--checkpoint-every", "1", "--metrics", "off", "--processes", str(processes)]
-        self.run = Running(words, self._folder / f"run-{self.starts:04d}.log", LIMITS)
+        arguments = ["run", f"kafka://{self.broker.servers}/{self.topic}", "--redis", self.redis.url]
+        arguments += ["--namespace", NAMESPACE, "--state", str(self.state), "--rejects", str(self.rejects)]
+        arguments += ["--checkpoint-every", "1", "--metrics", "off", "--processes", str(processes)]
+        self.run = Running(arguments, self._folder / f"run-{self.starts:04d}.log", LIMITS)
         return self.run
 
     def running(self, processes: int) -> Running:
-        """Return the run; one with so many processes is started if there is none."""
+        """Return the current run; start one with `processes` processes if there is none."""
         if self.run is not None and self.run.process.poll() is not None:
             self._require_clear_end(self.run)
             self.run = None
         return self.run or self.start(processes)
 
-    def begin_trouble(self, word: str) -> None:
-        """From here on until the next start after `end_trouble` a run may end by itself, if it says the word."""
-        self._trouble = word
-        self._may_end_of.add(word)
+    def begin_trouble(self, cause: str) -> None:
+        """Allow runs to end with an error that contains `cause`, until the next start after `end_trouble`."""
+        self._trouble = cause
+        self._may_end_of.add(cause)
 
     def end_trouble(self) -> None:
-        """Things are as they should be again."""
+        """Note that the fault is removed."""
         self._trouble = None
 
     def wait_for_workers(self) -> None:
-        """Return when the run's processes have all begun; or when it has ended, where that is allowed."""
+        """Return when all processes of the run have started, or when the run has ended and may end."""
         run = self.running(self.processes)
 
-        def have_begun() -> bool:
+        def have_started() -> bool:
             if self._may_end_of and run.process.poll() is not None:
                 return True
             since_failure = run.output.rpartition('"run.failed"')[2]
             is_again = self.logged("run.failed") >= self._failures_due
             return is_again and since_failure.count('"worker.started"') >= self.processes
 
-        run.wait_for(have_begun, f"{self.processes} workers to begin")
+        run.wait_for(have_started, f"{self.processes} workers to start")
 
     def stop(self) -> None:
-        """Ask the run to stop, and require that it ends well; before its workers begin, SIGTERM simply ends it."""
+        """Send SIGTERM to the run, and require status 0; before its workers start, SIGTERM kills the run."""
         if self.run is None:
             return
         run = self.run
@@ -105,7 +105,7 @@ class Rig:
         self._wait_until_gone(pids)
 
     def kill_all(self) -> None:
-        """Kill the launcher and all its processes at once."""
+        """Kill the launcher and its processes at once."""
         if self.run is not None:
             pids = self.pids()
             self.run.kill()
@@ -113,7 +113,7 @@ class Rig:
             self.run = None
 
     def kill_launcher(self) -> None:
-        """Kill the launcher; its processes must not outlive it."""
+        """Kill the launcher, and require that its processes end, too."""
         if self.run is not None:
             pids = self.pids()
             self.run.process.kill()
@@ -122,18 +122,18 @@ class Rig:
             self.run = None
 
     def pids(self) -> list[int]:
-        """Return the run's processes, the launcher first."""
+        """Return the processes of the run, the launcher first."""
         return [] if self.run is None else [self.run.process.pid, *self.workers()]
 
     def workers(self) -> list[int]:
-        """Return the processes that do the work; of a single one there is no launcher."""
+        """Return the workers; a single worker has no launcher."""
         if self.run is None:
             return []
         pid = self.run.process.pid
         return [child for child in _children(pid) if b"spawn_main" in _command(child)] or [pid]
 
     def kill_worker(self, random: Random) -> None:
-        """Kill one of the processes that do the work; a launcher starts all of them again."""
+        """Kill one worker; the launcher restarts all of them."""
         workers = self.workers()
         if workers == self.pids()[:1]:
             self.kill_all()
@@ -146,25 +146,25 @@ class Rig:
         eventually(lambda: not any(map(_is_alive, pids)), within_s=_GONE_S, what="killed processes to be gone")
 
     def _require_clear_end(self, run: Running) -> None:
-        """Fail unless the run was allowed to end, and its last line says of what."""
-        said = run.output
-        last = said.splitlines()[-1] if said else ""
-        is_clear = last.startswith("tacit: ") and any(word in last for word in self._may_end_of)
-        assert is_clear, f"the run ended by itself with status {run.process.returncode}: {said[-3000:]}"
+        """Fail unless the run may end and its last line names an allowed cause."""
+        output = run.output
+        last = output.splitlines()[-1] if output else ""
+        is_clear = last.startswith("tacit: ") and any(cause in last for cause in self._may_end_of)
+        assert is_clear, f"the run ended by itself with status {run.process.returncode}: {output[-3000:]}"
         self.ended_by_itself += 1
 
-    # What can be seen from outside
+    # View from outside
 
     def logged(self, event: str) -> int:
-        """Return how often this run has logged an event."""
+        """Return the number of log lines of the run with an event."""
         return 0 if self.run is None else self.run.output.count(f'"{event}"')
 
     def newest_checkpoint(self) -> int:
-        """Return the highest number of a checkpoint in the state folder; 0: there is none."""
+        """Return the highest number of a checkpoint in the state folder, or 0 without one."""
         return max((int(found.name[1:11]) for found in self.state.glob("shards/*/c*-*")), default=0)
 
     def rebuild(self) -> str:
-        """Say again all that the state holds, and return what the command said."""
+        """Rebuild Redis from the state folder, and return the output of the command."""
         places = ["--state", str(self.state), "--redis", self.redis.url]
         done = tacit("rebuild", *places, cwd=self._folder)
         assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""What is done when: a schedule of faults, drawn from a seed."""
+"""Schedule of faults, drawn from a seed."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Fault(StrEnum):
-    """What can be done to a run and to what it stands on."""
+    """Fault of a run, of Kafka, of Redis or of the disk."""
 
     KILL_ALL = "all killed at once"
     KILL_LAUNCHER = "launcher killed"
@@ -28,7 +28,7 @@ TROUBLES = tuple(fault for fault in Fault if fault not in KILLS and fault not in
 _KILL_WEIGHTS = (4, 2, 4)
 _KILLS_PER_RESCALE = 10
 _KILLS_PER_TROUBLE = 25
-"""Of each kind."""
+"""Kills per fault of each kind."""
 _KILLED_AMID_TROUBLE = 0.3
 MAX_PROCESSES = 3
 
@@ -38,19 +38,19 @@ class Step(NamedTuple):
 
     fault: Fault
     processes: int
-    """Of a run that is started for it, or of the next one after a rescaling."""
+    """Processes of a run that the step starts, or of the run after a rescaling."""
     after_s: float = 0.0
-    """Since the workers began."""
+    """Delay after the start of the workers."""
     begins_at_work: bool = True
-    """Else it comes that long after the start of the run, or of the step, before they have begun perhaps."""
+    """False: the delay starts with the run or the step, possibly before the workers."""
     hold_s: float = 0.5
-    """How long trouble lasts, at least."""
+    """Shortest duration of the fault."""
     kills_too: bool = False
-    """Kill and start all amid the trouble."""
+    """Kill and restart all processes during the fault."""
 
 
 def schedule(seed: int, kills: int) -> list[Step]:
-    """Return so many kills and a few of every other fault, one of each at least, in random order.
+    """Return `kills` kills and some of each other fault, at least one of each, in random order.
 
     >>> from collections import Counter
     >>> faults = Counter(step.fault for step in schedule(seed=1, kills=50))

@@ -1,4 +1,4 @@
-"""What the state folder holds of each person, in the ledger's words."""
+"""Contents of the state folder for each user, in the terms of the ledger."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,11 +11,11 @@ from state.events.observation import NONE
 from state.storage.checkpoint_reader import CheckpointReader
 from state.user.user_state import PinnedAt, UserState
 from tacit.contract.pseudonyms import pseudonym_text
-from tests.chaos.account import DENIED, GRANTED, UNSAID, Pinned
+from tests.chaos.account import DENIED, GRANTED, UNSET, Pinned
 
 
 class Held(NamedTuple):
-    """One person in the newest checkpoint."""
+    """State of one user in the newest checkpoint."""
 
     clock_ms: int
     seq: int
@@ -29,17 +29,17 @@ class Held(NamedTuple):
     """32-bit hashes of the last events."""
 
 
-def everybody_in(state: Path) -> dict[str, Held]:
-    """Return everybody in the newest checkpoints of a state folder, by pseudonym; nobody if there is no folder yet."""
+def users_in(state: Path) -> dict[str, Held]:
+    """Return the users in the newest checkpoints of a state folder by pseudonym; none before the folder exists."""
     if not (state / DESCRIPTION).exists():
         return {}
     folder = inspect(state, NumberedCatalogue.load())
-    return dict(_everybody(folder.shelf, folder.catalogue))
+    return dict(_users(folder.shelf, folder.catalogue))
 
 
-def _everybody(shelf: CheckpointReader, catalogue: NumberedCatalogue) -> Iterator[tuple[str, Held]]:
-    for shard in shelf.shards():
-        with shelf.open(shard) as reading:
+def _users(checkpoints: CheckpointReader, catalogue: NumberedCatalogue) -> Iterator[tuple[str, Held]]:
+    for shard in checkpoints.shards():
+        with checkpoints.open(shard) as reading:
             for user, state in reading or ():
                 yield pseudonym_text(user), _held(state, catalogue)
 
@@ -54,7 +54,7 @@ def _held(state: UserState, catalogue: NumberedCatalogue) -> Held:
         state.seq,
         state.wiped_ms,
         state.forgotten_ms,
-        (UNSAID, GRANTED, DENIED)[state.consent],
+        (UNSET, GRANTED, DENIED)[state.consent],
         state.consent_at_ms,
         {catalogue.facet_names[facet]: _pinned(pin, catalogue) for facet, pin in state.pins.items()},
         windows,

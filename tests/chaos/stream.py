@@ -1,4 +1,4 @@
-"""The input: a simulated history in which most events come twice, shuffled among a person's others."""
+"""Input: a simulated history in which most events occur twice, in shuffled order for each user."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
@@ -17,30 +17,30 @@ from tests.support.replays import now_ms
 
 PARTITIONS = 4
 DAYS = 20
-"""Younger than a signal's time to live, so that the clock on the wall has no say."""
+"""Shorter than the time to live of a signal: results do not depend on the current time."""
 TWICE = 0.6
-"""Share of events that come twice."""
+"""Share of events that occur twice."""
 SHUFFLED_WITHIN_MS = 6 * HOUR_MS
-"""With the simulator's own delays of hours at most, events stay within the allowed lateness, as good as always."""
+"""With the delays of the simulator, hours at most, nearly all events stay within the allowed lateness."""
 
 
-class _Person(msgspec.Struct):
+class _User(msgspec.Struct):
     user_id: str
 
 
 class _Copy(NamedTuple):
     at_ms: float
     number: int
-    """The record's, which its copies share."""
+    """Number of the record; copies have the same."""
     line: Line
     is_twin: bool
 
 
-_decode = msgspec.json.Decoder(_Person).decode
+_decode = msgspec.json.Decoder(_User).decode
 
 
 def scenario(seed: int, users: int, turns: int) -> Scenario:
-    """Return what is simulated: people who pin, say no, come back and ask to be forgotten more than usual."""
+    """Return a scenario with many pins, opt-outs, opt-ins and forgets."""
     return Scenario(
         end_ms=now_ms() - HOUR_MS,
         users=users,
@@ -58,9 +58,9 @@ def scenario(seed: int, users: int, turns: int) -> Scenario:
 
 
 def lines(made: Scenario) -> Iterator[Line]:
-    """Return the records in the order in which they are to be produced.
+    """Yield the records in the order of production.
 
-    A repeat that would come when the person's last 64 events have gone by is left out.
+    A repeat after more than 64 other events of the user is left out.
     """
     recent: dict[bytes, deque[int]] = defaultdict(lambda: deque(maxlen=IDS_KEPT - 1))
     waiting: set[int] = set()
@@ -87,7 +87,7 @@ def _shuffled(made: Scenario) -> Iterator[_Copy]:
 
 
 def _copies(arrivals: Iterable[Arrival], random: Random) -> Iterator[tuple[int, _Copy]]:
-    """Return each record with its arrival, moved behind it by up to some hours; most good ones twice."""
+    """Yield each record with its arrival, delayed by up to some hours; most valid ones twice."""
     for number, arrival in enumerate(arrivals):
         line = _line(arrival)
         is_twin = line.broken is None and random.random() < TWICE
@@ -103,7 +103,7 @@ def _line(arrival: Arrival) -> Line:
 
 
 def _key(value: bytes) -> bytes:
-    """Return the person's id, which keeps their events in one partition; a record without one may go anywhere."""
+    """Return the user id, which keeps events of a user in one partition; a constant for a record without one."""
     try:
         return _decode(value).user_id.encode()
     except (msgspec.MsgspecError, UnicodeError):

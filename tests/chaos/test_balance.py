@@ -1,4 +1,4 @@
-"""Those who judge by the ledger find what is wrong, and name the event."""
+"""Comparisons with the ledger find each kind of difference, and name the event."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.chaos.factories import account, consent, pin, turn
 from tests.chaos.findings import Finding, Kind, counted
 from tests.chaos.ledger import Ledger
 from tests.chaos.redis_contents import NAMESPACE, Shown
-from tests.chaos.rejects import told_in, wrong_rejects
+from tests.chaos.rejects import rejects_in, wrong_rejects
 from tests.chaos.state_contents import Held
 from tests.chaos.watcher import Watcher
 from tests.support.redis_faults import FragileRedis, fragile_redis
@@ -29,11 +29,11 @@ def ledger_of(entered: Account) -> Ledger:
 
 
 def held_at(entered: Account, place: int = -1, **changed: Any) -> dict[str, Held]:
-    """Return the state of a moment, the last one unless another is given."""
+    """Return the state at a moment, by default the last one."""
     place = range(len(entered.moments))[place]
     now = entered.moments[place]
-    words = now.wiped_ms, now.forgotten_ms, now.consent, now.consent_at_ms, now.pins
-    held = Held(now.clock_ms, now.seq, *words, entered.windows(place), frozenset())
+    control = now.wiped_ms, now.forgotten_ms, now.consent, now.consent_at_ms, now.pins
+    held = Held(now.clock_ms, now.seq, *control, entered.windows(place), frozenset())
     return {ADA: held._replace(**changed)}
 
 
@@ -42,7 +42,7 @@ def kinds(findings: Iterator[Finding]) -> list[tuple[Kind, str]]:
 
 
 def test_state_of_the_last_moment_is_right() -> None:
-    """And that of an earlier one is right under way only."""
+    """State of an earlier moment is right during a run only."""
     entered = account(consent(0), turn(1, event_id="one"), turn(2, event_id="two"))
     ledger = ledger_of(entered)
     assert kinds(wrong_in_state(ledger, held_at(entered))) == []
@@ -52,21 +52,21 @@ def test_state_of_the_last_moment_is_right() -> None:
 
 @pytest.mark.parametrize(("change", "kind"), [(-1, Kind.LOST), (1, Kind.DOUBLED)])
 def test_other_count_is_found(change: int, kind: Kind) -> None:
-    """Too few are lost, too many doubled."""
+    """Fewer events are lost, more are doubled."""
     entered = account(consent(0), turn(1), turn(2))
     held = held_at(entered, seq=3 + change)
     assert [found for found, _ in kinds(wrong_in_state(ledger_of(entered), held))] == [kind]
 
 
 def test_lost_event_is_named() -> None:
-    """By what the state remembers of the last ids."""
+    """The ids that the state holds identify the event."""
     entered = account(consent(0, event_id="ada"), turn(1, event_id="one"), turn(2, event_id="two"))
     held = held_at(entered, seq=2, recent=frozenset({crc32(b"ada"), crc32(b"two")}))
     assert kinds(wrong_in_state(ledger_of(entered), held)) == [(Kind.LOST, "one")]
 
 
 def test_changed_windows_are_found() -> None:
-    """At the end and under way."""
+    """At the end and during a run."""
     entered = account(consent(0), turn(1))
     held = held_at(entered, windows={"1h": 2, "24h": 1, "7d": 1})
     assert kinds(wrong_in_state(ledger_of(entered), held)) == [(Kind.WRONG, entered.moments[-1].event_id)]
@@ -82,8 +82,8 @@ def setting(entered: Account, place: int) -> dict[str, Any]:
     return {"v": moment.version, "source": "user", "value": moment.pinned("length")}
 
 
-def test_what_was_said_last_is_right_in_redis() -> None:
-    """What is missing is lost, what is older was put over it; said again by a rebuild it may be newer."""
+def test_last_emitted_fields_are_right_in_redis() -> None:
+    """A missing field is lost, an older one is wrong; after a rebuild a field may be newer."""
     entered = account(consent(0), pin(1, "concise"), pin(2, "detailed", event_id="last"), turn(2, event_id="turn"))
     ledger, both = ledger_of(entered), {"length": setting(entered, 2), "_profile": profile(entered, 3)}
 
@@ -97,8 +97,8 @@ def test_what_was_said_last_is_right_in_redis() -> None:
     assert wrong(both | {"length": setting(entered, 3)}, again=True) == []
 
 
-def test_gate_that_does_not_tell_of_a_no_is_found() -> None:
-    """It would let everything through."""
+def test_gate_without_an_opt_out_is_found() -> None:
+    """Such a gate lets all writes through."""
     entered = account(consent(0), consent(1, granted=False, event_id="no"))
     status = {"_status": {"v": f"{entered.moments[-1].consent_at_ms:013d}-0000000000", "status": "opted_out"}}
     ledger = ledger_of(entered)
@@ -106,13 +106,13 @@ def test_gate_that_does_not_tell_of_a_no_is_found() -> None:
     assert kinds(wrong_in_redis(ledger, {ADA: Shown(None, status)}, again=False)) == [(Kind.WRONG, "no")]
 
 
-def test_reject_that_was_not_told_is_found(tmp_path: Path) -> None:
-    """A torn line tells nothing."""
+def test_missing_reject_is_found(tmp_path: Path) -> None:
+    """An incomplete line is skipped."""
     ledger = Ledger(partitions=1)
     ledger.rejected = {(0, 7): "late", (0, 8): "not_json"}
-    told = {"reason": "late", "origin": {"topic": "t", "partition": 0, "offset": 7}}
-    (tmp_path / "rejects").write_text(f'{json.dumps(told)}\n{{"reason":"not_json","ori\n')
-    [finding] = wrong_rejects(ledger, told_in(tmp_path / "rejects"))
+    reject = {"reason": "late", "origin": {"topic": "t", "partition": 0, "offset": 7}}
+    (tmp_path / "rejects").write_text(f'{json.dumps(reject)}\n{{"reason":"not_json","ori\n')
+    [finding] = wrong_rejects(ledger, rejects_in(tmp_path / "rejects"))
     assert (finding.kind, "offset 8" in finding.what) == (Kind.LOST, True)
 
 
@@ -122,8 +122,8 @@ def server(tmp_path: Path) -> Iterator[FragileRedis]:
         yield server
 
 
-def test_version_that_goes_back_is_seen(server: FragileRedis) -> None:
-    """Unless Redis was emptied in between; one that nobody can have said is seen at once."""
+def test_decreasing_version_is_found(server: FragileRedis) -> None:
+    """Unless Redis was emptied in between; an impossible value is found at once."""
     entered = account(consent(0), pin(1, "concise"), pin(2, "detailed", event_id="last"))
     watcher = Watcher(server.url, ledger_of(entered), seed=1)
 
@@ -136,12 +136,12 @@ def test_version_that_goes_back_is_seen(server: FragileRedis) -> None:
     assert found_after(setting(entered, 2)) == []
     assert found_after(setting(entered, 1)) == [(Kind.OLDER, "last")]
     assert found_after(setting(entered, 1) | {"value": "balanced"}) == [(Kind.WRONG, "last")]
-    watcher.begin_anew()
+    watcher.forget_versions()
     assert found_after(setting(entered, 1)) == []
 
 
-def test_counts_are_told_by_kind() -> None:
-    """The promised ones also when they are 0."""
+def test_findings_are_counted_by_kind() -> None:
+    """Promised kinds are listed even with 0."""
     lost = Finding(Kind.LOST, ADA, "one", "is gone")
     assert counted([]) == "0 lost, 0 doubled, 0 older over newer"
     assert counted([lost, lost._replace(kind=Kind.WRONG)]) == "1 lost, 0 doubled, 0 older over newer, 1 otherwise wrong"

@@ -1,4 +1,4 @@
-"""The ledger by itself, and beside the product's own state: two accounts of the same events, made independently."""
+"""Ledger: alone, and compared with the user state of the product, two independent accounts of the same events."""
 
 import json
 from collections.abc import Sequence
@@ -39,14 +39,14 @@ def test_version_is_the_clock_and_the_count() -> None:
 
 
 def test_repeat_among_the_last_64_is_a_duplicate() -> None:
-    """And of no consequence."""
+    """A duplicate changes nothing."""
     first, others = turn(1), [turn(2 + n) for n in range(64)]
     assert outcomes(consent(0), first, *others[:63], first)[-1] == "duplicate"
     assert outcomes(consent(0), first, *others, first)[-1] == "accepted"
 
 
 def test_event_before_consent_or_wipe_does_not_count() -> None:
-    """Nor does one that is older than the clock by more than a day."""
+    """Nor does an event that is older than the clock by more than a day."""
     events = [turn(5), consent(10), turn(9), turn(2 * DAY_MS), turn(11), consent(3 * DAY_MS, granted=False), turn(12)]
     assert outcomes(*events) == [
         "unconsented", "accepted", "unconsented", "accepted", "late", "accepted", "before_wipe",
@@ -54,7 +54,7 @@ def test_event_before_consent_or_wipe_does_not_count() -> None:
 
 
 def test_turn_counts_once_in_each_window() -> None:
-    """Where its first event was; panes that the clock has passed no longer count."""
+    """A turn counts at its first event; panes that the clock has left do not count."""
     events = [
         turn(0, turn_id="t-1"),
         turn(MINUTE_MS, turn_id="t-1"),
@@ -67,30 +67,30 @@ def test_turn_counts_once_in_each_window() -> None:
     assert entered.windows(5) == {"1h": 1, "24h": 2, "7d": 4}
 
 
-def test_profile_is_said_once_in_a_pane_of_the_clock() -> None:
-    """By the first interaction in it, whatever moved the clock."""
+def test_profile_is_emitted_once_in_a_pane_of_the_clock() -> None:
+    """The first interaction in a pane emits, even if another event moved the clock."""
     entered = account(consent(0), turn(1), turn(2), pin(5 * MINUTE_MS, "concise"), turn(3), turn(5 * MINUTE_MS + 1))
-    assert [moment.says_profile for moment in entered.moments] == [False, True, False, False, True, False]
+    assert [moment.emits_profile for moment in entered.moments] == [False, True, False, False, True, False]
 
 
-def test_pin_is_said_again_after_a_wipe_and_not_while_opted_out() -> None:
-    """By what wiped, and by the yes after a no."""
-    no, yes = consent(20, granted=False), consent(30)
-    entered = account(consent(0), pin(10, "concise"), no, yes, turn(40, type="forget"))
-    said = [(sorted(moment.says_pins), moment.pinned("length")) for moment in entered.moments]
+def test_pin_is_emitted_again_after_a_wipe_and_not_while_opted_out() -> None:
+    """The wipe emits, and the opt-in after an opt-out."""
+    opt_out, opt_in = consent(20, granted=False), consent(30)
+    entered = account(consent(0), pin(10, "concise"), opt_out, opt_in, turn(40, type="forget"))
+    emitted = [(sorted(moment.emits_pins), moment.pinned("length")) for moment in entered.moments]
     shown = (["length"], "concise")
-    assert said == [([], None), shown, ([], "concise"), shown, ([], None)]
+    assert emitted == [([], None), shown, ([], "concise"), shown, ([], None)]
 
 
-def test_wipe_begins_a_new_count() -> None:
-    """And the gate hears of it."""
+def test_wipe_restarts_the_count() -> None:
+    """The gate holds the time of the wipe."""
     entered = account(consent(0), turn(1), consent(5, granted=False), consent(6), turn(7))
     assert versions(entered) == [(0, 1), (1, 2), (5, 1), (6, 2), (7, 3)]
     assert entered.gate == f"{START_MS + 5:013d}-{START_MS + 6:013d}"
 
 
-def test_ledger_knows_what_is_to_be_rejected() -> None:
-    """By partition and offset: what was made broken, and what is late."""
+def test_ledger_predicts_rejects() -> None:
+    """By partition and offset: broken records and late events."""
     ledger = Ledger(partitions=2)
     events = [consent(0), turn(2 * DAY_MS), turn(1)]
     for event in events:
@@ -102,7 +102,7 @@ def test_ledger_knows_what_is_to_be_rejected() -> None:
 
 
 def test_pseudonym_is_the_one_in_keys() -> None:
-    """By the contract's formula."""
+    """docs/contract.md has the formula."""
     assert pseudonym_by_formula("ada") == pseudonym_text(pseudonym("ada", SECRET.encode()))
 
 
@@ -116,18 +116,18 @@ _TURN_IDS = st.just(...) | st.integers(0, 24).map(lambda number: f"t-{number}")
 _SERVED = st.just(...) | st.fixed_dictionaries({"length": st.sampled_from(["concise", "detailed"])})
 _FEEDBACK = st.just(...) | st.sampled_from(REQUIRED.feedback_names).map(lambda kind: {"kind": kind})
 _TURNS = st.builds(turn, _TIMES, event_id=_IDS, turn_id=_TURN_IDS, served=_SERVED, feedback=_FEEDBACK)
-_WORDS = st.one_of(
+_CONTROLS = st.one_of(
     st.builds(consent, _TIMES, st.sampled_from([True, True, False]), event_id=_IDS),
     st.builds(pin, _TIMES, st.sampled_from(["concise", "detailed", None]), event_id=_IDS),
     st.builds(turn, _TIMES, event_id=_IDS, type=st.just("forget")),
 )
-_STREAMS = st.lists(_TURNS | _TURNS | _WORDS, max_size=60).map(lambda events: [consent(0, event_id="e-0"), *events])
+_STREAMS = st.lists(_TURNS | _TURNS | _CONTROLS, max_size=60).map(lambda events: [consent(0, event_id="e-0"), *events])
 
 
 @settings(max_examples=400)
 @given(_STREAMS)
 def test_ledger_and_state_agree_on_every_event(events: Sequence[Event]) -> None:
-    """On what becomes of it, on all counts and words, and on the version of whatever is said after it."""
+    """On the outcome, all counts, consent and pins, and the version of emitted signals."""
     entered, state = Account(), UserState()
     for event in events:
         model = msgspec.convert(event, contract.Event)
@@ -137,16 +137,16 @@ def test_ledger_and_state_agree_on_every_event(events: Sequence[Event]) -> None:
         writes = state.take_writes(USER, REQUIRED)
         if outcome == ACCEPTED:
             _check_state(entered, state)
-            _check_said(entered, [write for write in writes if isinstance(write, SignalWrite)])
+            _check_writes(entered, [write for write in writes if isinstance(write, SignalWrite)])
         else:
             assert writes == []
 
 
 def _check_state(entered: Account, state: UserState) -> None:
     now = entered.moments[-1]
-    said = ("unsaid", "granted", "denied")[state.consent]
+    consented = ("unset", "granted", "denied")[state.consent]
     assert (now.clock_ms, now.seq, now.wiped_ms) == (state.newest_ms, state.seq, state.wiped_ms)
-    assert (now.forgotten_ms, now.consent, now.consent_at_ms) == (state.forgotten_ms, said, state.consent_at_ms)
+    assert (now.forgotten_ms, now.consent, now.consent_at_ms) == (state.forgotten_ms, consented, state.consent_at_ms)
     pins = {name: now.pinned(name) for name in REQUIRED.facet_names}
     held = {
         facet: REQUIRED.slots[pin.slot].value for facet, pin in state.pins.items() if state.is_pinned(facet, REQUIRED)
@@ -160,12 +160,12 @@ def _check_state(entered: Account, state: UserState) -> None:
     assert windows == {"1h": shown.hour, "24h": shown.day, "7d": shown.week}
 
 
-def _check_said(entered: Account, writes: Sequence[SignalWrite]) -> None:
+def _check_writes(entered: Account, writes: Sequence[SignalWrite]) -> None:
     now = entered.moments[-1]
-    said = {name: json.loads(value) for write in writes for name, value in write.fields}
-    assert {field["v"] for field in said.values()} <= {now.version}
-    assert (PROFILE in said) == now.says_profile
-    pins = {name: field["value"] for name, field in said.items() if field.get("source") == "user"}
-    assert pins == {name: now.pinned(name) for name in now.says_pins if now.pinned(name)}
-    learned = {name for name, field in said.items() if field.get("source") == "learned"}
+    emitted = {name: json.loads(value) for write in writes for name, value in write.fields}
+    assert {field["v"] for field in emitted.values()} <= {now.version}
+    assert (PROFILE in emitted) == now.emits_profile
+    pins = {name: field["value"] for name, field in emitted.items() if field.get("source") == "user"}
+    assert pins == {name: now.pinned(name) for name in now.emits_pins if now.pinned(name)}
+    learned = {name for name, field in emitted.items() if field.get("source") == "learned"}
     assert not any(now.pinned(name) for name in learned)

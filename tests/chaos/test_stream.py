@@ -1,4 +1,4 @@
-"""The input is what it claims to be: the same from the same seed, most events twice, repeats within reach."""
+"""Input: reproducible from a seed, most events twice, repeats within the last 64 events."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -11,13 +11,13 @@ from tests.support.factories import START_MS
 MADE = replace(scenario(seed=3, users=20, turns=2_000), end_ms=START_MS + DAYS * DAY_MS)
 
 
-def test_same_seed_makes_the_same_lines() -> None:
+def test_same_seed_gives_the_same_lines() -> None:
     """In the same order."""
     assert list(lines(MADE)) == list(lines(MADE))
 
 
-def test_repeat_comes_before_the_next_64_events_of_a_person() -> None:
-    """And an event comes twice at most."""
+def test_repeat_comes_before_the_next_64_events_of_a_user() -> None:
+    """An event occurs twice at most."""
     seen: dict[bytes, list[bytes]] = defaultdict(list)
     repeats = 0
     for line in lines(MADE):
@@ -31,8 +31,8 @@ def test_repeat_comes_before_the_next_64_events_of_a_person() -> None:
     assert repeats > 1_000
 
 
-def test_ledger_finds_every_outcome_in_it() -> None:
-    """So none goes untried; each person is in one partition."""
+def test_input_has_every_outcome() -> None:
+    """Each user is in one partition."""
     ledger = Ledger(PARTITIONS)
     partitions: dict[bytes, set[int]] = defaultdict(set)
     for line in lines(scenario(seed=3, users=100, turns=10_000)):

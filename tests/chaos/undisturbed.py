@@ -1,4 +1,4 @@
-"""What an undisturbed replay of the same records leaves in Redis, and whether chaos left the same."""
+"""Contents of Redis after an undisturbed replay of the same records, compared with those after chaos."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,13 @@ from tests.chaos.redis_contents import NAMESPACE, PROFILE
 from tests.support.replays import left_by
 
 MOVED = 0.05
-"""A signal is said anew when its confidence has moved by so much: what a rebuild says again may differ by less."""
+"""Change of confidence after which a signal is emitted again; signals of a rebuild differ by less."""
 _ROUNDED = 0.001
 _DECIDED = ("value", "tier", "source", "default", "by")
 
 
 def left_undisturbed(ledger: Ledger, folder: Path) -> dict[str, Any]:
-    """Replay all records of the ledger into an empty Redis; fail unless the replay counts them as the ledger does."""
+    """Replay all records of the ledger into an empty Redis; fail if counts differ from the ledger."""
     history = folder / "history.jsonl"
     history.write_bytes(b"".join(value + b"\n" for values in ledger.produced for value in values))
     summary, left = left_by(history, "--namespace", NAMESPACE, cwd=folder)
@@ -27,7 +27,7 @@ def left_undisturbed(ledger: Ledger, folder: Path) -> dict[str, Any]:
 
 
 def differences(left: Mapping[str, Any], held: Mapping[str, Any], *, again: bool) -> Iterator[Finding]:
-    """Yield each key or field that is not the same to the byte; with `again`, it may have been said again later."""
+    """Yield each key or field whose bytes differ; with `again`, a rebuild may have emitted a field again later."""
     for key in sorted(left.keys() | held.keys()):
         ours, theirs = left.get(key), held.get(key)
         if ours == theirs:
@@ -47,11 +47,11 @@ def _is_same(name: str, ours: str | None, theirs: str | None, again: bool) -> bo
     if later["v"] < before["v"]:
         return False
     if name == PROFILE:
-        return True  # its windows are checked against the ledger
+        return True  # the balance compares its windows with the ledger
     moved = abs((later["confidence"] or 0) - (before["confidence"] or 0))
     return moved < MOVED + _ROUNDED and all(before[part] == later[part] for part in _DECIDED)
 
 
 def _differs(key: str, name: str, ours: object, theirs: object) -> Finding:
-    person = key.partition("{")[2].partition("}")[0] or key
-    return Finding(Kind.WRONG, person, "none alone", f"{name or 'the key'} is {theirs}, undisturbed {ours}")
+    user = key.partition("{")[2].partition("}")[0] or key
+    return Finding(Kind.WRONG, user, "none alone", f"{name or 'the key'} is {theirs}, undisturbed {ours}")

@@ -1,4 +1,4 @@
-"""The watcher: looks at all that Redis holds again and again while things break; nothing there may ever go back."""
+"""Watcher: reads all of Redis repeatedly during the faults; versions must never decrease."""
 
 from collections.abc import Iterator
 from random import Random
@@ -18,35 +18,35 @@ _TIMEOUT_S = 1.0
 
 
 class Watcher(Background):
-    """A thread that looks at random moments; what it finds wrong is in `findings`."""
+    """Thread that reads Redis at random moments; errors are in `findings`."""
 
     def __init__(self, url: str, ledger: Ledger, seed: int) -> None:
         super().__init__("watcher")
         self.findings: list[Finding] = []
         self.looks = 0
         self.versions = 0
-        """How many it has seen, the same ones again and again included."""
+        """Number of versions read, repeated ones included."""
         self.again = False
-        """Something may have been said again by a rebuild."""
+        """True if a rebuild may have emitted signals again."""
         self._ledger = ledger
         self._random = Random(f"{seed}/watcher")
         self._client = redis.Redis.from_url(
             url, decode_responses=True, retry=Retry(NoBackoff(), 0), socket_timeout=_TIMEOUT_S
         )
         self._newest: dict[tuple[str, str], int] = {}
-        """By person and field the first moment that can have said what was seen last."""
+        """First moment that can have emitted the last read value, by user and field."""
         self._emptied = 0
-        """How often Redis was."""
+        """Number of times that Redis was emptied."""
 
-    def begin_anew(self) -> None:
-        """Hear that Redis is empty: what was seen before no longer counts, and a rebuild is to come."""
+    def forget_versions(self) -> None:
+        """Forget all read versions: Redis is empty, and a rebuild follows."""
         with self._ledger.lock:
             self._newest.clear()
             self._emptied += 1
             self.again = True
 
     def check(self) -> bool:
-        """Say whether all is well so far; raise what went wrong with watching itself."""
+        """Return True without findings so far; raise the error that ended the thread, if any."""
         self.raise_error()
         return not self.findings
 
@@ -56,34 +56,34 @@ class Watcher(Background):
                 self.look()
 
     def look(self) -> None:
-        """Look once."""
+        """Read Redis once and compare with the ledger."""
         emptied = self._emptied
         try:
             shown = shown_of(self._client, list(self._ledger.accounts))
         except (redis.ConnectionError, redis.TimeoutError):
-            return  # it is away just now
+            return  # Redis does not answer at the moment
         with self._ledger.lock:
             if self._emptied != emptied:
                 return
-            for person, one in shown.items():
-                self.findings += self._wrong_with(person, self._ledger.accounts[person], one)
+            for user, one in shown.items():
+                self.findings += self._wrong_with(user, self._ledger.accounts[user], one)
         self.looks += 1
 
-    def _wrong_with(self, person: str, account: Account, shown: Shown) -> Iterator[Finding]:
+    def _wrong_with(self, user: str, account: Account, shown: Shown) -> Iterator[Finding]:
         for name, field in shown.fields.items():
             self.versions += 1
             places = places_of(account, name, field, again=self.again)
-            before = self._newest.get((person, name), -1)
+            before = self._newest.get((user, name), -1)
             if not places:
                 last = account.moments[-1].event_id if account.moments else "none"
-                yield Finding(Kind.WRONG, person, last, f"no event can have said {name} as {_short(field)}")
+                yield Finding(Kind.WRONG, user, last, f"no event can have emitted {name} as {_short(field)}")
             elif places[-1] < before:
                 missed = account.moments[before].event_id
-                yield Finding(Kind.OLDER, person, missed, f"{name} went back to {_short(field)}")
+                yield Finding(Kind.OLDER, user, missed, f"{name} went back to {_short(field)}")
             else:
-                self._newest[person, name] = max(before, places[0])
+                self._newest[user, name] = max(before, places[0])
             if places and shown.gate and account.moments[places[-1]].wiped_ms < int(shown.gate[:13]):
-                yield Finding(Kind.WRONG, person, account.moments[places[-1]].event_id, f"{name} is from before a wipe")
+                yield Finding(Kind.WRONG, user, account.moments[places[-1]].event_id, f"{name} is from before a wipe")
 
 
 def _short(field: Field) -> str:

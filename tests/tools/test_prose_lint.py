@@ -213,7 +213,7 @@ def test_tables_have_every_excluded_word() -> None:
 
 
 def test_tables_have_every_excluded_word_of_the_project() -> None:
-    glossary = Path(__file__).parents[1] / GLOSSARY
+    glossary = Path(__file__).parents[2] / GLOSSARY
     if not glossary.exists():
         pytest.skip(f"{GLOSSARY} is not there yet")
     table = glossary.read_text(encoding="utf-8")
