@@ -193,7 +193,11 @@ class TestPublishing:
         live.publish(write(3, facets=()), fill=False)
         assert told(redis_client) == {}
 
-    @pytest.mark.parametrize(("at_ms", "is_published"), [(NOW_MS - 1, False), (NOW_MS, False), (NOW_MS + 1, True)])
+    @pytest.mark.parametrize(
+        ("at_ms", "is_published"),
+        [(NOW_MS - 1, False), (NOW_MS, False), (NOW_MS + 1, True)],
+        ids=["older", "same", "newer"],
+    )
     def test_history_replaces_only_what_is_older_in_event_time(
         self, live: PopulationRedisStore, redis_client: redis.Redis, at_ms: int, is_published: bool
     ) -> None:

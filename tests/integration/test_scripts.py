@@ -111,7 +111,7 @@ class TestVersions:
         assert not redis_client.exists(LIVE)
         assert writers.counters.unwritable == 1
 
-    @pytest.mark.parametrize("wiped_ms", [NOW_MS + HOUR_MS, -1])
+    @pytest.mark.parametrize("wiped_ms", [NOW_MS + HOUR_MS, -1], ids=["future", "negative"])
     def test_impossible_epoch_writes_nothing(self, writers: Writers, redis_client: redis.Redis, wiped_ms: int) -> None:
         writers.live.write([write(("length", signal("concise", T1)), wiped_ms=wiped_ms)])
         with pytest.raises(SinkError, match="BADEPOCH"):  # a wipe is never skipped: the run ends and does it again
@@ -313,7 +313,7 @@ class TestConsent:
         writers.live.write([write(("length", signal("concise", T1))), opt_in])
         assert _stored(redis_client) == {"length": version(T1, 1)}
 
-    @pytest.mark.parametrize("consent_at_ms", [0, T1])
+    @pytest.mark.parametrize("consent_at_ms", [0, T1], ids=["unset", "opted out"])
     def test_forget_after_an_opt_out_does_not_opt_in(
         self, writers: Writers, redis_client: redis.Redis, consent_at_ms: int
     ) -> None:
