@@ -15,7 +15,8 @@ from state.learning.example import Example, pack_example
 from state.learning.population_prior import CurrentPrior
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.windows import DAY_MS
 from state.user.writes import Write
 
@@ -92,16 +93,15 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         outcomes = self._counters.outcomes
         for o in observations:
             state = touched.get(o.user) or store.get(o.user) or UserState()
-            outcome = state.observe(o, self._rules)
+            outcome, example = state.observe(o, self._rules)
             if isinstance(outcome, Reason):
                 rejects.append(self._reject(o, outcome))
                 continue
             outcomes[outcome] += 1
             if outcome is Outcome.ACCEPTED:
                 touched[o.user] = state
-                if state.example is not None:
-                    self._examples.append(state.example)
-                    state.example = None
+                if example is not None:
+                    self._examples.append(example)
         for user, state in touched.items():
             store.put(user, state)
         store.end_batch()

@@ -1,18 +1,91 @@
-"""Did this person change? A CUSUM per facet of "the belief has reversed" against "the belief holds".
+"""Detection of a changed taste: a CUSUM per facet of "the belief has reversed" against "the belief holds".
 
 Page, "Continuous inspection schemes", Biometrika 41, 1954. Each piece of feedback adds the log likelihood ratio of the
-two, with the facet's share of the mean taken with the opposite sign; the sum never falls below 0.
+two hypotheses; under the first, the facet's share of the mean has the opposite sign. The sum never falls below 0.
 """
+
+from array import array
+from collections.abc import Collection, Sequence
+from math import log
+
+from state.learning.prediction import Expected, Own
+from state.learning.probit import normal_cdf
 
 THRESHOLD = 2.0
 """A sum above this flags a change."""
 MAX_AT_ONCE = 1.0
-"""What one judgement adds at most: an odd answer or two of someone whose taste is known well are no change of it."""
+"""Largest step of one piece of feedback: one or two odd answers are no change of a taste that is known well."""
 MEAN_KEPT = 0.3
 """Share of the facet's means that survives a flag."""
 VARIANCE_REGAINED = 0.7
 """Share of the way back to the prior's variance."""
 SETTLED = 6
-"""Pieces of evidence, from the one that raised a flag, after which the tier is no longer one lower: five fresh ones."""
+"""Pieces of evidence after a flag, the flagging one included, until the tier is no longer lowered: five fresh ones."""
+JUST_FLAGGED = 1
+"""Value of `Drift.fresh` after the piece of evidence that raised the flag."""
 MIN_LIKELIHOOD = 1e-12
-"""What is less likely counts as this, so that ratios stay finite."""
+"""Lower bound of a likelihood, so that ratios stay finite."""
+
+
+class Drift:
+    """The detectors of one user, one per facet."""
+
+    __slots__ = ("at_s", "fresh", "sums")
+
+    def __init__(self, facets: int) -> None:
+        self.sums = array("f", bytes(4 * facets))
+        self.at_s = array("I", bytes(4 * facets))
+        """Event time of the last flag in seconds; 0: none."""
+        self.fresh = array("B", [SETTLED] * facets)
+        """Pieces of evidence since the last flag, the flagging one included, up to `SETTLED`."""
+
+    def grow(self, facets: int) -> None:
+        """Make room for as many facets in all."""
+        new = Drift(facets - len(self.sums))
+        self.sums.extend(new.sums)
+        self.at_s.extend(new.at_s)
+        self.fresh.extend(new.fresh)
+
+    def watch(
+        self,
+        own: Own,
+        expected: Expected,
+        per_mean: float,
+        z: float,
+        likelihood: float,
+        at_ms: int,
+        only: Collection[int] = (),
+    ) -> Sequence[int]:
+        """Add one piece of feedback to the sums of its facets, and return the facets that it flags.
+
+        Args:
+            own: the user's own part of the prediction, made before training.
+            expected: the population's part of the prediction.
+            per_mean: standard deviations per unit of the mean: positive for a like, negative for a dislike.
+            z: distance of the feedback from its opposite, in standard deviations: the larger, the more expected.
+            likelihood: probability of the feedback under "the belief holds", 0–1.
+            at_ms: event time.
+            only: facets that the feedback names; empty: all of `own`.
+        """
+        sums, trust, doubled = self.sums, expected.factors.own, 2.0 * per_mean
+        holds = likelihood if likelihood > MIN_LIKELIHOOD else MIN_LIKELIHOOD
+        flagged: Sequence[int] = ()
+        for facet, share in own.shares.items():
+            if not share or (only and facet not in only):
+                continue
+            reversed_ = normal_cdf(z - doubled * trust[facet].mean * share)
+            ratio = log((reversed_ if reversed_ > MIN_LIKELIHOOD else MIN_LIKELIHOOD) / holds)
+            total = sums[facet] + (ratio if ratio < MAX_AT_ONCE else MAX_AT_ONCE)
+            if total <= THRESHOLD:
+                sums[facet] = total if total > 0.0 else 0.0
+            else:
+                sums[facet], self.at_s[facet], self.fresh[facet] = 0.0, at_ms // 1000, 0
+                flagged = (*flagged, facet)
+        return flagged
+
+    def settle(self, facets: Collection[int]) -> None:
+        """Count one piece of evidence for these facets."""
+        fresh = self.fresh
+        for facet in facets:
+            if fresh[facet] < SETTLED:
+                fresh[facet] += 1

@@ -1,53 +1,35 @@
-"""What following the signals is worth against using the defaults, from what Copilot did and what came of it.
+"""Off-policy evaluation: the value of following signals against using defaults, estimated from logged choices.
 
 Inverse propensity scoring (Horvitz, Thompson, JASA 47, 1952), self-normalised (Swaminathan, Joachims, "The
-self-normalized estimator for counterfactual learning", NeurIPS 2015): a judged answer counts for a policy if it had
-what the policy would have chosen, and the more the less likely it was to have it. Each facet is looked at by itself,
-the others being as they were, and only where its signal and its default differ. Of an answer whose choice was certain
-there is nothing to compare with, so it does not count.
+self-normalized estimator for counterfactual learning", NeurIPS 2015): an answer with feedback counts for a policy if it
+had the value that the policy chooses, with a weight of 1 / propensity. Each facet is estimated by itself, the others as
+they were, and only from answers whose signal and default differ. An answer whose choice was certain does not count,
+because there is no alternative to compare with.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 
 from state.learning.example import Acted
 from state.learning.population_version import OffPolicy
-from state.user.sent import Sent
 
 MIN_PROPENSITY = 0.01
-"""Smaller ones count as this: one answer must not outweigh a hundred (Ionides, JCGS 17(2), 2008)."""
+"""Lower bound of a propensity: one answer must not outweigh a hundred (Ionides, JCGS 17(2), 2008)."""
 MIN_ANSWERS = 30
-"""Of each policy; with fewer there is no estimate."""
+"""Answers of each policy that an estimate takes."""
 
 _Z95 = 1.96
 
 
-def compared(
-    acted: Iterable[tuple[int, float]], sent: Sent, defaults: Sequence[int | None], facets: Sequence[int]
-) -> list[Acted]:
-    """Return the facets of an answer in which the signal and the default differ, and its choice was not certain.
-
-    `acted` is (slot, propensity) as the event has it, `defaults` facet → slot, `facets` slot → facet.
-    """
-    found = []
-    for slot, propensity in acted:
-        facet = facets[slot]
-        signal, default = sent.slot[facet] if sent.tier[facet] else None, defaults[facet]
-        if signal is not None and signal != default and 0.0 < propensity < 1.0:
-            found.append(Acted(facet, slot == signal, slot == default, propensity))
-    return found
-
-
 @dataclass(slots=True)
 class _Arm:
-    """A policy's sums over the answers that had what it would have chosen."""
+    """Sums of one policy over the answers that had its value."""
 
     n: int = 0
     weight: float = 0.0
     liked: float = 0.0
     squares: float = 0.0
-    """Of the weights of all, and below, of the liked."""
+    """Sum of squared weights of all answers; `liked_squares` of the liked ones."""
     liked_squares: float = 0.0
 
     def add(self, liked: bool, propensity: float) -> None:
@@ -65,7 +47,7 @@ class _Arm:
 
     @property
     def variance(self) -> float:
-        """Of the mean, by the delta method: Σ w²(r − mean)² / (Σ w)²."""
+        """Variance of the mean, by the delta method: Σ w²(r − mean)² / (Σ w)²."""
         mean = self.mean
         return (self.liked_squares * (1 - 2 * mean) + mean * mean * self.squares) / self.weight**2
 
@@ -85,7 +67,7 @@ class Comparison:
     _default: _Arm = field(default_factory=_Arm)
 
     def add(self, acted: Acted, liked: bool) -> None:
-        """Take in one judged answer."""
+        """Add one answer with feedback."""
         if acted.followed:
             self._followed.add(liked, acted.propensity)
         elif acted.used_default:

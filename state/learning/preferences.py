@@ -1,63 +1,57 @@
-"""What a person likes, learned online: Gaussian beliefs about each value of each facet, in packed floats.
+"""Online training of one user's preferences, by feedback.
 
 Microsoft's adPredictor (Graepel, Candela, Borchert, Herbrich, "Web-scale Bayesian click-through rate prediction for
-sponsored search", ICML 2010) over one person's feedback: a probit regression whose weights are independent Gaussians,
-updated by assumed-density filtering, with slow forgetting toward the prior. It is the upper of two layers: what is
-believed of everybody (state.learning.population_prior) comes below it, and this is how the person differs.
+sponsored search", ICML 2010): a probit regression with independent Gaussian weights, updated by assumed-density
+filtering, with slow forgetting toward the prior. These beliefs are the upper of two layers. The lower one is the
+population's (state.learning.population_prior); this one holds the user's difference from it.
 """
 
-from array import array
 from collections.abc import Collection, Iterator, Sequence
-from math import log, sqrt
+from math import sqrt
 from typing import Any, NamedTuple
 
 from river import base
 
 from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.events.observation import Observation
-from state.learning import drift
+from state.learning.drift import MEAN_KEPT, VARIANCE_REGAINED
 from state.learning.example import DirectedFeedback
+from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES, OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.prediction import NOISE_VARIANCE, NOTHING_EXPECTED, Expected, Own
 from state.learning.probit import corrections, normal_cdf
 from tacit.contract.catalogue import FeedbackKind
 
-BIAS_VARIANCE = 0.3
-"""Prior variance of how much a person likes answers at all, compared with others."""
-SLOPE_VARIANCE = 0.2
-"""Prior variance of which way a person leans on an ordered facet's scale from −1 to 1."""
-VALUE_VARIANCES = {Shape.SINGLE: 0.1, Shape.ORDERED: 0.03, Shape.MULTIPLE: 0.05}
-"""Prior variance of how much a person likes one value, beyond where it stands on a scale; by shape of the facet."""
 KEPT = 0.99
-"""Share ρ of a mean that survives an event which touches it; the variance goes back toward the prior alike."""
+"""Share ρ of a mean that survives an update; the variance returns toward the prior alike."""
 MODEL_VERSION = 2
-"""Raised when the same events would give other beliefs; signals carry it."""
+"""Raised with every change that gives other beliefs after the same events; signals carry it."""
 MAX_FEEDBACK_COUNT = 255
 
 _KEPT_VARIANCE = KEPT * KEPT
 _REGAINED = 1 - _KEPT_VARIANCE
 _VALUE_REGAINED = tuple(_REGAINED * VALUE_VARIANCES[shape] for shape in Shape)
-_MOST_REASONS = 255
+_MAX_REASONS = 255
 
 
 class Learned(NamedTuple):
-    """What a piece of feedback taught."""
+    """The result of training with one piece of feedback."""
 
     facets: Collection[int]
-    """Whose beliefs moved."""
+    """Facets with changed beliefs."""
     p: float
-    """The chance of a like that was predicted before."""
+    """Chance of a like that was predicted before."""
     own: Own
-    """What the person's own beliefs added to that."""
+    """The user's own part of that prediction."""
     directed: Sequence[DirectedFeedback]
 
 
-class Preferences(base.Classifier):
-    """All that was learned about one person's taste: a River classifier over a catalogue's slots.
+class Preferences(OwnBeliefs, base.Classifier):
+    """The preferences of one user: a River classifier over a catalogue's slots.
 
-    The hot path speaks in slots (`learn_feedback`); `learn_one` and `predict_proba_one` take what was served as a
-    dict of facet → value or values, so River's metrics, `evaluate` and pipelines work on it, with nothing known of
-    anybody else. What the catalogue does not know is ignored.
+    The hot path trains with slots (`learn_feedback`). `learn_one` and `predict_proba_one` take the served style as a
+    dict of facet → value or values, so River's metrics, `evaluate` and pipelines work on this class; without a
+    population. Names outside the catalogue are ignored.
 
     >>> model = Preferences(NumberedCatalogue.load())
     >>> for _ in range(20):
@@ -70,46 +64,14 @@ class Preferences(base.Classifier):
     """
 
     def __init__(self, catalogue: NumberedCatalogue) -> None:
-        self.catalogue = catalogue
-        slots, facets, kinds = catalogue.sizes
-        self.means = array("f", bytes(4 * (slots + facets + 1)))
-        """By slot, then the slope of each facet (0 unless it is ordered), then the bias."""
-        self.variances = array("f", [VALUE_VARIANCES[shape] for shape in catalogue.slot_shapes])
-        self.variances.extend([SLOPE_VARIANCE] * facets)
-        self.variances.append(BIAS_VARIANCE)
-        self.evidence = array("f", bytes(4 * facets))
-        """Discounted count of feedback, by facet."""
-        self.drift_sums = array("f", bytes(4 * facets))
-        self.drift_at_s = array("I", bytes(4 * facets))
-        """Event time of the last flag in seconds, by facet; 0: none."""
-        self.fresh = array("B", [drift.SETTLED] * facets)
-        """Pieces of evidence since the last flag, the one that raised it included, up to `SETTLED`, by facet."""
-        self.reasons = array("B", bytes(facets * kinds))
-        """Count of each feedback kind for each facet, up to 255: facet × kind, row by row."""
-        self.feedback_count = 0
-        """Answers that this person has judged, up to 255."""
-        self.population = 0
-        """Version of the population's beliefs when something was last learned; 0: none."""
-
-    def grow(self, slots: int, facets: int) -> None:
-        """Make room for what the catalogue's table has gained since it had so many slots and facets."""
-        catalogue, new = self.catalogue, Preferences(self.catalogue)
-        for ours, theirs in ((self.means, new.means), (self.variances, new.variances)):
-            ours[-1:-1] = theirs[len(catalogue.slots) + facets : -1]
-            ours[slots:slots] = theirs[slots : len(catalogue.slots)]
-        self.reasons = _widened(self.reasons, len(self.reasons) // facets, len(catalogue.feedback_names))
-        self.reasons.extend(new.reasons[len(self.reasons) :])
-        self.evidence.extend(new.evidence[facets:])
-        self.drift_sums.extend(new.drift_sums[facets:])
-        self.drift_at_s.extend(new.drift_at_s[facets:])
-        self.fresh.extend(new.fresh[facets:])
+        super().__init__(catalogue)
 
     @classmethod
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
         yield {"catalogue": NumberedCatalogue.load()}
 
     def own(self, slots: Sequence[int]) -> Own:
-        """Return what this person's own beliefs say of an answer in this style."""
+        """Return the user's own part of the prediction for an answer in this style."""
         means, variances, catalogue = self.means, self.variances, self.catalogue
         facet_of, places, slopes = catalogue.slot_facets, catalogue.slot_places, len(catalogue.slots)
         bias = means[-1]
@@ -126,23 +88,24 @@ class Preferences(base.Classifier):
             shares[facet] = shares.get(facet, 0.0) + share
         return Own(mean, variance, bias, shares)
 
-    def value(self, slot: int) -> tuple[float, float]:
-        """Return mean and variance of how much more than others this person likes one value."""
-        catalogue = self.catalogue
-        mean, variance, place = self.means[slot], self.variances[slot], catalogue.slot_places[slot]
-        if place:
-            slope = len(catalogue.slots) + catalogue.slot_facets[slot]
-            mean += place * self.means[slope]
-            variance += place * place * self.variances[slope]
-        return mean, variance
-
-    def difference(self, slot: int, other: int) -> tuple[float, float]:
-        """Return mean and variance of how much more than others this person likes one value better than another."""
-        means, variances, catalogue = self.means, self.variances, self.catalogue
-        slope = len(catalogue.slots) + catalogue.slot_facets[slot]
-        step = catalogue.slot_places[slot] - catalogue.slot_places[other]
-        mean = means[slot] - means[other] + step * means[slope]
-        return mean, variances[slot] + variances[other] + step * step * variances[slope]
+    def learn_feedback(self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior) -> Learned:
+        """Train with feedback of this kind on an answer that was served with `o.slots`; `weight` is 0–1."""
+        expected = prior.expect(o.slots, o.topic, o.surface, o.item, self.feedback_count)
+        directed: Sequence[DirectedFeedback] = ()
+        facets: Collection[int]
+        if kind.label is None:
+            own = self.own(o.slots)
+            p = expected.chance(own)
+            directed = list(self._learn_directed(o, kind, weight, prior))
+            facets = [self.catalogue.slot_facets[comparison.served] for comparison in directed]
+        else:
+            own, p = self.learn(o.slots, kind.label, weight, o.at_ms, expected, o.facets)
+            facets = [facet for facet in own.shares if facet in o.facets] if o.facets else own.shares.keys()
+        if facets:
+            self.population = prior.number
+            self.feedback_count = min(self.feedback_count + 1, MAX_FEEDBACK_COUNT)
+            self._add_evidence(facets, o.feedback, weight)
+        return Learned(facets, p, own, directed)
 
     def learn(
         self,
@@ -153,19 +116,28 @@ class Preferences(base.Classifier):
         expected: Expected = NOTHING_EXPECTED,
         only: Collection[int] = (),
     ) -> tuple[Own, float]:
-        """Learn that an answer served with `slots` was liked or not.
+        """Train with a like or dislike of an answer, and return the prediction made before: own part, chance of a like.
 
-        Return what was believed before, and the chance of a like, 0–1, that was predicted.
-
-        `weight` is 0–1. `expected` is what the population's belief says of the answer (`Prior.expect`). `only` narrows
-        learning to some facets: then the bias stays as it is, too.
+        Args:
+            slots: style of the answer.
+            liked: a like, else a dislike.
+            weight: 0–1.
+            at_ms: event time.
+            expected: the population's part of the prediction (`Prior.expect`).
+            only: facets to train; the bias then stays unchanged, too. Empty: all.
         """
         own = self.own(slots)
         sign = 1.0 if liked else -1.0
         variance = expected.variance + own.variance
         scale = sqrt(variance)
         gain, shrink = corrections(sign * (expected.mean + own.mean) / scale)
-        mean_step, variance_step = weight * sign * gain / scale, weight * shrink / variance
+        self._update(slots, weight * sign * gain / scale, weight * shrink / variance, only)
+        z = expected.trusted(own) / scale
+        p = normal_cdf(z)
+        self._watch(own, expected, sign / scale, z * sign, p if liked else 1.0 - p, at_ms, only)
+        return own, p
+
+    def _update(self, slots: Sequence[int], mean_step: float, variance_step: float, only: Collection[int]) -> None:
         means, variances, catalogue = self.means, self.variances, self.catalogue
         facet_of, places, shapes = catalogue.slot_facets, catalogue.slot_places, catalogue.slot_shapes
         slopes = len(shapes)
@@ -188,34 +160,11 @@ class Preferences(base.Classifier):
             v = variances[-1]
             means[-1] = KEPT * (means[-1] + v * mean_step)
             variances[-1] = _KEPT_VARIANCE * v * (1.0 - v * variance_step) + _REGAINED * BIAS_VARIANCE
-        z = expected.trusted(own) / scale
-        p = normal_cdf(z)
-        self._watch(own, expected, sign / scale, z * sign, p if liked else 1.0 - p, at_ms, only)
-        return own, p
-
-    def learn_feedback(self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior) -> Learned:
-        """Learn from an answer that was served with `o.slots` and got this feedback."""
-        expected = prior.expect(o.slots, o.topic, o.surface, o.item, self.feedback_count)
-        directed: Sequence[DirectedFeedback] = ()
-        facets: Collection[int]
-        if kind.label is None:
-            own = self.own(o.slots)
-            p = expected.chance(own)
-            directed = list(self._learn_directed(o, kind, weight, prior))
-            facets = [self.catalogue.slot_facets[comparison.served] for comparison in directed]
-        else:
-            own, p = self.learn(o.slots, kind.label, weight, o.at_ms, expected, o.facets)
-            facets = [facet for facet in own.shares if facet in o.facets] if o.facets else own.shares.keys()
-        if facets:
-            self.population = prior.number
-            self.feedback_count = min(self.feedback_count + 1, MAX_FEEDBACK_COUNT)
-            self._add_evidence(facets, o.feedback, weight)
-        return Learned(facets, p, own, directed)
 
     def _learn_directed(
         self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior
     ) -> Iterator[DirectedFeedback]:
-        """Learn from directed feedback: the next value that way is liked better than the one that was served."""
+        """Train with directed feedback: the next value in its direction is liked better than the served one."""
         catalogue = self.catalogue
         for move in kind.moves.items():
             facet, next_slots = catalogue.facet_index[move[0]], catalogue.next_slots[move]
@@ -251,65 +200,38 @@ class Preferences(base.Classifier):
         self._watch(own, expected, 1.0 / scale, z, normal_cdf(z), at_ms)
         return DirectedFeedback(served, preferred, mean, own.variance)
 
-    def just_drifted(self, facet: int) -> bool:
-        """Say whether the last piece of evidence was found to be a change of taste."""
-        return self.fresh[facet] == 1
-
-    def _add_evidence(self, facets: Collection[int], kind: int, weight: float) -> None:
-        kinds = len(self.catalogue.feedback_names)
-        for facet in facets:
-            self.evidence[facet] = KEPT * self.evidence[facet] + weight
-            if self.fresh[facet] < drift.SETTLED:
-                self.fresh[facet] += 1
-            reason = facet * kinds + kind
-            if self.reasons[reason] < _MOST_REASONS:
-                self.reasons[reason] += 1
-
     def _watch(
         self,
         own: Own,
         expected: Expected,
         per_mean: float,
         z: float,
-        holds: float,
+        likelihood: float,
         at_ms: int,
         only: Collection[int] = (),
     ) -> None:
-        """Add the log likelihood ratio of "reversed" to "holds" to the sums of the facets that were judged.
-
-        `z` is how much the judgement was expected, in standard deviations, `holds` how likely it was, and `per_mean`
-        makes the one of a mean: positive for a like, negative for a dislike.
-        """
-        sums, trust, doubled, most = self.drift_sums, expected.factors.own, 2.0 * per_mean, drift.MAX_AT_ONCE
-        least = drift.MIN_LIKELIHOOD
-        holds = max(holds, least)
-        for facet, share in own.shares.items():
-            if not share or (only and facet not in only):
-                continue
-            reversed_ = normal_cdf(z - doubled * trust[facet].mean * share)
-            ratio = log((reversed_ if reversed_ > least else least) / holds)
-            total = sums[facet] + (ratio if ratio < most else most)
-            if total <= drift.THRESHOLD:
-                sums[facet] = total if total > 0.0 else 0.0
-            else:
-                self._flag(facet, at_ms)
-
-    def _flag(self, facet: int, at_ms: int) -> None:
-        """Begin anew with a facet, or nearly."""
+        """Look for drift, and unlearn the facets that are flagged."""
         catalogue = self.catalogue
-        self.drift_sums[facet] = 0.0
-        self.drift_at_s[facet] = at_ms // 1000
-        self.fresh[facet] = 0
-        for slot in catalogue.facet_slots[facet]:
-            self._unlearn(slot, VALUE_VARIANCES[catalogue.slot_shapes[slot]])
-        self._unlearn(len(catalogue.slots) + facet, SLOPE_VARIANCE)
+        for facet in self.drift.watch(own, expected, per_mean, z, likelihood, at_ms, only):
+            for slot in catalogue.facet_slots[facet]:
+                self._unlearn(slot, VALUE_VARIANCES[catalogue.slot_shapes[slot]])
+            self._unlearn(len(catalogue.slots) + facet, SLOPE_VARIANCE)
 
     def _unlearn(self, term: int, prior_variance: float) -> None:
-        self.means[term] *= drift.MEAN_KEPT
-        self.variances[term] += drift.VARIANCE_REGAINED * (prior_variance - self.variances[term])
+        self.means[term] *= MEAN_KEPT
+        self.variances[term] += VARIANCE_REGAINED * (prior_variance - self.variances[term])
+
+    def _add_evidence(self, facets: Collection[int], kind: int, weight: float) -> None:
+        kinds, reasons = len(self.catalogue.feedback_names), self.reasons
+        for facet in facets:
+            self.evidence[facet] = KEPT * self.evidence[facet] + weight
+            reason = facet * kinds + kind
+            if reasons[reason] < _MAX_REASONS:
+                reasons[reason] += 1
+        self.drift.settle(facets)
 
     def learn_one(self, x: dict[Any, Any], y: base.typing.ClfTarget, w: float = 1.0) -> None:
-        """Learn from one answer, as River calls it; there is no event time, so a drift is stamped 0."""
+        """Train with one answer by River's interface; there is no event time, so a drift has time 0."""
         self.learn(self._slots(x), bool(y), w, at_ms=0)
 
     def predict_proba_one(self, x: dict[Any, Any], **_: Any) -> dict[base.typing.ClfTarget, float]:
@@ -327,14 +249,3 @@ class Preferences(base.Classifier):
             for value in ([served] if isinstance(served, str) else served)
             if value in index[facet]
         )
-
-
-def _widened(rows: "array[int]", width: int, wider: int) -> "array[int]":
-    """Return a matrix with zeros behind each of its rows."""
-    if width in (0, wider):
-        return rows
-    wide = array(rows.typecode)
-    for start in range(0, len(rows), width):
-        wide.extend(rows[start : start + width])
-        wide.frombytes(bytes((wider - width) * rows.itemsize))
-    return wide

@@ -1,11 +1,11 @@
-"""UserState ↔ versioned bytes. Nothing is pickled: every part has its place, and the first byte says which layout.
+"""Packing of a user's state: `UserState` ↔ versioned bytes, without pickle.
 
     byte 0      layout version
-    bytes 1–8   newest event time, where a scan can read it without unpacking
-    then        the rest of the header, event ids, turns, pins, windows, preferences, what was sent
+    bytes 1–8   newest event time, for scans that do not unpack the rest
+    then        the rest of the header, event ids, turns, pins, windows, preferences, emitted decisions
 
-Numbers are little-endian. Lengths follow from the header, so bytes of any other length are refused. The table of
-numbers only ever grows (state.catalogue.vocabulary): what was packed when it was shorter is unpacked with room for the rest.
+Numbers are little-endian. The header implies all lengths; bytes of any other length are rejected. The table of numbers
+only grows (state.catalogue.vocabulary), so bytes packed under a shorter table are unpacked with room for the rest.
 """
 
 import struct
@@ -17,26 +17,29 @@ from typing import Any
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
+from state.learning.drift import Drift
 from state.learning.preferences import Preferences
-from state.user.sent import Sent
+from state.user.outbox import Emitted
+from state.user.pins import PinnedAt
 from state.user.sessions import SESSION_ROW, Sessions
-from state.user.user_state import PinnedAt, UserState
-from state.user.windows import Windows
+from state.user.user_state import UserState
+from state.user.windows import MAX_TOPICS_KEPT, PANES, Windows
 
 VERSION = 3
+"""Layout version. It rises with every change of the layout, a new window in `tacit.contract.activity` included."""
 
 _HEADER = Struct("<BqIqqBqIBBBBHBBBHBBBI")
 _NEWEST = Struct("<q")
 _PIN = Struct("<Bhq?")
-_WINDOWS = Struct("<86s96s16s32s")
+_WINDOWS = Struct(f"<{2 * PANES}s96s{2 * MAX_TOPICS_KEPT}s{4 * MAX_TOPICS_KEPT}s")
 _HAS_WINDOWS = 1
 _HAS_PREFERENCES = 2
 
 
 def pack(state: UserState) -> bytes:
-    """Return a person's state as bytes. What waits to be written is not part of it: take it first."""
-    events, turns, news = state.events, state.turns, state.news
-    windows, preferences, sent = state.windows, state.preferences, news.sent
+    """Return a user's state as bytes, without the writes that wait: take them first."""
+    consent, events, turns, outbox = state.consent, state.events, state.turns, state.outbox
+    windows, preferences, emitted = state.windows, state.preferences, outbox.emitted
     parts: list[Any] = [b"", events.hashes, turns.hashes, turns.learned]
     flags = sessions = slots = facets = kinds = feedback_count = population = 0
     if state.pins:
@@ -45,7 +48,8 @@ def pack(state: UserState) -> bytes:
         flags, rows = _HAS_WINDOWS, windows.sessions.rows
         sessions = len(rows) // SESSION_ROW
         parts += (windows.panes, windows.hours, windows.topic_ids, windows.topic_weights, rows)
-    if preferences is not None and sent is not None:
+    if preferences is not None and emitted is not None:
+        drift = preferences.drift
         flags |= _HAS_PREFERENCES
         facets, feedback_count, population = (
             len(preferences.evidence),
@@ -55,13 +59,13 @@ def pack(state: UserState) -> bytes:
         slots = len(preferences.means) - facets - 1
         kinds = len(preferences.reasons) // facets
         parts += (
-            preferences.means, preferences.variances, preferences.evidence, preferences.drift_sums,
-            preferences.drift_at_s, preferences.fresh, preferences.reasons,
-            sent.slot, sent.tier, sent.confidence, sent.at_ms,
+            preferences.means, preferences.variances, preferences.evidence, drift.sums,
+            drift.at_s, drift.fresh, preferences.reasons,
+            emitted.slot, emitted.tier, emitted.confidence, emitted.at_ms,
         )  # fmt: skip
     parts[0] = _HEADER.pack(
-        VERSION, state.newest_ms, state.seq, state.wiped_ms, state.forgotten_ms, state.consent,
-        state.consent_at_ms, news.profile_pane, len(events.hashes), events.next,
+        VERSION, state.newest_ms, state.seq, consent.wiped_ms, consent.forgotten_ms, consent.choice,
+        consent.at_ms, outbox.profile_pane, len(events.hashes), events.next,
         len(turns.hashes), turns.next, turns.disliked, len(state.pins), flags, sessions, slots, facets, kinds,
         feedback_count, population,
     )  # fmt: skip
@@ -69,7 +73,7 @@ def pack(state: UserState) -> bytes:
 
 
 def newest_ms(data: bytes) -> int:
-    """Return the newest event time of a packed person, without unpacking the rest.
+    """Return the newest event time of packed bytes, without unpacking the rest.
 
     Raises:
         StateError: as `unpack`, if the bytes are of another version or too few.
@@ -83,10 +87,10 @@ def newest_ms(data: bytes) -> int:
 
 
 def unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
-    """Return what `pack` packed under the catalogue's table of numbers, or when that was shorter.
+    """Return the state that `pack` packed under the catalogue's table of numbers, or under an earlier, shorter one.
 
     Raises:
-        StateError: if the bytes are of another version, of a table that is not this one, or damaged.
+        StateError: if the bytes are of another version, packed under another table, or damaged.
     """
     _check_version(data)
     try:
@@ -98,20 +102,20 @@ def unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
 def _check_version(data: bytes) -> None:
     if not data or data[0] != VERSION:
         raise StateError(
-            f"a person's state has layout {data[0] if data else 'none'}; this version reads {VERSION}: "
+            f"a user's state has layout {data[0] if data else 'none'}; this version reads {VERSION}: "
             "use the version that wrote it, or replay history into a new state folder"
         )
 
 
 def _damaged(error: Exception) -> StateError:
-    return StateError(f"a person's state is damaged: {error}; restore the state folder from a backup")
+    return StateError(f"a user's state is damaged: {error}; restore the state folder from a backup")
 
 
 def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
     state = UserState()
-    events, turns, news = state.events, state.turns, state.news
-    (_, state.newest_ms, state.seq, state.wiped_ms, state.forgotten_ms, state.consent,
-     state.consent_at_ms, news.profile_pane, event_count, events.next,
+    consent, events, turns, outbox = state.consent, state.events, state.turns, state.outbox
+    (_, state.newest_ms, state.seq, consent.wiped_ms, consent.forgotten_ms, consent.choice,
+     consent.at_ms, outbox.profile_pane, event_count, events.next,
      turn_count, turns.next, turns.disliked, pins, flags, sessions, slots, facets, kinds,
      feedback_count, population) = _HEADER.unpack_from(data)  # fmt: skip
     rings = _ring_sizes(event_count, turn_count)
@@ -128,7 +132,7 @@ def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
         state.windows, position = _unpack_windows(data, position, sessions)
     if flags & _HAS_PREFERENCES:
         sizes = _belief_sizes(*counts)
-        state.preferences, news.sent = _unpack_beliefs(sizes.unpack_from(data, position), counts, catalogue)
+        state.preferences, outbox.emitted = _unpack_beliefs(sizes.unpack_from(data, position), counts, catalogue)
         state.preferences.feedback_count, state.preferences.population = feedback_count, population
         position += sizes.size
     if position != len(data):
@@ -151,15 +155,15 @@ def _belief_sizes(slots: int, facets: int, kinds: int) -> Struct:
 
 
 def _check_counts(state: UserState, counts: Sequence[int], catalogue: NumberedCatalogue) -> None:
-    """Refuse numbers beyond the table, which grows only: such bytes were packed by another."""
+    """Reject numbers beyond the table, which only grows: such bytes were packed under another table."""
     slots, facets, kinds = counts
     for facet, pin in state.pins.items():
         slots, facets = max(slots, pin.slot + 1), max(facets, facet + 1)
-    most = catalogue.sizes
-    if slots > most[0] or facets > most[1] or kinds > most[2]:
+    sizes = catalogue.sizes
+    if slots > sizes[0] or facets > sizes[1] or kinds > sizes[2]:
         raise StateError(
-            f"a person's state counts {slots} values, {facets} facets and {kinds} feedback kinds, the table of numbers "
-            f"{most[0]}, {most[1]} and {most[2]}: it belongs to another table; restore the whole state folder from a "
+            f"a user's state counts {slots} values, {facets} facets and {kinds} feedback kinds, the table of numbers "
+            f"{sizes[0]}, {sizes[1]} and {sizes[2]}: it belongs to another table; restore the whole state folder from a "
             "backup"
         )
 
@@ -178,20 +182,20 @@ def _unpack_windows(data: bytes, position: int, sessions: int) -> tuple[Windows,
 
 def _unpack_beliefs(
     arrays: Sequence[bytes], counts: Sequence[int], catalogue: NumberedCatalogue
-) -> tuple[Preferences, Sent]:
-    preferences, sent = Preferences.__new__(Preferences), Sent.__new__(Sent)
+) -> tuple[Preferences, Emitted]:
+    preferences, emitted = Preferences.__new__(Preferences), Emitted.__new__(Emitted)
+    drift = preferences.drift = Drift.__new__(Drift)
     (means, variances, evidence, drift_sums, drift_at_s, fresh, reasons, slot, tier, confidence, at_ms) = arrays
     preferences.catalogue = catalogue
     preferences.means, preferences.variances = array("f", means), array("f", variances)
-    preferences.evidence, preferences.drift_sums = array("f", evidence), array("f", drift_sums)
-    preferences.drift_at_s, preferences.fresh = array("I", drift_at_s), array("B", fresh)
-    preferences.reasons = array("B", reasons)
-    sent.slot, sent.tier = array("h", slot), array("B", tier)
-    sent.confidence, sent.at_ms = array("f", confidence), array("q", at_ms)
+    preferences.evidence, preferences.reasons = array("f", evidence), array("B", reasons)
+    drift.sums, drift.at_s, drift.fresh = array("f", drift_sums), array("I", drift_at_s), array("B", fresh)
+    emitted.slot, emitted.tier = array("h", slot), array("B", tier)
+    emitted.confidence, emitted.at_ms = array("f", confidence), array("q", at_ms)
     if tuple(counts) != catalogue.sizes:
         preferences.grow(slots=counts[0], facets=counts[1])
-        sent.grow(len(catalogue.facet_names))
+        emitted.grow(len(catalogue.facet_names))
     if catalogue.idle_slots:
-        sent.outdate(catalogue.idle_slots)
-    sent.oldest_ms = min([said_ms for said_ms in sent.at_ms if said_ms], default=0)
-    return preferences, sent
+        emitted.expire(catalogue.idle_slots)
+    emitted.oldest_ms = min([at_ms for at_ms in emitted.at_ms if at_ms], default=0)
+    return preferences, emitted

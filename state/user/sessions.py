@@ -1,7 +1,7 @@
-"""A person's sessions: turns with pauses of less than 30 minutes between them, in whatever order they come.
+"""Sessions of one user: turns with gaps of less than 30 minutes between them, in any order of arrival.
 
-A late turn may lengthen a session that seems over, or bridge the pause between two and make them one. So the sessions
-that an event of the last day can still touch are kept beside the newest:
+A late turn may lengthen an earlier session, or bridge the gap between two sessions and join them. So the newest session
+is kept, and all sessions that an event of the last day can still touch:
 
         24 h 30 min before the clock                                  clock
     ──────────────────┬─────────────────────────────────────────────────▲──
@@ -9,7 +9,7 @@ that an event of the last day can still touch are kept beside the newest:
          dropped      │     kept     └ a late turn       the newest
                                        here joins them
 
-Session windows that merge are those of Akidau et al., "The Dataflow Model", PVLDB 8(12), 2015.
+Session windows that merge: Akidau et al., "The Dataflow Model", PVLDB 8(12), 2015.
 """
 
 from array import array
@@ -18,21 +18,21 @@ from tacit.contract.signals import Session
 
 SESSION_GAP_MS = 30 * 60_000
 KEPT_MS = 24 * 60 * 60_000 + SESSION_GAP_MS
-"""Older than this before the clock, a session is out of reach of what comes up to 24 h late."""
+"""No event up to 24 h late touches a session that ended longer than this before the clock."""
 MAX_SESSIONS = KEPT_MS // SESSION_GAP_MS
-"""As many fit into that time, each of a single turn and a gap apart."""
+"""Largest number of sessions in that time: one turn each, a gap apart."""
 
 SESSION_ROW = 4
-"""Numbers of a session: time of its first turn and of its last, turns, dislikes."""
+"""Numbers of a session: time of the first turn, time of the last turn, turns, dislikes."""
 
 _FIRST, _LAST, _TURNS, _DISLIKES = range(SESSION_ROW)
 
 
 class Sessions:
-    """The sessions of one person, a row each, oldest first.
+    """The sessions of one user, a row each, oldest first.
 
-    Exact for turns that come up to 24 h late, however many sessions they touch. Where more lateness is allowed, a
-    turn that comes later than that does not join sessions that are no longer kept.
+    They are exact for turns up to 24 h late. If a deployment allows more lateness, a later turn does not join sessions
+    that were dropped.
     """
 
     __slots__ = ("rows",)
@@ -43,8 +43,15 @@ class Sessions:
     def __len__(self) -> int:
         return len(self.rows) // SESSION_ROW
 
-    def add_turn(self, at_ms: int, clock_ms: int) -> None:
-        """Count a turn in its session, or begin one; `clock_ms` is the newest event time of the person."""
+    def observe(self, at_ms: int, clock_ms: int, is_turn: bool, disliked: bool) -> None:
+        """Count a turn, a dislike, or both; `clock_ms` is the user's newest event time."""
+        if is_turn:
+            self._add_turn(at_ms, clock_ms)
+        if disliked:
+            self._add_dislike(at_ms)
+
+    def _add_turn(self, at_ms: int, clock_ms: int) -> None:
+        """Count a turn in its session, or begin one."""
         rows = self.rows  # the last four numbers are the newest session's
         if not rows or at_ms >= rows[-3] + SESSION_GAP_MS:
             rows.fromlist([at_ms, at_ms, 1, 0])
@@ -58,7 +65,7 @@ class Sessions:
             self.free(clock_ms)
 
     def _merge(self, at_ms: int) -> None:
-        """Make one session of a late turn and of those that it touches: none, one, or the two around it."""
+        """Join a late turn and the sessions that it touches (none, one or two) into one session."""
         rows = self.rows
         end = len(rows)
         while end and rows[end - SESSION_ROW] - at_ms >= SESSION_GAP_MS:
@@ -72,15 +79,15 @@ class Sessions:
         rows[begin:end] = array("q", (min(times), max(times), turns, dislikes))
 
     def free(self, clock_ms: int) -> None:
-        """Drop what no turn of the last day can touch; the newest stays."""
+        """Drop the sessions that no turn of the last day can touch; the newest stays."""
         rows = self.rows
         while len(rows) > SESSION_ROW and rows[_LAST] <= clock_ms - KEPT_MS:
             del rows[:SESSION_ROW]
 
-    def add_dislike(self, at_ms: int) -> None:
-        """Count a dislike in the session that covers its time: from its first turn until a gap after its last.
+    def _add_dislike(self, at_ms: int) -> None:
+        """Count a dislike in the session that covers its time: from the first turn until a gap after the last.
 
-        A session only grows, so what it covers stays its own. What no session covers when it comes counts nowhere.
+        Without such a session the dislike is not counted.
         """
         rows = self.rows
         for row in range(len(rows) - SESSION_ROW, -1, -SESSION_ROW):
@@ -90,14 +97,14 @@ class Sessions:
                 return
 
     def newest(self) -> Session:
-        """Return the session with the newest turn; its share of dislikes is 1 at most, however many come."""
+        """Return the session with the newest turn; its share of dislikes is 1 at most."""
         if not self.rows:
             return Session(0, 0, 0.0)
         started_ms, _, turns, dislikes = self.rows[-SESSION_ROW:]
         return Session(started_ms, turns, round(min(1.0, dislikes / turns), 3))
 
     def copy(self) -> "Sessions":
-        """Return the sessions as they are now."""
+        """Return an independent copy."""
         twin = Sessions.__new__(Sessions)
         twin.rows = self.rows[:]
         return twin

@@ -1,27 +1,26 @@
-"""A person's activity in event time: sliding counts over shared panes, sessions, hours of day, topics.
+"""Activity of one user in event time: sliding counts over shared panes, sessions, hours of day, topics.
 
 Sliding windows are sums of panes (Li et al., "No pane, no gain", SIGMOD Record 34(1), 2005): an event adds one to one
-pane of each ring, and a window is read by adding up its ring. The clock is the newest event time this person has had.
+pane of each ring, and the sum of a ring is its window. The clock is the user's newest event time.
 
      older ─────────────────────────────► newest
      ring of 12:  │ 5 min │ 5 min │ … │ 5 min │        1 h
      ring of 24:  │   1 h │   1 h │ … │   1 h │        24 h
      ring of  7:  │   1 d │   1 d │ … │   1 d │        7 d
 
-Everything here has a fixed size or, of sessions, a fixed most; what falls out of a ring is gone as the clock moves on.
+All parts have a fixed size or, of sessions, a fixed maximum. The clock empties the panes that it passes.
 """
 
 from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from state.user.sessions import Sessions
-from tacit.contract.signals import Activity, Profile
+from tacit.contract.activity import DAY_MS, HOUR_MS, MINUTE_MS, WINDOWS, Activity
+from tacit.contract.signals import Profile
 
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
-PANE_MS = 5 * MINUTE_MS
+__all__ = ["DAY_MS", "HOUR_MS", "MINUTE_MS", "PANES", "PANE_MS", "Windows"]
 
 
 class Ring(NamedTuple):
@@ -32,11 +31,14 @@ class Ring(NamedTuple):
     panes: int
 
 
-HOUR_RING = Ring(PANE_MS, 0, 12)
-DAY_RING = Ring(HOUR_MS, 12, 24)
-WEEK_RING = Ring(DAY_MS, 36, 7)
-RINGS = (HOUR_RING, DAY_RING, WEEK_RING)
-PANES = sum(ring.panes for ring in RINGS)
+_FIRST_PANES = tuple(accumulate((window.panes.count for window in WINDOWS), initial=0))
+RINGS = tuple(
+    Ring(window.panes.width_ms, first, window.panes.count)
+    for window, first in zip(WINDOWS, _FIRST_PANES, strict=False)
+)
+PANES = _FIRST_PANES[-1]
+PANE_MS = RINGS[0].width_ms
+"""Width of the narrowest pane: profiles are emitted once in each."""
 
 HOURS_KEPT_PER_DAY = 0.977
 """Hour-of-day counts halve in 30 days: 0.5 ** (1 / 30)."""
@@ -45,12 +47,12 @@ TOPICS_KEPT_PER_DAY = 0.906
 MAX_TOPICS_KEPT = 8
 TOPICS_SHOWN = 5
 
-_MOST_PER_PANE = 65_535
+_MAX_PER_PANE = 65_535
 _NO_TOPIC = 65_535
 
 
 class Windows:
-    """The windows of one person; `newest_ms` is their clock, and is given by the state that owns them."""
+    """The windows of one user; the state that owns them passes the clock, `newest_ms`."""
 
     __slots__ = ("hours", "panes", "sessions", "topic_ids", "topic_weights")
 
@@ -61,32 +63,42 @@ class Windows:
         self.topic_weights = array("f", bytes(4 * MAX_TOPICS_KEPT))
         self.sessions = Sessions()
 
+    def observe(
+        self, before_ms: int, newest_ms: int, at_ms: int, is_new_turn: bool, topic: int | None, disliked: bool
+    ) -> None:
+        """Take in an interaction: move the clock, count a new turn with its topic, and count a dislike."""
+        if newest_ms > before_ms:
+            self.advance(before_ms, newest_ms)
+        if is_new_turn:
+            self._add_turn(at_ms, newest_ms, topic)
+        if is_new_turn or disliked:
+            self.sessions.observe(at_ms, newest_ms, is_new_turn, disliked)
+
     def advance(self, before_ms: int, newest_ms: int) -> None:
-        """Move the clock on from `before_ms`: empty the panes that the rings have passed, and discount."""
+        """Move the clock from `before_ms` to `newest_ms`: empty the panes that it passes, and discount."""
         for width_ms, first, size in RINGS:
             old, new = before_ms // width_ms, newest_ms // width_ms
             if new == old:
-                return  # widths are multiples of each other: no wider pane has ended either
+                break  # widths are multiples of each other: no wider pane has ended either
             for pane in range(max(old + 1, new - size + 1), new + 1):
                 self.panes[first + pane % size] = 0
         days = newest_ms // DAY_MS - before_ms // DAY_MS
-        _discount(self.hours, HOURS_KEPT_PER_DAY**days)
-        _discount(self.topic_weights, TOPICS_KEPT_PER_DAY**days)
-        self.sessions.free(newest_ms)
+        if days:
+            _discount(self.hours, HOURS_KEPT_PER_DAY**days)
+            _discount(self.topic_weights, TOPICS_KEPT_PER_DAY**days)
+            self.sessions.free(newest_ms)
 
-    def add_turn(self, at_ms: int, newest_ms: int, topic: int | None) -> None:
-        """Count one turn at `at_ms`, which is not after the clock `newest_ms`."""
+    def _add_turn(self, at_ms: int, newest_ms: int, topic: int | None) -> None:
         for width_ms, first, size in RINGS:
             pane = at_ms // width_ms
             if newest_ms // width_ms - pane < size:
                 index = first + pane % size
-                if self.panes[index] < _MOST_PER_PANE:
+                if self.panes[index] < _MAX_PER_PANE:
                     self.panes[index] += 1
         days_ago = newest_ms // DAY_MS - at_ms // DAY_MS
         self.hours[at_ms // HOUR_MS % 24] += HOURS_KEPT_PER_DAY**days_ago if days_ago else 1.0
         if topic is not None:
             self._add_topic(topic, TOPICS_KEPT_PER_DAY**days_ago)
-        self.sessions.add_turn(at_ms, newest_ms)
 
     def _add_topic(self, topic: int, weight: float) -> None:
         ids, weights = self.topic_ids, self.topic_weights
@@ -98,7 +110,7 @@ class Windows:
         weights[slot] += weight
 
     def copy(self) -> "Windows":
-        """Return the windows as they are now, to be read later."""
+        """Return the current windows, to be read later."""
         twin = Windows.__new__(Windows)
         twin.panes, twin.hours = self.panes[:], self.hours[:]
         twin.topic_ids, twin.topic_weights = self.topic_ids[:], self.topic_weights[:]
@@ -106,11 +118,10 @@ class Windows:
         return twin
 
     def profile(self, version: str, at_ms: int, topic_names: Sequence[str | None]) -> Profile:
-        """Return the windows as Copilot reads them; a topic whose name is None is not said, nor counted in shares."""
-        panes = self.panes
+        """Return the windows as a profile; topics with the name None are left out, of shares too."""
         return Profile(
             v=version,
-            activity=Activity(sum(panes[0:12]), sum(panes[12:36]), sum(panes[36:43])),
+            activity=Activity(*[sum(self.panes[first : first + size]) for _, first, size in RINGS]),
             topics=self._top_topics(topic_names),
             session=self.sessions.newest(),
             hours=tuple([round(count, 2) if count else 0.0 for count in self.hours]),
@@ -120,9 +131,9 @@ class Windows:
     def _top_topics(self, topic_names: Sequence[str | None]) -> tuple[tuple[str, float], ...]:
         kept = [(-w, i) for w, i in zip(self.topic_weights, self.topic_ids, strict=True) if w > 0]
         kept.sort()
-        said = [(name, -minus) for minus, i in kept if (name := topic_names[i]) is not None]
-        total = sum([weight for _, weight in said])
-        return tuple([(name, round(weight / total, 3)) for name, weight in said[:TOPICS_SHOWN]])
+        named = [(name, -minus) for minus, i in kept if (name := topic_names[i]) is not None]
+        total = sum([weight for _, weight in named])
+        return tuple([(name, round(weight / total, 3)) for name, weight in named[:TOPICS_SHOWN]])
 
 
 def _discount(values: "array[float]", factor: float) -> None:

@@ -4,28 +4,28 @@ from typing import NamedTuple
 
 
 class SignalWrite(NamedTuple):
-    """Fields of one person that changed: applied in one atomic call, each if it is newer than what is there."""
+    """Changed fields of one user, applied in one atomic call: each field, if it is newer than the stored one."""
 
     user: bytes
-    """The person's 16-byte digest (tacit.contract.pseudonyms)."""
+    """The user's 16-byte pseudonym (tacit.contract.pseudonyms)."""
     wiped_ms: int
-    """Time of the wipe that the writing state was born under; 0: none."""
+    """Event time of the last wipe before this write; 0: none."""
     at_ms: int
-    """Event time that caused the write; the time to live counts from here."""
+    """Event time of the newest field; the time to live counts from here."""
     fields: tuple[tuple[str, bytes], ...]
-    """(facet or `_profile`, JSON), the version being the JSON's first member; no field twice."""
+    """(facet or `_profile`, JSON), each field once; the version is the first member of the JSON."""
 
 
 class GateWrite(NamedTuple):
-    """A person's wipes and consent, whole: merging it is idempotent, and any order gives one outcome."""
+    """The whole gate of one user. Merging is idempotent and commutative."""
 
     user: bytes
     wiped_ms: int
-    """Time of the last wipe; 0: none."""
+    """Event time of the last wipe; 0: none."""
     consent_at_ms: int
-    """Time of the last word on consent; 0: none."""
+    """Event time of the last choice on consent; 0: none."""
     opted_out: bool
-    """That word was no."""
+    """The last choice was "no"."""
 
 
 Write = SignalWrite | GateWrite

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from tacit.contract.activity import Activity
+
 Tier = Literal["default", "hint", "apply"]
 """What Copilot may do: use `default`, lean towards `value`, or apply `value`."""
 
@@ -47,14 +49,6 @@ class Signal(msgspec.Struct, frozen=True):
     """Versions of model, catalogue and population: `m1.c3.p12`."""
     at: int
     """Event time, epoch ms."""
-
-
-class Activity(msgspec.Struct, frozen=True, rename={"hour": "1h", "day": "24h", "week": "7d"}):
-    """Turns in the last hour, day and week before the profile's `at`, counted in panes."""
-
-    hour: int
-    day: int
-    week: int
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tacit.contract.activity import aged
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import LIVE, NAMESPACE, RegionKeys
 from tacit.contract.signals import PROFILE, STATUS, Profile, Signal, decode_profile, decode_signal
@@ -25,7 +26,6 @@ MAX_VALUE_BYTES = 4096
 """A field of a signals hash that is longer was not written by us."""
 
 _STATUS, _PROFILE = STATUS.encode(), PROFILE.encode()
-_HOUR_MS = 3_600_000
 
 
 class _Remembered(NamedTuple):
@@ -172,16 +172,8 @@ def _profile(raw: bytes | None, now_ms: int) -> Profile | None:
         profile = decode_profile(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    age_ms = now_ms - profile.at
-    if age_ms < _HOUR_MS:
-        return profile
-    activity = msgspec.structs.replace(
-        profile.activity,
-        hour=0,
-        day=profile.activity.day if age_ms < 24 * _HOUR_MS else 0,
-        week=profile.activity.week if age_ms < 168 * _HOUR_MS else 0,
-    )
-    return msgspec.structs.replace(profile, activity=activity)
+    activity = aged(profile.activity, now_ms - profile.at)
+    return profile if activity is profile.activity else msgspec.structs.replace(profile, activity=activity)
 
 
 def _is_aged(signals: Mapping[str, Signal], profile: Profile | None, now_ms: int) -> bool:

@@ -1,0 +1,71 @@
+"""The sliding windows of activity: one table for the worker's state, the reader and the views."""
+
+from typing import Annotated, NamedTuple, get_type_hints
+
+import msgspec
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+class Panes(NamedTuple):
+    """Panes that make up a window."""
+
+    width_ms: int
+    count: int
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """Turns in the windows before the profile's `at`, counted in panes.
+
+    A new window is one member here, at the end, with a default of 0: readers then understand profiles from before.
+    It changes the layout of stored state, so `state.user.codec.VERSION` rises with it.
+    """
+
+    hour: Annotated[int, Panes(5 * MINUTE_MS, 12)] = msgspec.field(name="1h")
+    day: Annotated[int, Panes(HOUR_MS, 24)] = msgspec.field(name="24h")
+    week: Annotated[int, Panes(DAY_MS, 7)] = msgspec.field(name="7d")
+
+
+class Window(NamedTuple):
+    """One window, as the table has it."""
+
+    member: str
+    """Attribute of `Activity`."""
+    key: str
+    """Member of its JSON: a number and a unit."""
+    panes: Panes
+
+    @property
+    def span_ms(self) -> int:
+        """Width of the whole window."""
+        return self.panes.width_ms * self.panes.count
+
+
+def _windows() -> tuple[Window, ...]:
+    hints = get_type_hints(Activity, include_extras=True)
+    return tuple(
+        Window(field.name, field.encode_name, *hints[field.name].__metadata__)
+        for field in msgspec.structs.fields(Activity)
+    )
+
+
+WINDOWS = _windows()
+"""Narrowest first; each pane is as wide as the one before, or a multiple of it."""
+
+
+def aged(activity: Activity, age_ms: int) -> Activity:
+    """Return an activity as it is this much later: the windows that passed since are 0."""
+    if age_ms < WINDOWS[0].span_ms:
+        return activity
+    return msgspec.structs.replace(activity, **{w.member: 0 for w in WINDOWS if age_ms >= w.span_ms})
+
+
+def described(activity: Activity) -> str:
+    """Return an activity as text.
+
+    >>> described(Activity(5, 17, 80))
+    '5 in 1 h, 17 in 24 h, 80 in 7 d'
+    """
+    return ", ".join(f"{getattr(activity, window.member)} in {window.key[:-1]} {window.key[-1]}" for window in WINDOWS)

@@ -1,0 +1,38 @@
+"""Reasons for a tier below `apply`."""
+
+from typing import Literal
+
+from tacit.contract.signals import Signal
+
+Limit = Literal["uninformative_facet", "default_is_better", "too_little_evidence", "recent_change"]
+"""One reason for a tier below `apply`.
+
+- `uninformative_facet`: the population found that this facet does not help to predict feedback; the tier is `default`.
+- `default_is_better`: the default is the best value so far, not surely; to use it changes nothing.
+- `too_little_evidence`: another value is the best so far, not surely.
+- `recent_change`: the taste changed less than six pieces of evidence ago; the tier is one lower.
+"""
+
+HINT_FROM = 0.6
+"""Probability of beating the default from which an assistant may lean toward a value."""
+APPLY_FROM = 0.8
+"""Probability of beating the runner-up from which an assistant may apply a value."""
+
+
+def limited_by(signal: Signal) -> tuple[Limit, ...]:
+    """Return the limits of a signal's tier, derived from its members; empty exactly for the tier `apply`.
+
+    The worker knows more than a signal carries, and `tacit state show` prints all limits. This function returns the
+    ones that are certain: every limit that it names holds, others may hold as well. Of a confidence that is rounded to
+    exactly 0.8, it takes the likelier side.
+    """
+    if signal.tier == "apply" or signal.confidence is None:
+        return ()
+    unsure: Limit = "default_is_better" if signal.value == signal.default else "too_little_evidence"
+    if signal.tier == "hint":
+        return ("recent_change",) if signal.confidence >= APPLY_FROM and signal.drift_at else (unsure,)
+    if signal.confidence >= APPLY_FROM:
+        return ("uninformative_facet",)
+    if signal.confidence > HINT_FROM and not signal.drift_at:
+        return ("uninformative_facet", unsure)
+    return (unsure,)

@@ -1,0 +1,75 @@
+"""Gaussian beliefs about one user: each value of each facet, in packed floats, as far as the user differs from others."""
+
+from array import array
+
+from state.catalogue.numbered import NumberedCatalogue, Shape
+from state.learning.drift import Drift
+
+BIAS_VARIANCE = 0.3
+"""Prior variance of the bias: liking of answers in general, compared with other users."""
+SLOPE_VARIANCE = 0.2
+"""Prior variance of the slope along an ordered facet's scale from −1 to 1."""
+VALUE_VARIANCES = {Shape.SINGLE: 0.1, Shape.ORDERED: 0.03, Shape.MULTIPLE: 0.05}
+"""Prior variance of one value, beyond its place on a scale; by shape of the facet."""
+
+
+class OwnBeliefs:
+    """Means and variances by term: the slots, then the slope of each facet, then the bias."""
+
+    def __init__(self, catalogue: NumberedCatalogue) -> None:
+        self.catalogue = catalogue
+        slots, facets, kinds = catalogue.sizes
+        self.means = array("f", bytes(4 * (slots + facets + 1)))
+        """A slope is 0 unless its facet is ordered."""
+        self.variances = array("f", [VALUE_VARIANCES[shape] for shape in catalogue.slot_shapes])
+        self.variances.extend([SLOPE_VARIANCE] * facets)
+        self.variances.append(BIAS_VARIANCE)
+        self.evidence = array("f", bytes(4 * facets))
+        """Discounted count of feedback, by facet."""
+        self.drift = Drift(facets)
+        self.reasons = array("B", bytes(facets * kinds))
+        """Count of each feedback kind for each facet, up to 255: facet × kind, row by row."""
+        self.feedback_count = 0
+        """Answers that this user gave feedback on, up to 255."""
+        self.population = 0
+        """Population version of the last training; 0: none."""
+
+    def grow(self, slots: int, facets: int) -> None:
+        """Make room for the names that the catalogue's table gained since it had so many slots and facets."""
+        catalogue, new = self.catalogue, OwnBeliefs(self.catalogue)
+        for ours, theirs in ((self.means, new.means), (self.variances, new.variances)):
+            ours[-1:-1] = theirs[len(catalogue.slots) + facets : -1]
+            ours[slots:slots] = theirs[slots : len(catalogue.slots)]
+        self.reasons = _widened(self.reasons, len(self.reasons) // facets, len(catalogue.feedback_names))
+        self.reasons.extend(new.reasons[len(self.reasons) :])
+        self.evidence.extend(new.evidence[facets:])
+        self.drift.grow(len(catalogue.facet_names))
+
+    def value(self, slot: int) -> tuple[float, float]:
+        """Return mean and variance of one value."""
+        catalogue = self.catalogue
+        mean, variance, place = self.means[slot], self.variances[slot], catalogue.slot_places[slot]
+        if place:
+            slope = len(catalogue.slots) + catalogue.slot_facets[slot]
+            mean += place * self.means[slope]
+            variance += place * place * self.variances[slope]
+        return mean, variance
+
+    def difference(self, slot: int, other: int) -> tuple[float, float]:
+        """Return mean and variance of the difference between two values of one facet."""
+        means, variances, catalogue = self.means, self.variances, self.catalogue
+        slope = len(catalogue.slots) + catalogue.slot_facets[slot]
+        step = catalogue.slot_places[slot] - catalogue.slot_places[other]
+        mean = means[slot] - means[other] + step * means[slope]
+        return mean, variances[slot] + variances[other] + step * step * variances[slope]
+
+
+def _widened(rows: "array[int]", width: int, wider: int) -> "array[int]":
+    """Return a matrix with zeros behind each of its rows."""
+    if width in (0, wider):
+        return rows
+    wide = array(rows.typecode)
+    for start in range(0, len(rows), width):
+        wide.extend(rows[start : start + width])
+        wide.frombytes(bytes((wider - width) * rows.itemsize))
+    return wide

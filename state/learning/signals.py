@@ -1,0 +1,103 @@
+"""Signals made of findings, pins and population versions."""
+
+from collections.abc import Sequence
+
+from state.catalogue.numbered import NumberedCatalogue
+from state.learning.decisions import TIERS, Beliefs, Finding, decide, find
+from state.learning.population_prior import Prior
+from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
+from state.learning.preferences import MODEL_VERSION, Preferences
+from tacit.contract.signals import Signal, Source, encode
+from tacit.contract.versions import version
+
+EXPLORE = 0.05
+"""Share of conversations in which another value of the facet should be tried."""
+MAX_REASONS = 3
+
+
+def learned_signal(catalogue: NumberedCatalogue, finding: Finding) -> Signal:
+    """Return the signal of a learned facet."""
+    decision = finding.decision
+    facet = catalogue.slot_facets[decision.slot]
+    multiple = catalogue.facets[catalogue.facet_names[facet]].multiple
+    source: Source = "learned" if finding.evidence or not finding.population else "population"
+    return Signal(
+        v=version(finding.at_ms, finding.seq),
+        value=catalogue.slots[decision.slot].value,
+        p=round(finding.liked, 3),
+        confidence=round(decision.confidence, 3),
+        tier=TIERS[decision.tier],
+        source=source,
+        evidence=round(finding.evidence, 1),
+        runner_up=catalogue.slots[decision.runner_up].value,
+        gap=round(finding.liked - finding.runner_up_liked, 3),
+        default=_value(catalogue, finding.default),
+        explore=0.0 if multiple else EXPLORE,
+        drift_at=finding.drift_at_ms or None,
+        why=reasons(catalogue, finding.reasons),
+        by=versions(catalogue, finding.population),
+        at=finding.at_ms,
+    )
+
+
+def pinned_signal(slot: int, prior: Prior, at_ms: int, seq: int) -> Signal:
+    """Return the signal of a pinned facet; a pin outranks everything learned."""
+    catalogue = prior.catalogue
+    facet, value = catalogue.slots[slot]
+    return Signal(
+        v=version(at_ms, seq),
+        value=value,
+        p=None,
+        confidence=None,
+        tier="apply",
+        source="user",
+        evidence=0.0,
+        runner_up=None,
+        gap=None,
+        default=_value(catalogue, prior.default_slots[facet]),
+        explore=0.0,
+        drift_at=None,
+        why=(),
+        by=versions(catalogue, prior.number),
+        at=at_ms,
+    )
+
+
+def population_signals(prior: Prior, at_ms: int) -> list[tuple[str, Signal]]:
+    """Return (facet, signal) of each facet of the catalogue for a user without a user model."""
+    catalogue = prior.catalogue
+    beliefs = Beliefs(Preferences(catalogue), prior)
+    return [
+        (name, learned_signal(catalogue, find(beliefs, facet, decide(beliefs, facet), at_ms, prior.number)))
+        for name, facet in catalogue.facet_index.items()
+    ]
+
+
+def population_write(prior: Prior, published: PopulationVersion) -> PopulationWrite:
+    """Return a published version as it is written to Redis; `prior` is made from that version."""
+    defaults = [(name, encode(signal)) for name, signal in population_signals(prior, published.at)]
+    return PopulationWrite(published.n, published.at, published.examples, encode_version(published), tuple(defaults))
+
+
+def _value(catalogue: NumberedCatalogue, slot: int | None) -> str | None:
+    return None if slot is None else catalogue.slots[slot].value
+
+
+def reasons(catalogue: NumberedCatalogue, counts: Sequence[int]) -> tuple[tuple[str, int], ...]:
+    """Return the heaviest feedback kinds with their counts, heaviest first; `counts` is by kind.
+
+    Kinds that left the catalogue are skipped.
+    """
+    names = catalogue.feedback_names
+    weighed = [
+        (-count * kind.weight, names[number], count)
+        for number, kind in catalogue.feedback_kinds.items()
+        if (count := counts[number])
+    ]
+    weighed.sort()
+    return tuple([(name, count) for _, name, count in weighed[:MAX_REASONS]])
+
+
+def versions(catalogue: NumberedCatalogue, population: int) -> str:
+    """Return the versions behind a decision, as signals carry them: of model, catalogue and population (0: none)."""
+    return f"m{MODEL_VERSION}.c{catalogue.version}.p{population}"

@@ -1,0 +1,85 @@
+"""Interactions: activity is counted, feedback trains, and the results are emitted."""
+
+from collections.abc import Collection
+
+from state.events.observation import NONE, Observation
+from state.learning.example import Example
+from state.learning.preferences import Learned, Preferences
+from state.user.outbox import Emitted
+from state.user.parts import ACCEPTED, BEFORE_WIPE, DUPLICATE, LATE, UNCONSENTED, Observed, UserParts
+from state.user.rules import Rules
+from state.user.windows import Windows
+from tacit.contract.catalogue import FeedbackKind
+
+
+def observe_interaction(user: UserParts, o: Observation, rules: Rules) -> Observed:
+    """Take in one interaction."""
+    if o.at_ms <= user.consent.wiped_ms:
+        return BEFORE_WIPE
+    if not user.consent.allows(o.at_ms, rules.catalogue):
+        return UNCONSENTED
+    if o.event in user.events:
+        return DUPLICATE
+    if o.at_ms < user.newest_ms - rules.lateness_ms:
+        return LATE
+    return _observe_accepted(user, o, rules)
+
+
+def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> Observed:
+    catalogue = rules.catalogue
+    kind = None if o.feedback == NONE else catalogue.feedback_kinds[o.feedback]
+    weight, disliked = (0.0, False) if kind is None else (kind.weight, kind.label is not True)
+    sensitive = o.topic in catalogue.sensitive_topics
+    before_ms = user.accept(o, rules)
+    turn, is_new_turn, disliked, weight = user.turns.observe(o.turn, weight, disliked, sensitive)
+    windows = user.windows = user.windows or Windows()
+    topic = None if sensitive or o.topic == NONE else o.topic
+    windows.observe(before_ms, user.newest_ms, o.at_ms, is_new_turn, topic, disliked)
+    observed, learned = ACCEPTED, ()
+    if kind is not None and weight and o.slots:
+        observed, learned = _train(user, o, rules, kind, weight, turn)
+    due_before_ms = 0 if rules.ttl_ms is None else user.newest_ms - rules.ttl_ms // 2
+    user.outbox.emit(learned, user.preferences, windows, rules.prior, user.newest_ms, user.seq, due_before_ms)
+    return observed
+
+
+def _train(
+    user: UserParts, o: Observation, rules: Rules, kind: FeedbackKind, weight: float, turn: int
+) -> tuple[Observed, Collection[int]]:
+    """Train with feedback; return the result, and the changed facets without those that are pinned."""
+    if user.preferences is None:
+        user.preferences = Preferences(rules.catalogue)
+        user.outbox.emitted = Emitted(len(rules.catalogue.facet_names))
+    feedback_count = user.preferences.feedback_count
+    learned = user.preferences.learn_feedback(o, kind, weight, rules.prior)
+    if not learned.facets:
+        return ACCEPTED, ()
+    if turn != NONE:
+        user.turns.learned[turn] += weight
+    pinned = user.pins.in_force() if user.pins else ()
+    observed = ACCEPTED
+    if rules.teaches:
+        example = _example(user, o, kind.label is True, weight, feedback_count, learned, pinned, rules)
+        observed = Observed(ACCEPTED.outcome, example)
+    return observed, [facet for facet in learned.facets if facet not in pinned]
+
+
+def _example(
+    user: UserParts,
+    o: Observation,
+    liked: bool,
+    weight: float,
+    feedback_count: int,
+    learned: Learned,
+    pinned: Collection[int],
+    rules: Rules,
+) -> Example:
+    """Return the example for the population; made before the result is emitted, so that it compares with the signals
+    that the answer followed."""
+    own, facets, emitted = learned.own, rules.catalogue.slot_facets, user.outbox.emitted
+    acted = [choice for choice in o.acted if facets[choice[0]] not in pinned]
+    return Example(
+        o.user, o.at_ms, o.topic, o.surface, o.item, liked, weight, feedback_count, learned.p,
+        o.slots, own.bias, own.variance, own.shares, o.facets, learned.directed,
+        emitted.compare(acted, rules.prior) if acted and emitted else (),
+    )  # fmt: skip

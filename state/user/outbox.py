@@ -1,0 +1,194 @@
+"""Outbox of one user: the last emitted decision of each facet, and the signals that wait to be written.
+
+Each event decides whether its signals are emitted, so the result depends on the user's events alone, not on batches.
+Only the last signal of each facet in a batch is written, so signals are made when writes are taken.
+"""
+
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from msgspec.structs import replace
+
+from state.catalogue.numbered import NumberedCatalogue
+from state.learning.decisions import Beliefs, Decision, Finding, decide, decide_each, find
+from state.learning.drift import JUST_FLAGGED
+from state.learning.example import Acted
+from state.learning.own_beliefs import OwnBeliefs
+from state.learning.population_prior import Prior
+from state.learning.signals import learned_signal, pinned_signal
+from state.user.beliefs import believe
+from state.user.windows import PANE_MS, Windows
+from tacit.contract.signals import PROFILE, Signal, encode
+from tacit.contract.versions import version
+
+MOVED = 0.05
+"""A signal is emitted again once its confidence has moved by this much."""
+
+_NEVER = -1
+_LONG_AGO_MS = 1
+
+
+class Emitted:
+    """The last emitted decision of each facet: value, tier, confidence and event time."""
+
+    __slots__ = ("at_ms", "confidence", "oldest_ms", "slot", "tier")
+
+    def __init__(self, facets: int) -> None:
+        self.slot = array("h", [_NEVER] * facets)
+        self.tier = array("B", bytes(facets))
+        self.confidence = array("f", bytes(4 * facets))
+        self.at_ms = array("q", bytes(8 * facets))
+        self.oldest_ms = 0
+        """Lower bound of the times in `at_ms`; 0: nothing was emitted."""
+
+    def grow(self, facets: int) -> None:
+        """Make room for as many facets in all."""
+        new = Emitted(facets - len(self.slot))
+        self.slot += new.slot
+        self.tier += new.tier
+        self.confidence += new.confidence
+        self.at_ms += new.at_ms
+
+    def expire(self, slots: Collection[int]) -> None:
+        """Make the decisions for these slots due at once."""
+        for facet, slot in enumerate(self.slot):
+            if slot in slots:
+                self.at_ms[facet] = _LONG_AGO_MS
+
+    def differs(self, facet: int, decision: Decision) -> bool:
+        """Return whether value or tier differ from the last emitted decision, or confidence has moved enough."""
+        return (
+            self.slot[facet] != decision.slot
+            or self.tier[facet] != decision.tier
+            or abs(self.confidence[facet] - decision.confidence) >= MOVED
+        )
+
+    def record(self, facet: int, decision: Decision, at_ms: int) -> None:
+        """Record an emitted decision."""
+        self.slot[facet] = decision.slot
+        self.tier[facet] = decision.tier
+        self.confidence[facet] = decision.confidence
+        self.at_ms[facet] = at_ms
+        self.oldest_ms = min(self.oldest_ms, at_ms) if self.oldest_ms else at_ms
+
+    def retract(self, facet: int) -> None:
+        """Drop the record of a facet: the next decision differs."""
+        self.slot[facet] = _NEVER
+        self.at_ms[facet] = 0
+
+    def due(self, before_ms: int) -> list[int]:
+        """Return the facets with a decision that was emitted before that time."""
+        if not self.oldest_ms or self.oldest_ms >= before_ms:
+            return []
+        self.oldest_ms = min((at_ms for at_ms in self.at_ms if at_ms >= before_ms), default=0)
+        return [facet for facet, at_ms in enumerate(self.at_ms) if 0 < at_ms < before_ms]
+
+    def compare(self, acted: Iterable[tuple[int, float]], prior: Prior) -> list[Acted]:
+        """Return the facets of an answer whose signal and default differ, and whose choice was not certain.
+
+        `acted` is (slot, propensity), as in the event.
+        """
+        facets, defaults, found = prior.catalogue.slot_facets, prior.default_slots, []
+        for slot, propensity in acted:
+            facet = facets[slot]
+            signal, default = self.slot[facet] if self.tier[facet] else None, defaults[facet]
+            if signal is not None and signal != default and 0.0 < propensity < 1.0:
+                found.append(Acted(facet, slot == signal, slot == default, propensity))
+        return found
+
+
+class Outbox:
+    """The outbox of one user; `at_ms` and `seq` of its methods are the user's clock and count, which make versions."""
+
+    __slots__ = ("at_ms", "emitted", "profile_pane", "waiting", "waiting_profile")
+
+    def __init__(self) -> None:
+        self.emitted: Emitted | None = None
+        """None until the user has preferences: without them no decision is emitted."""
+        self.profile_pane = 0
+        """Number of the pane in which the last profile was emitted."""
+        self.waiting: dict[int, Finding | Signal] = {}
+        """Facet → the last signal to write."""
+        self.waiting_profile: tuple[Windows, int, int] | None = None
+        """Windows, `at_ms` and `seq` of the last profile to write."""
+        self.at_ms = 0
+        """Event time of the newest signal or profile that waits."""
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.waiting_profile)
+
+    def emit(
+        self,
+        learned: Sequence[int],
+        own: OwnBeliefs | None,
+        windows: Windows,
+        prior: Prior,
+        at_ms: int,
+        seq: int,
+        due_before_ms: int,
+    ) -> None:
+        """Emit the results of an interaction: learned facets, the profile, and decisions older than `due_before_ms`."""
+        emitted = self.emitted
+        if learned and own is not None and emitted is not None:
+            self._emit_learned(emitted, learned, believe(own, prior, windows), at_ms, seq)
+        self.emit_profile(windows, at_ms, seq)
+        if own is not None and emitted is not None and 0 < emitted.oldest_ms < due_before_ms:
+            self._emit_due(emitted, believe(own, prior, windows), due_before_ms, at_ms, seq)
+
+    def _emit_learned(self, emitted: Emitted, facets: Sequence[int], beliefs: Beliefs, at_ms: int, seq: int) -> None:
+        """Emit the decisions that differ from the emitted ones or follow a change of taste."""
+        fresh = beliefs.own.drift.fresh
+        for facet, decision in zip(facets, decide_each(beliefs, facets), strict=True):
+            if emitted.differs(facet, decision) or fresh[facet] == JUST_FLAGGED:
+                self._record(emitted, facet, beliefs, decision, at_ms, seq)
+
+    def _emit_due(self, emitted: Emitted, beliefs: Beliefs, before_ms: int, at_ms: int, seq: int) -> None:
+        slots = beliefs.own.catalogue.facet_slots
+        facets = [facet for facet in emitted.due(before_ms) if slots[facet]]
+        for facet, decision in zip(facets, decide_each(beliefs, facets), strict=True):
+            self._record(emitted, facet, beliefs, decision, at_ms, seq)
+
+    def _record(
+        self, emitted: Emitted, facet: int, beliefs: Beliefs, decision: Decision, at_ms: int, seq: int
+    ) -> None:
+        emitted.record(facet, decision, at_ms)
+        self.waiting[facet] = find(beliefs, facet, decision, at_ms, seq)
+        self.at_ms = at_ms
+
+    def emit_pin(self, facet: int, slot: int, prior: Prior, at_ms: int, seq: int) -> None:
+        """Emit a pin."""
+        if self.emitted is not None:
+            self.emitted.retract(facet)
+        self.waiting[facet] = pinned_signal(slot, prior, at_ms, seq)
+        self.at_ms = at_ms
+
+    def emit_belief(self, facet: int, beliefs: Beliefs, at_ms: int, seq: int, explores: bool) -> None:
+        """Emit the decision on a facet in place of a pin; unless it `explores`, with no share of exploration."""
+        decision = decide(beliefs, facet)
+        if self.emitted is not None:
+            self.emitted.record(facet, decision, at_ms)
+        signal = learned_signal(beliefs.own.catalogue, find(beliefs, facet, decision, at_ms, seq))
+        self.waiting[facet] = signal if explores else replace(signal, explore=0.0)
+        self.at_ms = at_ms
+
+    def emit_profile(self, windows: Windows, at_ms: int, seq: int) -> None:
+        """Emit the profile, once in each pane."""
+        if at_ms // PANE_MS != self.profile_pane:
+            self.profile_pane = at_ms // PANE_MS
+            self.waiting_profile = (windows.copy(), at_ms, seq)
+            self.at_ms = at_ms
+
+    def take(self, catalogue: NumberedCatalogue) -> tuple[tuple[str, bytes], ...]:
+        """Return the waiting signals as (field, JSON), and empty the outbox."""
+        fields = tuple(self._fields(catalogue))
+        self.waiting = {}
+        self.waiting_profile = None
+        return fields
+
+    def _fields(self, catalogue: NumberedCatalogue) -> Iterator[tuple[str, bytes]]:
+        for facet, found in self.waiting.items():
+            signal = learned_signal(catalogue, found) if isinstance(found, Finding) else found
+            yield catalogue.facet_names[facet], encode(signal)
+        if self.waiting_profile is not None:
+            windows, at_ms, seq = self.waiting_profile
+            yield PROFILE, encode(windows.profile(version(at_ms, seq), at_ms, catalogue.topics_to_say))

@@ -1,0 +1,28 @@
+"""Rules of a deployment, the same for all users."""
+
+from dataclasses import InitVar, dataclass, field
+
+from state.catalogue.numbered import NumberedCatalogue
+from state.learning.population_prior import Prior
+from state.user.windows import DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Rules by which `UserState.observe` works."""
+
+    catalogue: NumberedCatalogue
+    lateness_ms: int = DAY_MS
+    """An interaction that is older than the user's newest event by more than this is `late`."""
+    ttl_ms: int | None = 30 * DAY_MS
+    """Time to live of a signal; None: no limit."""
+    idle_ms: int = 90 * DAY_MS
+    """A longer absence than this ends a user's learned state."""
+    teaches: bool = False
+    """Feedback becomes examples for the population."""
+    population: InitVar[Prior | None] = None
+    prior: Prior = field(init=False)
+    """The population's beliefs; without `population`, empty ones."""
+
+    def __post_init__(self, population: Prior | None) -> None:
+        object.__setattr__(self, "prior", population or Prior(self.catalogue))
