@@ -15,7 +15,7 @@ from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
 from tacit.contract.keys import NamespaceKeys
 from tacit.errors import ConfigurationError
-from tacit.reader.dialogue import Command, Reply
+from tacit.reader.round_trips import Command, Reply
 
 KEPT = 10
 """So many of the newest versions are kept, and those that are pinned."""

@@ -15,9 +15,9 @@ from redis.retry import Retry
 
 from state.errors import SinkError
 from tacit.errors import ConfigurationError
-from tacit.reader.cluster_map import CLUSTER_SLOTS, Address, Answers, ClusterMap, Questions, home_of, settings_of
-from tacit.reader.dialogue import Command, Reply, hold
-from tacit.reader.wire import Connection, is_lost, receive, send
+from tacit.reader.cluster_map import CLUSTER_SLOTS, Address, ClusterMap, Replies, Requests, home_of, settings_of
+from tacit.reader.pipeline import Connection, is_lost, receive, send
+from tacit.reader.round_trips import Command, Reply, run
 
 OnRetry = Callable[[int, set[str]], object]
 
@@ -145,7 +145,7 @@ class RedisClient:
         [reply] = self.attempt([CLUSTER_SLOTS], self.home)
         if isinstance(reply, redis.exceptions.NoPermissionError):
             raise SinkError(f"Redis refuses CLUSTER SLOTS: {error_code(reply)}; see connectors/redis/users.acl")
-        self._slots.learn(reply, self.home)
+        self._slots.update(reply, self.home)
         return self._slots.servers
 
     def ask(self, command: Command, server: Address | None = None) -> Reply:
@@ -195,17 +195,17 @@ class RedisClient:
         """Send commands once, and return a reply per command, whatever it is."""
         if server is not None:
             return self._ask_servers({server: list(commands)})[server]
-        return hold(self._slots.follow(commands), self._ask_servers)
+        return run(self._slots.follow(commands), self._ask_servers)
 
-    def _ask_servers(self, questions: Questions) -> Answers:
+    def _ask_servers(self, requests: Requests) -> Replies:
         """Send to all before reading of any: in a cluster they work at the same time."""
         trouble: dict[Address, redis.RedisError | None] = {}
-        for server, commands in questions.items():
+        for server, commands in requests.items():
             for script in self._scripts:  # of every try: the server that answers now may be another one
                 script.put_into_first_use(commands)
             trouble[server] = send(self._connection(server), commands)
-        answers: Answers = {}
-        for server, commands in questions.items():
+        answers: Replies = {}
+        for server, commands in requests.items():
             error = trouble[server]
             answers[server] = [error] * len(commands) if error else receive(self._connection(server), len(commands))
             if is_lost(answers[server][-1]):

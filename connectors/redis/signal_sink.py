@@ -18,7 +18,7 @@ from state.errors import SinkError
 from state.events.records import AnyReject, WriteReject
 from state.user.writes import GateWrite, SignalWrite, Write
 from tacit.contract.keys import LIVE, RegionKeys
-from tacit.reader.dialogue import Command, Reply
+from tacit.reader.round_trips import Command, Reply
 
 TTL_MS = 30 * 86_400_000
 SKEW_MS = 6 * 60_000

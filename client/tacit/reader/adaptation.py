@@ -1,4 +1,4 @@
-"""What Copilot gets to know of one person, and how it settles on a style for one conversation."""
+"""Adaptation of one user, and the choice of a style for one conversation."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,37 +9,37 @@ from tacit.contract.catalogue import Catalogue
 from tacit.contract.signals import Profile, Signal
 
 Status = Literal["fresh", "aged", "absent", "opted_out", "unavailable", "unknown_schema"]
-"""What an adaptation rests on.
+"""Basis of an adaptation. Every status but `fresh` and `aged` means defaults only.
 
-- `fresh`: the person's own signals.
-- `aged`: the same, but nothing was heard of the person for half the usual time to live (15 days).
-- `absent`: nothing is known of the person: new, forgotten or expired. From here on all rests on defaults.
-- `opted_out`: the person does not want to be adapted to.
+- `fresh`: the user's own signals.
+- `aged`: the user's own signals, without an event for half the default time to live (15 days).
+- `absent`: no signals, because the user is new, was forgotten, or the signals expired.
+- `opted_out`: the user opted out of adaptation.
 - `unavailable`: Redis did not answer in time.
-- `unknown_schema`: there is something, but none of it can be read: another version wrote it.
+- `unknown_schema`: signals of another, unreadable version.
 """
 
 MAX_PROMPT = 600
-"""Characters of `Choice.prompt`."""
+"""Limit of `Choice.prompt`, in characters."""
 
 _DRAW_BYTES = 6
 _DRAWS = 2 ** (8 * _DRAW_BYTES)
 
 
 class Followed(TypedDict):
-    """One entry of an event's `acted_on`, as the contract writes it."""
+    """Entry of an event's `acted_on`, in the form of the contract."""
 
     facet: str
     value: str
     version: str | None
-    """Of the person's signal; None where a default was followed."""
+    """Version of the user's signal; None for a default."""
     propensity: float
-    """How likely this value was to be chosen."""
+    """Probability of this value in this choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The style of one conversation, a value per facet; a facet of which nothing is to be said is not in it.
+    """Style of one conversation: a value per facet, except facets without a value.
 
     >>> choice = Choice({"length": "concise"}, (), Catalogue.load())
     >>> choice.prompt()
@@ -48,13 +48,13 @@ class Choice:
 
     values: Mapping[str, str]
     acted_on: tuple[Followed, ...]
-    """To be sent back with what the person does: it tells learning which choices were made, and how likely."""
+    """Entries to send back with the user's feedback; off-policy estimates need the propensities."""
     _catalogue: Catalogue = field(repr=False)
 
     def prompt(self) -> str:
-        """Return what to tell an assistant: sentences of the catalogue in its order, at most `MAX_PROMPT` characters.
+        """Return instructions for an assistant: the catalogue's sentences in order, at most `MAX_PROMPT` characters.
 
-        A sentence that no longer fits is left out whole.
+        A sentence that exceeds the limit is left out.
         """
         text = ""
         for name, facet in self._catalogue.facets.items():
@@ -66,7 +66,7 @@ class Choice:
 
 
 class _Greedy(NamedTuple):
-    """What to do about a facet, before exploration."""
+    """Preferred value of a facet, before exploration."""
 
     value: str | None
     version: str | None
@@ -75,27 +75,27 @@ class _Greedy(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """What is known of one person: as much of it as is there, readable, and in the catalogue's vocabulary.
+    """Signals of one user that are readable and in the catalogue, with the population's signals as defaults.
 
-    >>> nobody = Adaptation("absent", {}, None, {}, Catalogue.load())
-    >>> nobody.choose(unit="conversation-1").values["tone"]
+    >>> adaptation = Adaptation("absent", {}, None, {}, Catalogue.load())
+    >>> adaptation.choose(unit="conversation-1").values["tone"]
     'neutral'
     """
 
     status: Status
     signals: Mapping[str, Signal]
-    """Facet → the person's own signal."""
+    """Facet → the user's own signal."""
     profile: Profile | None
-    """How the person used the assistant lately; windows that have passed by now are zero."""
+    """Recent use of the assistant; counts of windows that have passed are zero."""
     defaults: Mapping[str, Signal]
-    """Facet → the population's signal, for facets of which the person has none."""
+    """Facet → the population's signal, for facets without a signal of the user."""
     _catalogue: Catalogue = field(repr=False)
 
     def choose(self, unit: str) -> Choice:
-        """Settle all facets for one conversation; the same `unit` always gives the same choice.
+        """Choose a value per facet for one conversation; the same `unit` always gives the same choice.
 
-        Where a signal allows it, a share of conversations tries another value: which ones, a hash of the unit and
-        the facet draws. A person's own setting is never experimented with.
+        Where a signal allows exploration, a share of the conversations gets another value.
+        A hash of unit and facet selects these conversations. A user's pin is never explored.
         """
         values: dict[str, str] = {}
         acted_on: list[Followed] = []
@@ -132,6 +132,6 @@ def _suggested(signal: Signal) -> str | None:
 
 
 def _draw(unit: str, facet: str) -> int:
-    """Return a number below `_DRAWS` that is the same for the same unit and facet, in every process."""
+    """Return a number below `_DRAWS`, the same in every process for the same unit and facet."""
     drawn = blake2b(f"{unit}\0{facet}".encode("utf-8", "surrogatepass"), digest_size=_DRAW_BYTES).digest()
     return int.from_bytes(drawn, "big")

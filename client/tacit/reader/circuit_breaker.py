@@ -1,28 +1,31 @@
-"""Whether asking Redis is worth the wait: a circuit breaker (Nygard, "Release It!", 2nd ed., 2018, chapter 5)."""
+"""Circuit breaker: after several failures in a row, readers stop sending to Redis for a while.
+
+Nygard, "Release It!", 2nd ed., 2018, chapter 5.
+"""
 
 import time
 from collections.abc import Callable
 from threading import Lock
 
 FAILURES = 3
-"""After so many round trips without an answer, one after the other, nobody asks any more."""
+"""Consecutive round trips without an answer that open the circuit."""
 OPEN_FOR_S = 1.0
-"""But one, after this time; an answer closes the circuit."""
+"""Time until one round trip is allowed as a test; its answer closes the circuit."""
 
 
 class CircuitBreaker:
-    """For any number of threads.
+    """Circuit breaker of one server, safe for threads.
 
     >>> now_s = 0.0
     >>> breaker = CircuitBreaker(lambda: now_s)
     >>> for _ in range(FAILURES):
-    ...     breaker.note(is_answered=False)
+    ...     breaker.record(is_answered=False)
     >>> breaker.allows()
     False
     >>> now_s = OPEN_FOR_S
     >>> breaker.allows(), breaker.allows()
     (True, False)
-    >>> breaker.note(is_answered=True)
+    >>> breaker.record(is_answered=True)
     >>> breaker.allows()
     True
     """
@@ -34,7 +37,7 @@ class CircuitBreaker:
         self._lock = Lock()
 
     def allows(self) -> bool:
-        """Say whether to ask; while the circuit is open one caller in each `OPEN_FOR_S` may."""
+        """Return whether to send; while the circuit is open, one call per `OPEN_FOR_S` returns True."""
         if self._failures < FAILURES:
             return True
         with self._lock:
@@ -44,8 +47,8 @@ class CircuitBreaker:
             self._open_until_s = now_s + OPEN_FOR_S
             return True
 
-    def note(self, *, is_answered: bool) -> None:
-        """Take in what became of a round trip."""
+    def record(self, *, is_answered: bool) -> None:
+        """Record the outcome of a round trip."""
         if is_answered:
             self._failures = 0
             return

@@ -1,9 +1,9 @@
-"""Which server holds a key: the URL's own, or, as soon as it says that it is one of a Redis Cluster, any of these.
+"""Servers of keys: the URL's server, or, once that server redirects, all servers of its Redis Cluster.
 
 https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#redirection-and-resharding
 
-redis-py's `RedisCluster` is not used: its pipelines refuse EVALSHA, and a call may try every server in turn with a
-timeout each, which readers cannot afford. Pools, connections and slot numbers are redis-py's.
+redis-py's `RedisCluster` does not fit: its pipelines reject EVALSHA, and one call may try every server in turn with a
+timeout each. Pools, connections and hash slot numbers are redis-py's.
 """
 
 import random
@@ -14,10 +14,10 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import AskError, ClusterDownError, MovedError
 
 from tacit.errors import ConfigurationError
-from tacit.reader.dialogue import Command, Dialogue, Reply
+from tacit.reader.round_trips import Command, Reply, RoundTrips
 
 MAX_REDIRECTS = 5
-"""After so many the redirect stands as the reply: servers that do not agree are waited for by whoever can wait."""
+"""Redirects after which the redirect itself is the reply: servers that disagree need time."""
 
 CLUSTER_SLOTS: Command = ("CLUSTER", "SLOTS")
 
@@ -26,62 +26,62 @@ _SCRIPTS = frozenset({b"EVAL", b"EVALSHA", "EVAL", "EVALSHA"})
 
 
 class Address(NamedTuple):
-    """Where a server listens; of a Unix socket its path, and no port."""
+    """Host and port of a server; for a Unix socket, its path and port 0."""
 
     host: str
     port: int
 
 
-Questions = dict[Address, list[Command]]
-Answers = dict[Address, list[Reply]]
+Requests = dict[Address, list[Command]]
+Replies = dict[Address, list[Reply]]
 
 
 _Queue = list[tuple[int, Command]]
-"""Commands on their way to one server, each with the place of its reply, or `_NOBODYS`."""
-_NOBODYS = -1
+"""Commands for one server, each with the index of its reply, or `_NO_INDEX`."""
+_NO_INDEX = -1
 
 
 class ClusterMap:
-    """Slot → server, as far as servers have said; for any number of threads.
+    """Map of hash slots to servers, built from replies; safe for threads.
 
     Args:
-        home: the URL's server, which holds everything until it says otherwise.
+        home: the URL's server, which holds all keys until it redirects.
     """
 
     def __init__(self, home: Address) -> None:
         self.home = home
-        self._servers: list[Address] = []
-        """One per slot; none: this is no cluster, or nobody has been asked yet."""
-        self._known = [home]
-        """Who can be asked who holds a slot: replicas, too."""
+        self._holders: list[Address] = []
+        """Server per hash slot; empty without a cluster, and until the first redirect."""
+        self._members = [home]
+        """All servers that know the map, replicas included."""
 
     @property
     def is_cluster(self) -> bool:
-        """Whether a server has ever said so."""
-        return bool(self._servers)
+        """Whether a server has redirected a command."""
+        return bool(self._holders)
 
     @property
     def servers(self) -> list[Address]:
-        """The servers that hold something, in order."""
-        return sorted({*self._servers} or {self.home})
+        """Servers that hold keys, in order."""
+        return sorted({*self._holders} or {self.home})
 
-    def follow(self, commands: Sequence[Command]) -> Dialogue[Questions, Answers, list[Reply]]:
-        """Ask for what each server holds, go where they say that things have moved, and return a reply per command."""
+    def follow(self, commands: Sequence[Command]) -> RoundTrips[Requests, Replies, list[Reply]]:
+        """Yield the commands of each server, follow redirects, and return a reply per command."""
         replies: list[Reply] = [None] * len(commands)
-        queues = self._by_server(commands) if self._servers else {self.home: list(enumerate(commands))}
+        queues = self._by_server(commands) if self._holders else {self.home: list(enumerate(commands))}
         for _ in range(MAX_REDIRECTS + 1):
-            answers = yield {server: [command for _, command in queue] for server, queue in queues.items()}
+            received = yield {server: [command for _, command in queue] for server, queue in queues.items()}
             redirected: dict[Address, _Queue] = {}
             for server, queue in queues.items():
-                for (place, command), reply in zip(queue, answers[server], strict=True):
-                    if place != _NOBODYS:
-                        replies[place] = reply
-                        if isinstance(reply, ClusterDownError):  # it may have left, or be with a minority
+                for (index, command), reply in zip(queue, received[server], strict=True):
+                    if index != _NO_INDEX:
+                        replies[index] = reply
+                        if isinstance(reply, ClusterDownError):  # the server may have left, or lost the majority
                             self.lose(server)
                         elif isinstance(reply, AskError):
-                            self._redirect((place, command), reply, server, redirected)
+                            self._redirect((index, command), reply, server, redirected)
                     elif command is CLUSTER_SLOTS:
-                        self.learn(reply, server)
+                        self.update(reply, server)
             if not redirected:
                 break
             queues = redirected
@@ -89,62 +89,62 @@ class ClusterMap:
 
     @staticmethod
     def is_redirected(replies: Sequence[Reply]) -> bool:
-        """Say whether a server names another one in any of these."""
+        """Return whether any reply is a redirect."""
         for reply in replies:  # noqa: SIM110  a generator costs four times this loop
             if isinstance(reply, AskError):
                 return True
         return False
 
-    def learn(self, reply: Reply, server: Address) -> None:
-        """Take in a server's reply to CLUSTER SLOTS; what is no map, as where rights are missing, says nothing."""
-        servers = list(self._servers) or [self.home] * REDIS_CLUSTER_HASH_SLOTS
-        known = set[Address]()
+    def update(self, reply: Reply, server: Address) -> None:
+        """Update the map from a server's reply to CLUSTER SLOTS; an error or an invalid reply changes nothing."""
+        holders = list(self._holders) or [self.home] * REDIS_CLUSTER_HASH_SLOTS
+        members = set[Address]()
         try:
             for first, last, *nodes in cast("list[list[Any]]", reply):
-                holders = [Address((host or b"").decode() or server.host, int(port)) for host, port, *_ in nodes]
-                servers[first : last + 1] = [holders[0]] * (last + 1 - first)
-                known.update(holders)
+                found = [Address((host or b"").decode() or server.host, int(port)) for host, port, *_ in nodes]
+                holders[first : last + 1] = [found[0]] * (last + 1 - first)
+                members.update(found)
         except (TypeError, ValueError, IndexError, AttributeError):
             return
-        if known and len(servers) == REDIS_CLUSTER_HASH_SLOTS:
-            self._servers, self._known = servers, sorted(known)
+        if members and len(holders) == REDIS_CLUSTER_HASH_SLOTS:
+            self._holders, self._members = holders, sorted(members)
 
     def lose(self, server: Address) -> None:
-        """Let others be asked for what a server holds that does not answer: they know who has taken its place."""
-        others = [other for other in self._known if other != server] or [self.home]
-        if self._servers:
+        """Assign the hash slots of a lost server to another one, which redirects to the new holder."""
+        others = [other for other in self._members if other != server] or [self.home]
+        if self._holders:
             other = random.choice(others)
-            self._servers = [other if holder == server else holder for holder in self._servers]
+            self._holders = [other if holder == server else holder for holder in self._holders]
 
     def _by_server(self, commands: Sequence[Command]) -> dict[Address, _Queue]:
         queues: dict[Address, _Queue] = {}
-        for place, command in enumerate(commands):
-            queues.setdefault(self._servers[key_slot(_key(command))], []).append((place, command))
+        for index, command in enumerate(commands):
+            queues.setdefault(self._holders[key_slot(_key(command))], []).append((index, command))
         return queues
 
     def _redirect(
-        self, asked: tuple[int, Command], error: AskError, server: Address, redirected: dict[Address, _Queue]
+        self, sent: tuple[int, Command], error: AskError, server: Address, redirected: dict[Address, _Queue]
     ) -> None:
-        """Queue a command for the server that another one names, which is asked for the whole map as well."""
-        there = Address(error.host or server.host, error.port)
+        """Queue a command for the server of a redirect; after MOVED, also fetch the map from the redirecting server."""
+        target = Address(error.host or server.host, error.port)
         if isinstance(error, MovedError):
             if not any(command is CLUSTER_SLOTS for _, command in redirected.setdefault(server, [])):
-                redirected[server].append((_NOBODYS, CLUSTER_SLOTS))
-            if error.slot_id < len(self._servers):
-                self._servers[error.slot_id] = there
+                redirected[server].append((_NO_INDEX, CLUSTER_SLOTS))
+            if error.slot_id < len(self._holders):
+                self._holders[error.slot_id] = target
         else:
-            redirected.setdefault(there, []).append((_NOBODYS, _ASKING))
-        redirected.setdefault(there, []).append(asked)
+            redirected.setdefault(target, []).append((_NO_INDEX, _ASKING))
+        redirected.setdefault(target, []).append(sent)
 
 
 def _key(command: Command) -> bytes:
-    """Return a command's first key, by which it finds its server."""
+    """Return the first key of a command."""
     key = command[3] if command[0] in _SCRIPTS else command[1]
     return key if isinstance(key, bytes) else str(key).encode()
 
 
 def home_of(settings: Mapping[str, Any]) -> Address:
-    """Return the server that a pool's settings name, or leave to redis-py's defaults.
+    """Return the server in a pool's settings, or redis-py's default.
 
     >>> home_of({"host": "redis.internal"})
     Address(host='redis.internal', port=6379)
@@ -158,10 +158,10 @@ def settings_of(server: Address, home: Address, settings: Mapping[str, Any]) -> 
     """Return a pool's settings for another server of the same cluster.
 
     Raises:
-        ConfigurationError: the URL's server is known by a Unix socket, and the others are not.
+        ConfigurationError: the URL's server has a Unix socket, and the other servers have not.
     """
     if server == home:
         return {**settings}
     if "path" in settings:
-        raise ConfigurationError(["Redis URL: it is a Redis Cluster's: redis:// or rediss://, not unix://"])
+        raise ConfigurationError(["Redis URL: for a Redis Cluster, redis:// or rediss:// is allowed, not unix://"])
     return {**settings, "host": server.host, "port": server.port}

@@ -1,4 +1,4 @@
-"""What to ask Redis about people, and what to make of its answers: no connection, so one code for both readers."""
+"""Lookup of users: commands for Redis, and adaptations from the replies. No I/O, so both readers share this code."""
 
 import re
 import time
@@ -10,26 +10,25 @@ import msgspec
 from tacit.contract.activity import aged
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import LIVE, NAMESPACE, RegionKeys
+from tacit.contract.lifetimes import AGED_AFTER_MS
 from tacit.contract.signals import PROFILE, STATUS, Profile, Signal, decode_profile, decode_signal
 from tacit.contract.versions import is_version
 from tacit.reader.adaptation import Adaptation, Status
-from tacit.reader.dialogue import Command, Dialogue, Reply
+from tacit.reader.round_trips import Command, Reply, RoundTrips
 
-Lookup = Dialogue[Sequence[Command], Sequence[Reply], list[Adaptation]]
+Lookup = RoundTrips[Sequence[Command], Sequence[Reply], list[Adaptation]]
 
-AGED_AFTER_MS = 15 * 86_400_000
-"""Half the usual time to live."""
 ACTIVE_FOR_S = 1.0
 DEFAULTS_FOR_S = 60.0
-"""How long the active namespace, and the population's defaults, are remembered."""
+"""Lifetimes of the cached active namespace and of the population's cached defaults."""
 MAX_VALUE_BYTES = 4096
-"""A field of a signals hash that is longer was not written by us."""
+"""Longest field of a signals hash; a worker writes shorter ones."""
 
 _STATUS, _PROFILE = STATUS.encode(), PROFILE.encode()
 
 
-class _Remembered(NamedTuple):
-    """The population's defaults of a namespace, and when they were read."""
+class _CachedDefaults(NamedTuple):
+    """Population's defaults of a namespace, and the time of the read."""
 
     namespace: str
     signals: Mapping[str, Signal]
@@ -37,23 +36,25 @@ class _Remembered(NamedTuple):
 
 
 class Lookups:
-    """Makes lookups, and remembers between them which namespace is active and what the population's defaults are.
+    """Factory of lookups, with a cache of the active namespace and of the population's defaults.
 
     Args:
-        namespace: the one to read; None: the one that `active` names, looked at once a second.
-        clock_s: seconds since the epoch.
+        keys: the region's keys.
+        catalogue: the deployment's catalogue.
+        namespace: the namespace to read; None: the active one, checked once a second.
+        clock_s: Unix time in seconds.
     """
 
     def __init__(
         self, keys: RegionKeys, catalogue: Catalogue, namespace: str | None, clock_s: Callable[[], float] = time.time
     ) -> None:
-        self._keys = keys
+        self._region_keys = keys
         self._catalogue = catalogue
-        self._follow = namespace is None
+        self._follows_active = namespace is None
         self._clock_s = clock_s
-        self._within = keys.within(namespace or LIVE)
+        self._keys = keys.within(namespace or LIVE)
         self._active_read_at_s = float("-inf")
-        self._defaults = _Remembered(self._within.namespace, {}, float("-inf"))
+        self._defaults = _CachedDefaults(self._keys.namespace, {}, float("-inf"))
         self._facets = [
             (name, name.encode(), frozenset(facet.values), frozenset({*facet.values, None}), facet.default)
             for name, facet in catalogue.facets.items()
@@ -61,40 +62,45 @@ class Lookups:
         self._kinds = frozenset(catalogue.feedback)
 
     def lookup(self, users: Sequence[bytes]) -> Lookup:
-        """Yield commands, be sent their replies, and return an adaptation per user (16-byte digests), in order.
+        """Yield commands, receive the replies, and return an adaptation per user, in order.
 
-        One round trip; a second if the active namespace has moved since it was last looked at.
+        One round trip; a second one if the active namespace has changed.
+
+        Args:
+            users: 16-byte pseudonyms.
         """
         while True:
             now_s = self._clock_s()
-            within = self._within
-            ask_active = self._follow and now_s - self._active_read_at_s >= ACTIVE_FOR_S
-            remembered = self._defaults
-            ask_defaults = remembered.namespace != within.namespace or now_s - remembered.read_at_s >= DEFAULTS_FOR_S
-            commands: list[Command] = [("HGETALL", within.signals(user)) for user in users]
-            commands += [("HGETALL", within.defaults)] * ask_defaults
-            commands += [("GET", self._keys.active)] * ask_active
+            keys = self._keys
+            reads_active = self._follows_active and now_s - self._active_read_at_s >= ACTIVE_FOR_S
+            cached = self._defaults
+            reads_defaults = cached.namespace != keys.namespace or now_s - cached.read_at_s >= DEFAULTS_FOR_S
+            commands: list[Command] = [("HGETALL", keys.signals(user)) for user in users]
+            commands += [("HGETALL", keys.defaults)] * reads_defaults
+            commands += [("GET", self._region_keys.active)] * reads_active
             replies = yield commands
-            if ask_active:
-                self._note_active(replies[-1], now_s)
-            if within != self._within:
+            if reads_active:
+                self._cache_active(replies[-1], now_s)
+            if keys != self._keys:
                 continue
-            if self._follow and self._active_read_at_s == float("-inf"):  # which namespace counts is not known yet
+            if self._follows_active and self._active_read_at_s == float(
+                "-inf"
+            ):  # the active namespace is still unknown
                 return [self._without_signals("unavailable") for _ in users]
-            if ask_defaults:
-                self._note_defaults(within.namespace, replies[len(users)], now_s)
+            if reads_defaults:
+                self._cache_defaults(keys.namespace, replies[len(users)], now_s)
             return [self._adaptation(reply, int(now_s * 1000)) for reply in replies[: len(users)]]
 
-    def _note_active(self, reply: Reply, now_s: float) -> None:
+    def _cache_active(self, reply: Reply, now_s: float) -> None:
         if isinstance(reply, Exception):
             return
         name = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else LIVE
-        self._within = self._keys.within(name if re.fullmatch(NAMESPACE, name) else LIVE)
+        self._keys = self._region_keys.within(name if re.fullmatch(NAMESPACE, name) else LIVE)
         self._active_read_at_s = now_s
 
-    def _note_defaults(self, namespace: str, reply: Reply, now_s: float) -> None:
+    def _cache_defaults(self, namespace: str, reply: Reply, now_s: float) -> None:
         if isinstance(reply, list):
-            self._defaults = _Remembered(namespace, self._signals(_fields(reply)), now_s)
+            self._defaults = _CachedDefaults(namespace, self._signals(_fields(reply)), now_s)
 
     def _adaptation(self, reply: Reply, now_ms: int) -> Adaptation:
         if not isinstance(reply, list):
@@ -102,7 +108,7 @@ class Lookups:
         if not reply:
             return self._without_signals("absent")
         fields = _fields(reply)
-        if _STATUS in fields:  # even one that cannot be read: when in doubt, out
+        if _STATUS in fields:  # an unreadable status counts as opted out, too
             return self._without_signals("opted_out")
         signals, profile = self._signals(fields), _profile(fields.get(_PROFILE), now_ms)
         if not signals and profile is None:
@@ -114,11 +120,11 @@ class Lookups:
         return Adaptation(status, {}, None, self._population(), self._catalogue)
 
     def _population(self) -> Mapping[str, Signal]:
-        """Return the defaults, however old: those of a minute ago are better than none."""
-        return self._defaults.signals if self._defaults.namespace == self._within.namespace else {}
+        """Return the cached defaults of any age: old defaults are better than none."""
+        return self._defaults.signals if self._defaults.namespace == self._keys.namespace else {}
 
     def _signals(self, fields: Mapping[bytes, bytes]) -> dict[str, Signal]:
-        """Return the signals that can be read and say nothing outside the catalogue."""
+        """Return the signals that are readable and in the catalogue."""
         found = {}
         for name, field, values, others, default in self._facets:
             raw = fields.get(field)
@@ -131,7 +137,7 @@ class Lookups:
             if signal.value not in values or not 0 <= signal.explore <= 1 or not is_version(signal.v):
                 continue
             if signal.default not in others or signal.runner_up not in others or not self._are_kinds(signal.why):
-                signal = self._without_strangers(signal, others, default)
+                signal = self._restricted(signal, others, default)
             found[name] = signal
         return found
 
@@ -141,8 +147,8 @@ class Lookups:
                 return False
         return True
 
-    def _without_strangers(self, signal: Signal, others: frozenset[str | None], default: str | None) -> Signal:
-        """Leave out what stands beside the value and is none of the catalogue's; its default takes the place of one."""
+    def _restricted(self, signal: Signal, others: frozenset[str | None], default: str | None) -> Signal:
+        """Replace members of a signal that are not in the catalogue: the catalogue's default, or none."""
         is_ranked = signal.runner_up in others
         return msgspec.structs.replace(
             signal,
@@ -153,19 +159,19 @@ class Lookups:
         )
 
 
-def without_asking(commands: Sequence[Command]) -> list[Reply]:
-    """Return the replies of a Redis that does not answer."""
+def unavailable(commands: Sequence[Command]) -> list[Reply]:
+    """Return an error per command, as from a Redis that does not answer."""
     return [ConnectionError()] * len(commands)
 
 
 def _fields(reply: list[Reply]) -> dict[bytes, bytes]:
-    """Return a hash; what no Redis sends is left out."""
+    """Return the fields of a hash, without entries of other types."""
     pairs = zip(reply[::2], reply[1::2], strict=False)
     return {name: value for name, value in pairs if isinstance(name, bytes) and isinstance(value, bytes)}
 
 
 def _profile(raw: bytes | None, now_ms: int) -> Profile | None:
-    """Return the profile as it looks now: what was counted in a window that has passed is zero."""
+    """Return the profile as of now, with zero for windows that have passed."""
     if raw is None or len(raw) > MAX_VALUE_BYTES:
         return None
     try:
@@ -177,9 +183,9 @@ def _profile(raw: bytes | None, now_ms: int) -> Profile | None:
 
 
 def _is_aged(signals: Mapping[str, Signal], profile: Profile | None, now_ms: int) -> bool:
-    """Say whether nothing was heard for long; a person's own settings do not age."""
+    """Return whether the newest signal is old; a user's pins do not age."""
     since_ms = now_ms - AGED_AFTER_MS
     if profile is not None and profile.at >= since_ms:
         return False
-    heard_at = [signal.at for signal in signals.values() if signal.source != "user"]
-    return bool(heard_at or profile) and max(heard_at, default=0) < since_ms
+    emitted_at = [signal.at for signal in signals.values() if signal.source != "user"]
+    return bool(emitted_at or profile) and max(emitted_at, default=0) < since_ms

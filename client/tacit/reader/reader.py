@@ -1,4 +1,4 @@
-"""What Copilot imports: people's signals, read from Redis in one round trip; trouble with Redis is never an error.
+"""Readers of users' signals: one round trip to Redis per read, and defaults where Redis fails.
 
 with SignalReader("rediss://redis.internal", region="eu", secret=os.environ["TACIT_SECRET"]) as reader:
     choice = reader.get(user_id).choose(unit=conversation_id)
@@ -15,14 +15,14 @@ from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import SECRET_BYTES, pseudonym
 from tacit.errors import ConfigurationError
 from tacit.reader.adaptation import Adaptation
-from tacit.reader.dialogue import hold, hold_async
-from tacit.reader.lookup import Lookup, Lookups, without_asking
+from tacit.reader.lookup import Lookup, Lookups, unavailable
+from tacit.reader.round_trips import run, run_async
 
 USERS_PER_ROUND_TRIP = 100
 
 
 class SignalReader:
-    """Reads people's adaptations; one for many threads.
+    """Reader of users' adaptations; threads can share one reader.
 
     ```
     with SignalReader("rediss://redis.internal", region="eu", secret=os.environ["TACIT_SECRET"]) as reader:
@@ -30,17 +30,19 @@ class SignalReader:
         system_prompt = f"{base_prompt} {choice.prompt()}"
     ```
 
-    `get` and `get_many` never raise for trouble with Redis: they give defaults, and `Adaptation.status` says why.
-    After three round trips without an answer they do not even ask, but for one caller a second (`tacit.reader.circuit_breaker`).
+    `get` and `get_many` never raise an error for a failing Redis: they return defaults, and `Adaptation.status` has
+    the reason. After three round trips without an answer, only one call per second still sends
+    (`tacit.reader.circuit_breaker`).
 
     Args:
         url: `redis://`, `rediss://` (TLS, verified) or `unix://`.
+        region: the region of the users.
         secret: the key of the pseudonyms, 16 to 64 bytes, the same as the workers'.
-        catalogue: the deployment's; None: the one for Copilot that comes with the package.
-        namespace: the one to read; None: the one that `active` names, which is how a cut-over reaches readers.
+        catalogue: the deployment's catalogue; None: the catalogue in this package.
+        namespace: the namespace to read; None: the active one, so that readers follow `tacit promote`.
 
     Raises:
-        ConfigurationError: an argument that cannot be.
+        ConfigurationError: an invalid argument.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class SignalReader:
         catalogue: Catalogue | None = None,
         namespace: str | None = None,
     ) -> None:
-        self._people = _People(region, secret, catalogue, namespace)
+        self._lookups = _UserLookups(region, secret, catalogue, namespace)
         from tacit.reader.transport import Transport
 
         self._transport = Transport(url)
@@ -70,20 +72,20 @@ class SignalReader:
         self._transport.close()
 
     def get(self, user_id: str) -> Adaptation:
-        """Return what is known of one person."""
-        [adaptation] = hold(self._people.lookup([user_id]), self._transport.ask)
+        """Return the adaptation of one user."""
+        [adaptation] = run(self._lookups.lookup([user_id]), self._transport.execute)
         return adaptation
 
     def get_many(self, user_ids: Sequence[str]) -> dict[str, Adaptation]:
-        """Return what is known of each person, by user id; a round trip per hundred, none after one that failed."""
+        """Return the adaptation of each user, by user id; one round trip per 100 users, none after a failed one."""
         found: list[list[Adaptation]] = []
-        for lookup in self._people.lookups(user_ids):
-            found.append(hold(lookup, without_asking if _is_down(found) else self._transport.ask))
+        for lookup in self._lookups.lookups(user_ids):
+            found.append(run(lookup, unavailable if _is_down(found) else self._transport.execute))
         return dict(zip(user_ids, chain.from_iterable(found), strict=True))
 
 
 class AsyncSignalReader:
-    """`SignalReader` for asyncio; one for all tasks of a loop."""
+    """`SignalReader` for asyncio; all tasks of an event loop can share one reader."""
 
     def __init__(
         self,
@@ -94,7 +96,7 @@ class AsyncSignalReader:
         catalogue: Catalogue | None = None,
         namespace: str | None = None,
     ) -> None:
-        self._people = _People(region, secret, catalogue, namespace)
+        self._lookups = _UserLookups(region, secret, catalogue, namespace)
         from tacit.reader.transport import AsyncTransport
 
         self._transport = AsyncTransport(url)
@@ -112,23 +114,23 @@ class AsyncSignalReader:
         await self._transport.close()
 
     async def get(self, user_id: str) -> Adaptation:
-        """Return what is known of one person."""
-        [adaptation] = await hold_async(self._people.lookup([user_id]), self._transport.ask)
+        """Return the adaptation of one user."""
+        [adaptation] = await run_async(self._lookups.lookup([user_id]), self._transport.execute)
         return adaptation
 
     async def get_many(self, user_ids: Sequence[str]) -> dict[str, Adaptation]:
-        """Return what is known of each person, by user id; a round trip per hundred, none after one that failed."""
+        """Return the adaptation of each user, by user id; one round trip per 100 users, none after a failed one."""
         found: list[list[Adaptation]] = []
-        for lookup in self._people.lookups(user_ids):
+        for lookup in self._lookups.lookups(user_ids):
             if _is_down(found):
-                found.append(hold(lookup, without_asking))
+                found.append(run(lookup, unavailable))
             else:
-                found.append(await hold_async(lookup, self._transport.ask))
+                found.append(await run_async(lookup, self._transport.execute))
         return dict(zip(user_ids, chain.from_iterable(found), strict=True))
 
 
-class _People:
-    """From user ids to lookups: the one place of a reader that sees both."""
+class _UserLookups:
+    """Lookups by user id; the only part of a reader that sees user ids and pseudonyms."""
 
     def __init__(self, region: str, secret: bytes | str, catalogue: Catalogue | None, namespace: str | None) -> None:
         self._secret = secret.encode() if isinstance(secret, str) else secret
@@ -147,5 +149,5 @@ class _People:
 
 
 def _is_down(found: Sequence[Sequence[Adaptation]]) -> bool:
-    """Say whether the last round trip gave nothing: those after it would wait in vain as well."""
+    """Return whether the last round trip failed; further ones would fail, too."""
     return bool(found) and all(adaptation.status == "unavailable" for adaptation in found[-1])

@@ -1,14 +1,13 @@
-"""How readers ask Redis: each server behind a pool and a circuit breaker of its own, and never a long wait.
+"""Transport of commands to Redis: a pool and a circuit breaker per server, and a bound on every wait.
 
-Of all that a reader imports, redis-py takes the longest: it is imported here only, when the first reader is made.
+This module imports redis-py, the slowest import of a reader, so the first reader made imports this module.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import redis
 import redis.asyncio
@@ -18,160 +17,148 @@ from redis.retry import Retry
 
 from tacit.errors import ConfigurationError
 from tacit.reader.circuit_breaker import CircuitBreaker
-from tacit.reader.cluster_map import Address, Answers, ClusterMap, Questions, home_of, settings_of
-from tacit.reader.connections import Connections
-from tacit.reader.dialogue import Command, Reply, hold, hold_async
-from tacit.reader.wire import TROUBLE, Connection, as_lost, is_lost, pack, receive, send
+from tacit.reader.cluster_map import Address, ClusterMap, Replies, Requests, home_of, settings_of
+from tacit.reader.pipeline import CONNECTION_ERRORS, Connection, as_redis_error, is_lost, pack, receive, send
+from tacit.reader.pool import CONNECT_TIMEOUT_S, MAX_CONNECTIONS, TIMEOUT_S, NoFreeConnectionError, ReaderPool
+from tacit.reader.round_trips import Command, Reply, run, run_async
 
-TIMEOUT_S = 0.1
-CONNECT_TIMEOUT_S = 0.2
-LONGEST_S = CONNECT_TIMEOUT_S + TIMEOUT_S
-"""What a round trip may take; with threads, one reply that comes in pieces may take longer."""
-MAX_CONNECTIONS = 32
+MAX_ROUND_TRIP_S = CONNECT_TIMEOUT_S + TIMEOUT_S
+"""Limit of a round trip with asyncio; with threads, a reply that arrives in pieces may take longer."""
 
-_NOT_ASKED: Reply = redis.ConnectionError()
-"""The reply to what nobody was asked."""
+_NOT_SENT: Reply = redis.ConnectionError()
+"""Reply to a command that was not sent."""
 
-Pool = TypeVar("Pool", Connections, redis.asyncio.BlockingConnectionPool)
+Pool = TypeVar("Pool", ReaderPool, redis.asyncio.BlockingConnectionPool)
 _TemplateKind = TypeVar("_TemplateKind", redis.ConnectionPool, redis.asyncio.ConnectionPool)
-"""What redis-py makes of a URL: a class of connections and their settings."""
-
-
-@dataclass(slots=True)
-class _Server(Generic[Pool]):
-    """One server, and whether it is worth asking."""
-
-    pool: Pool
-    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
 
 class _Servers(Generic[Pool]):
-    """The servers that have been asked, and which of them holds what."""
+    """Pools and circuit breakers of the servers in use, and the map of the keys they hold."""
 
     def __init__(self, settings: dict[str, Any], make: Callable[[dict[str, Any]], Pool]) -> None:
         self._settings = settings
         self._make: Callable[[dict[str, Any]], Pool] = make
-        self.slots = ClusterMap(home_of(settings))
-        self.known: dict[Address, _Server[Pool]] = {}
+        self.map = ClusterMap(home_of(settings))
+        self.pools: dict[Address, Pool] = {}
+        self._breakers: dict[Address, CircuitBreaker] = {}
 
-    def get(self, address: Address) -> _Server[Pool]:
-        """Return a server; nothing is connected before it is asked."""
-        found = self.known.get(address)
+    def pool(self, address: Address) -> Pool:
+        """Return the pool of a server; ConfigurationError if the URL's settings do not fit this server."""
+        found = self.pools.get(address)
         if found is None:
-            pool = self._make(settings_of(address, self.slots.home, self._settings))
-            found = self.known.setdefault(address, _Server(pool))
+            found = self._make(settings_of(address, self.map.home, self._settings))
+            found = self.pools.setdefault(address, found)
         return found
 
-    def note(self, address: Address, *, is_answered: bool) -> None:
-        """Take in what became of a round trip."""
-        self.get(address).breaker.note(is_answered=is_answered)
+    def breaker(self, address: Address) -> CircuitBreaker:
+        """Return the circuit breaker of a server."""
+        found = self._breakers.get(address)
+        return found if found is not None else self._breakers.setdefault(address, CircuitBreaker())
+
+    def record(self, address: Address, *, is_answered: bool) -> None:
+        """Record the outcome of a round trip."""
+        self.breaker(address).record(is_answered=is_answered)
         if not is_answered:
-            self.slots.lose(address)
+            self.map.lose(address)
+
+
+class _Sent(NamedTuple):
+    """A connection on which replies are due, and the pool it returns to."""
+
+    connection: Connection
+    pool: ReaderPool
 
 
 class Transport:
-    """For threads."""
+    """Transport for threads."""
 
     def __init__(self, url: str) -> None:
         template = _template(url, redis.ConnectionPool, Retry(NoBackoff(), 0))
         self._servers = _Servers(
-            template.connection_kwargs,
-            lambda settings: Connections(
-                lambda: cast("Connection", template.connection_class(**settings)), MAX_CONNECTIONS, TIMEOUT_S
-            ),
+            template.connection_kwargs, lambda settings: ReaderPool(template.connection_class, settings)
         )
 
     def close(self) -> None:
-        """Close all connections."""
-        for server in self._servers.known.values():
-            server.pool.close()
+        """Close all free connections; a connection in use closes after its read."""
+        pools = [*self._servers.pools.values()]
+        self._servers.pools.clear()
+        for pool in pools:
+            pool.disconnect(inuse_connections=False)
 
-    def ask(self, commands: Sequence[Command]) -> list[Reply]:
-        """Return a reply per command: in one round trip, but for what a Redis Cluster has moved."""
-        slots = self._servers.slots
-        if not slots.is_cluster:
-            replies = self._receive(slots.home, self._send(slots.home, commands), commands)
-            if not slots.is_redirected(replies):
-                return replies
-        return hold(slots.follow(commands), partial(self._ask, time.monotonic() + TIMEOUT_S))
-
-    def _ask(self, until_s: float, questions: Questions) -> Answers:
-        """Send to all before reading of any; once one was too late, none of the others is waited for."""
-        sent: dict[Address, Connection | None] = {}
-        answers: Answers = {}
+    def execute(self, commands: Sequence[Command]) -> list[Reply]:
+        """Return a reply per command, in one round trip unless a Redis Cluster redirects commands."""
+        servers = self._servers
         try:
-            for address, commands in questions.items():
-                sent[address] = self._send(address, commands) if time.monotonic() < until_s else None
-            answered_by_s = time.monotonic() + TIMEOUT_S  # connecting has taken its own time
-            while sent:
-                address = next(iter(sent))
-                connection = sent.pop(address)
-                if connection and time.monotonic() >= answered_by_s and not _has_answered(connection):
-                    self._give_up(address, connection)
-                    connection = None
-                answers[address] = self._receive(address, connection, questions[address])
-        finally:
-            for address, connection in sent.items():
-                if connection:  # interrupted
-                    self._give_up(address, connection)
-        return answers
+            if not servers.map.is_cluster:
+                home = servers.map.home
+                replies = self._receive(home, self._send(home, commands), commands)
+                if not servers.map.is_redirected(replies):
+                    return replies
+            return run(servers.map.follow(commands), partial(self._execute, time.monotonic() + TIMEOUT_S))
+        except BaseException:
+            # A signal handler interrupted the read: connections may have replies left, and pools may have lost places.
+            servers.pools.clear()
+            raise
 
-    def _send(self, address: Address, commands: Sequence[Command]) -> Connection | None:
-        """Send to one server, and return the connection by which the replies come, if any will."""
-        server = self._server(address)
-        if server is None or not server.breaker.allows() or (connection := server.pool.take()) is None:
-            return None
-        is_sent, began_s = False, time.monotonic()
-        try:
-            error = send(connection, commands)
-            if isinstance(error, redis.ConnectionError) and time.monotonic() < began_s + TIMEOUT_S:
-                # it was idle, and the server has closed it
-                error = send(connection, commands)
-            is_sent = error is None
-        finally:
-            if not is_sent:
-                server.pool.drop(connection)
-        if is_sent:
-            return connection
-        self._servers.note(address, is_answered=False)
-        return None
-
-    def _receive(self, address: Address, connection: Connection | None, commands: Sequence[Command]) -> list[Reply]:
-        if connection is None:
-            return [_NOT_ASKED] * len(commands)
-        pool, is_read = self._servers.get(address).pool, False
-        try:
-            until_s = time.monotonic() + 2 * TIMEOUT_S
-            replies = receive(connection, len(commands), until_s)
-            if isinstance(replies[-1], redis.ConnectionError) and send(connection, commands) is None:  # as above
-                replies = receive(connection, len(commands), until_s)
-            is_read = not is_lost(replies[-1])
-        finally:  # interrupted, say by a signal's handler, it may have replies left that belong to nobody
-            pool.give(connection) if is_read else pool.drop(connection)
-        self._servers.note(address, is_answered=is_read)
+    def _execute(self, until_s: float, requests: Requests) -> Replies:
+        """Send to all servers before reading; after the first late reply, read only replies that have arrived."""
+        sent = {
+            address: self._send(address, commands) if time.monotonic() < until_s else None
+            for address, commands in requests.items()
+        }
+        answered_by_s = time.monotonic() + TIMEOUT_S  # connecting has a limit of its own
+        replies: Replies = {}
+        for address, commands in requests.items():
+            found = sent[address]
+            if found and time.monotonic() >= answered_by_s and not _has_reply(found.connection):
+                found.pool.release(found.connection)
+                self._servers.record(address, is_answered=False)
+                found = None
+            replies[address] = self._receive(address, found, commands)
         return replies
 
-    def _server(self, address: Address) -> _Server[Connections] | None:
-        """Return a server, or None if it cannot be asked by a URL like ours."""
-        try:
-            return self._servers.get(address)
-        except ConfigurationError:
+    def _send(self, address: Address, commands: Sequence[Command]) -> _Sent | None:
+        """Send to one server; None if the circuit is open, all connections are in use, or the server fails."""
+        if not self._servers.breaker(address).allows():
             return None
+        try:
+            pool = self._servers.pool(address)
+            connection = pool.take()
+        except (ConfigurationError, NoFreeConnectionError):
+            return None
+        except redis.RedisError:
+            self._servers.record(address, is_answered=False)
+            return None
+        except (*CONNECTION_ERRORS, AttributeError):
+            # OSError and ValueError may be a signal handler's. redis-py 8.1 raises AttributeError where a connection to
+            # a Unix socket times out.
+            self._servers.pools.pop(address, None)
+            self._servers.record(address, is_answered=False)
+            return None
+        if send(connection, commands) is None:
+            return _Sent(connection, pool)
+        pool.release(connection)
+        self._servers.record(address, is_answered=False)
+        return None
 
-    def _give_up(self, address: Address, connection: Connection) -> None:
-        self._servers.get(address).pool.drop(connection)
-        self._servers.note(address, is_answered=False)
+    def _receive(self, address: Address, sent: _Sent | None, commands: Sequence[Command]) -> list[Reply]:
+        if sent is None:
+            return [_NOT_SENT] * len(commands)
+        replies = receive(sent.connection, len(commands), time.monotonic() + 2 * TIMEOUT_S)
+        sent.pool.give_back(sent.connection)  # every reply is read, or the connection is closed
+        self._servers.record(address, is_answered=not is_lost(replies[-1]))
+        return replies
 
 
-def _has_answered(connection: Connection) -> bool:
+def _has_reply(connection: Connection) -> bool:
     try:
         return connection.can_read(0)
-    except TROUBLE:
+    except CONNECTION_ERRORS:
         return False
 
 
 class AsyncTransport:
-    """For the tasks of one loop of asyncio."""
+    """Transport for the tasks of one event loop."""
 
     def __init__(self, url: str) -> None:
         template = _template(url, redis.asyncio.ConnectionPool, AsyncRetry(NoBackoff(), 0))
@@ -184,39 +171,39 @@ class AsyncTransport:
 
     async def close(self) -> None:
         """Close all connections."""
-        for server in self._servers.known.values():
-            await server.pool.disconnect()
+        for pool in self._servers.pools.values():
+            await pool.disconnect()
 
-    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
-        """Return a reply per command: in one round trip, but for what a Redis Cluster has moved."""
+    async def execute(self, commands: Sequence[Command]) -> list[Reply]:
+        """Return a reply per command, in one round trip unless a Redis Cluster redirects commands."""
         until_s = time.monotonic() + TIMEOUT_S
         try:
-            async with asyncio.timeout(LONGEST_S):
-                return await hold_async(self._servers.slots.follow(commands), partial(self._ask, until_s))
+            async with asyncio.timeout(MAX_ROUND_TRIP_S):
+                return await run_async(self._servers.map.follow(commands), partial(self._execute, until_s))
         except TimeoutError:
-            return [_NOT_ASKED] * len(commands)
+            return [_NOT_SENT] * len(commands)
 
-    async def _ask(self, until_s: float, questions: Questions) -> Answers:
+    async def _execute(self, until_s: float, requests: Requests) -> Replies:
         if time.monotonic() >= until_s:
-            return {server: [_NOT_ASKED] * len(commands) for server, commands in questions.items()}
-        if len(questions) == 1:
-            return {server: await self._ask_server(server, commands) for server, commands in questions.items()}
-        replies = await asyncio.gather(*[self._ask_server(*question) for question in questions.items()])
-        return dict(zip(questions, replies, strict=True))
+            return {server: [_NOT_SENT] * len(commands) for server, commands in requests.items()}
+        if len(requests) == 1:
+            return {server: await self._execute_on(server, commands) for server, commands in requests.items()}
+        replies = await asyncio.gather(*[self._execute_on(*request) for request in requests.items()])
+        return dict(zip(requests, replies, strict=True))
 
-    async def _ask_server(self, address: Address, commands: Sequence[Command]) -> list[Reply]:
+    async def _execute_on(self, address: Address, commands: Sequence[Command]) -> list[Reply]:
+        if not self._servers.breaker(address).allows():
+            return [_NOT_SENT] * len(commands)
         try:
-            server = self._servers.get(address)
+            pool = self._servers.pool(address)
         except ConfigurationError:
-            return [_NOT_ASKED] * len(commands)
-        if not server.breaker.allows():
-            return [_NOT_ASKED] * len(commands)
-        began_s = time.monotonic()
-        replies = await _try(server.pool, commands)
-        if isinstance(replies[-1], redis.ConnectionError) and time.monotonic() < began_s + TIMEOUT_S:
-            # it was idle, and the server has closed it
-            replies = await _try(server.pool, commands)
-        self._servers.note(address, is_answered=not is_lost(replies[-1]))
+            return [_NOT_SENT] * len(commands)
+        started_s = time.monotonic()
+        replies = await _try(pool, commands)
+        if isinstance(replies[-1], redis.ConnectionError) and time.monotonic() < started_s + TIMEOUT_S:
+            # The server closed an idle connection, and the event loop has not seen the end of the stream yet.
+            replies = await _try(pool, commands)
+        self._servers.record(address, is_answered=not is_lost(replies[-1]))
         return replies
 
 
@@ -232,30 +219,30 @@ async def _try(pool: redis.asyncio.BlockingConnectionPool, commands: Sequence[Co
                 except redis.ResponseError as error:
                     replies.append(error)
         finally:
-            if len(replies) < len(commands):  # those that still come are nobody's
+            if len(replies) < len(commands):  # late replies would reach the next task
                 await connection.disconnect(nowait=True)
             await pool.release(connection)
-    except TROUBLE as error:
-        replies += [as_lost(error)] * (len(commands) - len(replies))
+    except CONNECTION_ERRORS as error:
+        replies += [as_redis_error(error)] * (len(commands) - len(replies))
     return replies
 
 
-def _template(url: str, kind: type[_TemplateKind], never_again: Retry | AsyncRetry) -> _TemplateKind:
-    ours: dict[str, Any] = {
-        "protocol": 2,  # no HELLO: a user's rights need not cover it
+def _template(url: str, kind: type[_TemplateKind], no_retry: Retry | AsyncRetry) -> _TemplateKind:
+    settings: dict[str, Any] = {
+        "protocol": 2,  # without HELLO, for which a user may lack the right
         "decode_responses": False,
         "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "retry": never_again,
+        "retry": no_retry,
     }
     try:
-        pool = kind.from_url(url, **ours)
+        pool = kind.from_url(url, **settings)
         if pool.connection_kwargs["protocol"] != 2 or pool.connection_kwargs["decode_responses"]:
             raise ValueError(url)
-        pool.connection_kwargs.update(ours)  # the waits are not the URL's to say
+        pool.connection_kwargs.update(settings)  # the URL cannot change the limits
         pool.connection_class(**pool.connection_kwargs)  # does not connect yet
     except (ValueError, TypeError, redis.RedisError):
-        # The URL may hold a password: it is not repeated, nor is what redis-py says of it.
+        # The URL may hold a password, and so may redis-py's message: neither is repeated.
         raise ConfigurationError(
             ["Redis URL: redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH, and redis-py's options for connections"]
         ) from None

@@ -28,7 +28,7 @@ def opened(clock: Clock) -> CircuitBreaker:
     breaker = CircuitBreaker(clock)
     for _ in range(FAILURES):
         assert breaker.allows()
-        breaker.note(is_answered=False)
+        breaker.record(is_answered=False)
     return breaker
 
 
@@ -39,7 +39,7 @@ def test_failures_in_a_row_open_the_circuit(clock: Clock) -> None:
 def test_answer_in_between_begins_the_count_anew(clock: Clock) -> None:
     breaker = CircuitBreaker(clock)
     for answered in (False, False, True, False, False):
-        breaker.note(is_answered=answered)
+        breaker.record(is_answered=answered)
     assert breaker.allows()
 
 
@@ -49,10 +49,10 @@ def test_one_caller_in_a_second_tries(clock: Clock) -> None:
     for _ in range(3):
         clock.now_s += OPEN_FOR_S
         assert [breaker.allows() for _ in range(5)] == [True] + [False] * 4
-        breaker.note(is_answered=False)
+        breaker.record(is_answered=False)
     clock.now_s += OPEN_FOR_S
     assert breaker.allows()
-    breaker.note(is_answered=True)
+    breaker.record(is_answered=True)
     assert all(breaker.allows() for _ in range(5))
 
 
@@ -81,7 +81,7 @@ def test_circuit_is_open_only_after_failures_and_never_for_long(steps: list[tupl
     for answered, pause_s in steps:
         if breaker.allows():
             asked_s = clock.now_s
-            breaker.note(is_answered=answered)
+            breaker.record(is_answered=answered)
             row = 0 if answered else row + 1
         else:
             assert row >= FAILURES

@@ -12,13 +12,13 @@ from tacit.reader.cluster_map import (
     CLUSTER_SLOTS,
     MAX_REDIRECTS,
     Address,
-    Answers,
     ClusterMap,
-    Questions,
+    Replies,
+    Requests,
     home_of,
     settings_of,
 )
-from tacit.reader.dialogue import Command, Reply, hold
+from tacit.reader.round_trips import Command, Reply, run
 
 HOME, EAST, WEST = Address("home", 1), Address("east", 2), Address("west", 3)
 HALF = REDIS_CLUSTER_HASH_SLOTS // 2
@@ -32,8 +32,8 @@ class Servers:
     def __init__(self) -> None:
         self.asked: list[tuple[Address, Command]] = []
 
-    def __call__(self, questions: Questions) -> Answers:
-        return {server: [self._reply(server, command) for command in each] for server, each in questions.items()}
+    def __call__(self, requests: Requests) -> Replies:
+        return {server: [self._reply(server, command) for command in each] for server, each in requests.items()}
 
     def _reply(self, server: Address, command: Command) -> Reply:
         self.asked.append((server, command))
@@ -51,7 +51,7 @@ def holder_of(command: Command) -> Address:
 
 def test_single_server_is_asked_everything_at_once() -> None:
     slots = ClusterMap(HOME)
-    assert hold(slots.follow(GETS), lambda questions: {HOME: list(map(str, questions[HOME]))}) == list(map(str, GETS))
+    assert run(slots.follow(GETS), lambda requests: {HOME: list(map(str, requests[HOME]))}) == list(map(str, GETS))
     assert not slots.is_cluster
     assert slots.servers == [HOME]
 
@@ -60,33 +60,33 @@ def test_first_redirect_brings_the_whole_map() -> None:
     """In the second round; from then on nobody is asked who does not hold the key."""
     slots, servers = ClusterMap(HOME), Servers()
     expected = [(command[1], holder_of(command)) for command in GETS]
-    assert hold(slots.follow(GETS), servers) == expected
+    assert run(slots.follow(GETS), servers) == expected
     assert [server for server, command in servers.asked if command == CLUSTER_SLOTS] == [HOME]
     assert slots.servers == [EAST, WEST]
     servers.asked.clear()
-    assert hold(slots.follow(GETS), servers) == expected
+    assert run(slots.follow(GETS), servers) == expected
     assert [command for server, command in servers.asked if server != holder_of(command)] == []
 
 
 def test_scripts_find_their_server_by_their_first_key() -> None:
     slots = ClusterMap(HOME)
-    slots.learn(MAP, HOME)
+    slots.update(MAP, HOME)
     for name in (b"EVALSHA", "EVAL"):
-        questions = next(slots.follow([(name, "sha", 1, GETS[0][1], "argument")]))
-        assert list(questions) == [holder_of(GETS[0])]
+        requests = next(slots.follow([(name, "sha", 1, GETS[0][1], "argument")]))
+        assert list(requests) == [holder_of(GETS[0])]
 
 
 def test_slot_that_is_moving_is_asked_for_once_with_leave() -> None:
     """ASKING goes before the command, and the next command asks the old server again."""
     slots = ClusterMap(HOME)
-    slots.learn(MAP, HOME)
+    slots.update(MAP, HOME)
     [command] = [("GET", "key-0")]
     holder = holder_of(command)
-    dialogue = slots.follow([command])
-    assert next(dialogue) == {holder: [command]}
-    assert dialogue.send({holder: [AskError("1 new:9")]}) == {Address("new", 9): [("ASKING",), command]}
+    round_trips = slots.follow([command])
+    assert next(round_trips) == {holder: [command]}
+    assert round_trips.send({holder: [AskError("1 new:9")]}) == {Address("new", 9): [("ASKING",), command]}
     with pytest.raises(StopIteration) as end:
-        dialogue.send({Address("new", 9): [b"OK", b"there"]})
+        round_trips.send({Address("new", 9): [b"OK", b"there"]})
     assert end.value.value == [b"there"]
     assert list(next(slots.follow([command]))) == [holder]
 
@@ -95,12 +95,12 @@ def test_servers_that_never_agree_are_not_asked_for_ever() -> None:
     """The redirect is the reply then."""
     rounds = []
 
-    def quarrel(questions: Questions) -> Answers:
-        rounds.append(questions)
-        there = EAST if HOME in questions else HOME
-        return {server: [MovedError(f"1 {there.host}:{there.port}")] * len(each) for server, each in questions.items()}
+    def quarrel(requests: Requests) -> Replies:
+        rounds.append(requests)
+        there = EAST if HOME in requests else HOME
+        return {server: [MovedError(f"1 {there.host}:{there.port}")] * len(each) for server, each in requests.items()}
 
-    [reply] = hold(ClusterMap(HOME).follow(GETS[:1]), quarrel)
+    [reply] = run(ClusterMap(HOME).follow(GETS[:1]), quarrel)
     assert isinstance(reply, MovedError)
     assert len(rounds) == MAX_REDIRECTS + 1
 
@@ -108,19 +108,19 @@ def test_servers_that_never_agree_are_not_asked_for_ever() -> None:
 def test_server_that_names_no_host_means_its_own() -> None:
     """As Redis 7 may: the port alone."""
     slots = ClusterMap(HOME)
-    dialogue = slots.follow(GETS[:1])
-    next(dialogue)
-    assert Address("home", 7) in dialogue.send({HOME: [MovedError("1 :7")]})
-    slots.learn([[0, REDIS_CLUSTER_HASH_SLOTS - 1, [b"", 8]]], HOME)
+    round_trips = slots.follow(GETS[:1])
+    next(round_trips)
+    assert Address("home", 7) in round_trips.send({HOME: [MovedError("1 :7")]})
+    slots.update([[0, REDIS_CLUSTER_HASH_SLOTS - 1, [b"", 8]]], HOME)
     assert slots.servers == [Address("home", 8)]
-    slots.learn([[0, REDIS_CLUSTER_HASH_SLOTS - 1, [None, 9]]], HOME)
+    slots.update([[0, REDIS_CLUSTER_HASH_SLOTS - 1, [None, 9]]], HOME)
     assert slots.servers == [Address("home", 9)]
 
 
 def test_right_that_is_missing_costs_a_redirect_per_slot() -> None:
     """CLUSTER SLOTS refused: what a redirect says is believed all the same, once there is a map."""
     slots = ClusterMap(HOME)
-    slots.learn(redis.exceptions.NoPermissionError("no"), HOME)
+    slots.update(redis.exceptions.NoPermissionError("no"), HOME)
     assert not slots.is_cluster
 
 
@@ -128,7 +128,7 @@ def test_right_that_is_missing_costs_a_redirect_per_slot() -> None:
 def test_others_are_asked_for_what_a_lost_server_holds(lost: list[Address]) -> None:
     """Whoever was lost last is not asked, and every slot has somebody."""
     slots = ClusterMap(HOME)
-    slots.learn(MAP, HOME)
+    slots.update(MAP, HOME)
     for server in lost:
         slots.lose(server)
         assert server not in slots.servers
@@ -154,12 +154,12 @@ def test_settings_of_another_server_differ_in_host_and_port_only() -> None:
 def test_server_that_says_the_cluster_is_down_is_not_asked_next() -> None:
     """It may have left the cluster: others know who holds the slot."""
     slots = ClusterMap(HOME)
-    slots.learn(MAP, HOME)
+    slots.update(MAP, HOME)
     holder = holder_of(GETS[0])
-    dialogue = slots.follow(GETS[:1])
-    next(dialogue)
+    round_trips = slots.follow(GETS[:1])
+    next(round_trips)
     with pytest.raises(StopIteration):
-        dialogue.send({holder: [redis.exceptions.ClusterDownError("down")]})
+        round_trips.send({holder: [redis.exceptions.ClusterDownError("down")]})
     assert holder not in slots.servers
     assert HOME not in slots.servers
 
@@ -169,16 +169,16 @@ def test_server_that_says_the_cluster_is_down_is_not_asked_next() -> None:
 )
 def test_map_that_is_none_changes_nothing(reply: Reply) -> None:
     slots = ClusterMap(HOME)
-    slots.learn(reply, HOME)
+    slots.update(reply, HOME)
     assert not slots.is_cluster
 
 
 def test_redirect_for_a_slot_that_cannot_be_is_survived() -> None:
     slots = ClusterMap(HOME)
-    slots.learn(MAP, HOME)
-    dialogue = slots.follow(GETS[:1])
-    next(dialogue)
-    assert Address("east", 2) in dialogue.send({holder_of(GETS[0]): [MovedError("99999 east:2")]})
+    slots.update(MAP, HOME)
+    round_trips = slots.follow(GETS[:1])
+    next(round_trips)
+    assert Address("east", 2) in round_trips.send({holder_of(GETS[0]): [MovedError("99999 east:2")]})
 
 
 def test_cluster_behind_a_unix_socket_is_refused() -> None:

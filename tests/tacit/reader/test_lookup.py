@@ -11,8 +11,8 @@ from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.keys import RegionKeys
 from tacit.contract.signals import encode
 from tacit.reader.adaptation import Adaptation
-from tacit.reader.dialogue import Command, Reply
 from tacit.reader.lookup import MAX_VALUE_BYTES, Lookups
+from tacit.reader.round_trips import Command, Reply
 from tests.support.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal
 
 KEYS = RegionKeys("eu")
