@@ -43,7 +43,7 @@ from state.learning.example import pack_example
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.storage.shard_stores import ShardStores
-from state.user.user_state import Rules
+from state.user.rules import Rules
 from state.user.writes import Write
 from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Scenario, simulate

@@ -19,7 +19,7 @@ from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationWrite
 from state.storage.shard_stores import ShardStores
-from state.user.user_state import Rules
+from state.user.rules import Rules
 from state.user.writes import GateWrite, SignalWrite, Write
 from tacit.contract.pseudonyms import pseudonym
 from tacit.contract.signals import PROFILE, Signal, decode_signal

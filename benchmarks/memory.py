@@ -16,7 +16,7 @@ from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_of
 from state.user import codec
-from state.user.user_state import Rules
+from state.user.rules import Rules
 from tacit.contract.pseudonyms import pseudonym
 
 SHARDS = 16

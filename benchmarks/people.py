@@ -21,7 +21,8 @@ from state.events.records import FileOrigin, pack_origin
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_key, shard_of
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym
 
 ANSWERS = 70

@@ -31,9 +31,10 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.user.writes import SignalWrite
 from tacit import AsyncSignalReader, SignalReader
+from tacit.contract.activity import Activity
 from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import pseudonym
-from tacit.contract.signals import Activity, Profile, Session, Signal, encode
+from tacit.contract.signals import Profile, Session, Signal, encode
 from tacit.contract.versions import version
 from tacit.reader.circuit_breaker import FAILURES
 from tacit_lab.embedded import EmbeddedRedis

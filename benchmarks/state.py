@@ -43,7 +43,8 @@ from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_key, shard_of
 from state.user import codec
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from tacit.contract.pseudonyms import fingerprint
 from tacit_cli.views.folder_stats import disk_bytes
 from tacit_lab.embedded import EmbeddedRedis

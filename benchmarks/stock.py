@@ -19,7 +19,8 @@ from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
 from state.events.records import Record, Reject
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.writes import Write
 
 _ALIGN = datetime(2024, 1, 1, tzinfo=UTC)

@@ -19,8 +19,8 @@ from dataflows.settings import Settings
 from dataflows.state_folder import Identity
 from state.counters import SinkCounters
 from state.errors import SinkError
-from state.learning.decisions import population_write
 from state.learning.population_prior import Prior
+from state.learning.signals import population_write
 from state.storage.checkpoint_reader import CheckpointReader
 from state.user.full_write import gate_of, learned_of, pins_of
 from state.user.user_state import UserState

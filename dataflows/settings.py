@@ -28,7 +28,7 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.storage.shard_stores import CACHED_USERS
 from state.storage.shards import MAX_SHARDS
-from state.user.user_state import Rules
+from state.user.rules import Rules
 from state.user.windows import DAY_MS, HOUR_MS
 from tacit.contract.catalogue import SHIPPED
 from tacit.contract.keys import LIVE, NAMESPACE, REGION

@@ -10,9 +10,9 @@ import structlog
 from connectors.redis.client import RedisClient, error_code
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
-from state.learning.decisions import population_write
 from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
+from state.learning.signals import population_write
 from tacit.contract.keys import NamespaceKeys
 from tacit.errors import ConfigurationError
 from tacit.reader.round_trips import Command, Reply

@@ -1,4 +1,4 @@
-"""Gaussian beliefs about one user: each value of each facet, in packed floats, as far as the user differs from others."""
+"""Gaussian beliefs about one user: the difference from the population, for each value of each facet."""
 
 from array import array
 

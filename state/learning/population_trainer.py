@@ -8,7 +8,6 @@ import msgspec
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
-from state.learning.decisions import population_write
 from state.learning.example import Example
 from state.learning.features import BIAS, Features
 from state.learning.population_model import PopulationModel
@@ -17,6 +16,7 @@ from state.learning.population_version import Gaussian, PopulationVersion, Popul
 from state.learning.prediction import NOISE_VARIANCE, Expected
 from state.learning.preferences import MODEL_VERSION
 from state.learning.scoring import Scoring
+from state.learning.signals import population_write
 from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, Stacking, own_part
 
 LAYOUT = 1

@@ -163,8 +163,8 @@ def _check_counts(state: UserState, counts: Sequence[int], catalogue: NumberedCa
     if slots > sizes[0] or facets > sizes[1] or kinds > sizes[2]:
         raise StateError(
             f"a user's state counts {slots} values, {facets} facets and {kinds} feedback kinds, the table of numbers "
-            f"{sizes[0]}, {sizes[1]} and {sizes[2]}: it belongs to another table; restore the whole state folder from a "
-            "backup"
+            f"{sizes[0]}, {sizes[1]} and {sizes[2]}: it belongs to another table; restore the whole state folder from "
+            "a backup"
         )
 
 

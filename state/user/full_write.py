@@ -35,9 +35,7 @@ def learned_of(user: bytes, state: UserState, prior: Prior) -> SignalWrite | Non
     return _write(user, state, prior, facets - state.pins.keys(), outbox)
 
 
-def _write(
-    user: bytes, state: UserState, prior: Prior, facets: Collection[int], outbox: Outbox
-) -> SignalWrite | None:
+def _write(user: bytes, state: UserState, prior: Prior, facets: Collection[int], outbox: Outbox) -> SignalWrite | None:
     state.emit_settings(facets, prior, outbox)
     if state.consent.opted_out or not outbox:
         return None

@@ -1,6 +1,6 @@
 """Interactions: activity is counted, feedback trains, and the results are emitted."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from state.events.observation import NONE, Observation
 from state.learning.example import Example
@@ -35,7 +35,8 @@ def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> Observed
     windows = user.windows = user.windows or Windows()
     topic = None if sensitive or o.topic == NONE else o.topic
     windows.observe(before_ms, user.newest_ms, o.at_ms, is_new_turn, topic, disliked)
-    observed, learned = ACCEPTED, ()
+    observed: Observed = ACCEPTED
+    learned: Sequence[int] = ()
     if kind is not None and weight and o.slots:
         observed, learned = _train(user, o, rules, kind, weight, turn)
     due_before_ms = 0 if rules.ttl_ms is None else user.newest_ms - rules.ttl_ms // 2
@@ -45,7 +46,7 @@ def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> Observed
 
 def _train(
     user: UserParts, o: Observation, rules: Rules, kind: FeedbackKind, weight: float, turn: int
-) -> tuple[Observed, Collection[int]]:
+) -> tuple[Observed, Sequence[int]]:
     """Train with feedback; return the result, and the changed facets without those that are pinned."""
     if user.preferences is None:
         user.preferences = Preferences(rules.catalogue)
@@ -74,12 +75,11 @@ def _example(
     pinned: Collection[int],
     rules: Rules,
 ) -> Example:
-    """Return the example for the population; made before the result is emitted, so that it compares with the signals
-    that the answer followed."""
+    """Return the example for the population; it compares the answer with the signals emitted before."""
     own, facets, emitted = learned.own, rules.catalogue.slot_facets, user.outbox.emitted
     acted = [choice for choice in o.acted if facets[choice[0]] not in pinned]
     return Example(
         o.user, o.at_ms, o.topic, o.surface, o.item, liked, weight, feedback_count, learned.p,
         o.slots, own.bias, own.variance, own.shares, o.facets, learned.directed,
-        emitted.compare(acted, rules.prior) if acted and emitted else (),
+        emitted.compare(acted, rules.prior.default_slots, facets) if acted and emitted else (),
     )  # fmt: skip

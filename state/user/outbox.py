@@ -83,12 +83,14 @@ class Emitted:
         self.oldest_ms = min((at_ms for at_ms in self.at_ms if at_ms >= before_ms), default=0)
         return [facet for facet, at_ms in enumerate(self.at_ms) if 0 < at_ms < before_ms]
 
-    def compare(self, acted: Iterable[tuple[int, float]], prior: Prior) -> list[Acted]:
+    def compare(
+        self, acted: Iterable[tuple[int, float]], defaults: Sequence[int | None], facets: Sequence[int]
+    ) -> list[Acted]:
         """Return the facets of an answer whose signal and default differ, and whose choice was not certain.
 
-        `acted` is (slot, propensity), as in the event.
+        `acted` is (slot, propensity) as in the event, `defaults` facet → slot, `facets` slot → facet.
         """
-        facets, defaults, found = prior.catalogue.slot_facets, prior.default_slots, []
+        found = []
         for slot, propensity in acted:
             facet = facets[slot]
             signal, default = self.slot[facet] if self.tier[facet] else None, defaults[facet]
@@ -148,9 +150,7 @@ class Outbox:
         for facet, decision in zip(facets, decide_each(beliefs, facets), strict=True):
             self._record(emitted, facet, beliefs, decision, at_ms, seq)
 
-    def _record(
-        self, emitted: Emitted, facet: int, beliefs: Beliefs, decision: Decision, at_ms: int, seq: int
-    ) -> None:
+    def _record(self, emitted: Emitted, facet: int, beliefs: Beliefs, decision: Decision, at_ms: int, seq: int) -> None:
         emitted.record(facet, decision, at_ms)
         self.waiting[facet] = find(beliefs, facet, decision, at_ms, seq)
         self.at_ms = at_ms

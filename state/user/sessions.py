@@ -46,11 +46,11 @@ class Sessions:
     def observe(self, at_ms: int, clock_ms: int, is_turn: bool, disliked: bool) -> None:
         """Count a turn, a dislike, or both; `clock_ms` is the user's newest event time."""
         if is_turn:
-            self._add_turn(at_ms, clock_ms)
+            self.add_turn(at_ms, clock_ms)
         if disliked:
-            self._add_dislike(at_ms)
+            self.add_dislike(at_ms)
 
-    def _add_turn(self, at_ms: int, clock_ms: int) -> None:
+    def add_turn(self, at_ms: int, clock_ms: int) -> None:
         """Count a turn in its session, or begin one."""
         rows = self.rows  # the last four numbers are the newest session's
         if not rows or at_ms >= rows[-3] + SESSION_GAP_MS:
@@ -84,7 +84,7 @@ class Sessions:
         while len(rows) > SESSION_ROW and rows[_LAST] <= clock_ms - KEPT_MS:
             del rows[:SESSION_ROW]
 
-    def _add_dislike(self, at_ms: int) -> None:
+    def add_dislike(self, at_ms: int) -> None:
         """Count a dislike in the session that covers its time: from the first turn until a gap after the last.
 
         Without such a session the dislike is not counted.

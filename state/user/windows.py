@@ -31,11 +31,8 @@ class Ring(NamedTuple):
     panes: int
 
 
-_FIRST_PANES = tuple(accumulate((window.panes.count for window in WINDOWS), initial=0))
-RINGS = tuple(
-    Ring(window.panes.width_ms, first, window.panes.count)
-    for window, first in zip(WINDOWS, _FIRST_PANES, strict=False)
-)
+_FIRST_PANES = tuple(accumulate((window.panes.number for window in WINDOWS), initial=0))
+RINGS = tuple(Ring(w.panes.width_ms, first, w.panes.number) for w, first in zip(WINDOWS, _FIRST_PANES, strict=False))
 PANES = _FIRST_PANES[-1]
 PANE_MS = RINGS[0].width_ms
 """Width of the narrowest pane: profiles are emitted once in each."""
@@ -89,6 +86,7 @@ class Windows:
             self.sessions.free(newest_ms)
 
     def _add_turn(self, at_ms: int, newest_ms: int, topic: int | None) -> None:
+        """Count a turn at `at_ms`, which is not after the clock `newest_ms`."""
         for width_ms, first, size in RINGS:
             pane = at_ms // width_ms
             if newest_ms // width_ms - pane < size:

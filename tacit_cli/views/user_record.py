@@ -9,7 +9,7 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import TIERS, Beliefs, decide
 from state.learning.population_prior import Prior
 from state.storage.checkpoint_reader import Checkpoint
-from state.user.user_state import UNSAID, UserState
+from state.user.user_state import UserState
 from state.user.windows import Windows
 from tacit.contract.pseudonyms import pseudonym_text
 from tacit.contract.versions import version
@@ -23,17 +23,16 @@ def person_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, prior:
     Beliefs are the person's own, how they differ from others; a decision is what follows from those and the `prior`.
     """
     catalogue = prior.catalogue
-    consent = state.consent if state.consent_at_ms > state.forgotten_ms or state.opted_out else UNSAID
     return {
         "user": pseudonym_text(user),
         "shard": checkpoint.manifest.shard,
         "checkpoint": checkpoint.manifest.number,
         "checkpoint_at_ms": checkpoint.made_ms,
-        "consent": _CONSENT[consent],
-        "consent_at_ms": state.consent_at_ms,
-        "learns": state.consents_to(state.newest_ms, catalogue),
-        "wiped_ms": state.wiped_ms,
-        "forgotten_ms": state.forgotten_ms,
+        "consent": _CONSENT[state.consent.in_force],
+        "consent_at_ms": state.consent.at_ms,
+        "learns": state.consent.allows(state.newest_ms, catalogue),
+        "wiped_ms": state.consent.wiped_ms,
+        "forgotten_ms": state.consent.forgotten_ms,
         "newest_ms": state.newest_ms,
         "seq": state.seq,
         "pins": _pins(state, catalogue),
@@ -48,7 +47,7 @@ def _pins(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
         catalogue.facet_names[facet]: {
             "value": catalogue.slots[pin.slot].value if pin.slot >= 0 else None,
             "at_ms": pin.at_ms,
-            "in_force": state.is_pinned(facet, catalogue),
+            "in_force": state.pins.is_set(facet, catalogue),
         }
         for facet, pin in state.pins.items()
     }
@@ -83,6 +82,6 @@ def _belief(beliefs: Beliefs, facet: int) -> dict[str, Any]:
             "confidence": round(decision.confidence, 3),
             "tier": TIERS[decision.tier],
         },
-        "drift_at_ms": own.drift_at_s[facet] * 1000 or None,
+        "drift_at_ms": own.drift.at_s[facet] * 1000 or None,
         "values": values,
     }

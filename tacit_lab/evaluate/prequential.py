@@ -19,7 +19,7 @@ from state.learning.example import Example, pack_example
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.storage.shard_stores import ShardStores
-from state.user.user_state import Rules
+from state.user.rules import Rules
 
 _ONE_SHARD = 1
 """Everybody is in it: so judgements keep the stream's order."""

@@ -40,9 +40,7 @@ def run_plan(plan: Plan, broker: Broker, folder: Path, progress: Progress) -> Re
         disk = stack.enter_context(disk_in(folder / "disk"))
         server = stack.enter_context(fragile_redis(folder))
         rig = Rig(broker, server, disk, folder)
-        stack.callback(
-            copytree, disk.folder, folder / "left"
-        )  # kept after the disk is unmounted
+        stack.callback(copytree, disk.folder, folder / "left")  # kept after the disk is unmounted
         stack.callback(rig.kill_all)
         return Chaos(plan, rig, folder, progress).run()
 

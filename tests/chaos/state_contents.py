@@ -9,7 +9,8 @@ from dataflows.state_folder import DESCRIPTION
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
 from state.storage.checkpoint_reader import CheckpointReader
-from state.user.user_state import PinnedAt, UserState
+from state.user.pins import PinnedAt
+from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym_text
 from tests.chaos.account import DENIED, GRANTED, UNSET, Pinned
 
@@ -52,10 +53,10 @@ def _held(state: UserState, catalogue: NumberedCatalogue) -> Held:
     return Held(
         state.newest_ms,
         state.seq,
-        state.wiped_ms,
-        state.forgotten_ms,
-        (UNSET, GRANTED, DENIED)[state.consent],
-        state.consent_at_ms,
+        state.consent.wiped_ms,
+        state.consent.forgotten_ms,
+        (UNSET, GRANTED, DENIED)[state.consent.choice],
+        state.consent.at_ms,
         {catalogue.facet_names[facet]: _pinned(pin, catalogue) for facet, pin in state.pins.items()},
         windows,
         frozenset(state.events.hashes),

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state.events.observation import resolve
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.writes import SignalWrite
 from tacit.contract import events as contract
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
@@ -133,7 +134,7 @@ def test_ledger_and_state_agree_on_every_event(events: Sequence[Event]) -> None:
         model = msgspec.convert(event, contract.Event)
         observation = resolve(model, USER, model.at, REQUIRED, ORIGIN, 1, sha256().digest())
         outcome = entered.take(model)
-        assert state.observe(observation, RULES) == outcome
+        assert state.observe(observation, RULES).outcome == outcome
         writes = state.take_writes(USER, REQUIRED)
         if outcome == ACCEPTED:
             _check_state(entered, state)
@@ -144,12 +145,16 @@ def test_ledger_and_state_agree_on_every_event(events: Sequence[Event]) -> None:
 
 def _check_state(entered: Account, state: UserState) -> None:
     now = entered.moments[-1]
-    consented = ("unset", "granted", "denied")[state.consent]
-    assert (now.clock_ms, now.seq, now.wiped_ms) == (state.newest_ms, state.seq, state.wiped_ms)
-    assert (now.forgotten_ms, now.consent, now.consent_at_ms) == (state.forgotten_ms, consented, state.consent_at_ms)
+    consented = ("unset", "granted", "denied")[state.consent.choice]
+    assert (now.clock_ms, now.seq, now.wiped_ms) == (state.newest_ms, state.seq, state.consent.wiped_ms)
+    assert (now.forgotten_ms, now.consent, now.consent_at_ms) == (
+        state.consent.forgotten_ms,
+        consented,
+        state.consent.at_ms,
+    )
     pins = {name: now.pinned(name) for name in REQUIRED.facet_names}
     held = {
-        facet: REQUIRED.slots[pin.slot].value for facet, pin in state.pins.items() if state.is_pinned(facet, REQUIRED)
+        facet: REQUIRED.slots[pin.slot].value for facet, pin in state.pins.items() if state.pins.is_set(facet, REQUIRED)
     }
     assert pins == {name: held.get(REQUIRED.facet_index[name]) for name in REQUIRED.facet_names}
     windows = entered.windows(len(entered.moments) - 1)

@@ -11,7 +11,7 @@ from state.events.observation import NONE
 from state.learning.decisions import TIERS
 from state.learning.preferences import Preferences
 from state.storage.checkpoint_reader import CheckpointReader
-from state.user.sent import Sent
+from state.user.outbox import Emitted
 from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym
 from tests.formats import CATALOGUE, SHARDS, STATE
@@ -40,10 +40,10 @@ def person(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     about: dict[str, Any] = {
         "clock": state.newest_ms,
         "events": state.seq,
-        "wiped": state.wiped_ms,
-        "forgotten": state.forgotten_ms,
-        "consent": ["unsaid", "granted", "denied"][state.consent],
-        "consent at": state.consent_at_ms,
+        "wiped": state.consent.wiped_ms,
+        "forgotten": state.consent.forgotten_ms,
+        "consent": ["unsaid", "granted", "denied"][state.consent.choice],
+        "consent at": state.consent.at_ms,
         "pins": {
             catalogue.facet_names[facet]: [None if pin.slot == NONE else catalogue.slots[pin.slot].value, pin.at_ms]
             for facet, pin in state.pins.items()
@@ -52,9 +52,9 @@ def person(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     if state.windows is not None:
         profile = state.windows.profile("", state.newest_ms, catalogue.topics_to_say)
         about["profile"] = msgspec.to_builtins(profile)
-    if state.preferences is not None and state.news.sent is not None:
+    if state.preferences is not None and state.outbox.emitted is not None:
         about["beliefs"] = _beliefs(state.preferences, catalogue)
-        about["said"] = _said(state.news.sent, catalogue)
+        about["said"] = _said(state.outbox.emitted, catalogue)
     as_json: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(about))  # tuples become lists
     return as_json
 
@@ -71,11 +71,11 @@ def _beliefs(preferences: Preferences, catalogue: NumberedCatalogue) -> dict[str
         "judged": preferences.feedback_count,
         "by version": preferences.population,
         "evidence": _by_facet([round(evidence, 3) for evidence in preferences.evidence], catalogue),
-        "changed at": _by_facet(preferences.drift_at_s, catalogue),
+        "changed at": _by_facet(preferences.drift.at_s, catalogue),
     }
 
 
-def _said(sent: Sent, catalogue: NumberedCatalogue) -> dict[str, Any]:
+def _said(sent: Emitted, catalogue: NumberedCatalogue) -> dict[str, Any]:
     said = [
         None if slot == NONE else [catalogue.slots[slot].value, TIERS[tier], round(confidence, 3), at_ms]
         for slot, tier, confidence, at_ms in zip(sent.slot, sent.tier, sent.confidence, sent.at_ms, strict=True)

@@ -17,7 +17,7 @@ from state.counters import EventCounters, Outcome
 from state.events.observation import Kind, Observation, pack
 from state.events.records import Reason, Reject
 from state.storage.shard_stores import ShardStores
-from state.user.user_state import Rules
+from state.user.rules import Rules
 from state.user.windows import DAY_MS
 from state.user.writes import GateWrite, SignalWrite, Write
 from tests.support.decoded_writes import Shown

@@ -10,8 +10,9 @@ from dataflows.observability.metrics import CountersCollector
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters, Outcome
 from state.events.records import Reason
+from tacit.contract.activity import Activity
 from tacit.contract.events import Consent, Feedback, Forget, Interaction, Pin
-from tacit.contract.signals import Activity, Profile, Session, Signal, Status
+from tacit.contract.signals import Profile, Session, Signal, Status
 from tacit.reader import adaptation
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from state.events.observation import Kind, Observation
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.windows import DAY_MS
 from state.user.writes import GateWrite, SignalWrite
 from tests.support.factories import CATALOGUE, REQUIRED, RULES, START_MS, USER, interactions, make_observation, words

@@ -12,11 +12,13 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import Kind, Observation
 from state.learning import drift
-from state.learning.decisions import decide, find, learned_signal
+from state.learning.decisions import decide, find
+from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
-from state.learning.preferences import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
+from state.learning.signals import learned_signal
 from state.user import codec
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.writes import SignalWrite
 from tacit.contract.signals import PROFILE, Signal
 from tests.support.factories import START_MS, USER, make_observation
@@ -120,14 +122,14 @@ def beliefs(state: UserState, catalogue: NumberedCatalogue) -> dict[tuple[str, .
         found |= dict(zip([*names, *slopes, ("bias",)], pairs, strict=True))
         for number, facet in enumerate(catalogue.facet_names):
             found["facet", facet] = (
-                preferences.evidence[number], preferences.drift_sums[number],
-                preferences.drift_at_s[number], preferences.fresh[number],
+                preferences.evidence[number], preferences.drift.sums[number],
+                preferences.drift.at_s[number], preferences.drift.fresh[number],
             )  # fmt: skip
         pairs_of_names = [
             ("reason", facet, kind) for facet in catalogue.facet_names for kind in catalogue.feedback_names
         ]
         found |= dict(zip(pairs_of_names, preferences.reasons, strict=True))
-    if sent := state.news.sent:
+    if sent := state.outbox.emitted:
         for number, slot in enumerate(sent.slot):
             said = (names[slot], sent.tier[number], sent.confidence[number]) if slot >= 0 else None
             found["sent", catalogue.facet_names[number]] = said

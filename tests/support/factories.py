@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Kind, Observation
 from state.events.records import FileOrigin, Record, pack_origin
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS
 from tacit.contract.catalogue import Consent
 from tacit.contract.versions import version
@@ -139,7 +140,7 @@ def pinned(state: UserState, catalogue: NumberedCatalogue = CATALOGUE) -> dict[s
     return {
         catalogue.facet_names[facet]: catalogue.slots[pin.slot].value
         for facet, pin in state.pins.items()
-        if state.is_pinned(facet, catalogue)
+        if state.pins.is_set(facet, catalogue)
     }
 
 

@@ -3,7 +3,8 @@
 import time
 
 from state.user.writes import SignalWrite
-from tacit.contract.signals import Activity, Profile, Session, Signal, Source, Tier, encode
+from tacit.contract.activity import Activity
+from tacit.contract.signals import Profile, Session, Signal, Source, Tier, encode
 from tacit.contract.versions import version
 
 NOW_MS = time.time_ns() // 1_000_000

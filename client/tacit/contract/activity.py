@@ -13,15 +13,14 @@ class Panes(NamedTuple):
     """Panes that make up a window."""
 
     width_ms: int
-    count: int
+    number: int
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """Turns in the windows before the profile's `at`, counted in panes.
+    """Turns in the last hour, day and week before the profile's `at`, counted in panes."""
 
-    A new window is one member here, at the end, with a default of 0: readers then understand profiles from before.
-    It changes the layout of stored state, so `state.user.codec.VERSION` rises with it.
-    """
+    # A new window is one more member, at the end, with a default of 0: readers then understand earlier profiles.
+    # It changes the layout of stored state: raise `state.user.codec.VERSION` with it.
 
     hour: Annotated[int, Panes(5 * MINUTE_MS, 12)] = msgspec.field(name="1h")
     day: Annotated[int, Panes(HOUR_MS, 24)] = msgspec.field(name="24h")
@@ -40,7 +39,7 @@ class Window(NamedTuple):
     @property
     def span_ms(self) -> int:
         """Width of the whole window."""
-        return self.panes.width_ms * self.panes.count
+        return self.panes.width_ms * self.panes.number
 
 
 def _windows() -> tuple[Window, ...]:

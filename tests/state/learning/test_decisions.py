@@ -7,15 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.decisions import (
-    TIERS,
-    Beliefs,
-    decide,
-    find,
-)
+from state.learning.decisions import TIERS, Beliefs, decide, find
+from state.learning.own_beliefs import SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion
-from state.learning.preferences import SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
+from state.learning.preferences import Preferences
 from tests.support.factories import CATALOGUE, FILMS, START_MS
 
 FILM_CATALOGUE = NumberedCatalogue.parse(FILMS)
@@ -133,16 +129,16 @@ def test_tier_is_one_lower_after_a_drift_until_five_fresh_pieces(confidence: flo
     beliefs = confident(confidence)
     settled = tier_of(beliefs)
     for fresh in range(6):
-        beliefs.own.fresh[FORMAT] = fresh
+        beliefs.own.drift.fresh[FORMAT] = fresh
         assert tier_of(beliefs) == tier
-    beliefs.own.fresh[FORMAT] = 1 + 5
+    beliefs.own.drift.fresh[FORMAT] = 1 + 5
     assert tier_of(beliefs) == settled
 
 
 def test_lower_tier_is_only_that_facets() -> None:
     """Another facet's belief has not changed."""
     beliefs = confident(0.95)
-    beliefs.own.fresh[LENGTH] = 0
+    beliefs.own.drift.fresh[LENGTH] = 0
     assert tier_of(beliefs) == "apply"
 
 

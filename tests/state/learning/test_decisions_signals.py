@@ -1,10 +1,13 @@
 """state/learning/decisions: what a signal says of a decision, of a pin, and of someone of whom nothing is known."""
 
-from state.learning.decisions import (
+from state.learning.decisions import Beliefs, decide, find
+from state.learning.own_beliefs import BIAS_VARIANCE
+from state.learning.population_prior import Prior
+from state.learning.population_version import Gaussian, PopulationVersion, decode_version
+from state.learning.prediction import NOISE_VARIANCE
+from state.learning.preferences import Preferences
+from state.learning.signals import (
     EXPLORE,
-    Beliefs,
-    decide,
-    find,
     learned_signal,
     pinned_signal,
     population_signals,
@@ -12,10 +15,6 @@ from state.learning.decisions import (
     reasons,
     versions,
 )
-from state.learning.population_prior import Prior
-from state.learning.population_version import Gaussian, PopulationVersion, decode_version
-from state.learning.prediction import NOISE_VARIANCE
-from state.learning.preferences import BIAS_VARIANCE
 from tacit.contract.signals import Signal, decode_signal, encode
 from tests.state.learning.test_decisions import (
     APART,
@@ -42,7 +41,7 @@ def test_learned_signal_says_what_is_believed() -> None:
     own = beliefs.own
     own.means[-1] = 0.125
     own.evidence[FORMAT] = 41.46
-    own.drift_at_s[FORMAT] = START_MS // 1000 - 1
+    own.drift.at_s[FORMAT] = START_MS // 1000 - 1
     own.reasons[FORMAT * len(CATALOGUE.feedback) + CATALOGUE.feedback_index["thumbs_up"]] = 12
     scale = (NOISE_VARIANCE + BIAS_VARIANCE + APART**2 / 2) ** 0.5
     p, second = NORMAL.cdf(0.625 / scale), NORMAL.cdf(0.375 / scale)
@@ -73,8 +72,10 @@ def test_finding_keeps_the_numbers_of_its_moment() -> None:
     beliefs = believing(1, 0, 0, 0)
     finding = find(beliefs, FORMAT, decide(beliefs, FORMAT), START_MS, 7)
     before = learned_signal(CATALOGUE, finding)
+    own = beliefs.own
+    assert isinstance(own, Preferences)
     for _ in range(20):
-        beliefs.own.learn([PROSE], False, 1.0, START_MS)
+        own.learn([PROSE], False, 1.0, START_MS)
         beliefs.own.reasons[FORMAT * len(CATALOGUE.feedback)] += 1
         beliefs.own.evidence[FORMAT] += 1
     assert learned_signal(CATALOGUE, finding) == before

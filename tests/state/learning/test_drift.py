@@ -5,8 +5,10 @@ from random import Random
 import pytest
 
 from state.learning.decisions import TIERS, Beliefs, decide
+from state.learning.drift import JUST_FLAGGED
+from state.learning.own_beliefs import SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
-from state.learning.preferences import SLOPE_VARIANCE, VALUE_VARIANCES, Preferences
+from state.learning.preferences import Preferences
 from tests.support.factories import CATALOGUE, START_MS, make_observation, slots
 
 LENGTHS = CATALOGUE.facet_slots[0]
@@ -27,9 +29,9 @@ def first_flag(random: Random, likes: tuple[float, float], then: tuple[float, fl
         value = random.randrange(2)
         liked = random.random() < (likes if turn < turns else then)[value]
         if turn == turns:
-            preferences.drift_at_s[0] = 0
+            preferences.drift.at_s[0] = 0
         preferences.learn((LENGTHS[2 * value],), liked, 1.0, START_MS + turn)
-        if turn >= turns and preferences.drift_at_s[0]:
+        if turn >= turns and preferences.drift.at_s[0]:
             return turn - turns
     return None
 
@@ -63,7 +65,7 @@ def test_two_odd_answers_are_no_change(judgements: int) -> None:
     preferences.means[LENGTHS[0]] = 3.0
     for turn in range(judgements):
         preferences.learn(slots({"length": "concise"}), False, 1.0, START_MS + turn)
-    assert bool(preferences.drift_at_s[0]) is (judgements > 2)
+    assert bool(preferences.drift.at_s[0]) is (judgements > 2)
 
 
 def reversed_preferences(total: float = THRESHOLD - 1e-6) -> Preferences:
@@ -71,7 +73,7 @@ def reversed_preferences(total: float = THRESHOLD - 1e-6) -> Preferences:
     preferences = Preferences(CATALOGUE)
     for turn in range(30):
         preferences.learn(slots({"length": "concise", "tone": "formal"}), True, 1.0, START_MS + turn)
-    preferences.drift_sums[0] = total
+    preferences.drift.sums[0] = total
     return preferences
 
 
@@ -84,8 +86,8 @@ def test_flag_lowers_means_and_raises_variances_of_its_facet() -> None:
             each.means[slot], each.variances[slot] = -0.5, 0.01
     preferences.learn(served, False, 1.0, START_MS + 99)
     calm.learn(served, False, 1.0, START_MS + 99)
-    assert list(preferences.drift_at_s) == [T, 0, 0, 0, 0]
-    assert preferences.drift_sums[0] == 0.0
+    assert list(preferences.drift.at_s) == [T, 0, 0, 0, 0]
+    assert preferences.drift.sums[0] == 0.0
     priors = dict.fromkeys(LENGTHS, VALUE_VARIANCES[CATALOGUE.slot_shapes[LENGTHS[0]]])
     priors[len(CATALOGUE.slots)] = SLOPE_VARIANCE
     for slot in range(len(preferences.means)):
@@ -101,14 +103,14 @@ def test_sum_just_below_the_threshold_is_no_flag() -> None:
     preferences = Preferences(CATALOGUE)
     for liked in (True, False):
         preferences.learn(slots({"length": "concise"}), liked, 1.0, START_MS)
-    step = preferences.drift_sums[0]
+    step = preferences.drift.sums[0]
     assert 0 < step < 1
     for start, flagged in ((THRESHOLD - step - 0.01, False), (THRESHOLD - step + 0.01, True)):
         preferences = Preferences(CATALOGUE)
         preferences.learn(slots({"length": "concise"}), True, 1.0, START_MS)
-        preferences.drift_sums[0] = start
+        preferences.drift.sums[0] = start
         preferences.learn(slots({"length": "concise"}), False, 1.0, START_MS)
-        assert bool(preferences.drift_at_s[0]) is flagged
+        assert bool(preferences.drift.at_s[0]) is flagged
 
 
 def test_tier_is_one_lower_for_the_flag_and_five_more_pieces() -> None:
@@ -117,12 +119,12 @@ def test_tier_is_one_lower_for_the_flag_and_five_more_pieces() -> None:
     kind, like = CATALOGUE.feedback["thumbs_up"], make_observation(served={"length": "balanced"}, feedback="thumbs_up")
     dislike = make_observation(served={"length": "concise"}, feedback="thumbs_down")
     preferences.learn_feedback(dislike, CATALOGUE.feedback["thumbs_down"], 1.0, PRIOR)
-    assert preferences.just_drifted(0)
+    assert preferences.drift.fresh[0] == JUST_FLAGGED
     preferences.means[LENGTHS[1]] = 3.0
     tiers = [decide(Beliefs(preferences, PRIOR), 0).tier]
     for _ in range(6):
         preferences.learn_feedback(like, kind, 1.0, PRIOR)
-        assert not preferences.just_drifted(0)
+        assert preferences.drift.fresh[0] != JUST_FLAGGED
         tiers.append(decide(Beliefs(preferences, PRIOR), 0).tier)
     assert [TIERS[tier] for tier in tiers] == ["hint"] * 5 + ["apply"] * 2
 
@@ -132,16 +134,16 @@ def test_evidence_that_fits_takes_the_sum_back_to_nothing() -> None:
     preferences = reversed_preferences()
     for turn in range(50):
         preferences.learn(slots({"length": "concise"}), True, 1.0, START_MS + turn)
-        assert 0.0 <= preferences.drift_sums[0] <= THRESHOLD
-    assert preferences.drift_sums[0] == 0.0
-    assert not any(preferences.drift_at_s)
+        assert 0.0 <= preferences.drift.sums[0] <= THRESHOLD
+    assert preferences.drift.sums[0] == 0.0
+    assert not any(preferences.drift.at_s)
 
 
 def test_facet_of_which_nothing_is_believed_cannot_reverse() -> None:
     """Without a share in the mean there is nothing to compare."""
     preferences = Preferences(CATALOGUE)
     preferences.learn(slots({"length": "concise"}), False, 1.0, START_MS)
-    assert preferences.drift_sums[0] == 0.0
+    assert preferences.drift.sums[0] == 0.0
 
 
 def test_wish_may_be_a_change_too() -> None:
@@ -151,12 +153,12 @@ def test_wish_may_be_a_change_too() -> None:
     for turn in range(30):
         longer = make_observation(START_MS + turn, served={"length": "balanced", "tone": "formal"}, feedback="longer")
         preferences.learn_feedback(longer, kinds["longer"], 1.0, PRIOR)
-    assert not any(preferences.drift_at_s)
-    preferences.drift_sums[0] = THRESHOLD
+    assert not any(preferences.drift.at_s)
+    preferences.drift.sums[0] = THRESHOLD
     shorter = make_observation(START_MS + 5000, served={"length": "detailed", "tone": "formal"}, feedback="shorter")
     preferences.learn_feedback(shorter, kinds["shorter"], 1.0, PRIOR)
-    assert list(preferences.drift_at_s) == [T + 5, 0, 0, 0, 0]
-    assert [preferences.just_drifted(facet) for facet in range(5)] == [True, False, False, False, False]
+    assert list(preferences.drift.at_s) == [T + 5, 0, 0, 0, 0]
+    assert [fresh == JUST_FLAGGED for fresh in preferences.drift.fresh] == [True, False, False, False, False]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +170,6 @@ def test_impossible_judgement_counts_as_one_that_nearly_is(mean: float, bias: fl
     """Of two impossible explanations neither is better."""
     preferences = Preferences(CATALOGUE)
     preferences.means[LENGTHS[0]], preferences.means[-1] = mean, bias
-    preferences.drift_sums[0] = 0.5 if bias else 0.0
+    preferences.drift.sums[0] = 0.5 if bias else 0.0
     preferences.learn(slots({"length": "concise"}), liked, 1.0, START_MS)
-    assert preferences.drift_sums[0] == total
+    assert preferences.drift.sums[0] == total

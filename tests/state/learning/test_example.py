@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Observation
 from state.learning.example import Acted, DirectedFeedback, Example, pack_example, unpack_example
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from tests.support.factories import CATALOGUE, FULL_EVENT, Served, make_observation, slots
 from tests.support.parser import accepted
 
@@ -67,9 +68,9 @@ def test_usual_example_is_small() -> None:
 def taught(observation: Observation, catalogue: NumberedCatalogue = CATALOGUE) -> Example:
     """Return what somebody's first event teaches."""
     state = UserState()
-    state.observe(observation, Rules(catalogue, teaches=True))
-    assert state.example is not None
-    return state.example
+    example = state.observe(observation, Rules(catalogue, teaches=True)).example
+    assert example is not None
+    return example
 
 
 def test_of_ids_only_the_persons_digest_and_the_items_hash_are_in_the_bytes() -> None:

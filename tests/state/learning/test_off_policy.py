@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.learning.example import Acted
-from state.learning.off_policy import MIN_ANSWERS, MIN_PROPENSITY, Comparison, compared
+from state.learning.off_policy import MIN_ANSWERS, MIN_PROPENSITY, Comparison
 from state.learning.population_version import OffPolicy
-from state.user.sent import Sent
 from tests.support.factories import CATALOGUE
 
 REPEATS, ANSWERS = 400, 600
@@ -111,35 +110,3 @@ def test_estimates_are_chances(followed: list[tuple[float, bool]], default: list
     low, high = found.interval
     assert isfinite(high - low)
     assert low <= found.difference <= high
-
-
-def sent(value: str, tier: int = 1) -> Sent:
-    said = Sent(len(CATALOGUE.facet_names))
-    said.slot[LENGTH], said.tier[LENGTH] = INDEX[value], tier
-    return said
-
-
-def differing(served: str, propensity: float, said: Sent, default: str = "balanced") -> list[Acted]:
-    defaults = [INDEX[default] if facet == LENGTH else None for facet in range(len(CATALOGUE.facet_names))]
-    return compared([(INDEX[served], propensity)], said, defaults, CATALOGUE.slot_facets)
-
-
-@pytest.mark.parametrize(
-    ("served", "followed", "used_default"),
-    [("concise", True, False), ("balanced", False, True), ("detailed", False, False)],
-)
-def test_answer_is_told_by_what_it_had(served: str, followed: bool, used_default: bool) -> None:
-    assert differing(served, 0.4, sent("concise")) == [Acted(LENGTH, followed, used_default, 0.4)]
-
-
-@pytest.mark.parametrize("propensity", [0.0, 1.0])
-def test_choice_that_was_certain_is_not_compared(propensity: float) -> None:
-    """Nor is one that could not have been made."""
-    assert differing("concise", propensity, sent("concise")) == []
-
-
-def test_there_is_nothing_to_compare_where_signal_and_default_are_one() -> None:
-    """Or no signal was sent, or one that says to use the default."""
-    assert differing("concise", 0.4, sent("concise"), default="concise") == []
-    assert differing("concise", 0.4, sent("concise", tier=0)) == []
-    assert differing("concise", 0.4, Sent(len(CATALOGUE.facet_names))) == []

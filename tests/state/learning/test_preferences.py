@@ -8,17 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
+from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
 from state.learning.prediction import CERTAIN, NOISE_VARIANCE, Expected, Factors
-from state.learning.preferences import (
-    BIAS_VARIANCE,
-    KEPT,
-    MAX_FEEDBACK_COUNT,
-    SLOPE_VARIANCE,
-    VALUE_VARIANCES,
-    Preferences,
-)
+from state.learning.preferences import KEPT, MAX_FEEDBACK_COUNT, Preferences
 from tests.support.factories import CATALOGUE, FILMS, START_MS, Served, make_observation, slots
 from tests.support.preferences_reference import NORMAL, Reference
 
@@ -86,7 +80,7 @@ def test_learning_follows_the_formulas(catalogue: NumberedCatalogue, data: st.Da
         reference.learn(numbers, liked, weight, expected, only)
     assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
     assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
-    assert list(preferences.drift_sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
+    assert list(preferences.drift.sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
 
 
 @given(judgements(CATALOGUE))

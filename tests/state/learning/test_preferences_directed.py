@@ -41,7 +41,7 @@ def test_wishes_follow_the_formulas(answers: list[tuple[str, str]]) -> None:
             reference.comparison(INDEX[served], INDEX[LENGTHS[preferred]], 1.0)
     assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
     assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
-    assert list(preferences.drift_sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
+    assert list(preferences.drift.sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
 from state.events.observation import Kind, Observation
 from state.user import codec
-from state.user.recent import RECENT_EVENTS
-from state.user.user_state import Rules, UserState
+from state.user.recent_events import RECENT_EVENTS
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.windows import MINUTE_MS
 from tests.support.factories import (
     CATALOGUE,

@@ -12,7 +12,8 @@ from state.events.observation import Kind, Observation
 from state.learning.population_prior import Prior
 from state.user import codec
 from state.user.full_write import gate_of, learned_of, pins_of
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.windows import DAY_MS, MINUTE_MS, PANE_MS
 from state.user.writes import SignalWrite, Write
 from tacit.contract.signals import PROFILE

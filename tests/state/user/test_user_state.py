@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from state.events.observation import Observation
 from state.learning.preferences import Preferences
-from state.user.recent import RECENT_TURNS
-from state.user.user_state import Rules, UserState
+from state.user.recent_turns import RECENT_TURNS
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from tacit.contract.catalogue import FeedbackKind
 from tacit.contract.signals import Profile
 from tests.support.factories import CATALOGUE, RULES, START_MS, Served, interactions, make_observation

@@ -6,7 +6,9 @@ import pytest
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
-from state.user.user_state import DENIED, GRANTED, Rules, UserState
+from state.user.consent import DENIED, GRANTED
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.writes import GateWrite, SignalWrite
 from tests.support.decoded_writes import Shown
 from tests.support.factories import (
@@ -78,7 +80,7 @@ def test_learning_needs_consent_that_holds_and_is_not_younger(
     """Whatever the default for those who have said nothing; a wipe drops what is not after it."""
     state = observe(*said, rules=rules)
     before = state.seq
-    assert state.observe(turn(at_ms), rules) is outcome
+    assert state.observe(turn(at_ms), rules).outcome is outcome
     assert (state.windows is not None) is (outcome is Outcome.ACCEPTED)
     assert state.seq == before + (outcome is Outcome.ACCEPTED)
 
@@ -86,13 +88,13 @@ def test_learning_needs_consent_that_holds_and_is_not_younger(
 @pytest.mark.parametrize("order", [(Kind.GRANT, Kind.DENY), (Kind.DENY, Kind.GRANT)])
 def test_of_two_words_at_one_time_the_no_counts(order: Sequence[Kind]) -> None:
     """In either order."""
-    assert observe(*[word(kind, T) for kind in order]).consent == DENIED
+    assert observe(*[word(kind, T) for kind in order]).consent.choice == DENIED
 
 
 def test_word_that_comes_late_does_not_undo_a_newer_one() -> None:
     """The last word is the one with the latest time."""
-    assert observe(word(Kind.GRANT, T + 1), word(Kind.DENY, T)).consent == GRANTED
-    assert observe(word(Kind.DENY, T + 1), word(Kind.GRANT, T)).consent == DENIED
+    assert observe(word(Kind.GRANT, T + 1), word(Kind.DENY, T)).consent.choice == GRANTED
+    assert observe(word(Kind.DENY, T + 1), word(Kind.GRANT, T)).consent.choice == DENIED
 
 
 def test_opt_out_drops_everything_but_pins() -> None:
@@ -116,8 +118,8 @@ def test_opted_out_person_is_not_written_about() -> None:
 def test_opt_out_older_than_a_forget_still_drops_what_was_learned_since() -> None:
     """In order it would have kept all of it from being learned."""
     state = observe(word(Kind.FORGET, T + 1), turn(T + 2), word(Kind.DENY, T))
-    assert state.opted_out
-    assert state.wiped_ms == T + 1
+    assert state.consent.opted_out
+    assert state.consent.wiped_ms == T + 1
     assert_nothing_learned(state)
     assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
 
@@ -139,23 +141,23 @@ def test_forget_drops_pins_and_a_granted_consent() -> None:
     state = observe(word(Kind.GRANT, T), turn(T + 1), make_pin(T + 2, "tone", "formal"), word(Kind.FORGET, T + 3))
     assert_nothing_learned(state)
     assert state.pins == {}
-    assert not state.consents_to(T + 4, REQUIRED)
-    assert state.consents_to(T + 4, CATALOGUE)
+    assert not state.consent.allows(T + 4, REQUIRED)
+    assert state.consent.allows(T + 4, CATALOGUE)
     assert Shown().take(writes(state)).fields == {}
 
 
 def test_forget_leaves_an_explicit_no() -> None:
     """Who said no does not start anew as someone who said nothing."""
     state = observe(word(Kind.DENY, T), word(Kind.FORGET, T + 1))
-    assert state.opted_out
+    assert state.consent.opted_out
     assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
 
 
 def test_forget_that_is_known_changes_nothing() -> None:
     """Nor does one older than it."""
     state = observe(word(Kind.FORGET, T), turn(T + 1))
-    assert state.observe(word(Kind.FORGET, T), RULES) is Outcome.BEFORE_WIPE
-    assert state.observe(word(Kind.FORGET, T - 1), RULES) is Outcome.BEFORE_WIPE
+    assert state.observe(word(Kind.FORGET, T), RULES).outcome is Outcome.BEFORE_WIPE
+    assert state.observe(word(Kind.FORGET, T - 1), RULES).outcome is Outcome.BEFORE_WIPE
     assert state.windows is not None
 
 
@@ -175,7 +177,7 @@ def test_count_starts_anew_with_each_epoch() -> None:
 def test_control_event_is_never_late(kind: Kind) -> None:
     """A year old, and it still counts."""
     state = observe(turn(T))
-    assert state.observe(word(kind, T - 365 * 86_400_000), RULES) is Outcome.ACCEPTED
+    assert state.observe(word(kind, T - 365 * 86_400_000), RULES).outcome is Outcome.ACCEPTED
     assert isinstance(writes(state)[0], GateWrite)
 
 
@@ -209,7 +211,7 @@ def test_older_pin_does_not_replace_a_newer_one() -> None:
 def test_pin_from_before_a_known_wipe_is_dropped() -> None:
     """As every event is that is not after it."""
     state = observe(word(Kind.DENY, T))
-    assert state.observe(make_pin(T, "tone", "formal"), RULES) is Outcome.BEFORE_WIPE
+    assert state.observe(make_pin(T, "tone", "formal"), RULES).outcome is Outcome.BEFORE_WIPE
     assert state.pins == {}
 
 

@@ -11,7 +11,8 @@ from state.counters import Outcome
 from state.events.observation import Kind, Observation
 from state.learning.example import DirectedFeedback, Example, pack_example, unpack_example
 from state.learning.population_prior import Prior
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.windows import DAY_MS
 from tests.support.factories import (
     CATALOGUE,
@@ -38,9 +39,7 @@ def like(at_ms: int = START_MS) -> Observation:
 
 def taught(state: UserState, o: Observation, rules: Rules = RULES) -> Example | None:
     """Observe, and return what there is to learn from it."""
-    state.observe(o, rules)
-    example, state.example = state.example, None
-    return example
+    return state.observe(o, rules).example
 
 
 def test_judgement_is_handed_on_as_it_was() -> None:
@@ -143,8 +142,7 @@ def test_example_is_of_an_accepted_judgement_that_moved_beliefs(events: list[Obs
     state = UserState()
     for o in events:
         before = state.preferences.feedback_count if state.preferences else 0
-        outcome = state.observe(o, RULES)
-        example, state.example = state.example, None
+        outcome, example = state.observe(o, RULES)
         if example is None:
             continue
         assert outcome is Outcome.ACCEPTED

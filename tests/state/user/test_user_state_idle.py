@@ -17,7 +17,8 @@ from state.counters import Outcome
 from state.events.observation import Kind, Observation
 from state.events.records import Reason
 from state.user import codec
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS
 from state.user.writes import GateWrite, SignalWrite
 from tacit.contract.signals import PROFILE
@@ -57,10 +58,10 @@ def test_who_comes_back_is_as_someone_new(back: Observation) -> None:
 def test_absence_is_counted_from_the_last_accepted_event() -> None:
     """What was late, repeated or without consent was no sign of life that anything could be learned from."""
     state = observe(word(Kind.GRANT, T), rules=STRICT)
-    assert state.observe(make_observation(T - 1), STRICT) is Outcome.UNCONSENTED
-    assert state.observe(make_observation(T + IDLE_MS), STRICT) is Outcome.ACCEPTED
-    assert state.observe(make_observation(T + 2 * IDLE_MS), STRICT) is Outcome.ACCEPTED
-    assert state.observe(make_observation(T + 3 * IDLE_MS + 1), STRICT) is Outcome.UNCONSENTED
+    assert state.observe(make_observation(T - 1), STRICT).outcome is Outcome.UNCONSENTED
+    assert state.observe(make_observation(T + IDLE_MS), STRICT).outcome is Outcome.ACCEPTED
+    assert state.observe(make_observation(T + 2 * IDLE_MS), STRICT).outcome is Outcome.ACCEPTED
+    assert state.observe(make_observation(T + 3 * IDLE_MS + 1), STRICT).outcome is Outcome.UNCONSENTED
 
 
 def test_versions_grow_over_an_absence() -> None:
@@ -85,26 +86,26 @@ def test_granted_consent_lapses() -> None:
     """Where it is needed, nothing more is learned until the person says yes again, and till then nothing changes."""
     state = observe(word(Kind.GRANT, T), like(T + 1), rules=STRICT)
     before = codec.pack(state)
-    assert state.observe(like(BACK), STRICT) is Outcome.UNCONSENTED
+    assert state.observe(like(BACK), STRICT).outcome is Outcome.UNCONSENTED
     assert codec.pack(state) == before
-    assert state.observe(word(Kind.GRANT, BACK + 1), STRICT) is Outcome.ACCEPTED
+    assert state.observe(word(Kind.GRANT, BACK + 1), STRICT).outcome is Outcome.ACCEPTED
     assert state.preferences is None
-    assert state.observe(like(BACK + 2), STRICT) is Outcome.ACCEPTED
+    assert state.observe(like(BACK + 2), STRICT).outcome is Outcome.ACCEPTED
 
 
 def test_without_a_need_for_consent_a_lapsed_yes_is_not_missed() -> None:
     """The catalogue's default holds again."""
     state = observe(word(Kind.GRANT, T))
-    assert state.observe(like(BACK), RULES) is Outcome.ACCEPTED
-    assert state.consent_at_ms == 0
+    assert state.observe(like(BACK), RULES).outcome is Outcome.ACCEPTED
+    assert state.consent.at_ms == 0
 
 
 def test_explicit_no_outlives_an_absence() -> None:
     """However long; and nothing is written of the person meanwhile."""
     state = observe(make_pin(T, "tone", "formal"), word(Kind.DENY, T + 1))
-    assert state.observe(like(T + 1000 * DAY_MS), RULES) is Outcome.UNCONSENTED
+    assert state.observe(like(T + 1000 * DAY_MS), RULES).outcome is Outcome.UNCONSENTED
     state.observe(make_pin(T + 2000 * DAY_MS, "format", "table"), RULES)
-    assert state.opted_out
+    assert state.consent.opted_out
     assert [type(write) for write in writes(state)] == [GateWrite]
 
 
@@ -113,14 +114,14 @@ def test_yes_from_before_an_absence_does_not_count_after_it(order: Sequence[int]
     """Nor does its repeat, or one that only comes then."""
     events = [word(Kind.GRANT, T), make_pin(BACK, "tone", "formal")]
     state = observe(*[events[place] for place in order], rules=STRICT)
-    assert state.observe(events[0], STRICT) in {Outcome.ACCEPTED, Outcome.DUPLICATE}
-    assert state.observe(like(BACK + 1), STRICT) is Outcome.UNCONSENTED
+    assert state.observe(events[0], STRICT).outcome in {Outcome.ACCEPTED, Outcome.DUPLICATE}
+    assert state.observe(like(BACK + 1), STRICT).outcome is Outcome.UNCONSENTED
 
 
 def test_no_that_was_taken_back_before_an_absence_stays_taken_back() -> None:
     """Its repeat changes nothing, in the state as in Redis."""
     events = [word(Kind.DENY, T), word(Kind.GRANT, T + 1), make_observation(BACK), word(Kind.DENY, T)]
-    assert not observe(*events).opted_out
+    assert not observe(*events).consent.opted_out
     assert shown(*events).consent == (T + 1, False)
 
 
@@ -136,8 +137,8 @@ def test_yes_that_waits_to_be_written_is_not_lost_in_an_absence() -> None:
 def test_no_counts_however_late_it_comes() -> None:
     """A no must not get lost."""
     state = observe(like(BACK))
-    assert state.observe(word(Kind.DENY, T), RULES) is Outcome.ACCEPTED
-    assert state.opted_out
+    assert state.observe(word(Kind.DENY, T), RULES).outcome is Outcome.ACCEPTED
+    assert state.consent.opted_out
     assert state.preferences is None
 
 
@@ -148,21 +149,21 @@ def test_repeat_of_an_event_from_before_an_absence_is_late() -> None:
     """Its id is forgotten, its time is not."""
     first = like(T)
     state = observe(first, make_observation(BACK))
-    assert state.observe(first, RULES) is Reason.LATE
+    assert state.observe(first, RULES).outcome is Reason.LATE
 
 
 def test_id_of_an_event_from_before_an_absence_may_come_again() -> None:
     """A repeat of that event would have its time."""
     state = observe(make_observation(T, event=5))
-    assert state.observe(make_observation(BACK, event=5), RULES) is Outcome.ACCEPTED
+    assert state.observe(make_observation(BACK, event=5), RULES).outcome is Outcome.ACCEPTED
 
 
 def test_wipes_outlive_an_absence() -> None:
     """What is older than them stays dropped."""
     state = observe(word(Kind.FORGET, T), like(BACK))
-    assert (state.wiped_ms, state.forgotten_ms) == (T, T)
-    assert state.observe(make_pin(T, "tone", "formal"), RULES) is Outcome.BEFORE_WIPE
-    assert state.observe(word(Kind.FORGET, T), RULES) is Outcome.BEFORE_WIPE
+    assert (state.consent.wiped_ms, state.consent.forgotten_ms) == (T, T)
+    assert state.observe(make_pin(T, "tone", "formal"), RULES).outcome is Outcome.BEFORE_WIPE
+    assert state.observe(word(Kind.FORGET, T), RULES).outcome is Outcome.BEFORE_WIPE
 
 
 # What is shown
@@ -235,6 +236,6 @@ def test_events_that_are_not_accepted_change_nothing(events: list[Observation], 
     """Also after an absence: what becomes of a person depends on their accepted events alone."""
     state, calm = UserState(), UserState()
     for o in events:
-        if state.observe(o, rules) is Outcome.ACCEPTED:
-            assert calm.observe(o, rules) is Outcome.ACCEPTED
+        if state.observe(o, rules).outcome is Outcome.ACCEPTED:
+            assert calm.observe(o, rules).outcome is Outcome.ACCEPTED
         assert codec.pack(state) == codec.pack(calm)

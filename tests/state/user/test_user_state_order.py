@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state.events.observation import Kind, Observation
-from state.user.user_state import DENIED, GRANTED, UNSAID, UserState
+from state.user.consent import DENIED, GRANTED, UNSET
+from state.user.user_state import UserState
 from tests.support.decoded_writes import Shown
 from tests.support.factories import CATALOGUE, RULES, USER, interactions, pinned, words
 
@@ -22,12 +23,12 @@ def observe(*observations: Observation) -> UserState:
 def test_consent_and_wipes_commute(said: list[Observation], random: Random) -> None:
     """Any order of a person's words leaves the same registers."""
     state, shuffled = observe(*said), observe(*random.sample(said, len(said)))
-    assert state.wiped_ms == shuffled.wiped_ms
-    assert state.forgotten_ms == shuffled.forgotten_ms
-    assert (state.consent, state.consent_at_ms) == (shuffled.consent, shuffled.consent_at_ms)
-    assert state.wiped_ms == max((o.at_ms for o in said if o.kind in {Kind.DENY, Kind.FORGET}), default=0)
+    assert state.consent.wiped_ms == shuffled.consent.wiped_ms
+    assert state.consent.forgotten_ms == shuffled.consent.forgotten_ms
+    assert (state.consent.choice, state.consent.at_ms) == (shuffled.consent.choice, shuffled.consent.at_ms)
+    assert state.consent.wiped_ms == max((o.at_ms for o in said if o.kind in {Kind.DENY, Kind.FORGET}), default=0)
     consents = [(o.at_ms, DENIED if o.kind == Kind.DENY else GRANTED) for o in said if o.kind != Kind.FORGET]
-    assert (state.consent_at_ms, state.consent) == max(consents, default=(0, UNSAID))
+    assert (state.consent.at_ms, state.consent.choice) == max(consents, default=(0, UNSET))
 
 
 @given(
@@ -52,8 +53,8 @@ def test_shown_is_what_the_person_has_set(events: list[Observation], cuts: list[
             shown.take(state.take_writes(USER, CATALOGUE))
     shown.take(state.take_writes(USER, CATALOGUE))
     set_by_user = {name: said["value"] for name, said in shown.fields.items() if said.get("source") == "user"}
-    assert set_by_user == ({} if state.opted_out else pinned(state))
-    if state.opted_out:
+    assert set_by_user == ({} if state.consent.opted_out else pinned(state))
+    if state.consent.opted_out:
         assert (state.windows, state.preferences) == (None, None)
         assert shown.fields == {}
     if state.windows is None:

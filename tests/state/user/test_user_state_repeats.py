@@ -11,9 +11,11 @@ from state.counters import Outcome
 from state.events.observation import Kind, Observation
 from state.events.records import Reason
 from state.user import codec
-from state.user.recent import RECENT_EVENTS, RECENT_TURNS
+from state.user.recent_events import RECENT_EVENTS
+from state.user.recent_turns import RECENT_TURNS
+from state.user.rules import Rules
 from state.user.sessions import MAX_SESSIONS, SESSION_GAP_MS
-from state.user.user_state import Rules, UserState
+from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.support.factories import CATALOGUE, RULES, START_MS, USER, interactions, make_observation, make_pin, words
 
@@ -31,14 +33,14 @@ def observe(*observations: Observation, state: UserState | None = None, rules: R
 def test_interaction_is_late_after_a_day(back_ms: int, outcome: Outcome | Reason) -> None:
     """Against the person's own newest event, not a wall clock."""
     state = observe(make_observation(T))
-    assert state.observe(make_observation(T - back_ms), RULES) is outcome
+    assert state.observe(make_observation(T - back_ms), RULES).outcome is outcome
 
 
 def test_allowed_lateness_is_a_setting() -> None:
     """An hour, here."""
     rules = Rules(CATALOGUE, lateness_ms=HOUR_MS)
     state = observe(make_observation(T), rules=rules)
-    assert state.observe(make_observation(T - HOUR_MS - 1), rules) is Reason.LATE
+    assert state.observe(make_observation(T - HOUR_MS - 1), rules).outcome is Reason.LATE
 
 
 def test_late_event_changes_nothing() -> None:
@@ -51,16 +53,16 @@ def test_late_event_changes_nothing() -> None:
 
 def test_first_event_may_be_of_any_age() -> None:
     """History is read with the clock of its own time."""
-    assert UserState().observe(make_observation(MINUTE_MS), RULES) is Outcome.ACCEPTED
+    assert UserState().observe(make_observation(MINUTE_MS), RULES).outcome is Outcome.ACCEPTED
 
 
 def test_repeat_is_known_among_the_last_64_events() -> None:
     """After that many others an id may come again."""
     others = [make_observation(T + n) for n in range(1, RECENT_EVENTS)]
     state = observe(make_observation(T, event=7), *others)
-    assert state.observe(make_observation(T, event=7), RULES) is Outcome.DUPLICATE
+    assert state.observe(make_observation(T, event=7), RULES).outcome is Outcome.DUPLICATE
     observe(make_observation(T + 99), state=state)
-    assert state.observe(make_observation(T, event=7), RULES) is Outcome.ACCEPTED
+    assert state.observe(make_observation(T, event=7), RULES).outcome is Outcome.ACCEPTED
 
 
 @pytest.mark.parametrize("kind", [Kind.GRANT, Kind.DENY, Kind.FORGET])
@@ -69,7 +71,7 @@ def test_repeated_word_is_a_duplicate(kind: Kind) -> None:
     o = make_observation(T, kind=kind)
     state = observe(o)
     state.take_writes(o.user, CATALOGUE)
-    assert state.observe(o, RULES) is Outcome.DUPLICATE
+    assert state.observe(o, RULES).outcome is Outcome.DUPLICATE
     assert state.take_writes(o.user, CATALOGUE) == []
 
 
@@ -89,7 +91,9 @@ def repeated(draw: st.DrawFn) -> tuple[list[Observation], list[Observation]]:
 def test_each_event_twice_is_each_event_once(streams: tuple[list[Observation], list[Observation]]) -> None:
     """State to the byte, counts and what is written."""
     calm, state = UserState(), UserState()
-    once, twice = ([one.observe(o, RULES) for o in events] for one, events in zip((calm, state), streams, strict=True))
+    once, twice = (
+        [one.observe(o, RULES).outcome for o in events] for one, events in zip((calm, state), streams, strict=True)
+    )
     assert codec.pack(state) == codec.pack(calm)
     assert twice.count(Outcome.ACCEPTED) == twice.count(Outcome.DUPLICATE) == once.count(Outcome.ACCEPTED)
     assert state.take_writes(USER, CATALOGUE) == calm.take_writes(USER, CATALOGUE)
@@ -135,9 +139,9 @@ def test_long_lives_sent_twice_are_lives_sent_once(seed: int) -> None:
     twice, once = {user: UserState() for user in users}, {user: UserState() for user in users}
     seen: set[int] = set()
     for o in chain.from_iterable(zip(*streams, strict=True)):
-        outcome = twice[o.user].observe(o, RULES)
+        outcome = twice[o.user].observe(o, RULES).outcome
         if o.event not in seen:
-            assert once[o.user].observe(o, RULES) is outcome
+            assert once[o.user].observe(o, RULES).outcome is outcome
             seen.add(o.event)
         else:
             assert outcome in {Outcome.DUPLICATE, Reason.LATE}
@@ -170,7 +174,7 @@ def test_events_that_are_not_accepted_change_nothing(events: list[Observation]) 
     state = UserState()
     for o in events:
         before = codec.pack(state)
-        if state.observe(o, RULES) is not Outcome.ACCEPTED:
+        if state.observe(o, RULES).outcome is not Outcome.ACCEPTED:
             assert codec.pack(state) == before
 
 
@@ -217,6 +221,6 @@ def test_packed_state_has_a_most_of_bytes(events: list[Observation]) -> None:
 def test_pin_moves_the_clock() -> None:
     """It is an event like any other."""
     state = observe(make_observation(T), make_pin(T + 2 * DAY_MS, "tone", "formal"))
-    assert state.observe(make_observation(T), RULES) is Reason.LATE
+    assert state.observe(make_observation(T), RULES).outcome is Reason.LATE
     assert state.windows is not None
     assert not any(state.windows.panes[:36])

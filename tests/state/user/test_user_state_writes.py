@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from state.events.observation import Observation
 from state.learning import drift
 from state.learning.decisions import TIERS, decide
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.windows import DAY_MS, MINUTE_MS, PANE_MS
 from state.user.writes import GateWrite, SignalWrite
 from tacit.contract.signals import PROFILE
@@ -108,7 +109,7 @@ def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answe
             last is None
             or last[:2] != (decision.slot, decision.tier)
             or abs(last[2] - decision.confidence) >= 0.05 - 1e-7
-            or state.preferences.drift_at_s[0] == T // 1000 + n
+            or state.preferences.drift.at_s[0] == T // 1000 + n
         )
         assert ("length" in fields) is is_news
         if is_news:
@@ -123,13 +124,13 @@ def test_drift_alone_is_written() -> None:
     state = UserState()
     said(state, *[like(T + n) for n in range(10)])
     assert state.preferences is not None
-    state.preferences.drift_sums[0] = drift.THRESHOLD - 1e-6
+    state.preferences.drift.sums[0] = drift.THRESHOLD - 1e-6
     dislike = make_observation(T + 20, served=CONCISE, feedback="thumbs_down")
     foresight = deepcopy(state)
     said(foresight, dislike)
     assert foresight.preferences is not None
-    assert state.news.sent is not None
-    state.news.sent.record(0, decide(foresight.beliefs(RULES.prior), 0), T + 10)
+    assert state.outbox.emitted is not None
+    state.outbox.emitted.record(0, decide(foresight.beliefs(RULES.prior), 0), T + 10)
     assert said(state, dislike)["length"]["drift_at"] == (T + 20) // 1000 * 1000
 
 

@@ -40,8 +40,8 @@ class Clocked:
             self.windows.advance(before_ms, self.newest_ms)
 
     def add(self, turn: Turn) -> None:
-        self.advance(turn.at_ms)
-        self.windows.add_turn(turn.at_ms, self.newest_ms, turn.topic)
+        before_ms, self.newest_ms = self.newest_ms or turn.at_ms, max(self.newest_ms, turn.at_ms)
+        self.windows.observe(before_ms, self.newest_ms, turn.at_ms, True, turn.topic, False)
 
     def profile(self) -> Profile:
         return self.windows.profile("v", self.newest_ms, TOPICS)

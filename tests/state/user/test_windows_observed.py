@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
 from state.events.records import Reason
-from state.user.user_state import Rules, UserState
+from state.user.rules import Rules
+from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS, PANE_MS
 from tests.support.activity_oracle import ActivityOracle, Turn
 from tests.support.factories import CATALOGUE, START_MS, make_observation, make_pin
@@ -108,7 +109,7 @@ def test_activity_is_that_of_an_oracle_that_keeps_all_events(stream: Sequence[To
     rules = Rules(CATALOGUE, lateness_ms=lateness_ms)
     state, oracle = UserState(), PersonOracle(lateness_ms)
     for told in stream:
-        assert state.observe(told.o, rules) is oracle.observe(told)
+        assert state.observe(told.o, rules).outcome is oracle.observe(told)
         if state.windows is None:
             assert oracle.turns == []
             continue

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.activity import Activity
 from tacit.contract.signals import (
     PROFILE,
     STATUS,
-    Activity,
     Profile,
     Session,
     Signal,

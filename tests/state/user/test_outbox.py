@@ -1,0 +1,124 @@
+"""state/user/outbox: emitted decisions."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.learning.decisions import Decision
+from state.learning.example import Acted
+from state.user.outbox import Emitted
+from tests.support.factories import CATALOGUE, START_MS
+
+FIRST = Decision(slot=2, runner_up=1, confidence=0.7, tier=1)
+INDEX = CATALOGUE.slot_index["length"]
+LENGTH = CATALOGUE.facet_index["length"]
+LATER_MS = START_MS + 1000
+
+
+def sent_first() -> Emitted:
+    sent = Emitted(facets=3)
+    sent.record(0, FIRST, START_MS)
+    return sent
+
+
+def test_first_decision_differs() -> None:
+    """Whatever it is."""
+    assert Emitted(facets=3).differs(0, FIRST)
+
+
+def test_same_decision_is_no_news() -> None:
+    """Nothing is written when nothing changed; another facet's news stays its own."""
+    assert not sent_first().differs(0, FIRST)
+    assert sent_first().differs(1, FIRST)
+
+
+def test_other_value_or_tier_differs() -> None:
+    """Another runner-up alone is none."""
+    assert sent_first().differs(0, FIRST._replace(slot=1))
+    assert sent_first().differs(0, FIRST._replace(tier=2))
+    assert not sent_first().differs(0, FIRST._replace(runner_up=0))
+
+
+def test_confidence_that_moved_by_5_hundredths_differs() -> None:
+    """In either direction."""
+    for moved, is_news in ((0.049, False), (0.051, True), (-0.049, False), (-0.051, True)):
+        assert sent_first().differs(0, FIRST._replace(confidence=0.7 + moved)) is is_news
+
+
+def test_small_steps_add_up_to_news() -> None:
+    """Compared is what was sent, not what was decided last."""
+    sent = sent_first()
+    news = [step for step in range(1, 11) if sent.differs(0, FIRST._replace(confidence=0.7 + step / 100))]
+    assert news == [5, 6, 7, 8, 9, 10]
+
+
+def test_retracted_facet_is_news_again() -> None:
+    """And is not due: there is nothing to repeat."""
+    sent = sent_first()
+    sent.retract(0)
+    assert sent.differs(0, FIRST)
+    assert sent.due(LATER_MS) == []
+
+
+def test_due_are_those_sent_before() -> None:
+    """Not those sent at that time or after."""
+    sent = sent_first()
+    sent.record(1, FIRST, START_MS + 5)
+    assert sent.due(START_MS) == []
+    assert sent.due(START_MS + 1) == [0]
+    assert sent.due(START_MS + 6) == [0, 1]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["record", "retract", "due"]), st.integers(0, 2), st.integers(1, 100)), max_size=30
+    )
+)
+def test_due_agrees_with_a_dict_of_times(steps: list[tuple[str, int, int]]) -> None:
+    """The shortcut over the oldest time loses nothing: as the state does, whatever is due is recorded anew."""
+    sent, times = Emitted(facets=3), dict[int, int]()
+    for step, facet, at_ms in steps:
+        if step == "record":
+            sent.record(facet, FIRST, at_ms)
+            times[facet] = at_ms
+        elif step == "retract":
+            sent.retract(facet)
+            times.pop(facet, None)
+        else:
+            due = sent.due(at_ms)
+            assert due == sorted(facet for facet, sent_ms in times.items() if sent_ms < at_ms)
+            for facet in due:
+                sent.record(facet, FIRST, at_ms)
+                times[facet] = at_ms
+
+
+def sent(value: str, tier: int = 1) -> Emitted:
+    said = Emitted(len(CATALOGUE.facet_names))
+    said.slot[LENGTH], said.tier[LENGTH] = INDEX[value], tier
+    return said
+
+
+def differing(served: str, propensity: float, said: Emitted, default: str = "balanced") -> list[Acted]:
+    defaults = [INDEX[default] if facet == LENGTH else None for facet in range(len(CATALOGUE.facet_names))]
+    return said.compare([(INDEX[served], propensity)], defaults, CATALOGUE.slot_facets)
+
+
+@pytest.mark.parametrize(
+    ("served", "followed", "used_default"),
+    [("concise", True, False), ("balanced", False, True), ("detailed", False, False)],
+)
+def test_answer_is_told_by_what_it_had(served: str, followed: bool, used_default: bool) -> None:
+    assert differing(served, 0.4, sent("concise")) == [Acted(LENGTH, followed, used_default, 0.4)]
+
+
+@pytest.mark.parametrize("propensity", [0.0, 1.0])
+def test_choice_that_was_certain_is_not_compared(propensity: float) -> None:
+    """Nor is one that could not have been made."""
+    assert differing("concise", propensity, sent("concise")) == []
+
+
+def test_there_is_nothing_to_compare_where_signal_and_default_are_one() -> None:
+    """Or no signal was sent, or one that says to use the default."""
+    assert differing("concise", 0.4, sent("concise"), default="concise") == []
+    assert differing("concise", 0.4, sent("concise", tier=0)) == []
+    assert differing("concise", 0.4, Emitted(len(CATALOGUE.facet_names))) == []
