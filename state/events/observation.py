@@ -133,20 +133,21 @@ def _index(names: Mapping[str, int], name: str, path: str) -> int:
 
 
 def _served_slots(served: Mapping[str, str | list[str]], catalogue: NumberedCatalogue) -> list[int]:
-    slots: set[int] = set()
-    facets = catalogue.slot_index
-    for facet, values in served.items():
-        try:
-            index = facets[facet]
-            if isinstance(values, str):
-                slots.add(index[values])
-                continue
-            slots.update([index[value] for value in values])
-        except KeyError:
-            raise NotInCatalogueError(f"served.{facet if facet in facets else '*'}") from None
-        if len(values) > 1 and not catalogue.facets[facet].multiple:
-            raise TooManyValuesError(f"served.{facet}")
-    return sorted(slots)
+    index = catalogue.slot_index
+    try:
+        return sorted([index[facet][value] for facet, value in served.items()])  # type: ignore[index]
+    except (KeyError, TypeError):  # a list of values, or a name outside the catalogue
+        return sorted({slot for facet, values in served.items() for slot in _facet_slots(facet, values, catalogue)})
+
+
+def _facet_slots(facet: str, values: str | list[str], catalogue: NumberedCatalogue) -> list[int]:
+    index = catalogue.slot_index.get(facet)
+    names = [values] if isinstance(values, str) else values
+    if index is None or not index.keys() >= set(names):
+        raise NotInCatalogueError(f"served.{'*' if index is None else facet}")
+    if len(names) > 1 and not catalogue.facets[facet].multiple:
+        raise TooManyValuesError(f"served.{facet}")
+    return [index[name] for name in names]
 
 
 def _acted_slots(acted_on: Sequence[ActedOn], catalogue: NumberedCatalogue) -> list[tuple[int, float]]:
