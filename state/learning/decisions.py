@@ -143,8 +143,9 @@ def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int)
 def _liking(beliefs: Beliefs, slot: int) -> float:
     """Return the chance of a like of an answer of which only this value is known."""
     own, prior, leaning = beliefs
-    mean, variance = prior.of_value(slot, own.feedback_count)
+    mean, variance = prior.by_feedback_count[own.feedback_count]
+    mean += prior.means[slot]
     share, own_variance = own.value(slot)
     bias, facet = own.means[-1], own.catalogue.slot_facets[slot]
-    expected = Expected(mean + leaning[slot] if leaning else mean, variance, prior.factors)
+    expected = Expected(mean + leaning[slot] if leaning else mean, variance + prior.variances[slot], prior.factors)
     return expected.chance(Own(bias + share, own.variances[-1] + own_variance, bias, {facet: share}))

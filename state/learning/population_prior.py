@@ -64,9 +64,10 @@ class Prior:
             self._term(feedback_count_term(feedback_count_step(feedback_count))) for feedback_count in _FEEDBACK_COUNTS
         ]
         bias = self._term(BIAS)
-        self._by_feedback_count = [
+        self.by_feedback_count = [
             (bias.mean + step.mean, NOISE_VARIANCE + bias.variance + step.variance) for step in steps
         ]
+        """Mean and variance of an answer without its style, by the user's `feedback_count`."""
         self._item_unknown = Gaussian(0.0, ITEM_VARIANCE if version else 0.0)
         self.default_slots = [self._default(facet) for facet in range(len(catalogue.facet_names))]
         """Facet → slot to use for someone of whom nothing is known; None: say nothing."""
@@ -107,7 +108,7 @@ class Prior:
         if not self.number:
             return NOTHING_EXPECTED
         means, variances = self._in_context(topic, surface)
-        mean, variance = self._by_feedback_count[feedback_count]
+        mean, variance = self.by_feedback_count[feedback_count]
         for slot in slots:
             mean += means[slot]
             variance += variances[slot]
@@ -120,11 +121,6 @@ class Prior:
             mean += belief.mean
             variance += belief.variance
         return Expected(mean, variance, self.factors)
-
-    def of_value(self, slot: int, feedback_count: int) -> tuple[float, float]:
-        """Return mean and variance of how anybody would judge an answer of which one value is all that is known."""
-        mean, variance = self._by_feedback_count[feedback_count]
-        return mean + self.means[slot], variance + self.variances[slot]
 
     def compare(self, preferred: int, served: int, topic: int, surface: int) -> Expected:
         """Return how much better than `served` anybody would find `preferred`."""

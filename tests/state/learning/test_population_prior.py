@@ -108,7 +108,9 @@ def test_expectation_is_the_sum_over_an_answers_terms(catalogue: NumberedCatalog
 def test_one_value_is_an_answer_of_which_nothing_else_is_known(prior: Prior) -> None:
     """Without a topic, a surface or an item."""
     expected = prior.expect([TABLE], NONE, NONE, 0, 9)
-    assert prior.of_value(TABLE, 9) == pytest.approx((expected.mean, expected.variance))
+    mean, variance = prior.by_feedback_count[9]
+    found = mean + prior.means[TABLE], variance + prior.variances[TABLE]
+    assert found == pytest.approx((expected.mean, expected.variance))
 
 
 def test_comparison_of_two_values_is_their_difference() -> None:

@@ -1,0 +1,73 @@
+"""The path of one event through `UserState.observe`: each module is entered at most twice.
+
+An entry is a call from a function of one module to a function of another one. A loop over facets or values enters
+once, so repeated calls between the same two functions count as one. `state.learning.probit` is exempt: its functions
+are formulas of numbers alone.
+"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from state.events.observation import Observation
+from state.learning.population_prior import Prior
+from state.user.rules import Rules
+from state.user.user_state import UserState
+from state.user.windows import PANE_MS
+from tests.support.factories import CATALOGUE, START_MS, make_observation
+from tests.support.sample_population import version
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = (ROOT / "state", ROOT / "client" / "tacit")
+EXEMPT = "state.learning.probit"
+STYLE = {"length": "concise", "format": "table"}
+
+
+def module_of(frame: FrameType) -> str | None:
+    """Return the project's module that a frame runs in; None for another one."""
+    path = Path(frame.f_code.co_filename)
+    is_ours = any(path.is_relative_to(package) for package in PACKAGES)
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts) if is_ours else None
+
+
+def entries(state: UserState, o: Observation, rules: Rules) -> Counter[str]:
+    """Observe, and return how often each module was entered."""
+    calls = set[tuple[str, str, str]]()
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        if event != "call" or (module := module_of(frame)) is None:
+            return
+        caller = frame.f_back
+        while caller is not None and (calling := module_of(caller)) is None and caller.f_back is not None:
+            caller = caller.f_back  # through a library, for example a constructor that a decorator made
+        if caller is not None and calling not in (module, None):
+            calls.add((f"{calling}.{caller.f_code.co_qualname}", module, frame.f_code.co_qualname))
+
+    sys.setprofile(profile)
+    try:
+        state.observe(o, rules)
+    finally:
+        sys.setprofile(None)
+    return Counter(module for _, module, _ in calls if module != EXEMPT)
+
+
+def like(n: int, feedback: str = "thumbs_up") -> Observation:
+    """Return feedback on a turn of its own, in a pane of its own."""
+    at_ms, acted = START_MS + n * PANE_MS, [("length", "concise", 0.5)]
+    return make_observation(at_ms, served=STYLE, feedback=feedback, topic="code", turn=n + 1, acted=acted)
+
+
+@pytest.mark.parametrize("prior", [Prior(CATALOGUE), Prior(CATALOGUE, version(7))], ids=["alone", "with a population"])
+@pytest.mark.parametrize("feedback", ["thumbs_up", "thumbs_down", "shorter"])
+def test_event_enters_each_module_at_most_twice(prior: Prior, feedback: str) -> None:
+    """The user is known, so that no part is created."""
+    rules = Rules(CATALOGUE, teaches=True, population=prior)
+    state = UserState()
+    for n in range(3):
+        state.observe(like(n), rules)
+    found = entries(state, like(3, feedback), rules)
+    assert found["state.user.windows"], "the path was not traced"
+    assert {module: count for module, count in found.items() if count > 2} == {}
