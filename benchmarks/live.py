@@ -34,6 +34,7 @@ from dataflows.runtime.replay import replay
 from dataflows.settings import load
 from dataflows.state_folder import Identity
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.keys import hash_tag
 from tacit.contract.pseudonyms import fingerprint, pseudonym, pseudonym_text
 from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Scenario, simulate
@@ -138,7 +139,7 @@ def _listen(client: redis.Redis, readable: dict[str, float], done: Event) -> Non
     while not done.is_set():
         event = events.get_message(ignore_subscribe_messages=True, timeout=0.2)
         if event is not None:
-            pseudonym = event["channel"].decode().partition("{")[2].partition("}")[0]
+            pseudonym = hash_tag(event["channel"].decode())
             readable.setdefault(pseudonym, time.perf_counter())
     events.close()
 

@@ -32,6 +32,7 @@ from state.user.rules import Rules
 from state.user.windows import DAY_MS, HOUR_MS
 from tacit.contract.catalogue import SHIPPED
 from tacit.contract.keys import LIVE, NAMESPACE, REGION
+from tacit.contract.lifetimes import SIGNAL_TTL_MS
 from tacit.contract.pseudonyms import SECRET_BYTES
 from tacit.errors import ConfigurationError
 
@@ -73,7 +74,7 @@ class Settings(BaseSettings):
     """Seconds between checkpoints."""
     population: str = "learn"
     """`learn` what is believed of everybody, do without (`none`), or keep to a version of it, given by its number."""
-    ttl: Annotated[float | None, Field(gt=0, le=3650), BeforeValidator(_ttl_days)] = 30
+    ttl: Annotated[float | None, Field(gt=0, le=3650), BeforeValidator(_ttl_days)] = SIGNAL_TTL_MS // DAY_MS
     """Days that a signal lives after its event; None (written `none`): for ever."""
     lateness: Annotated[float, Field(gt=0, le=24 * 90)] = 24
     """Hours by which an event may be older than the person's newest one."""

@@ -8,6 +8,7 @@ import redis
 
 from connectors.redis.client import RedisClient, connection_pool, error_code
 from state.errors import SinkError
+from tacit.contract.keys import RegionKeys
 from tacit.reader.cluster_map import Address, home_of, settings_of
 
 OLDEST_VERSION = (6, 2)
@@ -61,7 +62,7 @@ def _server_problems(url: str, server: Address, is_cluster: bool) -> Iterator[st
 
 def _write_problems(client: RedisClient, region: str) -> list[str]:
     """Say what keeps a script from writing in this region."""
-    [reply] = client.attempt([("EVAL", _WRITE_NOTHING, 1, f"tacit:v1:{region}:check")])
+    [reply] = client.attempt([("EVAL", _WRITE_NOTHING, 1, RegionKeys(region).check)])
     if not isinstance(reply, redis.RedisError):
         return []
     return [f"Redis refuses scripts that write: {error_code(reply)}; use the primary, and the writer's user"]

@@ -8,8 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import LIVE, RegionKeys
-from tacit.contract.pseudonyms import PSEUDONYM_BYTES
+from tacit.contract.keys import LIVE, RegionKeys, hash_tag
 from tacit.contract.signals import STATUS, Signal, decode_signal
 from tacit.errors import ConfigurationError
 from tacit.reader.cluster_map import Address
@@ -116,31 +115,25 @@ class Namespaces:
 
     def _pairs(self, first: str, second: str) -> Iterator[tuple[Fields, Fields]]:
         """Yield what the first and the second namespace hold of everybody in the first."""
-        start, end = self._around(first)
-        start_of_other, _ = self._around(second)
-        people = self._people(start, end)
-        while some := list(islice(people, USERS_AT_ONCE)):
-            keys = [begin + person + end for person in some for begin in (start, start_of_other)]
+        first_keys, second_keys = self._keys.within(first), self._keys.within(second)
+        users = self._users(first_keys.signals_pattern)
+        while some := list(islice(users, USERS_AT_ONCE)):
+            keys = [names.signals_of(user) for user in some for names in (first_keys, second_keys)]
             replies = self._client.deliver([("HGETALL", key) for key in keys], keys)
             held = [_as_fields(reply) for reply in replies]
             yield from zip(held[::2], held[1::2], strict=True)
 
-    def _around(self, namespace: str) -> tuple[bytes, bytes]:
-        """Return what stands before and after a person in the names of their keys."""
-        begin, _, rest = self._keys.within(namespace).signals(bytes(PSEUDONYM_BYTES)).partition("{")
-        return begin.encode(), rest.partition("}")[2].encode()
-
-    def _people(self, start: bytes, end: bytes) -> Iterator[bytes]:
-        """Yield everybody's hash tag once, server after server."""
-        seen = set[bytes]()
+    def _users(self, pattern: str) -> Iterator[str]:
+        """Yield the pseudonym of each user once, server after server."""
+        seen = set[str]()
         for server in self._client.servers():
-            for key in self._scan(start + b"{*}" + end, server):
-                person = key[len(start) : -len(end)]
-                if person not in seen:
-                    seen.add(person)
-                    yield person
+            for key in self._scan(pattern, server):
+                user = hash_tag(key.decode("utf-8", "replace"))
+                if user not in seen:
+                    seen.add(user)
+                    yield user
 
-    def _scan(self, pattern: bytes, server: Address) -> Iterator[bytes]:
+    def _scan(self, pattern: str, server: Address) -> Iterator[bytes]:
         cursor = b"0"
         while True:
             cursor, keys = cast(

@@ -18,9 +18,9 @@ from state.errors import SinkError
 from state.events.records import AnyReject, WriteReject
 from state.user.writes import GateWrite, SignalWrite, Write
 from tacit.contract.keys import LIVE, RegionKeys
+from tacit.contract.lifetimes import SIGNAL_TTL_MS
 from tacit.reader.round_trips import Command, Reply
 
-TTL_MS = 30 * 86_400_000
 SKEW_MS = 6 * 60_000
 """How far ahead of Redis' clock a version may be: what parsing lets pass (5 minutes), and a minute between clocks."""
 
@@ -47,7 +47,7 @@ class Target:
     region: str
     namespace: str = LIVE
     mode: Mode = Mode.LIVE
-    ttl_ms: int | None = TTL_MS
+    ttl_ms: int | None = SIGNAL_TTL_MS
     """Time to live, from the event's time; None: for ever."""
     skew_ms: int = SKEW_MS
     retry_for_s: float = RETRY_FOR_S

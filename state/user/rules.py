@@ -5,6 +5,7 @@ from dataclasses import InitVar, dataclass, field
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_prior import Prior
 from state.user.windows import DAY_MS
+from tacit.contract.lifetimes import SIGNAL_TTL_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Rules:
     catalogue: NumberedCatalogue
     lateness_ms: int = DAY_MS
     """An interaction that is older than the user's newest event by more than this is `late`."""
-    ttl_ms: int | None = 30 * DAY_MS
+    ttl_ms: int | None = SIGNAL_TTL_MS
     """Time to live of a signal; None: no limit."""
     idle_ms: int = 90 * DAY_MS
     """A longer absence than this ends a user's learned state."""

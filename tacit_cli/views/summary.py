@@ -8,17 +8,15 @@ from dataflows.rebuild import Rebuilt
 from dataflows.runtime.replay import Replayed
 from dataflows.settings import Settings
 from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import PSEUDONYM_BYTES
 
 
 def users_with_signals(settings: Settings) -> int | None:
     """Count the people who have signals in the embedded Redis; None in any other, which is not ours to scan."""
     if not settings.embedded:
         return None
-    key = RegionKeys(settings.region).within(settings.namespace).signals(bytes(PSEUDONYM_BYTES))
-    before, _, behind = key.partition("{")
+    pattern = RegionKeys(settings.region).within(settings.namespace).signals_pattern
     with redis.Redis.from_url(settings.redis) as client:
-        return sum(1 for _ in client.scan_iter(match=f"{before}{{*}}{behind.partition('}')[2]}", count=1000))
+        return sum(1 for _ in client.scan_iter(match=pattern, count=1000))
 
 
 def replay_table(done: Replayed, people: int | None, settings: Settings, *, rejects_stay: bool = True) -> Table:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tacit.contract.keys import hash_tag
 from tests.chaos.findings import Finding, Kind
 from tests.chaos.ledger import Ledger
 from tests.chaos.redis_contents import NAMESPACE, PROFILE
@@ -53,5 +54,5 @@ def _is_same(name: str, ours: str | None, theirs: str | None, again: bool) -> bo
 
 
 def _differs(key: str, name: str, ours: object, theirs: object) -> Finding:
-    user = key.partition("{")[2].partition("}")[0] or key
+    user = hash_tag(key) or key
     return Finding(Kind.WRONG, user, "none alone", f"{name or 'the key'} is {theirs}, undisturbed {ours}")

@@ -107,7 +107,7 @@ def test_promoted_namespace_is_what_copilot_reads(two: str, namespaces: Namespac
     assert namespaces.active() == "shadow"
     with SignalReader(two, region="eu", secret=SECRET) as reader:
         reader.get("nobody")
-        assert reader._people._lookups._within.namespace == "shadow"
+        assert reader._lookups._lookups._keys.namespace == "shadow"
     assert namespaces.promote("live") == "shadow"
 
 

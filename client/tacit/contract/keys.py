@@ -1,4 +1,4 @@
-"""Every key Tacit has in Redis, by the contract's names. Readers use them too: this module imports nothing heavy."""
+"""Keys in Redis. No other module builds or splits a key."""
 
 import re
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ REGION = r"[a-z0-9-]{2,16}"
 NAMESPACE = r"[a-z0-9-]{1,32}"
 
 LIVE = "live"
-"""The namespace that Copilot reads while `active` names no other."""
+"""Active namespace where the key `active` is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegionKeys:
-    """Keys that all namespaces of a region share.
+    """Keys shared by all namespaces of a region.
 
-    The braces are Redis Cluster's hash tag: all keys of a person share a slot.
+    The braces are the hash tag of Redis Cluster: all keys of a user share a hash slot.
     https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
 
     Raises:
-        ConfigurationError: the region is not one that the contract allows.
+        ConfigurationError: the region does not match `REGION`.
 
     >>> RegionKeys("eu").gate(bytes(16))
     'tacit:v1:eu:{k1.00000000000000000000000000000000}:gate'
@@ -36,28 +36,37 @@ class RegionKeys:
 
     @property
     def active(self) -> str:
-        """STRING: the namespace that Copilot reads."""
+        """STRING: the active namespace."""
         return f"tacit:v1:{self.region}:active"
 
     @property
     def namespaces(self) -> str:
-        """SET: the namespaces that writers use."""
+        """SET: the namespaces of all writers."""
         return f"tacit:v1:{self.region}:namespaces"
 
+    @property
+    def check(self) -> str:
+        """Key that `tacit check` deletes as a test, and that no command writes."""
+        return f"tacit:v1:{self.region}:check"
+
     def gate(self, user: bytes) -> str:
-        """Return the STRING with a person's last wipe and consent; `user` is the 16-byte digest."""
+        """Return the key of a STRING: last wipe and consent of a user.
+
+        Args:
+            user: 16-byte pseudonym.
+        """
         return f"tacit:v1:{self.region}:{{{pseudonym_text(user)}}}:gate"
 
     def within(self, namespace: str) -> "NamespaceKeys":
-        """Return the keys of one namespace; ConfigurationError if it is not a name."""
+        """Return the keys of a namespace; ConfigurationError if the name does not match `NAMESPACE`."""
         return NamespaceKeys(self.region, namespace)
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceKeys:
-    """Keys of one namespace: `RegionKeys.within`.
+    """Keys of one namespace; `RegionKeys.within` makes them.
 
-    Those of the population share a slot of Redis Cluster, as one script writes them.
+    The keys of the population share a hash slot, as one script writes them.
 
     >>> RegionKeys("eu").within("live").defaults
     'tacit:v1:eu:{live}:defaults'
@@ -70,29 +79,51 @@ class NamespaceKeys:
         _check("namespace", self.namespace, NAMESPACE)
 
     def signals(self, user: bytes) -> str:
-        """Return the HASH of a person's signals; `user` is the 16-byte digest."""
-        return f"tacit:v1:{self.region}:{self.namespace}:{{{pseudonym_text(user)}}}:signals"
+        """Return the key of a HASH: signals of a user.
+
+        Args:
+            user: 16-byte pseudonym.
+        """
+        return self.signals_of(pseudonym_text(user))
+
+    def signals_of(self, pseudonym: str) -> str:
+        """Return the key of a user's signals, by the pseudonym's text."""
+        return f"tacit:v1:{self.region}:{self.namespace}:{{{pseudonym}}}:signals"
+
+    @property
+    def signals_pattern(self) -> str:
+        """Pattern of SCAN that matches the signals of all users."""
+        return self.signals_of("*")
 
     @property
     def defaults(self) -> str:
-        """HASH: a signal per facet for someone of whom nothing is known."""
+        """HASH: the population's signal per facet."""
         return f"tacit:v1:{self.region}:{{{self.namespace}}}:defaults"
 
     @property
     def population(self) -> str:
-        """STRING: number of the newest population belief."""
+        """STRING: number of the newest population version."""
         return f"tacit:v1:{self.region}:{{{self.namespace}}}:population"
 
     def population_belief(self, number: int) -> str:
-        """Return the STRING, written once, that holds the population belief of that number."""
+        """Return the key of a STRING, written once: the population version of this number."""
         return f"{self.population}:{number}"
 
     @property
     def population_pinned(self) -> str:
-        """SET: numbers of population beliefs that are kept for good."""
+        """SET: numbers of the population versions that never expire."""
         return f"{self.population}:pinned"
 
 
-def _check(what: str, name: str, pattern: str) -> None:
+def hash_tag(key: str) -> str:
+    """Return the hash tag of a key: the pseudonym of a user's key, the namespace of a population's key.
+
+    >>> hash_tag("tacit:v1:eu:live:{k1.0000}:signals")
+    'k1.0000'
+    """
+    return key.partition("{")[2].partition("}")[0]
+
+
+def _check(kind: str, name: str, pattern: str) -> None:
     if not re.fullmatch(pattern, name):
-        raise ConfigurationError([f"{what} {name!r} is not a name: it must match {pattern}"])
+        raise ConfigurationError([f"{kind} {name!r} is not a name: it must match {pattern}"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tacit.contract.keys import RegionKeys
+from tacit.contract.keys import RegionKeys, hash_tag
 from tacit.errors import ConfigurationError
 
 USER = bytes(range(16))
@@ -17,7 +17,8 @@ def test_keys_are_those_of_the_contract() -> None:
     assert keys.gate(USER) == f"tacit:v1:eu:{{{PSEUDONYM}}}:gate"
     assert keys.namespaces == "tacit:v1:eu:namespaces"
     assert keys.active == "tacit:v1:eu:active"
-    assert live.signals(USER) == f"tacit:v1:eu:live:{{{PSEUDONYM}}}:signals"
+    assert live.signals(USER) == live.signals_of(PSEUDONYM) == f"tacit:v1:eu:live:{{{PSEUDONYM}}}:signals"
+    assert live.signals_pattern == "tacit:v1:eu:live:{*}:signals"
     assert live.defaults == "tacit:v1:eu:{live}:defaults"
     assert live.population == "tacit:v1:eu:{live}:population"
     assert live.population_belief(7) == "tacit:v1:eu:{live}:population:7"
@@ -40,5 +41,5 @@ def test_namespace_outside_the_pattern_is_refused(namespace: str) -> None:
 def test_all_keys_of_a_person_share_a_hash_tag(user: bytes, namespace: str) -> None:
     """Redis Cluster hashes what stands between the first `{` and the next `}`."""
     keys = RegionKeys("eu")
-    tags = {key.split("{")[1].split("}")[0] for key in (keys.gate(user), keys.within(namespace).signals(user))}
+    tags = {hash_tag(key) for key in (keys.gate(user), keys.within(namespace).signals(user))}
     assert tags == {f"k1.{user.hex()}"}
