@@ -1,6 +1,6 @@
-"""State folders as each released format wrote them: an archive of one each, and beside it what is in it, as JSON.
+"""Archives of state folders, one of each released format, each with its expected contents as JSON.
 
-README.md says how one is made. None is ever changed: tests/formats/test_formats.py resumes from all of them.
+README.md describes how to create an archive. No archive ever changes: test_formats.py resumes from all of them.
 """
 
 import tarfile
@@ -8,13 +8,13 @@ from pathlib import Path
 
 ARCHIVES = Path(__file__).parent
 HISTORY = "events.jsonl"
-"""In an archive: what the saved run read."""
+"""Member of an archive: input of the saved run."""
 MORE = "more.jsonl"
-"""In an archive: what came afterwards."""
+"""Member of an archive: later events."""
 CATALOGUE = "catalogue.toml"
-"""In an archive: the catalogue of then."""
+"""Member of an archive: catalogue of the saved run."""
 STATE = "state"
-"""In an archive: the state folder."""
+"""Member of an archive: state folder."""
 SHARDS = 2
 FLAGS = (
     HISTORY,
@@ -29,7 +29,7 @@ FLAGS = (
     "--ttl",
     "none",
 )
-"""What all runs on these folders are given: a folder belongs to its source, shards, namespace and secret."""
+"""Arguments of all runs on these folders: a folder belongs to its source, shards, namespace and secret."""
 
 
 def archives() -> list[Path]:
@@ -38,20 +38,20 @@ def archives() -> list[Path]:
 
 
 def expected(archive: Path) -> Path:
-    """Return the JSON that says what is in an archive."""
+    """Return the JSON file with the expected contents of an archive."""
     return archive.with_name(archive.name.replace(".tar.gz", ".json"))
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack an archive, and let the source have gone on since."""
+    """Unpack an archive, and append the later events to its input."""
     with tarfile.open(archive) as files:
         # The filter of extractall came with Python 3.11.4, and Python 3.12 warns without one.
         files.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
         files.extractall(folder)  # noqa: S202  # an archive of this project
-    go_on(folder)
+    append_later_events(folder)
 
 
-def go_on(folder: Path) -> None:
-    """Append to the history what came afterwards."""
+def append_later_events(folder: Path) -> None:
+    """Append the later events to the input."""
     with (folder / HISTORY).open("ab") as history:
         history.write((folder / MORE).read_bytes())

@@ -1,4 +1,4 @@
-"""Make the archive of today's format: `python -m tests.formats`. One that is there is left as it is."""
+"""Creation of the archive of the current format: `python -m tests.formats`; an existing archive is not replaced."""
 
 import shutil
 import sys
@@ -13,8 +13,8 @@ from dataflows.state_folder import FORMAT
 from state.catalogue.numbered import NumberedCatalogue
 from state.user import codec
 from tacit.contract.catalogue import SHIPPED
-from tests.formats import ARCHIVES, CATALOGUE, FLAGS, HISTORY, MORE, expected, go_on
-from tests.formats.facts import facts, lasting
+from tests.formats import ARCHIVES, CATALOGUE, FLAGS, HISTORY, MORE, append_later_events, expected
+from tests.formats.facts import RESUMED, facts, lasting
 from tests.formats.history import after, before
 from tests.support.replays import redis_of_its_own, replay, write_lines
 
@@ -22,23 +22,23 @@ _COUNTS = ("read", "accepted", "duplicate", "unconsented", "before_wipe", "rejec
 
 
 def main() -> None:
-    """Save a folder, pack it, go on from it, and write down what was there before and after."""
+    """Save and pack a state folder, resume from it, and write the expected contents before and after."""
     archive = ARCHIVES / f"format-{FORMAT}.tar.gz"
     if archive.exists():
-        sys.exit(f"{archive} is there: a released format is never made again; delete it if it was never released")
+        sys.exit(f"{archive} exists: an archive of a released format never changes; delete one that was not released")
     with TemporaryDirectory() as made:
         folder = Path(made)
         _save(folder)
         _pack(folder, archive)
         content = {"layout": codec.VERSION, "saved": facts(folder)}
-        go_on(folder)
+        append_later_events(folder)
         content["counts"] = resume(folder)
-        content["gone on"] = lasting(facts(folder))
+        content[RESUMED] = lasting(facts(folder))
     expected(archive).write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
 
 
 def resume(folder: Path) -> dict[str, Any]:
-    """Go on from an unpacked archive, and return what became of the events that came afterwards."""
+    """Resume from an unpacked archive, and return the counts of outcomes of the later events."""
     with redis_of_its_own() as (url, _):
         summary = replay(url, *FLAGS, cwd=folder)
     summary["rejected"] = {reason: count for reason, count in summary["rejected"].items() if count}

@@ -1,4 +1,4 @@
-"""What is known of people, by names: what must be found again under any later format."""
+"""Facts about users in a state folder, by name, that every later format must keep."""
 
 from pathlib import Path
 from typing import Any
@@ -15,29 +15,33 @@ from state.user.outbox import Emitted
 from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym
 from tests.formats import CATALOGUE, SHARDS, STATE
-from tests.formats.history import PEOPLE
+from tests.formats.history import USERS
 from tests.support.commands import SECRET
 
+# Keys of the JSON files, which never change.
+RESUMED = "gone on"  # prose: such a key
+EMITTED = "said"
+FEEDBACK_COUNT = "judged"
 LASTING = ("clock", "events", "wiped", "forgotten", "consent", "consent at", "pins")
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """Return what an unpacked archive's state folder holds of each person, as JSON has it."""
-    state = folder / STATE
-    catalogue = NumberedCatalogue.load(folder / CATALOGUE).numbered(read_vocabulary(state))
-    shelf = CheckpointReader(state / "shards", SHARDS, catalogue)
-    found = {who: shelf.get(pseudonym(who, SECRET.encode()))[0] for who in PEOPLE}
-    return {who: person(one, catalogue) for who, one in found.items() if one is not None}
+    """Return the facts of each user in the state folder of an unpacked archive, as JSON types."""
+    state_folder = folder / STATE
+    catalogue = NumberedCatalogue.load(folder / CATALOGUE).numbered(read_vocabulary(state_folder))
+    checkpoints = CheckpointReader(state_folder / "shards", SHARDS, catalogue)
+    found = {user_id: checkpoints.get(pseudonym(user_id, SECRET.encode()))[0] for user_id in USERS}
+    return {user_id: user_facts(state, catalogue) for user_id, state in found.items() if state is not None}
 
 
-def lasting(people: dict[str, Any]) -> dict[str, Any]:
-    """Return those facts that go by the contract alone, so that no later model finds them different."""
-    return {who: {name: about[name] for name in LASTING} for who, about in people.items()}
+def lasting(users: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts that follow from the contract alone, independent of the learned model."""
+    return {user_id: {name: one[name] for name in LASTING} for user_id, one in users.items()}
 
 
-def person(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
-    """Return one person's facts."""
-    about: dict[str, Any] = {
+def user_facts(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
+    """Return the facts of one user."""
+    found: dict[str, Any] = {
         "clock": state.newest_ms,
         "events": state.seq,
         "wiped": state.consent.wiped_ms,
@@ -51,11 +55,11 @@ def person(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     }
     if state.windows is not None:
         profile = state.windows.profile("", state.newest_ms, catalogue.topics_to_say)
-        about["profile"] = msgspec.to_builtins(profile)
+        found["profile"] = msgspec.to_builtins(profile)
     if state.preferences is not None and state.outbox.emitted is not None:
-        about["beliefs"] = _beliefs(state.preferences, catalogue)
-        about["said"] = _said(state.outbox.emitted, catalogue)
-    as_json: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(about))  # tuples become lists
+        found["beliefs"] = _beliefs(state.preferences, catalogue)
+        found[EMITTED] = _emitted(state.outbox.emitted, catalogue)
+    as_json: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))  # tuples become lists
     return as_json
 
 
@@ -68,19 +72,19 @@ def _beliefs(preferences: Preferences, catalogue: NumberedCatalogue) -> dict[str
             for name, mean, variance in zip(names, preferences.means, preferences.variances, strict=False)
         },
         "leans": _by_facet([round(preferences.means[len(names) + n], 4) for n in range(len(facets))], catalogue),
-        "judged": preferences.feedback_count,
+        FEEDBACK_COUNT: preferences.feedback_count,
         "by version": preferences.population,
         "evidence": _by_facet([round(evidence, 3) for evidence in preferences.evidence], catalogue),
         "changed at": _by_facet(preferences.drift.at_s, catalogue),
     }
 
 
-def _said(sent: Emitted, catalogue: NumberedCatalogue) -> dict[str, Any]:
-    said = [
+def _emitted(emission: Emitted, catalogue: NumberedCatalogue) -> dict[str, Any]:
+    emitted = [
         None if slot == NONE else [catalogue.slots[slot].value, TIERS[tier], round(confidence, 3), at_ms]
-        for slot, tier, confidence, at_ms in zip(sent.slot, sent.tier, sent.confidence, sent.at_ms, strict=True)
+        for slot, tier, confidence, at_ms in zip(emission.slot, emission.tier, emission.confidence, emission.at_ms, strict=True)
     ]
-    return _by_facet(said, catalogue)
+    return _by_facet(emitted, catalogue)
 
 
 def _by_facet(values: Any, catalogue: NumberedCatalogue) -> dict[str, Any]:

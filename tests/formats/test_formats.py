@@ -1,4 +1,4 @@
-"""State folders of every released format are gone on from, for ever."""
+"""Runs resume from state folders of every released format."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,8 @@ from dataflows.state_folder import FORMAT
 from state.user import codec
 from tests.formats import archives, expected, unpack
 from tests.formats.__main__ import resume
-from tests.formats.facts import facts, lasting
-from tests.formats.history import PEOPLE
+from tests.formats.facts import EMITTED, FEEDBACK_COUNT, RESUMED, facts, lasting
+from tests.formats.history import USERS
 
 ARCHIVES = [pytest.param(archive, id=archive.name.partition(".")[0]) for archive in archives()]
 
@@ -21,33 +21,33 @@ def _expected(archive: Path) -> dict[str, Any]:
     return content
 
 
-def test_todays_format_has_an_archive() -> None:
-    """Of the layout that people's state has today: tests/formats/README.md says how one is made."""
+def test_current_format_has_an_archive() -> None:
+    """The archive has the current layout of user state; tests/formats/README.md describes its creation."""
     newest = archives()[-1]
     assert newest.name == f"format-{FORMAT}.tar.gz"
     assert _expected(newest)["layout"] == codec.VERSION
 
 
 @pytest.mark.parametrize("archive", ARCHIVES)
-def test_archive_is_small_and_says_all_that_state_can_hold(archive: Path) -> None:
-    """Pins, wipes, words on consent, beliefs, changes of taste, windows, and what was said."""
+def test_archive_is_small_and_covers_all_parts_of_state(archive: Path) -> None:
+    """Pins, wipes, consent, beliefs, detected changes, windows and emitted signals."""
     assert archive.stat().st_size < 100_000
-    people = _expected(archive)["saved"]
-    assert sorted(people) == sorted(PEOPLE)
-    assert set(people["ben"]["pins"]) == {"tone", "length"}
-    assert {person["consent"] for person in people.values()} == {"granted", "denied"}
-    assert people["dee"]["wiped"] == people["dee"]["forgotten"] > 0
-    assert people["eve"]["beliefs"]["changed at"]["length"] > 0
-    assert people["ada"]["said"]["length"][:2] == ["concise", "hint"]
-    assert people["ada"]["beliefs"]["leans"]["length"] < 0 < people["ada"]["beliefs"]["judged"]
-    assert people["ada"]["profile"]["topics"]
+    users = _expected(archive)["saved"]
+    assert sorted(users) == sorted(USERS)
+    assert set(users["ben"]["pins"]) == {"tone", "length"}
+    assert {user["consent"] for user in users.values()} == {"granted", "denied"}
+    assert users["dee"]["wiped"] == users["dee"]["forgotten"] > 0
+    assert users["eve"]["beliefs"]["changed at"]["length"] > 0
+    assert users["ada"][EMITTED]["length"][:2] == ["concise", "hint"]
+    assert users["ada"]["beliefs"]["leans"]["length"] < 0 < users["ada"]["beliefs"][FEEDBACK_COUNT]
+    assert users["ada"]["profile"]["topics"]
 
 
 @pytest.mark.parametrize("archive", ARCHIVES)
-def test_people_of_a_saved_folder_are_found_and_gone_on_from(archive: Path, tmp_path: Path) -> None:
-    """As they were; a repeat is known as one, what is too late as that, and what is new comes on top."""
+def test_run_resumes_from_a_saved_folder(archive: Path, tmp_path: Path) -> None:
+    """Facts are unchanged; repeats and late events are recognised; new events are added."""
     unpack(archive, tmp_path)
     recorded = _expected(archive)
     assert facts(tmp_path) == recorded["saved"]
     assert resume(tmp_path) == recorded["counts"]
-    assert lasting(facts(tmp_path)) == recorded["gone on"]
+    assert lasting(facts(tmp_path)) == recorded[RESUMED]
