@@ -1,4 +1,4 @@
-"""A person's own words, from event to reader: pins win, a "no" holds, forgetting leaves nothing, and ids go nowhere."""
+"""Control of users from event to reader: pins win, opt-outs hold, a forget deletes, user ids are stored nowhere."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ Event = Mapping[str, Any]
 
 
 class Deployment:
-    """A Redis, a state folder, and one person's story, told in instalments."""
+    """Redis, a state folder, and the growing input of one user."""
 
     def __init__(self, url: str, client: redis.Redis, folder: Path) -> None:
         self.url, self.client = url, client
@@ -34,22 +34,22 @@ class Deployment:
         self._path = folder / "events.jsonl"
         self._path.touch()
 
-    def tell(self, *events: Event) -> None:
-        """Append events, a minute apart, and replay what is new of the story."""
+    def append(self, *events: Event) -> None:
+        """Append events, a minute apart, and replay the new ones."""
         with self._path.open("ab") as file:
             for event in events:
                 self._clock_ms += MINUTE_MS
-                told = make_event(event_id=f"e-{next(self._numbers)}", at=self._clock_ms, **event)
-                file.write(json.dumps(told).encode() + b"\n")
+                record = make_event(event_id=f"e-{next(self._numbers)}", at=self._clock_ms, **event)
+                file.write(json.dumps(record).encode() + b"\n")
         replay(self.url, self._path, "--state", self._folder / "state", "--namespace", "story", cwd=self._folder)
 
     def read(self) -> Adaptation:
-        """Return what Copilot gets to see."""
+        """Return the adaptation that an assistant reads."""
         with SignalReader(self.url, region="eu", secret=SECRET, namespace="story") as reader:
             return reader.get("ada")
 
     def keys(self) -> list[str]:
-        """Return the keys that hold something of the person."""
+        """Return the keys of the user."""
         return sorted(
             key for key in everything_in(self.client) if pseudonym_text(pseudonym("ada", SECRET.encode())) in key
         )
@@ -71,10 +71,10 @@ def liked(value: str, times: int = 20) -> list[Event]:
 
 @pytest.fixture
 def story(tmp_path: Path) -> Iterator[Deployment]:
-    """Begin with someone who has agreed, and likes long answers."""
+    """Begin with a user who has opted in and likes detailed answers."""
     with redis_of_its_own() as (url, client):
         deployment = Deployment(url, client, tmp_path)
-        deployment.tell(consent(granted=True), *liked("detailed"))
+        deployment.append(consent(granted=True), *liked("detailed"))
         yield deployment
 
 
@@ -83,26 +83,26 @@ def _length(adaptation: Adaptation) -> tuple[str, str] | None:
     return None if signal is None else (signal.source, signal.value)
 
 
-def test_what_was_learned_reaches_the_prompt(story: Deployment) -> None:
-    """From thumbs to words, with the reasons."""
+def test_learned_preference_reaches_the_prompt(story: Deployment) -> None:
+    """The prompt follows the feedback, and the signal lists the reasons."""
     adaptation = story.read()
     assert _length(adaptation) == ("learned", "detailed")
     assert dict(adaptation.signals["length"].why).keys() == {"thumbs_up", "thumbs_down"}
     assert "Give thorough answers with the details." in adaptation.choose(unit="c-1").prompt()
 
 
-def test_pinned_value_wins_until_it_is_taken_back(story: Deployment) -> None:
-    """Also over what is learned afterwards; taken back, what was learned holds again."""
-    story.tell(pin("concise"), *liked("detailed"))
+def test_pinned_value_wins_until_unpinned(story: Deployment) -> None:
+    """A pin wins over later feedback, too; after the unpin the learned value returns."""
+    story.append(pin("concise"), *liked("detailed"))
     assert _length(story.read()) == ("user", "concise")
     assert all(story.read().choose(unit=f"c-{n}").values["length"] == "concise" for n in range(100))
-    story.tell(pin(None))
+    story.append(pin(None))
     assert _length(story.read()) == ("learned", "detailed")
 
 
-def test_no_leaves_nothing_but_the_no(story: Deployment) -> None:
-    """Nothing that was learned, nothing that comes after; the reader says so and gives defaults."""
-    story.tell(consent(granted=False), *liked("concise"))
+def test_opt_out_leaves_only_itself(story: Deployment) -> None:
+    """Learned state is deleted, and later events are ignored; the reader reports the opt-out and returns defaults."""
+    story.append(consent(granted=False), *liked("concise"))
     adaptation = story.read()
     assert (adaptation.status, adaptation.signals, adaptation.profile) == ("opted_out", {}, None)
     assert adaptation.choose(unit="c-1").values["length"] == DEFAULT_LENGTH
@@ -111,30 +111,30 @@ def test_no_leaves_nothing_but_the_no(story: Deployment) -> None:
     assert "x" in everything_in(story.client)[gate]
 
 
-def test_yes_after_a_no_starts_afresh_and_shows_pins_again(story: Deployment) -> None:
-    """Pins are the person's own words and were only hidden; what was learned is gone."""
-    story.tell(pin("concise"), consent(granted=False))
+def test_opt_in_after_an_opt_out_starts_from_the_prior_and_shows_pins_again(story: Deployment) -> None:
+    """Pins were hidden and return; learned state is deleted."""
+    story.append(pin("concise"), consent(granted=False))
     assert _length(story.read()) is None
-    story.tell(consent(granted=True))
+    story.append(consent(granted=True))
     assert _length(story.read()) == ("user", "concise")
-    story.tell(pin(None))
+    story.append(pin(None))
     signal = story.read().signals["length"]
     assert (signal.source, signal.evidence, signal.tier) == ("learned", 0, "default")
 
 
-def test_forgetting_leaves_nothing(story: Deployment) -> None:
-    """No signal, no pin and no consent, so what comes after is not learned from; only the time of the wipe stays."""
-    story.tell(pin("concise"), {"type": "forget"}, *liked("concise"))
+def test_forget_deletes_all_but_the_time_of_the_wipe(story: Deployment) -> None:
+    """Signals, pins and consent are deleted, so later events are rejected as unconsented."""
+    story.append(pin("concise"), {"type": "forget"}, *liked("concise"))
     adaptation = story.read()
     assert (adaptation.status, adaptation.signals, adaptation.profile) == ("absent", {}, None)
     (gate,) = story.keys()
     assert gate.endswith(":gate")
 
 
-def test_no_reaches_every_namespace(story: Deployment, tmp_path: Path) -> None:
-    """A replay that knows nothing of the no cannot bring signals back, wherever it writes."""
+def test_opt_out_reaches_every_namespace(story: Deployment, tmp_path: Path) -> None:
+    """A replay of the events before the opt-out cannot write signals to any namespace."""
     before = (tmp_path / "events.jsonl").read_bytes()
-    story.tell(consent(granted=False))
+    story.append(consent(granted=False))
     old = tmp_path / "old.jsonl"
     old.write_bytes(before)
     summary = replay(story.url, old, "--namespace", "shadow", cwd=tmp_path)
@@ -143,11 +143,11 @@ def test_no_reaches_every_namespace(story: Deployment, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("output", ["json", "text"])
-def test_show_says_what_the_reader_says(output: Literal["json", "text"], story: Deployment) -> None:
-    """For machines and for people."""
-    story.tell(pin("concise"))
-    words = ("show", "ada", "--redis", story.url, "--namespace", "story")
-    done = tacit(*words, *(["--json"] if output == "json" else []))
+def test_show_prints_the_adaptation_of_the_reader(output: Literal["json", "text"], story: Deployment) -> None:
+    """As JSON and as text."""
+    story.append(pin("concise"))
+    arguments = ("show", "ada", "--redis", story.url, "--namespace", "story")
+    done = tacit(*arguments, *(["--json"] if output == "json" else []))
     assert done.returncode == 0
     if output == "json":
         shown = json.loads(done.stdout)
@@ -158,15 +158,15 @@ def test_show_says_what_the_reader_says(output: Literal["json", "text"], story: 
         assert "Keep answers short." in done.stdout
 
 
-def test_user_ids_go_nowhere(tmp_path: Path) -> None:
-    """Not into keys, values, logs, metrics, rejects or the state folder, in which every byte is looked at."""
+def test_user_ids_are_stored_nowhere(tmp_path: Path) -> None:
+    """Keys, values, logs, metrics, rejects and all files of the state folder hold no user id."""
     history = tmp_path / "events.jsonl"
     write_history(history, users=50, turns=30_000)
     write_lines(tmp_path / "more.jsonl", [make_event(user_id="user-000001", topic="nonsense", at=now_ms())] * 3)
     port = free_port()
-    words = ["replay", str(history), "more.jsonl", "--state", "state", "--metrics", f"127.0.0.1:{port}"]
+    arguments = ["replay", str(history), "more.jsonl", "--state", "state", "--metrics", f"127.0.0.1:{port}"]
     with redis_of_its_own() as (url, client):
-        with running([*words, "--redis", url, "--checkpoint-every", "1"], tmp_path / "log") as run:
+        with running([*arguments, "--redis", url, "--checkpoint-every", "1"], tmp_path / "log") as run:
             run.wait_for(lambda: client.dbsize() > 10, "the first signals")
             metrics = get(port, "/metrics")[1]
             assert run.process.wait(60) == 0

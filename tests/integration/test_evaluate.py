@@ -1,4 +1,4 @@
-"""An evaluation of a topic: up to its end, and the same as of a file."""
+"""Evaluation of a topic: bounded, with the same figures as for a file."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ from tests.support.replays import write_history
 pytestmark = pytest.mark.kafka
 
 
-def test_topic_is_evaluated_as_a_file_of_its_records_is(kafka: Kafka, tmp_path: Path) -> None:
-    """All figures are the same but those of the CPU."""
+def test_topic_is_evaluated_like_a_file_of_its_records(kafka: Kafka, tmp_path: Path) -> None:
+    """All figures are equal except those of the CPU."""
     path = tmp_path / "events.jsonl"
     write_history(path, users=60, turns=3_000)
     topic = kafka.create_topic()

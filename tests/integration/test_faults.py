@@ -1,4 +1,4 @@
-"""Live runs whose Redis or Kafka fails in midstream: they go on by themselves, and the signals do not tell."""
+"""Live runs through failures of Redis and Kafka: runs recover by themselves, and signals are unaffected."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def live(history: History, kafka: Kafka, server: FragileRedis, tmp_path: Path) -
 
 
 def test_frozen_redis_is_waited_for(live: Live, server: FragileRedis, tmp_path: Path) -> None:
-    """Meanwhile the process is not healthy; afterwards Redis holds the same bytes as if nothing had been."""
+    """The process is unhealthy meanwhile; afterwards Redis holds the bytes of an undisturbed run."""
     with running(live.words(), tmp_path / "log", LIMITS) as run:
         live.wait_for_first_half(run)
         live.wait_for_health(run, 200)
@@ -61,7 +61,7 @@ def test_frozen_redis_is_waited_for(live: Live, server: FragileRedis, tmp_path: 
 
 
 def test_redis_without_memory_is_waited_for(live: Live, server: FragileRedis, tmp_path: Path) -> None:
-    """Nothing is evicted and nothing is lost; when there is room again the run goes on."""
+    """No signal is evicted or lost; the run continues as soon as Redis has memory again."""
     with running(live.words(), tmp_path / "log", LIMITS) as run:
         live.wait_for_first_half(run)
         server.client.config_set("maxmemory", 1)
@@ -74,10 +74,8 @@ def test_redis_without_memory_is_waited_for(live: Live, server: FragileRedis, tm
     assert waiting["codes"] == ["OOM"]
 
 
-def test_redis_that_comes_back_empty_gets_all_that_is_written_from_then_on(
-    live: Live, server: FragileRedis, tmp_path: Path
-) -> None:
-    """Each field in it is what an undisturbed run ends with; those that nothing changed since are missing."""
+def test_emptied_redis_receives_all_later_writes(live: Live, server: FragileRedis, tmp_path: Path) -> None:
+    """Each field equals that of an undisturbed run; fields without a later change are missing."""
     with running(live.words(), tmp_path / "log", LIMITS) as run:
         live.wait_for_first_half(run)
         server.kill()
@@ -95,8 +93,8 @@ def test_redis_that_comes_back_empty_gets_all_that_is_written_from_then_on(
     assert held["tacit:v1:eu:namespaces"] == {NAMESPACE}
 
 
-def test_redis_that_never_comes_back_ends_the_run(live: Live, server: FragileRedis, tmp_path: Path) -> None:
-    """Within its limit, with status 1, and the last word is why and what to do."""
+def test_lasting_outage_of_redis_ends_the_run(live: Live, server: FragileRedis, tmp_path: Path) -> None:
+    """The run ends within its limit with status 1; the last line states the cause and the remedy."""
     limits = {"connectors.redis.client.RETRY_FOR_S": 1, **LIMITS}
     with running(live.words(), tmp_path / "log", limits) as run:
         live.wait_for_first_half(run)
@@ -113,7 +111,7 @@ def test_redis_that_never_comes_back_ends_the_run(live: Live, server: FragileRed
 def test_run_that_gave_up_on_redis_starts_again_from_its_state(
     live: Live, server: FragileRedis, tmp_path: Path
 ) -> None:
-    """And again, until Redis is back; no thread or connection of the failed ones is left."""
+    """The run restarts until Redis is back; failed attempts leave no thread or connection."""
     limits = {"connectors.redis.client.RETRY_FOR_S": 0.3, "dataflows.runtime.live.MAX_QUICK_FAILURES": 100, **LIMITS}
     with running(live.words(*live.state()), tmp_path / "log", limits) as run:
         live.wait_for_first_half(run)
@@ -128,7 +126,7 @@ def test_run_that_gave_up_on_redis_starts_again_from_its_state(
 
 
 def test_killed_process_is_started_again_with_the_others(live: Live, tmp_path: Path) -> None:
-    """From the last checkpoint, and the signals do not tell."""
+    """All processes restart from the last checkpoint; signals are unaffected."""
     with running(live.words(*live.state(), "--processes", "2"), tmp_path / "log") as run:
         run.wait_for(lambda: _is_read(live, live.history.records // 2), "the first half")
         before = _workers(run)
@@ -142,10 +140,10 @@ def test_killed_process_is_started_again_with_the_others(live: Live, tmp_path: P
 
 
 @pytest.mark.parametrize("fault", ["freeze", "kill"])
-def test_broker_that_is_away_is_waited_for(
+def test_absent_broker_is_waited_for(
     fault: str, broker: Broker, history: History, server: FragileRedis, tmp_path: Path
 ) -> None:
-    """Meanwhile the process is not healthy, though nothing is wrong with it; afterwards it reads on."""
+    """The process is unhealthy meanwhile; afterwards reading continues."""
     live = Live(history, broker, server, tmp_path)
     live.produce(0)
     with running(live.words(), tmp_path / "log", LIMITS) as run:
@@ -169,14 +167,14 @@ def _events(run: Running, *names: str) -> list[str]:
 
 
 def _is_caught_up(live: Live) -> bool:
-    """Say whether all was read, and each write that it led to has come back."""
+    """Return True if all records are read, and all their writes are acknowledged."""
     samples = scrape(live.port)
     counted = sum(v for name, v in samples.items() if name.startswith(("tacit_events_", "tacit_rejects_")))
     return counted == live.history.records and set(_lags(samples)) == {0.0}
 
 
 def _is_read(live: Live, records: int) -> bool:
-    """Say whether the processes of a run have read so many records together."""
+    """Return True if the processes of a run have read `records` records together."""
     ports = (live.port, live.port + 1)
     return sum(scrape(port)["tacit_records_total"] for port in ports if health(port)) >= records
 
@@ -190,6 +188,6 @@ def _threads(run: Running) -> int:
 
 
 def _workers(run: Running) -> list[int]:
-    """Return the pids of a run's processes, its helper for shared resources left aside."""
+    """Return the pids of the workers of a run."""
     children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
     return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]

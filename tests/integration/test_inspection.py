@@ -1,4 +1,4 @@
-"""State folders looked into, and Redis rebuilt from them, while live runs make checkpoints in them."""
+"""Inspection of a state folder, and a rebuild of Redis, while a live run writes checkpoints."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from tests.support.replays import left_by, now_ms
 
 pytestmark = KAFKA_TEST
 
-EPOCHS = 5
+CHECKPOINTS = 5
 
 
 @pytest.fixture(scope="module")
@@ -41,37 +41,39 @@ def live(history: History, kafka: Kafka, server: FragileRedis, tmp_path: Path) -
     return Live(history, kafka, server, tmp_path)
 
 
-def test_looking_in_never_fails_while_two_processes_make_checkpoints(
+def test_inspection_succeeds_while_two_processes_write_checkpoints(
     history: History, kafka: Kafka, server: FragileRedis, tmp_path: Path
 ) -> None:
-    """Nor does it fail the run; what is seen is never older than what was seen before."""
-    state, topic, person = tmp_path / "state", kafka.create_topic(), "user-000003"
-    words = ["run", f"kafka://{kafka.servers}/{topic}", "--redis", server.url, "--state", str(state)]
+    """The run is unaffected; each read state is at least as new as the one before."""
+    state, topic, user_id = tmp_path / "state", kafka.create_topic(), "user-000003"
+    arguments = ["run", f"kafka://{kafka.servers}/{topic}", "--redis", server.url, "--state", str(state)]
     events = chain(*history.halves)
     counts, checkpoints = [0], [0]
-    with running([*words, "--processes", "2", "--checkpoint-every", "1", "--metrics", "off"], tmp_path / "log") as run:
+    with running(
+        [*arguments, "--processes", "2", "--checkpoint-every", "1", "--metrics", "off"], tmp_path / "log"
+    ) as run:
         run.wait_for(lambda: (state / "vocabulary.json").exists(), "a state folder")
-        shelf = inspect(state, NumberedCatalogue.load()).shelf
-        while checkpoints[-1] < EPOCHS:
+        checkpoint_reader = inspect(state, NumberedCatalogue.load()).shelf
+        while checkpoints[-1] < CHECKPOINTS:
             kafka.produce(topic, islice(events, 50))
-            found, _ = shelf.get(pseudonym(person, SECRET.encode()))
+            found, _ = checkpoint_reader.get(pseudonym(user_id, SECRET.encode()))
             stats = folder_stats(state, now_ms())
             counts.append(found.seq if found else 0)
             checkpoints.append(stats["checkpoint"] or 0)
         assert stats["used_by_pid"] == run.process.pid
-        done = tacit("state", "show", person, "--state", str(state), "--json")
+        done = tacit("state", "show", user_id, "--state", str(state), "--json")
         assert run.stop() == 0, run.output
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["seq"] >= counts[-1] > 0
     assert counts == sorted(counts)
-    assert len(checkpoints) > 2 * EPOCHS
+    assert len(checkpoints) > 2 * CHECKPOINTS
     assert '"level": "error"' not in run.output
 
 
-def test_emptied_redis_is_rebuilt_beside_a_run(
+def test_emptied_redis_is_rebuilt_during_a_run(
     live: Live, history: History, server: FragileRedis, tmp_path: Path
 ) -> None:
-    """Once a checkpoint holds what was said; and the run goes on to what an undisturbed one leaves."""
+    """A rebuild restores the signals of the last checkpoint; the run then ends like an undisturbed one."""
     first = tmp_path / "first.jsonl"
     first.write_bytes(b"\n".join(history.halves[0]) + b"\n")
     expected = decided(as_json(left_by(first, "--namespace", NAMESPACE, cwd=tmp_path)[1]))

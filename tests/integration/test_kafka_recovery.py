@@ -1,4 +1,4 @@
-"""Reading on after trouble: restarts, kills, brokers that vanish, topics that change."""
+"""Recovery of the Kafka source: restarts, kills, absent brokers, changed topics."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.kafka import fetcher as kafka_pump
+from connectors.kafka import fetcher as kafka_fetcher
 from state.errors import SourceError
 from state.events.records import Record
 from tests.support.conditions import eventually
@@ -22,7 +22,7 @@ def numbered(first: int, last: int) -> list[bytes]:
 
 
 def test_orderly_stop_repeats_and_loses_nothing(kafka: Kafka, tmp_path: Path) -> None:
-    """A live run that was asked to stop goes on exactly behind its last record."""
+    """A stopped live run resumes exactly after its last record."""
     topic = kafka.create_topic(2)
     kafka.produce(topic, numbered(0, 100))
     first = Reading(kafka, topic, state=tmp_path / "state").live(until=lambda records: len(records) >= 100)
@@ -36,8 +36,8 @@ def test_orderly_stop_repeats_and_loses_nothing(kafka: Kafka, tmp_path: Path) ->
     assert values(second, 1) == numbered(0, 50)
 
 
-def test_latest_means_the_end_at_the_first_start(kafka: Kafka, tmp_path: Path) -> None:
-    """What arrives while a run that began at "latest" is down is read when it is back."""
+def test_latest_is_the_end_at_the_first_start(kafka: Kafka, tmp_path: Path) -> None:
+    """A run that began at "latest" reads the records that arrived while it was down."""
     topic = kafka.create_topic()
     kafka.produce(topic, numbered(0, 5))
     assert Reading(kafka, topic, state=tmp_path / "state").bounded("latest") == []
@@ -49,7 +49,7 @@ def test_latest_means_the_end_at_the_first_start(kafka: Kafka, tmp_path: Path) -
 
 
 def test_interrupted_bounded_read_keeps_its_stop(kafka: Kafka, tmp_path: Path) -> None:
-    """A bounded read that is interrupted ends where it would have ended, whatever came meanwhile."""
+    """An interrupted bounded read ends at its original end, even if more records arrived."""
     topic = kafka.create_topic()
     kafka.produce(topic, numbered(0, 3000))
     interrupted = Reading(kafka, topic, state=tmp_path / "state")
@@ -63,7 +63,7 @@ def test_interrupted_bounded_read_keeps_its_stop(kafka: Kafka, tmp_path: Path) -
 
 
 def test_killed_reader_loses_nothing(kafka: Kafka, tmp_path: Path) -> None:
-    """After kill -9 all is read at least once; after SIGTERM nothing is repeated."""
+    """After SIGKILL each record is read at least once; after SIGTERM exactly once."""
     topic = kafka.create_topic()
     Reading(kafka, topic, state=tmp_path / "state")
     output = tmp_path / "lines"
@@ -90,8 +90,8 @@ def test_killed_reader_loses_nothing(kafka: Kafka, tmp_path: Path) -> None:
     assert lines()[before:] == numbered(2000, 2001)
 
 
-def test_reader_goes_on_when_a_killed_broker_is_back(broker: Broker) -> None:
-    """A broker's death is waited out; its return needs no restart of ours."""
+def test_reader_continues_after_a_killed_broker_returns(broker: Broker) -> None:
+    """The reader waits for the broker and needs no restart."""
     topic = broker.create_topic()
     broker.produce(topic, numbered(0, 100))
 
@@ -105,19 +105,19 @@ def test_reader_goes_on_when_a_killed_broker_is_back(broker: Broker) -> None:
     assert values(Reading(broker, topic).live(until=crash_once)) == numbered(0, 200)
 
 
-def test_reader_goes_on_when_a_frozen_broker_thaws(
+def test_reader_continues_after_a_frozen_broker_returns(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While nothing answers that is said and reading waits; afterwards nothing is missing."""
-    monkeypatch.setattr(kafka_pump, "PROBE_EVERY_S", 0.1)
-    monkeypatch.setattr(kafka_pump, "_PROBE_MS", 300)
+    """The reader logs that the broker does not answer, waits, and then misses no record."""
+    monkeypatch.setattr(kafka_fetcher, "PROBE_EVERY_S", 0.1)
+    monkeypatch.setattr(kafka_fetcher, "_PROBE_MS", 300)
     topic = broker.create_topic()
     broker.produce(topic, numbered(0, 100))
 
     def freeze_once(records: list[Record]) -> bool:
         if len(records) == 100:
             broker.pause()
-            eventually(lambda: "does not answer" in caplog.text, within_s=15, what="the freeze to be noticed")
+            eventually(lambda: "does not answer" in caplog.text, within_s=15, what="the log line of the freeze")
             broker.resume()
             broker.produce(topic, numbered(100, 200))
         return len(records) >= 200
@@ -125,12 +125,12 @@ def test_reader_goes_on_when_a_frozen_broker_thaws(
     assert values(Reading(broker, topic).live(until=freeze_once)) == numbered(0, 200)
 
 
-def test_topic_that_grew_asks_for_a_restart_that_reads_all_of_it(
+def test_new_partition_ends_the_run_and_is_read_by_the_next_one(
     kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new partition ends a live run; the next one reads it from its beginning, even one that began at "latest"."""
-    monkeypatch.setattr(kafka_pump, "PROBE_EVERY_S", 0.1)
-    monkeypatch.setitem(kafka_pump._FETCH_OPTIONS, "metadata_max_age_ms", 300)
+    """The next run reads the new partition from its beginning, even a run that began at "latest"."""
+    monkeypatch.setattr(kafka_fetcher, "PROBE_EVERY_S", 0.1)
+    monkeypatch.setitem(kafka_fetcher._FETCH_OPTIONS, "metadata_max_age_ms", 300)
     topic = kafka.create_topic()
     state = tmp_path / "state"
     assert Reading(kafka, topic, state=state).bounded("latest") == []
@@ -148,8 +148,8 @@ def test_topic_that_grew_asks_for_a_restart_that_reads_all_of_it(
     assert values(again, 1) == numbered(10, 20)
 
 
-def test_resuming_where_retention_has_passed_is_refused(kafka: Kafka, tmp_path: Path) -> None:
-    """Records that were deleted before we read them are an error, never a silent jump."""
+def test_resuming_at_a_deleted_offset_fails(kafka: Kafka, tmp_path: Path) -> None:
+    """Records that Kafka deleted before they were read are an error."""
     topic = kafka.create_topic()
     kafka.produce(topic, numbered(0, 10))
     Reading(kafka, topic, state=tmp_path / "state").bounded()
@@ -160,8 +160,8 @@ def test_resuming_where_retention_has_passed_is_refused(kafka: Kafka, tmp_path: 
         Reading(kafka, topic, state=tmp_path / "state").live(until=lambda _: True)
 
 
-def test_retention_that_passes_a_running_reader_ends_it(kafka: Kafka) -> None:
-    """A partition trimmed ahead of a live reader ends it with an error, never with a silent jump."""
+def test_deleted_records_end_a_running_reader(kafka: Kafka) -> None:
+    """A live reader does not skip deleted records silently."""
     topic = kafka.create_topic()
     kafka.produce(topic, numbered(0, 30))
     source = Reading(kafka, topic).source(bounded=False)

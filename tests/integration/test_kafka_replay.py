@@ -1,4 +1,4 @@
-"""Replays of a topic: bounded, the same as of a file, with rejects that go to a topic of their own."""
+"""Replay of a topic: bounded, with the results of a file, and rejects in a separate topic."""
 
 import json
 from collections import Counter
@@ -15,18 +15,18 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_topic_leaves_what_a_file_of_its_records_leaves(processes: int, kafka: Kafka, tmp_path: Path) -> None:
-    """Up to its end at the start; and each reject is told in the rejects topic, with its place."""
+def test_replay_of_a_topic_equals_that_of_a_file(processes: int, kafka: Kafka, tmp_path: Path) -> None:
+    """Redis holds the same bytes; the rejects topic holds each reject with its position."""
     path = tmp_path / "events.jsonl"
     write_history(path, users=60, turns=3_000)
     lines = path.read_bytes().splitlines()
     events, rejects = kafka.create_topic(), kafka.create_topic()
     kafka.produce(events, lines)
-    words = (f"kafka://{kafka.servers}/{events}", "--rejects", f"kafka://{kafka.servers}/{rejects}")
+    arguments = (f"kafka://{kafka.servers}/{events}", "--rejects", f"kafka://{kafka.servers}/{rejects}")
     with redis_of_its_own() as (url, client):
-        summary = replay(url, *words, "--processes", processes, cwd=tmp_path)
+        summary = replay(url, *arguments, "--processes", processes, cwd=tmp_path)
         assert everything_in(client) == left_by(path, cwd=tmp_path)[1]
     assert accounted_for(summary) == summary["read"] == len(lines)
-    told = [json.loads(value) for value in values(Reading(kafka, rejects).bounded())]
-    assert Counter(reject["reason"] for reject in told) == Counter(summary["rejected"])
-    assert {reject["origin"]["topic"] for reject in told} == {events}
+    rejected = [json.loads(value) for value in values(Reading(kafka, rejects).bounded())]
+    assert Counter(reject["reason"] for reject in rejected) == Counter(summary["rejected"])
+    assert {reject["origin"]["topic"] for reject in rejected} == {events}

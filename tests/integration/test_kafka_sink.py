@@ -1,4 +1,4 @@
-"""Writing to a real broker: what was written has arrived, or an error says that it has not."""
+"""Kafka producer and reject sink: each record is acknowledged, or an error is raised."""
 
 import json
 from time import monotonic
@@ -32,8 +32,8 @@ def run_rejects(kafka: Kafka, topic: str, rejects: list[Reject], *, delivery_s: 
     run_main(flow)
 
 
-def test_rejects_arrive_as_the_contract_writes_them_with_their_origin_in_headers(kafka: Kafka) -> None:
-    """A reject can be routed by its headers alone."""
+def test_rejects_arrive_as_json_with_their_origin_in_headers(kafka: Kafka) -> None:
+    """Headers suffice to route a reject."""
     topic = kafka.create_topic()
     run_rejects(kafka, topic, REJECTS)
 
@@ -47,7 +47,7 @@ def test_rejects_arrive_as_the_contract_writes_them_with_their_origin_in_headers
 
 
 def test_every_reject_of_many_arrives(kafka: Kafka) -> None:
-    """No batch is taken for written before all of it is acknowledged."""
+    """A batch counts as written after all of its records are acknowledged."""
     topic = kafka.create_topic()
     rejects = [REJECTS[0]._replace(position=n) for n in range(5000)]
     run_rejects(kafka, topic, rejects)
@@ -56,15 +56,15 @@ def test_every_reject_of_many_arrives(kafka: Kafka) -> None:
 
 
 def test_missing_rejects_topic_fails_the_start(kafka: Kafka) -> None:
-    """A rejects topic that is not there is found at the start, within the time given."""
+    """A missing rejects topic is found at the start within the time limit."""
     began = monotonic()
     with refused(SinkError, "Kafka topic nowhere did not take"):
         run_rejects(kafka, "nowhere", REJECTS, delivery_s=1)
     assert monotonic() - began < 10
 
 
-def test_record_that_the_broker_refuses_fails_the_flush(kafka: Kafka) -> None:
-    """A refusal by the broker is not lost among acknowledgements."""
+def test_record_that_the_broker_rejects_fails_the_flush(kafka: Kafka) -> None:
+    """An error of one record is not lost among acknowledgements."""
     topic = kafka.create_topic(config={"max.message.bytes": "1000"})
     producer = CheckedProducer([kafka.servers], delivery_s=5)
     producer.send(topic, b"user", b"small")
@@ -77,7 +77,7 @@ def test_record_that_the_broker_refuses_fails_the_flush(kafka: Kafka) -> None:
 
 
 def test_vanished_broker_fails_the_flush_in_time(broker: Broker) -> None:
-    """Without a broker the error comes within the time given, not never."""
+    """Without a broker the error is raised within the time limit."""
     topic = broker.create_topic()
     producer = CheckedProducer([broker.servers], delivery_s=2)
     producer.send(topic, b"user", b"stored")
@@ -94,8 +94,8 @@ def test_vanished_broker_fails_the_flush_in_time(broker: Broker) -> None:
     producer.close()
 
 
-def test_batch_waits_for_a_broker_that_comes_back(broker: Broker) -> None:
-    """A short outage costs time and neither records nor repeats."""
+def test_batch_waits_for_the_return_of_the_broker(broker: Broker) -> None:
+    """A short outage neither loses nor repeats records."""
     topic = broker.create_topic()
     with CheckedProducer([broker.servers]) as producer:
         producer.send(topic, b"user", b"before")
@@ -109,7 +109,7 @@ def test_batch_waits_for_a_broker_that_comes_back(broker: Broker) -> None:
 
 
 def test_records_of_one_key_stay_in_one_partition_in_order(kafka: Kafka) -> None:
-    """Keys decide the partition, and Kafka's time is the one given."""
+    """The key selects the partition, and the timestamp is the given one."""
     topic = kafka.create_topic(4)
     with CheckedProducer([kafka.servers]) as producer:
         for n in range(3000):

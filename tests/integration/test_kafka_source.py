@@ -1,13 +1,13 @@
-"""Reading a real topic: what arrives, from where, and up to where."""
+"""Kafka source: records, start and end of a read."""
 
 from time import monotonic
 
 import pytest
 
 from connectors.kafka import address as kafka_settings
-from connectors.kafka import fetcher as kafka_pump
+from connectors.kafka import fetcher as kafka_fetcher
 from connectors.kafka import offsets as kafka_offsets
-from connectors.kafka import partition_buffer as kafka_lane
+from connectors.kafka import partition_buffer as kafka_buffer
 from connectors.kafka.partition_buffer import SLICE_MS
 from state.errors import SourceError
 from state.events.records import KafkaOrigin, Record
@@ -25,7 +25,7 @@ def numbered(count: int, prefix: str = "v") -> list[bytes]:
 
 
 def test_bounded_read_returns_every_record_of_every_partition_in_order(kafka: Kafka) -> None:
-    """A bounded read hands on each partition whole and in order, each record with its origin and offset."""
+    """Each partition is complete and in order, each record with its origin and offset."""
     topic = kafka.create_topic(3)
     for partition in range(3):
         kafka.produce(topic, numbered(700, f"p{partition}-"), partition=partition)
@@ -41,7 +41,7 @@ def test_bounded_read_returns_every_record_of_every_partition_in_order(kafka: Ka
 
 
 def test_bounded_read_stops_where_the_end_was_when_it_began(kafka: Kafka) -> None:
-    """What is produced during a bounded read belongs to the next one."""
+    """Records that are produced during a bounded read belong to the next one."""
     topic = kafka.create_topic()
     kafka.produce(topic, numbered(10))
 
@@ -56,15 +56,15 @@ def test_bounded_read_stops_where_the_end_was_when_it_began(kafka: Kafka) -> Non
     [("earliest", 0), ("latest", 10), ("offset:7", 7), ("5000", 5), ("4001", 5), ("9999999", 10)],
 )
 def test_first_run_begins_where_asked(kafka: Kafka, start: str, first: int) -> None:
-    """A timestamp begins at the first record that is not older; one later than all records begins at the end."""
+    """A timestamp selects the first record that is not older, or the end without one."""
     topic = kafka.create_topic(config={"message.timestamp.before.max.ms": str(2**62), "retention.ms": "-1"})
     kafka.produce(topic, numbered(10), at_ms=[1000 * n for n in range(10)])
 
     assert values(Reading(kafka, topic).bounded(start)) == numbered(10)[first:]
 
 
-def test_start_outside_the_partition_is_refused(kafka: Kafka) -> None:
-    """An offset that Kafka does not hold is an error that says what it does hold."""
+def test_start_outside_the_partition_fails(kafka: Kafka) -> None:
+    """The error states the offsets that Kafka holds."""
     topic = kafka.create_topic()
     kafka.produce(topic, numbered(3))
 
@@ -72,15 +72,15 @@ def test_start_outside_the_partition_is_refused(kafka: Kafka) -> None:
         Reading(kafka, topic).live("offset:8", until=lambda _: True)
 
 
-def test_unknown_topic_is_refused(kafka: Kafka) -> None:
-    """Reading never creates a topic."""
+def test_unknown_topic_fails(kafka: Kafka) -> None:
+    """The source never creates a topic."""
     with refused(SourceError, "there is no such topic"):
         Reading(kafka, "no-such-topic").bounded()
 
 
 @pytest.mark.usefixtures("refused_connections")
-def test_absent_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start-up without a broker ends in time and names the address."""
+def test_absent_broker_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is raised within the time limit and names the address."""
     monkeypatch.setattr(kafka_settings, "CONNECT_MS", 1000)
     monkeypatch.setattr(kafka_offsets, "CONNECT_MS", 1000)
     with refused(SourceError, "kafka://127.0.0.1:1/events: no answer within 1 s"):
@@ -89,7 +89,7 @@ def test_absent_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd"])
 def test_compressed_records_are_read(kafka: Kafka, codec: str) -> None:
-    """Whatever producers compress with arrives plain."""
+    """Records of each codec are decompressed."""
     topic = kafka.create_topic()
     kafka.produce(topic, numbered(300), compression_type=codec)
 
@@ -97,7 +97,7 @@ def test_compressed_records_are_read(kafka: Kafka, codec: str) -> None:
 
 
 def test_only_committed_transactions_are_read_and_markers_do_not_hold_up_the_end(kafka: Kafka) -> None:
-    """Offsets taken by markers and aborted records are passed over, also as the last of a partition."""
+    """Offsets of markers and aborted records are skipped, even at the end of a partition."""
     topic = kafka.create_topic(2)
     kafka.produce_transaction(topic, numbered(3, "kept"), commit=True)
     kafka.produce_transaction(topic, numbered(3, "dropped"), commit=False)
@@ -106,8 +106,8 @@ def test_only_committed_transactions_are_read_and_markers_do_not_hold_up_the_end
     assert values(Reading(kafka, topic).bounded()) == numbered(3, "kept")
 
 
-def test_large_record_and_tombstone_are_handed_on(kafka: Kafka) -> None:
-    """The source judges nothing: 20 KiB arrive whole, and a record without a value as an empty one."""
+def test_large_record_and_tombstone_are_passed_on(kafka: Kafka) -> None:
+    """A record of 20 KiB is complete, and a record without a value is empty."""
     topic = kafka.create_topic()
     kafka.produce(topic, [b"x" * 20_480, None, b"last"])
 
@@ -115,10 +115,10 @@ def test_large_record_and_tombstone_are_handed_on(kafka: Kafka) -> None:
 
 
 def test_partitions_that_fill_up_are_read_to_the_end(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pausing and resuming lanes over and over loses nothing and does not stall."""
-    monkeypatch.setattr(kafka_lane, "_FULL_BYTES", 50_000)
-    monkeypatch.setattr(kafka_lane, "_ROOM_BYTES", 20_000)
-    monkeypatch.setitem(kafka_pump._FETCH_OPTIONS, "max_partition_fetch_bytes", 16 * 1024)
+    """Repeated pauses of full partitions neither lose records nor stall."""
+    monkeypatch.setattr(kafka_buffer, "_FULL_BYTES", 50_000)
+    monkeypatch.setattr(kafka_buffer, "_ROOM_BYTES", 20_000)
+    monkeypatch.setitem(kafka_fetcher._FETCH_OPTIONS, "max_partition_fetch_bytes", 16 * 1024)
     topic = kafka.create_topic(6)
     for partition in range(6):
         kafka.produce(topic, numbered(2000), partition=partition, batch_size=4096)
@@ -129,7 +129,7 @@ def test_partitions_that_fill_up_are_read_to_the_end(kafka: Kafka, monkeypatch: 
 
 
 def test_bounded_read_keeps_partitions_side_by_side_in_time(kafka: Kafka) -> None:
-    """No partition runs ahead of another by more than a slice, however unlike they are filled."""
+    """Partitions of different density stay within one time slice."""
     topic = kafka.create_topic(2, {"message.timestamp.before.max.ms": str(2**62), "retention.ms": "-1"})
     dense = [n * 60_000 for n in range(DAY_MS // 60_000)]
     sparse = [n * 40 * 60_000 for n in range(36)]
@@ -144,8 +144,8 @@ def test_bounded_read_keeps_partitions_side_by_side_in_time(kafka: Kafka) -> Non
 
 
 def test_idle_source_at_the_end_counts_as_progress(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With nothing to read and a broker that answers, lag is zero and progress goes on."""
-    monkeypatch.setattr(kafka_pump, "PROBE_EVERY_S", 0.1)
+    """While the broker answers and all is read, lag is zero and progress continues."""
+    monkeypatch.setattr(kafka_fetcher, "PROBE_EVERY_S", 0.1)
     topic = kafka.create_topic()
     kafka.produce(topic, numbered(4))
     reading = Reading(kafka, topic)
@@ -160,8 +160,8 @@ def test_idle_source_at_the_end_counts_as_progress(kafka: Kafka, monkeypatch: py
     partition.close()
 
 
-def test_workers_of_one_process_share_the_pump(kafka: Kafka) -> None:
-    """Two worker threads read all partitions once; the first to finish does not end the other's reading."""
+def test_workers_of_one_process_share_the_fetcher(kafka: Kafka) -> None:
+    """Two worker threads read all partitions once; the end of one does not stop the other."""
     topic = kafka.create_topic(4)
     for partition in range(4):
         kafka.produce(topic, numbered(2000 if partition % 2 else 5), partition=partition)

@@ -1,4 +1,4 @@
-"""Live runs as an operator has them: stopped, killed, spread over processes; the signals must not tell."""
+"""Live runs that are stopped, killed and rescaled: signals equal those of an undisturbed run."""
 
 import json
 import os
@@ -20,12 +20,12 @@ from tests.support.kafka_topics import Kafka
 
 pytestmark = pytest.mark.kafka
 
-USERS, TURNS, DAYS = 800, 40_000, 20  # younger than a signal's time to live, so that the clock has no say
+USERS, TURNS, DAYS = 800, 40_000, 20  # shorter than the time to live of a signal
 WITHIN_S = 60
 
 
 class Topic(NamedTuple):
-    """A topic with a history in it."""
+    """Topic with a simulated history."""
 
     url: str
     records: int
@@ -33,7 +33,7 @@ class Topic(NamedTuple):
 
 @pytest.fixture(scope="module")
 def topic(kafka: Kafka) -> Topic:
-    """Fill two partitions, big enough that a run is met in midstream."""
+    """Fill two partitions; their size lets a test interrupt a run."""
     url = f"kafka://{kafka.servers}/{kafka.create_topic(partitions=2)}"
     scenario = Scenario(end_ms=time.time_ns() // 1_000_000, users=USERS, turns=TURNS, days=DAYS, seed=11)
     return Topic(url, write_events(simulate(scenario).events, url))
@@ -41,10 +41,10 @@ def topic(kafka: Kafka) -> Topic:
 
 @pytest.fixture(scope="module")
 def uninterrupted(topic: Topic, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return what Redis holds after a run over the whole topic that nothing disturbed."""
+    """Return the contents of Redis after an undisturbed run over the whole topic."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     with EmbeddedRedis() as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
-        with running(_words(topic, server, folder), folder / "log") as run:
+        with running(_arguments(topic, server, folder), folder / "log") as run:
             _wait_for_signals(client, 700)
             _wait_until_still(client)
             assert run.stop() == 0, run.output
@@ -54,20 +54,20 @@ def uninterrupted(topic: Topic, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 @pytest.fixture
 def server() -> Iterator[EmbeddedRedis]:
-    """Yield a Redis of this test's own."""
+    """Yield a Redis for one test."""
     with EmbeddedRedis() as server:
         yield server
 
 
 @pytest.fixture
 def client(server: EmbeddedRedis) -> Iterator[redis.Redis]:
-    """Yield a client of it."""
+    """Yield a client of the server."""
     with redis.Redis.from_url(server.url, decode_responses=True) as client:
         yield client
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_stopped_run_goes_on_with_nothing_lost_and_nothing_repeated(
+def test_stopped_run_resumes_without_loss_or_repetition(
     processes: int,
     topic: Topic,
     uninterrupted: dict[str, Any],
@@ -75,13 +75,13 @@ def test_stopped_run_goes_on_with_nothing_lost_and_nothing_repeated(
     client: redis.Redis,
     tmp_path: Path,
 ) -> None:
-    """After SIGTERM in midstream and a new start, each record was read once and Redis holds the same bytes."""
-    words, log = _words(topic, server, tmp_path, "--processes", str(processes)), tmp_path / "log"
-    with running(words, log) as run:
+    """After SIGTERM and a new start, each record was read once and Redis holds the same bytes."""
+    arguments, log = _arguments(topic, server, tmp_path, "--processes", str(processes)), tmp_path / "log"
+    with running(arguments, log) as run:
         _wait_for_signals(client, 20)
         assert run.stop() == 0, run.output
     assert sum(_records_read(run)) < topic.records
-    with running(words, log) as run:
+    with running(arguments, log) as run:
         _wait_until_equal(client, uninterrupted, run)
         assert run.stop() == 0, run.output
     assert sum(_records_read(run)) == topic.records
@@ -96,14 +96,14 @@ def test_killed_run_ends_with_the_same_signals(
     client: redis.Redis,
     tmp_path: Path,
 ) -> None:
-    """After kill -9 at three moments and new starts, Redis holds the same bytes."""
-    words, log = _words(topic, server, tmp_path, "--processes", str(processes)), tmp_path / "log"
+    """After SIGKILL at three moments and new starts, Redis holds the same bytes."""
+    arguments, log = _arguments(topic, server, tmp_path, "--processes", str(processes)), tmp_path / "log"
     for signals in (5, 200, 400):
-        with running(words, log) as run:
+        with running(arguments, log) as run:
             _wait_for_signals(client, signals)
             run.kill()
     assert everything_in(client) != uninterrupted
-    with running(words, log) as run:
+    with running(arguments, log) as run:
         _wait_until_equal(client, uninterrupted, run)
 
 
@@ -114,22 +114,22 @@ def test_state_moves_from_one_process_to_two_and_back(
     client: redis.Redis,
     tmp_path: Path,
 ) -> None:
-    """The same folder serves any number of processes."""
+    """A state folder serves any number of processes."""
     log = tmp_path / "log"
     for processes, signals in (("1", 20), ("2", 200)):
-        with running(_words(topic, server, tmp_path, "--processes", processes), log) as run:
+        with running(_arguments(topic, server, tmp_path, "--processes", processes), log) as run:
             _wait_for_start(run, processes)
             _wait_for_signals(client, signals)
             assert run.stop() == 0, run.output
-    with running(_words(topic, server, tmp_path), log) as run:
+    with running(_arguments(topic, server, tmp_path), log) as run:
         _wait_until_equal(client, uninterrupted, run)
         assert run.stop() == 0, run.output
     assert sum(_records_read(run)) == topic.records
 
 
-def test_stop_is_not_lost_when_a_worker_has_just_died(topic: Topic, server: EmbeddedRedis, tmp_path: Path) -> None:
-    """While the others end a live run is about to start all again; asked to stop, it does not."""
-    with running(_words(topic, server, tmp_path, "--processes", "3"), tmp_path / "log") as run:
+def test_stop_during_a_restart_ends_the_run(topic: Topic, server: EmbeddedRedis, tmp_path: Path) -> None:
+    """After the death of a worker a live run restarts all workers, unless SIGTERM arrives first."""
+    with running(_arguments(topic, server, tmp_path, "--processes", "3"), tmp_path / "log") as run:
         _wait_for_start(run, "3")
         os.kill(run.workers[0], signal.SIGKILL)
         assert run.stop() == 1
@@ -137,18 +137,18 @@ def test_stop_is_not_lost_when_a_worker_has_just_died(topic: Topic, server: Embe
         assert "was ended by SIGKILL" in run.output.splitlines()[-1]
 
 
-def test_second_run_on_a_folder_is_refused(topic: Topic, server: EmbeddedRedis, tmp_path: Path) -> None:
-    """While a run holds the state folder another one ends at once, and says why."""
-    words = _words(topic, server, tmp_path)
-    with running(words, tmp_path / "log") as first:
+def test_second_run_on_a_state_folder_fails(topic: Topic, server: EmbeddedRedis, tmp_path: Path) -> None:
+    """The second run ends at once, and its message states the cause."""
+    arguments = _arguments(topic, server, tmp_path)
+    with running(arguments, tmp_path / "log") as first:
         _wait_for_start(first, "1")
-        second = tacit(*words)
+        second = tacit(*arguments)
     assert second.returncode == 1
     assert "another run uses the state folder" in second.stderr
 
 
-def _words(topic: Topic, server: EmbeddedRedis, folder: Path, *more: str) -> list[str]:
-    """Return a run's command line: checkpoints every second, no metrics."""
+def _arguments(topic: Topic, server: EmbeddedRedis, folder: Path, *more: str) -> list[str]:
+    """Return the arguments of a run: checkpoints every second, no metrics."""
     places = ["--redis", server.url, "--state", str(folder / "state"), "--rejects", str(folder / "rejects.jsonl")]
     return ["run", topic.url, *places, "--checkpoint-every", "1", "--metrics", "off", *more]
 
@@ -159,12 +159,12 @@ def _wait_for_start(run: Running, processes: str) -> None:
     )
 
 
-def _wait_for_signals(client: redis.Redis, people: int) -> None:
-    eventually(lambda: client.dbsize() >= people, within_s=WITHIN_S, what=f"{people} keys in Redis")
+def _wait_for_signals(client: redis.Redis, users: int) -> None:
+    eventually(lambda: client.dbsize() >= users, within_s=WITHIN_S, what=f"{users} keys in Redis")
 
 
 def _wait_until_still(client: redis.Redis) -> None:
-    """Return once two looks, far more than a batch apart, find the same."""
+    """Return once Redis has not changed for a second, far longer than a batch takes."""
     looks: list[tuple[float, dict[str, Any]]] = [(time.monotonic(), everything_in(client))]
 
     def still() -> bool:
@@ -187,6 +187,6 @@ def _wait_until_equal(client: redis.Redis, expected: dict[str, Any], run: Runnin
 
 
 def _records_read(run: Running) -> list[int]:
-    """Return what each process that ended in an orderly way said it had read, over all runs of this log."""
+    """Return the number of records that each cleanly ended process logged, for all runs of the log."""
     ends = [json.loads(line) for line in run.log.read_text().splitlines() if '"worker.ended"' in line]
     return [int(end["records"]) for end in ends]

@@ -1,4 +1,4 @@
-"""The command line as real processes, for tests that start, stop and kill it."""
+"""The `tacit` command as real processes that tests start, stop and kill."""
 
 import os
 import signal
@@ -19,12 +19,12 @@ WITHIN_S = 60
 _STOP_S = 20
 
 Limits = Mapping[str, float]
-"""Constants that a command is to have other than they are, by module and name, so that no test waits for long."""
+"""Constants to replace in a command, by module and name; shorter limits keep tests fast."""
 NONE: Limits = {}
 
 
 class Running:
-    """A `tacit` command in a process group of its own, so that a kill takes the whole cluster."""
+    """A `tacit` command in a separate process group: one kill ends the whole cluster."""
 
     def __init__(self, words: list[str], log: Path, limits: Limits) -> None:
         self.log = log
@@ -40,12 +40,12 @@ class Running:
             )
 
     def wait_for(self, condition: Callable[[], object], what: str) -> None:
-        """Return once `condition()` is true; fail with what it printed last if it ends before, or takes too long."""
+        """Return once `condition()` is true; fail with the output after a time limit or the end of the command."""
 
         def is_met() -> bool:
             is_running = self.process.poll() is None
             is_true = bool(condition())
-            assert is_true or is_running, f"it ended with status {self.process.returncode} before {what}"
+            assert is_true or is_running, f"the command ended with status {self.process.returncode} before {what}"
             return is_true
 
         try:
@@ -54,36 +54,36 @@ class Running:
             raise AssertionError(f"{error}; {self.output[-2000:]}") from None
 
     def stop(self) -> int:
-        """Ask it to stop as an operator does, and return its exit status."""
+        """Send SIGTERM, and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(_STOP_S)
 
     @property
     def group(self) -> list[int]:
-        """The pids of all its living processes, in the order they were started."""
+        """Pids of all living processes of the command, in the order of their start."""
         pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
         return sorted(pid for pid in pids if _stat(pid)[2:3] == [str(self.process.pid)] and _stat(pid)[0] != "Z")
 
     @property
     def workers(self) -> list[int]:
-        """The pids of its workers, if it has several, in the order they were started."""
+        """Pids of the workers, if there are several, in the order of their start."""
         return [pid for pid in self.group if b"spawn_main" in _command_of(pid)]
 
     def kill(self) -> None:
-        """Kill it and all of its processes with -9."""
+        """Kill all processes of the command (SIGKILL)."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(_STOP_S)
 
     @property
     def output(self) -> str:
-        """What it has printed and logged; runs before it in the same log have theirs."""
+        """Output and log lines of this command; earlier commands may share the file."""
         return self.log.read_bytes()[self._begin :].decode()
 
 
 @contextmanager
 def running(words: list[str], log: Path, limits: Limits = NONE) -> Iterator[Running]:
-    """Run a command in the folder of its log, and leave nothing of it behind."""
+    """Run a command in the folder of its log, and kill it at the end of the block."""
     run = Running(words, log, limits)
     try:
         yield run
@@ -94,7 +94,7 @@ def running(words: list[str], log: Path, limits: Limits = NONE) -> Iterator[Runn
 def tacit(
     *words: str, cwd: Path | None = None, limits: Limits = NONE, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command to its end, at most two minutes."""
     return subprocess.run(
         _command(words, limits),
         capture_output=True,
@@ -114,13 +114,13 @@ def _command(words: Sequence[str], limits: Limits) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment with a secret, and with no other setting of Tacit's."""
+    """Return an environment with a secret, and without other settings of Tacit."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TACIT_")}
     return kept | {"TACIT_SECRET": SECRET, "COLUMNS": "120", "TACIT_POPULATION": "none"}
 
 
 def everything_in(client: redis.Redis) -> dict[str, Any]:
-    """Return all that a Redis holds, byte for byte: hashes as dicts, strings as they are."""
+    """Return all contents of a Redis: hashes as dicts, sets as sets, strings as they are."""
     held: dict[str, Any] = {}
     for key in sorted(client.scan_iter(count=1000)):
         kind = client.type(key)
@@ -131,7 +131,7 @@ def everything_in(client: redis.Redis) -> dict[str, Any]:
 
 
 def _stat(pid: int) -> list[str]:
-    """Return state, parent, group and what follows of /proc/PID/stat (proc(5)); nothing for a process that is gone."""
+    """Return the fields of /proc/PID/stat (proc(5)) from the state on; none for an ended process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Waiting for a fact instead of sleeping: the one place where tests let time pass."""
+"""Waits for a condition: the only place where tests let time pass."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 
 def eventually(condition: Callable[[], object], *, within_s: float, what: str) -> None:
-    """Return once `condition()` is true; fail, naming `what`, if it is not within `within_s`."""
+    """Return once `condition()` is true; fail with the text `what` after `within_s` seconds."""
     deadline = time.monotonic() + within_s
     pause = Event()
     while not condition():
@@ -18,7 +18,7 @@ def eventually(condition: Callable[[], object], *, within_s: float, what: str) -
 
 @contextmanager
 def once(condition: Callable[[], object], then: Callable[[], object]) -> Iterator[None]:
-    """Do something in another thread when a condition comes true while the block runs."""
+    """Call `then` in another thread once a condition is true, while the block runs."""
 
     def watch() -> None:
         eventually(condition, within_s=5, what="the moment to act")

@@ -1,6 +1,6 @@
-"""A real Apache Kafka broker for tests: one KRaft node in one JVM, which tests may kill, freeze and bring back.
+"""Apache Kafka broker for tests: one KRaft node in one JVM that tests may kill, freeze and restart.
 
-`python -m tests.support.kafka_broker install` fetches what it needs.
+`python -m tests.support.kafka_broker install` installs the jars.
 """
 
 import gc
@@ -25,7 +25,7 @@ from tests.support.kafka_topics import Kafka
 from tests.support.ports import two_free_ports
 
 KAFKA_TEST = [pytest.mark.kafka, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
-"""The marks of a module of tests on a broker; see `refused_connections` for the second."""
+"""Marks of a test module with a broker; `refused_connections` explains the second one."""
 
 START_S = 60
 STOP_S = 30
@@ -35,7 +35,7 @@ _JAVA = ("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLe
 
 
 class Broker(Kafka):
-    """A broker in a folder of its own; ports and data stay the same over kills and restarts."""
+    """Broker in a separate folder; ports and data survive kills and restarts."""
 
     def __init__(self, folder: Path, jars: Path) -> None:
         port = two_free_ports()
@@ -47,7 +47,7 @@ class Broker(Kafka):
         self._format()
 
     def start(self) -> None:
-        """Start and return when it answers."""
+        """Start the broker, and return when it answers."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 (*self._java, "kafka.Kafka", "server.properties"),
@@ -60,19 +60,19 @@ class Broker(Kafka):
         eventually(self._answers_or_died, within_s=START_S, what=f"the broker's start; see {self._log}")
 
     def stop(self) -> None:
-        """Stop in an orderly way; the data stays."""
+        """Stop the broker in an orderly way; keep its data."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill it as a power cut would (SIGKILL)."""
+        """Kill the broker like a power cut (SIGKILL)."""
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Freeze it: connections stay open and nothing answers (SIGSTOP)."""
+        """Freeze the broker (SIGSTOP): connections stay open, requests get no answer."""
         self._running.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Continue after `pause`."""
         self._running.send_signal(signal.SIGCONT)
 
     @property
@@ -98,12 +98,12 @@ class Broker(Kafka):
 
     def _answers_or_died(self) -> bool:
         if self._running.poll() is not None:
-            raise BrokerUnavailableError(f"the broker ended at once:\n{self._log.read_text()[-4000:]}")
+            raise BrokerUnavailableError(f"the broker ended during its start:\n{self._log.read_text()[-4000:]}")
         return self.answers()
 
 
 def started_broker() -> Iterator[Broker]:
-    """Yield a running broker and leave nothing behind."""
+    """Yield a running broker; remove its data at the end."""
     jars = installed_jars()
     folder = Path(tempfile.mkdtemp(prefix="tacit-kafka-"))
     try:
@@ -134,7 +134,7 @@ def kafka() -> Iterator[Kafka]:
 def refused_connections() -> Iterator[None]:
     """Collect the sockets of refused connections, which kafka-python 3.0.12 leaves to the garbage collector.
 
-    Otherwise some later test is told of them, by a warning that is an error. Records of its log would keep them alive.
+    Otherwise a later test fails by a ResourceWarning. Records of the log would keep the sockets alive.
     """
     log = logging.getLogger("kafka")
     level = log.level
@@ -146,9 +146,9 @@ def refused_connections() -> Iterator[None]:
 
 @pytest.fixture
 def broker(kafka: Kafka, refused_connections: None) -> Iterator[Broker]:
-    """Yield a broker that the test may kill and freeze; it runs again afterwards."""
+    """Yield a broker that the test may kill and freeze; restart it afterwards."""
     if not isinstance(kafka, Broker):
-        pytest.skip("TACIT_TEST_KAFKA names a broker that is not ours to kill")
+        pytest.skip("tests do not kill the broker of TACIT_TEST_KAFKA")
     yield kafka
     if not kafka.answers():
         kafka.kill()
@@ -168,7 +168,7 @@ def _properties(data: Path, port: int, controller_port: int) -> str:
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
         "transaction.state.log.num.partitions": "1",
-        # A killed broker may register again only when its old session has run out: 9 s by default.
+        # A killed broker registers again after its old session has expired: 9 s by default.
         "broker.session.timeout.ms": "1000",
         "broker.heartbeat.interval.ms": "200",
     }

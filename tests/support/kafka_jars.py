@@ -1,4 +1,4 @@
-"""The jars of a real Apache Kafka broker, resolved once from Maven Central into the project's cache."""
+"""Jars of an Apache Kafka broker, downloaded once from Maven Central into the cache of the project."""
 
 import os
 import re
@@ -17,11 +17,11 @@ HOW_TO_INSTALL = (
 
 
 class BrokerUnavailableError(Exception):
-    """There is no broker to test on; the text says what is missing and what to do."""
+    """No broker is available; the message states the missing part and the remedy."""
 
 
 def jars_folder() -> Path:
-    """Return where the jars of this version of Kafka belong."""
+    """Return the folder for the jars of this version of Kafka."""
     version = re.search(r"<kafka\.version>([^<]+)</kafka\.version>", POM.read_text())
     if version is None:
         raise BrokerUnavailableError(f"{POM} names no kafka.version")
@@ -29,17 +29,17 @@ def jars_folder() -> Path:
 
 
 def installed_jars() -> Path:
-    """Return the folder of the jars, or say what is missing."""
+    """Return the folder of the jars; raise BrokerUnavailableError without Java or jars."""
     folder = jars_folder()
     if shutil.which("java") is None:
-        raise BrokerUnavailableError(f"there is no Java: {HOW_TO_INSTALL}")
+        raise BrokerUnavailableError(f"Java is missing: {HOW_TO_INSTALL}")
     if not folder.is_dir():
-        raise BrokerUnavailableError(f"Kafka's jars are not in {folder}: {HOW_TO_INSTALL}")
+        raise BrokerUnavailableError(f"the jars of Kafka are missing in {folder}: {HOW_TO_INSTALL}")
     return folder
 
 
 def install() -> Path:
-    """Make the jars present, with Java and Maven if this machine lets us; a no-op when they are."""
+    """Install missing jars, and as root on Debian missing Java and Maven; return the folder of the jars."""
     folder = jars_folder()
     needed = ("java",) if folder.is_dir() else ("java", "mvn")
     _ensure_commands(needed)
@@ -62,7 +62,7 @@ def _ensure_commands(commands: tuple[str, ...]) -> None:
 
 
 def _resolve(folder: Path) -> None:
-    # Renamed only when complete: an interrupted download is never taken for a broker.
+    # Renamed when complete: an interrupted download must not pass for a broker.
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     try:
         _run("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={partial}")

@@ -1,4 +1,4 @@
-"""Runs a dataflow that does nothing but read a topic; as a program, one that a test may kill and start again.
+"""Dataflow that reads a topic; also a program that a test may kill and start again.
 
 `python -m tests.support.kafka_reader SERVERS TOPIC STATE_FOLDER OUTPUT_FILE` reads live and appends a line per record.
 """
@@ -26,11 +26,11 @@ from tacit.errors import TacitError
 from tests.support.kafka_topics import Kafka
 
 GIVE_UP_S = 30.0
-"""A live read that did not get what it waits for ends by then, and the test's own assertion fails."""
+"""Time limit of a live read; afterwards the assertion of the test fails."""
 
 
 class Watched(DynamicSink[Record], StatelessSinkPartition[Record]):
-    """Keeps records, and calls back after each batch."""
+    """Sink that keeps records and calls a function after each batch."""
 
     def __init__(self, after_batch: Callable[[list[Record]], object]) -> None:
         self.records: list[Record] = []
@@ -45,7 +45,7 @@ class Watched(DynamicSink[Record], StatelessSinkPartition[Record]):
 
 
 class Reading:
-    """One topic read in one dataflow; `until` ends a live read, `after_batch` may do anything meanwhile."""
+    """Read of one topic by one dataflow; `until` ends a live read, `after_batch` runs after each batch."""
 
     def __init__(self, kafka: Kafka, topic: str, *, state: Path | None = None) -> None:
         self.stop = Event()
@@ -63,7 +63,7 @@ class Reading:
         after_batch: Callable[[list[Record]], object] = lambda _: None,
         workers: int = 1,
     ) -> list[Record]:
-        """Read up to the end."""
+        """Read up to the current end."""
         sink = Watched(after_batch)
         self._run(self.source(start, bounded=True), sink, workers)
         return sink.records
@@ -102,14 +102,14 @@ class Reading:
 
 
 def values(records: list[Record], partition: int | None = None) -> list[bytes]:
-    """Return the values, of one partition or of all, in the order of arrival."""
+    """Return the values of one or all partitions in the order of arrival."""
     return [r.value for r in records if partition is None or r.origin == KafkaOrigin(r.origin[0], partition)]
 
 
 @contextmanager
 def refused(error: type[TacitError], match: str) -> Iterator[None]:
-    """Expect that the dataflow ends by our own error, which Bytewax wraps."""
-    with pytest.raises(Exception) as caught:  # noqa: PT011  # its cause is what is checked
+    """Expect the end of a dataflow by an error of Tacit, which Bytewax wraps."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # the cause is checked below
         yield
     cause: BaseException | None = caught.value
     while cause is not None and not isinstance(cause, error):

@@ -1,4 +1,4 @@
-"""What tests do to topics of a real broker: create, grow, fill and trim them."""
+"""Topics of a real broker: tests create, grow, fill and trim them."""
 
 import socket
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +15,15 @@ WAIT_MS = 10_000
 
 
 class Kafka:
-    """A broker by its address."""
+    """Broker at an address."""
 
     def __init__(self, servers: str) -> None:
         self.servers = servers
 
     def answers(self) -> bool:
-        """Say whether it serves requests."""
+        """Return True if the broker serves requests."""
         try:
-            # An admin client that fails to connect leaves its thread behind, so knock first.
+            # An admin client that cannot connect leaves its thread behind, so try a socket first.
             socket.create_connection(self._first_server(), timeout=1).close()
             with self._admin(bootstrap_timeout_ms=1_000, request_timeout_ms=1_000) as admin:
                 return bool(admin.describe_cluster()["brokers"])
@@ -31,7 +31,7 @@ class Kafka:
             return False
 
     def create_topic(self, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
-        """Create a topic under a fresh name and return the name."""
+        """Create a topic with a new name and return the name."""
         name = f"t-{uuid4().hex[:12]}"
         with self._admin() as admin:
             admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config or {}))])
@@ -58,7 +58,7 @@ class Kafka:
         at_ms: Sequence[int] | None = None,
         **options: Any,
     ) -> None:
-        """Append records to one partition; `at_ms` are their timestamps, `options` the producer's."""
+        """Append records to one partition; `at_ms` are their timestamps, `options` those of the producer."""
         with KafkaProducer(bootstrap_servers=self.servers, linger_ms=5, **options) as producer:
             sent = [
                 producer.send(topic, value, key=b"k", partition=partition, timestamp_ms=at_ms[n] if at_ms else None)
