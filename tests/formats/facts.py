@@ -82,7 +82,9 @@ def _beliefs(preferences: Preferences, catalogue: NumberedCatalogue) -> dict[str
 def _emitted(emission: Emitted, catalogue: NumberedCatalogue) -> dict[str, Any]:
     emitted = [
         None if slot == NONE else [catalogue.slots[slot].value, TIERS[tier], round(confidence, 3), at_ms]
-        for slot, tier, confidence, at_ms in zip(emission.slot, emission.tier, emission.confidence, emission.at_ms, strict=True)
+        for slot, tier, confidence, at_ms in zip(
+            emission.slot, emission.tier, emission.confidence, emission.at_ms, strict=True
+        )
     ]
     return _by_facet(emitted, catalogue)
 
