@@ -8,12 +8,12 @@ class StateError(TacitError):
 
 
 class StorageError(TacitError):
-    """A disk that is full or fails: what was committed is safe, and a new start goes on from there."""
+    """A disk that is full or fails. The last checkpoint is safe; a new start resumes from it."""
 
 
 class SourceError(TacitError):
-    """A source that cannot be read or no longer holds the position to resume from."""
+    """A source that is unreadable or no longer has the position to resume from."""
 
 
 class SinkError(TacitError):
-    """A write that was refused, or that did not succeed within its time."""
+    """A write that was refused, or that did not succeed in time."""

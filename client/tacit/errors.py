@@ -1,25 +1,25 @@
 """Errors that Tacit raises on purpose.
 
 TacitError
-├── ConfigurationError    settings or arguments are wrong; carries every problem found
+├── ConfigurationError    settings or arguments are wrong; `problems` lists all of them
 │   └── CatalogueError    the catalogue file is wrong
-├── StateError            a state folder or a checkpoint cannot be used as asked    (state.errors)
-├── StorageError          the disk under the state failed, which may pass           (state.errors)
-├── SourceError           a source cannot be read, or lost the position we need     (state.errors)
-└── SinkError             a write was refused, or did not succeed in time           (state.errors)
+├── StateError            a state folder or a checkpoint is unusable                      (state.errors)
+├── StorageError          the disk under the state failed; a retry may succeed            (state.errors)
+├── SourceError           a source is unreadable, or no longer has the needed position    (state.errors)
+└── SinkError             a write was refused, or did not succeed in time                 (state.errors)
 
-A bad *event* is none of these: it is data, and becomes a reject.
+A bad event raises no error in a worker: it becomes a reject.
 """
 
 from collections.abc import Sequence
 
 
 class TacitError(Exception):
-    """The base of all errors below: its text says what is wrong and what to do, and never names a person."""
+    """Base of all errors. The text names the failure and the remedy, never a user."""
 
 
 class ConfigurationError(TacitError):
-    """Settings that cannot work; `problems` lists all of them, a sentence each."""
+    """Unusable settings; `problems` has one sentence per problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -27,4 +27,4 @@ class ConfigurationError(TacitError):
 
 
 class CatalogueError(ConfigurationError):
-    """A catalogue that breaks the contract; `problems` lists every place."""
+    """A catalogue that breaks the contract; `problems` names each place."""

@@ -67,7 +67,7 @@ class PopulationRedisStore:
         while True:
             held = self._get(self._keys.population)
             newest = self._number(held)
-            stored = self._get(self._keys.population_belief(write.n))
+            stored = self._get(self._keys.population_version(write.n))
             if write.n <= newest or stored not in (None, write.version):
                 if stored != write.version:
                     _log.info("population.left_out", why="a newer number, or taken", number=write.n, newest=newest)
@@ -94,7 +94,7 @@ class PopulationRedisStore:
         write = population_write(Prior(catalogue, version), version)
         # Pinned first: in between, a version that has just been stored would be one to drop.
         self._client.ask(("SADD", self._keys.population_pinned, number))
-        self._client.ask(("SET", self._keys.population_belief(number), write.version, "NX"))
+        self._client.ask(("SET", self._keys.population_version(number), write.version, "NX"))
         if self._get(self._keys.population) is None:
             self._client.deliver([self._publish_command(write, b"", 0)], [None])
         return version
@@ -111,8 +111,8 @@ class PopulationRedisStore:
         """Return the script's call, which does nothing unless `population` still holds what it held."""
         keys = self._keys
         ends = {*range(write.n - 2 * KEPT, write.n - KEPT + 1), *range(newest - KEPT + 1, newest + 1)}
-        dropped = [keys.population_belief(n) for n in sorted(ends) if 0 < n <= write.n - KEPT]
-        named = [keys.population, keys.population_belief(write.n), keys.defaults, keys.population_pinned, *dropped]
+        dropped = [keys.population_version(n) for n in sorted(ends) if 0 < n <= write.n - KEPT]
+        named = [keys.population, keys.population_version(write.n), keys.defaults, keys.population_pinned, *dropped]
         fields = [word for field in write.defaults for word in field]
         return ("EVAL", _PUBLISH, len(named), *named, held, write.n, write.version, *fields)
 
@@ -128,7 +128,7 @@ class PopulationRedisStore:
         return int(held)
 
     def _version(self, keys: NamespaceKeys, number: int) -> PopulationVersion | None:
-        key = keys.population_belief(number)
+        key = keys.population_version(number)
         raw = self._get(key)
         if raw is None:
             return None

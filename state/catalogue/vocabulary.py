@@ -1,9 +1,8 @@
-"""The table of numbers: which number stands for which name, for as long as a state folder lives.
+"""The vocabulary: an append-only table of numbers for names, stored in the state folder (vocabulary.json).
 
-Packed state is positional. So that a catalogue can change without anybody's beliefs taking another's place, a name
-keeps its number for ever: new names get the next ones, and the numbers of names that left the catalogue lie idle until
-they come back. The order of the catalogue's file does not matter. A value of a scale keeps its place on it alike: what
-was learned of which way somebody leans must not turn around with the file.
+Packed state is positional: numbers are indexes. A name keeps its number when the catalogue changes: a new name gets the
+next number, and the number of a removed name is idle until the name returns. The order of the catalogue's file has no
+effect. A value of an ordered facet also keeps its position on the scale, because learned slopes refer to it.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ from state.errors import StateError
 from tacit.contract.catalogue import Catalogue
 
 MAX_NAMES = {"facets": 255, "slots": 32_767, "topics": 32_768, "feedback": 128}
-"""Numbers that fit where they are packed: pins count facets in a byte, and so on (state/user/codec, state/events/observation)."""
+"""Most numbers of each kind, as packed state limits them (state.user.codec): pins count facets in a byte, and so on."""
 
 
 Name = TypeVar("Name")
@@ -35,18 +34,18 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slots: tuple[tuple[str, str], ...] = ()
     """(facet, value)."""
     places: tuple[float, ...] = ()
-    """Slot → its place on its facet's scale, −1 to 1, should the facet be ordered."""
+    """Slot → position on the scale, −1 to 1, used if the facet is ordered."""
     topics: tuple[str, ...] = ()
     feedback: tuple[str, ...] = ()
     """Kinds of feedback."""
 
     def including(self, catalogue: Catalogue) -> "Vocabulary":
-        """Return the table with the catalogue's new names behind the known ones, in the file's order.
+        """Return the vocabulary with the catalogue's new names appended in the file's order.
 
-        It is this very table if nothing is new.
+        Without new names return `self`, so that callers can test for a change by identity.
 
         Raises:
-            StateError: if there are more names than numbers.
+            StateError: the names exceed `MAX_NAMES`.
         """
         places = self._places(catalogue)
         slots = _appended(self.slots, places)
@@ -63,7 +62,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return longer
 
     def _places(self, catalogue: Catalogue) -> dict[tuple[str, str], float]:
-        """Return the place of each value of a catalogue, (facet, value) → place, in the file's order."""
+        """Return (facet, value) → position on the scale, in the file's order."""
         known = dict(zip(self.slots, self.places, strict=True))
         return {
             (name, value): place
@@ -72,15 +71,15 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         }
 
     def check(self) -> None:
-        """Look at a table that was read from disk.
+        """Check a vocabulary that was read from disk.
 
         Raises:
-            StateError: if it gives no name, or a name two numbers.
+            StateError: a name has two numbers, a table is too long, or tables do not fit together.
         """
         self._check_size()
         if problems := list(self._problems()):
             raise StateError(
-                f"the table of numbers is damaged: {'; '.join(problems)}; restore the state folder from a backup"
+                f"the vocabulary is damaged: {'; '.join(problems)}; restore the state folder from a backup"
             )
 
     def _check_size(self) -> None:
@@ -88,20 +87,20 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             names: Collection[object] = getattr(self, table)
             if len(names) > most:
                 raise StateError(
-                    f"the table of numbers has no room for {len(names)} {table}, at most {most} can be had over the "
-                    "life of a state folder, those that left the catalogue included: go back to the catalogue of "
-                    "before, or replay history into a new state folder"
+                    f"the vocabulary has no room for {len(names)} {table}: a state folder holds at most {most}, "
+                    "names that left the catalogue included; restore the previous catalogue, or replay history into "
+                    "a new state folder"
                 )
 
     def _problems(self) -> Iterator[str]:
         for table in MAX_NAMES:
             names: Collection[object] = getattr(self, table)
             if len(set(names)) < len(names):
-                yield f"{table}: a name stands there twice"
+                yield f"{table}: a name appears twice"
         if len(self.places) != len(self.slots):
-            yield "places: there is not one for each of slots"
+            yield "places: not one for each slot"
         if not {facet for facet, _ in self.slots} <= set(self.facets):
-            yield "slots: one is of a facet that is not in facets"
+            yield "slots: a facet is not in facets"
 
 
 def _appended(names: tuple[Name, ...], others: Iterable[Name]) -> tuple[Name, ...]:
@@ -110,9 +109,10 @@ def _appended(names: tuple[Name, ...], others: Iterable[Name]) -> tuple[Name, ..
 
 
 def _scale(known: Sequence[float | None]) -> list[float]:
-    """Return the place of each value of a scale, of which some are known.
+    """Return the position of each value on a scale; some are known.
 
-    The first ones are evenly from −1 to 1. Later ones are evenly between their neighbours, or where their only one is.
+    Without known positions, space all values evenly from −1 to 1. Otherwise space new values evenly between their
+    known neighbours; a new value at an end gets the position of its only known neighbour.
     """
     anchors = [(index, place) for index, place in enumerate(known) if place is not None]
     if not anchors:

@@ -9,14 +9,14 @@ import msgspec
 
 
 class KafkaOrigin(NamedTuple):
-    """A partition of a topic; with a record's position (its offset) it finds the record again."""
+    """A partition of a topic; the position of a record is its offset."""
 
     topic: str
     partition: int
 
 
 class FileOrigin(NamedTuple):
-    """A file; with a record's position (its line number, from 1) it finds the record again."""
+    """A file; the position of a record is its line number, from 1."""
 
     file: str
 
@@ -45,7 +45,7 @@ def unpack_origin(data: bytes) -> Origin:
 
 
 class Record(NamedTuple):
-    """One record as a source read it: where it stands, and its bytes."""
+    """One record of a source: origin, position and bytes."""
 
     origin: Origin
     position: int
@@ -74,7 +74,7 @@ class Reason(StrEnum):
 
 
 class Reject(NamedTuple):
-    """A record turned away. The record itself is not copied: it may hold a person's id."""
+    """A rejected record. The record itself is not copied: it may contain a user id."""
 
     reason: Reason
     detail: str
@@ -82,10 +82,10 @@ class Reject(NamedTuple):
     position: int
     sha256: str
     at_ms: int
-    """When it was turned away."""
+    """Wall clock at the rejection, epoch ms."""
 
     def place(self) -> dict[str, str | int]:
-        """Where the record stands, by the contract's names; bytes of a file's name that are no UTF-8 are escaped."""
+        """Return origin and position by the contract's names; invalid UTF-8 in a file name is escaped."""
         if isinstance(self.origin, KafkaOrigin):
             return {**self.origin._asdict(), "offset": self.position}
         return {"file": self.origin.file.encode(errors="backslashreplace").decode(), "line": self.position}
@@ -100,27 +100,27 @@ class Reject(NamedTuple):
 
 
 class WriteReject(NamedTuple):
-    """A write of signals that Redis will never take; the events that led to it were accepted, and counted so."""
+    """A write of signals that Redis never takes. The events behind the write are accepted events."""
 
     code: str
-    """Why, as Redis or our script has it: WRONGTYPE, BADVERSION, BADEPOCH, BADGATE."""
+    """Error code of Redis or of the script: WRONGTYPE, BADVERSION, BADEPOCH, BADGATE."""
     key: str
     sha256: str
-    """Of the fields and values, one after the other."""
+    """Hash of the fields and values, in order."""
     at_ms: int
     """Time of the attempt."""
 
     def place(self) -> dict[str, str]:
-        """Where it was to be written."""
+        """Return the key, by the contract's name."""
         return {"key": self.key}
 
     def to_json(self) -> bytes:
-        """Return it as the contract writes rejects."""
+        """Return the reject as the contract writes it."""
         return _as_json("unwritable", self.code, self.place(), self.sha256, self.at_ms)
 
 
 AnyReject = Reject | WriteReject
-"""What goes to the rejects topic or file."""
+"""A record of the rejects topic or file."""
 
 
 def _as_json(reason: str, detail: str, origin: Mapping[str, str | int], sha256: str, at_ms: int) -> bytes:

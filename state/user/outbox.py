@@ -191,4 +191,4 @@ class Outbox:
             yield catalogue.facet_names[facet], encode(signal)
         if self.waiting_profile is not None:
             windows, at_ms, seq = self.waiting_profile
-            yield PROFILE, encode(windows.profile(version(at_ms, seq), at_ms, catalogue.topics_to_say))
+            yield PROFILE, encode(windows.profile(version(at_ms, seq), at_ms, catalogue.public_topics))

@@ -56,7 +56,7 @@ def _pins(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
 def _activity(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     windows = state.windows or Windows()
     clock_ms = state.newest_ms
-    profile = windows.profile(version(clock_ms, state.seq), clock_ms, catalogue.topics_to_say)
+    profile = windows.profile(version(clock_ms, state.seq), clock_ms, catalogue.public_topics)
     shown = msgspec.to_builtins(profile)
     return {name: shown[name] for name in ("activity", "session", "topics", "hours")}
 

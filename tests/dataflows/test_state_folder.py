@@ -239,7 +239,7 @@ def test_vocabulary_that_gives_a_name_two_numbers_is_refused(state: Path) -> Non
     with locked(state):
         pass
     (state / "vocabulary.json").write_bytes(b'{"facets":["tone","tone"]}')
-    assert _refused(state).startswith("the table of numbers is damaged: facets: a name stands there twice; restore")
+    assert _refused(state).startswith("the vocabulary is damaged: facets: a name appears twice; restore")
 
 
 def test_folder_made_for_something_else_keeps_its_vocabulary(state: Path) -> None:

@@ -54,7 +54,7 @@ def user_facts(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]
         },
     }
     if state.windows is not None:
-        profile = state.windows.profile("", state.newest_ms, catalogue.topics_to_say)
+        profile = state.windows.profile("", state.newest_ms, catalogue.public_topics)
         found["profile"] = msgspec.to_builtins(profile)
     if state.preferences is not None and state.outbox.emitted is not None:
         found["beliefs"] = _beliefs(state.preferences, catalogue)

@@ -109,7 +109,7 @@ FORBIDDEN_TO_READERS: dict[str, Callable[[redis.Redis], object]] = {
     "list keys": lambda client: client.scan(),
     "list keys by KEYS": lambda client: client.keys("*"),
     "see a gate": lambda client: client.get(KEYS.gate(ADA)),
-    "see a population belief": lambda client: client.get(LIVE.population_belief(1)),
+    "see a population belief": lambda client: client.get(LIVE.population_version(1)),
     "see which population belief is the newest": lambda client: client.get(LIVE.population),
     "see which population beliefs are pinned": lambda client: client.smembers(LIVE.population_pinned),
     "write what is said of a stranger": lambda client: client.hset(LIVE.defaults, "length", "{}"),

@@ -122,7 +122,7 @@ def test_version_that_cannot_be_read_is_logged_once_and_passed_over(
 ) -> None:
     heard = Heard()
     store.publish(write(1), fill=False)
-    redis_client.set(LIVE.population_belief(1), "{")
+    redis_client.set(LIVE.population_version(1), "{")
     with capture_logs() as logs, feed(redis_url, heard.hear):
         with rounds_pass(redis_client):
             pass

@@ -123,20 +123,20 @@ class TestReading:
         self, live: PopulationRedisStore, redis_client: redis.Redis, raw: bytes
     ) -> None:
         live.publish(write(3), fill=False)
-        redis_client.set(LIVE.population_belief(3), raw)
+        redis_client.set(LIVE.population_version(3), raw)
         with capture_logs() as logs:
             assert [live.newest(), live.newest(), live.fetch(3)] == [None, None, None]
         assert [(log["log_level"], log["event"]) for log in logs] == [("error", "population.unreadable")]
 
     def test_other_types_are_none(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
-        redis_client.rpush(LIVE.population_belief(3), "x")
+        redis_client.rpush(LIVE.population_version(3), "x")
         assert live.fetch(3) is None
         redis_client.rpush(LIVE.population, "x")
         assert live.newest() is None
 
     def test_run_goes_on_past_what_cannot_be_read(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         live.publish(write(1), fill=False)
-        redis_client.set(LIVE.population_belief(1), "{")
+        redis_client.set(LIVE.population_version(1), "{")
         assert live.publish(write(2), fill=True)
         assert live.newest() == version(2)
 
@@ -366,7 +366,7 @@ def test_version_of_a_newer_tacit_is_read_as_far_as_it_is_known(
 ) -> None:
     raw = msgspec.json.encode(msgspec.to_builtins(version(3)) | {"unheard_of": {"a": 1}})
     live.publish(write(3), fill=False)
-    redis_client.set(LIVE.population_belief(3), raw)
+    redis_client.set(LIVE.population_version(3), raw)
     assert live.newest() == version(3)
 
 

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from connectors.redis.signal_sink import SignalWriter, Target
 from examples.feedback import feedback_event
 from examples.service import app
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.events.observation import Observation
 from tacit import SignalReader
@@ -22,6 +23,7 @@ from tests.support.factories import START_MS
 from tests.support.parser import accepted
 from tests.support.sample_signals import NOW_MS, signal, write
 
+SHIPPED = NumberedCatalogue.load()
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -62,7 +64,7 @@ def test_feedback_goes_back_with_its_propensity(settings: dict[str, str]) -> Non
     """As an event that is accepted, and whose choices are known."""
     with SignalReader(settings["TACIT_REDIS"], region="eu", secret=SECRET) as reader:
         choice = reader.get("ada").choose(unit="c-1")
-    observation: Observation = accepted(feedback_event("ada", "c-1-1", choice, "thumbs_up") | {"at": START_MS})
+    observation: Observation = accepted(feedback_event("ada", "c-1-1", choice, "thumbs_up") | {"at": START_MS}, SHIPPED)
     assert len(observation.acted) == len(choice.values) == len(observation.slots)
     assert observation.acted[0][1] == choice.acted_on[0]["propensity"]
 
@@ -77,4 +79,4 @@ def test_feedback_is_a_line_of_a_history(settings: dict[str, str]) -> None:
         check=True,
     )
     (line,) = done.stdout.splitlines()
-    assert accepted(json.loads(line) | {"at": START_MS}).feedback >= 0
+    assert accepted(json.loads(line) | {"at": START_MS}, SHIPPED).feedback >= 0

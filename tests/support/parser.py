@@ -1,10 +1,11 @@
-"""A parser, and what it makes of one record."""
+"""A parser, and its result for one record."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from operators.parse import Parser
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters
 from state.events.observation import Observation
 from state.events.records import Reason, Reject
@@ -16,15 +17,15 @@ NOW_MS = START_MS + 1
 INTERACTION = json.dumps(make_event()).encode()
 
 
-def make_parser(counters: EventCounters | None = None) -> Parser:
+def make_parser(counters: EventCounters | None = None, catalogue: NumberedCatalogue = CATALOGUE) -> Parser:
     counters = counters or EventCounters()
     return Parser(
-        catalogue=CATALOGUE, region="eu", secret=SECRET, shards=SHARDS, counters=counters, clock=lambda: NOW_MS
+        catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters, clock=lambda: NOW_MS
     )
 
 
-def parse(event: Mapping[str, Any] | bytes) -> Observation | Reject:
-    return make_parser().parse(make_record(event), NOW_MS)
+def parse(event: Mapping[str, Any] | bytes, catalogue: NumberedCatalogue = CATALOGUE) -> Observation | Reject:
+    return make_parser(catalogue=catalogue).parse(make_record(event), NOW_MS)
 
 
 def rejected(event: Mapping[str, Any] | bytes) -> tuple[Reason, str]:
@@ -33,7 +34,7 @@ def rejected(event: Mapping[str, Any] | bytes) -> tuple[Reason, str]:
     return found.reason, found.detail
 
 
-def accepted(event: Mapping[str, Any] | bytes) -> Observation:
-    found = parse(event)
+def accepted(event: Mapping[str, Any] | bytes, catalogue: NumberedCatalogue = CATALOGUE) -> Observation:
+    found = parse(event, catalogue)
     assert isinstance(found, Observation)
     return found

@@ -1,4 +1,4 @@
-"""Signals, profiles and writes as tests need them: the one place that fills in what a test does not care about."""
+"""Signals, profiles and writes with defaults for all members that a test does not name."""
 
 import time
 
@@ -11,7 +11,7 @@ NOW_MS = time.time_ns() // 1_000_000
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 USER = bytes(range(16))
-"""A person's digest."""
+"""A pseudonym."""
 
 
 def signal(
@@ -24,7 +24,7 @@ def signal(
     default: str | None = "balanced",
     explore: float = 0.0,
 ) -> Signal:
-    """Return a signal about answer length, unless `value` and `default` say otherwise."""
+    """Return a signal; `value` and `default` are those of the length of answers by default."""
     is_pin = source == "user"
     return Signal(
         v=version(at_ms, seq),
@@ -46,7 +46,7 @@ def signal(
 
 
 def profile(at_ms: int, seq: int = 1) -> Profile:
-    """Return a profile of someone who was active in every window."""
+    """Return a profile of a user with turns in every window."""
     return Profile(
         v=version(at_ms, seq),
         activity=Activity(1, 2, 3),
@@ -58,7 +58,7 @@ def profile(at_ms: int, seq: int = 1) -> Profile:
 
 
 def write(*fields: tuple[str, Signal | Profile], wiped_ms: int = 0, user: bytes = USER) -> SignalWrite:
-    """Return the write of some fields, caused by the newest of them."""
+    """Return the write of some fields; the newest one gives the event time."""
     return SignalWrite(
         user=user,
         wiped_ms=wiped_ms,

@@ -1,4 +1,4 @@
-"""The catalogue as its TOML file has it: facets, topics, surfaces and feedback kinds, and the rules they keep to."""
+"""The catalogue file (TOML): facets, topics, surfaces and feedback kinds, and the checks of a file."""
 
 import re
 import tomllib
@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from tacit.errors import CatalogueError
 
 SHIPPED = Path(__file__).with_name("catalogue.toml")
-"""The catalogue for Copilot that comes with the package."""
+"""The catalogue that the package ships."""
 
 MAX_FACETS = 64
 MAX_VALUES = 32
@@ -27,11 +27,11 @@ Direction = Literal["up", "down"]
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of the TOML file: immutable, and an unknown key is an error."""
+    """A table of the TOML file. An unknown key is an error."""
 
 
 class Facet(_Table, frozen=True):
-    """A side of an answer's style: one of `values`, or several at once if `multiple`."""
+    """One adjustable property of answers: one of `values`, or several at once if `multiple`."""
 
     title: str
     values: tuple[str, ...]
@@ -42,20 +42,20 @@ class Facet(_Table, frozen=True):
 
 
 class Topics(_Table, frozen=True):
-    """What a conversation is about; what is `sensitive` is never learned from and never counted."""
+    """Subjects of conversations. A `sensitive` topic is neither trained on nor counted."""
 
     values: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
 
 
 class Surfaces(_Table, frozen=True):
-    """Where the assistant answered: chat, editor and so on."""
+    """Places of an answer: chat, editor and so on."""
 
     values: tuple[str, ...] = ()
 
 
 class FeedbackKind(_Table, frozen=True):
-    """What a person can do with an answer: a like or dislike (`label`), or a wish to `moves` an ordered facet."""
+    """A kind of feedback: a like or a dislike (`label`), or a directed one that `moves` an ordered facet."""
 
     weight: float = 1.0
     label: bool | None = None
@@ -63,15 +63,15 @@ class FeedbackKind(_Table, frozen=True):
 
 
 class Consent(_Table, frozen=True):
-    """Whether someone who has said nothing has agreed (`granted`) or not (`required`)."""
+    """Consent of a user without a consent event: `granted`, or `required` first."""
 
     default: Literal["required", "granted"] = "required"
 
 
-class Catalogue(_Table, frozen=True, rename={"schema_": "schema"}):
-    """The vocabulary of one deployment, in the file's order."""
+class Catalogue(_Table, frozen=True):
+    """The names of one deployment, in the file's order."""
 
-    schema_: Literal[1]
+    schema: Literal[1]
     facets: dict[str, Facet]
     version: int = 1
     consent: Consent = Consent()
@@ -84,10 +84,10 @@ class Catalogue(_Table, frozen=True, rename={"schema_": "schema"}):
         """Read a catalogue file.
 
         Raises:
-            CatalogueError: naming the file and everything that is wrong with it.
+            CatalogueError: the file and each of its problems.
 
-        >>> tuple(Catalogue.load().facets)
-        ('length', 'format', 'tone', 'expertise', 'initiative')
+        >>> Catalogue.load().facets["length"].values
+        ('concise', 'balanced', 'detailed')
         """
         try:
             return cls.parse(path.read_text(encoding="utf-8"))
@@ -98,7 +98,7 @@ class Catalogue(_Table, frozen=True, rename={"schema_": "schema"}):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a catalogue from TOML text; errors as `load`."""
+        """Read a catalogue from TOML text; the errors are those of `load`."""
         try:
             catalogue = msgspec.convert(tomllib.loads(text), Catalogue)
         except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -110,13 +110,13 @@ class Catalogue(_Table, frozen=True, rename={"schema_": "schema"}):
 
 def _problems(file: Catalogue) -> list[str]:
     found: list[str] = []
-    for table, names, most in (
+    for table, names, limit in (
         ("facets", file.facets, MAX_FACETS),
         ("topics.values", file.topics.values, MAX_TOPICS),
         ("surfaces.values", file.surfaces.values, MAX_SURFACES),
         ("feedback", file.feedback, MAX_FEEDBACK_KINDS),
     ):
-        found += _name_problems(table, tuple(names), most)
+        found += _name_problems(table, tuple(names), limit)
     if not file.facets:
         found.append("facets: at least one is needed")
     if not 1 <= file.version <= 9999:
@@ -133,12 +133,12 @@ def _problems(file: Catalogue) -> list[str]:
     return found
 
 
-def _name_problems(table: str, names: tuple[str, ...], most: int) -> list[str]:
+def _name_problems(table: str, names: tuple[str, ...], limit: int) -> list[str]:
     found = [f"{table}: {name!r} is not a name ({_NAME.pattern})" for name in names if not _NAME.fullmatch(name)]
-    if len(names) > most:
-        found.append(f"{table}: {len(names)} names; at most {most} are allowed")
+    if len(names) > limit:
+        found.append(f"{table}: {len(names)} names; at most {limit} are allowed")
     if len(set(names)) < len(names):
-        found.append(f"{table}: a name stands there twice")
+        found.append(f"{table}: a name appears twice")
     return found
 
 

@@ -26,7 +26,7 @@ def _matching(pattern: str, max_length: int | None = None) -> Meta:
 
 Id = Annotated[str, _matching("[A-Za-z0-9_.:-]{1,64}")]
 UserId = Annotated[str, _matching(r"[^\x00-\x1f\x7f-\x9f]+", max_length=128)]
-EpochMs = Annotated[int, Meta(ge=0, le=MAX_AT_MS)]
+TimeMs = Annotated[int, Meta(ge=0, le=MAX_AT_MS)]
 Region = Annotated[str, _matching(REGION)]
 Locale = Annotated[str, _matching("[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", max_length=35)]
 Version = Annotated[str, _matching("[0-9]{13}-[0-9]{10}")]
@@ -60,7 +60,7 @@ class _Event(_Members, frozen=True, tag_field="type", tag=str.lower):
     schema: Literal[1]
     event_id: Id
     user_id: UserId
-    at: EpochMs
+    at: TimeMs
     region: Region
 
 

@@ -105,7 +105,7 @@ class NamespaceKeys:
         """STRING: number of the newest population version."""
         return f"tacit:v1:{self.region}:{{{self.namespace}}}:population"
 
-    def population_belief(self, number: int) -> str:
+    def population_version(self, number: int) -> str:
         """Return the key of a STRING, written once: the population version of this number."""
         return f"{self.population}:{number}"
 

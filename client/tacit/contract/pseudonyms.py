@@ -1,6 +1,6 @@
-"""Who a key is about, without saying who: keyed hashes of user ids.
+"""Pseudonyms: keyed hashes of user ids.
 
-Inside a worker a person is the 16-byte digest; in Redis its text form. The raw id goes no further than parsing.
+A worker identifies a user by 16 bytes, Redis by their text form. Only the parser sees the raw id.
 """
 
 from hashlib import blake2b
@@ -13,12 +13,12 @@ _SCHEME = "k1."
 
 
 def pseudonym(user_id: str, secret: bytes) -> bytes:
-    """Return the 16-byte keyed BLAKE2b digest of a user id (RFC 7693)."""
+    """Return the 16-byte keyed BLAKE2b hash of a user id (RFC 7693)."""
     return blake2b(user_id.encode("utf-8", "surrogatepass"), key=secret, digest_size=PSEUDONYM_BYTES).digest()
 
 
 def fingerprint(secret: bytes) -> str:
-    """Return 8 characters by which a secret can be told from another one, and nothing more.
+    """Return 8 characters that distinguish a secret from another secret and reveal nothing else.
 
     >>> fingerprint(b"0123456789abcdef") == fingerprint(b"0123456789abcdeg")
     False
@@ -27,7 +27,7 @@ def fingerprint(secret: bytes) -> str:
 
 
 def pseudonym_text(user: bytes) -> str:
-    """Return a digest as keys show it.
+    """Return the text form of a pseudonym, as keys have it.
 
     >>> pseudonym_text(pseudonym("ada", b"0123456789abcdef"))
     'k1.19615f50f43e3144eda7c8637352faa3'

@@ -1,7 +1,4 @@
-"""What goes out: the signals, profile and status that Copilot reads, as the contract writes them.
-
-Plain msgspec types: a reader decodes them without pydantic and without River.
-"""
+"""Signals, profile and status of a user, as a worker writes them to Redis and an assistant reads them."""
 
 from typing import Literal
 
@@ -10,24 +7,24 @@ import msgspec
 from tacit.contract.activity import Activity
 
 Tier = Literal["default", "hint", "apply"]
-"""What Copilot may do: use `default`, lean towards `value`, or apply `value`."""
+"""Permitted use: `default` value only, `hint` towards `value`, or `apply` it."""
 
 Source = Literal["user", "learned", "population"]
-"""Where a signal comes from; `user` is a pin and outranks everything."""
+"""Origin of a signal: a pin (`user`), the user's own feedback, or the population model. A pin outranks the others."""
 
 PROFILE = "_profile"
 STATUS = "_status"
 WIPED = "_epoch"
-"""Fields of a signals hash that are no facets: facet names never begin with an underscore."""
+"""Fields of a signals hash that are not facets: facet names never begin with an underscore."""
 
 
 class Signal(msgspec.Struct, frozen=True):
-    """What is known of a person's preference in one facet. `v` must stay the first member."""
+    """The preferred value of one facet for one user. `v` must stay the first member."""
 
     v: str
     value: str
     p: float | None
-    """Probability, 0–1, that the person likes an answer in this style; None for a pin."""
+    """Probability, 0–1, that the user likes an answer with `value`; None for a pin."""
     confidence: float | None
     """Probability, 0.5–1, that `value` beats `runner_up`; None for a pin."""
     tier: Tier
@@ -36,15 +33,15 @@ class Signal(msgspec.Struct, frozen=True):
     """Discounted count of feedback."""
     runner_up: str | None
     gap: float | None
-    """How far `value` is ahead of `runner_up`, as a difference of probabilities."""
+    """Difference of the probabilities of `value` and `runner_up`."""
     default: str | None
-    """The value to use without a signal; None: say nothing."""
+    """The value to use without a signal; None: no value."""
     explore: float
-    """Share of conversations, 0–1, in which Copilot should try another value."""
+    """Share of conversations, 0–1, in which the assistant should try another value."""
     drift_at: int | None
-    """Event time, epoch ms, at which the person's taste was last found to have changed."""
+    """Event time, epoch ms, of the last change that was found in the user's preference."""
     why: tuple[tuple[str, int], ...]
-    """Feedback kinds that weigh most, with their counts."""
+    """Feedback kinds of most weight, with their counts."""
     by: str
     """Versions of model, catalogue and population: `m1.c3.p12`."""
     at: int
@@ -60,12 +57,12 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """How a person has used the assistant lately; written at most once per 5-minute pane."""
+    """Recent activity of a user; written at most once per 5-minute pane."""
 
     v: str
     activity: Activity
     topics: tuple[tuple[str, float], ...]
-    """Up to five topics with their decayed shares, largest first; sensitive ones never."""
+    """Up to five topics with decayed shares, largest first; never a sensitive one."""
     session: Session
     hours: tuple[float, ...]
     """24 discounted counts of turns by hour of day, UTC."""
@@ -73,14 +70,14 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The only field of a person who opted out."""
+    """The only field of a user who opted out."""
 
     v: str
     status: Literal["opted_out"]
 
 
 class Wiped(msgspec.Struct, frozen=True):
-    """The wipe that a person's signals were born under; there is none of people who never were wiped."""
+    """The user's last wipe before the signals; absent without a wipe."""
 
     v: str
 

@@ -1,4 +1,4 @@
-"""Versions: which of two writes is newer."""
+"""Versions of signals: they decide which of two writes is newer."""
 
 import re
 
@@ -6,7 +6,7 @@ _VERSION = re.compile(r"\d{13}-\d{10}")
 
 
 def version(event_ms: int, seq: int) -> str:
-    """Return a version: the newest event time seen, then the count of accepted events. Text order is age order.
+    """Return a version: the user's newest event time, then the number of accepted events. Text order is age order.
 
     >>> version(1795297433438, 42)
     '1795297433438-0000000042'
@@ -17,7 +17,7 @@ def version(event_ms: int, seq: int) -> str:
 
 
 def is_version(text: str) -> bool:
-    """Say whether `text` is a version.
+    """Return whether `text` is a version.
 
     >>> is_version("1795297433438-0000000042"), is_version("42")
     (True, False)

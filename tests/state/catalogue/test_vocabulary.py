@@ -1,4 +1,4 @@
-"""state/catalogue/vocabulary: the table of numbers itself."""
+"""state/catalogue/vocabulary: the table of numbers."""
 
 import msgspec
 import pytest
@@ -15,7 +15,7 @@ FILM_TABLE = Vocabulary().including(NumberedCatalogue.parse(FILMS))
 
 
 def test_first_table_is_in_the_order_of_the_file() -> None:
-    """Facet by facet."""
+    """Values follow facet by facet."""
     assert Vocabulary().including(NumberedCatalogue.parse(FILMS)) == Vocabulary(
         facets=("genre", "decade"),
         slots=(
@@ -32,7 +32,7 @@ def test_first_table_is_in_the_order_of_the_file() -> None:
 
 
 def test_known_names_leave_the_table_as_it_is() -> None:
-    """The very same, so that a folder sees that there is nothing to write."""
+    """The same object comes back, so that a state folder need not write the vocabulary."""
     reordered = FILMS.replace('"action", "comedy"', '"comedy", "action"')
     without = FILMS.replace('"drama"', "").replace('["cinema", "divorce"]', '["divorce"]')
     for text in (FILMS, reordered, without):
@@ -48,23 +48,23 @@ def test_known_names_leave_the_table_as_it_is() -> None:
         ("[feedback.thumbs_up]", "[feedback.shared]\nlabel = true\n[feedback.thumbs_up]", "feedback", "shared"),
     ],
 )
-def test_new_names_come_behind(stands: str, instead: str, table: str, appended: object) -> None:
-    """Wherever they stand in the file."""
+def test_new_names_are_appended(stands: str, instead: str, table: str, appended: object) -> None:
+    """The position in the file has no effect."""
     longer = FILM_TABLE.including(NumberedCatalogue.parse(FILMS.replace(stands, instead)))
     before, after = getattr(FILM_TABLE, table), getattr(longer, table)
     assert after[: len(before)] == before
     assert appended in after[len(before) :]
 
 
-def test_value_of_two_facets_is_two_slots() -> None:
-    """`auto` may stand in any of them."""
+def test_value_of_two_facets_has_two_numbers() -> None:
+    """Two facets may have a value of the same name."""
     table = Vocabulary().including(make_catalogue(Words({"a": ["auto", "off"], "b": ["off", "auto"]})))
     assert table.slots == (("a", "auto"), ("a", "off"), ("b", "off"), ("b", "auto"))
 
 
 @given(st.lists(words(), max_size=8))
-def test_name_keeps_its_number_for_ever(catalogues: list[Words]) -> None:
-    """Through whatever changes; and each name has one."""
+def test_name_keeps_its_number_through_all_changes(catalogues: list[Words]) -> None:
+    """Each name has one number."""
     table, numbers = Vocabulary(), dict[tuple[str, object], int]()
     for catalogue in map(make_catalogue, catalogues):
         table = table.including(catalogue)
@@ -86,8 +86,8 @@ def test_name_keeps_its_number_for_ever(catalogues: list[Words]) -> None:
     ],
     ids=["reversed", "one removed", "some between", "one at each end", "all others"],
 )
-def test_value_keeps_its_place_on_the_scale(values: list[str], places: list[float]) -> None:
-    """A new one is evenly between its neighbours, or at the place of its only one."""
+def test_value_keeps_its_position_on_the_scale(values: list[str], places: list[float]) -> None:
+    """A new value is evenly between its neighbours, or at the position of its only neighbour."""
     first = Vocabulary().including(make_catalogue(Words({"length": ["low", "mid", "high"]})))
     catalogue = make_catalogue(Words({"length": values}))
     catalogue = catalogue.numbered(first.including(catalogue))
@@ -110,10 +110,10 @@ def test_value_keeps_its_place_on_the_scale(values: list[str], places: list[floa
         ("feedback", Vocabulary(feedback=tuple(f"k{n}" for n in range(MAX_NAMES["feedback"])))),
     ],
 )
-def test_table_that_would_be_too_long_is_refused(table: str, full: Vocabulary) -> None:
-    """A number that does not fit where it is packed would be another's."""
+def test_too_many_names_are_rejected(table: str, full: Vocabulary) -> None:
+    """A number that does not fit into its packed field would become another number."""
     full.check()
-    with pytest.raises(StateError, match=f"no room for .* {table}, at most {MAX_NAMES[table]}.*new state folder"):
+    with pytest.raises(StateError, match=f"no room for .* {table}: .* at most {MAX_NAMES[table]}.*new state folder"):
         full.including(CATALOGUE)
 
 
@@ -128,14 +128,14 @@ def test_table_that_would_be_too_long_is_refused(table: str, full: Vocabulary) -
         Vocabulary(facets=("tone",), slots=(("length", "concise"),), places=(0.0,)),
     ],
 )
-def test_table_that_is_none_is_refused(damaged: Vocabulary) -> None:
-    """Beliefs would get another's place, silently."""
-    with pytest.raises(StateError, match=r"table of numbers is damaged: .*restore the state folder from a backup"):
+def test_damaged_vocabulary_is_rejected(damaged: Vocabulary) -> None:
+    """Otherwise beliefs would move to other names without an error."""
+    with pytest.raises(StateError, match=r"vocabulary is damaged: .*restore the state folder from a backup"):
         damaged.check()
 
 
-def test_table_is_what_its_json_says() -> None:
-    """And nothing that it does not know may stand in there."""
+def test_vocabulary_round_trips_through_json() -> None:
+    """An unknown member is an error."""
     encoded = msgspec.json.encode(FILM_TABLE)
     assert msgspec.json.decode(encoded, type=Vocabulary) == FILM_TABLE
     with pytest.raises(msgspec.ValidationError):

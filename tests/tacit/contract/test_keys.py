@@ -1,4 +1,4 @@
-"""Keys are exactly what the contract publishes, and a name that could reach another region's keys is refused."""
+"""client/tacit/contract/keys: keys of the contract, and names that cannot reach other keys."""
 
 import pytest
 from hypothesis import given
@@ -21,25 +21,25 @@ def test_keys_are_those_of_the_contract() -> None:
     assert live.signals_pattern == "tacit:v1:eu:live:{*}:signals"
     assert live.defaults == "tacit:v1:eu:{live}:defaults"
     assert live.population == "tacit:v1:eu:{live}:population"
-    assert live.population_belief(7) == "tacit:v1:eu:{live}:population:7"
+    assert live.population_version(7) == "tacit:v1:eu:{live}:population:7"
     assert live.population_pinned == "tacit:v1:eu:{live}:population:pinned"
 
 
 @pytest.mark.parametrize("region", ["", "e", "EU", "eu:us", "eu*", "eu\n", "e" * 17, "{eu}"])
-def test_region_outside_the_contract_is_refused(region: str) -> None:
+def test_region_outside_the_contract_is_rejected(region: str) -> None:
     with pytest.raises(ConfigurationError, match="region"):
         RegionKeys(region)
 
 
 @pytest.mark.parametrize("namespace", ["", "live:x", "{live}", "LIVE", "live\n", "x" * 33])
-def test_namespace_outside_the_pattern_is_refused(namespace: str) -> None:
+def test_namespace_outside_the_pattern_is_rejected(namespace: str) -> None:
     with pytest.raises(ConfigurationError, match="namespace"):
         RegionKeys("eu").within(namespace)
 
 
 @given(st.binary(min_size=16, max_size=16), st.from_regex(r"\A[a-z0-9-]{1,32}\Z"))
-def test_all_keys_of_a_person_share_a_hash_tag(user: bytes, namespace: str) -> None:
-    """Redis Cluster hashes what stands between the first `{` and the next `}`."""
+def test_all_keys_of_a_user_share_a_hash_tag(user: bytes, namespace: str) -> None:
+    """Redis Cluster hashes the text between the first `{` and the next `}`."""
     keys = RegionKeys("eu")
     tags = {hash_tag(key) for key in (keys.gate(user), keys.within(namespace).signals(user))}
     assert tags == {f"k1.{user.hex()}"}

@@ -1,4 +1,4 @@
-"""client/tacit/contract/schemas: the published JSON Schemas, held to the types and to real events and signals."""
+"""client/tacit/contract/schemas: the published JSON Schemas agree with types, events and signals."""
 
 import json
 import time
@@ -41,26 +41,26 @@ ODD = st.sampled_from(
 
 
 @pytest.mark.parametrize("name", documents())
-def test_published_schema_is_what_the_types_say(name: str) -> None:
+def test_published_schema_is_up_to_date(name: str) -> None:
     """A change of the contract changes the published schema in the same commit."""
-    renew = f"docs/schema/{name} is stale: run `python -m tacit.contract.schemas docs/schema` and commit what changed"
+    renew = f"docs/schema/{name} is stale: run `python -m tacit.contract.schemas docs/schema` and commit the change"
     assert (PUBLISHED / name).read_text(encoding="utf-8") == documents()[name], renew
 
 
 def test_nothing_else_is_published() -> None:
-    """A schema that is no longer generated is no longer there."""
+    """A schema that is no longer generated is deleted."""
     assert {path.name for path in PUBLISHED.iterdir()} == set(documents())
 
 
 def test_command_writes_the_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command that the failing test names makes the folder and every file."""
+    """The command creates the folder and every file."""
     monkeypatch.setattr("sys.argv", ["schemas", str(tmp_path / "new")])
     main()
     assert {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "new").iterdir()} == documents()
 
 
-def test_command_without_folder_says_how_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A forgotten argument is answered in one line."""
+def test_command_without_folder_prints_its_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usage is one line."""
     monkeypatch.setattr("sys.argv", ["schemas"])
     with pytest.raises(SystemExit, match=r"^usage: "):
         main()
@@ -68,12 +68,12 @@ def test_command_without_folder_says_how_it_is_used(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("schema", [event_schema(), signal_schema()], ids=["event", "signal"])
 def test_schema_is_valid(schema: dict[str, Any]) -> None:
-    """Each satisfies the schema of schemas."""
+    """Each schema satisfies the meta-schema."""
     Draft202012Validator.check_schema(schema)
 
 
 def test_simulated_events_satisfy_schema() -> None:
-    """All four types of event are among them."""
+    """The stream has all four types of events."""
     for event in GOOD:
         EVENTS.validate(event)
     assert {event["type"] for event in GOOD} == {"interaction", "consent", "pin", "forget"}
@@ -81,7 +81,7 @@ def test_simulated_events_satisfy_schema() -> None:
 
 @pytest.mark.parametrize("reason", [Reason.INVALID, Reason.UNKNOWN_SCHEMA])
 def test_events_that_break_the_contract_do_not_satisfy_schema(reason: Reason) -> None:
-    """What a worker rejects for its form alone, a producer can find out beforehand."""
+    """A producer can find invalid events before a worker rejects them."""
     broken = [arrival for arrival in ARRIVALS if arrival.made_as is reason]
     assert broken
     assert not any(_satisfied(arrival) for arrival in broken)
@@ -89,7 +89,7 @@ def test_events_that_break_the_contract_do_not_satisfy_schema(reason: Reason) ->
 
 @given(event=st.sampled_from(GOOD), data=st.data())
 def test_schema_and_parser_agree(event: dict[str, Any], data: st.DataObject) -> None:
-    """An event with one odd, missing or unknown member is accepted by both or by neither."""
+    """Both accept an event with an odd, missing or unknown member, or neither does."""
     member = data.draw(st.sampled_from([*event, "turn_id", "item", "locale", "acted_on", "text"]))
     changed = {**event, member: data.draw(ODD)} if data.draw(st.booleans()) else {**event}
     if changed == event:
@@ -97,30 +97,30 @@ def test_schema_and_parser_agree(event: dict[str, Any], data: st.DataObject) -> 
     assert EVENTS.is_valid(changed) == _parsed(changed)
 
 
-def test_signals_in_redis_satisfy_schema(people: dict[str, dict[str, Any]]) -> None:
-    """Signals, pins, profiles and opt-outs of a whole replay are among them."""
-    for fields in people.values():
+def test_signals_in_redis_satisfy_schema(users: dict[str, dict[str, Any]]) -> None:
+    """A replay writes signals, pins, profiles and opt-outs."""
+    for fields in users.values():
         SIGNALS.validate(fields)
-    assert {name for fields in people.values() for name in fields} >= {PROFILE, STATUS, "length", "tone"}
-    signals = [signal for fields in people.values() for name, signal in fields.items() if not name.startswith("_")]
+    assert {name for fields in users.values() for name in fields} >= {PROFILE, STATUS, "length", "tone"}
+    signals = [signal for fields in users.values() for name, signal in fields.items() if not name.startswith("_")]
     assert {signal["source"] for signal in signals} == {"learned", "user"}
 
 
 @pytest.mark.parametrize("member", ["v", "value", "tier", "why", "by"])
-def test_signal_without_a_member_does_not_satisfy_schema(people: dict[str, dict[str, Any]], member: str) -> None:
-    """A reader in another language can rely on every member being there."""
-    signal = next(fields["length"] for fields in people.values() if "length" in fields)
+def test_signal_without_a_member_does_not_satisfy_schema(users: dict[str, dict[str, Any]], member: str) -> None:
+    """A reader in another language can rely on every member."""
+    signal = next(fields["length"] for fields in users.values() if "length" in fields)
     assert not SIGNALS.is_valid({"length": {name: value for name, value in signal.items() if name != member}})
 
 
 def test_unknown_underscore_field_does_not_satisfy_schema() -> None:
-    """Names that begin with an underscore are the contract's own."""
+    """Names with a leading underscore are reserved."""
     assert not SIGNALS.is_valid({"_other": {}})
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Any]]]:
-    """Return user id → field → JSON of everyone of whom there is something in Redis after a replay."""
+def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Any]]]:
+    """Return user id → field → JSON of all users with signals after a replay."""
     folder = tmp_path_factory.mktemp("replay")
     write_events((arrival.line for arrival in ARRIVALS), str(folder / "events.jsonl"))
     with EmbeddedRedis() as server:

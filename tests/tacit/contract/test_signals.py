@@ -36,7 +36,7 @@ CONTRACT = (
 
 @given(TIMES, COUNTS, TIMES, COUNTS)
 def test_text_order_of_versions_is_age_order(at_ms: int, seq: int, other_ms: int, other_seq: int) -> None:
-    """Time first, then count: Redis compares them as text."""
+    """Redis compares versions as text: time first, then count."""
     assert (version(at_ms, seq) < version(other_ms, other_seq)) == ((at_ms, seq) < (other_ms, other_seq))
     assert is_version(version(at_ms, seq))
 
@@ -45,13 +45,13 @@ def test_text_order_of_versions_is_age_order(at_ms: int, seq: int, other_ms: int
     "text",
     ["", "1795297433438", "1795297433438-42", "1795297433438-0000000042\n", " 1795297433438-0000000042", "x" * 24],
 )
-def test_other_text_is_no_version(text: str) -> None:
-    """It would sort anywhere."""
+def test_other_text_is_not_a_version(text: str) -> None:
+    """Such a text would sort anywhere."""
     assert not is_version(text)
 
 
-def test_signal_of_the_contract_is_read_and_written_as_it_stands() -> None:
-    """To the byte: Copilot and the Lua script read it."""
+def test_signal_of_the_contract_round_trips() -> None:
+    """Byte for byte: assistants and the Lua script read it."""
     signal = decode_signal(CONTRACT)
     assert signal.why == (("shorter", 3), ("thumbs_up", 12))
     assert encode(signal) == CONTRACT
@@ -59,12 +59,12 @@ def test_signal_of_the_contract_is_read_and_written_as_it_stands() -> None:
 
 @pytest.mark.parametrize("kind", [Signal, Profile, Status])
 def test_version_is_the_first_member(kind: type[msgspec.Struct]) -> None:
-    """The script that writes finds it there without reading the rest."""
+    """The script finds the version without parsing the JSON."""
     assert kind.__struct_fields__[0] == "v"
 
 
-def test_profile_has_the_contracts_names() -> None:
-    """`1h` is no name in Python, but one in the contract."""
+def test_profile_has_the_names_of_the_contract() -> None:
+    """The contract has names that Python does not allow, such as `1h`."""
     profile = Profile("v", Activity(1, 2, 3), (("code", 0.5),), Session(7, 4, 0.25), (0.5,) * 24, 9)
     assert json.loads(encode(profile)) == {
         "v": "v",
@@ -77,8 +77,8 @@ def test_profile_has_the_contracts_names() -> None:
     assert decode_profile(encode(profile)) == profile
 
 
-def test_status_says_opted_out_and_nothing_else() -> None:
-    """It is the only field of such a person."""
+def test_status_is_opted_out() -> None:
+    """Another status is an error."""
     status = Status("1795297433438-0000000000", "opted_out")
     assert decode_status(encode(status)) == status
     with pytest.raises(msgspec.ValidationError):
@@ -86,19 +86,19 @@ def test_status_says_opted_out_and_nothing_else() -> None:
 
 
 def test_fields_of_later_versions_are_ignored() -> None:
-    """Readers are updated after writers."""
+    """Workers may be newer than readers."""
     assert decode_signal(CONTRACT[:-1] + b',"mood":"sunny"}') == decode_signal(CONTRACT)
 
 
 @pytest.mark.parametrize("damage", [b'"tier":"must"', b'"tier":3', b'"tear":"apply"'])
-def test_malformed_signal_is_refused(damage: bytes) -> None:
-    """A reader takes it as none."""
+def test_invalid_signal_is_an_error(damage: bytes) -> None:
+    """A reader treats it as absent."""
     with pytest.raises(msgspec.ValidationError):
         decode_signal(CONTRACT.replace(b'"tier":"apply"', damage))
 
 
 @pytest.mark.parametrize("field", [PROFILE, STATUS])
-def test_no_facet_can_take_the_name_of_another_field(field: str) -> None:
-    """The catalogue refuses it."""
+def test_facet_cannot_have_the_name_of_another_field(field: str) -> None:
+    """The catalogue rejects the name."""
     with pytest.raises(CatalogueError, match="is not a name"):
         NumberedCatalogue.parse(f'schema = 1\n[facets.{field}]\ntitle = "T"\nvalues = ["a", "b"]\n')
