@@ -1,6 +1,6 @@
-"""What a run counts: plain numbers that each part adds to, and that metrics, health and summaries read.
+"""Counters of a run, written by its parts and read by metrics, health checks and summaries.
 
-Each has one writer thread; readers see whole numbers, at most a moment old.
+Each counter has one writer thread. Readers need no lock: numbers are whole, at most a moment old.
 """
 
 from bisect import bisect_left
@@ -13,7 +13,7 @@ from state.learning.population_version import Scores
 
 
 class Outcome(StrEnum):
-    """What became of an event that was not rejected."""
+    """Outcome of an event that is not a reject."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class Histogram:
-    """Counts by upper bound, in seconds; the last count is of what lies above all bounds."""
+    """Counts by upper bound, in seconds. The last count is for values above all bounds."""
 
     bounds: tuple[float, ...] = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)
     counts: list[int] = field(default_factory=list)
@@ -47,26 +47,26 @@ class Histogram:
 
 @dataclass(slots=True)
 class SourceCounters:
-    """One process's reading."""
+    """Counters of the source of one process."""
 
     records: int = 0
     bytes: int = 0
     lag: dict[str, int] = field(default_factory=dict)
-    """`topic/partition` → records between our position and the end, when last looked."""
+    """`topic/partition` → records between the position and the end of the partition, at the last look."""
     progressed_at: float = 0.0
-    """`time.monotonic()` of the last progress: records handed on, or a reachable source with nothing to read."""
+    """`time.monotonic()` of the last progress: records emitted, or a reachable source without new records."""
     commit_stalls: Histogram = field(default_factory=Histogram)
-    """Seconds from taking a source's snapshot to its next read: what a checkpoint stops the stream for."""
+    """Seconds from the snapshot of a source to the next read: the pause of a checkpoint."""
     stopped_at: float | None = None
-    """`time.monotonic()` of a snapshot after which nothing was read yet."""
+    """`time.monotonic()` of a snapshot without a read after it."""
 
     def stopped(self, at: float) -> None:
-        """Note that a snapshot is taken; of several partitions the first counts."""
+        """Record a snapshot. The first of several partitions starts the stall."""
         if self.stopped_at is None:
             self.stopped_at = at
 
     def reads_again(self, at: float) -> None:
-        """Note that the source is asked for records; after a snapshot this ends the stall."""
+        """Record a read: the first one after a snapshot ends the stall."""
         if self.stopped_at is not None:
             self.commit_stalls.add(at - self.stopped_at)
             self.stopped_at = None
@@ -74,65 +74,65 @@ class SourceCounters:
 
 @dataclass(slots=True)
 class EventCounters:
-    """One process's events; every record read ends in exactly one of these numbers."""
+    """Counters of the events of one process. Every record adds 1 to exactly one number."""
 
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     rejects: dict[Reason, int] = field(default_factory=lambda: dict.fromkeys(Reason, 0))
     users: int = 0
-    """People whose state is held here."""
+    """Users with state in this process."""
 
     @property
     def total(self) -> int:
-        """Events that have got their count."""
+        """Events that are counted."""
         return sum(self.outcomes.values()) + sum(self.rejects.values())
 
 
 @dataclass(slots=True)
 class SinkCounters:
-    """One process's writes to Redis. `applied`, `stale` and `gated` count fields."""
+    """Counters of the Redis writes of one process. `applied`, `stale` and `gated` count fields."""
 
     applied: int = 0
     stale: int = 0
-    """Not newer than what Redis holds, or already expired."""
+    """Fields that were not newer than the stored ones, or already expired."""
     gated: int = 0
     """Blocked by the gate: the user opted out, or was wiped since."""
     unwritable: int = 0
     """Writes that Redis will never take (version, gate, type of key): a clock or another program is wrong."""
     gates: int = 0
-    """Wipes and words on consent written."""
+    """Gates written: wipes and consent events."""
     retries: int = 0
     freshness: Histogram = field(default_factory=Histogram)
-    """Seconds from an event's time to its signal being readable."""
+    """Seconds from event time to the signal in Redis."""
 
 
 @dataclass(slots=True)
 class LearningCounters:
-    """What is learned of everybody; of a run's processes one does that."""
+    """Counters of population training, which runs in one process of a run."""
 
     examples: int = 0
-    """Judgements learned from."""
+    """Examples trained on."""
     version: int = 0
-    """The newest version of the population's belief that was made here; 0: none."""
+    """Number of the newest population version from this process; 0: none."""
     scores: Scores | None = None
-    """How well predictions did, when that version was made."""
+    """Scores of predictions up to that version."""
 
 
 @dataclass(slots=True)
 class Counters:
-    """All that one process counts."""
+    """All counters of one process."""
 
     source: SourceCounters = field(default_factory=SourceCounters)
     events: EventCounters = field(default_factory=EventCounters)
     sink: SinkCounters = field(default_factory=SinkCounters)
     learning: LearningCounters = field(default_factory=LearningCounters)
     cpu_s: float = 0.0
-    """User and system time of the run, without what starting Python and importing took."""
+    """User and system time of the run, without the start of Python and imports."""
     stopped: bool = False
-    """It was asked to stop, and may not have come to the end of what it reads."""
+    """A stop was requested; the source may have more records."""
 
     @classmethod
     def total(cls, processes: Iterable["Counters"]) -> "Counters":
-        """Add up the plain counts of several processes; lag, times and histograms stay with each process's metrics."""
+        """Return the sums of plain counts over processes; lag, times and histograms are per process."""
         total = cls()
         for one in processes:
             total.cpu_s += one.cpu_s

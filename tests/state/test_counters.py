@@ -9,7 +9,7 @@ from state.events.records import Reason
 
 @given(st.lists(st.floats(0, 100)))
 def test_histogram_counts_each_value_once_under_its_bound(values: list[float]) -> None:
-    """A value at a bound is counted there, one above all in the last place."""
+    """A value at a bound belongs to the bound, a value above all bounds to the last count."""
     histogram = Histogram()
     for value in values:
         histogram.add(value)
@@ -21,14 +21,14 @@ def test_histogram_counts_each_value_once_under_its_bound(values: list[float]) -
 
 
 def test_histograms_do_not_share_their_counts() -> None:
-    """Each is its own."""
+    """The list of counts is a default of a field."""
     one, other = Histogram(), Histogram()
     one.add(1.0)
     assert sum(other.counts) == 0
 
 
-def test_total_is_every_event_that_has_its_count() -> None:
-    """Whatever became of it."""
+def test_total_counts_every_outcome_and_reject() -> None:
+    """Outcomes and rejects together are all events."""
     events = EventCounters()
     for outcome in Outcome:
         events.outcomes[outcome] += 2
@@ -37,13 +37,13 @@ def test_total_is_every_event_that_has_its_count() -> None:
     assert events.total == 2 * len(Outcome) + len(Reason)
 
 
-def test_outcomes_are_the_contracts() -> None:
-    """With the rejects, every event read ends in exactly one of them."""
+def test_outcomes_are_those_of_the_contract() -> None:
+    """Metrics and pages use these names."""
     assert set(Outcome) == {"accepted", "duplicate", "unconsented", "before_wipe"}
 
 
 def test_counts_of_processes_add_up() -> None:
-    """Of all that are plain counts."""
+    """Every plain count is a sum."""
     processes = []
     for number in (1, 10):
         one = Counters(cpu_s=number / 2)
@@ -63,13 +63,13 @@ def test_counts_of_processes_add_up() -> None:
     )  # fmt: skip
 
 
-def test_no_process_is_nothing() -> None:
-    """Before the first report."""
+def test_total_of_no_process_is_zero() -> None:
+    """No process has reported yet."""
     assert Counters.total([]).events.total == 0
 
 
-def test_stall_is_from_the_first_snapshot_to_the_next_read() -> None:
-    """Of several partitions of one source; a read without a snapshot before it is none."""
+def test_stall_lasts_from_the_first_snapshot_to_the_next_read() -> None:
+    """Several partitions of a source make one stall; a read without a snapshot makes none."""
     source = SourceCounters()
     source.reads_again(1.0)
     for at in (2.0, 2.5):

@@ -49,24 +49,24 @@ def resolved(catalogue: NumberedCatalogue = CATALOGUE, at_ms: int = START_MS, **
 
 @given(OBSERVATIONS)
 def test_unpack_returns_what_was_packed(o: Observation) -> None:
-    """Up to the limits of the largest catalogue."""
+    """Holds up to the limits of the largest catalogue."""
     assert unpack(pack(o)) == o
 
 
 @given(OBSERVATIONS)
 def test_unpacked_observation_packs_to_the_same_bytes(o: Observation) -> None:
-    """So it does not matter how often one was handed on."""
+    """The number of exchanges has no effect."""
     assert pack(unpack(pack(o))) == pack(o)
 
 
 def test_largest_observation_packs() -> None:
-    """All values of all facets at once, and feedback narrowed to all of them."""
+    """All values of all facets at once, and feedback narrowed to all facets."""
     o = replace(resolved(), slots=list(range(64 * 32)), facets=list(range(64)), acted=[])
     assert unpack(pack(o)) == o
 
 
 def test_interaction_gets_the_catalogues_numbers() -> None:
-    """Slots ascend, whatever the order on the wire."""
+    """Values ascend; the order in the event has no effect."""
     o = resolved(
         topic="email",
         surface="chat",
@@ -80,7 +80,7 @@ def test_interaction_gets_the_catalogues_numbers() -> None:
     assert [CATALOGUE.facet_names[facet] for facet in o.facets] == ["tone", "length"]
 
 
-def test_what_is_absent_is_none() -> None:
+def test_absent_members_are_none() -> None:
     """No topic, no feedback, no turn."""
     o = resolved()
     assert (o.topic, o.feedback, o.turn) == (NONE, NONE, 0)
@@ -89,14 +89,14 @@ def test_what_is_absent_is_none() -> None:
 
 
 def test_ids_become_numbers_other_than_none() -> None:
-    """Equal ids are equal numbers; no id is 0, which stands for none."""
+    """Equal ids are equal numbers; 0 means none."""
     o = resolved(event_id="x", turn_id="x")
     assert o.event == o.turn != 0
     assert resolved(event_id="x", turn_id="y").turn not in {0, o.event}
 
 
-def test_time_is_what_the_caller_says() -> None:
-    """The reader's clock has had its say about it."""
+def test_time_is_the_given_one() -> None:
+    """The parser has already corrected the time."""
     assert resolved(at_ms=5).at_ms == 5
 
 
@@ -109,12 +109,12 @@ def test_time_is_what_the_caller_says() -> None:
     ],
 )
 def test_control_events_are_kinds(fields: dict[str, Any], kind: Kind) -> None:
-    """Consent is two of them."""
+    """Consent has two kinds."""
     assert resolved(**fields).kind == kind
 
 
 def test_pin_holds_its_facet_and_value() -> None:
-    """Without a value it is taken back."""
+    """A pin without a value removes the setting."""
     pin = resolved(type="pin", facet="tone", value="formal")
     assert (pin.kind, list(pin.facets), list(pin.slots)) == (Kind.PIN, [2], slots({"tone": "formal"}))
     back = resolved(type="pin", facet="tone", value=None)
@@ -139,14 +139,14 @@ def test_pin_holds_its_facet_and_value() -> None:
         ({"type": "pin", "facet": "tone", "value": "rude"}, "value"),
     ],
 )
-def test_name_outside_the_catalogue_is_told_by_its_path(fields: dict[str, Any], path: str) -> None:
-    """The path is all that is told: the name itself came from a stranger."""
+def test_error_of_an_unknown_name_is_the_path(fields: dict[str, Any], path: str) -> None:
+    """The error never has the name: a producer could put anything there."""
     with pytest.raises(NotInCatalogueError) as caught:
         resolved(**fields)
     assert str(caught.value) == path
 
 
-def test_facet_of_one_value_takes_no_two() -> None:
+def test_several_values_of_a_single_facet_are_an_error() -> None:
     """A list of one is the same as the value alone."""
     with pytest.raises(TooManyValuesError, match=r"served\.tone"):
         resolved(served={"tone": ["formal", "neutral"]})
@@ -154,7 +154,7 @@ def test_facet_of_one_value_takes_no_two() -> None:
 
 
 def test_multiple_facet_takes_several() -> None:
-    """Each counts once."""
+    """A repeated value counts once."""
     films = NumberedCatalogue.parse(FILMS)
     o = resolved(films, served={"genre": ["drama", "action", "drama"], "decade": "1990s"})
     assert o.slots == slots({"genre": ["action", "drama"], "decade": "1990s"}, films)

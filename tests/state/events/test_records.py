@@ -22,8 +22,8 @@ def reject(origin: Origin, detail: str = "region: missing") -> Reject:
     return Reject(Reason.INVALID, detail, origin, 7, "ab" * 32, 1_795_297_433_438)
 
 
-def test_reject_of_a_topic_says_where_the_record_stands() -> None:
-    """Topic, partition and offset find it again."""
+def test_reject_of_a_topic_has_the_origin() -> None:
+    """Topic, partition and offset find the record."""
     assert json.loads(reject(KafkaOrigin("events", 3)).to_json()) == {
         "reason": "invalid",
         "detail": "region: missing",
@@ -33,8 +33,8 @@ def test_reject_of_a_topic_says_where_the_record_stands() -> None:
     }
 
 
-def test_reject_of_a_file_says_where_the_record_stands() -> None:
-    """File and line find it again."""
+def test_reject_of_a_file_has_the_origin() -> None:
+    """File and line find the record."""
     assert json.loads(reject(FileOrigin("a.jsonl")).to_json())["origin"] == {"file": "a.jsonl", "line": 7}
 
 
@@ -50,8 +50,8 @@ def test_unwritable_write_names_its_key() -> None:
 
 
 @pytest.mark.parametrize("name", [b"events-\xff.jsonl", b"\xe9t\xe9.jsonl"])
-def test_file_name_that_is_no_utf8_is_written_escaped(name: bytes) -> None:
-    """A file system allows such names; Python reads them with lone surrogates, which JSON cannot hold."""
+def test_file_name_with_invalid_utf8_is_escaped(name: bytes) -> None:
+    """Python decodes such a name with lone surrogates, which JSON does not allow."""
     origin = FileOrigin(name.decode("utf-8", "surrogateescape"))
     place = json.loads(reject(origin).to_json())["origin"]
     assert place["line"] == 7
@@ -61,14 +61,14 @@ def test_file_name_that_is_no_utf8_is_written_escaped(name: bytes) -> None:
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_reject_is_one_line(detail: str) -> None:
-    """The rejects file holds one JSON object a line, whatever the detail."""
+    """The rejects file has one JSON object per line."""
     line = reject(FileOrigin("a.jsonl"), detail).to_json()
     assert b"\n" not in line
     assert json.loads(line)["detail"] == detail
 
 
-def test_reasons_are_the_contracts() -> None:
-    """Dashboards and retries go by these names."""
+def test_reasons_are_those_of_the_contract() -> None:
+    """Dashboards and retries use these names."""
     assert set(Reason) == {
         "not_json", "invalid", "too_large", "unknown_schema", "not_in_catalogue", "future", "wrong_region", "late",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""state/learning/example: a judgement comes out of the exchange as it went in, small, and without any id in clear."""
+"""state/learning/example: examples round-trip, are small, and have no id in clear."""
 
 import pytest
 from hypothesis import given
@@ -39,7 +39,7 @@ EXAMPLES = st.builds(
 
 @given(EXAMPLES)
 def test_unpack_returns_what_was_packed(e: Example) -> None:
-    """Up to the limits of a large catalogue; shares in their order."""
+    """Holds up to the limits of a large catalogue; shares keep their order."""
     twin = unpack_example(pack_example(e))
     assert twin == e
     assert list(twin.shares) == list(e.shares)
@@ -47,13 +47,13 @@ def test_unpack_returns_what_was_packed(e: Example) -> None:
 
 @given(EXAMPLES)
 def test_unpacked_example_packs_to_the_same_bytes(e: Example) -> None:
-    """So it does not matter how often one was handed on."""
+    """The number of exchanges has no effect."""
     assert pack_example(unpack_example(pack_example(e))) == pack_example(e)
 
 
 @given(EXAMPLES)
-def test_own_part_is_the_bias_and_the_shares(e: Example) -> None:
-    """As the prediction had it."""
+def test_contribution_of_the_user_model_is_bias_and_shares(e: Example) -> None:
+    """The prediction used the same numbers."""
     assert e.own == (e.bias + sum(e.shares.values()), e.variance, e.bias, e.shares)
 
 
@@ -73,8 +73,8 @@ def taught(observation: Observation, catalogue: NumberedCatalogue = CATALOGUE) -
     return example
 
 
-def test_of_ids_only_the_persons_digest_and_the_items_hash_are_in_the_bytes() -> None:
-    """Not what the producer calls them, nor the event's and the turn's."""
+def test_packed_example_has_no_id_but_pseudonym_and_item_hash() -> None:
+    """Neither ids in clear nor hashes of event and turn are packed."""
     observation = accepted(
         FULL_EVENT | {"user_id": "ada.lovelace", "event_id": "event-1815", "turn_id": "turn-1852", "item": "card:1843"}
     )
@@ -89,7 +89,7 @@ def test_of_ids_only_the_persons_digest_and_the_items_hash_are_in_the_bytes() ->
 
 @pytest.mark.parametrize("facets", [8, 9])
 def test_all_values_of_a_large_catalogue_can_be_served_at_once(facets: int) -> None:
-    """Of `facets` × 31 values, within the bounds of catalogues and events."""
+    """`facets` × 31 values are within the limits of catalogues and events."""
     values = ", ".join(f'"v{value}"' for value in range(31))
     tables = "".join(f'[facets.f{facet}]\ntitle="F"\nmultiple=true\nvalues=[{values}]\n' for facet in range(facets))
     catalogue = NumberedCatalogue.parse(

@@ -1,4 +1,4 @@
-"""client/tacit/contract/events."""
+"""client/tacit/contract/events: the rules of the contract, on both sides of a producer's JSON."""
 
 import re
 from typing import Any
@@ -88,7 +88,7 @@ def parse(event: dict[str, Any]) -> Any:
 
 
 def test_interaction_with_everything_is_read() -> None:
-    """Every optional field of the contract has its place."""
+    """The event has every optional member."""
     event = parse(FULL_EVENT)
     assert isinstance(event, Interaction)
     assert event.served == {"length": "concise", "format": ["bullets"]}
@@ -99,7 +99,7 @@ def test_interaction_with_everything_is_read() -> None:
 
 
 def test_control_events_are_read() -> None:
-    """Each type is its own class."""
+    """Each type has a class."""
     consent = parse(make_event(type="consent", granted=False))
     assert isinstance(consent, Consent)
     assert not consent.granted
@@ -110,14 +110,14 @@ def test_control_events_are_read() -> None:
 
 
 @pytest.mark.parametrize("fields", VALID)
-def test_limits_of_the_contract_are_inside(fields: dict[str, Any]) -> None:
-    """What the contract just allows is read."""
+def test_event_at_a_limit_is_valid(fields: dict[str, Any]) -> None:
+    """Limits are inclusive."""
     parse(make_event(**fields))
 
 
 @pytest.mark.parametrize(("fields", "path"), INVALID)
-def test_breach_of_the_contract_is_refused_at_its_field(fields: dict[str, Any], path: str) -> None:
-    """One step further and the event is invalid, at the field that is wrong."""
+def test_broken_rule_is_an_error_at_its_member(fields: dict[str, Any], path: str) -> None:
+    """One step over a limit is an error with the path."""
     with pytest.raises(ValidationError) as caught:
         parse(make_event(**fields))
     assert path in re.findall(r"\w+", str(caught.value))
@@ -125,6 +125,6 @@ def test_breach_of_the_contract_is_refused_at_its_field(fields: dict[str, Any], 
 
 @given(st.integers(0, MAX_AT_MS))
 def test_every_time_makes_versions_that_sort(at_ms: int) -> None:
-    """Times have 13 digits at most, so that text order is age order."""
+    """Times have at most 13 digits, so that text order is age order."""
     assert len(version(at_ms, 1)) == len(version(0, 1))
     assert version(at_ms, 1) < version(at_ms + 1, 0) or at_ms == MAX_AT_MS
