@@ -29,16 +29,16 @@ from tests.support.factories import (
     SHA256,
     START_MS,
     USER,
+    control_events,
     interactions,
     make_observation,
     make_pin,
-    words,
 )
 from tests.support.shard_stores import contents, open_stores
 
 NOW_MS = START_MS + 40 * DAY_MS
 USERS = [bytes([number]) * 16 for number in range(5)]
-EVENTS = st.lists(interactions(USERS) | words(USERS), max_size=60)
+EVENTS = st.lists(interactions(USERS) | control_events(USERS), max_size=60)
 
 
 class Shard(Adapt):

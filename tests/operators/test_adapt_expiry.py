@@ -15,7 +15,7 @@ from state.storage.rocksdb import RocksDatabase
 from state.storage.shard_stores import ShardStores
 from state.user import codec
 from state.user.windows import DAY_MS
-from tests.support.factories import CATALOGUE, RULES, START_MS, interactions, make_observation, make_pin, words
+from tests.support.factories import CATALOGUE, RULES, START_MS, control_events, interactions, make_observation, make_pin
 from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, people
 
 FREED_AFTER_MS = RULES.idle_ms + RECLAIM_GRACE_MS
@@ -119,7 +119,7 @@ def test_round_comes_to_everybody_a_part_at_a_time(tmp_path: Path) -> None:
 
 
 FEW = USERS[:4]
-EVENTS = st.lists(interactions(FEW) | interactions(FEW) | words(FEW), min_size=1, max_size=3)
+EVENTS = st.lists(interactions(FEW) | interactions(FEW) | control_events(FEW), min_size=1, max_size=3)
 GAPS = st.sampled_from([0, 1, *(days * DAY_MS for days in (1, 20, 35, 61, 90, 121))])
 SKEWS = st.sampled_from([0, DAY_MS, RECLAIM_GRACE_MS]) | st.integers(0, RECLAIM_GRACE_MS)
 

@@ -8,14 +8,23 @@ from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
 from state.user.writes import GateWrite, SignalWrite
-from tests.support.factories import CATALOGUE, REQUIRED, RULES, START_MS, USER, interactions, make_observation, words
+from tests.support.factories import (
+    CATALOGUE,
+    REQUIRED,
+    RULES,
+    START_MS,
+    USER,
+    control_events,
+    interactions,
+    make_observation,
+)
 
 T = START_MS
 STRICT = Rules(REQUIRED)
 IDLE_MS = 90 * DAY_MS
 BACK = T + 100 + IDLE_MS
 """More than 90 days after whatever is within a hundred milliseconds of the start."""
-EVENTS = interactions() | words()
+EVENTS = interactions() | control_events()
 
 
 def word(kind: Kind, at_ms: int) -> Observation:

@@ -1,4 +1,4 @@
-"""Events, observations and streams of them as tests need them: what a test does not care about is filled in here."""
+"""Events and observations with defaults for all members that a test does not name."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ label = true
 label = false
 weight = 0.5
 """
-"""What another deployment writes: a facet with several values at once, no prompts."""
+"""Catalogue of another deployment: a facet with several values at once, no prompts."""
 
 Served = Mapping[str, str | Sequence[str]]
 
@@ -62,7 +62,7 @@ _new_event = count(1_000_000)
 
 
 def make_event(**fields: Any) -> dict[str, Any]:
-    """Return an event as producers send it: an interaction without anything optional, unless `fields` say otherwise."""
+    """Return an event as a dict: an interaction without optional members by default; `...` removes a member."""
     event = {
         "schema": 1,
         "event_id": "e-1",
@@ -88,7 +88,7 @@ FULL_EVENT = make_event(
 
 
 def make_record(event: Mapping[str, Any] | bytes, position: int = 1) -> Record:
-    """Return the record of an event, or of any bytes."""
+    """Return a record of an event or of any bytes."""
     value = event if isinstance(event, bytes) else json.dumps(event).encode()
     return Record(ORIGIN, position, value)
 
@@ -109,7 +109,7 @@ def make_observation(
     acted: Sequence[tuple[str, str, float]] = (),
     catalogue: NumberedCatalogue = CATALOGUE,
 ) -> Observation:
-    """Return an observation by the catalogue's names; unless `event` is given, no other one is its duplicate."""
+    """Return an observation by names of the catalogue; by default its event is unique."""
     return Observation(
         user=user,
         at_ms=at_ms,
@@ -130,13 +130,13 @@ def make_observation(
 
 
 def make_pin(at_ms: int, facet: str, value: str | None, *, user: bytes = USER, event: int | None = None) -> Observation:
-    """Return a pin, or with None as its value the taking back of one."""
+    """Return a pin; with value None, the removal of a pin."""
     served = {} if value is None else {facet: value}
     return make_observation(at_ms, kind=Kind.PIN, served=served, facets=[facet], user=user, event=event)
 
 
 def pinned(state: UserState, catalogue: NumberedCatalogue = CATALOGUE) -> dict[str, str]:
-    """Return the person's settings by name."""
+    """Return the pinned values of a user: facet name → value."""
     return {
         catalogue.facet_names[facet]: catalogue.slots[pin.slot].value
         for facet, pin in state.pins.items()
@@ -145,14 +145,14 @@ def pinned(state: UserState, catalogue: NumberedCatalogue = CATALOGUE) -> dict[s
 
 
 def slots(served: Served, catalogue: NumberedCatalogue = CATALOGUE) -> list[int]:
-    """Return the slots of what was served."""
+    """Return the slots of served values, ascending."""
     index = catalogue.slot_index
     pairs = [(facet, [values] if isinstance(values, str) else values) for facet, values in served.items()]
     return sorted(index[facet][value] for facet, values in pairs for value in values)
 
 
 def interactions(users: Sequence[bytes] = (USER,)) -> st.SearchStrategy[Observation]:
-    """Return a strategy for interactions of five hours, and of forty days."""
+    """Return a strategy for interactions within five hours or forty days."""
     times = st.integers(0, 5 * HOUR_MS) | st.integers(0, 40).map(lambda days: days * DAY_MS)
     one_per_facet = st.fixed_dictionaries(
         {}, optional={name: st.sampled_from(facet.values) for name, facet in CATALOGUE.facets.items()}
@@ -172,8 +172,8 @@ def interactions(users: Sequence[bytes] = (USER,)) -> st.SearchStrategy[Observat
     )
 
 
-def words(users: Sequence[bytes] = (USER,), pins: bool = True) -> st.SearchStrategy[Observation]:
-    """Return a strategy for the person's own words: consent, forgets and pins, a few minutes apart."""
+def control_events(users: Sequence[bytes] = (USER,), pins: bool = True) -> st.SearchStrategy[Observation]:
+    """Return a strategy for consent events, forgets and pins within five hours."""
     times = st.integers(0, 300).map(lambda minutes: START_MS + minutes * MINUTE_MS)
     kinds = st.sampled_from([Kind.GRANT, Kind.GRANT, Kind.DENY, Kind.FORGET])
     user, event = st.sampled_from(users), st.integers(201, 400)

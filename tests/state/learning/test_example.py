@@ -66,7 +66,7 @@ def test_usual_example_is_small() -> None:
 
 
 def taught(observation: Observation, catalogue: NumberedCatalogue = CATALOGUE) -> Example:
-    """Return what somebody's first event teaches."""
+    """Return the example of a user's first event."""
     state = UserState()
     example = state.observe(observation, Rules(catalogue, teaches=True)).example
     assert example is not None

@@ -22,13 +22,13 @@ from tests.support.factories import (
     RULES,
     START_MS,
     USER,
+    control_events,
     interactions,
     make_observation,
     make_pin,
-    words,
 )
 
-EVENTS = st.lists(interactions() | words(), max_size=40)
+EVENTS = st.lists(interactions() | control_events(), max_size=40)
 ALL_FACETS = {name: facet.values[0] for name, facet in CATALOGUE.facets.items()}
 
 

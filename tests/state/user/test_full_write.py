@@ -24,10 +24,10 @@ from tests.support.factories import (
     RULES,
     START_MS,
     USER,
+    control_events,
     interactions,
     make_observation,
     make_pin,
-    words,
 )
 
 
@@ -57,7 +57,7 @@ def said(fields: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
     return {name: (one["value"], one["tier"], one["source"]) for name, one in fields.items() if name != PROFILE}
 
 
-@given(st.lists(interactions() | words(), max_size=60), st.sampled_from([CATALOGUE, REQUIRED]))
+@given(st.lists(interactions() | control_events(), max_size=60), st.sampled_from([CATALOGUE, REQUIRED]))
 def test_redis_that_was_emptied_shows_the_same_again(
     events: Sequence[Observation], catalogue: NumberedCatalogue
 ) -> None:
@@ -72,7 +72,7 @@ def test_redis_that_was_emptied_shows_the_same_again(
     assert all(one["v"] >= shown.fields[name]["v"] for name, one in again.fields.items())
 
 
-@given(st.lists(interactions() | words(), min_size=1, max_size=60), interactions() | words())
+@given(st.lists(interactions() | control_events(), min_size=1, max_size=60), interactions() | control_events())
 def test_next_news_is_newer_than_what_was_said_again(events: Sequence[Observation], last: Observation) -> None:
     """A worker that goes on is not held up by a rebuild."""
     state, _ = lived(*events)

@@ -19,11 +19,11 @@ from tests.support.factories import (
     REQUIRED,
     START_MS,
     USER,
+    control_events,
     interactions,
     make_observation,
     make_pin,
     slots,
-    words,
 )
 from tests.support.sample_population import version
 
@@ -136,7 +136,7 @@ def test_repeat_and_late_events_are_not_handed_on() -> None:
     assert taught(state, like(START_MS + 5 * DAY_MS + 1)) is None
 
 
-@given(st.lists(interactions() | words(), max_size=60))
+@given(st.lists(interactions() | control_events(), max_size=60))
 def test_example_is_of_an_accepted_judgement_that_moved_beliefs(events: list[Observation]) -> None:
     """And there is one for each."""
     state = UserState()

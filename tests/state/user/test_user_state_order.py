@@ -9,7 +9,7 @@ from state.events.observation import Kind, Observation
 from state.user.consent import DENIED, GRANTED, UNSET
 from state.user.user_state import UserState
 from tests.support.decoded_writes import Shown
-from tests.support.factories import CATALOGUE, RULES, USER, interactions, pinned, words
+from tests.support.factories import CATALOGUE, RULES, USER, control_events, interactions, pinned
 
 
 def observe(*observations: Observation) -> UserState:
@@ -19,7 +19,9 @@ def observe(*observations: Observation) -> UserState:
     return state
 
 
-@given(st.lists(words(pins=False), max_size=12, unique_by=lambda o: o.event), st.randoms(use_true_random=False))
+@given(
+    st.lists(control_events(pins=False), max_size=12, unique_by=lambda o: o.event), st.randoms(use_true_random=False)
+)
 def test_consent_and_wipes_commute(said: list[Observation], random: Random) -> None:
     """Any order of a person's words leaves the same registers."""
     state, shuffled = observe(*said), observe(*random.sample(said, len(said)))
@@ -33,7 +35,9 @@ def test_consent_and_wipes_commute(said: list[Observation], random: Random) -> N
 
 @given(
     st.lists(
-        words().filter(lambda o: o.kind != Kind.DENY), max_size=12, unique_by=(lambda o: o.event, lambda o: o.at_ms)
+        control_events().filter(lambda o: o.kind != Kind.DENY),
+        max_size=12,
+        unique_by=(lambda o: o.event, lambda o: o.at_ms),
     ),
     st.randoms(use_true_random=False),
 )
@@ -43,7 +47,7 @@ def test_pins_and_forgets_commute(said: list[Observation], random: Random) -> No
 
 
 @settings(max_examples=300)
-@given(st.lists(words() | interactions(), max_size=30), st.lists(st.booleans(), min_size=30, max_size=30))
+@given(st.lists(control_events() | interactions(), max_size=30), st.lists(st.booleans(), min_size=30, max_size=30))
 def test_shown_is_what_the_person_has_set(events: list[Observation], cuts: list[bool]) -> None:
     """After any events in any order and batches: the pins and nothing else as pins, and nothing after a no."""
     state, shown = UserState(), Shown()

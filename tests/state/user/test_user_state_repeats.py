@@ -17,7 +17,16 @@ from state.user.rules import Rules
 from state.user.sessions import MAX_SESSIONS, SESSION_GAP_MS
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS
-from tests.support.factories import CATALOGUE, RULES, START_MS, USER, interactions, make_observation, make_pin, words
+from tests.support.factories import (
+    CATALOGUE,
+    RULES,
+    START_MS,
+    USER,
+    control_events,
+    interactions,
+    make_observation,
+    make_pin,
+)
 
 T = START_MS
 
@@ -78,7 +87,7 @@ def test_repeated_word_is_a_duplicate(kind: Kind) -> None:
 @st.composite
 def repeated(draw: st.DrawFn) -> tuple[list[Observation], list[Observation]]:
     """Return a person's events, and the same with each a second time, somewhere after the first."""
-    pins = words().filter(lambda o: o.kind == Kind.PIN)
+    pins = control_events().filter(lambda o: o.kind == Kind.PIN)
     once = draw(st.lists(interactions() | pins, max_size=RECENT_EVENTS // 2, unique_by=lambda o: o.event))
     twice: list[Observation] = []
     for o in reversed(once):
@@ -168,7 +177,7 @@ def test_turn_with_much_feedback_sent_twice_is_one_turn(kinds: list[str], random
     assert state.seq == len(events)
 
 
-@given(st.lists(interactions() | words(), max_size=40))
+@given(st.lists(interactions() | control_events(), max_size=40))
 def test_events_that_are_not_accepted_change_nothing(events: list[Observation]) -> None:
     """Not a byte: the store need not keep them."""
     state = UserState()
@@ -178,7 +187,7 @@ def test_events_that_are_not_accepted_change_nothing(events: list[Observation]) 
             assert codec.pack(state) == before
 
 
-@given(st.lists(interactions() | words(), max_size=60))
+@given(st.lists(interactions() | control_events(), max_size=60))
 def test_rings_are_bounded(events: list[Observation]) -> None:
     """Whatever comes, and however much of it."""
     state = observe(*events, *[make_observation(T + n, turn=n) for n in range(80)])
@@ -205,7 +214,7 @@ FULLEST = codec.pack(fullest())
 half_hours = st.integers(-60, 60).map(lambda number: make_observation(T + number * SESSION_GAP_MS))
 
 
-@given(st.lists(half_hours | interactions() | words(), max_size=60))
+@given(st.lists(half_hours | interactions() | control_events(), max_size=60))
 def test_packed_state_has_a_most_of_bytes(events: list[Observation]) -> None:
     """2.7 KB with the shipped catalogue, whatever comes after whatever came before."""
     new, full = UserState(), codec.unpack(FULLEST, CATALOGUE)

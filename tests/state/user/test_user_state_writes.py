@@ -23,10 +23,10 @@ from tests.support.factories import (
     START_MS,
     USER,
     Served,
+    control_events,
     interactions,
     make_observation,
     make_pin,
-    words,
 )
 
 T = START_MS
@@ -203,7 +203,7 @@ def test_no_pane_has_two_profiles(events: list[Observation]) -> None:
 # Versions
 
 
-@given(st.lists(interactions() | words(), max_size=60))
+@given(st.lists(interactions() | control_events(), max_size=60))
 def test_versions_of_a_field_only_grow_within_an_epoch(events: list[Observation]) -> None:
     """So whatever order they arrive in, the newest stays."""
     state = UserState()
