@@ -11,6 +11,7 @@ from tacit.contract.events import (
     decode_event,
     encode_event,
 )
+from tacit.contract.limits import Limit, limited_by
 from tacit.contract.signals import Profile, Signal
 from tacit.reader.adaptation import Adaptation, Choice, Followed, Status
 from tacit.reader.reader import AsyncSignalReader, SignalReader
@@ -26,6 +27,7 @@ __all__ = [
     "Followed",
     "Forget",
     "Interaction",
+    "Limit",
     "Pin",
     "Profile",
     "Signal",
@@ -33,4 +35,5 @@ __all__ = [
     "Status",
     "decode_event",
     "encode_event",
+    "limited_by",
 ]

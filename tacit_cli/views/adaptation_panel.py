@@ -1,6 +1,6 @@
 """What Copilot sees of one person, for people and for machines."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +9,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from tacit.contract.activity import described
+from tacit.contract.limits import limited_by
 from tacit.contract.signals import Signal
 from tacit.reader.adaptation import Adaptation
 
@@ -30,6 +32,7 @@ def adaptation_as_dict(adaptation: Adaptation) -> dict[str, Any]:
     return {
         "status": adaptation.status,
         "signals": msgspec.to_builtins(dict(adaptation.signals)),
+        "limited_by": {facet: list(limited_by(signal)) for facet, signal in adaptation.signals.items()},
         "profile": msgspec.to_builtins(adaptation.profile),
         "choice": {"unit": _UNIT, "values": dict(choice.values), "acted_on": list(choice.acted_on)},
         "prompt": choice.prompt(),
@@ -43,11 +46,7 @@ def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str
         parts += [Text(), _signals_table(adaptation, truth)]
     if profile := adaptation.profile:
         topics = ", ".join(f"{topic} {share:.0%}" for topic, share in profile.topics) or "none"
-        activity = profile.activity
-        parts += [
-            Text(),
-            Text(f"turns   {activity.hour} in 1 h, {activity.day} in 24 h, {activity.week} in 7 d; topics: {topics}"),
-        ]
+        parts += [Text(), Text(f"turns   {described(profile.activity)}; topics: {topics}")]
     prompt = adaptation.choose(unit=_UNIT).prompt()
     parts += [Text(), Text.assemble(("prompt  ", ""), (prompt or "(nothing to say)", "italic"))]
     return Panel(Group(*parts), title=Text(title), title_align="left", expand=False, padding=(0, 1))
@@ -56,18 +55,29 @@ def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str
 def _signals_table(adaptation: Adaptation, truth: Mapping[str, str] | None) -> Table:
     """Return a row per facet that something is known of."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("facet", "value", "confidence", "tier", *(["in truth"] if truth else []), "why"):
-        table.add_column(heading, justify="right" if heading == "confidence" else "left", no_wrap=heading != "why")
+    for heading in ("facet", "value", "confidence", "tier", "limited by", *(["in truth"] if truth else []), "why"):
+        wraps = heading in {"limited by", "why"}
+        table.add_column(heading, justify="right" if heading == "confidence" else "left", no_wrap=not wraps)
     for facet, signal in adaptation.signals.items():
         table.add_row(
             facet,
             signal.value,
             "–" if signal.confidence is None else f"{signal.confidence:.2f}",
             Text(signal.tier, style=TIER_STYLE[signal.tier]),
+            limits_text(limited_by(signal)),
             *([truth[facet]] if truth else []),
             _why(signal),
         )
     return table
+
+
+def limits_text(limits: Iterable[str]) -> str:
+    """Return the limits of a tier as text.
+
+    >>> limits_text(["default_is_better", "recent_change"])
+    'default is better, recent change'
+    """
+    return ", ".join(limits).replace("_", " ")
 
 
 def _why(signal: Signal) -> str:

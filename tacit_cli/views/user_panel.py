@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tacit_cli.views.adaptation_panel import TIER_STYLE
+from tacit.contract.activity import Activity, described
+from tacit_cli.views.adaptation_panel import TIER_STYLE, limits_text
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _LABEL_WIDTH = len("set by the person")
@@ -60,7 +62,7 @@ def _pins(pins: Shown) -> Table:
 def _activity(person: Shown) -> Table:
     activity, session, hours = person["activity"], person["session"], person["hours"]
     table = _table()
-    table.add_row("turns", f"{activity['1h']} in 1 h, {activity['24h']} in 24 h, {activity['7d']} in 7 d")
+    table.add_row("turns", described(msgspec.convert(activity, Activity)))
     turns = f"{session['turns']} turn{'s' * (session['turns'] > 1)}"
     table.add_row("session", f"{turns} since {utc(session['started_at'])}, {session['negative_share']:.0%} disliked")
     table.add_row("topics", ", ".join(f"{topic} {share:.0%}" for topic, share in person["topics"]) or "none")
@@ -83,7 +85,10 @@ def _beliefs(person: Shown) -> Table:
 
 
 def _decision(decision: Shown) -> Text:
-    return Text(f"{decision['confidence']:.2f} {decision['tier']}", TIER_STYLE[decision["tier"]])
+    tier = Text(f"{decision['confidence']:.2f} {decision['tier']}", TIER_STYLE[decision["tier"]])
+    if limits := limits_text(decision["limited_by"]):
+        tier.append(f": {limits}", "dim")
+    return tier
 
 
 def _table(*headings: str) -> Table:

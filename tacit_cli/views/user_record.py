@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.decisions import TIERS, Beliefs, decide
+from state.learning.decisions import TIERS, Beliefs, decide, limits
 from state.learning.population_prior import Prior
 from state.storage.checkpoint_reader import Checkpoint
 from state.user.user_state import UserState
@@ -81,6 +81,7 @@ def _belief(beliefs: Beliefs, facet: int) -> dict[str, Any]:
             "value": catalogue.slots[decision.slot].value,
             "confidence": round(decision.confidence, 3),
             "tier": TIERS[decision.tier],
+            "limited_by": list(limits(beliefs, facet, decision)),
         },
         "drift_at_ms": own.drift.at_s[facet] * 1000 or None,
         "values": values,

@@ -80,6 +80,8 @@ def test_beliefs_are_shown_by_value(cwd: Path) -> None:
     }
     length = beliefs["length"]
     assert length["decision"]["value"] == "concise"
+    assert (length["decision"]["tier"] == "apply") == (length["decision"]["limited_by"] == [])
+    assert beliefs["tone"]["decision"]["limited_by"] == ["default_is_better"]
     assert length["values"]["concise"]["mean"] > 0 > length["values"]["detailed"]["mean"]
     assert length["values"]["concise"]["sd"] < beliefs["tone"]["values"]["formal"]["sd"]
     assert length["evidence"] > 4 > 0 == beliefs["tone"]["evidence"]

@@ -63,6 +63,14 @@ def test_change_of_taste_is_told() -> None:
     assert "taste changed" in " ".join(text.replace("│", "").split())
 
 
+def test_tier_below_apply_has_its_limits() -> None:
+    """In the table and for machines; a pin has none."""
+    unsure = replace(LEARNED, tier="hint", confidence=0.7)
+    adaptation = _adaptation(length=unsure, tone=PINNED)
+    assert "too little evidence" in _text(adaptation)
+    assert adaptation_as_dict(adaptation)["limited_by"] == {"length": ["too_little_evidence"], "tone": []}
+
+
 def test_truth_stands_beside_what_was_learned_of_a_simulated_person() -> None:
     """Only where there is one."""
     assert "in truth" not in _text(_adaptation(length=LEARNED))

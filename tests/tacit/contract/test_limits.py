@@ -1,0 +1,69 @@
+"""tacit/contract/limits: limits derived from a signal, compared with those of its decision."""
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from state.learning.decisions import Beliefs, decide, find, limits
+from state.learning.signals import learned_signal, pinned_signal
+from tacit.contract.limits import APPLY_FROM, HINT_FROM, Limit, limited_by
+from tacit.contract.signals import Signal, Tier
+from tests.state.learning.test_decisions import FORMAT, TABLE, confident
+from tests.state.learning.test_decisions_limits import some_beliefs
+from tests.support.factories import CATALOGUE, RULES, START_MS
+from tests.support.sample_signals import signal
+
+
+@given(some_beliefs())
+@example(confident(0.81))
+def test_derived_limits_hold_for_the_decision(beliefs: Beliefs) -> None:
+    """Below `apply` there is at least one; confidences that rounding moves across a bound are left out."""
+    decision = decide(beliefs, FORMAT)
+    assume(all(abs(decision.confidence - bound) > 0.001 for bound in (HINT_FROM, APPLY_FROM)))
+    known = limits(beliefs, FORMAT, decision)
+    derived = limited_by(learned_signal(CATALOGUE, find(beliefs, FORMAT, decision, START_MS, 1)))
+    assert set(derived) <= set(known)
+    assert bool(derived) == bool(known)
+
+
+@given(st.floats(0.62, 0.999), st.booleans())
+def test_derived_limits_are_complete_without_a_change_of_taste(confidence: float, informative: bool) -> None:
+    """And with a confidence from which a tier above `default` would follow."""
+    beliefs = confident(confidence)
+    if not informative:
+        beliefs.prior.silent = frozenset([FORMAT])
+    decision = decide(beliefs, FORMAT)
+    assume(abs(decision.confidence - APPLY_FROM) > 0.001)
+    derived = limited_by(learned_signal(CATALOGUE, find(beliefs, FORMAT, decision, START_MS, 1)))
+    assert derived == limits(beliefs, FORMAT, decision)
+
+
+def test_pin_has_no_limits() -> None:
+    """Its tier is `apply`."""
+    assert limited_by(pinned_signal(TABLE, RULES.prior, START_MS, 1)) == ()
+
+
+@pytest.mark.parametrize(
+    ("tier", "confidence", "drift_at", "value", "expected"),
+    [
+        ("apply", 0.9, None, "concise", ()),
+        ("hint", 0.7, None, "concise", ("too_little_evidence",)),
+        ("hint", 0.7, None, "balanced", ("default_is_better",)),
+        ("hint", 0.9, START_MS, "concise", ("recent_change",)),
+        ("default", 0.9, START_MS, "concise", ("uninformative_facet",)),
+        ("default", 0.7, None, "concise", ("uninformative_facet", "too_little_evidence")),
+        ("default", 0.7, START_MS, "concise", ("too_little_evidence",)),
+        ("default", 0.5, None, "balanced", ("default_is_better",)),
+    ],
+)
+def test_members_name_the_limits(
+    tier: Tier, confidence: float, drift_at: int | None, value: str, expected: tuple[Limit, ...]
+) -> None:
+    """The default of the facet is "balanced"."""
+    assert limited_by(_signal(tier, confidence, drift_at, value)) == expected
+
+
+def _signal(tier: Tier, confidence: float, drift_at: int | None, value: str) -> Signal:
+    learned = signal(value, START_MS, source="learned")
+    return replace(learned, tier=tier, confidence=confidence, drift_at=drift_at, default="balanced")
