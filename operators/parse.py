@@ -83,9 +83,9 @@ class Parser:
 
     def _resolve(self, event: Event, at_ms: int, record: Record, now_ms: int) -> Observation | Reject:
         user = pseudonym(event.user_id, self._secret)
-        digest = sha256(record.value).digest()
+        checksum = sha256(record.value).digest()
         try:
-            return resolve(event, user, at_ms, self._catalogue, record.origin, record.position, digest)
+            return resolve(event, user, at_ms, self._catalogue, record.origin, record.position, checksum)
         except NotInCatalogueError as error:
             return _reject(record, Reason.NOT_IN_CATALOGUE, str(error), now_ms)
         except TooManyValuesError as error:

@@ -46,7 +46,7 @@ def _document(data: bytes) -> Any:
     """Return any JSON document, NaN and Infinity included.
 
     Raises:
-        ValueError: not UTF-8, malformed, a lone surrogate, an integer too long for Python, or nested too deeply.
+        ValueError: invalid UTF-8 or syntax, a lone surrogate, an integer of over 4,300 digits, or too deep nesting.
     """
     document = json.loads(data.decode())
     json.dumps(document, ensure_ascii=False).encode()  # raises for a lone surrogate

@@ -1,4 +1,4 @@
-"""operators/parse: every record ends in an observation, or in a reject with its reason."""
+"""operators/parse: every record becomes an observation, or a reject with a reason."""
 
 from typing import Any
 
@@ -41,8 +41,8 @@ from tests.support.parser import NOW_MS, SECRET, SHARDS, accepted, make_parser, 
         ({"at": NOW_MS + FUTURE_TOLERANCE_MS + 1}, Reason.FUTURE, "300 s ahead of the clock"),
     ],
 )
-def test_each_breach_has_its_reason(fields: dict[str, Any], reason: Reason, detail: str) -> None:
-    """The detail is the field's path and the rule."""
+def test_each_broken_rule_has_a_reason(fields: dict[str, Any], reason: Reason, detail: str) -> None:
+    """The detail is the path of the member and the rule."""
     assert rejected(make_event(**fields)) == (reason, detail)
 
 
@@ -50,7 +50,7 @@ def test_each_breach_has_its_reason(fields: dict[str, Any], reason: Reason, deta
     ("value", "kind"),
     [(b"[]", "array"), (b"3", "int"), (b'"x"', "str"), (b"null", "null"), (b"true", "bool"), (b"[1, 2]", "array")],
 )
-def test_json_that_is_no_object_is_invalid(value: bytes, kind: str) -> None:
+def test_json_other_than_an_object_is_invalid(value: bytes, kind: str) -> None:
     """JSON of another type is no event."""
     assert rejected(value) == (Reason.INVALID, f"event: expected object, got {kind}")
 
@@ -58,8 +58,8 @@ def test_json_that_is_no_object_is_invalid(value: bytes, kind: str) -> None:
 # Time
 
 
-def test_interaction_slightly_ahead_of_the_clock_is_taken_as_it_is() -> None:
-    """Clocks differ; five minutes are allowed."""
+def test_interaction_slightly_ahead_of_the_clock_keeps_its_time() -> None:
+    """Clocks differ by up to five minutes."""
     assert accepted(make_event(at=NOW_MS + FUTURE_TOLERANCE_MS)).at_ms == NOW_MS + FUTURE_TOLERANCE_MS
 
 
@@ -73,13 +73,13 @@ def test_interaction_slightly_ahead_of_the_clock_is_taken_as_it_is() -> None:
     ],
 )
 @pytest.mark.parametrize("at_ms", [NOW_MS + 1, NOW_MS + FUTURE_TOLERANCE_MS + 1, 9_999_999_999_999])
-def test_control_event_from_the_future_happens_now(fields: dict[str, Any], at_ms: int) -> None:
-    """A "no" must not get lost to a wrong clock, nor lock what comes after it."""
+def test_control_event_from_the_future_gets_the_current_time(fields: dict[str, Any], at_ms: int) -> None:
+    """A wrong clock must neither lose an opt-out nor block later events."""
     assert accepted(make_event(at=at_ms, **fields)).at_ms == NOW_MS
 
 
 def test_control_event_of_the_past_keeps_its_time() -> None:
-    """However old it is."""
+    """Control events are never late."""
     assert accepted(make_event(type="forget", at=0)).at_ms == 0
 
 
@@ -87,9 +87,9 @@ def test_control_event_of_the_past_keeps_its_time() -> None:
 
 
 def test_batch_is_grouped_by_shard_in_order() -> None:
-    """One group for each shard that has events; rejects come after them."""
-    people = [f"user-{number % 40}" for number in range(200)]
-    records = [make_record(make_event(event_id=f"e{n}", user_id=user), n) for n, user in enumerate(people)]
+    """Each shard with events has one group; rejects follow the groups."""
+    users = [f"user-{number % 40}" for number in range(200)]
+    records = [make_record(make_event(event_id=f"e{n}", user_id=user), n) for n, user in enumerate(users)]
     *groups, reject = make_parser()([make_record(b"", 200), *records])
     assert isinstance(reject, Reject)
     positions: dict[str, list[int]] = {}
@@ -99,13 +99,13 @@ def test_batch_is_grouped_by_shard_in_order() -> None:
         assert key not in positions
         positions[key] = [unpack(data).position for data in packed]
     expected: dict[str, list[int]] = {}
-    for position, user in enumerate(people):
+    for position, user in enumerate(users):
         expected.setdefault(shard_key(shard_of(pseudonym(user, SECRET), SHARDS)), []).append(position)
     assert positions == expected
 
 
-def test_observation_says_where_its_record_stands() -> None:
-    """So that the state can reject it like any other."""
+def test_observation_has_the_origin_of_its_record() -> None:
+    """The state needs the origin for a late reject."""
     o = accepted(make_event())
     record = make_record(make_event())
     found = parse(b"")
@@ -115,18 +115,18 @@ def test_observation_says_where_its_record_stands() -> None:
     assert found.at_ms == NOW_MS
 
 
-def test_person_is_a_digest_from_here_on() -> None:
-    """With the deployment's secret."""
+def test_observation_has_the_pseudonym() -> None:
+    """The key of the pseudonym is the secret of the deployment."""
     assert accepted(make_event(user_id="ada")).user == pseudonym("ada", SECRET)
 
 
 def test_kinds_are_resolved() -> None:
-    """From the wire to what the state acts on."""
+    """The state acts on kinds."""
     assert accepted(make_event(type="consent", granted=False)).kind == Kind.DENY
 
 
 def test_rejects_are_counted_by_reason() -> None:
-    """Accepted events get their count in the state."""
+    """The state counts all other events."""
     counters = EventCounters()
     list(make_parser(counters)([make_record(b""), make_record(b"{"), make_record(make_event(region="us"))]))
     list(make_parser(counters)([make_record(make_event())]))

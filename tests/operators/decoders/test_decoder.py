@@ -25,7 +25,7 @@ def decode(data: bytes) -> Event | Undecodable:
     except msgspec.ValidationError as error:
         return Undecodable(Reason.INVALID, broken_rule(error))
     except msgspec.DecodeError:
-        return Undecodable(Reason.INVALID, "event: malformed MessagePack")
+        return Undecodable(Reason.INVALID, "event: invalid MessagePack")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_event_in_another_format_is_the_same_observation(parser: Parser) -> None
 @pytest.mark.parametrize(
     ("data", "detail"),
     [
-        (b"\xc1", "event: malformed MessagePack"),
+        (b"\xc1", "event: invalid MessagePack"),
         (msgspec.msgpack.encode(make_event(at="now")), "at: expected int, got str"),
         (msgspec.msgpack.encode(make_event(zaphod=1)), "*: unknown member"),
     ],

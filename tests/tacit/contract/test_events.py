@@ -1,14 +1,26 @@
 """client/tacit/contract/events: the rules of the contract, on both sides of a producer's JSON."""
 
+import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import ValidationError
 
-from tacit.contract.events import MAX_AT_MS, Consent, Forget, Interaction, Pin, decode_event
+from tacit.contract.events import (
+    MAX_AT_MS,
+    ActedOn,
+    Consent,
+    Event,
+    Forget,
+    Interaction,
+    Pin,
+    decode_event,
+    encode_event,
+)
 from tacit.contract.versions import version
 from tests.support.factories import FULL_EVENT, make_event, make_record
 
@@ -71,6 +83,15 @@ INVALID = [
     ({"feedback": {"kind": "thumbs_up", "facets": []}}, "feedback"),
     ({"acted_on": [{"facet": "length", "value": "concise", "propensity": 1.0}]}, "acted_on"),
     ({"acted_on": [{"facet": "length", "value": "concise", "version": "7", "propensity": 1.0}]}, "acted_on"),
+    (
+        {"acted_on": [{"facet": "length", "value": "concise", "version": "٧" * 13 + "-0000000007", "propensity": 1.0}]},
+        "version",
+    ),
+    ({"acted_on": [{"facet": "length", "value": "concise", "version": None, "propensity": True}]}, "propensity"),
+    ({"region": "eu\n"}, "region"),
+    ({"locale": "de\n"}, "locale"),
+    ({"served": {"": "x"}}, "served"),
+    ({"served": {"length": ["x"] * 65}}, "served"),
     ({"acted_on": [{"facet": "length", "value": "concise", "version": None, "propensity": 1.1}]}, "acted_on"),
     ({"note": "any text"}, "note"),
     ({"granted": True}, "granted"),
@@ -121,6 +142,39 @@ def test_broken_rule_is_an_error_at_its_member(fields: dict[str, Any], path: str
     with pytest.raises(ValidationError) as caught:
         parse(make_event(**fields))
     assert path in re.findall(r"\w+", str(caught.value))
+
+
+CONTROL_EVENTS = [
+    Consent(schema=1, event_id="e-1", user_id="ada", at=7, region="eu", granted=True),
+    Pin(schema=1, event_id="e-1", user_id="ada", at=7, region="eu", facet="tone", value=None),
+    Forget(schema=1, event_id="e-1", user_id="ada", at=7, region="eu"),
+]
+
+
+@pytest.mark.parametrize("event", [parse(FULL_EVENT), *CONTROL_EVENTS])
+def test_encoded_event_decodes_to_the_same_event(event: Event) -> None:
+    """A producer can build events from the types."""
+    assert decode_event(encode_event(event)) == event
+
+
+def test_absent_members_are_not_encoded() -> None:
+    """The JSON has the members that the event has."""
+    assert json.loads(encode_event(parse(make_event()))) == make_event()
+
+
+def test_event_that_breaks_a_rule_is_not_encoded() -> None:
+    """The producer gets the error, not a reject of a worker."""
+    with pytest.raises(ValidationError, match=r"`\$\.region`"):
+        encode_event(Forget(schema=1, event_id="e-1", user_id="ada", at=7, region="EU"))
+
+
+def test_event_over_16_kib_is_not_encoded() -> None:
+    """A worker would reject the event as `too_large`."""
+    acted_on = [ActedOn(facet="é" * 40, value="é" * 40, version=None, propensity=0.123456789)] * 64
+    served = {f"{number}" + "é" * 38: ["é" * 40] * 64 for number in range(2)}
+    event = msgspec.structs.replace(parse(FULL_EVENT), acted_on=acted_on, served=served)
+    with pytest.raises(ValidationError, match="at most 16384 bytes"):
+        encode_event(event)
 
 
 @given(st.integers(0, MAX_AT_MS))
