@@ -10,7 +10,6 @@ DIR/shards/          people's state, and the checkpoints that the tokens name (s
 """
 
 import fcntl
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,8 +21,8 @@ from bytewax.recovery import init_db_dir
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
+from state.durable import sync, write_file
 from state.errors import StateError
-from state.storage.checkpoint_folder import sync
 
 FORMAT = 3
 DESCRIPTION = "tacit.json"
@@ -81,7 +80,7 @@ def locked(folder: Path, identity: Identity, catalogue: NumberedCatalogue) -> It
             folder.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context((folder / RUN_LOCK).open("a"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _agree(folder, recovery, identity)
+            _agree(folder, recovery, identity, catalogue)
             vocabulary = _grown(folder, catalogue)
         except BlockingIOError:
             raise StateError(f"another run uses the state folder {folder}: stop it first, or give another") from None
@@ -93,10 +92,10 @@ def locked(folder: Path, identity: Identity, catalogue: NumberedCatalogue) -> It
         yield StateFolder(folder, secrets.token_hex(4), vocabulary)
 
 
-def _agree(folder: Path, recovery: Path, identity: Identity) -> None:
+def _agree(folder: Path, recovery: Path, identity: Identity, catalogue: NumberedCatalogue) -> None:
     description = folder / DESCRIPTION
     if not description.exists():
-        _make(folder, recovery, identity)
+        _make(folder, recovery, identity, catalogue)
     if differences := differing(folder, identity):
         raise StateError(
             f"the state folder {folder} was made for {'; '.join(differences)}: run with that, or give another folder"
@@ -140,18 +139,12 @@ def _grown(folder: Path, catalogue: NumberedCatalogue) -> Vocabulary:
     before = read_vocabulary(folder)
     vocabulary = before.including(catalogue)
     if vocabulary is not before:
-        _write_vocabulary(folder, vocabulary)
+        write_file(folder / VOCABULARY, _as_json(vocabulary))
     return vocabulary
 
 
-def _write_vocabulary(folder: Path, vocabulary: Vocabulary) -> None:
-    new = folder / f"{VOCABULARY}.new"
-    with new.open("wb") as out:
-        out.write(msgspec.json.format(msgspec.json.encode(vocabulary)))
-        out.flush()
-        os.fsync(out.fileno())
-    new.rename(folder / VOCABULARY)
-    sync(folder)
+def _as_json(value: msgspec.Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value))
 
 
 def differing(folder: Path, identity: Identity) -> list[str]:
@@ -168,8 +161,8 @@ def differing(folder: Path, identity: Identity) -> list[str]:
     ]
 
 
-def _make(folder: Path, recovery: Path, identity: Identity) -> None:
-    """Make the store, an empty vocabulary and the description, which comes last: a folder that has one is complete.
+def _make(folder: Path, recovery: Path, identity: Identity, catalogue: NumberedCatalogue) -> None:
+    """Make the store, the vocabulary and the description, which comes last: a folder that has one is complete.
 
     A crash at any step leaves what the next start begins again or completes.
     """
@@ -179,12 +172,13 @@ def _make(folder: Path, recovery: Path, identity: Identity) -> None:
         for leftover in making.iterdir():
             leftover.unlink()
         init_db_dir(making, _PARTITIONS)
-        description.write_bytes(msgspec.json.format(msgspec.json.encode(identity)))
+        write_file(description, _as_json(identity))
         making.rename(recovery)
     if not description.exists():
         raise StateError(
             f"{folder} is damaged, its tacit.json is gone: restore it from a backup, or give another folder"
         )
     if not (folder / VOCABULARY).exists():
-        _write_vocabulary(folder, Vocabulary())
+        write_file(folder / VOCABULARY, _as_json(Vocabulary().including(catalogue)))
     description.rename(folder / DESCRIPTION)
+    sync(folder)

@@ -1,12 +1,10 @@
 """The newest population belief in a file: what a rebuild brings Redis back from, and a run goes on from without it."""
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
+from state.durable import write_file
 from state.errors import StateError
 from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
-from state.storage.checkpoint_folder import sync
 from state.storage.rocksdb import storage_error
 
 FILE_NAME = "population.json"
@@ -59,15 +57,7 @@ class PopulationFileStore:
             self._number = write.n
 
     def _replace(self, data: bytes) -> None:
-        new = self._path.with_name(f"{self._path.name}.new")
         try:
-            with new.open("wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            new.replace(self._path)
-            sync(self._path.parent)
+            write_file(self._path, data)
         except OSError as error:
-            with suppress(OSError):  # what counts is the first error
-                new.unlink()
             raise storage_error(str(self._path), error.strerror or str(error)) from error

@@ -15,6 +15,7 @@ from zlib import crc32
 
 import msgspec
 
+from state.durable import sync, write_file
 from state.errors import StateError
 from state.storage.manifest import (
     MANIFEST_FILE,
@@ -112,11 +113,7 @@ class ShardFolder:
         text = msgspec.json.encode(
             Manifest(token.shard, token.shards, token.number, token.execution, users, sequence, files)
         )
-        with (path / MANIFEST_FILE).open("wb") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        sync(path)
+        write_file(path / MANIFEST_FILE, text)
         sync(self.path)
         return token._replace(manifest=crc32(text))
 
@@ -154,12 +151,3 @@ class ShardFolder:
                 os.link(file, work / file.name)
             elif file.name != MANIFEST_FILE:
                 shutil.copyfile(file, work / file.name)
-
-
-def sync(path: Path) -> None:
-    """Make a file's bytes durable, or a folder's entries."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

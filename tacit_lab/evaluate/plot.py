@@ -8,6 +8,7 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from state.durable import replacing
 from state.errors import SinkError
 from tacit.errors import ConfigurationError
 from tacit_lab.evaluate.evaluation import Evaluation
@@ -90,8 +91,8 @@ def plot(evaluation: Evaluation, path: Path) -> None:
     lines = axes["C"].get_legend_handles_labels()
     figure.legend(*lines, loc="outside lower center", ncols=min(len(evaluation.models), 5), frameon=False)
     try:
-        with rc_context({"svg.fonttype": "none"}):  # words stay words
-            figure.savefig(path, dpi=150)
+        with rc_context({"svg.fonttype": "none"}), replacing(path) as file:  # words stay words
+            figure.savefig(file, dpi=150, format=path.suffix.removeprefix("."))
     except OSError as error:
         raise SinkError(f"{path} cannot be written: {error.strerror}") from error
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from state.durable import replacing
 from state.errors import SourceError
 from tacit_lab.simulate.people import Person
 from tacit_lab.simulate.tastes import Style, Utilities, best, probit, score
@@ -97,7 +98,7 @@ class Truth:
 
     def write(self, path: Path) -> None:
         """Write the truth as JSON lines: what holds for all, then a person per line."""
-        with path.open("wb") as file:
+        with replacing(path) as file:
             file.writelines(line + b"\n" for line in self.lines())
 
     def lines(self) -> Iterator[bytes]:

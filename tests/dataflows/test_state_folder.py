@@ -8,11 +8,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from bytewax.recovery import init_db_dir
 
 from dataflows import state_folder as module
+from dataflows.inspection import inspect
 from dataflows.state_folder import Identity, StateFolder, read_vocabulary
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
@@ -120,7 +122,7 @@ def test_lock_is_free_after_a_refusal(state: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("step", range(7))
+@pytest.mark.parametrize("step", range(9))
 def test_folder_is_completed_after_a_crash_at_any_step_of_making_it(
     step: int, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,5 +310,29 @@ def _crash_at(step: int, patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(module, "init_db_dir", counted(init_db_dir))
     patch.setattr(os, "fsync", counted(os.fsync))
-    for name in ("rename", "write_bytes"):
+    for name in ("rename", "replace"):
         patch.setattr(Path, name, counted(getattr(Path, name)))
+
+
+def test_reader_finds_no_folder_or_a_complete_one(tmp_path: Path) -> None:
+    """A folder that is read while a run makes it holds all names of the catalogue as soon as it is a state folder."""
+    ended, problems = Event(), set()
+
+    def read() -> None:
+        while not ended.is_set():
+            for folder in tmp_path.iterdir():
+                try:
+                    inspect(folder, CATALOGUE)
+                except StateError as error:
+                    problems.add(str(error).replace(str(folder), "FOLDER").partition(":")[0])
+
+    reader = Thread(target=read)
+    reader.start()
+    try:
+        for number in range(30):
+            with module.locked(tmp_path / str(number), IDENTITY, CATALOGUE):
+                pass
+    finally:
+        ended.set()
+        reader.join()
+    assert problems <= {"FOLDER is no state folder"}

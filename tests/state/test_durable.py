@@ -1,0 +1,94 @@
+"""state/durable: whole or not at all, whatever happens while a file is written."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from state.durable import replacing, write_file
+
+OLD, NEW = b"old " * 50_000, b"new " * 60_000
+
+
+@contextmanager
+def read_all_the_while(path: Path) -> Iterator[set[bytes]]:
+    """Read a file again and again in another thread while the block runs; give the contents that were found."""
+    found: set[bytes] = set()
+    ended = Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            found.add(path.read_bytes())
+
+    reader = Thread(target=read)
+    reader.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        reader.join()
+
+
+def test_reader_finds_old_or_new_contents(tmp_path: Path) -> None:
+    """Never a part of either, in 200 replacements."""
+    path = tmp_path / "file"
+    write_file(path, OLD)
+    with read_all_the_while(path) as found:
+        for _ in range(100):
+            write_file(path, NEW)
+            write_file(path, OLD)
+    assert found <= {OLD, NEW}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_block_that_raises_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    """The temporary file is gone."""
+    path = tmp_path / "file"
+    write_file(path, OLD)
+    with pytest.raises(TypeError), replacing(path) as file:
+        file.writelines([NEW, "no bytes"])  # type: ignore[list-item]
+    assert path.read_bytes() == OLD
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    """The error is the disk's own."""
+    path = tmp_path / "file"
+    write_file(path, OLD)
+    (tmp_path / "file.new").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        write_file(path, NEW)
+    assert path.read_bytes() == OLD
+
+
+def test_bytes_are_on_disk_before_the_name_and_the_name_before_the_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of fsync and rename is what a crash cannot undo."""
+    path, synced = tmp_path / "file", []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_file(path, NEW)
+    assert synced == [("file.new", False), (tmp_path.name, True)]
+
+
+def test_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+    """A file may lie elsewhere."""
+    target, link = tmp_path / "target", tmp_path / "link"
+    write_file(target, OLD)
+    link.symlink_to(target)
+    write_file(link, NEW)
+    assert link.is_symlink()
+    assert target.read_bytes() == NEW
+
+
+def test_device_is_written_directly() -> None:
+    """A name such as /dev/null is never replaced."""
+    write_file(Path("/dev/null"), NEW)
+    assert not Path("/dev/null").is_file()
