@@ -1,4 +1,4 @@
-"""The wall clock of the steps; the state itself never reads a clock."""
+"""The wall clock of the steps; the state never reads a clock."""
 
 import time
 

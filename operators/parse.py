@@ -17,7 +17,7 @@ FUTURE_TOLERANCE_MS = 5 * 60 * 1000
 """An interaction further ahead of the wall clock is rejected as `future`."""
 
 Group = tuple[str, list[bytes]]
-"""A shard's key and its packed observations, in order."""
+"""The key of a shard, and packed observations in order."""
 
 
 class Parser:
@@ -65,7 +65,7 @@ class Parser:
         return [*((self._keys[shard], packed) for shard, packed in groups.items()), *rejects]
 
     def parse(self, record: Record, now_ms: int) -> Observation | Reject:
-        """Return the observation of a record, or its reject."""
+        """Return the observation or the reject of a record."""
         if len(record.value) > MAX_EVENT_BYTES:
             return _reject(record, Reason.TOO_LARGE, f"over {MAX_EVENT_BYTES} bytes", now_ms)
         event = self._decode(record.value)
@@ -93,7 +93,7 @@ class Parser:
 
 
 def is_control(event: Event) -> bool:
-    """Return whether the event is a control event (consent, pin, forget): a wrong clock must not lose it."""
+    """Return whether the event is a control event (consent, pin, forget), which a wrong clock must not lose."""
     return not isinstance(event, Interaction)
 
 

@@ -1,4 +1,4 @@
-"""Counters of a run, written by its parts and read by metrics, health checks and summaries.
+"""Counters of a run, written by its steps and read by metrics, health checks and summaries.
 
 Each counter has one writer thread. Readers need no lock: numbers are whole, at most a moment old.
 """
@@ -33,7 +33,7 @@ class Histogram:
         self.counts = self.counts or [0] * (len(self.bounds) + 1)
 
     def add(self, seconds: float) -> None:
-        """Count one value.
+        """Count a value.
 
         >>> h = Histogram(bounds=(1.0, 2.0))
         >>> for seconds in (0.5, 1.0, 1.5, 9.0):
@@ -47,7 +47,7 @@ class Histogram:
 
 @dataclass(slots=True)
 class SourceCounters:
-    """Counters of the source of one process."""
+    """Counters of a process's source."""
 
     records: int = 0
     bytes: int = 0
@@ -58,7 +58,7 @@ class SourceCounters:
     commit_stalls: Histogram = field(default_factory=Histogram)
     """Seconds from the snapshot of a source to the next read: the pause of a checkpoint."""
     stopped_at: float | None = None
-    """`time.monotonic()` of a snapshot without a read after it."""
+    """`time.monotonic()` of a snapshot without a later read."""
 
     def stopped(self, at: float) -> None:
         """Record a snapshot. The first of several partitions starts the stall."""
@@ -66,7 +66,7 @@ class SourceCounters:
             self.stopped_at = at
 
     def reads_again(self, at: float) -> None:
-        """Record a read: the first one after a snapshot ends the stall."""
+        """Record a read: the first read after a snapshot ends the stall."""
         if self.stopped_at is not None:
             self.commit_stalls.add(at - self.stopped_at)
             self.stopped_at = None
@@ -74,12 +74,12 @@ class SourceCounters:
 
 @dataclass(slots=True)
 class EventCounters:
-    """Counters of the events of one process. Every record adds 1 to exactly one number."""
+    """Counters of a process's events. Every record adds 1 to exactly one number."""
 
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     rejects: dict[Reason, int] = field(default_factory=lambda: dict.fromkeys(Reason, 0))
     users: int = 0
-    """Users with state in this process."""
+    """Users with state in the process."""
 
     @property
     def total(self) -> int:
@@ -89,7 +89,7 @@ class EventCounters:
 
 @dataclass(slots=True)
 class SinkCounters:
-    """Counters of the Redis writes of one process. `applied`, `stale` and `gated` count fields."""
+    """Counters of a process's Redis writes. `applied`, `stale` and `gated` count fields."""
 
     applied: int = 0
     stale: int = 0
@@ -107,19 +107,19 @@ class SinkCounters:
 
 @dataclass(slots=True)
 class LearningCounters:
-    """Counters of population training, which runs in one process of a run."""
+    """Counters of population training, which runs in a single process of a run."""
 
     examples: int = 0
     """Examples trained on."""
     version: int = 0
-    """Number of the newest population version from this process; 0: none."""
+    """Number of the newest population version from the process; 0: none."""
     scores: Scores | None = None
     """Scores of predictions up to that version."""
 
 
 @dataclass(slots=True)
 class Counters:
-    """All counters of one process."""
+    """All counters of a process."""
 
     source: SourceCounters = field(default_factory=SourceCounters)
     events: EventCounters = field(default_factory=EventCounters)

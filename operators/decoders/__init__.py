@@ -1,4 +1,4 @@
-"""Input formats, one module each: `operators/decoders/NAME.py` defines `decode`, and the setting `format` names it."""
+"""Input formats. The setting `format` names a module here, such as `json`, that defines `decode`."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -13,11 +13,11 @@ class Undecodable(NamedTuple):
 
     reason: Reason
     detail: str
-    """`path: rule`, without anything that the record contains but member names of the contract."""
+    """`path: rule`. Of the record's content, only member names of the contract may appear."""
 
 
 Decode = Callable[[bytes], Event | Undecodable]
-"""One record's bytes → an event that keeps the contract, or a reject reason. It never raises."""
+"""Function: bytes of a record → a valid event, or a reject reason. A decoder never raises."""
 
 
 def decoder(name: str) -> Decode:

@@ -1,4 +1,4 @@
-"""JSON → events: msgspec decodes and checks in one pass; a second pass explains what it rejects."""
+"""JSON → events. A single pass of msgspec decodes and checks; a second pass explains a reject."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ _UNKNOWN_SCHEMA = Undecodable(Reason.UNKNOWN_SCHEMA, "schema: only 1 is known")
 
 
 def decode(data: bytes) -> Event | Undecodable:
-    """Return the event in a JSON document, or the reason to reject it."""
+    """Return the event in a JSON document, or a reject reason."""
     try:
         return decode_event(data)
     except (MsgspecError, UnicodeDecodeError, RecursionError) as error:

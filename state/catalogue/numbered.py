@@ -1,9 +1,9 @@
 """The catalogue with numbers for its names.
 
-The state works with numbers: of facets, of topics, of feedback kinds, and of slots. A slot is one value of one facet.
+The state works with numbers: of facets, of topics, of feedback kinds, and of slots. A slot is a value of a facet.
 A number is an index into packed arrays, so it comes from the state folder's vocabulary (state.catalogue.vocabulary) and
 outlives changes of the catalogue. Numbers of names that left the catalogue are idle: arrays keep room for them, and
-only `slots`, `slot_facets`, `facet_names` and `feedback_names` still contain them.
+only `slots`, `slot_facets`, `facet_names` and `feedback_names` still contain idle names.
 """
 
 from enum import IntEnum
@@ -18,7 +18,7 @@ from tacit.contract.catalogue import Catalogue, Direction, FeedbackKind
 
 
 class Slot(NamedTuple):
-    """A value of a facet. Its index in `NumberedCatalogue.slots` is its index in every packed array."""
+    """A value of a facet. The index in `NumberedCatalogue.slots` is the index in every packed array."""
 
     facet: int
     value: str
@@ -28,21 +28,21 @@ class Shape(IntEnum):
     """Relation of the values of a facet."""
 
     SINGLE = 0
-    """One at a time, in no order."""
+    """A single value at a time, in no order."""
     ORDERED = 1
-    """One at a time, on a scale."""
+    """A single value at a time, on a scale."""
     MULTIPLE = 2
     """Several at a time."""
 
 
 class NumberedCatalogue(Catalogue, frozen=True, dict=True):
-    """The catalogue of one deployment, numbered in the file's order or by a vocabulary."""
+    """The catalogue of a deployment, numbered in the file's order or by a vocabulary."""
 
     vocabulary: Vocabulary | None = None
     """Source of the numbers; None: the order of the file."""
 
     def numbered(self, vocabulary: Vocabulary) -> "NumberedCatalogue":
-        """Return the catalogue with numbers from a vocabulary, which must contain all of its names.
+        """Return the catalogue with numbers from a vocabulary that contains all of its names.
 
         >>> catalogue = NumberedCatalogue.load()
         >>> vocabulary = Vocabulary(facets=("mood", "tone")).including(catalogue)
@@ -154,7 +154,7 @@ class NumberedCatalogue(Catalogue, frozen=True, dict=True):
 
     @cached_property
     def public_topics(self) -> tuple[str | None, ...]:
-        """Topic → name that a profile may show; None for a sensitive topic and for one that left the catalogue."""
+        """Topic → name that a profile may show; None for a topic that is sensitive or left the catalogue."""
         public = set(self.topics.values) - set(self.topics.sensitive)
         return tuple(name if name in public else None for name in self._names.topics)
 
@@ -178,5 +178,5 @@ class NumberedCatalogue(Catalogue, frozen=True, dict=True):
 
     @cached_property
     def feedback_kinds(self) -> dict[int, FeedbackKind]:
-        """Feedback kind → its definition."""
+        """Feedback kind → definition."""
         return {self.feedback_index[name]: kind for name, kind in self.feedback.items()}

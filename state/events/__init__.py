@@ -1,1 +1,1 @@
-"""Events as the state takes them."""
+"""Events in the form that the state uses."""

@@ -1,7 +1,7 @@
-"""A training example: one feedback, on its way from a user's state to the population trainer.
+"""A training example: a feedback on the way from a user's state to the population trainer.
 
-It carries the contribution of the user model to the prediction, so that the trainer learns the population's part
-jointly with it, and the prediction itself, so that the trainer can score it.
+An example carries the prediction, for scores, and the contribution of the user model to the prediction: the trainer
+fits the population model jointly with that contribution.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from state.learning.prediction import Own
 
 
 class DirectedFeedback(NamedTuple):
-    """Directed feedback on one facet: the user preferred another value than the served one."""
+    """Directed feedback on one facet: the user preferred another value than the served value."""
 
     served: int
     preferred: int
@@ -30,20 +30,20 @@ class Acted(NamedTuple):
     followed: bool
     """The served value is the signal's."""
     used_default: bool
-    """The served value is the default; it may be neither."""
+    """The served value is the default. Both `followed` and `used_default` may be False."""
     propensity: float
     """Probability, 0–1, of choosing the served value."""
 
 
 class Example(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One feedback, by the catalogue's numbers."""
+    """A feedback, by the catalogue's numbers."""
 
     user: bytes
     """16-byte pseudonym."""
     at_ms: int
     topic: int
     surface: int
-    """`NONE` (−1) for an answer without one."""
+    """`NONE` (−1): unknown."""
     item: int
     """32-bit hash of the item's id; 0: none."""
     liked: bool
@@ -51,7 +51,7 @@ class Example(msgspec.Struct, frozen=True, array_like=True, gc=False):
     weight: float
     """0–1."""
     feedback_count: int
-    """Earlier feedback of this user, at most 255."""
+    """Count of the user's earlier feedback, at most 255."""
     p: float
     """Predicted probability of a like, before the update."""
     slots: Sequence[int]
@@ -65,7 +65,7 @@ class Example(msgspec.Struct, frozen=True, array_like=True, gc=False):
     only: Sequence[int] = ()
     """Facets that the feedback is narrowed to; empty for all."""
     directed: Sequence[DirectedFeedback] = ()
-    """Directed feedback; if present, the trainer learns from it instead of `liked`."""
+    """Directed feedback; if present, the trainer ignores `liked`."""
     acted: Sequence[Acted] = ()
 
     @property

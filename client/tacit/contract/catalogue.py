@@ -31,7 +31,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Facet(_Table, frozen=True):
-    """One adjustable property of answers: one of `values`, or several at once if `multiple`."""
+    """An adjustable property of answers with a single value, or several values if `multiple`."""
 
     title: str
     values: tuple[str, ...]
@@ -55,7 +55,7 @@ class Surfaces(_Table, frozen=True):
 
 
 class FeedbackKind(_Table, frozen=True):
-    """A kind of feedback: a like or a dislike (`label`), or a directed one that `moves` an ordered facet."""
+    """A kind of feedback: a like or a dislike (`label`), or directed feedback that `moves` an ordered facet."""
 
     weight: float = 1.0
     label: bool | None = None
@@ -69,7 +69,7 @@ class Consent(_Table, frozen=True):
 
 
 class Catalogue(_Table, frozen=True):
-    """The names of one deployment, in the file's order."""
+    """The names of a deployment, in the file's order."""
 
     schema: Literal[1]
     facets: dict[str, Facet]
@@ -84,7 +84,7 @@ class Catalogue(_Table, frozen=True):
         """Read a catalogue file.
 
         Raises:
-            CatalogueError: the file and each of its problems.
+            CatalogueError: the file and each problem.
 
         >>> Catalogue.load().facets["length"].values
         ('concise', 'balanced', 'detailed')
@@ -98,7 +98,7 @@ class Catalogue(_Table, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a catalogue from TOML text; the errors are those of `load`."""
+        """Read a catalogue from TOML text. Errors as in `load`."""
         try:
             catalogue = msgspec.convert(tomllib.loads(text), Catalogue)
         except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:

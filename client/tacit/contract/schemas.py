@@ -1,7 +1,7 @@
-"""JSON Schema of the contract, derived from its types: `python -m tacit.contract.schemas docs/schema`.
+"""JSON Schema of the contract, derived from types: `python -m tacit.contract.schemas docs/schema`.
 
-event.schema.json     one record of the events topic, or one line of a file
-signal.schema.json    one user's signals in Redis: the hash, with the JSON of its fields decoded
+event.schema.json     a record of the events topic, or a line of a file
+signal.schema.json    a user's signals in Redis: the hash, with the JSON of each field decoded
 """
 
 import json
@@ -27,13 +27,13 @@ _SIGNALS = (
 
 
 def event_schema() -> dict[str, Any]:
-    """Return the schema of one event."""
+    """Return the schema of an event."""
     schema = msgspec.json.encode(msgspec.json.schema(Event)).replace(msgspec.json.encode(END)[1:-1], b"$")
     return {"$schema": DIALECT, "title": "Event", "description": _EVENT, **msgspec.json.decode(schema)}
 
 
 def signal_schema() -> dict[str, Any]:
-    """Return the schema of one user's hash of signals, by field."""
+    """Return the schema of a user's signals hash, by field."""
     (signal, profile, status, wiped), definitions = msgspec.json.schema_components(
         (Signal, Profile, Status, Wiped), ref_template="#/$defs/{name}"
     )

@@ -1,4 +1,4 @@
-"""Signals, profile and status of a user, as a worker writes them to Redis and an assistant reads them."""
+"""Signals, profile and status of a user, in the form that workers write to Redis and assistants read."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ Tier = Literal["default", "hint", "apply"]
 """Permitted use: `default` value only, `hint` towards `value`, or `apply` it."""
 
 Source = Literal["user", "learned", "population"]
-"""Origin of a signal: a pin (`user`), the user's own feedback, or the population model. A pin outranks the others."""
+"""Origin of a signal: a pin (`user`), the user's own feedback, or the population model. A pin outranks all others."""
 
 PROFILE = "_profile"
 STATUS = "_status"
@@ -19,7 +19,7 @@ WIPED = "_epoch"
 
 
 class Signal(msgspec.Struct, frozen=True):
-    """The preferred value of one facet for one user. `v` must stay the first member."""
+    """The preferred value of a facet for a user. `v` must stay the first member."""
 
     v: str
     value: str
@@ -62,7 +62,7 @@ class Profile(msgspec.Struct, frozen=True):
     v: str
     activity: Activity
     topics: tuple[tuple[str, float], ...]
-    """Up to five topics with decayed shares, largest first; never a sensitive one."""
+    """Up to five topics with decayed shares, largest first, without sensitive topics."""
     session: Session
     hours: tuple[float, ...]
     """24 discounted counts of turns by hour of day, UTC."""
@@ -70,7 +70,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The only field of a user who opted out."""
+    """The only field of an opted-out user."""
 
     v: str
     status: Literal["opted_out"]
