@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dataflows.inspection import inspect
+from dataflows.state_folder import DESCRIPTION
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.pseudonyms import pseudonym
 from tacit_cli.views.folder_stats import folder_stats
@@ -52,7 +53,7 @@ def test_inspection_succeeds_while_two_processes_write_checkpoints(
     with running(
         [*arguments, "--processes", "2", "--checkpoint-every", "1", "--metrics", "off"], tmp_path / "log"
     ) as run:
-        run.wait_for(lambda: (state / "vocabulary.json").exists(), "a state folder")
+        run.wait_for(lambda: (state / DESCRIPTION).exists(), "a state folder")
         checkpoint_reader = inspect(state, NumberedCatalogue.load()).shelf
         while checkpoints[-1] < CHECKPOINTS:
             kafka.produce(topic, islice(events, 50))
