@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-fast lint style types imports python-version prose kafka chaos bench schemas lock clean
+.PHONY: help install demo test test-fast lint style types imports python-version prose docs kafka chaos bench schemas lock clean
 
 help:  ## List the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -19,7 +19,7 @@ demo: install  ## Simulate a deployment and show what it learned
 
 # The checks run side by side; the last line that is printed is that of the tests.
 test: install  ## Run all checks, then all tests, with a real Kafka and a real Redis
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint kafka
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint docs kafka
 	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=worksteal
 
 test-fast: install  ## Run the tests that need no server, in less than a minute
@@ -39,6 +39,9 @@ python-version: install
 prose: install
 	@$(BIN)/python -m tools.prose_lint
 SOURCES := client/tacit state operators connectors dataflows tacit_cli tacit_lab tests benchmarks examples tools
+
+docs: install  ## Build the site into site/
+	@DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 # Tests that need a broker are skipped without one; TACIT_REQUIRE_KAFKA=1 makes its absence a failure.
 kafka: install  ## Install a Kafka broker for the tests, with Java and Maven if root runs this on Debian
@@ -67,7 +70,7 @@ lock:  ## Renew the locks with the newest versions that pyproject.toml allows
 	@$(LOCK) --constraint requirements.lock pyproject.toml --output-file requirements-worker.lock
 
 clean:  ## Remove all that make created
-	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist site
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip runs from outside the environment: Debian's Python has no ensurepip.

@@ -1,67 +1,103 @@
-"""The pages say what the code does: every name of the contract is on its page, and every link leads somewhere."""
+"""Pages are run: commands in the page's order on real servers, Python blocks from top to bottom.
 
-import re
+A block is left out only by an HTML comment above it, `<!-- not run: reason -->`; `<!-- compare: labels -->` compares
+the first cell of each line of output alone. Targets of make are checked to exist, and `make demo` runs a smaller demo.
+"""
+
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from dataflows.observability.metrics import CountersCollector
-from state.catalogue.numbered import NumberedCatalogue
-from state.counters import Counters, Outcome
-from state.events.records import Reason
-from tacit.contract.activity import Activity
-from tacit.contract.events import Consent, Feedback, Forget, Interaction, Pin
-from tacit.contract.signals import Profile, Session, Signal, Status
-from tacit.reader import adaptation
+from tacit_lab.embedded import EmbeddedRedis
+from tests.support.commands import SECRET, tacit
+from tests.support.factories import make_event
+from tests.support.kafka_broker import KAFKA_TEST
+from tests.support.kafka_topics import Kafka
+from tests.support.pages import PAGES, ROOT, Page
+from tests.support.replays import now_ms, replay, write_lines
+from tests.support.shown_commands import Session, missing_lines
 
-ROOT = Path(__file__).parents[2]
-CONTRACT = (ROOT / "docs/contract.md").read_text()
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+REDIS, TOPIC, STATE = "redis://localhost:6379", "kafka://localhost:9092/events", "/var/lib/tacit"
+"""Addresses of pages, in whose place a test puts its own."""
 
-
-def _named(names: set[str], text: str) -> set[str]:
-    """Return those of `names` that stand in the text in quotes or as code."""
-    return {name for name in names if re.search(rf'[`"]{re.escape(name)}[`"]', text)}
-
-
-@pytest.mark.parametrize("model", [Interaction, Consent, Pin, Forget, Feedback])
-def test_every_field_of_an_event_is_on_the_contract_page(model: type[Interaction]) -> None:
-    """A field that the code takes is documented."""
-    names = {"type", *model.__struct_encode_fields__}
-    assert _named(names, CONTRACT) == names
+NOTES = {"not run", "compare"}
+ON_KAFKA = [page for page in PAGES if any(TOPIC in shown.command for shown in page.commands())]
+WITHOUT_KAFKA = [page for page in PAGES if page.commands() and page not in ON_KAFKA]
+WITH_PYTHON = [page for page in PAGES if page.python()]
 
 
-@pytest.mark.parametrize("struct", [Signal, Profile, Session, Activity, Status])
-def test_every_member_of_a_signal_is_on_the_contract_page(struct: type[Signal]) -> None:
-    """A member that the code writes is documented, under the name it has in Redis."""
-    names = set(struct.__struct_encode_fields__)
-    assert _named(names, CONTRACT) == names
+@pytest.fixture
+def redis_address() -> Iterator[str]:
+    """Yield the URL of an empty Redis."""
+    with EmbeddedRedis() as server:
+        yield server.url
 
 
-def test_every_count_and_status_is_on_the_contract_page() -> None:
-    """Outcomes, reject reasons and reader statuses are all documented."""
-    names = {*map(str, Outcome), *map(str, Reason), *get_args(adaptation.Status)}
-    assert _named(names, CONTRACT) == names
+def check_commands(page: Page, session: Session) -> None:
+    """Run every command of a page, and compare the output that the page shows."""
+    for shown in page.commands():
+        if shown.note[0] != "not run":
+            printed = session.run(shown)
+            assert missing_lines(shown.output, printed, labels=shown.note == ("compare", "labels")) == [], printed
 
 
-def test_catalogue_of_the_contract_page_can_be_loaded() -> None:
-    """The example is a catalogue."""
-    example = re.search(r"```toml\n(.*?)```", CONTRACT, re.DOTALL)
-    assert example is not None
-    assert list(NumberedCatalogue.parse(example[1]).facets) == ["length"]
+@pytest.mark.parametrize("page", WITHOUT_KAFKA, ids=str)
+def test_commands_work(page: Page, redis_address: str, tmp_path: Path) -> None:
+    """Each command ends well and prints what the page shows."""
+    check_commands(page, Session(tmp_path, {REDIS: redis_address, STATE: str(tmp_path / "state")}))
 
 
-def test_every_metric_is_on_the_architecture_page() -> None:
-    """A metric that is served is documented."""
-    page = (ROOT / "docs/architecture.md").read_text()
-    counted = {"counter": "_total"}
-    names = {metric.name + counted.get(metric.type, "") for metric in CountersCollector(Counters()).collect()}
-    assert {name for name in names if name not in page} == set()
+@pytest.mark.parametrize("page", [pytest.param(page, marks=KAFKA_TEST, id=str(page)) for page in ON_KAFKA])
+def test_commands_with_kafka_work(
+    page: Page, kafka: Kafka, refused_connections: None, redis_address: str, tmp_path: Path
+) -> None:
+    """The same on a topic that holds a simulated history."""
+    topic = kafka.create_topic(partitions=2)
+    events = f"kafka://{kafka.servers}/{topic}"
+    assert tacit("simulate", "--users", "60", "--turns", "1500", "--out", events).returncode == 0
+    here = {TOPIC: events, REDIS: redis_address, STATE: str(tmp_path / "state")}
+    check_commands(page, Session(tmp_path, here))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_to_a_file(page: Path) -> None:
-    """Relative links point at what is there."""
-    links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text())
-    assert [link for link in links if not (page.parent / link).exists()] == []
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=str)
+def test_python_runs(page: Page, redis_address: str, tmp_path: Path) -> None:
+    """The blocks of a page run in one namespace, for a user with a pin; files that a page includes are compiled."""
+    pin = make_event(type="pin", facet="length", value="concise", user_id="ada", at=now_ms())
+    replay(redis_address, write_lines(tmp_path / "events.jsonl", [pin]), cwd=tmp_path)
+    given = {"redis_url": redis_address, "secret": SECRET, "user_id": "ada", "conversation_id": "c-1"}
+    catalogue = ROOT / "client/tacit/contract/catalogue.toml"
+    names: dict[str, object] = {**given, "base_prompt": "Help.", "catalogue_file": catalogue}
+    for block in page.python():
+        code = compile(block.replace(REDIS, redis_address), str(page), "exec")
+        if "\nif __name__" not in block and "FastAPI" not in block:  # tests/project/test_examples.py runs these
+            exec(code, names)  # noqa: S102  # the page is part of the project
+    if "system_prompt" in names:
+        assert str(names["system_prompt"]).startswith("Help. Keep answers short.")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_json_can_be_read(page: Page) -> None:
+    """A JSON block is one document, or one document per line."""
+    for block in page.blocks("json"):
+        try:
+            json.loads(block.text)
+        except ValueError:
+            for line in block.text.splitlines():
+                json.loads(line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_block_is_left_out_with_a_reason_only(page: Page) -> None:
+    """No block is skipped in silence, and every block names its language."""
+    blocks = [block for block in [*page.blocks("console"), *page.blocks("python")] if block.note[0]]
+    assert {block.note[0] for block in blocks if block.note[0] != "prose"} <= NOTES
+    assert [block for block in blocks if block.note[0] == "not run" and len(block.note[1].split()) < 5] == []
+    assert page.blocks("") == []
+
+
+def test_pages_show_commands_and_python() -> None:
+    """Otherwise the tests above would check nothing."""
+    assert {"README.md", "docs/guides/operator.md"} <= set(map(str, ON_KAFKA))
+    assert {"README.md", "docs/guides/assistant-engineer.md"} <= set(map(str, WITH_PYTHON))

@@ -1,4 +1,4 @@
-"""The examples, run as they stand: a style is served, and what comes of it is learned from, propensities included."""
+"""The examples run as they are: a style is served, and its feedback is an accepted event with propensities."""
 
 import json
 import subprocess
@@ -29,10 +29,10 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 def settings(redis_url: str) -> dict[str, str]:
-    """Return what the examples read of their environment; Ada likes concise answers there."""
-    said = signal("concise", NOW_MS, explore=0.05)
+    """Return the environment of the examples, with a user, Ada, who likes concise answers."""
+    emitted = signal("concise", NOW_MS, explore=0.05)
     with closing(SignalWriter(Target(redis_url, "eu"), SinkCounters())) as writer:
-        writer.write([write(("length", said), user=pseudonym("ada", SECRET.encode()))])
+        writer.write([write(("length", emitted), user=pseudonym("ada", SECRET.encode()))])
     return {"TACIT_REDIS": redis_url, "TACIT_SECRET": SECRET}
 
 
@@ -41,12 +41,12 @@ def test_service_gives_the_style_of_a_conversation(settings: dict[str, str], mon
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with TestClient(app) as client:
-        told: list[dict[str, Any]] = [
+        answers: list[dict[str, Any]] = [
             client.get("/style/ada", params={"conversation": f"c-{n // 2}"}).json() for n in range(40)
         ]
-    assert told[::2] == told[1::2]
-    assert {one["served"]["length"] for one in told} >= {"concise"}
-    usual = next(one for one in told if one["served"]["length"] == "concise")
+    assert answers[::2] == answers[1::2]
+    assert {one["served"]["length"] for one in answers} >= {"concise"}
+    usual = next(one for one in answers if one["served"]["length"] == "concise")
     assert usual["prompt"].startswith("Keep answers short.")
     followed = {"facet": "length", "value": "concise", "version": signal("", NOW_MS).v, "propensity": 0.95}
     assert usual["acted_on"][0] == followed

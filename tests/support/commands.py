@@ -26,7 +26,7 @@ NONE: Limits = {}
 class Running:
     """A `tacit` command in a separate process group: one kill ends the whole cluster."""
 
-    def __init__(self, words: list[str], log: Path, limits: Limits) -> None:
+    def __init__(self, words: list[str], log: Path, limits: Limits, variables: Mapping[str, str] | None = None) -> None:
         self.log = log
         self._begin = log.stat().st_size if log.exists() else 0
         with log.open("ab") as out:
@@ -35,7 +35,7 @@ class Running:
                 stdout=out,
                 stderr=out,
                 cwd=log.parent,
-                env=environment(),
+                env=environment() | dict(variables or {}),
                 start_new_session=True,
             )
 
@@ -82,9 +82,9 @@ class Running:
 
 
 @contextmanager
-def running(words: list[str], log: Path, limits: Limits = NONE) -> Iterator[Running]:
+def running(words: list[str], log: Path, limits: Limits = NONE, **variables: str) -> Iterator[Running]:
     """Run a command in the folder of its log, and kill it at the end of the block."""
-    run = Running(words, log, limits)
+    run = Running(words, log, limits, variables)
     try:
         yield run
     finally:

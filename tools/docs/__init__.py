@@ -1,0 +1,1 @@
+"""Reference pages of the site, written from the code while MkDocs builds."""

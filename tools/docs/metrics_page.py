@@ -1,0 +1,57 @@
+"""Reference of the metrics, from the module that serves them."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dataflows.observability import metrics
+from tools.docs.markdown import code, table
+
+
+class Metric(NamedTuple):
+    """A metric as Prometheus shows it."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    help: str
+
+
+def served_metrics() -> list[Metric]:
+    """Return every metric that the module constructs, in its order."""
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(metrics))) if isinstance(node, ast.Call)]
+    return [metric for call in sorted(calls, key=lambda call: call.lineno) for metric in _metric(call)]
+
+
+def _metric(call: ast.Call) -> Iterator[Metric]:
+    match call.func, call.args[:2]:
+        case ast.Name(id=function), [ast.Constant(value=str(name)), ast.Constant(value=str(text))]:
+            for kind in ("counter", "gauge", "histogram"):
+                if kind in function.lower():
+                    yield Metric(f"{name}_total" if kind == "counter" else name, kind, tuple(_labels(call)), text)
+
+
+def _labels(call: ast.Call) -> list[str]:
+    lists = [keyword.value for keyword in call.keywords if keyword.arg == "labels"]
+    return [str(ast.literal_eval(label)) for found in lists if isinstance(found, ast.List) for label in found.elts]
+
+
+def metrics_page() -> str:
+    """Return the page."""
+    rows = [[code(each.name), each.type, ", ".join(map(code, each.labels)), each.help] for each in served_metrics()]
+    return _INTRODUCTION + table(["metric", "type", "labels", "meaning"], rows)
+
+
+_INTRODUCTION = """# Metrics
+
+This page is generated from `dataflows/observability/metrics.py`.
+
+Each process of a run serves `/metrics` in the format of Prometheus, and `/healthz`.
+The first process listens on 127.0.0.1:9464, each further one on the next port; `--metrics` names another address.
+`/healthz` is 200 while the process makes progress: records were processed, or the source answers and has none.
+After 30 s without progress the status is 503.
+No metric and no label identifies a user.
+The figures of Prometheus' own client about the process (`process_*`, `python_info`) are served, too.
+
+"""
