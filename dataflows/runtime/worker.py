@@ -115,7 +115,7 @@ def _run_engine(
             parts.watch(job.make_reject_sink()),
         )
         _run_flow(flow, settings.checkpoint_every, place, folder, parts)
-        stores.prove()
+        stores.confirm_commit()
 
 
 def _stores(settings: Settings, catalogue: NumberedCatalogue, folder: StateFolder | None) -> ShardStores:

@@ -1,9 +1,9 @@
-"""A shard's checkpoints on disk: where they are, how they are sealed and looked through, and which of them are kept.
+"""The checkpoints of one shard on disk: names, manifests, verification and deletion.
 
-SHARD/lock                   held by the process that has the shard open
-SHARD/committed              there once the engine has committed a checkpoint of this shard
-SHARD/c0000000012-1f3a09bc/  checkpoint 12, made by the execution 1f3a09bc: RocksDB's files, and their SEAL
-SHARD/work-1f3a09bc/         RocksDB at work; worth nothing once its execution has ended
+SHARD/lock                   locked by the process with the open shard
+SHARD/committed              exists once the engine has committed a checkpoint of this shard
+SHARD/c0000000012-1f3a09bc/  checkpoint 12 of execution 1f3a09bc: RocksDB's files, and the manifest (`SEAL`)
+SHARD/work-1f3a09bc/         working files of RocksDB; worthless when the execution has ended
 """
 
 import fcntl
@@ -25,12 +25,12 @@ from state.storage.manifest import (
     Token,
     file_names,
     first_problem,
-    write_manifest_file,
+    manifest_file,
 )
 
 _COMMITTED = "committed"
 _UNSYNCED = "rocksdict-config.json"
-"""What rocksdict adds to a checkpoint; the other files RocksDB has made durable."""
+"""The file that rocksdict adds to a checkpoint; RocksDB flushes the other files to disk itself."""
 
 
 class ShardFolder:
@@ -42,10 +42,10 @@ class ShardFolder:
         self._lock: int | None = None
 
     def lock(self) -> None:
-        """Hold the shard against other processes until `unlock`.
+        """Lock the shard against other processes until `unlock`.
 
         Raises:
-            StateError: if another process holds it.
+            StateError: another process holds the lock.
         """
         if not self.path.is_dir():
             self.path.mkdir(parents=True, exist_ok=True)
@@ -62,52 +62,50 @@ class ShardFolder:
         self._lock = lock
 
     def unlock(self) -> None:
-        """Let go of the shard."""
+        """Release the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def names(self) -> list[str]:
-        """Return the checkpoints there are, oldest first; which of them are whole is not looked at."""
+        """Return the names of all checkpoints, complete or not, oldest first."""
         if not self.path.is_dir():
             return []
         return sorted(entry.name for entry in self.path.iterdir() if entry.name.startswith("c0"))
 
     def highest_number(self) -> int:
-        """Return the highest number that a checkpoint here has."""
+        """Return the highest checkpoint number; 0 without checkpoints."""
         return max((int(name[1:11]) for name in self.names()), default=0)
 
     @property
     def is_committed(self) -> bool:
-        """Whether the engine is known to have committed a checkpoint of this shard."""
+        """True once the engine has committed a checkpoint of this shard."""
         return (self.path / _COMMITTED).exists()
 
     def commit(self) -> None:
-        """Remember that the engine knows of this shard."""
+        """Record that the engine has committed a checkpoint of this shard."""
         (self.path / _COMMITTED).touch()
 
     def make_work(self, work: Path) -> None:
-        """Make an empty folder to work in, and remove those of executions that have ended."""
+        """Make an empty working folder, and remove those of former executions."""
         for entry in self.path.glob("work-*"):
             shutil.rmtree(entry)
         work.mkdir()
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete checkpoints; one that is half deleted has no seal."""
+        """Delete checkpoints; the manifest goes first, so that a half-deleted checkpoint is incomplete."""
         for name in names:
             (self.path / name / MANIFEST_FILE).unlink(missing_ok=True)
             shutil.rmtree(self.path / name)
 
-    # Sealing
+    def write_manifest(self, token: Token, users: int, sequence: int, known: dict[str, ManifestFile]) -> Token:
+        """Write the manifest of a new checkpoint, and return the token; the checkpoint is durable then.
 
-    def manifest(self, token: Token, users: int, sequence: int, known: dict[str, ManifestFile]) -> Token:
-        """Seal a checkpoint that RocksDB has made, and return its token; nothing of it can be lost from then on.
-
-        `known` has the seals of tables by name; it is brought up to date.
+        `known` maps names of tables to their manifest entries, and is updated in place.
         """
         path = self.path / token.name
         sync(path / _UNSYNCED)
-        files = {name: known.get(name) or write_manifest_file(path / name) for name in file_names(path)}
+        files = {name: known.get(name) or manifest_file(path / name) for name in file_names(path)}
         known.clear()
         known.update((name, file) for name, file in files.items() if name.endswith(TABLE))
         text = msgspec.json.encode(
@@ -118,10 +116,10 @@ class ShardFolder:
         return token._replace(manifest=crc32(text))
 
     def verify(self, token: Token) -> Manifest:
-        """Return the seal of a checkpoint in which every byte is as it was when it was sealed.
+        """Read every byte of a checkpoint, and return its manifest.
 
         Raises:
-            StateError: naming the first thing that is not.
+            StateError: a file differs from the manifest; the error names the first one.
         """
         path = self.path / token.name
         if not path.is_dir():
@@ -138,14 +136,14 @@ class ShardFolder:
         return manifest
 
     def damaged(self, name: str, problem: str) -> StateError:
-        """Return the error for a checkpoint that is not what it was."""
+        """Return the error for a damaged checkpoint."""
         return StateError(
             f"shard {self.shard}: checkpoint {name} in {self.path} is damaged: {problem}; "
             "restore the whole state folder from a backup, or replay history into a new one"
         )
 
     def copy_into(self, name: str, work: Path) -> None:
-        """Make a copy of a checkpoint to work on: tables are shared by hard links, the rest is copied."""
+        """Copy a checkpoint into a working folder: tables as hard links, other files as copies."""
         for file in (self.path / name).iterdir():
             if file.suffix == TABLE:
                 os.link(file, work / file.name)

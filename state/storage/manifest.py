@@ -1,7 +1,7 @@
-"""What a checkpoint consists of, and the proof that it still does.
+"""Manifests: the files of a checkpoint with their sizes and checksums.
 
-RocksDB opens a MANIFEST that lacks its last bytes without a word, with other people in it. So the seal of a checkpoint
-holds size and checksum of every file, and the token that the engine keeps holds a checksum of the seal.
+RocksDB opens its own MANIFEST without an error when the last bytes are missing, and shows other users. So the manifest of
+a checkpoint holds size and checksum of every file, and the token in the engine holds a checksum of the manifest.
 """
 
 import struct
@@ -17,8 +17,9 @@ import msgspec
 from state.errors import StateError
 
 MANIFEST_FILE = "SEAL"
+"""Name of the manifest on disk; RocksDB has a file MANIFEST of its own."""
 TABLE = ".sst"
-"""Ending of the files that never change once they are there."""
+"""Ending of RocksDB's tables, which never change once written."""
 
 _FORMAT = 1
 _KIND = struct.Struct("<4sB")
@@ -30,7 +31,7 @@ _READERS = 4
 
 
 class Token(NamedTuple):
-    """What the engine keeps of a shard: which checkpoint, and the checksum of its seal."""
+    """The engine's record of a shard: a checkpoint, and the checksum of its manifest."""
 
     shard: int
     shards: int
@@ -45,10 +46,10 @@ class Token(NamedTuple):
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        """Read what `pack` wrote.
+        """Read the bytes of `pack`.
 
         Raises:
-            StateError: if it is something else.
+            StateError: the bytes are of another kind or damaged.
         """
         if data[: _KIND.size] != _KIND.pack(_MAGIC, _TOKEN_VERSION):
             raise StateError(
@@ -66,7 +67,7 @@ class Token(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The checkpoint's folder in its shard's."""
+        """Name of the checkpoint's folder."""
         return f"c{self.number:010d}-{self.execution}"
 
 
@@ -78,7 +79,7 @@ class ManifestFile(NamedTuple):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a checkpoint consists of."""
+    """The contents of a checkpoint."""
 
     shard: int
     shards: int
@@ -86,24 +87,24 @@ class Manifest(msgspec.Struct, frozen=True):
     execution: str
     users: int
     sequence: int
-    """RocksDB's count of writes."""
+    """Count of writes in RocksDB."""
     files: dict[str, ManifestFile]
     format: int = _FORMAT
 
 
 def file_names(checkpoint: Path) -> list[str]:
-    """Return the names of all files that are to be sealed, in order."""
+    """Return the names of all files for the manifest, sorted."""
     return sorted(entry.name for entry in checkpoint.iterdir() if entry.name != MANIFEST_FILE)
 
 
 def read_manifest(checkpoint: Path) -> Manifest | None:
-    """Return a checkpoint's seal, or None if it is not (or no longer) whole."""
+    """Return the manifest of a checkpoint; None for an incomplete checkpoint."""
     with suppress(OSError, msgspec.MsgspecError):
         return msgspec.json.decode((checkpoint / MANIFEST_FILE).read_bytes(), type=Manifest)
     return None
 
 
-def write_manifest_file(path: Path) -> ManifestFile:
+def manifest_file(path: Path) -> ManifestFile:
     """Return size and checksum of a file."""
     size = checksum = 0
     buffer = memoryview(bytearray(_CHUNK_BYTES))
@@ -115,9 +116,9 @@ def write_manifest_file(path: Path) -> ManifestFile:
 
 
 def first_problem(path: Path, manifest: Manifest) -> str | None:
-    """Return in words the first thing in which a checkpoint is not what was sealed.
+    """Return a description of the first difference between a checkpoint and its manifest; None without one.
 
-    Several files are read at a time: neither reading nor checksums hold Python up.
+    Four threads read the files: reading and checksums run without Python's lock.
     """
     there = set(file_names(path))
     if missing := sorted(manifest.files.keys() - there):
@@ -125,13 +126,13 @@ def first_problem(path: Path, manifest: Manifest) -> str | None:
     if foreign := sorted(there - manifest.files.keys()):
         return f"{foreign[0]} does not belong there"
     with ThreadPoolExecutor(_READERS) as readers:
-        found = readers.map(lambda name: write_manifest_file(path / name), manifest.files)
+        found = readers.map(lambda name: manifest_file(path / name), manifest.files)
         return next(_problems(manifest, found), None)
 
 
 def _problems(manifest: Manifest, found: Iterator[ManifestFile]) -> Iterator[str]:
-    for (name, sealed), file in zip(manifest.files.items(), found, strict=True):
-        if file.size != sealed.size:
-            yield f"{name} has {file.size:,} bytes instead of {sealed.size:,}"
-        elif file.checksum != sealed.checksum:
+    for (name, expected), file in zip(manifest.files.items(), found, strict=True):
+        if file.size != expected.size:
+            yield f"{name} has {file.size:,} bytes instead of {expected.size:,}"
+        elif file.checksum != expected.checksum:
             yield f"{name} has other bytes than were written"

@@ -1,10 +1,13 @@
-"""RocksDB as the store uses it: settings, and errors that say what they mean.
+"""RocksDB for the shards: settings, and errors with a remedy.
 
-Settings were measured with a million people of 1 KB, 100,000 of them touched per epoch. People's packed floats hardly
-shrink, so nothing is compressed; tables gather at level 0 for a while, so that the same bytes are merged less often.
+The settings were measured with a million users of 1 KB and 100,000 touched users per checkpoint interval. Packed floats
+hardly compress, so compression is off. Many tables gather at level 0 before a compaction, so that the same bytes are
+merged less often.
 """
 
 import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rocksdict import (
@@ -27,11 +30,11 @@ _BLOCK_CACHE_BYTES = 64 * _MB
 _WRITE_BUFFERS_BYTES = 64 * _MB
 _MOST_FILES = 65_536
 _OTHER_FILES = 256
-"""Descriptors that are left to everything else in the process."""
+"""File descriptors reserved for the rest of the process."""
 
 
 class RocksDatabase:
-    """Opens databases that share one process's block cache and write buffers."""
+    """Databases of one process, with a shared block cache and shared write buffers."""
 
     def __init__(self, databases: int) -> None:
         self._cache = Cache(_BLOCK_CACHE_BYTES)
@@ -39,7 +42,7 @@ class RocksDatabase:
         self._open_files = max(16, (_descriptors() - _OTHER_FILES) // databases)
 
     def open(self, path: Path) -> Rdict:
-        """Open a database to read and write; without a log, since a checkpoint is what counts."""
+        """Open a database for reading and writing, without a write-ahead log: checkpoints replace the log."""
         database = Rdict(str(path), self._options())
         unlogged = WriteOptions()
         unlogged.disable_wal = True  # type: ignore[method-assign, assignment]  # a property, declared as a method
@@ -47,7 +50,7 @@ class RocksDatabase:
         return database
 
     def open_read_only(self, path: Path) -> Rdict:
-        """Open a database that nobody writes to; all its files are opened, so that they may be deleted then."""
+        """Open a database without writers; all files are opened at once, so that a worker may delete them meanwhile."""
         options = self._options()
         options.set_max_open_files(-1)
         return Rdict(str(path), options, access_type=AccessType.read_only(error_if_log_file_exist=False))
@@ -87,7 +90,7 @@ class RocksDatabase:
 
 
 def _descriptors() -> int:
-    """Return how many files this process may have open, having raised that as far as it is let."""
+    """Raise the limit of open files as far as allowed, and return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -95,8 +98,21 @@ def _descriptors() -> int:
     return wanted
 
 
+@contextmanager
+def translated(where: Callable[[], str]) -> Iterator[None]:
+    """Raise errors of RocksDB and of the disk as StateError (damage) or StorageError; `where` names the place."""
+    try:
+        yield
+    except OSError as broken:
+        raise storage_error(where(), broken.strerror or str(broken)) from broken
+    except Exception as broken:
+        if type(broken) is Exception:  # RocksDB's errors have no type of their own
+            raise error_of(broken, where()) from broken
+        raise
+
+
 def error_of(broken: Exception, where: str) -> TacitError:
-    """Return what RocksDB says as an error of ours: damage stays, trouble with the disk may pass."""
+    """Return an error of RocksDB as StateError for damage, which stays, or StorageError, which may pass."""
     text = " ".join(str(broken).split())
     if not text.startswith("Corruption"):
         return storage_error(where, text)
@@ -106,5 +122,5 @@ def error_of(broken: Exception, where: str) -> TacitError:
 
 
 def storage_error(where: str, what: str) -> StorageError:
-    """Return the error for a disk that does not do what it should."""
-    return StorageError(f"{where} cannot be used: {what}; make room or mend the disk: what was committed is safe")
+    """Return the error for a disk that is full or fails."""
+    return StorageError(f"{where} cannot be used: {what}; free space or repair the disk: committed state is safe")

@@ -1,4 +1,4 @@
-"""A shard's people: those touched last unpacked in a bounded cache, everybody as packed bytes on disk."""
+"""The users of a shard: packed bytes on disk, and a bounded cache of unpacked states."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -10,128 +10,128 @@ from state.user import codec
 from state.user.user_state import UserState
 
 MAX_CHANGED = 256
-"""Of more than these those unchanged for longest are written, so that little is left for the epoch's end."""
+"""Above this count the states changed longest ago are written, which leaves less for the checkpoint."""
 
 _SCANNED_AT_ONCE = 1000
 
 
 class ShardStore:
-    """The people of one shard, by digest; of more than fit into the cache those touched longest ago are let go."""
+    """States of one shard's users by pseudonym; the cache evicts the least recently used."""
 
     def __init__(
         self,
-        disk: ShardDatabase,
+        database: ShardDatabase,
         catalogue: NumberedCatalogue,
-        live_users: int,
-        at_interval_end: Callable[[], None] | None = None,
+        cached_users: int,
+        before_snapshot: Callable[[], None] | None = None,
     ) -> None:
-        """Keep up to `live_users` people unpacked.
+        """Cache up to `cached_users` unpacked states.
 
-        `at_interval_end` is called before each snapshot; without it nothing is to be kept, and snapshots are empty.
+        `before_snapshot` is called before each snapshot; None: nothing is kept, and snapshots are empty.
         """
-        self._disk = disk
+        self._database = database
         self._catalogue = catalogue
-        self._live_users = live_users
-        self._at_epochs_end = at_interval_end
-        self._users = disk.users
-        self._live: OrderedDict[bytes, UserState] = OrderedDict()
-        """Those touched longest ago first; one by one, as letting go of many at once would hold up the stream."""
+        self._cached_users = cached_users
+        self._before_snapshot = before_snapshot
+        self._users = database.users
+        self._cached: OrderedDict[bytes, UserState] = OrderedDict()
+        """Least recently used first. Eviction goes one by one: a mass eviction would delay the stream."""
         self._changed: dict[bytes, UserState] = {}
-        """Who is not written yet, those unchanged for longest first."""
-        self._strangers: set[bytes] = set()
-        """Who was asked for and not known, in this batch."""
+        """States not written yet, changed longest ago first."""
+        self._unknown: set[bytes] = set()
+        """Users of this batch without a stored state."""
         self._scanned = b""
-        """The last one whom `reclaim` looked at."""
+        """The last pseudonym that `reclaim` visited."""
 
     def __len__(self) -> int:
         return self._users
 
     def begin_batch(self) -> bool:
-        """Hear that a batch comes, and say whether it is the first of an epoch: the last snapshot is committed then."""
-        return self._disk.prove()
+        """Start a batch; return True for the first batch after a snapshot, which the engine has then committed."""
+        return self._database.confirm_commit()
 
     def get(self, user: bytes) -> UserState | None:
-        """Return a person's state to be read or changed, or None for someone not known. Changes need `put`."""
-        state = self._live.get(user)
+        """Return the state of a user, or None for an unknown user; a change needs `put`."""
+        state = self._cached.get(user)
         if state is not None:
-            self._live.move_to_end(user)
+            self._cached.move_to_end(user)
             return state
-        packed = self._disk.get(user)
+        packed = self._database.get(user)
         if packed is None:
-            self._strangers.add(user)
+            self._unknown.add(user)
             return None
         state = codec.unpack(packed, self._catalogue)
-        self._enliven(user, state)
+        self._cache(user, state)
         return state
 
     def put(self, user: bytes, state: UserState) -> None:
-        """Keep a person's changed state."""
-        if user in self._strangers:
-            self._strangers.discard(user)
+        """Store the changed state of a user."""
+        if user in self._unknown:
+            self._unknown.discard(user)
             self._users += 1
-        self._changed.pop(user, None)  # to stand last
+        self._changed.pop(user, None)  # moves to the end
         self._changed[user] = state
-        if user not in self._live:
-            self._enliven(user, state)
+        if user not in self._cached:
+            self._cache(user, state)
 
     def end_batch(self) -> None:
-        """Write some of what has changed, if that is much by now."""
-        self._strangers.clear()
-        if len(self._changed) > MAX_CHANGED and self._at_epochs_end:
+        """End a batch, and write some changed states if many wait."""
+        self._unknown.clear()
+        if len(self._changed) > MAX_CHANGED and self._before_snapshot:
             self._write(list(self._changed)[: -MAX_CHANGED // 2])
 
-    def _enliven(self, user: bytes, state: UserState) -> None:
-        self._live[user] = state
-        if len(self._live) > self._live_users:
-            gone, _ = self._live.popitem(last=False)
+    def _cache(self, user: bytes, state: UserState) -> None:
+        self._cached[user] = state
+        if len(self._cached) > self._cached_users:
+            gone, _ = self._cached.popitem(last=False)
             if gone in self._changed:
                 self._write(list({gone: None} | dict.fromkeys(islice(self._changed, MAX_CHANGED // 2))))
 
     def _write(self, users: Sequence[bytes]) -> None:
-        self._disk.write([(user, codec.pack(self._changed.pop(user))) for user in users])
+        self._database.write([(user, codec.pack(self._changed.pop(user))) for user in users])
 
     def __iter__(self) -> Iterator[tuple[bytes, UserState]]:
-        """Go through everybody; states are copies, not to be changed."""
+        """Iterate over copies of all states."""
         self._write(list(self._changed))
         last = b""
-        while found := self._disk.scan(last, _SCANNED_AT_ONCE):
+        while found := self._database.scan(last, _SCANNED_AT_ONCE):
             for user, packed in found:
                 yield user, codec.unpack(packed, self._catalogue)
             last = found[-1][0]
 
-    # Epochs
+    # Checkpoints
 
     def start_flush(self) -> None:
-        """Begin to write what has changed."""
+        """Write all changed states, and start a flush."""
         self._write(list(self._changed))
-        self._disk.start_flush()
+        self._database.start_flush()
 
     def make_checkpoint(self) -> bool:
-        """Make a checkpoint of what has changed, and say whether there is one to seal."""
-        return self._disk.make_checkpoint()
+        """Make a checkpoint of all changes; return True if a checkpoint waits for its manifest."""
+        return self._database.make_checkpoint()
 
-    def manifest(self) -> None:
-        """Seal the checkpoint that was made; this may be called in another thread."""
-        self._disk.manifest(self._users)
+    def write_manifest(self) -> None:
+        """Write the manifest of the new checkpoint; safe in another thread."""
+        self._database.write_manifest(self._users)
 
     def snapshot(self) -> bytes:
-        """Return the token of a checkpoint of everybody."""
-        if self._at_epochs_end is None:
+        """Return the token of a checkpoint of all users."""
+        if self._before_snapshot is None:
             return b""
-        self._at_epochs_end()
+        self._before_snapshot()
         self._write(list(self._changed))
-        return self._disk.checkpoint(self._users)
+        return self._database.checkpoint(self._users)
 
     def reclaim(self, before_ms: int, most: int) -> None:
-        """Look at the next `most` people, and free what is kept of those who had no event since that time.
+        """Visit the next `most` users, and free the state of users without an event since `before_ms`.
 
-        Who is live is left alone.
+        Cached users are skipped.
         """
-        found = self._disk.scan(self._scanned, most)
+        found = self._database.scan(self._scanned, most)
         self._scanned = found[-1][0] if len(found) == most else b""
         gone, bare = [], []
         for user, packed in found:
-            if codec.newest_ms(packed) >= before_ms or user in self._live:
+            if codec.newest_ms(packed) >= before_ms or user in self._cached:
                 continue
             state = codec.unpack(packed, self._catalogue)
             if not state.retire():
@@ -139,9 +139,9 @@ class ShardStore:
             elif len(kept := codec.pack(state)) < len(packed):
                 bare.append((user, kept))
         self._users -= len(gone)
-        self._disk.delete(gone)
-        self._disk.write(bare)
+        self._database.delete(gone)
+        self._database.write(bare)
 
     def close(self) -> None:
-        """Close the shard; what is in no snapshot is gone."""
-        self._disk.close()
+        """Close the shard; changes since the last snapshot are lost."""
+        self._database.close()

@@ -1,4 +1,4 @@
-"""The shards that one process has open, in a state folder or, if nothing is to be kept, in a temporary one."""
+"""The open shards of one process, in a state folder or in a temporary folder."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,12 +17,12 @@ from state.storage.shard_store import ShardStore
 from state.storage.shards import shard_of
 
 CACHED_USERS = 16_384
-"""People kept unpacked, over all shards."""
-_SEALERS = 8
+"""Unpacked states in memory, over all shards."""
+_CHECKPOINT_THREADS = 8
 
 
 class ShardStores:
-    """Opens shards that share a catalogue and memory; a context manager, at whose end they are closed."""
+    """Shards with a shared catalogue and shared memory; the end of the context closes all shards."""
 
     def __init__(
         self,
@@ -32,33 +32,33 @@ class ShardStores:
         execution: str = "unkept",
         cached_users: int = CACHED_USERS,
     ) -> None:
-        """Without a folder people are on disk as long as the process lasts.
+        """Open shards below `folder`; None: in a temporary folder for the lifetime of the process.
 
-        `execution` names this run in the folder: up to 8 characters that no run before it had.
+        `execution` names this run in the folder: up to 8 characters, different from all former runs.
         """
         self._temporary = None if folder else TemporaryDirectory(prefix="tacit-state-")
         self._folder = folder or Path(self._temporary.name if self._temporary else "")
         self._shards = shards
         self._catalogue = catalogue
         self._execution = execution
-        self._live_users = max(1, cached_users // shards)
+        self._cached_users = max(1, cached_users // shards)
         self._rocks = RocksDatabase(shards)
-        self._sweeper = ThreadPoolExecutor(1, thread_name_prefix="sweeper")
+        self._deleter = ThreadPoolExecutor(1, thread_name_prefix="sweeper")
         self._open: list[ShardStore] = []
 
     def create(self, user: bytes) -> ShardStore:
-        """Open the shard of a person, which has nobody in it yet.
+        """Open the shard of a user as a new, empty shard.
 
         Raises:
-            StateError: if it has a committed checkpoint, or another process holds it.
+            StateError: the shard has a committed checkpoint, or another process holds the lock.
         """
         return self._store(shard_of(user, self._shards), None)
 
     def resume(self, packed: bytes) -> ShardStore:
-        """Open a shard as it was when it returned that token.
+        """Open a shard from the checkpoint of a token.
 
         Raises:
-            StateError: if anything about its checkpoint is not as it was.
+            StateError: the checkpoint is damaged, or of another number of shards.
         """
         token = Token.unpack(packed)
         if token.shards != self._shards:
@@ -68,28 +68,28 @@ class ShardStores:
         return self._store(token.shard, token)
 
     def _store(self, shard: int, token: Token | None) -> ShardStore:
-        disk = ShardDatabase(
-            self._rocks, ShardFolder(self._folder, shard), self._shards, self._execution, token, self._sweeper
+        database = ShardDatabase(
+            self._rocks, ShardFolder(self._folder, shard), self._shards, self._execution, token, self._deleter
         )
-        at_interval_end = None if self._temporary else self._checkpoint
-        store = ShardStore(disk, self._catalogue, self._live_users, at_interval_end)
+        before_snapshot = None if self._temporary else self._checkpoint
+        store = ShardStore(database, self._catalogue, self._cached_users, before_snapshot)
         self._open.append(store)
         return store
 
     def _checkpoint(self) -> None:
-        """Make the checkpoints of all shards at once, when the first is asked for its snapshot.
+        """Make the checkpoints of all shards when the first shard is asked for a snapshot.
 
-        Their tables are written and their seals made durable beside each other: most of that is waiting for the disk.
+        Tables and manifests of all shards are written in parallel: most of the time is waiting for the disk.
         """
         for store in self._open:
             store.start_flush()
         made = [store for store in self._open if store.make_checkpoint()]
         if made:
-            with ThreadPoolExecutor(_SEALERS) as sealers:
-                list(sealers.map(ShardStore.manifest, made))
+            with ThreadPoolExecutor(_CHECKPOINT_THREADS) as threads:
+                list(threads.map(ShardStore.write_manifest, made))
 
-    def prove(self) -> None:
-        """Hear that the engine has come to an orderly end, so that it has committed the last token of every shard."""
+    def confirm_commit(self) -> None:
+        """Note the orderly end of the engine, which has committed the last token of every shard."""
         for store in self._open:
             store.begin_batch()
 
@@ -104,5 +104,5 @@ class ShardStores:
                 closing.callback(self._temporary.cleanup)
             for store in self._open:
                 closing.callback(store.close)
-            closing.callback(self._sweeper.shutdown)
+            closing.callback(self._deleter.shutdown)
             self._open.clear()

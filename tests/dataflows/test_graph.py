@@ -249,6 +249,6 @@ def test_recovery_store_that_was_emptied_is_refused(folder: Path) -> None:
         run.start()
     cause = caught.value.__cause__
     assert isinstance(cause, StateError)
-    assert "but the recovery store beside it knows of none: restore the whole state folder from one backup" in str(
+    assert "but the recovery store next to it knows of none: restore the whole state folder from one backup" in str(
         cause
     )

@@ -111,7 +111,7 @@ def test_emptied_recovery_store_is_refused(folder: Path) -> None:
     shutil.rmtree(folder / "state" / "recovery")
     (folder / "state" / "recovery").mkdir()
     init_db_dir(folder / "state" / "recovery", PARTS)
-    assert ", but the recovery store beside it knows of none: restore the whole state folder from one" in _refused(
+    assert ", but the recovery store next to it knows of none: restore the whole state folder from one" in _refused(
         folder
     )
 

@@ -199,6 +199,8 @@ def test_disk_that_cannot_be_used_is_trouble_that_may_pass(tmp_path: Path) -> No
     (tmp_path / "000").write_text("in the way")
     with (
         open_stores(tmp_path) as stores,
-        pytest.raises(StorageError, match=r"shard 0 in .* cannot be used: .*; make room or mend the disk: what was"),
+        pytest.raises(
+            StorageError, match=r"shard 0 in .* cannot be used: .*; free space or repair the disk: committed was"
+        ),
     ):
         stores.create(USERS[0])

@@ -16,8 +16,8 @@ from state.storage.manifest import (
     ManifestFile,
     Token,
     first_problem,
+    manifest_file,
     read_manifest,
-    write_manifest_file,
 )
 
 HEX = st.text("0123456789abcdef", min_size=1, max_size=8)
@@ -32,7 +32,7 @@ def _seal(folder: Path) -> Manifest:
     """Write some files, and return their seal."""
     for name, data in FILES.items():
         (folder / name).write_bytes(data)
-    manifest = Manifest(3, 16, 12, "1f3a09bc", 5, 9, {name: write_manifest_file(folder / name) for name in FILES})
+    manifest = Manifest(3, 16, 12, "1f3a09bc", 5, 9, {name: manifest_file(folder / name) for name in FILES})
     (folder / MANIFEST_FILE).write_bytes(msgspec.json.encode(manifest))
     return manifest
 
@@ -90,7 +90,7 @@ def test_checksum_of_a_file_is_that_of_all_its_bytes(size: int, tmp_path: Path) 
     """However many are read at a time."""
     data = bytes(n % 251 for n in range(size))
     (tmp_path / "file").write_bytes(data)
-    assert write_manifest_file(tmp_path / "file") == ManifestFile(size, crc32(data))
+    assert manifest_file(tmp_path / "file") == ManifestFile(size, crc32(data))
 
 
 def test_whole_checkpoint_has_no_problem(sealed: Manifest, tmp_path: Path) -> None:

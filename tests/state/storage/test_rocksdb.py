@@ -25,7 +25,7 @@ def test_trouble_with_the_disk_may_pass(said: str) -> None:
     error = error_of(Exception(said), "shard 3 in state/003")
     assert isinstance(error, StorageError)
     assert str(error) == (
-        f"shard 3 in state/003 cannot be used: {said}; make room or mend the disk: what was committed is safe"
+        f"shard 3 in state/003 cannot be used: {said}; free space or repair the disk: committed state is safe"
     )
 
 

@@ -91,22 +91,22 @@ def test_at_most_two_checkpoints_stay_after_a_proof(tmp_path: Path) -> None:
             write(disk, b"%d" % number)
             disk.checkpoint(number)
             assert len(kept(tmp_path)) <= 3
-            assert disk.prove()
+            assert disk.confirm_commit()
             assert kept(tmp_path) == [f"{n}-one" for n in range(max(1, number - 1), number + 1)]
 
 
 def test_only_the_first_batch_of_an_epoch_is_a_proof(tmp_path: Path) -> None:
     """Before there is a checkpoint there is nothing to prove, and one is not proved twice."""
     with opened(tmp_path, "one") as disk:
-        assert not disk.prove()
+        assert not disk.confirm_commit()
         write(disk, b"a")
-        assert not disk.prove()
+        assert not disk.confirm_commit()
         token = disk.checkpoint(1)
-        assert [disk.prove(), disk.prove()] == [True, False]
+        assert [disk.confirm_commit(), disk.confirm_commit()] == [True, False]
         disk.checkpoint(1)
-        assert not disk.prove()
+        assert not disk.confirm_commit()
     with opened(tmp_path, "two", token) as disk:
-        assert not disk.prove()
+        assert not disk.confirm_commit()
 
 
 def test_unproved_checkpoints_stay(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_checkpoint_whose_token_was_never_committed_is_passed_over(tmp_path: Pat
     with opened(tmp_path, "one") as disk:
         write(disk, b"a")
         committed = disk.checkpoint(1)
-        disk.prove()
+        disk.confirm_commit()
         write(disk, b"b")
         disk.checkpoint(2)
     with opened(tmp_path, "two", committed) as disk:
@@ -137,7 +137,7 @@ def test_checkpoint_whose_token_was_never_committed_is_passed_over(tmp_path: Pat
         write(disk, b"c")
         token = disk.checkpoint(2)
         assert kept(tmp_path) == ["1-one", "2-one", "3-two"]
-        disk.prove()
+        disk.confirm_commit()
         assert kept(tmp_path) == ["1-one", "3-two"]
     with opened(tmp_path, "three", token) as disk:
         assert names(disk) == [b"a", b"c"]
@@ -153,7 +153,7 @@ def test_shard_whose_first_token_was_never_committed_starts_anew(tmp_path: Path)
         write(disk, b"b")
         disk.checkpoint(1)
         assert kept(tmp_path) == ["1-one", "2-two"]
-        disk.prove()
+        disk.confirm_commit()
         assert kept(tmp_path) == ["2-two"]
 
 
@@ -162,12 +162,12 @@ def test_shard_with_a_committed_checkpoint_does_not_start_anew(tmp_path: Path) -
     with opened(tmp_path, "one") as disk:
         write(disk, b"a")
         disk.checkpoint(1)
-        disk.prove()
+        disk.confirm_commit()
     with pytest.raises(StateError) as caught, opened(tmp_path, "two"):
         pass
     assert str(caught.value) == (
-        f"shard 0 has checkpoints in {tmp_path / '000'}, but the recovery store beside it knows of none: "
-        "restore the whole state folder from one backup, or give another folder"
+        f"shard 0 has checkpoints in {tmp_path / '000'}, but the recovery store next to it knows of none: "
+        "restore the whole state folder from one backup, or name another folder"
     )
 
 

@@ -135,13 +135,13 @@ def test_refused_shard_is_let_go_of(tmp_path: Path) -> None:
 
 
 def test_disk_that_fails_in_midstream_lets_the_next_start_go_on(tmp_path: Path) -> None:
-    """In the same process, from the last token: what was committed is safe."""
+    """In the same process, from the last token: committed state is safe."""
     token, users = _filled(tmp_path), people(1000)
     with open_stores(tmp_path) as stores:
         store = stores.resume(token)
         with (
             _no_file_above(100_000),
-            pytest.raises(StorageError, match="File too large; make room or mend the disk: what"),
+            pytest.raises(StorageError, match="File too large; free space or repair the disk: committed"),
         ):
             _touch_and_save(store, users)
     with open_stores(tmp_path) as stores:
@@ -184,9 +184,9 @@ def test_orderly_end_proves_the_last_tokens(tmp_path: Path) -> None:
         store = stores.create(USERS[0])
         touch(store, USERS)
         store.snapshot()
-        stores.prove()
+        stores.confirm_commit()
     with (
         open_stores(tmp_path) as stores,
-        pytest.raises(StateError, match=r"has checkpoints in .*, but the recovery store beside it knows of none"),
+        pytest.raises(StateError, match=r"has checkpoints in .*, but the recovery store next to it knows of none"),
     ):
         stores.create(USERS[0])
