@@ -200,7 +200,7 @@ def test_disk_that_cannot_be_used_is_trouble_that_may_pass(tmp_path: Path) -> No
     with (
         open_stores(tmp_path) as stores,
         pytest.raises(
-            StorageError, match=r"shard 0 in .* cannot be used: .*; free space or repair the disk: committed was"
+            StorageError, match=r"shard 0 in .* cannot be used: .*; free space or repair the disk: committed state"
         ),
     ):
         stores.create(USERS[0])
