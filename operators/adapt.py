@@ -21,23 +21,23 @@ from state.user.windows import DAY_MS
 from state.user.writes import Write
 
 RECLAIM_GRACE_MS = 30 * DAY_MS
-"""People are freed this much after the time at which they would start anew: streams of people may be that far apart."""
+"""Grace before an absent user is freed: the streams of two users may be this far apart."""
 RECLAIMED_PER_INTERVAL = 125
-"""People per shard whom an epoch looks at: of a million every one in some 80 minutes, at epochs of 10 s."""
+"""Users per shard and checkpoint interval that are checked: a million in some 80 minutes, at intervals of 10 s."""
 
 
 class Examples(NamedTuple):
-    """What a batch has to teach the population."""
+    """Examples of one batch for the population."""
 
     packed: list[bytes]
-    """By `state.learning.example.pack_example`."""
+    """Packed by `state.learning.example.pack_example`."""
 
 
 Adapted = Write | Reject | Examples
 
 
 class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
-    """One shard's people. Every observation gets its count here; what is news of a batch is written once per person."""
+    """The users of one shard. Each observation is counted here; each user's signals are written once per batch."""
 
     def __init__(
         self,
@@ -50,10 +50,16 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         reclaims: bool = False,
         clock: Callable[[], int] = wall_clock_ms,
     ) -> None:
-        """Go on from a snapshot's token, or anew.
+        """Resume from a snapshot's token, or start with an empty shard.
 
-        `shared` has the newest prior of this process: without it the rules' stays. `reclaims` says whether to free what
-        is kept of the idle.
+        Args:
+            stores: the shards of this process.
+            rules: rules of the deployment.
+            counters: counters of this process.
+            token: token of the snapshot; None: there is none.
+            shared: newest prior of this process; None: the prior of `rules` stays.
+            reclaims: frees the state of absent users.
+            clock: Unix epoch milliseconds, for rejects.
         """
         self._stores = stores
         self._rules = rules
@@ -64,15 +70,15 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         self._clock = clock
         self._counted_users = 0
         self._store: ShardStore | None = None
-        """None until it is known which shard this is: Bytewax does not say."""
+        """None until the first observation, which names the shard: Bytewax does not pass the key."""
         self._oldest_ms = sys.maxsize
-        """Of this epoch's events."""
+        """Oldest event time in this checkpoint interval."""
         if token is not None:
             self._store = stores.resume(token)
             self._count_users(self._store)
 
     def on_batch(self, values: list[list[bytes]]) -> tuple[list[Adapted], bool]:
-        """Take in the observations in order, and return what is to be written, rejected and learned from."""
+        """Take in the observations in order, and return writes, rejects and examples."""
         touched, rejects = self.observe(values)
         adapted: list[Adapted] = [*self.take_writes(touched), *rejects]
         if examples := self.take_examples():
@@ -80,7 +86,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         return adapted, StatefulBatchLogic.RETAIN
 
     def observe(self, values: list[list[bytes]]) -> tuple[dict[bytes, UserState], list[Reject]]:
-        """Take in the observations, and return the people they changed, and the rejects."""
+        """Take in the observations, and return the changed users and the rejects."""
         observations = [unpack(data) for packed in values for data in packed]
         if self._store is None:
             self._store = self._stores.create(observations[0].user)
@@ -111,19 +117,19 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         return touched, rejects
 
     def _reclaim(self, store: ShardStore, oldest_ms: int, is_new_interval: bool) -> None:
-        """Once an epoch free some of what is kept of people idle for long, by the oldest event of the epoch."""
+        """Free some absent users, once in a checkpoint interval, by its oldest event."""
         self._oldest_ms = min(self._oldest_ms, oldest_ms)
         if is_new_interval:
             store.reclaim(self._oldest_ms - self._rules.idle_ms - RECLAIM_GRACE_MS, RECLAIMED_PER_INTERVAL)
             self._oldest_ms = oldest_ms
 
     def take_examples(self) -> list[Example]:
-        """Return what was judged since the last call, in order."""
+        """Return the examples since the last call, in order."""
         examples, self._examples = self._examples, []
         return examples
 
     def take_writes(self, touched: dict[bytes, UserState]) -> list[Write]:
-        """Return what is news of these people, put into words."""
+        """Return the writes that wait for these users."""
         catalogue = self._rules.catalogue
         return [write for user, state in touched.items() for write in state.take_writes(user, catalogue)]
 
@@ -134,7 +140,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
     def _reject(self, o: Observation, reason: Reason) -> Reject:
         self._counters.rejects[reason] += 1
         hours = self._rules.lateness_ms / 3_600_000
-        detail = f"more than {hours:g} h older than the person's newest event"
+        detail = f"more than {hours:g} h older than the user's newest event"
         return Reject(reason, detail, unpack_origin(o.origin), o.position, o.sha256.hex(), self._clock())
 
     def snapshot(self) -> bytes:

@@ -59,7 +59,7 @@ class Drift:
         """Add one piece of feedback to the sums of its facets, and return the facets that it flags.
 
         Args:
-            own: the user's own part of the prediction, made before training.
+            own: the user model's part of the prediction, made before training.
             expected: the population's part of the prediction.
             per_mean: standard deviations per unit of the mean: positive for a like, negative for a dislike.
             z: distance of the feedback from its opposite, in standard deviations: the larger, the more expected.

@@ -42,7 +42,7 @@ class Learned(NamedTuple):
     p: float
     """Chance of a like that was predicted before."""
     own: Own
-    """The user's own part of that prediction."""
+    """The user model's part of that prediction."""
     directed: Sequence[DirectedFeedback]
 
 
@@ -71,7 +71,7 @@ class Preferences(OwnBeliefs, base.Classifier):
         yield {"catalogue": NumberedCatalogue.load()}
 
     def own(self, slots: Sequence[int]) -> Own:
-        """Return the user's own part of the prediction for an answer in this style."""
+        """Return the user model's part of the prediction for an answer in this style."""
         means, variances, catalogue = self.means, self.variances, self.catalogue
         facet_of, places, slopes = catalogue.slot_facets, catalogue.slot_places, len(catalogue.slots)
         bias = means[-1]
@@ -116,7 +116,7 @@ class Preferences(OwnBeliefs, base.Classifier):
         expected: Expected = NOTHING_EXPECTED,
         only: Collection[int] = (),
     ) -> tuple[Own, float]:
-        """Train with a like or dislike of an answer, and return the prediction made before: own part, chance of a like.
+        """Train with a like or dislike of an answer, and return the prediction made before, and its chance.
 
         Args:
             slots: style of the answer.
