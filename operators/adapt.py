@@ -21,13 +21,13 @@ from state.user.windows import DAY_MS
 from state.user.writes import Write
 
 RECLAIM_GRACE_MS = 30 * DAY_MS
-"""Grace before an absent user is freed: the streams of two users may be this far apart."""
+"""Grace before an absent user is freed: the streams of two users may be 30 days apart."""
 RECLAIMED_PER_INTERVAL = 125
 """Users per shard and checkpoint interval that are checked: a million in some 80 minutes, at intervals of 10 s."""
 
 
 class Examples(NamedTuple):
-    """Examples of one batch for the population."""
+    """Examples of a batch for the population."""
 
     packed: list[bytes]
     """Packed by `state.learning.example.pack_example`."""
@@ -37,7 +37,7 @@ Adapted = Write | Reject | Examples
 
 
 class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
-    """The users of one shard. Each observation is counted here; each user's signals are written once per batch."""
+    """The users of a shard. Each observation is counted here; each user's signals are written once per batch."""
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         """Resume from a snapshot's token, or start with an empty shard.
 
         Args:
-            stores: the shards of this process.
+            stores: the shards of the process.
             rules: rules of the deployment.
-            counters: counters of this process.
-            token: token of the snapshot; None: there is none.
-            shared: newest prior of this process; None: the prior of `rules` stays.
+            counters: counters of the process.
+            token: token of the snapshot; None at the first start.
+            shared: newest prior of the process; None: the prior of `rules` stays.
             reclaims: frees the state of absent users.
             clock: Unix epoch milliseconds, for rejects.
         """
@@ -72,7 +72,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         self._store: ShardStore | None = None
         """None until the first observation, which names the shard: Bytewax does not pass the key."""
         self._oldest_ms = sys.maxsize
-        """Oldest event time in this checkpoint interval."""
+        """Oldest event time in the checkpoint interval."""
         if token is not None:
             self._store = stores.resume(token)
             self._count_users(self._store)
@@ -117,7 +117,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         return touched, rejects
 
     def _reclaim(self, store: ShardStore, oldest_ms: int, is_new_interval: bool) -> None:
-        """Free some absent users, once in a checkpoint interval, by its oldest event."""
+        """Free some absent users, once in a checkpoint interval, by the oldest event."""
         self._oldest_ms = min(self._oldest_ms, oldest_ms)
         if is_new_interval:
             store.reclaim(self._oldest_ms - self._rules.idle_ms - RECLAIM_GRACE_MS, RECLAIMED_PER_INTERVAL)
@@ -129,7 +129,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         return examples
 
     def take_writes(self, touched: dict[bytes, UserState]) -> list[Write]:
-        """Return the writes that wait for these users."""
+        """Return the writes that wait for the given users."""
         catalogue = self._rules.catalogue
         return [write for user, state in touched.items() for write in state.take_writes(user, catalogue)]
 

@@ -1,4 +1,4 @@
-"""Decisions: from beliefs to the best value of a facet, its confidence and its tier."""
+"""Decisions: from beliefs to the best value of a facet, with confidence and tier."""
 
 from collections.abc import Collection, Sequence
 from math import sqrt
@@ -14,23 +14,23 @@ from tacit.contract.limits import APPLY_FROM, HINT_FROM, Limit
 from tacit.contract.signals import Tier
 
 SHARPNESS = 1.5
-"""Correction of confidences: preferences are surer than their variances, which forgetting keeps large. Measured in
-simulations; with this factor a confidence of 0.8 is right four times in five."""
+"""Correction of confidences: variances overstate the doubt, because forgetting keeps variances large. Measured in
+simulations; with the factor 1.5, a confidence of 0.8 is right four times in five."""
 
 TIERS: tuple[Tier, ...] = ("default", "hint", "apply")
 
 
 class Beliefs(NamedTuple):
-    """All beliefs about one user's preferences."""
+    """All beliefs about a user's preferences."""
 
     own: OwnBeliefs
     prior: Prior
     leaning: Sequence[float] = ()
-    """Part of the user's topics, by slot; empty: none (`Prior.leaning`)."""
+    """Part of the user's topics, by slot; empty: no part (`Prior.leaning`)."""
 
 
 class Decision(NamedTuple):
-    """The decision on one facet, as far as it takes to compare it with the last emitted one."""
+    """The decision on one facet, as far as a comparison with the last emitted decision needs."""
 
     slot: int
     runner_up: int
@@ -41,7 +41,7 @@ class Decision(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A decision to emit, with all numbers of its signal.
+    """A decision to emit, with all numbers of the signal.
 
     Only the last finding of a facet in a batch is written, so signals are made when writes are taken.
     """
@@ -63,7 +63,7 @@ class Finding(NamedTuple):
 
 
 def decide_each(beliefs: Beliefs, facets: Collection[int]) -> list[Decision]:
-    """Return the decision on each of these facets."""
+    """Return the decision on each given facet."""
     return [decide(beliefs, facet) for facet in facets]
 
 
@@ -95,7 +95,7 @@ def decide(beliefs: Beliefs, facet: int) -> Decision:
 
 
 def _confidence(beliefs: Beliefs, slot: int, other: int, difference: float, own_factor: Gaussian) -> float:
-    """Return the probability that the user likes one value better than another; `difference` is that of the means."""
+    """Return the probability that the user likes `slot` better than `other`; `difference` of means."""
     own, prior, _ = beliefs
     mean, variance = own.difference(slot, other)
     variance = own_factor.mean**2 * variance + own_factor.variance * mean * mean
@@ -141,7 +141,7 @@ def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int)
 
 
 def _liking(beliefs: Beliefs, slot: int) -> float:
-    """Return the chance of a like of an answer of which only this value is known."""
+    """Return the chance of a like of an answer of which only the value is known."""
     own, prior, leaning = beliefs
     mean, variance = prior.by_feedback_count[own.feedback_count]
     mean += prior.means[slot]

@@ -12,15 +12,15 @@ from state.learning.prediction import Expected, Own
 from state.learning.probit import normal_cdf
 
 THRESHOLD = 2.0
-"""A sum above this flags a change."""
+"""A larger sum flags a change."""
 MAX_AT_ONCE = 1.0
-"""Largest step of one piece of feedback: one or two odd answers are no change of a taste that is known well."""
+"""Largest step of a piece of feedback: two odd answers are no change of a well-known taste."""
 MEAN_KEPT = 0.3
 """Share of the facet's means that survives a flag."""
 VARIANCE_REGAINED = 0.7
 """Share of the way back to the prior's variance."""
 SETTLED = 6
-"""Pieces of evidence after a flag, the flagging one included, until the tier is no longer lowered: five fresh ones."""
+"""Pieces of evidence, including the flagging piece, until the tier is no longer lowered: five fresh pieces."""
 JUST_FLAGGED = 1
 """Value of `Drift.fresh` after the piece of evidence that raised the flag."""
 MIN_LIKELIHOOD = 1e-12
@@ -28,16 +28,16 @@ MIN_LIKELIHOOD = 1e-12
 
 
 class Drift:
-    """The detectors of one user, one per facet."""
+    """The detectors of a user by facet."""
 
     __slots__ = ("at_s", "fresh", "sums")
 
     def __init__(self, facets: int) -> None:
         self.sums = array("f", bytes(4 * facets))
         self.at_s = array("I", bytes(4 * facets))
-        """Event time of the last flag in seconds; 0: none."""
+        """Event time of the last flag in seconds; 0: no flag so far."""
         self.fresh = array("B", [SETTLED] * facets)
-        """Pieces of evidence since the last flag, the flagging one included, up to `SETTLED`."""
+        """Pieces of evidence since the last flag, including the flagging piece, up to `SETTLED`."""
 
     def grow(self, facets: int) -> None:
         """Make room for as many facets in all."""
@@ -56,13 +56,13 @@ class Drift:
         at_ms: int,
         only: Collection[int] = (),
     ) -> Sequence[int]:
-        """Add one piece of feedback to the sums of its facets, and return the facets that it flags.
+        """Add a piece of feedback to the sums of the facets, and return the flagged facets.
 
         Args:
             own: the user model's part of the prediction, made before training.
             expected: the population's part of the prediction.
             per_mean: standard deviations per unit of the mean: positive for a like, negative for a dislike.
-            z: distance of the feedback from its opposite, in standard deviations: the larger, the more expected.
+            z: distance of the feedback from the opposite, in standard deviations: the larger, the more expected.
             likelihood: probability of the feedback under "the belief holds", 0–1.
             at_ms: event time.
             only: facets that the feedback names; empty: all of `own`.
@@ -84,7 +84,7 @@ class Drift:
         return flagged
 
     def settle(self, facets: Collection[int]) -> None:
-        """Count one piece of evidence for these facets."""
+        """Count a piece of evidence for the given facets."""
         fresh = self.fresh
         for facet in facets:
             if fresh[facet] < SETTLED:

@@ -1,10 +1,9 @@
 """Off-policy evaluation: the value of following signals against using defaults, estimated from logged choices.
 
 Inverse propensity scoring (Horvitz, Thompson, JASA 47, 1952), self-normalised (Swaminathan, Joachims, "The
-self-normalized estimator for counterfactual learning", NeurIPS 2015): an answer with feedback counts for a policy if it
-had the value that the policy chooses, with a weight of 1 / propensity. Each facet is estimated by itself, the others as
-they were, and only from answers whose signal and default differ. An answer whose choice was certain does not count,
-because there is no alternative to compare with.
+self-normalized estimator for counterfactual learning", NeurIPS 2015): an answer with feedback counts for a policy if
+the answer had the policy's value, with a weight of 1 / propensity. Each facet is estimated separately, and only from
+answers with different signal and default. An answer with a certain choice does not count: there is no alternative.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from state.learning.example import Acted
 from state.learning.population_version import OffPolicy
 
 MIN_PROPENSITY = 0.01
-"""Lower bound of a propensity: one answer must not outweigh a hundred (Ionides, JCGS 17(2), 2008)."""
+"""Lower bound of a propensity: a single answer must not outweigh a hundred (Ionides, JCGS 17(2), 2008)."""
 MIN_ANSWERS = 30
 """Answers of each policy that an estimate takes."""
 
@@ -23,7 +22,7 @@ _Z95 = 1.96
 
 @dataclass(slots=True)
 class _Arm:
-    """Sums of one policy over the answers that had its value."""
+    """Sums of a policy over the answers with the policy's value."""
 
     n: int = 0
     weight: float = 0.0
@@ -54,7 +53,7 @@ class _Arm:
 
 @dataclass(slots=True)
 class Comparison:
-    """The estimate for one facet.
+    """The estimate for a facet.
 
     >>> comparison = Comparison()
     >>> for turn in range(400):
@@ -67,14 +66,14 @@ class Comparison:
     _default: _Arm = field(default_factory=_Arm)
 
     def add(self, acted: Acted, liked: bool) -> None:
-        """Add one answer with feedback."""
+        """Add an answer with feedback."""
         if acted.followed:
             self._followed.add(liked, acted.propensity)
         elif acted.used_default:
             self._default.add(liked, acted.propensity)
 
     def estimate(self) -> OffPolicy | None:
-        """Return the estimate; None with too few answers."""
+        """Return the estimate; None for too few answers."""
         followed, default = self._followed, self._default
         if min(followed.n, default.n) < MIN_ANSWERS:
             return None

@@ -1,4 +1,4 @@
-"""Gaussian beliefs about one user: the difference from the population, for each value of each facet."""
+"""Gaussian beliefs about a user: the difference from the population, for each value of each facet."""
 
 from array import array
 
@@ -10,7 +10,7 @@ BIAS_VARIANCE = 0.3
 SLOPE_VARIANCE = 0.2
 """Prior variance of the slope along an ordered facet's scale from −1 to 1."""
 VALUE_VARIANCES = {Shape.SINGLE: 0.1, Shape.ORDERED: 0.03, Shape.MULTIPLE: 0.05}
-"""Prior variance of one value, beyond its place on a scale; by shape of the facet."""
+"""Prior variance of a value, beyond the place on a scale; by shape of the facet."""
 
 
 class OwnBeliefs:
@@ -20,7 +20,7 @@ class OwnBeliefs:
         self.catalogue = catalogue
         slots, facets, kinds = catalogue.sizes
         self.means = array("f", bytes(4 * (slots + facets + 1)))
-        """A slope is 0 unless its facet is ordered."""
+        """A slope is 0 unless the facet is ordered."""
         self.variances = array("f", [VALUE_VARIANCES[shape] for shape in catalogue.slot_shapes])
         self.variances.extend([SLOPE_VARIANCE] * facets)
         self.variances.append(BIAS_VARIANCE)
@@ -30,12 +30,12 @@ class OwnBeliefs:
         self.reasons = array("B", bytes(facets * kinds))
         """Count of each feedback kind for each facet, up to 255: facet × kind, row by row."""
         self.feedback_count = 0
-        """Answers that this user gave feedback on, up to 255."""
+        """Answers with feedback of the user, up to 255."""
         self.population = 0
-        """Population version of the last training; 0: none."""
+        """Population version of the last training; 0: without a population."""
 
     def grow(self, slots: int, facets: int) -> None:
-        """Make room for the names that the catalogue's table gained since it had so many slots and facets."""
+        """Make room for the names that the catalogue's table gained since a size of `slots` and `facets`."""
         catalogue, new = self.catalogue, OwnBeliefs(self.catalogue)
         for ours, theirs in ((self.means, new.means), (self.variances, new.variances)):
             ours[-1:-1] = theirs[len(catalogue.slots) + facets : -1]
@@ -46,7 +46,7 @@ class OwnBeliefs:
         self.drift.grow(len(catalogue.facet_names))
 
     def value(self, slot: int) -> tuple[float, float]:
-        """Return mean and variance of one value."""
+        """Return mean and variance of a value."""
         catalogue = self.catalogue
         mean, variance, place = self.means[slot], self.variances[slot], catalogue.slot_places[slot]
         if place:
@@ -56,7 +56,7 @@ class OwnBeliefs:
         return mean, variance
 
     def difference(self, slot: int, other: int) -> tuple[float, float]:
-        """Return mean and variance of the difference between two values of one facet."""
+        """Return mean and variance of the difference between two values of a facet."""
         means, variances, catalogue = self.means, self.variances, self.catalogue
         slope = len(catalogue.slots) + catalogue.slot_facets[slot]
         step = catalogue.slot_places[slot] - catalogue.slot_places[other]
@@ -65,7 +65,7 @@ class OwnBeliefs:
 
 
 def _widened(rows: "array[int]", width: int, wider: int) -> "array[int]":
-    """Return a matrix with zeros behind each of its rows."""
+    """Return a matrix with zeros behind each row."""
     if width in (0, wider):
         return rows
     wide = array(rows.typecode)

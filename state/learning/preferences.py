@@ -1,9 +1,9 @@
-"""Online training of one user's preferences, by feedback.
+"""Online training of a user's preferences with feedback.
 
 Microsoft's adPredictor (Graepel, Candela, Borchert, Herbrich, "Web-scale Bayesian click-through rate prediction for
 sponsored search", ICML 2010): a probit regression with independent Gaussian weights, updated by assumed-density
-filtering, with slow forgetting toward the prior. These beliefs are the upper of two layers. The lower one is the
-population's (state.learning.population_prior); this one holds the user's difference from it.
+filtering, with slow forgetting toward the prior. The user model is the upper of two layers: the user's difference
+from the population (state.learning.population_prior).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -35,7 +35,7 @@ _MAX_REASONS = 255
 
 
 class Learned(NamedTuple):
-    """The result of training with one piece of feedback."""
+    """The result of training with a piece of feedback."""
 
     facets: Collection[int]
     """Facets with changed beliefs."""
@@ -47,10 +47,10 @@ class Learned(NamedTuple):
 
 
 class Preferences(OwnBeliefs, base.Classifier):
-    """The preferences of one user: a River classifier over a catalogue's slots.
+    """The preferences of a user: a River classifier over a catalogue's slots.
 
     The hot path trains with slots (`learn_feedback`). `learn_one` and `predict_proba_one` take the served style as a
-    dict of facet → value or values, so River's metrics, `evaluate` and pipelines work on this class; without a
+    dict of facet → value or values, so River's metrics, `evaluate` and pipelines work on the class; without a
     population. Names outside the catalogue are ignored.
 
     >>> model = Preferences(NumberedCatalogue.load())
@@ -71,7 +71,7 @@ class Preferences(OwnBeliefs, base.Classifier):
         yield {"catalogue": NumberedCatalogue.load()}
 
     def own(self, slots: Sequence[int]) -> Own:
-        """Return the user model's part of the prediction for an answer in this style."""
+        """Return the user model's part of the prediction for an answer in the given style."""
         means, variances, catalogue = self.means, self.variances, self.catalogue
         facet_of, places, slopes = catalogue.slot_facets, catalogue.slot_places, len(catalogue.slots)
         bias = means[-1]
@@ -89,7 +89,7 @@ class Preferences(OwnBeliefs, base.Classifier):
         return Own(mean, variance, bias, shares)
 
     def learn_feedback(self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior) -> Learned:
-        """Train with feedback of this kind on an answer that was served with `o.slots`; `weight` is 0–1."""
+        """Train with feedback on an answer that was served with `o.slots`; `weight` is 0–1."""
         expected = prior.expect(o.slots, o.topic, o.surface, o.item, self.feedback_count)
         directed: Sequence[DirectedFeedback] = ()
         facets: Collection[int]
@@ -116,7 +116,7 @@ class Preferences(OwnBeliefs, base.Classifier):
         expected: Expected = NOTHING_EXPECTED,
         only: Collection[int] = (),
     ) -> tuple[Own, float]:
-        """Train with a like or dislike of an answer, and return the prediction made before, and its chance.
+        """Train with a like or dislike of an answer, and return the earlier prediction: user model's part, chance.
 
         Args:
             slots: style of the answer.
@@ -164,7 +164,7 @@ class Preferences(OwnBeliefs, base.Classifier):
     def _learn_directed(
         self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior
     ) -> Iterator[DirectedFeedback]:
-        """Train with directed feedback: the next value in its direction is liked better than the served one."""
+        """Train with directed feedback: the next value in the direction is liked better than the served value."""
         catalogue = self.catalogue
         for move in kind.moves.items():
             facet, next_slots = catalogue.facet_index[move[0]], catalogue.next_slots[move]
@@ -231,11 +231,11 @@ class Preferences(OwnBeliefs, base.Classifier):
         self.drift.settle(facets)
 
     def learn_one(self, x: dict[Any, Any], y: base.typing.ClfTarget, w: float = 1.0) -> None:
-        """Train with one answer by River's interface; there is no event time, so a drift has time 0."""
+        """Train with an answer by River's interface; there is no event time, so a drift has time 0."""
         self.learn(self._slots(x), bool(y), w, at_ms=0)
 
     def predict_proba_one(self, x: dict[Any, Any], **_: Any) -> dict[base.typing.ClfTarget, float]:
-        """Return the probability of a like and of a dislike of one answer."""
+        """Return the probability of a like and of a dislike of an answer."""
         own = self.own(self._slots(x))
         p = normal_cdf(own.mean / sqrt(NOISE_VARIANCE + own.variance))
         return {True: p, False: 1.0 - p}

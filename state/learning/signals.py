@@ -41,7 +41,7 @@ def learned_signal(catalogue: NumberedCatalogue, finding: Finding) -> Signal:
 
 
 def pinned_signal(slot: int, prior: Prior, at_ms: int, seq: int) -> Signal:
-    """Return the signal of a pinned facet; a pin outranks everything learned."""
+    """Return the signal of a pinned facet; a pin outranks learned values."""
     catalogue = prior.catalogue
     facet, value = catalogue.slots[slot]
     return Signal(
@@ -74,7 +74,7 @@ def population_signals(prior: Prior, at_ms: int) -> list[tuple[str, Signal]]:
 
 
 def population_write(prior: Prior, published: PopulationVersion) -> PopulationWrite:
-    """Return a published version as it is written to Redis; `prior` is made from that version."""
+    """Return a published version for Redis; `prior` is made from the version."""
     defaults = [(name, encode(signal)) for name, signal in population_signals(prior, published.at)]
     return PopulationWrite(published.n, published.at, published.examples, encode_version(published), tuple(defaults))
 
@@ -84,7 +84,7 @@ def _value(catalogue: NumberedCatalogue, slot: int | None) -> str | None:
 
 
 def reasons(catalogue: NumberedCatalogue, counts: Sequence[int]) -> tuple[tuple[str, int], ...]:
-    """Return the heaviest feedback kinds with their counts, heaviest first; `counts` is by kind.
+    """Return the heaviest feedback kinds with counts, heaviest first; `counts` is by kind.
 
     Kinds that left the catalogue are skipped.
     """
@@ -99,5 +99,5 @@ def reasons(catalogue: NumberedCatalogue, counts: Sequence[int]) -> tuple[tuple[
 
 
 def versions(catalogue: NumberedCatalogue, population: int) -> str:
-    """Return the versions behind a decision, as signals carry them: of model, catalogue and population (0: none)."""
+    """Return the versions behind a decision, in the form of signals: model, catalogue and population (0: without)."""
     return f"m{MODEL_VERSION}.c{catalogue.version}.p{population}"

@@ -1,1 +1,1 @@
-"""The state of one user."""
+"""The state of a user."""

@@ -1,4 +1,4 @@
-"""Absences: a user without events for longer than `Rules.idle_ms` starts again, with consent withdrawn or as it was.
+"""Absences: a user without events for longer than `Rules.idle_ms` starts again.
 
 An absence ends the learned state and a granted consent. An explicit "no", pins and the time of a wipe outlive it.
 """
@@ -11,9 +11,9 @@ from state.user.windows import Windows
 
 
 def come_back(user: UserParts, o: Observation, rules: Rules) -> bool:
-    """Restart a user after an absence; without the consent that this takes, change nothing and return False.
+    """Restart a user after an absence; without the necessary consent, return False and change no part.
 
-    All other events are accepted now: such an event is newer than all wipes, and no repeat of a remembered one.
+    All other events are accepted: after an absence, an event is newer than all wipes, and no repeat.
     """
     consent = user.consent
     if o.kind == Kind.INTERACTION and (consent.opted_out or rules.catalogue.consent.default != "granted"):
@@ -42,10 +42,10 @@ def _replace_signals(user: UserParts, o: Observation, rules: Rules) -> None:
 
 
 def retire(user: UserParts) -> bool:
-    """End the learned state of a user whose absence is certain, and return whether a part must be kept.
+    """End the learned state of a certainly absent user, and return whether a part must be kept.
 
-    No write may wait. The user's next event has the same result with and without this call. The time of a wipe is
-    kept because without it the gate in Redis would reject all later writes of this user.
+    No write may wait. The user's next event has the same result with and without this call. The time of a wipe
+    stays: otherwise the gate in Redis blocks all later writes of the user.
     """
     _lapse(user, user.newest_ms)
     return user.consent.opted_out or bool(user.pins) or user.consent.wiped_ms > 0

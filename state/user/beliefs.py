@@ -1,4 +1,4 @@
-"""All beliefs about one user, put together."""
+"""All beliefs about a user, put together."""
 
 from state.learning.decisions import Beliefs
 from state.learning.own_beliefs import OwnBeliefs

@@ -26,7 +26,7 @@ from state.user.user_state import UserState
 from state.user.windows import MAX_TOPICS_KEPT, PANES, Windows
 
 VERSION = 3
-"""Layout version. It rises with every change of the layout, a new window in `tacit.contract.activity` included."""
+"""Layout version. Every change of the layout raises the version, a new window in `tacit.contract.activity` included."""
 
 _HEADER = Struct("<BqIqqBqIBBBBHBBBHBBBI")
 _NEWEST = Struct("<q")
@@ -37,7 +37,7 @@ _HAS_PREFERENCES = 2
 
 
 def pack(state: UserState) -> bytes:
-    """Return a user's state as bytes, without the writes that wait: take them first."""
+    """Return a user's state as bytes, without the waiting writes (`take_writes` comes first)."""
     consent, events, turns, outbox = state.consent, state.events, state.turns, state.outbox
     windows, preferences, emitted = state.windows, state.preferences, outbox.emitted
     parts: list[Any] = [b"", events.hashes, turns.hashes, turns.learned]
@@ -87,7 +87,7 @@ def newest_ms(data: bytes) -> int:
 
 
 def unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
-    """Return the state that `pack` packed under the catalogue's table of numbers, or under an earlier, shorter one.
+    """Return the state that `pack` packed under the catalogue's table of numbers, or under an earlier, shorter table.
 
     Raises:
         StateError: if the bytes are of another version, packed under another table, or damaged.

@@ -1,6 +1,6 @@
-"""Registers of consent and wipes, with the gates that they cause.
+"""Registers of consent and wipes, and their gates.
 
-Any order of events leaves these registers with the same content: the times of the last wipe and of the last forget are
+Any order of events leaves the same content: the times of the last wipe and of the last forget are
 maxima, and consent is last-writer-wins by event time.
 """
 
@@ -11,14 +11,14 @@ UNSET, GRANTED, DENIED = range(3)
 
 
 class Consent:
-    """Consent and wipes of one user."""
+    """Consent and wipes of a user."""
 
     __slots__ = ("at_ms", "choice", "forgotten_ms", "gates", "wiped_ms")
 
     def __init__(self) -> None:
         self.choice = UNSET
         self.at_ms = 0
-        """Event time of the last choice; 0: none."""
+        """Event time of the last choice; 0: no choice so far."""
         self.wiped_ms = 0
         """Event time of the last wipe: learned state is younger."""
         self.forgotten_ms = 0

@@ -7,7 +7,7 @@ from state.user.rules import Rules
 
 
 def observe_control(user: UserParts, o: Observation, rules: Rules) -> Observed:
-    """Take in one control event."""
+    """Take in a control event."""
     if o.event in user.events:
         return DUPLICATE
     if o.kind == Kind.PIN:

@@ -1,7 +1,7 @@
-"""All signals of a user at rest, as a complete Redis would hold them.
+"""All signals of a user at rest, for a Redis that lost data.
 
-Each facet that was ever emitted gets its current decision, so versions are those of the user's last event; the last
-emitted ones may be older.
+Each facet that was ever emitted gets its current decision, with the version of the user's last event. The last
+emitted version may be older.
 """
 
 from collections.abc import Collection
@@ -22,12 +22,12 @@ def gate_of(user: bytes, state: UserState) -> GateWrite | None:
 
 
 def pins_of(user: bytes, state: UserState, prior: Prior) -> SignalWrite | None:
-    """Return the pins, and the learned decisions in place of pins that were taken back; None if there are none."""
+    """Return the pins, and the learned decisions in place of removed pins; None without a signal."""
     return _write(user, state, prior, state.pins.keys(), Outbox())
 
 
 def learned_of(user: bytes, state: UserState, prior: Prior) -> SignalWrite | None:
-    """Return the learned decisions of the other facets, and the profile; None if there are none."""
+    """Return the learned decisions of the other facets, and the profile; None without a signal."""
     outbox, emitted = Outbox(), state.outbox.emitted
     if state.outbox.profile_pane:
         outbox.emit_profile(state.windows or Windows(), state.newest_ms, state.seq)
@@ -43,7 +43,7 @@ def _write(user: bytes, state: UserState, prior: Prior, facets: Collection[int],
 
 
 def _emitted_ms(state: UserState) -> int:
-    """Return the event time of the last emitted signal, from which its time to live counts, at most a pane too early.
+    """Return the event time of the last emitted signal, the start of the time to live, at most a pane too early.
 
     The user's clock may be newer. Of the profile, only the pane is known.
     """

@@ -13,7 +13,7 @@ from tacit.contract.catalogue import FeedbackKind
 
 
 def observe_interaction(user: UserParts, o: Observation, rules: Rules) -> Observed:
-    """Take in one interaction."""
+    """Take in an interaction."""
     if o.at_ms <= user.consent.wiped_ms:
         return BEFORE_WIPE
     if not user.consent.allows(o.at_ms, rules.catalogue):
@@ -47,7 +47,7 @@ def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> Observed
 def _train(
     user: UserParts, o: Observation, rules: Rules, kind: FeedbackKind, weight: float, turn: int
 ) -> tuple[Observed, Sequence[int]]:
-    """Train with feedback; return the result, and the changed facets without those that are pinned."""
+    """Train with feedback; return the result, and the changed facets without pinned facets."""
     if user.preferences is None:
         user.preferences = Preferences(rules.catalogue)
         user.outbox.emitted = Emitted(len(rules.catalogue.facet_names))
@@ -75,7 +75,7 @@ def _example(
     pinned: Collection[int],
     rules: Rules,
 ) -> Example:
-    """Return the example for the population; it compares the answer with the signals emitted before."""
+    """Return the example for the population. The answer is compared with signals emitted before."""
     own, facets, emitted = learned.own, rules.catalogue.slot_facets, user.outbox.emitted
     acted = [choice for choice in o.acted if facets[choice[0]] not in pinned]
     return Example(

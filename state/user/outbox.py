@@ -1,4 +1,4 @@
-"""Outbox of one user: the last emitted decision of each facet, and the signals that wait to be written.
+"""Outbox of a user: the last emitted decision of each facet, and the signals that wait to be written.
 
 Each event decides whether its signals are emitted, so the result depends on the user's events alone, not on batches.
 Only the last signal of each facet in a batch is written, so signals are made when writes are taken.
@@ -22,7 +22,7 @@ from tacit.contract.signals import PROFILE, Signal, encode
 from tacit.contract.versions import version
 
 MOVED = 0.05
-"""A signal is emitted again once its confidence has moved by this much."""
+"""A signal is emitted again after a move of the confidence by 0.05."""
 
 _NEVER = -1
 _LONG_AGO_MS = 1
@@ -39,7 +39,7 @@ class Emitted:
         self.confidence = array("f", bytes(4 * facets))
         self.at_ms = array("q", bytes(8 * facets))
         self.oldest_ms = 0
-        """Lower bound of the times in `at_ms`; 0: nothing was emitted."""
+        """Lower bound of the times in `at_ms`; 0 without an emitted decision."""
 
     def grow(self, facets: int) -> None:
         """Make room for as many facets in all."""
@@ -50,7 +50,7 @@ class Emitted:
         self.at_ms += new.at_ms
 
     def expire(self, slots: Collection[int]) -> None:
-        """Make the decisions for these slots due at once."""
+        """Make decisions for the given slots due at once."""
         for facet, slot in enumerate(self.slot):
             if slot in slots:
                 self.at_ms[facet] = _LONG_AGO_MS
@@ -86,7 +86,7 @@ class Emitted:
     def compare(
         self, acted: Iterable[tuple[int, float]], defaults: Sequence[int | None], facets: Sequence[int]
     ) -> list[Acted]:
-        """Return the facets of an answer whose signal and default differ, and whose choice was not certain.
+        """Return the facets of an answer with different signal and default and an uncertain choice.
 
         `acted` is (slot, propensity) as in the event, `defaults` facet → slot, `facets` slot → facet.
         """
@@ -100,13 +100,13 @@ class Emitted:
 
 
 class Outbox:
-    """The outbox of one user; `at_ms` and `seq` of its methods are the user's clock and count, which make versions."""
+    """The outbox of a user; the methods' `at_ms` and `seq`, the user's clock and count, make versions."""
 
     __slots__ = ("at_ms", "emitted", "profile_pane", "waiting", "waiting_profile")
 
     def __init__(self) -> None:
         self.emitted: Emitted | None = None
-        """None until the user has preferences: without them no decision is emitted."""
+        """None until the user has preferences: before, no decision is emitted."""
         self.profile_pane = 0
         """Number of the pane in which the last profile was emitted."""
         self.waiting: dict[int, Finding | Signal] = {}
@@ -163,7 +163,7 @@ class Outbox:
         self.at_ms = at_ms
 
     def emit_belief(self, facet: int, beliefs: Beliefs, at_ms: int, seq: int, explores: bool) -> None:
-        """Emit the decision on a facet in place of a pin; unless it `explores`, with no share of exploration."""
+        """Emit the decision on a facet in place of a pin; without exploration unless `explores`."""
         decision = decide(beliefs, facet)
         if self.emitted is not None:
             self.emitted.record(facet, decision, at_ms)

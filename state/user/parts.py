@@ -1,4 +1,4 @@
-"""The parts of one user's state, and the operations that several kinds of events share."""
+"""The parts of a user's state, and the operations that several kinds of events share."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -23,12 +23,12 @@ from state.user.writes import GateWrite, SignalWrite
 
 
 class Observed(NamedTuple):
-    """The result of one event."""
+    """The result of an event."""
 
     outcome: Outcome | Reason
     """`Reason.LATE` is the only reason found here."""
     example: Example | None
-    """Example for the population, if rules ask for one and the event trained."""
+    """Example for the population, if rules ask for examples and the event trained."""
 
 
 ACCEPTED = Observed(Outcome.ACCEPTED, None)
@@ -74,9 +74,9 @@ class UserParts:
         self.outbox = Outbox()
 
     def accept(self, o: Observation, rules: Rules) -> int:
-        """Move the clock, count the event and remember it; return the clock before.
+        """Move the clock, count and remember the event; return the clock before.
 
-        Pins are emitted whose values left the catalogue or came back since the user's last event.
+        Pins with values that left the catalogue or came back since the user's last event are emitted.
         """
         before_ms = self.newest_ms
         if o.at_ms > before_ms:
@@ -88,13 +88,13 @@ class UserParts:
         return before_ms
 
     def beliefs(self, prior: Prior) -> Beliefs:
-        """Return all beliefs about this user."""
+        """Return all beliefs about the user."""
         return believe(self.preferences or Preferences(prior.catalogue), prior, self.windows)
 
     def emit_settings(self, facets: Iterable[int], prior: Prior, outbox: Outbox) -> None:
-        """Emit the pin of each of these facets or, without a pin, the learned decision in its place.
+        """Emit the pin of each given facet or, without a pin, the learned decision.
 
-        Facets that left the catalogue are skipped. Nothing is emitted for a user who opted out.
+        Facets that left the catalogue are skipped. For an opted-out user, no facet is emitted.
         """
         if self.consent.opted_out:
             return

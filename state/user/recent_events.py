@@ -1,9 +1,9 @@
-"""The last event ids of one user, in a ring of fixed size, against repeats."""
+"""The last event ids of a user, in a ring of fixed size, against repeats."""
 
 from array import array
 
 RECENT_EVENTS = 64
-"""A repeat of one of this many last events changes nothing."""
+"""Number of last events against which repeats are recognized."""
 
 
 class RecentEvents:

@@ -1,18 +1,18 @@
-"""The last turns of one user, in a ring of fixed size, so that no turn trains or counts as disliked twice."""
+"""The last turns of a user, in a ring of fixed size, so that no turn trains or counts as disliked twice."""
 
 from array import array
 
 from state.events.observation import NONE
 
 RECENT_TURNS = 16
-"""Later feedback finds its turn among this many last turns."""
+"""Number of last turns among which later feedback is matched."""
 
 _ROUNDING = 1e-4
 """A smaller weight left is a rounding error of a turn that was used up."""
 
 
 class RecentTurns:
-    """The last turns by the 32-bit hashes of their ids: weight used in training, and whether disliked."""
+    """The last turns by the 32-bit hashes of turn ids: weight used in training, and whether disliked."""
 
     __slots__ = ("disliked", "hashes", "learned", "next")
 
@@ -21,14 +21,14 @@ class RecentTurns:
         self.learned = array("f")
         """Weight used in training, 0–1."""
         self.disliked = 0
-        """One bit per place."""
+        """A bit per place."""
         self.next = 0
 
     def observe(self, turn: int, weight: float, disliked: bool, sensitive: bool) -> tuple[int, bool, bool, float]:
         """Take in an event of a turn, and return (place, is new, first dislike, weight left to train with).
 
         A turn never trains with more than 1 in all. A sensitive turn is used up at once, so that later feedback
-        without its topic trains nothing, either. Without an id (0) every event is a turn of its own, with place `NONE`.
+        without the topic does not train, either. Without an id (0) every event is a turn of its own, with place `NONE`.
         """
         if not turn:
             return NONE, True, disliked, 0.0 if sensitive else weight

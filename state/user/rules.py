@@ -14,11 +14,11 @@ class Rules:
 
     catalogue: NumberedCatalogue
     lateness_ms: int = DAY_MS
-    """An interaction that is older than the user's newest event by more than this is `late`."""
+    """An interaction that is older than the user's newest event by more than the limit is `late`."""
     ttl_ms: int | None = SIGNAL_TTL_MS
-    """Time to live of a signal; None: no limit."""
+    """Time to live of a signal; None: unlimited."""
     idle_ms: int = 90 * DAY_MS
-    """A longer absence than this ends a user's learned state."""
+    """Longest absence that a user's learned state survives."""
     teaches: bool = False
     """Feedback becomes examples for the population."""
     population: InitVar[Prior | None] = None

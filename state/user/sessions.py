@@ -1,6 +1,6 @@
-"""Sessions of one user: turns with gaps of less than 30 minutes between them, in any order of arrival.
+"""Sessions of a user: turns with gaps of less than 30 minutes, in any order of arrival.
 
-A late turn may lengthen an earlier session, or bridge the gap between two sessions and join them. So the newest session
+A late turn may lengthen an earlier session, or bridge the gap between two sessions and join both. So the newest session
 is kept, and all sessions that an event of the last day can still touch:
 
         24 h 30 min before the clock                                  clock
@@ -18,7 +18,7 @@ from tacit.contract.signals import Session
 
 SESSION_GAP_MS = 30 * 60_000
 KEPT_MS = 24 * 60 * 60_000 + SESSION_GAP_MS
-"""No event up to 24 h late touches a session that ended longer than this before the clock."""
+"""Age, by the last turn, from which no event up to 24 h late touches a session."""
 MAX_SESSIONS = KEPT_MS // SESSION_GAP_MS
 """Largest number of sessions in that time: one turn each, a gap apart."""
 
@@ -29,9 +29,9 @@ _FIRST, _LAST, _TURNS, _DISLIKES = range(SESSION_ROW)
 
 
 class Sessions:
-    """The sessions of one user, a row each, oldest first.
+    """The sessions of a user, a row each, oldest first.
 
-    They are exact for turns up to 24 h late. If a deployment allows more lateness, a later turn does not join sessions
+    Exact for turns up to 24 h late. If a deployment allows more lateness, a later turn does not join sessions
     that were dropped.
     """
 
@@ -51,7 +51,7 @@ class Sessions:
             self.add_dislike(at_ms)
 
     def add_turn(self, at_ms: int, clock_ms: int) -> None:
-        """Count a turn in its session, or begin one."""
+        """Count a turn in an existing or a new session."""
         rows = self.rows  # the last four numbers are the newest session's
         if not rows or at_ms >= rows[-3] + SESSION_GAP_MS:
             rows.fromlist([at_ms, at_ms, 1, 0])
@@ -65,7 +65,7 @@ class Sessions:
             self.free(clock_ms)
 
     def _merge(self, at_ms: int) -> None:
-        """Join a late turn and the sessions that it touches (none, one or two) into one session."""
+        """Join a late turn and the sessions in reach (up to two) into a single session."""
         rows = self.rows
         end = len(rows)
         while end and rows[end - SESSION_ROW] - at_ms >= SESSION_GAP_MS:
@@ -85,7 +85,7 @@ class Sessions:
             del rows[:SESSION_ROW]
 
     def add_dislike(self, at_ms: int) -> None:
-        """Count a dislike in the session that covers its time: from the first turn until a gap after the last.
+        """Count a dislike in the session that covers the time: from the first turn until a gap after the last.
 
         Without such a session the dislike is not counted.
         """
@@ -97,7 +97,7 @@ class Sessions:
                 return
 
     def newest(self) -> Session:
-        """Return the session with the newest turn; its share of dislikes is 1 at most."""
+        """Return the session with the newest turn; the share of dislikes is 1 at most."""
         if not self.rows:
             return Session(0, 0, 0.0)
         started_ms, _, turns, dislikes = self.rows[-SESSION_ROW:]

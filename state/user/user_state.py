@@ -1,4 +1,4 @@
-"""State of one user: consent, pins, activity and preferences, and the effect of each event."""
+"""State of a user: consent, pins, activity and preferences, and the effect of each event."""
 
 from state.events.observation import Kind, Observation
 from state.user import absence
@@ -9,12 +9,12 @@ from state.user.rules import Rules
 
 
 class UserState(UserParts):
-    """State of one user. Only `observe` and `retire` change it."""
+    """State of a user. Only `observe` and `retire` change the state."""
 
     __slots__ = ()
 
     def observe(self, o: Observation, rules: Rules) -> Observed:
-        """Take in one event, and return its outcome and example; `take_writes` has the signals and gates."""
+        """Take in an event, and return outcome and example; `take_writes` has the signals and gates."""
         if o.at_ms - self.newest_ms > rules.idle_ms and self.newest_ms and not absence.come_back(self, o, rules):
             return UNCONSENTED
         if o.kind == Kind.INTERACTION:
@@ -22,10 +22,10 @@ class UserState(UserParts):
         return observe_control(self, o, rules)
 
     def retire(self) -> bool:
-        """End the learned state of a user whose absence is certain, and return whether a part must be kept."""
+        """End the learned state of a certainly absent user, and return whether a part must be kept."""
         return absence.retire(self)
 
     @property
     def is_retired(self) -> bool:
-        """No event was accepted since `retire`, so `retire` would change nothing."""
+        """No event was accepted since `retire`, so a second call changes no part."""
         return not self.seq

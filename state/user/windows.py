@@ -1,14 +1,14 @@
-"""Activity of one user in event time: sliding counts over shared panes, sessions, hours of day, topics.
+"""Activity of a user in event time: sliding counts over shared panes, sessions, hours of day, topics.
 
-Sliding windows are sums of panes (Li et al., "No pane, no gain", SIGMOD Record 34(1), 2005): an event adds one to one
-pane of each ring, and the sum of a ring is its window. The clock is the user's newest event time.
+Sliding windows are sums of panes (Li et al., "No pane, no gain", SIGMOD Record 34(1), 2005): an event adds 1 to a
+pane of each ring, and the sum of a ring is the count of a window. The clock is the user's newest event time.
 
      older ─────────────────────────────► newest
      ring of 12:  │ 5 min │ 5 min │ … │ 5 min │        1 h
      ring of 24:  │   1 h │   1 h │ … │   1 h │        24 h
      ring of  7:  │   1 d │   1 d │ … │   1 d │        7 d
 
-All parts have a fixed size or, of sessions, a fixed maximum. The clock empties the panes that it passes.
+All parts have a fixed size or, of sessions, a fixed maximum. The clock empties passed panes.
 """
 
 from array import array
@@ -24,7 +24,7 @@ __all__ = ["DAY_MS", "HOUR_MS", "MINUTE_MS", "PANES", "PANE_MS", "Windows"]
 
 
 class Ring(NamedTuple):
-    """Panes of one width in the array of counts."""
+    """Panes of a width in the array of counts."""
 
     width_ms: int
     first: int
@@ -49,7 +49,7 @@ _NO_TOPIC = 65_535
 
 
 class Windows:
-    """The windows of one user; the state that owns them passes the clock, `newest_ms`."""
+    """The windows of a user; the state that owns them passes the clock, `newest_ms`."""
 
     __slots__ = ("hours", "panes", "sessions", "topic_ids", "topic_weights")
 
@@ -63,7 +63,7 @@ class Windows:
     def observe(
         self, before_ms: int, newest_ms: int, at_ms: int, is_new_turn: bool, topic: int | None, disliked: bool
     ) -> None:
-        """Take in an interaction: move the clock, count a new turn with its topic, and count a dislike."""
+        """Take in an interaction: move the clock, count a new turn with a topic, and count a dislike."""
         if newest_ms > before_ms:
             self.advance(before_ms, newest_ms)
         if is_new_turn:
@@ -72,7 +72,7 @@ class Windows:
             self.sessions.observe(at_ms, newest_ms, is_new_turn, disliked)
 
     def advance(self, before_ms: int, newest_ms: int) -> None:
-        """Move the clock from `before_ms` to `newest_ms`: empty the panes that it passes, and discount."""
+        """Move the clock from `before_ms` to `newest_ms`: empty the passed panes, and discount."""
         for width_ms, first, size in RINGS:
             old, new = before_ms // width_ms, newest_ms // width_ms
             if new == old:
@@ -116,7 +116,7 @@ class Windows:
         return twin
 
     def profile(self, version: str, at_ms: int, topic_names: Sequence[str | None]) -> Profile:
-        """Return the windows as a profile; topics with the name None are left out, of shares too."""
+        """Return the windows as a profile; topics with the name None are left out."""
         return Profile(
             v=version,
             activity=Activity(*[sum(self.panes[first : first + size]) for _, first, size in RINGS]),

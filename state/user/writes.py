@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 
 class SignalWrite(NamedTuple):
-    """Changed fields of one user, applied in one atomic call: each field, if it is newer than the stored one."""
+    """Changed fields of a user, applied in one atomic call: each field, if newer than the stored field."""
 
     user: bytes
     """The user's 16-byte pseudonym (tacit.contract.pseudonyms)."""
     wiped_ms: int
-    """Event time of the last wipe before this write; 0: none."""
+    """Event time of the last wipe before the write; 0 without a wipe."""
     at_ms: int
     """Event time of the newest field; the time to live counts from here."""
     fields: tuple[tuple[str, bytes], ...]
@@ -17,13 +17,13 @@ class SignalWrite(NamedTuple):
 
 
 class GateWrite(NamedTuple):
-    """The whole gate of one user. Merging is idempotent and commutative."""
+    """The whole gate of a user. Merging is idempotent and commutative."""
 
     user: bytes
     wiped_ms: int
-    """Event time of the last wipe; 0: none."""
+    """Event time of the last wipe; 0 without a wipe."""
     consent_at_ms: int
-    """Event time of the last choice on consent; 0: none."""
+    """Event time of the last choice on consent; 0 without a choice."""
     opted_out: bool
     """The last choice was "no"."""
 

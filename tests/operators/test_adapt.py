@@ -202,7 +202,7 @@ def test_late_event_is_a_reject_like_any_other(shard: Shard) -> None:
     before = shard.held
     (reject,) = run(shard, [late])
     assert reject == Reject(
-        Reason.LATE, "more than 24 h older than the person's newest event", ORIGIN, 7, SHA256.hex(), NOW_MS
+        Reason.LATE, "more than 24 h older than the user's newest event", ORIGIN, 7, SHA256.hex(), NOW_MS
     )
     assert shard.held == before
 
@@ -213,7 +213,7 @@ def test_detail_of_a_late_event_says_what_is_allowed() -> None:
         shard = Shard(stores, rules=Rules(CATALOGUE, lateness_ms=90 * 60_000))
         out = run(shard, [make_observation(START_MS), make_observation(START_MS - DAY_MS)])
     (reject,) = [item for item in out if isinstance(item, Reject)]
-    assert reject.detail == "more than 1.5 h older than the person's newest event"
+    assert reject.detail == "more than 1.5 h older than the user's newest event"
 
 
 def test_control_event_is_never_late(shard: Shard) -> None:

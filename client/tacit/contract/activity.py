@@ -28,12 +28,12 @@ class Activity(msgspec.Struct, frozen=True):
 
 
 class Window(NamedTuple):
-    """One window, as the table has it."""
+    """Window of the table."""
 
     member: str
     """Attribute of `Activity`."""
     key: str
-    """Member of its JSON: a number and a unit."""
+    """Member of the JSON: a number and a unit."""
     panes: Panes
 
     @property
@@ -51,11 +51,11 @@ def _windows() -> tuple[Window, ...]:
 
 
 WINDOWS = _windows()
-"""Narrowest first; each pane is as wide as the one before, or a multiple of it."""
+"""Narrowest first; each pane is as wide as the pane before, or a multiple."""
 
 
 def aged(activity: Activity, age_ms: int) -> Activity:
-    """Return an activity as it is this much later: the windows that passed since are 0."""
+    """Return an activity `age_ms` later: passed windows are 0."""
     if age_ms < WINDOWS[0].span_ms:
         return activity
     return msgspec.structs.replace(activity, **{w.member: 0 for w in WINDOWS if age_ms >= w.span_ms})

@@ -5,12 +5,12 @@ from typing import Literal
 from tacit.contract.signals import Signal
 
 Limit = Literal["uninformative_facet", "default_is_better", "too_little_evidence", "recent_change"]
-"""One reason for a tier below `apply`.
+"""Reason for a tier below `apply`.
 
-- `uninformative_facet`: the population found that this facet does not help to predict feedback; the tier is `default`.
-- `default_is_better`: the default is the best value so far, not surely; to use it changes nothing.
+- `uninformative_facet`: the population found that the facet does not help to predict feedback; the tier is `default`.
+- `default_is_better`: the default is the best value so far, not surely; a lean toward the value changes no answer.
 - `too_little_evidence`: another value is the best so far, not surely.
-- `recent_change`: the taste changed less than six pieces of evidence ago; the tier is one lower.
+- `recent_change`: the taste changed less than six pieces of evidence ago; the tier is lowered.
 """
 
 HINT_FROM = 0.6
@@ -20,11 +20,10 @@ APPLY_FROM = 0.8
 
 
 def limited_by(signal: Signal) -> tuple[Limit, ...]:
-    """Return the limits of a signal's tier, derived from its members; empty exactly for the tier `apply`.
+    """Return the limits of a signal's tier, derived from the members; empty exactly for the tier `apply`.
 
-    The worker knows more than a signal carries, and `tacit state show` prints all limits. This function returns the
-    ones that are certain: every limit that it names holds, others may hold as well. Of a confidence that is rounded to
-    exactly 0.8, it takes the likelier side.
+    The worker knows more than a signal carries, and `tacit state show` prints all limits. The function returns
+    the certain limits; further limits may hold as well. A confidence that was rounded to 0.8 is taken for 0.8.
     """
     if signal.tier == "apply" or signal.confidence is None:
         return ()
