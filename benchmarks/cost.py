@@ -27,7 +27,9 @@ from benchmarks.machine import machine, peak_mb
 from benchmarks.stock import build_stock
 from connectors.files.reject_sink import FileRejectSink
 from connectors.files.source import FileSource, FilesPartition
-from connectors.redis.signal_sink import Mode, RedisSink, SignalWriter, Target
+from connectors.redis.signal_sink import RedisSink
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Mode, Target
 from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.runtime.replay import replay

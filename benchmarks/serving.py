@@ -26,7 +26,8 @@ from rich.table import Table
 
 from benchmarks import serving_faults
 from benchmarks.machine import machine
-from connectors.redis.signal_sink import PIPELINE_WRITES, SignalWriter, Target
+from connectors.redis.signal_writer import PIPELINE_WRITES, SignalWriter
+from connectors.redis.target import Target
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.user.writes import SignalWrite

@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
-from connectors.redis.signal_sink import SignalWriter, Target
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Target
 from dataflows.observability.logs import configure
 from state.counters import SinkCounters
 from state.user.writes import SignalWrite

@@ -13,7 +13,7 @@ from connectors.kafka.address import Start, TopicAddress
 from connectors.kafka.reject_sink import KafkaRejectSink
 from connectors.kafka.source import KafkaSource
 from connectors.redis.health import redis_problems
-from connectors.redis.signal_sink import Mode, Target
+from connectors.redis.target import Mode, Target
 from dataflows.settings import Settings
 from dataflows.state_folder import Identity
 from state.counters import SourceCounters

@@ -11,7 +11,8 @@ from itertools import islice
 from time import perf_counter, time_ns
 
 from connectors.redis.health import redis_problems
-from connectors.redis.signal_sink import Mode, SignalWriter, Target
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Mode, Target
 from dataflows.inspection import Inspected
 from dataflows.job import FILES
 from dataflows.population_run import known_prior, population_store

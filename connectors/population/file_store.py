@@ -1,4 +1,4 @@
-"""The newest population belief in a file: what a rebuild brings Redis back from, and a run goes on from without it."""
+"""Newest population version in a file, from which a rebuild restores Redis and a run resumes."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from state.learning.population_version import PopulationVersion, PopulationWrite
 from state.storage.rocksdb import storage_error
 
 FILE_NAME = "population.json"
-"""What it is called in a state folder."""
+"""File name in a state folder."""
 FIRST_NAME = "population-first.json"
-"""What is beside it if learning did not begin with nothing: the version of others that it began with."""
+"""File name of the first prior, if training started from a version of another run."""
 
 
 def read_version(path: Path) -> PopulationVersion | None:
     """Return the version in a file, or None if there is no file.
 
     Raises:
-        StateError: the file holds none.
-        StorageError: the disk does not give it.
+        StateError: the file holds no version.
+        StorageError: the disk fails.
     """
     try:
         return decode_version(path.read_bytes())
@@ -28,25 +28,25 @@ def read_version(path: Path) -> PopulationVersion | None:
         raise storage_error(str(path), error.strerror or str(error)) from error
     except StateError as error:
         raise StateError(
-            f"{path} is damaged: {error}; restore it from a backup, or remove it: the next version writes it anew"
+            f"{path} is damaged: {error}; restore it from a backup, or remove it: the next version replaces it"
         ) from error
 
 
 class PopulationFileStore:
-    """A file with one writer; it always holds a whole version, whatever happens while the next one is written."""
+    """File with one writer; it always holds a whole version, even after a crash during a write."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._number: int | None = None
-        """Of the version in the file, once that was looked at; 0: there is no file."""
+        """Number of the version in the file; 0 without a file, None before the first read."""
 
     def write(self, write: PopulationWrite) -> None:
-        """Return when the version is durable; a file that holds a newer one stays as it is.
+        """Return when the version is durable; a newer version in the file stays.
 
-        The same number is written again: after a crash, it can stand for what was learned anew.
+        The same number replaces the file, as training can repeat a number after a crash.
 
         Raises:
-            StateError: what the file holds is no version.
+            StateError: the file holds no version.
             StorageError: the disk is full or fails.
         """
         if self._number is None:

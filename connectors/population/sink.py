@@ -1,4 +1,4 @@
-"""Versions of the population belief, into the state folder's file and then into Redis."""
+"""Bytewax sink of population versions: the state folder's file first, then Redis."""
 
 from pathlib import Path
 
@@ -7,16 +7,17 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from connectors.population.file_store import PopulationFileStore
 from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
-from connectors.redis.signal_sink import Mode, Target
+from connectors.redis.signal_sink import RESUME
+from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
 from state.learning.population_version import PopulationWrite
 from tacit.contract.keys import RegionKeys
 
 
 class PopulationSink(DynamicSink[PopulationWrite]):
-    """The worker that learns writes its versions; one is done when the file is durable and Redis has acknowledged it.
+    """Sink of the worker that trains; a version is done when the file is durable and Redis has acknowledged it.
 
-    The file comes first: what Redis holds, a rebuild can bring back.
+    The file comes first, as a rebuild can restore Redis from the file.
     """
 
     def __init__(self, target: Target, counters: SinkCounters, file: Path | None = None) -> None:
@@ -25,20 +26,20 @@ class PopulationSink(DynamicSink[PopulationWrite]):
         self._file = file
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "PopulationSinkPartition":  # noqa: ARG002  Bytewax passes all three
-        """Return a worker's part, with a connection of its own, which a worker that learns nothing never opens."""
+        """Return a worker's partition, which connects at its first write."""
         return PopulationSinkPartition(self._target, self._counters, self._file)
 
 
 class PopulationSinkPartition(StatelessSinkPartition[PopulationWrite]):
-    """One worker's part of `PopulationSink`.
+    """One worker's partition of `PopulationSink`.
 
     Raises:
-        ConfigurationError: the URL, region or namespace cannot be.
+        ConfigurationError: the URL, region or namespace is invalid.
     """
 
     def __init__(self, target: Target, counters: SinkCounters, file: Path | None) -> None:
         self._counters = counters
-        client = RedisClient(target.url, retry_for_s=target.retry_for_s, on_retry=self._note_retry)
+        client = RedisClient(target.url, retry_for_s=target.retry_for_s, on_retry=self._count_retry, advice=RESUME)
         self._store = PopulationRedisStore(client, RegionKeys(target.region).within(target.namespace))
         self._fill = target.mode is Mode.FILL
         self._file = PopulationFileStore(file) if file else None
@@ -47,7 +48,7 @@ class PopulationSinkPartition(StatelessSinkPartition[PopulationWrite]):
         """Write versions, oldest first.
 
         Raises:
-            SinkError: Redis refused for a reason that does not pass, or did not answer in time.
+            SinkError: Redis rejects commands, or does not accept them in time.
             StateError, StorageError: as `PopulationFileStore.write`.
         """
         for write in items:
@@ -59,5 +60,5 @@ class PopulationSinkPartition(StatelessSinkPartition[PopulationWrite]):
         """Close the connection."""
         self._store.close()
 
-    def _note_retry(self, commands: int, _: set[str]) -> None:
-        self._counters.retries += commands  # the signals' writer, which meets the same Redis, says it in the log
+    def _count_retry(self, commands: int, _: set[str]) -> None:
+        self._counters.retries += commands  # the writer of signals logs the outage

@@ -1,4 +1,4 @@
-"""The users of a region's Redis, as its aclfile has them.
+"""Users of a region's Redis, in the format of an aclfile.
 
 https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
 """
@@ -17,34 +17,31 @@ PASSWORDS = {
     "tacit-writer": "TACIT_WRITER_PASSWORD",
     "tacit-auditor": "TACIT_AUDITOR_PASSWORD",
 }
-"""User → the environment variable with their password."""
+"""User → environment variable with the password."""
 
 
 class RedisUser(NamedTuple):
-    """One line of an aclfile."""
+    """User in an aclfile."""
 
     name: str
     rules: str
     password: str | None
-    """If it was made up here: `rules` has its SHA-256 only."""
+    """Generated password, of which `rules` has the SHA-256 only; None for a password of the environment."""
 
 
 def redis_users(region: str) -> list[RedisUser]:
-    """Return a region's users: `default` is off, a reader, a writer, and an auditor who only looks.
+    """Return a region's users: `default` (off), a reader, a writer, and an auditor with rights to read.
 
     Raises:
-        ConfigurationError: the region is none.
+        ConfigurationError: the region is invalid.
     """
     RegionKeys(region)
     found = []
     for line in USERS.read_text().splitlines():
         name = line.split()[1]
-        given = os.environ.get(PASSWORDS.get(name, ""), "")
-        made_up = secrets.token_urlsafe(24) if name in PASSWORDS and not given else None
-        digest = sha256((given or made_up or "").encode()).hexdigest()
-        found.append(
-            RedisUser(
-                name, line.replace(f"{name[6:].upper()}_PASSWORD_SHA256", digest).replace("REGION", region), made_up
-            )
-        )
+        password = os.environ.get(PASSWORDS.get(name, ""), "")
+        generated = secrets.token_urlsafe(24) if name in PASSWORDS and not password else None
+        checksum = sha256((password or generated or "").encode()).hexdigest()
+        rules = line.replace(f"{name[6:].upper()}_PASSWORD_SHA256", checksum).replace("REGION", region)
+        found.append(RedisUser(name, rules, generated))
     return found

@@ -1,4 +1,4 @@
-"""A region's sets of signals from outside: in what two of them differ, and which one Copilot reads."""
+"""Namespaces of a region for an operator: their differences, and the active one."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -20,40 +20,41 @@ Fields = dict[bytes, bytes]
 
 @dataclass(slots=True)
 class FacetDifference:
-    """What two namespaces say of one facet; counts are of people."""
+    """Difference of two namespaces in one facet; counts are of users."""
 
     both: int = 0
-    """Both say something."""
+    """Users with a signal in both namespaces."""
     value: int = 0
-    """Of these: they say other values."""
+    """Of `both`: the values differ."""
     tier: int = 0
     source: int = 0
     confidence_moved: float = 0.0
-    """Sum of |difference| over the people of whom both are confident of something."""
+    """Sum of |difference| over `confident`."""
     confident: int = 0
+    """Of `both`: both signals have a confidence."""
     only_first: int = 0
     only_second: int = 0
 
 
 @dataclass(slots=True)
 class Difference:
-    """In what two namespaces differ; counts are of people."""
+    """Difference of two namespaces; counts are of users."""
 
     first: str
     second: str
     both: int = 0
-    """With signals, or an opt-out, in both."""
+    """Users with signals, or an opt-out, in both namespaces."""
     same: int = 0
-    """Of these: value, tier and source of every facet are the same."""
+    """Of `both`: value, tier and source of every facet are equal."""
     only_first: int = 0
     only_second: int = 0
     opted_out_in_one: int = 0
     unreadable: int = 0
-    """Fields that are no signals."""
+    """Fields that are not signals."""
     facets: dict[str, FacetDifference] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it, with means for sums."""
+        """Return the members for JSON, with means in place of sums."""
         found = asdict(self)
         for facet in found["facets"].values():
             confident = facet.pop("confident")
@@ -62,9 +63,9 @@ class Difference:
 
 
 class Namespaces:
-    """The namespaces of one region, for an operator. People are seen by their pseudonyms' digests, and only counted.
+    """Namespaces of one region; users are counted by pseudonym.
 
-    Errors: SinkError, as `RedisClient.deliver`.
+    All methods raise SinkError as `RedisClient.deliver`.
     """
 
     def __init__(self, client: RedisClient, keys: RegionKeys) -> None:
@@ -76,45 +77,45 @@ class Namespaces:
         self._client.close()
 
     def active(self) -> str:
-        """Return the namespace that Copilot reads."""
-        found = cast("bytes | None", self._client.ask(("GET", self._keys.active)))
+        """Return the active namespace."""
+        found = cast("bytes | None", self._client.execute(("GET", self._keys.active)))
         return found.decode("utf-8", "replace") if found else LIVE
 
     def registered(self) -> list[str]:
-        """Return the namespaces that writers use, in alphabetical order."""
+        """Return the namespaces of all writers, in alphabetical order."""
         return sorted(
-            name.decode() for name in cast("list[bytes]", self._client.ask(("SMEMBERS", self._keys.namespaces)))
+            name.decode() for name in cast("list[bytes]", self._client.execute(("SMEMBERS", self._keys.namespaces)))
         )
 
     def promote(self, namespace: str) -> str:
-        """Let Copilot read this namespace from now on, and return the one before; readers follow within a second.
+        """Make a namespace the active one, and return the previous one; readers follow within a second.
 
         Raises:
-            ConfigurationError: no writer has ever used it.
+            ConfigurationError: no writer has used the namespace.
         """
         registered = self.registered()
         if namespace not in registered:
-            known = f"there are {', '.join(registered)}" if registered else "there is none"
-            raise ConfigurationError([f"namespace: nothing was ever written into {namespace}: {known}"])
+            allowed = f"allowed are {', '.join(registered)}" if registered else "this region has no namespace"
+            raise ConfigurationError([f"namespace: {namespace} has no signals; {allowed}"])
         before = self.active()
-        self._client.ask(("SET", self._keys.active, namespace))
+        self._client.execute(("SET", self._keys.active, namespace))
         return before
 
     def compare(self, first: str, second: str) -> Difference:
-        """Go through all people of two namespaces; what is written meanwhile may count either way."""
+        """Compare all users of two namespaces; a write during the comparison counts or not."""
         found = Difference(first, second)
         for one, other in self._pairs(first, second):
             if one:
                 found.both += bool(other)
                 found.only_first += not other
             if one and other:
-                _compare_person(found, one, other)
+                _compare_user(found, one, other)
         for one, other in self._pairs(second, first):
             found.only_second += bool(one) and not other
         return found
 
     def _pairs(self, first: str, second: str) -> Iterator[tuple[Fields, Fields]]:
-        """Yield what the first and the second namespace hold of everybody in the first."""
+        """Yield the fields in the first and in the second namespace, for each user of the first."""
         first_keys, second_keys = self._keys.within(first), self._keys.within(second)
         users = self._users(first_keys.signals_pattern)
         while some := list(islice(users, USERS_AT_ONCE)):
@@ -138,7 +139,7 @@ class Namespaces:
         while True:
             cursor, keys = cast(
                 "tuple[bytes, list[bytes]]",
-                self._client.ask(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000), server),
+                self._client.execute(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000), server),
             )
             yield from keys
             if cursor == b"0":
@@ -146,27 +147,27 @@ class Namespaces:
 
 
 def _as_fields(reply: object) -> Fields:
-    """Return a hash; what has another type holds nothing of ours."""
+    """Return the fields of a hash; a key of another type has none."""
     if not isinstance(reply, list):
         return {}
     return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
-def _compare_person(found: Difference, one: Fields, other: Fields) -> None:
+def _compare_user(found: Difference, one: Fields, other: Fields) -> None:
     if (STATUS.encode() in one) != (STATUS.encode() in other):
         found.opted_out_in_one += 1
         return
     is_same = True
     for name in sorted(one.keys() | other.keys()):
-        if name.startswith(b"_"):  # no facet: what is said of how the person uses the assistant
+        if name.startswith(b"_"):  # not a facet: profile, status, wipe
             continue
-        said, said_there = (_signal(found, fields.get(name)) for fields in (one, other))
+        first, second = (_signal(found, fields.get(name)) for fields in (one, other))
         facet = found.facets.setdefault(name.decode(), FacetDifference())
-        facet.only_first += bool(said) and not said_there
-        facet.only_second += bool(said_there) and not said
-        is_same &= bool(said) == bool(said_there)
-        if said and said_there:
-            is_same &= _compare_signals(facet, said, said_there)
+        facet.only_first += bool(first) and not second
+        facet.only_second += bool(second) and not first
+        is_same &= bool(first) == bool(second)
+        if first and second:
+            is_same &= _compare_signals(facet, first, second)
     found.same += is_same
 
 

@@ -110,7 +110,7 @@ class FaultInjector:
         client = self._rig.redis.client
         client.config_set("maxmemory", 1)
         yield
-        self._wait_for_log("redis.waiting")
+        self._wait_for_log("redis.failed")
         client.config_set("maxmemory", 0)
 
     @contextmanager

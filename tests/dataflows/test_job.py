@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.kafka.address import TopicAddress
-from connectors.redis.signal_sink import Mode
+from connectors.redis.target import Mode
 from dataflows.job import LIVE_METRICS, Job, parse_source
 from dataflows.settings import OwnSettings
 from state.errors import SinkError

@@ -203,7 +203,7 @@ def test_rebuild_writes_nothing_into_the_folder(emptied: Deployment) -> None:
 
 def test_redis_that_is_away_is_an_error(emptied: Deployment) -> None:
     """Before anything is begun."""
-    with pytest.raises(SinkError, match="Redis cannot be used: CONNECTION"):
+    with pytest.raises(SinkError, match="did not answer: CONNECTION"):
         rebuild_into(f"redis://127.0.0.1:{free_port()}", emptied.folder / "state")
 
 

@@ -12,7 +12,8 @@ from connectors.redis.acl import USERS, redis_users
 from connectors.redis.client import RedisClient
 from connectors.redis.health import redis_problems
 from connectors.redis.namespaces import Namespaces
-from connectors.redis.signal_sink import SignalWriter, Target
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Target
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.errors import SinkError

@@ -7,7 +7,8 @@ from threading import Event, Thread
 
 import pytest
 
-from connectors.redis.signal_sink import SignalWriter, Target
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Target
 from state.counters import SinkCounters
 from state.user.writes import SignalWrite
 from tacit import SignalReader

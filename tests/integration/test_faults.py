@@ -57,7 +57,7 @@ def test_frozen_redis_is_waited_for(live: Live, server: FragileRedis, tmp_path: 
         live.wait_for_health(run, 200)
         assert scrape(live.port)["tacit_redis_retries_total"] > 0
         assert run.stop() == 0
-    assert _events(run, "redis.waiting", "redis.goes_on") == ["redis.waiting", "redis.goes_on"]
+    assert _events(run, "redis.failed", "redis.recovered") == ["redis.failed", "redis.recovered"]
 
 
 def test_redis_without_memory_is_waited_for(live: Live, server: FragileRedis, tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_redis_without_memory_is_waited_for(live: Live, server: FragileRedis, tm
         server.client.config_set("maxmemory", 0)
         live.wait_until_equal(run)
         assert run.stop() == 0
-    (waiting,) = [line for line in _logged(run) if line["event"] == "redis.waiting"]
-    assert waiting["codes"] == ["OOM"]
+    (failure,) = [line for line in _logged(run) if line["event"] == "redis.failed"]
+    assert failure["codes"] == ["OOM"]
 
 
 def test_emptied_redis_receives_all_later_writes(live: Live, server: FragileRedis, tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ def test_lasting_outage_of_redis_ends_the_run(live: Live, server: FragileRedis, 
         live.produce(1)
         assert run.process.wait(30) == 1
     assert run.output.splitlines()[-1] == (
-        "tacit: Redis did not take writes for 1 s: CONNECTION; "
-        "mend it and start again: nothing is lost, the run resumes from its last checkpoint"
+        f"tacit: Redis at {server.address} did not answer within 1 s: CONNECTION; check the URL, the network and the "
+        "server; then start Tacit again: with a state folder, the run resumes from its last checkpoint"
     )
     server.start()
 

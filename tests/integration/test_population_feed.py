@@ -128,7 +128,7 @@ def test_version_that_cannot_be_read_is_logged_once_and_passed_over(
             pass
         store.publish(write(2), fill=False)
         heard.wait_for(2)
-    assert _names(logs) == ["population.unreadable"]
+    assert _names(logs) == ["population_read.failed", "population_read.recovered"]
 
 
 def test_version_that_cannot_be_used_is_passed_over(redis_url: str, store: PopulationRedisStore) -> None:
@@ -145,7 +145,7 @@ def test_version_that_cannot_be_used_is_passed_over(redis_url: str, store: Popul
         eventually(lambda: len(logs) == 2, within_s=10, what="the feed to go on")
         store.publish(write(2), fill=False)
         heard.wait_for(1, 2)
-    assert _names(logs) == ["population.feed_waiting", "population.feed_goes_on"]
+    assert _names(logs) == ["population_feed.failed", "population_feed.recovered"]
 
 
 def test_redis_that_dies_and_comes_back_is_said_once_each_way(tmp_path: Path) -> None:
@@ -171,8 +171,8 @@ def test_redis_that_dies_and_comes_back_is_said_once_each_way(tmp_path: Path) ->
         store.publish(write(2), fill=False)
         heard.wait_for(1, 2)
     assert [(log["log_level"], log["event"]) for log in logs] == [
-        ("warning", "population.feed_waiting"),
-        ("info", "population.feed_goes_on"),
+        ("warning", "population_feed.failed"),
+        ("info", "population_feed.recovered"),
     ]
 
 
@@ -182,7 +182,7 @@ def test_redis_that_is_not_there_does_not_keep_a_run_from_starting_or_ending() -
     with capture_logs() as logs, feed(f"redis://127.0.0.1:{free_port()}", heard.hear):
         eventually(lambda: logs, within_s=10, what="the feed to say so")
     assert monotonic() - started_s < 5
-    assert _names(logs) == ["population.feed_waiting"]
+    assert _names(logs) == ["population_feed.failed"]
     assert "CONNECTION" in logs[0]["error"]
 
 

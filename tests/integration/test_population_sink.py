@@ -16,7 +16,7 @@ from connectors.population.file_store import FILE_NAME, read_version
 from connectors.population.redis_store import PopulationRedisStore
 from connectors.population.sink import PopulationSink, PopulationSinkPartition
 from connectors.redis.client import RedisClient
-from connectors.redis.signal_sink import Mode, Target
+from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
 from state.errors import SinkError, StorageError
 from state.learning.population_version import PopulationWrite

@@ -101,7 +101,7 @@ class TestReading:
         redis_client.set(LIVE.population, raw)
         with capture_logs() as logs:
             assert live.newest() is None
-        assert [log["event"] for log in logs] == ["population.unreadable"]
+        assert [log["event"] for log in logs] == ["population_read.failed"]
         assert live.publish(write(1), fill=False)
         assert live.newest() == version(1)
 
@@ -126,7 +126,7 @@ class TestReading:
         redis_client.set(LIVE.population_version(3), raw)
         with capture_logs() as logs:
             assert [live.newest(), live.newest(), live.fetch(3)] == [None, None, None]
-        assert [(log["log_level"], log["event"]) for log in logs] == [("error", "population.unreadable")]
+        assert [(log["log_level"], log["event"]) for log in logs] == [("warning", "population_read.failed")]
 
     def test_other_types_are_none(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         redis_client.rpush(LIVE.population_version(3), "x")
@@ -157,7 +157,7 @@ class TestPublishing:
         before = _dump(redis_client)
         with capture_logs() as logs:
             assert not live.publish(write(4, NOW_MS + 1), fill=False)
-        assert [(log["log_level"], log["event"]) for log in logs] == [("info", "population.left_out")]
+        assert [(log["log_level"], log["event"]) for log in logs] == [("info", "population.publish_skipped")]
         assert _dump(redis_client) == before
 
     def test_version_is_written_once(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
@@ -205,7 +205,7 @@ class TestPublishing:
         poorer = write(2, at_ms)._replace(examples=1000)
         with capture_logs() as logs:
             assert live.publish(poorer, fill=True) is is_published
-        assert [log["event"] for log in logs] == ["population.left_out"] * (not is_published)
+        assert [log["event"] for log in logs] == ["population.publish_skipped"] * (not is_published)
         assert live.newest() == (version(2, at_ms) if is_published else version(1, NOW_MS))
         assert set(told(redis_client).values()) == {f"m1.c1.p{1 + is_published}"}
 
@@ -227,7 +227,7 @@ class TestPublishing:
         redis_client.rpush(key, "x")
         with capture_logs() as logs:
             assert not live.publish(write(1), fill=False)
-        assert logs[-1]["event"] == "population.write_refused"
+        assert logs[-1]["event"] == "population.publish_rejected"
         assert kept(redis_client) == []
         assert told(redis_client) == {}
 
@@ -349,14 +349,14 @@ class TestPinning:
         shadow.pin(7, CATALOGUE)
         assert _dump(redis_client) == before
 
-    @pytest.mark.parametrize(("newest", "said"), [(None, "it has none"), (30, "its newest is 30")])
+    @pytest.mark.parametrize(("newest", "said"), [(None, "it has none"), (30, "the newest is 30")])
     def test_version_that_is_not_kept_is_refused_with_what_to_do(
         self, live: PopulationRedisStore, redis_client: redis.Redis, newest: int | None, said: str
     ) -> None:
         if newest:
             live.publish(write(newest), fill=False)
         before = _dump(redis_client)
-        with pytest.raises(ConfigurationError, match=rf"version 12 .* live \({said}\): name one"):
+        with pytest.raises(ConfigurationError, match=rf"version 12 .* live \({said}\): allowed are one"):
             live.pin(12, CATALOGUE)
         assert _dump(redis_client) == before
 

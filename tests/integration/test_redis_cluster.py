@@ -19,7 +19,8 @@ from connectors.redis.acl import redis_users
 from connectors.redis.client import RedisClient
 from connectors.redis.health import redis_problems
 from connectors.redis.namespaces import Namespaces
-from connectors.redis.signal_sink import PIPELINE_WRITES, SignalWriter, Target
+from connectors.redis.signal_writer import PIPELINE_WRITES, SignalWriter
+from connectors.redis.target import Target
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.user.writes import GateWrite, SignalWrite

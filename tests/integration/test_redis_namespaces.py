@@ -12,7 +12,8 @@ import redis
 
 from connectors.redis.client import RedisClient
 from connectors.redis.namespaces import USERS_AT_ONCE, Namespaces
-from connectors.redis.signal_sink import SignalWriter, Target
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Target
 from state.counters import SinkCounters
 from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError
@@ -113,7 +114,7 @@ def test_promoted_namespace_is_what_copilot_reads(two: str, namespaces: Namespac
 
 def test_namespace_that_nobody_writes_is_not_promoted(two: str, namespaces: Namespaces) -> None:
     """A slip of the hand would give everybody the defaults."""
-    with pytest.raises(ConfigurationError, match="nothing was ever written into shadwo: there are live, shadow"):
+    with pytest.raises(ConfigurationError, match="shadwo has no signals; allowed are live, shadow"):
         namespaces.promote("shadwo")
     assert namespaces.active() == "live"
 

@@ -16,7 +16,9 @@ from bytewax.testing import TestingSource, run_main
 
 from connectors.files.reject_sink import FileRejectSink
 from connectors.redis.client import RedisClient
-from connectors.redis.signal_sink import PIPELINE_WRITES, Mode, RedisSink, SignalWriter, Target
+from connectors.redis.signal_sink import RedisSink
+from connectors.redis.signal_writer import PIPELINE_WRITES, SignalWriter
+from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
 from state.errors import SinkError
 from state.user.writes import GateWrite, SignalWrite, Write

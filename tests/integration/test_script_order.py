@@ -11,7 +11,8 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.redis.signal_sink import Mode, SignalWriter, Target
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
 from state.user.writes import GateWrite, SignalWrite, Write
 from tacit.contract.keys import RegionKeys

@@ -6,7 +6,8 @@ from contextlib import closing
 import pytest
 import redis
 
-from connectors.redis.signal_sink import Mode, SignalWriter, Target
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
 from state.errors import SinkError
 from state.user.writes import GateWrite

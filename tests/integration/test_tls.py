@@ -14,7 +14,8 @@ import pytest
 import trustme
 
 from connectors.redis.health import redis_problems
-from connectors.redis.signal_sink import SignalWriter, Target
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Target
 from state.counters import SinkCounters
 from state.errors import SinkError
 from tacit import AsyncSignalReader, SignalReader

@@ -29,7 +29,8 @@ class FragileRedis:
 
     def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
         port = free_port()
-        self.url = f"redis://127.0.0.1:{port}/0"
+        self.address = f"127.0.0.1:{port}"
+        self.url = f"redis://{self.address}/0"
         self.client = redis.Redis(port=port, decode_responses=True, retry=Retry(NoBackoff(), 1), socket_timeout=5)
         self._command = [str(wheel_binary()), "--port", str(port), "--dir", str(folder), "--save", "", *options]
         self.start()

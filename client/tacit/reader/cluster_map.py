@@ -31,6 +31,9 @@ class Address(NamedTuple):
     host: str
     port: int
 
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}" if self.port else self.host
+
 
 Requests = dict[Address, list[Command]]
 Replies = dict[Address, list[Reply]]

@@ -217,7 +217,8 @@ def test_redis_that_does_not_answer_is_found_out_at_once(history: Path, tmp_path
     done = tacit("replay", str(history), "--redis", f"unix://{tmp_path}/nobody.sock", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
-        "tacit: Redis cannot be used: CONNECTION; check the URL, its user and password, and the server\n"
+        f"tacit: Redis at {tmp_path}/nobody.sock did not answer: CONNECTION; "
+        "check the URL, its user and password, and the server\n"
     )
     assert not (tmp_path / "tacit-rejects.jsonl").exists()
 

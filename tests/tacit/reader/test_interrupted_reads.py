@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from connectors.redis.signal_sink import SignalWriter, Target
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Target
 from state.counters import SinkCounters
 from tacit import Adaptation, SignalReader
 from tacit.contract.pseudonyms import pseudonym

@@ -18,7 +18,8 @@ import pytest
 import redis
 
 import tacit
-from connectors.redis.signal_sink import SignalWriter, Target
+from connectors.redis.signal_writer import SignalWriter
+from connectors.redis.target import Target
 from state.counters import SinkCounters
 from state.user.writes import GateWrite
 from tacit import Adaptation, AsyncSignalReader, SignalReader

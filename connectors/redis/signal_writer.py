@@ -1,0 +1,182 @@
+"""Writer of signals and gates: one Lua call per write, atomic, idempotent, and correct at any delay."""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from time import time
+from typing import cast
+
+import redis
+import structlog
+
+from connectors.outage import OutageLog
+from connectors.redis.client import RedisClient
+from connectors.redis.error_codes import error_code
+from connectors.redis.script import Script
+from connectors.redis.target import Mode, Target
+from state.counters import SinkCounters
+from state.errors import SinkError
+from state.events.records import WriteReject
+from state.user.writes import GateWrite, SignalWrite, Write
+from tacit.contract.keys import RegionKeys
+from tacit.reader.round_trips import Command, Reply
+
+PIPELINE_WRITES = 128
+
+_SIGNALS = Script(Path(__file__).with_name("scripts") / "write_signals.lua")
+_GATE = Script(Path(__file__).with_name("scripts") / "gate.lua")
+
+_log = structlog.get_logger(__name__)
+
+
+class SignalWriter:
+    """Writer of one worker, with counts of the results.
+
+    Args:
+        target: server, namespace and limits.
+        counters: counts to add to.
+        on_unwritable: callback with each write that Redis will never take.
+        advice: end of the text of `SinkError`, such as how to continue.
+
+    Raises:
+        ConfigurationError: the URL, region or namespace is invalid.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        counters: SinkCounters,
+        on_unwritable: Callable[[WriteReject], object] = lambda _: None,
+        *,
+        advice: str = "",
+    ) -> None:
+        self._keys = RegionKeys(target.region)
+        self._own_keys = self._keys.within(target.namespace)
+        self._target = target
+        self._script_mode = "fill" if target.mode is Mode.FILL else "live"
+        self._counters = counters
+        self._on_unwritable = on_unwritable
+        self._client = RedisClient(
+            target.url,
+            scripts=(_SIGNALS, _GATE),
+            retry_for_s=target.retry_for_s,
+            on_retry=self._record_retry,
+            advice=advice,
+        )
+        self._namespaces = frozenset({target.namespace})
+        self._is_registered = False
+        self._outages = OutageLog("redis")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def write(self, writes: Sequence[Write]) -> None:
+        """Return after Redis has acknowledged all writes; the writes of one user take effect in order.
+
+        Raises:
+            SinkError: Redis rejects commands, or does not accept them in time.
+        """
+        gates = [write for write in writes if isinstance(write, GateWrite)]
+        if gates or not self._is_registered:
+            self._read_namespaces()
+        self._write(writes)
+        # A namespace registered meanwhile may have received signals before these gates; later signals meet the gates.
+        while gates and self._read_namespaces():
+            for reply in self._deliver([self._gate_command(gate) for gate in gates], gates):
+                _require_gate(reply)
+
+    def _write(self, writes: Sequence[Write]) -> None:
+        for start in range(0, len(writes), PIPELINE_WRITES):
+            part = writes[start : start + PIPELINE_WRITES]
+            commands = [
+                self._signals_command(write) if isinstance(write, SignalWrite) else self._gate_command(write)
+                for write in part
+            ]
+            self._count(part, self._deliver(commands, part))
+
+    def _deliver(self, commands: list[Command], writes: Sequence[Write]) -> list[Reply]:
+        replies = self._client.deliver(commands, [write.user for write in writes])
+        self._outages.recovered()
+        return replies
+
+    def _signals_command(self, write: SignalWrite) -> Command:
+        target = self._target
+        expire_at_ms = 0 if target.ttl_ms is None else write.at_ms + target.ttl_ms
+        return (
+            *_SIGNALS.by_hash,
+            2,
+            self._own_keys.signals(write.user),
+            self._keys.gate(write.user),
+            write.wiped_ms,
+            expire_at_ms,
+            self._script_mode,
+            target.skew_ms,
+            target.ttl_ms or 0,
+            *[member for field in write.fields for member in field],
+        )
+
+    def _gate_command(self, write: GateWrite) -> Command:
+        return (
+            *_GATE.by_hash,
+            1 + len(self._namespaces),
+            self._keys.gate(write.user),
+            *[self._keys.within(name).signals(write.user) for name in sorted(self._namespaces)],
+            write.wiped_ms,
+            write.consent_at_ms,
+            "x" if write.opted_out else "-",
+            self._target.skew_ms,
+        )
+
+    def _read_namespaces(self) -> bool:
+        """Register the target's namespace, and return whether other namespaces are new."""
+        known, key = self._namespaces, self._keys.namespaces
+        registered = {name.decode() for name in cast("list[bytes]", self._client.execute(("SMEMBERS", key)))}
+        if self._target.namespace not in registered:  # read first: out of memory, Redis rejects even an idle SADD
+            self._client.execute(("SADD", key, self._target.namespace))
+        self._is_registered = True
+        self._namespaces = known | registered
+        return self._namespaces != known
+
+    def _count(self, writes: Sequence[Write], replies: Sequence[Reply]) -> None:
+        now_s = time()
+        for write, reply in zip(writes, replies, strict=True):
+            if isinstance(write, GateWrite):
+                _require_gate(reply)
+                self._counters.gates += 1
+            elif isinstance(reply, redis.RedisError):
+                self._reject(write, error_code(reply), now_s)
+            else:
+                self._count_signals(write, cast("list[int]", reply), now_s)
+
+    def _count_signals(self, write: SignalWrite, reply: list[int], now_s: float) -> None:
+        code, applied, stale = reply
+        counters = self._counters
+        if code != 0:
+            counters.gated += len(write.fields)
+            return
+        counters.applied += applied
+        counters.stale += stale
+        if applied and self._target.mode is Mode.LIVE:
+            counters.freshness.add(now_s - write.at_ms / 1000)
+
+    def _reject(self, write: SignalWrite, code: str, now_s: float) -> None:
+        self._counters.unwritable += 1
+        content = b"".join(name.encode() + value for name, value in write.fields)
+        key = self._own_keys.signals(write.user)
+        self._on_unwritable(WriteReject(code, key, sha256(content).hexdigest(), int(now_s * 1000)))
+        _log.error("write.rejected", code=code, namespace=self._target.namespace)
+
+    def _record_retry(self, commands: int, codes: set[str]) -> None:
+        self._outages.failed(codes=sorted(codes), retry_for_s=self._target.retry_for_s)
+        self._counters.retries += commands
+        self._is_registered = False  # a restarted server may have lost the registration
+
+
+def _require_gate(reply: Reply) -> None:
+    """Raise SinkError for a gate that was not written: an opt-out must not get lost, so the run ends and repeats it."""
+    if isinstance(reply, redis.RedisError):
+        raise SinkError(
+            f"Redis rejects a wipe or a consent: {error_code(reply)}; BADEPOCH: set the clock of Redis; "
+            "WRONGTYPE: delete the key of the gate, which another program wrote"
+        )
