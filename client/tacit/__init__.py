@@ -1,5 +1,12 @@
-"""The face: what other people import and type."""
+"""Tacit's contract and reader: events to send, signals to read, and the catalogue that both use.
 
+Results: `SignalReader` returns an `Adaptation` with a `Status` (text), `Signal`s and a `Profile`; its `Choice` has the
+style of one conversation. An `Event` is an `Interaction`, `Consent`, `Pin` or `Forget`.
+
+Errors: `TacitError` is the base of `ConfigurationError`, and that of `CatalogueError`.
+"""
+
+from tacit.contract.catalogue import Catalogue
 from tacit.contract.events import (
     ActedOn,
     Consent,
@@ -11,8 +18,10 @@ from tacit.contract.events import (
     decode_event,
     encode_event,
 )
-from tacit.contract.limits import Limit, limited_by
+from tacit.contract.keys import NamespaceKeys, RegionKeys
+from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tacit.contract.signals import Profile, Signal
+from tacit.errors import CatalogueError, ConfigurationError, TacitError
 from tacit.reader.adaptation import Adaptation, Choice, Followed, Status
 from tacit.reader.reader import AsyncSignalReader, SignalReader
 
@@ -20,20 +29,26 @@ __all__ = [
     "ActedOn",
     "Adaptation",
     "AsyncSignalReader",
+    "Catalogue",
+    "CatalogueError",
     "Choice",
+    "ConfigurationError",
     "Consent",
     "Event",
     "Feedback",
     "Followed",
     "Forget",
     "Interaction",
-    "Limit",
+    "NamespaceKeys",
     "Pin",
     "Profile",
+    "RegionKeys",
     "Signal",
     "SignalReader",
     "Status",
+    "TacitError",
     "decode_event",
     "encode_event",
-    "limited_by",
+    "pseudonym",
+    "pseudonym_text",
 ]

@@ -13,7 +13,7 @@ from connectors.redis.error_codes import TRANSIENT, UNANSWERED, UNWRITABLE, erro
 from connectors.redis.script import Script
 from state.errors import SinkError
 from tacit.errors import ConfigurationError
-from tacit.reader.cluster_map import CLUSTER_SLOTS, Address, ClusterMap, Replies, Requests, home_of, settings_of
+from tacit.reader.cluster_map import MAP_COMMAND, Address, ClusterMap, Replies, Requests, home_of, settings_of
 from tacit.reader.pipeline import Connection, is_lost, receive, send
 from tacit.reader.round_trips import Command, Reply, run
 
@@ -69,7 +69,7 @@ class RedisClient:
             SinkError: as `deliver`; or the user lacks the right to CLUSTER SLOTS.
         """
         self.execute(("PING",), self.home)
-        [reply] = self.send_once([CLUSTER_SLOTS], self.home)
+        [reply] = self.send_once([MAP_COMMAND], self.home)
         if isinstance(reply, redis.exceptions.NoPermissionError):
             raise SinkError(
                 f"Redis at {self.home} rejects CLUSTER SLOTS: {error_code(reply)}; see connectors/redis/users.acl"

@@ -19,6 +19,7 @@ from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError
 from tacit.reader.reader import SignalReader
 from tests.support.commands import SECRET, tacit
+from tests.support.ports import free_port
 from tests.support.sample_signals import NOW_MS, profile, signal, write
 
 KEYS = RegionKeys("eu")
@@ -144,10 +145,21 @@ def test_commands_say_what_they_did(two: str, tmp_path: Path) -> None:
     assert json.loads(as_json) == {"region": "eu", "active": "live", "before": "shadow"}
 
 
+@pytest.mark.parametrize("words", [("diff", "live", "shadow"), ("promote", "shadow")])
+def test_redis_that_does_not_answer_is_named_without_its_password(words: tuple[str, ...], tmp_path: Path) -> None:
+    """One line, which fits a command that only reads."""
+    address = f"127.0.0.1:{free_port()}"
+    done = tacit(*words, "--redis", f"redis://ada:hush-hush@{address}", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"tacit: Redis at {address} did not answer within 5 s: CONNECTION; check the URL, the network and the server\n"
+    )
+
+
 def test_refusals_are_one_line(two: str, tmp_path: Path) -> None:
     """Asked for wrongly, or Redis is not there."""
     for words, status, reason in (
-        (("promote", "shadwo", "--redis", two), 2, "nothing was ever written into shadwo"),
+        (("promote", "shadwo", "--redis", two), 2, "shadwo has no signals; allowed are live, shadow"),
         (("diff", "live", "no such name", "--redis", two), 2, "namespace"),
     ):
         done = tacit(*words, cwd=tmp_path)

@@ -19,7 +19,7 @@ from tacit.reader.round_trips import Command, Reply, RoundTrips
 MAX_REDIRECTS = 5
 """Redirects after which the redirect itself is the reply: servers that disagree need time."""
 
-CLUSTER_SLOTS: Command = ("CLUSTER", "SLOTS")
+MAP_COMMAND: Command = ("CLUSTER", "SLOTS")
 
 _ASKING: Command = ("ASKING",)
 _SCRIPTS = frozenset({b"EVAL", b"EVALSHA", "EVAL", "EVALSHA"})
@@ -60,7 +60,7 @@ class ClusterMap:
 
     @property
     def is_cluster(self) -> bool:
-        """Whether a server has redirected a command."""
+        """True once a server has redirected a command."""
         return bool(self._holders)
 
     @property
@@ -83,7 +83,7 @@ class ClusterMap:
                             self.lose(server)
                         elif isinstance(reply, AskError):
                             self._redirect((index, command), reply, server, redirected)
-                    elif command is CLUSTER_SLOTS:
+                    elif command is MAP_COMMAND:
                         self.update(reply, server)
             if not redirected:
                 break
@@ -131,8 +131,8 @@ class ClusterMap:
         """Queue a command for the server of a redirect; after MOVED, also fetch the map from the redirecting server."""
         target = Address(error.host or server.host, error.port)
         if isinstance(error, MovedError):
-            if not any(command is CLUSTER_SLOTS for _, command in redirected.setdefault(server, [])):
-                redirected[server].append((_NO_INDEX, CLUSTER_SLOTS))
+            if not any(command is MAP_COMMAND for _, command in redirected.setdefault(server, [])):
+                redirected[server].append((_NO_INDEX, MAP_COMMAND))
             if error.slot_id < len(self._holders):
                 self._holders[error.slot_id] = target
         else:

@@ -88,7 +88,7 @@ def test_full_disk_is_an_error_and_the_old_version_stays(path: Path) -> None:
     file = PopulationFileStore(path)
     file.write(write(3))
     path.with_name(f"{FILE_NAME}.new").symlink_to("/dev/full")
-    with pytest.raises(StorageError, match=r"No space left.*make room"):
+    with pytest.raises(StorageError, match=r"No space left.*free space"):
         file.write(write(4))
     assert [found.name for found in path.parent.iterdir()] == [FILE_NAME]
     assert read_version(path) == version(3)

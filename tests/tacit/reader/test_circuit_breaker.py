@@ -1,4 +1,4 @@
-"""client/tacit/reader/circuit_breaker: after some failures nobody asks, but one caller in a while; an answer closes the circuit."""
+"""tacit/reader/circuit_breaker: failures in a row open the circuit, one test per second passes, an answer closes it."""
 
 from concurrent.futures import ThreadPoolExecutor
 

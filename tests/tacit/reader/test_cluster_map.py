@@ -9,7 +9,7 @@ from redis.exceptions import AskError, MovedError
 
 from tacit.errors import ConfigurationError
 from tacit.reader.cluster_map import (
-    CLUSTER_SLOTS,
+    MAP_COMMAND,
     MAX_REDIRECTS,
     Address,
     ClusterMap,
@@ -37,7 +37,7 @@ class Servers:
 
     def _reply(self, server: Address, command: Command) -> Reply:
         self.asked.append((server, command))
-        if command == CLUSTER_SLOTS:
+        if command == MAP_COMMAND:
             return MAP
         holder = holder_of(command)
         if server == holder:
@@ -61,7 +61,7 @@ def test_first_redirect_brings_the_whole_map() -> None:
     slots, servers = ClusterMap(HOME), Servers()
     expected = [(command[1], holder_of(command)) for command in GETS]
     assert run(slots.follow(GETS), servers) == expected
-    assert [server for server, command in servers.asked if command == CLUSTER_SLOTS] == [HOME]
+    assert [server for server, command in servers.asked if command == MAP_COMMAND] == [HOME]
     assert slots.servers == [EAST, WEST]
     servers.asked.clear()
     assert run(slots.follow(GETS), servers) == expected

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 import redis
 
-import tacit
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Target
 from state.counters import SinkCounters
@@ -399,8 +398,3 @@ def test_reader_imports_nothing_heavy() -> None:
         check=True,
     ).stdout.split()
     assert HEAVY.isdisjoint(listed)
-
-
-def test_all_is_what_can_be_imported() -> None:
-    assert all(hasattr(tacit, name) for name in tacit.__all__)
-    assert sorted(tacit.__all__) == tacit.__all__
