@@ -51,17 +51,15 @@ class PopulationRun:
             PopulationTrainer,
         )  # a second and 80 MB: for one process of a run only
 
-        learner = (
+        trainer = (
             PopulationTrainer.unpack(snapshot, self._catalogue) if snapshot else PopulationTrainer(self._catalogue)
         )
         if not snapshot and not self._is_bounded and (first := self._first_version()):
-            learner.begin_with(first)
+            trainer.start_from(first)
         if self._known is not None:
-            learner.go_on_under(self._known)
+            trainer.adopt(self._known)
         newest = self._there.n if self._there else 0
-        return LearnPopulation(
-            learner, self._hand_over, self._counters.learning, newest=newest, at_end=self._is_bounded
-        )
+        return LearnPopulation(trainer, self._share, self._counters.learning, newest=newest, at_end=self._is_bounded)
 
     def _first_version(self) -> PopulationVersion | None:
         """Return what the folder's learning began with, which it keeps."""
@@ -75,7 +73,7 @@ class PopulationRun:
             )
         return first
 
-    def _hand_over(self, prior: Prior) -> None:
+    def _share(self, prior: Prior) -> None:
         if self._by_hand:
             self.shared.prior = prior
 

@@ -1,1 +1,1 @@
-"""What is learned: models of users and of the population, and decisions."""
+"""Models of users and of the population, and decisions."""

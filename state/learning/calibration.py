@@ -6,9 +6,9 @@ BINS = 10
 
 
 class Calibration(metrics.base.BinaryMetric):
-    """How far predicted probabilities are from what happens.
+    """Expected calibration error of predicted probabilities.
 
-    It is the mean over predictions of |share of likes − mean p| in ten equally wide bins (Naeini, Cooper, Hauskrecht,
+    The mean over predictions of |share of likes − mean p| in ten equally wide bins (Naeini, Cooper, Hauskrecht,
     "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015).
 
     >>> metric = Calibration()
@@ -22,27 +22,27 @@ class Calibration(metrics.base.BinaryMetric):
         super().__init__()  # type: ignore[no-untyped-call]
         self.weights = [0.0] * BINS
         self.sums = [0.0] * BINS
-        """Of p minus y, by bin."""
+        """Sums of p − y, by bin."""
 
     @property
     def bigger_is_better(self) -> bool:
-        """Less is better."""
+        """False: a smaller error is better."""
         return False
 
     @property
     def requires_labels(self) -> bool:
-        """It takes probabilities."""
+        """False: the metric takes probabilities."""
         return False
 
     def update(self, y_true: bool, y_pred: float | dict[bool, float], w: float = 1.0) -> None:
-        """Take in one prediction: the probability of True, or of both."""
+        """Add one prediction: the probability of True, or of both classes."""
         p = y_pred.get(True, 0.0) if isinstance(y_pred, dict) else float(y_pred)
         index = min(int(p * BINS), BINS - 1)
         self.weights[index] += w
         self.sums[index] += w * (p - y_true)
 
     def revert(self, y_true: bool, y_pred: float | dict[bool, float], w: float = 1.0) -> None:
-        """Take back what `update` took in."""
+        """Remove a prediction that `update` has added."""
         self.update(y_true, y_pred, -w)
 
     def get(self) -> float:

@@ -8,7 +8,7 @@ from state.learning.drift import SETTLED
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
-from state.learning.prediction import Expected, Own
+from state.learning.prediction import PopulationPart, UserPart
 from state.learning.probit import normal_cdf
 from tacit.contract.limits import APPLY_FROM, HINT_FROM, Limit
 from tacit.contract.signals import Tier
@@ -90,7 +90,7 @@ def decide(beliefs: Beliefs, facet: int) -> Decision:
     confidence = beats = _confidence(beliefs, best, second, best_mean - second_mean, own_factor)
     if default is not None and default not in (best, second):
         beats = _confidence(beliefs, best, default, best_mean - default_mean, own_factor)
-    tier = 0 if facet in prior.silent else _tier(confidence, beats, own.drift.fresh[facet])
+    tier = 0 if facet in prior.uninformative else _tier(confidence, beats, own.drift.fresh[facet])
     return Decision(best, second, confidence, tier)
 
 
@@ -112,7 +112,7 @@ def _tier(confidence: float, beats_default: float, fresh: int) -> int:
 def limits(beliefs: Beliefs, facet: int, decision: Decision) -> tuple[Limit, ...]:
     """Return all limits that keep a decision's tier below `apply`; empty exactly for `apply`."""
     found: list[Limit] = []
-    if facet in beliefs.prior.silent:
+    if facet in beliefs.prior.uninformative:
         found.append("uninformative_facet")
     if decision.confidence < APPLY_FROM:
         is_default = decision.slot == beliefs.prior.default_slots[facet]
@@ -147,5 +147,7 @@ def _liking(beliefs: Beliefs, slot: int) -> float:
     mean += prior.means[slot]
     share, own_variance = own.value(slot)
     bias, facet = own.means[-1], own.catalogue.slot_facets[slot]
-    expected = Expected(mean + leaning[slot] if leaning else mean, variance + prior.variances[slot], prior.factors)
-    return expected.chance(Own(bias + share, own.variances[-1] + own_variance, bias, {facet: share}))
+    expected = PopulationPart(
+        mean + leaning[slot] if leaning else mean, variance + prior.variances[slot], prior.factors
+    )
+    return expected.chance(UserPart(bias + share, own.variances[-1] + own_variance, bias, {facet: share}))

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Collection, Sequence
 from math import log
 
-from state.learning.prediction import Expected, Own
+from state.learning.prediction import PopulationPart, UserPart
 from state.learning.probit import normal_cdf
 
 THRESHOLD = 2.0
@@ -48,8 +48,8 @@ class Drift:
 
     def watch(
         self,
-        own: Own,
-        expected: Expected,
+        own: UserPart,
+        expected: PopulationPart,
         per_mean: float,
         z: float,
         likelihood: float,

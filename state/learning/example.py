@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from state.learning.prediction import Own
+from state.learning.prediction import UserPart
 
 
 class DirectedFeedback(NamedTuple):
@@ -69,9 +69,9 @@ class Example(msgspec.Struct, frozen=True, array_like=True, gc=False):
     acted: Sequence[Acted] = ()
 
     @property
-    def own(self) -> Own:
+    def own(self) -> UserPart:
         """The user model's contribution to the prediction."""
-        return Own(self.bias + sum(self.shares.values()), self.variance, self.bias, self.shares)
+        return UserPart(self.bias + sum(self.shares.values()), self.variance, self.bias, self.shares)
 
 
 pack_example = msgspec.msgpack.Encoder().encode

@@ -1,7 +1,7 @@
-"""The terms of the population's belief: what a judged answer has that everybody's judgements are about.
+"""Features of answers for the population model.
 
-Terms have names in the catalogue's words (state.learning.population_version tells them), so what is learned of them outlives any change
-of the catalogue, and can be read by anybody.
+Features have names made of the catalogue's names (state.learning.population_version lists the forms). So beliefs about
+features outlive any change of the catalogue, and are readable.
 """
 
 from bisect import bisect_left
@@ -17,17 +17,17 @@ ITEM = "item:"
 BIAS_VARIANCE = 0.1
 VALUE_VARIANCE = 0.1
 CONTEXT_VARIANCE = 0.03
-"""Prior variance of a value on a topic, on a surface, or beside another value of its facet."""
+"""Prior variance of a value on a topic, on a surface, or with another value of its facet."""
 ITEM_VARIANCE = 0.25
 
 MAX_IN_CONTEXT = 100_000
-"""Values on topics and surfaces whose terms are kept ready."""
+"""Limit of cached values in contexts."""
 FEEDBACK_COUNT_STEPS = (0, 1, 2, 4, 7, 11, 19, 34, 59, 99)
-"""Up to so many answers judged before are one step, more than the last are another: newcomers judge more kindly."""
+"""Upper bounds of the steps of a user's feedback count; newcomers like more."""
 
 
 def feedback_count_step(feedback_count: int) -> int:
-    """Return the step of someone who has judged so many answers before.
+    """Return the step of a feedback count.
 
     >>> feedback_count_step(0), feedback_count_step(3), feedback_count_step(255)
     (0, 3, 10)
@@ -37,7 +37,7 @@ def feedback_count_step(feedback_count: int) -> int:
 
 @lru_cache(maxsize=100_000)
 def prior_variance(term: str) -> float:
-    """Return what is believed of a term that nobody has judged; the mean is 0.
+    """Return the prior variance of a feature; the prior mean is 0.
 
     >>> prior_variance("length=concise"), prior_variance("item:0a1b2c3d")
     (0.1, 0.25)
@@ -50,17 +50,17 @@ def prior_variance(term: str) -> float:
 
 
 def feedback_count_term(step: int) -> str:
-    """Return the name of a step of `FEEDBACK_COUNT_STEPS`."""
+    """Return the feature of a step of `FEEDBACK_COUNT_STEPS`."""
     return f"judged:{step}"
 
 
 def item_term(item: int) -> str:
-    """Return the name of an item, given the 32-bit hash of its id."""
+    """Return the feature of an item, given the 32-bit hash of its id."""
     return f"{ITEM}{item:08x}"
 
 
 class Features:
-    """Finds the terms of answers, by the catalogue's numbers."""
+    """Features of answers, by the numbers of a catalogue."""
 
     def __init__(self, catalogue: NumberedCatalogue) -> None:
         self._values = [f"{catalogue.facet_names[slot.facet]}={slot.value}" for slot in catalogue.slots]
@@ -71,7 +71,7 @@ class Features:
         self._in_context: dict[tuple[int, int, int], tuple[str, ...]] = {}
 
     def of_value(self, slot: int, topic: int = NONE, surface: int = NONE) -> tuple[str, ...]:
-        """Return the terms of one value: it alone, on the topic, and on the surface; `NONE` for an answer without."""
+        """Return the features of one value: alone, on the topic, on the surface; `NONE`: no topic or surface."""
         found = self._in_context.get((slot, topic, surface))
         if found is None:
             value = self._values[slot]
@@ -86,7 +86,7 @@ class Features:
         return found
 
     def of_answer(self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int) -> list[str]:
-        """Return all terms of an answer; `item` is 0 without one, `feedback_count` is as in `feedback_count_step`."""
+        """Return all features of an answer; `item` 0: no item."""
         found = [BIAS, feedback_count_term(feedback_count_step(feedback_count))]
         if item:
             found.append(item_term(item))
@@ -94,18 +94,18 @@ class Features:
         return found
 
     def of_values(self, slots: Sequence[int], topic: int = NONE, surface: int = NONE) -> Iterator[str]:
-        """Return the terms of values alone, and of pairs of one facet's."""
+        """Yield the features of values, and of pairs of values of one facet."""
         for slot in slots:
             yield from self.of_value(slot, topic, surface)
         for one, other in self.pairs(slots):
             yield self.of_pair(one, other)
 
     def of_pair(self, one: int, other: int) -> str:
-        """Return the term of two values at once, given in ascending order of slots."""
+        """Return the feature of two values, given in ascending order of slots."""
         return f"{self._values[one]}&{self._values[other]}"
 
     def pairs(self, slots: Sequence[int]) -> list[tuple[int, int]]:
-        """Return the pairs of slots that are of one `multiple` facet."""
+        """Return the pairs of slots of one `multiple` facet."""
         if not self._multiple:
             return []
         several = [slot for slot in slots if slot in self._multiple]
@@ -113,5 +113,5 @@ class Features:
 
 
 def _by_number(index: dict[str, int]) -> dict[int, str]:
-    """Return number → name; nothing for a single name, which tells nothing apart."""
+    """Return number → name; empty for a single name, which distinguishes nothing."""
     return {number: name for name, number in index.items()} if len(index) > 1 else {}

@@ -1,4 +1,4 @@
-"""What is believed of everybody: River's AdPredictor with weights, a prior per kind of term, and slow forgetting."""
+"""The population model: River's AdPredictor with weights, a prior per kind of feature, and slow forgetting."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,29 +12,30 @@ from state.learning.population_version import Gaussian
 from state.learning.probit import corrections, normal_cdf
 
 KEPT = 0.999999
-"""Share of a mean that survives a judgement which touches it; the variance goes back toward the prior alike.
+"""Share of a mean that survives an update of its feature; the variance returns toward the prior at the same rate.
 
-AdPredictor's own `epsilon` forgets toward N(0, 1); without any, beliefs freeze over months.
+AdPredictor's own `epsilon` forgets toward N(0, 1). Without forgetting, beliefs freeze over months.
 """
 CONTRIBUTORS = 20
-"""A term is published once so many different people have contributed to it."""
+"""A feature is published once so many different users have contributed."""
 MAX_TERMS = 65_536
-"""Of more than these, the least known are dropped."""
+"""Limit of features; above it the least known are evicted."""
 
 _KEPT_TERMS = MAX_TERMS * 3 // 4
 
 
 class PopulationModel(linear_model.AdPredictor):
-    """A Gaussian belief per term: Graepel, Candela, Borchert, Herbrich, ICML 2010, as River has it, and more.
+    """A Gaussian belief per feature: Graepel, Candela, Borchert, Herbrich, ICML 2010, on River's AdPredictor.
 
-    What it adds: an example weight, a prior variance by the kind of term (state.learning.features), forgetting toward that prior,
-    what others already say of the same judgement (a person's own beliefs), bounded memory, and the people who
-    contributed to a term. As a River classifier it takes features whose truthy values are active; `bias` always is.
+    Additions to AdPredictor: example weights, a prior variance by kind of feature (state.learning.features), forgetting
+    toward this prior, an offset from other beliefs about the same feedback (a user's own), bounded memory, and the
+    contributors of each feature. As a River classifier the model takes features with truthy values as active; the
+    feature `bias` is always active.
 
     Parameters
     ----------
     kept
-        Share of a mean that survives a judgement which touches it.
+        Share of a mean that survives an update, 0–1.
 
     Examples
     --------
@@ -53,21 +54,21 @@ class PopulationModel(linear_model.AdPredictor):
         super().__init__(beta=1.0, prior_probability=0.5, epsilon=0.0)
         self.kept = kept
         self.contributors: dict[str, array[int]] = {}
-        """Term → hashes of the people who contributed, while these are fewer than `CONTRIBUTORS`."""
+        """Feature → hashes of contributors, while these are fewer than `CONTRIBUTORS`."""
         self.public: set[str] = set()
-        """Terms with enough contributors."""
+        """Features with enough contributors."""
 
     @classmethod
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
         yield {"kept": KEPT}
 
     def belief(self, term: str) -> Gaussian:
-        """Return what is believed of a term."""
+        """Return the belief about a feature."""
         mean = self.means.get(term)
         return Gaussian(0.0, prior_variance(term)) if mean is None else Gaussian(mean, self.variances[term])
 
     def expect(self, terms: Iterable[str]) -> tuple[float, float]:
-        """Return mean and variance of all terms together, without the noise."""
+        """Return mean and variance of the sum of features, without noise."""
         means, variances = self.means, self.variances
         mean = variance = 0.0
         for term in terms:
@@ -87,10 +88,10 @@ class PopulationModel(linear_model.AdPredictor):
         rest: tuple[float, float] = (0.0, 1.0),
         against: Iterable[str] = (),
     ) -> None:
-        """Learn from one judgement.
+        """Learn from one piece of feedback with a weight of 0–1.
 
-        `rest` is mean and variance of what else it rested on, the noise included, and is left alone. What is
-        `against` counts with the opposite sign: the judgement is that `terms` are better (or, if not `liked`, worse).
+        `rest` is mean and variance of all other parts of the prediction, noise included, and stays unchanged. The
+        features of `against` count with the opposite sign: then the feedback compares `terms` with `against`.
         """
         means, variances = self.means, self.variances
         mean, variance = rest
@@ -112,10 +113,10 @@ class PopulationModel(linear_model.AdPredictor):
             means[term] = kept * (m + x * v * mean_step)
             variances[term] = kept_variance * v * (1.0 - v * variance_step) + (1.0 - kept_variance) * prior
         if len(means) > MAX_TERMS:
-            self._make_room()
+            self._evict()
 
-    def _make_room(self) -> None:
-        """Drop the terms of which least is known, private ones first: what judgements have narrowed down least."""
+    def _evict(self) -> None:
+        """Evict the least known features, unpublished ones first: those with the least reduced variance."""
 
         def unknown(term: str) -> tuple[bool, float]:
             return term not in self.public, self.variances[term] / prior_variance(term)
@@ -125,21 +126,21 @@ class PopulationModel(linear_model.AdPredictor):
             self.contributors.pop(term, None)
             self.public.discard(term)
 
-    def contributed(self, terms: Iterable[str], person: int) -> None:
-        """Note that a person, given as a 32-bit hash, has contributed to terms that were learned of."""
+    def add_contributor(self, terms: Iterable[str], user: int) -> None:
+        """Count a user, given as a 32-bit hash, as a contributor of features."""
         for term in terms:
-            if term in self.public or term not in self.means:  # there may have been no room for it
+            if term in self.public or term not in self.means:  # evicted meanwhile
                 continue
-            people = self.contributors.setdefault(term, array("I"))
-            if person in people:
+            users = self.contributors.setdefault(term, array("I"))
+            if user in users:
                 continue
-            people.append(person)
-            if len(people) >= CONTRIBUTORS:
+            users.append(user)
+            if len(users) >= CONTRIBUTORS:
                 self.public.add(term)
                 del self.contributors[term]
 
     def published(self) -> dict[str, Gaussian]:
-        """Return the beliefs to which enough people have contributed, to six digits."""
+        """Return the beliefs with enough contributors, rounded to six digits."""
         return {
             term: Gaussian(round(self.means[term], 6), round(self.variances[term], 6))
             for term in sorted(self.public)
@@ -147,17 +148,17 @@ class PopulationModel(linear_model.AdPredictor):
         }
 
     def restore(self, terms: Mapping[str, Gaussian]) -> None:
-        """Begin with published beliefs."""
+        """Start from published beliefs."""
         for term, (mean, variance) in terms.items():
             self.means[term], self.variances[term] = mean, variance
             self.public.add(term)
 
     def learn_one(self, x: dict[Any, Any], y: base.typing.ClfTarget, w: float = 1.0) -> None:
-        """Learn from one judgement, as River calls it; magnitudes do not matter."""
+        """Learn from one example (River's interface); magnitudes are ignored."""
         self.learn(_active(x), bool(y), w)
 
     def predict_proba_one(self, x: dict[Any, Any], **_: Any) -> dict[base.typing.ClfTarget, float]:
-        """Return the probability of a like and of a dislike."""
+        """Return the probabilities of a like (True) and of a dislike (False)."""
         mean, variance = self.expect(_active(x))
         p = normal_cdf(mean / sqrt(self.beta**2 + variance))
         return {True: p, False: 1.0 - p}

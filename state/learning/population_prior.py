@@ -1,7 +1,7 @@
-"""What is believed of somebody before they have said anything: the population's belief, ready to be computed with.
+"""The prior of all users: one population version, prepared for computing.
 
-It is the lower of two layers (state.learning.preferences is the upper), made of one published version and never changed: every
-process holds the newest in a `CurrentPrior`, and hands it to all of its people at the beginning of a batch.
+The prior is the lower of two layers; the user model (state.learning.preferences) is the upper. A prior never changes.
+Every process holds the newest prior in a `CurrentPrior`, and applies it to all users from the start of a batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,38 +20,38 @@ from state.learning.features import (
     prior_variance,
 )
 from state.learning.population_version import Gaussian, PopulationVersion
-from state.learning.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Expected, Factors
+from state.learning.prediction import CERTAIN, NO_POPULATION, NOISE_VARIANCE, PopulationPart, StackingFactors
 from state.learning.probit import normal_cdf
-from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, own_part
+from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, user_part_name
 
 DEFAULT_FROM = 0.6
-"""Confidence from which the population's choice takes the place of the catalogue's default."""
+"""Confidence, 0–1, from which the population's best value replaces the catalogue's default."""
 MAX_TOPICS = 3
-"""As many of a person's topics count for what they are taken to like best."""
+"""Count of a user's main topics that a decision regards."""
 
 MAX_CONTEXTS = 1_000
-"""Pairs of topic and surface, and topics, that are kept ready."""
+"""Limit of cached contexts: pairs of topic and surface, and topics."""
 
 _FEEDBACK_COUNTS = range(256)
 
 
 class Prior:
-    """The population's belief as numbers. Without a version nothing is believed of anybody, with certainty."""
+    """A population version as numbers. Without a version all means and variances are 0."""
 
     def __init__(self, catalogue: NumberedCatalogue, version: PopulationVersion | None = None) -> None:
         self.catalogue = catalogue
         self.number = version.n if version else 0
         trust: Mapping[str, Gaussian] = version.trust if version else {}
-        self.factors = Factors(
+        self.factors = StackingFactors(
             trust.get(OFFSET, Gaussian(0.0, 0.0)).mean,
             trust.get(POPULATION, CERTAIN).mean,
             trust.get(OWN_BIAS, CERTAIN).mean,
-            [trust.get(own_part(name), CERTAIN) for name in catalogue.facet_names],
+            [trust.get(user_part_name(name), CERTAIN) for name in catalogue.facet_names],
         )
-        self.silent = frozenset(
+        self.uninformative = frozenset(
             facet for name, facet in catalogue.facet_index.items() if version and name in version.silent
         )
-        """Facets that do not help predictions."""
+        """Facets without predictive value."""
         self._terms: Mapping[str, Gaussian] = version.terms if version else {}
         self._names = Features(catalogue)
         self._slots = range(len(catalogue.slots))
@@ -70,7 +70,7 @@ class Prior:
         """Mean and variance of an answer without its style, by the user's `feedback_count`."""
         self._item_unknown = Gaussian(0.0, ITEM_VARIANCE if version else 0.0)
         self.default_slots = [self._default(facet) for facet in range(len(catalogue.facet_names))]
-        """Facet → slot to use for someone of whom nothing is known; None: say nothing."""
+        """Facet → default slot for an unknown user; None: no default."""
 
     def _term(self, name: str) -> Gaussian:
         found = self._terms.get(name)
@@ -90,7 +90,7 @@ class Prior:
         return found
 
     def _topic_effects(self, topic: int) -> list[float]:
-        """Return how much more than elsewhere each slot is liked on a topic."""
+        """Return by slot how much more the population likes it on a topic than on average."""
         found = self._effects.get(topic)
         if found is None:
             if len(self._effects) >= MAX_CONTEXTS:
@@ -100,13 +100,13 @@ class Prior:
             self._effects[topic] = found
         return found
 
-    def expect(self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int) -> Expected:
-        """Return how anybody would judge this answer.
+    def expect(self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int) -> PopulationPart:
+        """Return the population's part of the prediction for an answer.
 
-        `feedback_count` is how many answers the person has judged before, up to 255.
+        `feedback_count` is the count of the user's earlier feedback, up to 255.
         """
         if not self.number:
-            return NOTHING_EXPECTED
+            return NO_POPULATION
         means, variances = self._in_context(topic, surface)
         mean, variance = self.by_feedback_count[feedback_count]
         for slot in slots:
@@ -120,16 +120,16 @@ class Prior:
             belief = self._terms.get(item_term(item), self._item_unknown)
             mean += belief.mean
             variance += belief.variance
-        return Expected(mean, variance, self.factors)
+        return PopulationPart(mean, variance, self.factors)
 
-    def compare(self, preferred: int, served: int, topic: int, surface: int) -> Expected:
-        """Return how much better than `served` anybody would find `preferred`."""
+    def compare(self, preferred: int, served: int, topic: int, surface: int) -> PopulationPart:
+        """Return the population's part of a comparison: how much better `preferred` is than `served`."""
         means, variances = self._in_context(topic, surface)
         variance = NOISE_VARIANCE + variances[preferred] + variances[served]
-        return Expected(means[preferred] - means[served], variance, self.factors._replace(offset=0.0))
+        return PopulationPart(means[preferred] - means[served], variance, self.factors._replace(offset=0.0))
 
     def by_facet(self, slots: Sequence[int], topic: int, surface: int, shares: Mapping[int, float]) -> dict[int, float]:
-        """Return what each facet adds to `Expected.trusted`, pairs of values aside."""
+        """Return the contribution of each facet to `PopulationPart.stacked_mean`, without pairs of values."""
         means, _ = self._in_context(topic, surface)
         parts = {facet: self.factors.own[facet].mean * share for facet, share in shares.items()}
         for slot in slots:
@@ -137,7 +137,7 @@ class Prior:
         return parts
 
     def leaning(self, topics: Sequence[int], weights: Sequence[float]) -> Sequence[float]:
-        """Return how much more anybody likes each slot on a person's main topics, on average; nothing for no topics."""
+        """Return by slot the average effect of a user's main topics; empty without topics or population."""
         if not self.number:
             return ()
         main = sorted(zip(weights, topics, strict=True), reverse=True)[:MAX_TOPICS]
@@ -164,6 +164,6 @@ class Prior:
 
 @dataclass(slots=True)
 class CurrentPrior:
-    """The newest prior of this process; replaced whole, so that any thread may do it at any time."""
+    """The newest prior of this process; any thread may replace it at any time."""
 
     prior: Prior

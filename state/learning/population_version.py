@@ -1,9 +1,8 @@
-"""A version of what is believed of everybody, as it is published: in the catalogue's words, for anybody to read.
+"""A published population version, in the names of the catalogue.
 
-A term is what a judged answer has: `bias` (every answer), `judged:0` to `judged:10` (how many answers the person had
-judged before, in steps), `length=concise` (a value), `topic:code&length=concise` and `surface:chat&length=concise` (a
-value there), `genre=action&genre=horror` (two values of a `multiple` facet at once), `item:0a1b2c3d` (an item, by the
-CRC-32 of its id).
+Features of an answer: `bias` (every answer), `judged:0` to `judged:10` (the count of the user's earlier feedback, in
+steps), `length=concise` (a value), `topic:code&length=concise` and `surface:chat&length=concise` (a value there),
+`genre=action&genre=horror` (two values of a `multiple` facet), `item:0a1b2c3d` (an item, by the CRC-32 of its id).
 """
 
 from typing import Annotated, NamedTuple
@@ -17,67 +16,67 @@ Variance = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Gaussian(NamedTuple):
-    """A belief about one number."""
+    """A Gaussian belief about one number."""
 
     mean: float
     variance: Variance
 
 
 class FacetScore(msgspec.Struct, frozen=True):
-    """What one facet does for predictions."""
+    """The predictive value of one facet."""
 
     gain: float
-    """By how much its terms lower the log loss of a judgement, in nats, lately."""
+    """Recent reduction of the log loss per piece of feedback, in nats."""
     n: int
-    """Judgements of answers that were served with it."""
+    """Feedback on answers served with the facet."""
 
 
 class OffPolicy(msgspec.Struct, frozen=True):
-    """What following a facet's signal is worth against using the default, by inverse propensity (state.learning.off_policy)."""
+    """Value of following a facet's signal against the default, by inverse propensity (state.learning.off_policy)."""
 
     n: int
-    """Judged answers in which the two differ, and that were either."""
+    """Feedback on answers with either policy, where the two policies differ."""
     followed: float
-    """Chance of a like, 0–1, where the signal is followed."""
+    """Chance of a like, 0–1, with the signal."""
     default: float
     difference: float
     interval: tuple[float, float]
-    """95 % of the difference."""
+    """95 % interval of the difference."""
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """How well predictions did, each scored before anything was learned from its judgement (prequential)."""
+    """Prequential scores: each prediction is scored before its feedback is learned."""
 
     n: int
-    """Judgements scored, since the process began."""
+    """Scored feedback since the start of the process."""
     log_loss: float
     constant_log_loss: float
-    """Of predicting the rate of likes so far."""
+    """Log loss of the constant prediction: the rate of likes so far."""
     auc: float
-    """Area under the ROC curve, of the last 5,000."""
+    """Area under the ROC curve of the last 5,000."""
     ece: float
-    """Expected calibration error, in ten bins."""
+    """Expected calibration error in ten bins."""
     drifts: int
-    """Changes of the mean log loss that River's ADWIN found."""
+    """Changes of the mean log loss, by River's ADWIN."""
     facets: dict[str, FacetScore]
     off_policy: dict[str, OffPolicy]
 
 
 class PopulationVersion(msgspec.Struct, frozen=True):
-    """A version; terms with fewer than 20 contributors are not in it, which leaves them at their prior."""
+    """A population version, without features of fewer than 20 contributors: these stay at their prior."""
 
     n: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
     model: Count
-    """Version of the model that learned it."""
+    """Version of the model code."""
     at: Count
-    """Newest event time learned from, epoch ms."""
+    """Newest event time of its examples, epoch milliseconds."""
     examples: Count
-    """Judgements learned from, in all."""
+    """Count of all examples so far."""
     terms: dict[str, Gaussian]
     trust: dict[str, Gaussian]
-    """How much to make of each part of a prediction: `offset`, `population`, `own`, `own:length` … (state.learning.stacking)."""
+    """Stacking factors by part: `offset`, `population`, `own`, `own:length` … (state.learning.stacking)."""
     silent: tuple[str, ...]
-    """Facets that do not help predictions: emitted as `default` only."""
+    """Uninformative facets: emitted with tier `default` only."""
     scores: Scores | None = None
 
 
@@ -86,23 +85,23 @@ _decode = msgspec.json.Decoder(PopulationVersion).decode
 
 
 def decode_version(data: bytes) -> PopulationVersion:
-    """Read a published version; fields that a later one may have are left aside.
+    """Decode a published version; unknown fields are ignored.
 
     Raises:
-        StateError: it is none.
+        StateError: the bytes are no population version.
     """
     try:
         return _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise StateError(f"a population belief cannot be read: {error}") from error
+        raise StateError(f"a population version cannot be read: {error}") from error
 
 
 class PopulationWrite(NamedTuple):
-    """A version to be written to Redis, and what it says of someone of whom nothing is known."""
+    """A version to publish in Redis, with the default signals of an unknown user."""
 
     n: int
     at_ms: int
     examples: int
     version: bytes
     defaults: tuple[tuple[str, bytes], ...]
-    """(facet, JSON of a signal), every facet of the catalogue of which the population knows something."""
+    """(facet, JSON of a signal) for each facet with a population signal."""

@@ -1,4 +1,4 @@
-"""How likely a person is to like an answer: what anybody would think of it and how this person differs, together."""
+"""The chance that a user likes an answer: the part of the population plus the part of the user."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -8,22 +8,22 @@ from state.learning.population_version import Gaussian
 from state.learning.probit import normal_cdf
 
 NOISE_VARIANCE = 1.0
-"""Variance of a single judgement."""
+"""Variance of a single piece of feedback."""
 
 
-class Own(NamedTuple):
-    """What a person's own beliefs add to a prediction."""
+class UserPart(NamedTuple):
+    """The part of a prediction from a user's own beliefs."""
 
     mean: float
     variance: float
     bias: float
-    """The bias's part of `mean`; the rest is in `shares`."""
+    """Share of the bias in `mean`; `shares` holds the rest."""
     shares: dict[int, float]
     """By facet."""
 
 
-class Factors(NamedTuple):
-    """How much to make of each part of a prediction (state.learning.stacking)."""
+class StackingFactors(NamedTuple):
+    """Weights of the parts of a prediction (state.learning.stacking)."""
 
     offset: float
     population: float
@@ -33,28 +33,28 @@ class Factors(NamedTuple):
 
 
 CERTAIN = Gaussian(1.0, 0.0)
-ALL_TRUSTED = Factors(0.0, 1.0, 1.0, (CERTAIN,) * 255)
+NEUTRAL_FACTORS = StackingFactors(0.0, 1.0, 1.0, (CERTAIN,) * 255)
 
 
-class Expected(NamedTuple):
-    """How anybody would judge an answer."""
+class PopulationPart(NamedTuple):
+    """The part of a prediction from the population model, for one answer."""
 
     mean: float
     variance: float
-    """Of one judgement: the noise included."""
-    factors: Factors
+    """Variance of one piece of feedback, noise included."""
+    factors: StackingFactors
 
-    def trusted(self, own: Own) -> float:
-        """Return the mean of this person's judgement, each part counting as much as it has proved to be worth."""
+    def stacked_mean(self, own: UserPart) -> float:
+        """Return the mean of the user's feedback, each part weighted by its stacking factor."""
         offset, population, bias, trust = self.factors
         mean = offset + population * self.mean + bias * own.bias
         for facet, share in own.shares.items():
             mean += trust[facet].mean * share
         return mean
 
-    def chance(self, own: Own) -> float:
-        """Return the chance that this person likes the answer, 0–1."""
-        return normal_cdf(self.trusted(own) / sqrt(self.variance + own.variance))
+    def chance(self, own: UserPart) -> float:
+        """Return the chance of a like, 0–1."""
+        return normal_cdf(self.stacked_mean(own) / sqrt(self.variance + own.variance))
 
 
-NOTHING_EXPECTED = Expected(0.0, NOISE_VARIANCE, ALL_TRUSTED)
+NO_POPULATION = PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS)

@@ -18,7 +18,7 @@ from state.learning.drift import MEAN_KEPT, VARIANCE_REGAINED
 from state.learning.example import DirectedFeedback
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES, OwnBeliefs
 from state.learning.population_prior import Prior
-from state.learning.prediction import NOISE_VARIANCE, NOTHING_EXPECTED, Expected, Own
+from state.learning.prediction import NO_POPULATION, NOISE_VARIANCE, PopulationPart, UserPart
 from state.learning.probit import corrections, normal_cdf
 from tacit.contract.catalogue import FeedbackKind
 
@@ -41,7 +41,7 @@ class Learned(NamedTuple):
     """Facets with changed beliefs."""
     p: float
     """Chance of a like that was predicted before."""
-    own: Own
+    own: UserPart
     """The user model's part of that prediction."""
     directed: Sequence[DirectedFeedback]
 
@@ -70,7 +70,7 @@ class Preferences(OwnBeliefs, base.Classifier):
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
         yield {"catalogue": NumberedCatalogue.load()}
 
-    def own(self, slots: Sequence[int]) -> Own:
+    def own(self, slots: Sequence[int]) -> UserPart:
         """Return the user model's part of the prediction for an answer in the given style."""
         means, variances, catalogue = self.means, self.variances, self.catalogue
         facet_of, places, slopes = catalogue.slot_facets, catalogue.slot_places, len(catalogue.slots)
@@ -86,7 +86,7 @@ class Preferences(OwnBeliefs, base.Classifier):
                 variance += place * place * variances[slopes + facet]
             mean += share
             shares[facet] = shares.get(facet, 0.0) + share
-        return Own(mean, variance, bias, shares)
+        return UserPart(mean, variance, bias, shares)
 
     def learn_feedback(self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior) -> Learned:
         """Train with feedback on an answer that was served with `o.slots`; `weight` is 0–1."""
@@ -113,9 +113,9 @@ class Preferences(OwnBeliefs, base.Classifier):
         liked: bool,
         weight: float,
         at_ms: int,
-        expected: Expected = NOTHING_EXPECTED,
+        expected: PopulationPart = NO_POPULATION,
         only: Collection[int] = (),
-    ) -> tuple[Own, float]:
+    ) -> tuple[UserPart, float]:
         """Train with a like or dislike of an answer, and return the earlier prediction: user model's part, chance.
 
         Args:
@@ -132,7 +132,7 @@ class Preferences(OwnBeliefs, base.Classifier):
         scale = sqrt(variance)
         gain, shrink = corrections(sign * (expected.mean + own.mean) / scale)
         self._update(slots, weight * sign * gain / scale, weight * shrink / variance, only)
-        z = expected.trusted(own) / scale
+        z = expected.stacked_mean(own) / scale
         p = normal_cdf(z)
         self._watch(own, expected, sign / scale, z * sign, p if liked else 1.0 - p, at_ms, only)
         return own, p
@@ -177,13 +177,13 @@ class Preferences(OwnBeliefs, base.Classifier):
                     yield self._learn_comparison(slot, preferred, weight, o.at_ms, expected)
 
     def _learn_comparison(
-        self, served: int, preferred: int, weight: float, at_ms: int, expected: Expected
+        self, served: int, preferred: int, weight: float, at_ms: int, expected: PopulationPart
     ) -> DirectedFeedback:
         catalogue, means, variances = self.catalogue, self.means, self.variances
         facet, places = catalogue.slot_facets[served], catalogue.slot_places
         step, slope = places[preferred] - places[served], len(catalogue.slots) + facet
         mean, own_variance = self.difference(preferred, served)
-        own = Own(mean, own_variance, 0.0, {facet: mean})
+        own = UserPart(mean, own_variance, 0.0, {facet: mean})
         variance = expected.variance + own.variance
         scale = sqrt(variance)
         gain, shrink = corrections((expected.mean + mean) / scale)
@@ -196,14 +196,14 @@ class Preferences(OwnBeliefs, base.Classifier):
             v = variances[term]
             means[term] = KEPT * (means[term] + x * v * mean_step)
             variances[term] = _KEPT_VARIANCE * v * (1.0 - x * x * v * variance_step) + _REGAINED * prior_variance
-        z = expected.trusted(own) / scale
+        z = expected.stacked_mean(own) / scale
         self._watch(own, expected, 1.0 / scale, z, normal_cdf(z), at_ms)
         return DirectedFeedback(served, preferred, mean, own.variance)
 
     def _watch(
         self,
-        own: Own,
-        expected: Expected,
+        own: UserPart,
+        expected: PopulationPart,
         per_mean: float,
         z: float,
         likelihood: float,

@@ -1,4 +1,4 @@
-"""The standard normal distribution, and what a judgement tells of a Gaussian belief.
+"""The standard normal distribution, and the correction of a Gaussian belief by one observation.
 
 Formulas of adPredictor: Graepel, Candela, Borchert, Herbrich, "Web-scale Bayesian click-through rate prediction for
 sponsored search", ICML 2010.
@@ -7,7 +7,7 @@ sponsored search", ICML 2010.
 from math import erfc, exp, log, pi, sqrt
 
 MAX_SURPRISE = 5.0
-"""Beyond this many standard deviations a judgement moves beliefs no further."""
+"""Limit of z in standard deviations: a larger surprise corrects a belief no further."""
 
 _SQRT_HALF = sqrt(0.5)
 _DENSITY = 1 / sqrt(2 * pi)
@@ -33,7 +33,7 @@ def log_normal_cdf(z: float) -> float:
 
 
 def corrections(z: float) -> tuple[float, float]:
-    """Return N(z) and W(z), by which a judgement corrects a mean and a variance (eq. 11 and 12).
+    """Return N(z) and W(z), the corrections of a mean and of a variance by one observation (eq. 11 and 12).
 
     >>> n, w = corrections(0.0)
     >>> round(n, 3), round(w, 3)

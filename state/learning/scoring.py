@@ -1,4 +1,4 @@
-"""How well predictions do, by River's metrics: each is scored before anything is learned from its judgement.
+"""Scores of predictions by River's metrics, each computed before the feedback is learned.
 
 Prequential evaluation (Dawid, JRSS A 147, 1984; Gama, Sebastião, Rodrigues, Machine Learning 90, 2013).
 """
@@ -14,35 +14,35 @@ from state.learning.calibration import Calibration
 from state.learning.example import Example
 from state.learning.off_policy import Comparison
 from state.learning.population_version import FacetScore, Scores
-from state.learning.prediction import Expected
+from state.learning.prediction import PopulationPart
 from state.learning.probit import log_normal_cdf
 
 LATEST = 5_000
-"""As many judgements count for the area under the ROC curve; a facet's gain fades over as many."""
+"""Window of the area under the ROC curve, and of a facet's fading gain, in pieces of feedback."""
 MIN_FEEDBACK = 1_000
-"""Of answers that were served with a facet, before it can be found not to help."""
+"""Feedback on a facet before the facet can be uninformative."""
 
 _LEAST = 1e-12
 
 
 @dataclass(slots=True)
 class FacetGain:
-    """By how much a facet's terms lower the log loss, lately.
+    """Recent reduction of the log loss by a facet.
 
-    The comparison is with the same prediction in which the facet adds what it adds on average.
+    The reference is the same prediction with the facet's contribution replaced by its average.
     """
 
     gain: float = 0.0
-    """Nats per judgement; above 0 the facet helps."""
+    """Nats per piece of feedback; above 0 the facet helps."""
     part: float = 0.0
-    """What the facet adds on average."""
+    """Average contribution of the facet."""
     n: int = 0
-    """Judgements. Averages are plain ones of the first `LATEST`, and fade over as many from then on."""
+    """Pieces of feedback. Averages are plain for the first `LATEST`, and fade over `LATEST` afterwards."""
 
     def update(self, part: float, z: float, per_mean: float) -> None:
-        """Take in a judgement that was expected by `z` standard deviations, which `part` came from this facet for.
+        """Add one piece of feedback, predicted with `z` standard deviations, of which the facet contributed `part`.
 
-        `per_mean` is what makes such a z of a prediction's mean: positive for a like, negative for a dislike.
+        `per_mean` converts a mean to standard deviations: positive for a like, negative for a dislike.
         """
         without = z - per_mean * (part - self.part)
         self.n += 1
@@ -52,12 +52,12 @@ class FacetGain:
 
     @property
     def helps(self) -> bool:
-        """Not found to be of no help."""
+        """True until enough feedback shows no gain."""
         return self.n < MIN_FEEDBACK or self.gain > 0.0
 
 
 class Scoring:
-    """Scores examples. What it counts begins with the process; the gains of facets are handed on to the next one."""
+    """Scores of examples; counts start with the process, gains of facets survive restarts."""
 
     def __init__(
         self, catalogue: NumberedCatalogue, gains: Mapping[str, tuple[float, float, int]] | None = None
@@ -74,10 +74,10 @@ class Scoring:
         self.gains = {name: FacetGain(*gain) for name, gain in (gains or {}).items()}
         self._comparisons: dict[int, Comparison] = {}
 
-    def add(self, e: Example, expected: Expected, parts: Mapping[int, float]) -> None:
-        """Score an example: its prediction as it was made, and its facets by what the newest version expects.
+    def add(self, e: Example, expected: PopulationPart, parts: Mapping[int, float]) -> None:
+        """Score the prediction of an example, and its facets by the newest version.
 
-        `parts` is facet → what it adds to that (`Prior.by_facet`).
+        `parts` maps facets to their contributions (`Prior.by_facet`).
         """
         p, liked = e.p, e.liked
         self._constant.update(liked, (self._likes + 0.5) / (self._n + 1.0))  # by Krichevsky, Trofimov 1981
@@ -86,29 +86,29 @@ class Scoring:
         self._auc.update(liked, {True: p, False: 1.0 - p})
         self._ece.update(liked, p)
         self._adwin.update(-log(max(p if liked else 1.0 - p, _LEAST)))
-        self._drifts += self._adwin.drift_detected  # its own count stays at 0
+        self._drifts += self._adwin.drift_detected  # ADWIN's own count stays at 0
         self._n += 1
         self._add_facets(e, expected, parts)
         for acted in e.acted:
             self._comparisons.setdefault(acted.facet, Comparison()).add(acted, liked)
 
-    def _add_facets(self, e: Example, expected: Expected, parts: Mapping[int, float]) -> None:
+    def _add_facets(self, e: Example, expected: PopulationPart, parts: Mapping[int, float]) -> None:
         per_mean = (1.0 if e.liked else -1.0) / sqrt(expected.variance + e.variance)
-        z, names, gains = per_mean * expected.trusted(e.own), self._catalogue.facet_names, self.gains
+        z, names, gains = per_mean * expected.stacked_mean(e.own), self._catalogue.facet_names, self.gains
         for facet, part in parts.items():
             gain = gains.get(names[facet])
             if gain is None:
                 gain = gains[names[facet]] = FacetGain()
             gain.update(part, z, per_mean)
 
-    def silent(self) -> tuple[str, ...]:
-        """Return the facets that do not help."""
+    def uninformative(self) -> tuple[str, ...]:
+        """Return the uninformative facets."""
         return tuple(sorted(name for name, gain in self.gains.items() if not gain.helps))
 
     def scores(self, public: Container[str]) -> Scores | None:
-        """Return the figures; None while nothing was scored.
+        """Return the scores; None without scored feedback.
 
-        `public` are the facets to whose figures enough people have contributed: of others nothing is told.
+        `public` holds the facets with enough contributors; other facets are left out.
         """
         if not self._n:
             return None

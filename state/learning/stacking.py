@@ -1,10 +1,9 @@
-"""How much to make of each part of a prediction: of the population's belief, and of a person's own in each facet.
+"""Stacking: learned weights of the parts of a prediction (Wolpert, Neural Networks 5(2), 1992).
 
-Priors are guesses that are made once for all deployments. Here the guess is mended by what judgements show: a
-prediction is a sum of parts, and each part is multiplied by a factor that is learned as another layer of the same
-probit model, with real-valued inputs ("stacking": Wolpert, Neural Networks 5(2), 1992). It keeps predictions
-calibrated, whatever the weights of a catalogue's feedback kinds: here judgements count in full, as what is learned is
-how often people like.
+Prior variances are constants for all deployments, and only guesses. A prediction is a sum of parts: the population's
+part, and the user's part for each facet. Each part is multiplied by a factor. The factors are learned as another layer
+of the same probit model, with real-valued inputs. All feedback counts in full here, whatever its weight, since the
+target is the rate of likes. So predictions stay calibrated for any weights of feedback kinds.
 """
 
 from collections.abc import Mapping
@@ -14,19 +13,19 @@ from state.learning.population_version import Gaussian
 from state.learning.probit import corrections
 
 OFFSET = "offset"
-"""A part that is always 1; its factor is 0 until something is learned. All other factors begin at 1."""
+"""The part with the constant value 1; its factor starts at 0, all other factors at 1."""
 POPULATION = "population"
 OWN_BIAS = "own"
 PRIOR_VARIANCE = 0.1
 
 
-def own_part(facet: str) -> str:
-    """Return the name of a person's own belief in a facet, as a part of predictions."""
+def user_part_name(facet: str) -> str:
+    """Return the name of the user's part for a facet."""
     return f"{OWN_BIAS}:{facet}"
 
 
 class Stacking:
-    """The factors, by part.
+    """Stacking factors by part.
 
     >>> trust = Stacking()
     >>> for _ in range(200):
@@ -39,7 +38,7 @@ class Stacking:
         self.factors = dict(factors or {})
 
     def learn(self, parts: Mapping[str, float], variance: float, liked: bool) -> None:
-        """Learn from one judgement; `parts` is part → what it was, `variance` that of the judgement."""
+        """Learn from one piece of feedback; `parts` maps names to values, `variance` includes the noise."""
         factors, beliefs = self.factors, []
         mean = 0.0
         for part, x in parts.items():

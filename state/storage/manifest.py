@@ -1,7 +1,7 @@
 """Manifests: the files of a checkpoint with their sizes and checksums.
 
-RocksDB opens its own MANIFEST without an error when the last bytes are missing, and shows other users. So the manifest of
-a checkpoint holds size and checksum of every file, and the token in the engine holds a checksum of the manifest.
+RocksDB opens its own MANIFEST without an error when the last bytes are missing, and shows other users. So the manifest
+of a checkpoint holds size and checksum of every file, and the token in the engine holds a checksum of the manifest.
 """
 
 import struct

@@ -69,11 +69,11 @@ class Deployed:
         if self._keeps_to is not None:
             return None
 
-        def hand_over(prior: Prior) -> None:
+        def share(prior: Prior) -> None:
             shared.prior = prior
 
         # A clock that stands still: versions come by the count of judgements alone, and two evaluations agree.
-        return LearnPopulation(PopulationTrainer(rules.catalogue), hand_over, self.counters.learning, clock=lambda: 0)
+        return LearnPopulation(PopulationTrainer(rules.catalogue), share, self.counters.learning, clock=lambda: 0)
 
     def _examples(self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None) -> Sequence[Example]:
         before = process_time()

@@ -39,7 +39,7 @@ class Run:
         self.writes: list[Write] = []
         self.versions: list[PopulationWrite] = []
         self.rejects: list[Reject] = []
-        self.learner = PopulationTrainer(CATALOGUE)
+        self.trainer = PopulationTrainer(CATALOGUE)
         self.counters = EventCounters()
         self.source = source
         self.folder = folder
@@ -77,12 +77,12 @@ class Run:
         )
 
     def learn(self, snapshot: bytes | None) -> LearnPopulation:
-        self.learner = PopulationTrainer.unpack(snapshot, CATALOGUE) if snapshot else PopulationTrainer(CATALOGUE)
-        return LearnPopulation(self.learner, lambda _: None, LearningCounters(), clock=lambda: NOW_MS)
+        self.trainer = PopulationTrainer.unpack(snapshot, CATALOGUE) if snapshot else PopulationTrainer(CATALOGUE)
+        return LearnPopulation(self.trainer, lambda _: None, LearningCounters(), clock=lambda: NOW_MS)
 
     def population(self) -> PopulationVersion:
         """Return what is believed of everybody then."""
-        return decode_version(self.learner.publish(99).version)
+        return decode_version(self.trainer.publish(99).version)
 
     def shown(self) -> dict[bytes, dict[str, Any]]:
         """Return what Redis shows of each person then."""

@@ -49,8 +49,8 @@ class Heard(list[int]):
         assert self == [*numbers]
 
 
-def feed(url: str, hand_over: Callable[[PopulationVersion], object], after: int = 0) -> PopulationFeed:
-    return PopulationFeed(lambda: store_at(url), hand_over, after=after, interval_s=OFTEN_S)
+def feed(url: str, share: Callable[[PopulationVersion], object], after: int = 0) -> PopulationFeed:
+    return PopulationFeed(lambda: store_at(url), share, after=after, interval_s=OFTEN_S)
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def trusted(authority: trustme.CA, tmp_path: Path) -> Path:
+def stacked_mean(authority: trustme.CA, tmp_path: Path) -> Path:
     """Return the authority's certificate as a file."""
     path = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(path)
@@ -112,10 +112,10 @@ def read_async(url: str) -> str:
     return asyncio.run(get())
 
 
-def test_workers_and_readers_speak_tls(redis_url: str, authority: trustme.CA, trusted: Path) -> None:
+def test_workers_and_readers_speak_tls(redis_url: str, authority: trustme.CA, stacked_mean: Path) -> None:
     """To a server whose authority they are told."""
     with served(redis_url, authority) as url:
-        told = f"{url}?ssl_ca_certs={trusted}"
+        told = f"{url}?ssl_ca_certs={stacked_mean}"
         assert redis_problems(told, "eu") == []
         say(told)
         assert (read(told), read_async(told)) == ("fresh", "fresh")
@@ -130,10 +130,10 @@ def test_unknown_authority_is_not_trusted(redis_url: str, authority: trustme.CA)
         assert (read(url), read_async(url)) == ("unavailable", "unavailable")
 
 
-def test_certificate_for_another_host_is_not_trusted(redis_url: str, authority: trustme.CA, trusted: Path) -> None:
+def test_certificate_for_another_host_is_not_trusted(redis_url: str, authority: trustme.CA, stacked_mean: Path) -> None:
     """Even of an authority that is."""
     with served(redis_url, authority, "other.example") as url:
-        told = f"{url}?ssl_ca_certs={trusted}"
+        told = f"{url}?ssl_ca_certs={stacked_mean}"
         with pytest.raises(SinkError, match="CONNECTION"):
             say(told)
         assert (read(told), read_async(told)) == ("unavailable", "unavailable")

@@ -25,12 +25,12 @@ MINUTE_MS = 60_000
 class Step:
     """The step, with a clock that only the test moves, and what it handed over."""
 
-    def __init__(self, learner: PopulationTrainer | None = None, *, newest: int = 0, at_end: bool = False) -> None:
+    def __init__(self, trainer: PopulationTrainer | None = None, *, newest: int = 0, at_end: bool = False) -> None:
         self.now_ms = 0
         self.handed: list[Prior] = []
         self.counters = LearningCounters()
         self.logic = LearnPopulation(
-            learner or PopulationTrainer(CATALOGUE),
+            trainer or PopulationTrainer(CATALOGUE),
             self.handed.append,
             self.counters,
             newest=newest,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from statistics import NormalDist
 
 from state.catalogue.numbered import NumberedCatalogue, Shape
-from state.learning.prediction import NOTHING_EXPECTED, Expected
+from state.learning.prediction import NO_POPULATION, PopulationPart
 
 NORMAL = NormalDist()
 KEPT, THRESHOLD = 0.99, 2.0
@@ -29,7 +29,7 @@ class Reference:
         self.variance = {term: as_float32(variance) for term, variance in self.prior.items()}
         self.sums = dict.fromkeys(range(len(catalogue.facet_names)), 0.0)
 
-    def predict(self, served: Sequence[int], expected: Expected) -> float:
+    def predict(self, served: Sequence[int], expected: PopulationPart) -> float:
         """Return the chance of a like."""
         return NORMAL.cdf(self._trusted(self._features(served), expected) / self._scale(served, expected))
 
@@ -38,13 +38,13 @@ class Reference:
         served: Sequence[int],
         liked: bool,
         weight: float = 1.0,
-        expected: Expected = NOTHING_EXPECTED,
+        expected: PopulationPart = NO_POPULATION,
         only: Collection[int] = (),
     ) -> None:
         """Learn that an answer was liked or not."""
         self._learn(self._features(served), 1 if liked else -1, weight, expected, only)
 
-    def comparison(self, served: int, preferred: int, weight: float, expected: Expected = NOTHING_EXPECTED) -> None:
+    def comparison(self, served: int, preferred: int, weight: float, expected: PopulationPart = NO_POPULATION) -> None:
         """Learn that another value than the served one was wished for."""
         places = self.catalogue.slot_places
         slope = ("slope", self.catalogue.slot_facets[served])
@@ -70,24 +70,24 @@ class Reference:
                 shares[facet] = shares.get(facet, 0.0) + size * self.mean[term]
         return shares
 
-    def _trusted(self, x: Mapping[Term, float], expected: Expected) -> float:
+    def _trusted(self, x: Mapping[Term, float], expected: PopulationPart) -> float:
         factors = expected.factors
         bias = self.mean[BIAS] if BIAS in x else 0.0
         own = sum(factors.own[facet].mean * share for facet, share in self._shares(x).items())
         return factors.offset + factors.population * expected.mean + factors.bias * bias + own
 
-    def _scale(self, served: Sequence[int], expected: Expected) -> float:
+    def _scale(self, served: Sequence[int], expected: PopulationPart) -> float:
         x = self._features(served)
         return math.sqrt(expected.variance + sum(size**2 * self.variance[term] for term, size in x.items()))
 
     def _learn(
-        self, x: Mapping[Term, float], y: int, weight: float, expected: Expected, only: Collection[int] = ()
+        self, x: Mapping[Term, float], y: int, weight: float, expected: PopulationPart, only: Collection[int] = ()
     ) -> None:
         sigma = math.sqrt(expected.variance + sum(size**2 * self.variance[term] for term, size in x.items()))
         t = max(-5.0, min(5.0, y * (expected.mean + sum(size * self.mean[term] for term, size in x.items())) / sigma))
         n = NORMAL.pdf(t) / NORMAL.cdf(t)
         w = n * (n + t)
-        shares, trusted = self._shares(x), self._trusted(x, expected)
+        shares, stacked_mean = self._shares(x), self._trusted(x, expected)
         for term, size in x.items():
             if only and self._facet(term) not in only:
                 continue
@@ -98,8 +98,8 @@ class Reference:
         for facet, share in shares.items():
             if only and facet not in only:
                 continue
-            reversed_ = trusted - 2 * expected.factors.own[facet].mean * share
-            ratio = math.log(NORMAL.cdf(y * reversed_ / sigma)) - math.log(NORMAL.cdf(y * trusted / sigma))
+            reversed_ = stacked_mean - 2 * expected.factors.own[facet].mean * share
+            ratio = math.log(NORMAL.cdf(y * reversed_ / sigma)) - math.log(NORMAL.cdf(y * stacked_mean / sigma))
             self.sums[facet] = as_float32(max(0.0, self.sums[facet] + min(1.0, ratio)))
             if self.sums[facet] > THRESHOLD:
                 self._reverse(facet)

@@ -77,14 +77,14 @@ def test_nothing_is_believed_of_everybody_if_so_asked(cwd: Path, found: dict[str
 
 def test_version_is_read_from_redis_and_kept_to(cwd: Path, found: dict[str, Any], redis_url: str) -> None:
     """From the namespace that is named; one that is not there is an error."""
-    learner = PopulationTrainer(NumberedCatalogue.load())
+    trainer = PopulationTrainer(NumberedCatalogue.load())
     job = Job(OwnSettings(embedded=True), (cwd / "events.jsonl",), bounded=True)
     for batch in Deployed(job).examples():
         for example in batch:
-            learner.learn(example)
+            trainer.learn(example)
     keys = RegionKeys("eu").within("shadow")
     with closing(PopulationRedisStore(RedisClient(redis_url), keys)) as store:
-        assert store.publish(learner.publish(7), fill=False)
+        assert store.publish(trainer.publish(7), fill=False)
     at = ("--redis", redis_url, "--population", "7")
     kept = evaluated(cwd, *at, "--namespace", "shadow")["models"]["tacit"]
     learned = found["models"]["tacit"]

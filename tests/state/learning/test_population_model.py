@@ -1,4 +1,4 @@
-"""state/learning/population_model: what is believed of everybody, against River's own AdPredictor and the paper's formulas."""
+"""state/learning/population_model, against River's own AdPredictor and the paper's formulas."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -121,9 +121,9 @@ def test_term_is_public_from_its_twentieth_person_on() -> None:
     population = PopulationModel()
     for person in [*range(19)] * 3:
         population.learn(["bias"], True, 1.0)
-        population.contributed(["bias"], person)
+        population.add_contributor(["bias"], person)
     assert population.published() == {}
-    population.contributed(["bias"], 2**32 - 1)
+    population.add_contributor(["bias"], 2**32 - 1)
     assert list(population.published()) == ["bias"]
     assert population.contributors == {}
 
@@ -133,7 +133,7 @@ def test_one_person_makes_nothing_public() -> None:
     population = PopulationModel()
     for _ in range(100):
         population.learn(TERMS, True, 1.0)
-        population.contributed(TERMS, 7)
+        population.add_contributor(TERMS, 7)
     assert population.published() == {}
     assert {term: list(people) for term, people in population.contributors.items()} == {term: [7] for term in TERMS}
 
@@ -146,7 +146,7 @@ def test_public_is_what_twenty_people_contributed_to(counts: dict[str, int], ran
     random.shuffle(contributions)
     for term, person in contributions:
         population.learn([term], True, 1.0)
-        population.contributed([term], person)
+        population.add_contributor([term], person)
         people.setdefault(term, set()).add(person)
     assert population.public == {term for term, who in people.items() if len(who) >= 20}
     held = {term: set(who) for term, who in population.contributors.items()}
@@ -158,7 +158,7 @@ def test_published_terms_are_in_the_order_of_the_alphabet() -> None:
     population = PopulationModel()
     for person in range(20):
         population.learn(TERMS[::-1], True, 1.0)
-        population.contributed(TERMS[::-1], person)
+        population.add_contributor(TERMS[::-1], person)
     assert list(population.published()) == sorted(TERMS)
 
 
@@ -168,7 +168,7 @@ def test_published_beliefs_are_what_one_goes_on_from() -> None:
     for person in range(25):
         terms = ["bias", "length=concise"] if person < 24 else ["bias", "item:0000000a"]
         population.learn(terms, person % 3 > 0, 1.0)
-        population.contributed(terms, person)
+        population.add_contributor(terms, person)
     published = population.published()
     assert list(published) == ["bias", "length=concise"]
     assert published["bias"] == pytest.approx(population.belief("bias"), abs=1e-6)
@@ -190,11 +190,11 @@ def test_terms_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         population.learn(["item:00000001"], True, 1.0)
     for person in range(CONTRIBUTORS):
         population.learn(["length=concise"], True, 0.01)
-        population.contributed(["length=concise"], person)
+        population.add_contributor(["length=concise"], person)
     for item in range(2, 500):
         term = f"item:{item:08x}"
         population.learn([term], True, 1.0)
-        population.contributed([term], 1)
+        population.add_contributor([term], 1)
         assert len(population.means) == len(population.variances) <= 40
         assert set(population.contributors) <= set(population.means)
     assert {"item:00000001", "length=concise"} <= set(population.means)
@@ -222,7 +222,7 @@ def test_term_that_was_dropped_begins_anew(monkeypatch: pytest.MonkeyPatch) -> N
     population = PopulationModel()
     for person in range(CONTRIBUTORS):
         population.learn(["item:00000001"], True, 0.0)
-        population.contributed(["item:00000001"], person)
+        population.add_contributor(["item:00000001"], person)
     for name in ("length=concise", "length=detailed", "tone=formal", "tone=friendly"):
         population.public.add(name)
         for _ in range(5):

@@ -16,7 +16,7 @@ from state.learning import population_prior as module
 from state.learning.features import Features, item_term, prior_variance
 from state.learning.population_prior import MAX_TOPICS, Prior
 from state.learning.population_version import Gaussian, PopulationVersion
-from state.learning.prediction import CERTAIN, NOISE_VARIANCE, NOTHING_EXPECTED, Own
+from state.learning.prediction import CERTAIN, NO_POPULATION, NOISE_VARIANCE, UserPart
 from tests.state.learning.test_preferences import styles
 from tests.support.factories import CATALOGUE, FILMS, START_MS, interactions, slots
 
@@ -69,12 +69,12 @@ def test_without_a_version_nothing_is_expected_of_anybody() -> None:
     """With certainty: the person's own beliefs decide alone."""
     prior = Prior(CATALOGUE)
     assert prior.number == 0
-    assert prior.expect([0], 0, 0, 7, 3) == NOTHING_EXPECTED
+    assert prior.expect([0], 0, 0, 7, 3) == NO_POPULATION
     assert prior.compare(1, 0, 0, 0)[:2] == (0.0, NOISE_VARIANCE)
     assert not any([*prior.means, *prior.variances])
     assert prior.default_slots == list(CATALOGUE.default_slots)
     assert not prior.leaning([0], [1.0])
-    assert prior.silent == frozenset()
+    assert prior.uninformative == frozenset()
 
 
 def test_empty_version_expects_nothing_but_is_unsure() -> None:
@@ -135,11 +135,11 @@ def test_parts_by_facet_add_up_to_the_whole(data: st.DataObject) -> None:
     named = Features(CATALOGUE).of_answer(o.slots, o.topic, o.surface, o.item, 3)
     prior = made(data.draw(beliefs(CATALOGUE, named)), trust)
     shares = {CATALOGUE.slot_facets[slot]: 0.1 * slot for slot in o.slots}
-    own = Own(0.3 + sum(shares.values()), 0.1, 0.3, shares)
+    own = UserPart(0.3 + sum(shares.values()), 0.1, 0.3, shares)
     expected = prior.expect(o.slots, o.topic, o.surface, o.item, 3)
     parts = prior.by_facet(o.slots, o.topic, o.surface, shares)
-    apart = prior.expect((), o.topic, o.surface, o.item, 3).trusted(Own(0.3, 0.0, 0.3, {}))
-    assert expected.trusted(own) == pytest.approx(apart + sum(parts.values()), abs=1e-9)
+    apart = prior.expect((), o.topic, o.surface, o.item, 3).stacked_mean(UserPart(0.3, 0.0, 0.3, {}))
+    assert expected.stacked_mean(own) == pytest.approx(apart + sum(parts.values()), abs=1e-9)
     assert set(parts) == set(shares)
 
 
@@ -183,7 +183,7 @@ def test_default_is_the_populations_if_it_is_sure_enough(ahead: float, takes_ove
 
 def test_silent_facets_are_those_of_the_version_that_the_catalogue_has() -> None:
     """By number."""
-    assert made(silent=["format", "mood"]).silent == {FORMAT}
+    assert made(silent=["format", "mood"]).uninformative == {FORMAT}
 
 
 # Topics

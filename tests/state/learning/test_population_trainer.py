@@ -29,15 +29,15 @@ TABLE = CATALOGUE.slot_index["format"]["table"]
 CODE = CATALOGUE.topic_index["code"]
 
 
-def learned(examples: list[Example], learner: PopulationTrainer | None = None) -> PopulationTrainer:
-    learner = learner or PopulationTrainer(CATALOGUE)
+def learned(examples: list[Example], trainer: PopulationTrainer | None = None) -> PopulationTrainer:
+    trainer = trainer or PopulationTrainer(CATALOGUE)
     for example in examples:
-        learner.learn(example)
-    return learner
+        trainer.learn(example)
+    return trainer
 
 
-def published(learner: PopulationTrainer, number: int = 1) -> PopulationVersion:
-    return decode_version(learner.publish(number).version)
+def published(trainer: PopulationTrainer, number: int = 1) -> PopulationVersion:
+    return decode_version(trainer.publish(number).version)
 
 
 # What is learned
@@ -52,28 +52,28 @@ def test_terms_are_learned_jointly_with_what_the_person_believes() -> None:
         variance=0.2,
         weight=0.4,
     )
-    learner, by_hand = learned([one]), PopulationModel()
+    trainer, by_hand = learned([one]), PopulationModel()
     terms = Features(CATALOGUE).of_answer((CONCISE,), CODE, NONE, 7, 3)
     by_hand.learn(terms, True, 0.4, (0.75, NOISE_VARIANCE + 0.2))
-    assert learner._population.means == by_hand.means
-    assert learner._population.variances == by_hand.variances
+    assert trainer._population.means == by_hand.means
+    assert trainer._population.variances == by_hand.variances
 
 
 def test_narrowed_judgement_is_about_its_facets_only() -> None:
     """What the others and the bias say of it is known, and is not learned."""
     served = tuple(slots({"length": "concise", "format": "table"}))
     one = replace(make_example(slots=served, item=7), only=(CATALOGUE.facet_index["format"],))
-    learner = learned([make_example(slots=served, item=7), one])
+    trainer = learned([make_example(slots=served, item=7), one])
     once = learned([make_example(slots=served, item=7)])
-    moved = {term for term, mean in learner._population.means.items() if mean != once._population.means[term]}
+    moved = {term for term, mean in trainer._population.means.items() if mean != once._population.means[term]}
     assert moved == {"format=table"}
 
 
 def test_wish_moves_the_two_values_apart() -> None:
     """And nothing else: neither the bias, nor the item."""
     comparison = DirectedFeedback(BALANCED, CONCISE, 0.1, 0.2)
-    learner = learned([make_example(liked=False, slots=(BALANCED, TABLE), topic=CODE, item=7, directed=(comparison,))])
-    means = learner._population.means
+    trainer = learned([make_example(liked=False, slots=(BALANCED, TABLE), topic=CODE, item=7, directed=(comparison,))])
+    means = trainer._population.means
     assert means["length=concise"] == -means["length=balanced"] > 0
     assert means["topic:code&length=concise"] == -means["topic:code&length=balanced"] > 0
     assert len(means) == 4
@@ -112,11 +112,11 @@ def test_version_tells_nothing_to_which_fewer_than_twenty_people_contributed() -
 
 def test_version_becomes_the_prior() -> None:
     """To its digits, and the next one is counted from there."""
-    learner = learned(EXAMPLES)
-    assert (learner.number, learner.unpublished) == (0, 1_500)
-    told = published(learner, 7)
-    assert (learner.number, learner.prior.number, learner.unpublished) == (7, 7, 0)
-    assert learner.prior.means[CONCISE] == told.terms["length=concise"].mean
+    trainer = learned(EXAMPLES)
+    assert (trainer.number, trainer.unpublished) == (0, 1_500)
+    told = published(trainer, 7)
+    assert (trainer.number, trainer.prior.number, trainer.unpublished) == (7, 7, 0)
+    assert trainer.prior.means[CONCISE] == told.terms["length=concise"].mean
     assert (told.n, told.examples, told.at) == (7, 1_500, EXAMPLES[0].at_ms)
 
 
@@ -124,14 +124,14 @@ def test_learner_begins_with_a_version_or_goes_on_under_it() -> None:
     """A new one takes its terms over; one that has learned keeps its own. Nobody goes back to an older version."""
     told = published(learned(EXAMPLES), 7)
     new = PopulationTrainer(CATALOGUE)
-    new.begin_with(told)
+    new.start_from(told)
     assert (new.number, new.prior.number) == (7, 7)
     again = published(new, 8)
     assert (again.terms, again.trust, again.examples, again.at) == (told.terms, told.trust, told.examples, told.at)
-    new.go_on_under(version(3))
+    new.adopt(version(3))
     assert new.prior.number == 8
     busy = learned(EXAMPLES[:100])
-    busy.go_on_under(told)
+    busy.adopt(told)
     assert busy.prior.number == 7
     assert published(busy, 8).terms != told.terms
 
@@ -143,24 +143,24 @@ def test_learner_begins_with_a_version_or_goes_on_under_it() -> None:
 @given(st.integers(0, len(EXAMPLES)))
 def test_packed_learner_goes_on_as_if_nothing_had_happened(cut: int) -> None:
     """Wherever it was cut; and packing changes nothing."""
-    learner = learned(EXAMPLES[:cut])
-    twin = PopulationTrainer.unpack(learner.pack(), CATALOGUE)
-    assert twin.pack() == learner.pack()
-    learned(EXAMPLES[cut:], learner)
+    trainer = learned(EXAMPLES[:cut])
+    twin = PopulationTrainer.unpack(trainer.pack(), CATALOGUE)
+    assert twin.pack() == trainer.pack()
+    learned(EXAMPLES[cut:], trainer)
     learned(EXAMPLES[cut:], twin)
-    one, other = published(learner), published(twin)
+    one, other = published(trainer), published(twin)
     assert (one.terms, one.trust, one.silent) == (other.terms, other.trust, other.silent)
 
 
 def test_number_is_remembered_over_a_restart() -> None:
     """The version itself comes from where it was published."""
-    learner = learned(EXAMPLES)
-    told = published(learner, 7)
-    twin = PopulationTrainer.unpack(learner.pack(), CATALOGUE)
+    trainer = learned(EXAMPLES)
+    told = published(trainer, 7)
+    twin = PopulationTrainer.unpack(trainer.pack(), CATALOGUE)
     assert (twin.number, twin.prior.number) == (7, 0)
-    twin.go_on_under(told)
+    twin.adopt(told)
     assert (twin.number, twin.prior.number) == (7, 7)
-    assert twin.pack() == learner.pack()
+    assert twin.pack() == trainer.pack()
 
 
 @pytest.mark.parametrize(
@@ -176,10 +176,10 @@ def test_packed_learner_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its terms, with 19 hashes each at most: however many items and people there are."""
     monkeypatch.setattr(population_module, "MAX_TERMS", 200)
     monkeypatch.setattr(population_module, "_KEPT_TERMS", 150)
-    learner, largest = PopulationTrainer(CATALOGUE), 0
+    trainer, largest = PopulationTrainer(CATALOGUE), 0
     for n in range(3_000):
-        learner.learn(make_example(n % 500, item=n % 1_000 + 1))
-        largest = max(largest, len(learner.pack()) if n % 100 == 0 else 0)
+        trainer.learn(make_example(n % 500, item=n % 1_000 + 1))
+        largest = max(largest, len(trainer.pack()) if n % 100 == 0 else 0)
     assert largest < 200 * 130
 
 

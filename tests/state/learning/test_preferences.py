@@ -11,7 +11,7 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
-from state.learning.prediction import CERTAIN, NOISE_VARIANCE, Expected, Factors
+from state.learning.prediction import CERTAIN, NOISE_VARIANCE, PopulationPart, StackingFactors
 from state.learning.preferences import KEPT, MAX_FEEDBACK_COUNT, Preferences
 from tests.support.factories import CATALOGUE, FILMS, START_MS, Served, make_observation, slots
 from tests.support.preferences_reference import NORMAL, Reference
@@ -22,7 +22,7 @@ LENGTHS = CATALOGUE.facet_slots[0]
 CONCISE, _, DETAILED = LENGTHS
 FORMATS = CATALOGUE.facet_slots[1]
 SLOPES = len(CATALOGUE.slots)
-Judgement = tuple[dict[str, list[str]], bool, float, set[int], Expected]
+Judgement = tuple[dict[str, list[str]], bool, float, set[int], PopulationPart]
 """What was served, whether it was liked, the weight, the facets it is narrowed to, and what everybody expects."""
 
 
@@ -58,10 +58,14 @@ def judgements(catalogue: NumberedCatalogue) -> st.SearchStrategy[list[Judgement
     facets = range(len(catalogue.facets))
     factor = st.builds(Gaussian, st.floats(0.5, 1.5), st.just(0.0))
     factors = st.builds(
-        Factors, st.floats(-0.3, 0.3), st.floats(0.5, 1.5), st.floats(0.5, 1.5), st.tuples(*[factor for _ in facets])
+        StackingFactors,
+        st.floats(-0.3, 0.3),
+        st.floats(0.5, 1.5),
+        st.floats(0.5, 1.5),
+        st.tuples(*[factor for _ in facets]),
     )
-    certain = st.just(Factors(0.0, 1.0, 1.0, (CERTAIN,) * len(facets)))
-    expected = st.builds(Expected, st.floats(-0.8, 0.8), st.floats(1.0, 2.0), certain | factors)
+    certain = st.just(StackingFactors(0.0, 1.0, 1.0, (CERTAIN,) * len(facets)))
+    expected = st.builds(PopulationPart, st.floats(-0.8, 0.8), st.floats(1.0, 2.0), certain | factors)
     only = st.just(set[int]()) | st.sets(st.sampled_from(facets), max_size=2)
     weights = st.sampled_from([1.0, 0.6, 0.3])
     return st.lists(st.tuples(styles(catalogue), st.booleans() | st.just(True), weights, only, expected), max_size=60)

@@ -1,4 +1,4 @@
-"""state/learning/preferences: directed feedback says that the next value that way is liked better than the one served."""
+"""state/learning/preferences: directed feedback prefers the next value in a direction to the served value."""
 
 from collections.abc import Sequence
 

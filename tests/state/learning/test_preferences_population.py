@@ -92,11 +92,11 @@ def test_version_is_noted_only_where_something_was_learned() -> None:
 def test_own_factors_change_the_prediction_and_not_what_is_learned() -> None:
     """They mend what is made of beliefs; the beliefs go by the model."""
     plain = Prior(CATALOGUE, PopulationVersion(4, 2, START_MS, 1000, TERMS, {}, ()))
-    trusted, believed = Preferences(CATALOGUE), Preferences(CATALOGUE)
+    stacked_mean, believed = Preferences(CATALOGUE), Preferences(CATALOGUE)
     served = slots({"length": "concise"})
     for _ in range(3):
-        _, p = trusted.learn(served, True, 1.0, START_MS, PRIOR.expect(served, 0, 0, 0, 3))
+        _, p = stacked_mean.learn(served, True, 1.0, START_MS, PRIOR.expect(served, 0, 0, 0, 3))
         _, plainly = believed.learn(served, True, 1.0, START_MS, plain.expect(served, 0, 0, 0, 3))
         assert p != plainly
-    assert trusted.means == believed.means
-    assert trusted.variances == believed.variances
+    assert stacked_mean.means == believed.means
+    assert stacked_mean.variances == believed.variances

@@ -9,12 +9,12 @@ from river import metrics
 
 from state.learning.example import Acted, Example
 from state.learning.population_trainer import PopulationTrainer
-from state.learning.prediction import CERTAIN, NOISE_VARIANCE, Expected, Factors
+from state.learning.prediction import CERTAIN, NOISE_VARIANCE, PopulationPart, StackingFactors
 from state.learning.scoring import MIN_FEEDBACK, FacetGain, Scoring
 from tests.support.examples import make_example
 from tests.support.factories import CATALOGUE
 
-ALL_TRUSTED = Factors(0.0, 1.0, 1.0, (CERTAIN,) * len(CATALOGUE.facet_names))
+NEUTRAL_FACTORS = StackingFactors(0.0, 1.0, 1.0, (CERTAIN,) * len(CATALOGUE.facet_names))
 FACETS = frozenset(CATALOGUE.facet_names)
 LENGTH, FORMAT = CATALOGUE.facet_index["length"], CATALOGUE.facet_index["format"]
 
@@ -33,7 +33,7 @@ def predictions(n: int, *, seed: int = 3, skill: float = 0.3) -> list[Example]:
 def scored(examples: list[Example], scoring: Scoring | None = None) -> Scoring:
     scoring = scoring or Scoring(CATALOGUE)
     for e in examples:
-        scoring.add(e, Expected(0.0, NOISE_VARIANCE, ALL_TRUSTED), {})
+        scoring.add(e, PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS), {})
     return scoring
 
 
@@ -93,7 +93,7 @@ def gained(helps: float, judgements: int, seed: int = 5) -> Scoring:
         part, noise = random.choice([-0.5, 0.5]), random.choice([-0.5, 0.5])
         liked = random.gauss(helps * part, 1.0) > 0
         e = replace(make_example(liked=liked), bias=part + noise, shares={}, variance=0.0)
-        scoring.add(e, Expected(0.0, NOISE_VARIANCE, ALL_TRUSTED), {LENGTH: part, FORMAT: noise})
+        scoring.add(e, PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS), {LENGTH: part, FORMAT: noise})
     return scoring
 
 
@@ -105,27 +105,27 @@ def test_facet_that_helps_is_told_from_one_that_does_not() -> None:
     assert found.facets["length"].gain > 0.02
     assert found.facets["format"].gain < -0.02
     assert found.facets["length"].n == 4_000
-    assert scoring.silent() == ("format",)
+    assert scoring.uninformative() == ("format",)
 
 
 def test_facet_is_not_silent_before_there_is_enough() -> None:
     """A thousand judgements."""
-    assert gained(1.0, MIN_FEEDBACK - 1).silent() == ()
-    assert gained(1.0, MIN_FEEDBACK).silent() == ("format",)
+    assert gained(1.0, MIN_FEEDBACK - 1).uninformative() == ()
+    assert gained(1.0, MIN_FEEDBACK).uninformative() == ("format",)
 
 
 def test_silent_facet_speaks_again_when_it_helps() -> None:
     """Gains fade."""
     scoring = gained(0.0, 2_000)
-    assert "length" in scoring.silent()
+    assert "length" in scoring.uninformative()
     later = Scoring(CATALOGUE, {name: (gain.gain, gain.part, gain.n) for name, gain in scoring.gains.items()})
-    assert later.silent() == scoring.silent()
+    assert later.uninformative() == scoring.uninformative()
     random = Random(6)
     for _ in range(8_000):
         part = random.choice([-0.5, 0.5])
         e = replace(make_example(liked=random.gauss(2 * part, 1.0) > 0), bias=part, shares={}, variance=0.0)
-        later.add(e, Expected(0.0, NOISE_VARIANCE, ALL_TRUSTED), {LENGTH: part})
-    assert "length" not in later.silent()
+        later.add(e, PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS), {LENGTH: part})
+    assert "length" not in later.uninformative()
 
 
 def test_part_that_is_always_the_same_gains_nothing() -> None:
@@ -146,7 +146,7 @@ def test_figures_of_facets_are_told_of_those_that_are_public() -> None:
         followed = random.random() < 0.5
         scoring.add(
             replace(make_example(liked=followed), acted=(Acted(FORMAT, followed, not followed, 0.5),)),
-            Expected(0.0, NOISE_VARIANCE, ALL_TRUSTED),
+            PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS),
             {},
         )
     everything, some = scoring.scores(FACETS), scoring.scores({"length"})
@@ -165,10 +165,10 @@ def test_constant_is_no_worse_than_what_it_is() -> None:
 
 def test_learner_scores_before_it_learns() -> None:
     """A prediction that is wrong every time stays as wrong as it was."""
-    learner = PopulationTrainer(CATALOGUE)
+    trainer = PopulationTrainer(CATALOGUE)
     for n in range(100):
-        learner.learn(make_example(n % 25, p=0.2, liked=True))
-    found = learner.scoring.scores(FACETS)
+        trainer.learn(make_example(n % 25, p=0.2, liked=True))
+    found = trainer.scoring.scores(FACETS)
     assert found is not None
     assert found.log_loss == pytest.approx(-log(0.2), abs=1e-6)
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.learning.population_version import Gaussian
-from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, PRIOR_VARIANCE, Stacking, own_part
+from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, PRIOR_VARIANCE, Stacking, user_part_name
 
 NORMAL = NormalDist()
-LENGTH = own_part("length")
+LENGTH = user_part_name("length")
 PARTS = (OFFSET, POPULATION, OWN_BIAS, LENGTH)
 ENOUGH = 4_000
 

@@ -1,4 +1,4 @@
-"""state/storage/shard_database: the protocol between a shard's checkpoints and the engine's commits, with an end at every place."""
+"""state/storage/shard_database: checkpoints and the engine's commits, with an end at every step."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future

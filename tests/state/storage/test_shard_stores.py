@@ -1,4 +1,4 @@
-"""state/storage/shard_stores: a process's shards, opened once, refused when they should be, and let go of at the end."""
+"""state/storage/shard_stores: shards are opened once, refused when necessary, and released at the end."""
 
 import gc
 import resource

@@ -32,7 +32,7 @@ def test_derived_limits_are_complete_without_a_change_of_taste(confidence: float
     """And with a confidence from which a tier above `default` would follow."""
     beliefs = confident(confidence)
     if not informative:
-        beliefs.prior.silent = frozenset([FORMAT])
+        beliefs.prior.uninformative = frozenset([FORMAT])
     decision = decide(beliefs, FORMAT)
     assume(abs(decision.confidence - APPLY_FROM) > 0.001)
     derived = limited_by(learned_signal(CATALOGUE, find(beliefs, FORMAT, decision, START_MS, 1)))
