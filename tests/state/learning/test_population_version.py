@@ -86,7 +86,7 @@ def _with(**fields: Any) -> bytes:
 )
 def test_what_is_no_version_is_refused(data: bytes) -> None:
     """With a reason: a belief that is not finite would spread to everybody."""
-    with pytest.raises(StateError, match=r"a population belief cannot be read: .+"):
+    with pytest.raises(StateError, match=r"a population version cannot be read: .+"):
         decode_version(data)
 
 
