@@ -120,7 +120,7 @@ def _default(option: TyperOption) -> str:
     if isinstance(option.show_default, str):
         return option.show_default
     if option.name in Settings.model_fields and option.default in (None, False):
-        return code(default_of(option.name))
+        return default_of(option.name)
     if option.is_flag or option.default is None or callable(option.default):
         return ""
     return code(option.default)

@@ -57,7 +57,7 @@ def shape(rule: Schema) -> str:
     """Return a schema of one member in words.
 
     >>> shape({"type": "array", "items": {"type": "string", "maxLength": 40}, "maxItems": 64})
-    'array of string (length ≤ 40) (items ≤ 64)'
+    'array of string (at most 40 characters) (at most 64 items)'
     """
     match rule:
         case {"$ref": reference}:
@@ -85,10 +85,24 @@ def _named_type(rule: Schema) -> str:
 
 
 def _limits(rule: Schema) -> list[str]:
-    low, high = rule.get("minimum"), rule.get("maximum")
-    found = [f"{low}–{high}"] if low is not None and high is not None else []
-    length = [f"length {sign} {rule[key]}" for key, sign in (("minLength", "≥"), ("maxLength", "≤")) if key in rule]
-    items = [f"items {sign} {rule[key]}" for key, sign in (("minItems", "≥"), ("maxItems", "≤")) if key in rule]
-    names = [f"members ≤ {rule['maxProperties']}"] if "maxProperties" in rule else []
-    patterns = [code(rule["pattern"])] if "pattern" in rule else []
-    return [*found, *filter(None, [", ".join(length), ", ".join(items)]), *names, *patterns]
+    limits = (
+        _range(rule, "minimum", "maximum", ""),
+        _range(rule, "minLength", "maxLength", " characters"),
+        _range(rule, "minItems", "maxItems", " items"),
+        _range(rule, "minProperties", "maxProperties", " members"),
+        code(rule.get("pattern", "")),
+    )
+    return [limit for limit in limits if limit]
+
+
+def _range(rule: Schema, low: str, high: str, unit: str) -> str:
+    match rule.get(low), rule.get(high):
+        case None, None:
+            return ""
+        case None, most:
+            return f"at most {most}{unit}"
+        case least, None:
+            return f"at least {least}{unit}"
+        case least, most:
+            return f"{least}{unit}" if least == most else f"{least}–{most}{unit}"
+    return ""

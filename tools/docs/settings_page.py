@@ -25,15 +25,15 @@ def default_of(setting: str) -> str:
         case None:
             return ""
         case SecretStr():
-            return default.get_secret_value()
+            return code(default.get_secret_value())
         case bool():
-            return "on" if default else "off"
+            return code("on" if default else "off")
         case _ if default is PydanticUndefined:
             return ""
         case _ if hasattr(default, "name") and hasattr(default, "is_file"):
-            return f"{default.name} of the package" if default.is_absolute() else str(default)
+            return f"the package's {code(default.name)}" if default.is_absolute() else code(default)
         case _:
-            return str(default)
+            return code(default)
 
 
 def settings_page(helps: dict[str, str], flags: dict[str, str]) -> str:
@@ -42,10 +42,9 @@ def settings_page(helps: dict[str, str], flags: dict[str, str]) -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         text = field.description or texts.get(name) or helps.get(name)
-        rows.append(
-            [code(name), code(variable_of(name)), code(flags.get(name, "")), code(default_of(name)), paragraph(text)]
-        )
-    return _INTRODUCTION + table(["setting", "variable", "option", "default", "meaning"], rows)
+        given_by = "<br>".join(map(code, filter(None, [flags.get(name), variable_of(name)])))
+        rows.append([code(name), given_by, default_of(name), paragraph(text)])
+    return _INTRODUCTION + table(["setting", "option, variable", "default", "meaning"], rows)
 
 
 _INTRODUCTION = """# Settings
