@@ -105,4 +105,3 @@ def _range(rule: Schema, low: str, high: str, unit: str) -> str:
             return f"at least {least}{unit}"
         case least, most:
             return f"{least}{unit}" if least == most else f"{least}–{most}{unit}"
-    return ""
