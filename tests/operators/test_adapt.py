@@ -42,7 +42,7 @@ EVENTS = st.lists(interactions(USERS) | control_events(USERS), max_size=60)
 
 
 class Shard(Adapt):
-    """The step over a shard of its own, whose cache holds a person per generation."""
+    """The step over a shard of its own, with a cache of one user per generation."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Shard(Adapt):
 
     @property
     def held(self) -> dict[bytes, bytes]:
-        """Everybody's bytes."""
+        """Packed state by user."""
         return contents(self._store) if self._store else {}
 
 
@@ -86,7 +86,7 @@ def run(adapt: Adapt, events: Sequence[Observation], *cuts: int) -> list[Write |
 
 
 def shown(out: Sequence[Write | Reject]) -> dict[bytes, dict[str, dict[str, Any]]]:
-    """Return what Redis shows of each person then."""
+    """Return the resulting Redis contents by user."""
     people: dict[bytes, Shown] = {}
     for write in out:
         if not isinstance(write, Reject):
@@ -153,7 +153,7 @@ def test_packed_groups_of_one_batch_are_one(shard: Shard) -> None:
 
 
 def test_people_do_not_mix(shard: Shard) -> None:
-    """Whose event it is, theirs is the write."""
+    """Each write belongs to the user of its event."""
     events = [make_observation(START_MS, user=user, served={"tone": "formal"}, feedback="thumbs_up") for user in USERS]
     assert [write.user for write in run(shard, events) if not isinstance(write, Reject)] == USERS
 
@@ -164,7 +164,7 @@ def test_people_do_not_mix(shard: Shard) -> None:
 @settings(max_examples=50)
 @given(EVENTS)
 def test_every_observation_has_one_count(events: list[Observation]) -> None:
-    """Accepted, duplicate, unconsented, before a wipe, or late; people are counted as they come to be held."""
+    """Accepted, duplicate, unconsented, before a wipe, or late; stored users are counted, too."""
     with unkept() as stores:
         shard = Shard(stores)
         out = run(shard, events)
@@ -196,7 +196,7 @@ def test_shard_in_which_nobody_is_held_yet_stays_open() -> None:
 
 
 def test_late_event_is_a_reject_like_any_other(shard: Shard) -> None:
-    """It says where the record stands; the state does not change."""
+    """The reject has the record's position; the state does not change."""
     late = replace(make_observation(START_MS - DAY_MS - 1), position=7)
     run(shard, [make_observation(START_MS)])
     before = shard.held

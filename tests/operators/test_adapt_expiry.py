@@ -1,4 +1,4 @@
-"""What is kept of people who stay away is freed: their number, the disk's bytes and the memory that these take."""
+"""State of absent users is freed: the count of users, bytes on disk, and memory."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -20,11 +20,11 @@ from tests.support.shard_stores import USERS, checkpoints, contents, open_stores
 
 FREED_AFTER_MS = RULES.idle_ms + RECLAIM_GRACE_MS
 EPOCHS_UNTIL_FREED = 90
-"""A round of looking at everybody, and RocksDB's next merging of tables."""
+"""A round over all users, and RocksDB's next compaction."""
 
 
 class Shard(Adapt):
-    """A shard that ends an epoch with each batch, and whose cache holds a person per generation."""
+    """A shard with a checkpoint after each batch, and a cache of one user per generation."""
 
     def __init__(self, folder: Path | None) -> None:
         """Without a folder nothing is reclaimed."""
@@ -53,7 +53,7 @@ def disk_bytes(folder: Path) -> int:
 
 
 def memory_bytes(folder: Path) -> int:
-    """Return what RocksDB keeps in memory of all the newest checkpoint's tables: it grows with their people."""
+    """Return the memory of RocksDB for the newest checkpoint's tables, which grows with the number of users."""
     database = RocksDatabase(1).open_read_only(checkpoints(folder)[-1])
     try:
         return int(database.property_int_value("rocksdb.estimate-table-readers-mem") or 0)
@@ -62,7 +62,7 @@ def memory_bytes(folder: Path) -> int:
 
 
 def test_count_disk_and_memory_go_down_when_people_stay_away(tmp_path: Path) -> None:
-    """Of several thousand the few who come go on; of the others only their own words stay, and these are small."""
+    """Of several thousand users, the few active ones continue; of the others, only consent, pins and wipes stay."""
     users = people(6000)
     denied, pinned, forgotten, active = users[:50], users[50:100], users[100:150], users[-20:]
     shard = Shard(tmp_path)
@@ -87,7 +87,7 @@ def test_count_disk_and_memory_go_down_when_people_stay_away(tmp_path: Path) -> 
 
 
 def test_nobody_is_freed_before_their_time(tmp_path: Path) -> None:
-    """To the millisecond; and only when the oldest event of an epoch is so much later."""
+    """The bound is exact to the millisecond, and counts from the oldest event of a checkpoint interval."""
     early, late, come = USERS[0], USERS[1], USERS[2:]
     shard = Shard(tmp_path)
     with shard.stores:
@@ -102,7 +102,7 @@ def test_nobody_is_freed_before_their_time(tmp_path: Path) -> None:
 
 
 def test_round_comes_to_everybody_a_part_at_a_time(tmp_path: Path) -> None:
-    """So that no epoch is held up by it."""
+    """No checkpoint interval waits for a whole round."""
     users = people(3 * RECLAIMED_PER_INTERVAL)
     shard = Shard(tmp_path)
     with shard.stores:
@@ -126,7 +126,7 @@ SKEWS = st.sampled_from([0, DAY_MS, RECLAIM_GRACE_MS]) | st.integers(0, RECLAIM_
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[list[Observation]]:
-    """Return epochs of events of people whose streams are up to 30 days apart, with absences short and long."""
+    """Return checkpoint intervals of events of users up to 30 days apart, with short and long absences."""
     clock_ms, epochs = START_MS, []
     behind_ms = {user: draw(SKEWS) for user in FEW}
     for gap_ms, events in draw(st.lists(st.tuples(GAPS, EVENTS), min_size=1, max_size=8)):
@@ -138,7 +138,7 @@ def streams(draw: st.DrawFn) -> list[list[Observation]]:
 @settings(max_examples=25)
 @given(streams())
 def test_reclaiming_changes_nothing_that_is_said_or_counted(epochs: list[list[Observation]]) -> None:
-    """Word for word what is said without it; and of whoever is not idle not a byte is missing."""
+    """Writes are the same as without; of active users, no byte is missing."""
     with TemporaryDirectory() as folder:
         frugal, keeping = Shard(Path(folder)), Shard(None)
         with frugal.stores, keeping.stores:

@@ -1,4 +1,4 @@
-"""People who stay away for long, and what tests of them have in common."""
+"""Common parts of tests with long absences of users."""
 
 from hypothesis import strategies as st
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""What a person's activity windows must say, worked out anew each time from every turn there ever was.
+"""Oracle of a user's activity, computed from all turns each time.
 
 the hour that ends with the clock's pane of 5 minutes; x: turns that count, o: turns that do not
 
@@ -41,7 +41,7 @@ class Visit(NamedTuple):
 
 
 class ActivityOracle:
-    """Keeps all turns, and the clock: the newest time it was told of."""
+    """All turns and the clock: the newest event time."""
 
     def __init__(self) -> None:
         self.start_anew()
@@ -97,7 +97,7 @@ class ActivityOracle:
         return weights
 
     def check(self, profile: Profile, topic_names: Sequence[str]) -> None:
-        """Assert that this is what the profile says, for someone who never spoke of more than eight topics."""
+        """Assert that the profile is right, for a user with at most eight topics."""
         found = profile.activity
         assert found.hour == self.count(HOUR_MS, 5 * MINUTE_MS)
         assert found.day == self.count(DAY_MS, HOUR_MS)

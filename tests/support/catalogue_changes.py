@@ -34,12 +34,12 @@ _NOTHING = (
     0,
     None,
 )
-"""What is known of names of which nothing is known."""
+"""Numbers of a name without evidence."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """What a catalogue's file says, in its order."""
+    """The names of a catalogue's file, in its order."""
 
     facets: Mapping[str, Sequence[str]]
     topics: Sequence[str] = ()
@@ -87,18 +87,18 @@ FIRST = Words(
 LONGER = {"length": ("low", "mid", "high", "auto"), "tone": FIRST.facets["tone"]}
 WITHOUT_MID = {"length": ("low", "high", "off"), "tone": FIRST.facets["tone"]}
 ONLY_TONE = {"tone": FIRST.facets["tone"]}
-"""What a folder begins with here, and what its facets become."""
+"""The first catalogue of a folder, and its later facets."""
 
 
 class Deployment:
-    """One state folder through its catalogues: a person's state goes on disk and back at each change."""
+    """A state folder through its catalogues: each change packs and unpacks the user's state."""
 
     def __init__(self, file: Words) -> None:
         self.vocabulary = Vocabulary()
         self.catalogue = self._number(file)
 
     def change(self, state: UserState, file: Words) -> UserState:
-        """Restart with another catalogue, and return the person under it."""
+        """Restart with another catalogue, and return the user's state."""
         packed = codec.pack(state)
         self.catalogue = self._number(file)
         return codec.unpack(packed, self.catalogue)
@@ -110,9 +110,9 @@ class Deployment:
 
 
 def beliefs(state: UserState, catalogue: NumberedCatalogue) -> dict[tuple[str, ...], Any]:
-    """Return all that was learned, set and said, by name, of names that have left the catalogue too.
+    """Return beliefs, pins and emitted decisions by name, including names that left the catalogue.
 
-    What nothing was learned of yet is not in it.
+    Names without evidence are left out.
     """
     names = [("slot", catalogue.facet_names[facet], value) for facet, value in catalogue.slots]
     found: dict[tuple[str, ...], Any] = {}
@@ -143,7 +143,7 @@ def beliefs(state: UserState, catalogue: NumberedCatalogue) -> dict[tuple[str, .
 
 
 def said(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
-    """Return what is written of a person now: field → what its JSON says."""
+    """Return the waiting write: field → decoded JSON."""
     return {
         name: msgspec.json.decode(content)
         for write in state.take_writes(USER, catalogue)
@@ -153,7 +153,7 @@ def said(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
 
 
 def names_said(fields: Mapping[str, Any]) -> set[str]:
-    """Return all names that signals and profile say: `facet`, `facet=value`, `?kind` and `#topic`."""
+    """Return all names in signals and profile: `facet`, `facet=value`, `?kind` and `#topic`."""
     found = {f"#{topic}" for topic, _ in fields.get(PROFILE, {"topics": ()})["topics"]}
     for facet, signal in fields.items():
         if facet != PROFILE:
@@ -182,7 +182,7 @@ def observe(state: UserState, deployment: Deployment, *observations: Observation
 
 
 def experienced(deployment: Deployment) -> UserState:
-    """Return someone who likes middling length and a high tone, and has used all words of `FIRST`."""
+    """Return a user with a taste for middling length and high tone, and events with all names of `FIRST`."""
     state = UserState()
     for n in range(0, 30, 3):
         observe(
@@ -195,7 +195,7 @@ def experienced(deployment: Deployment) -> UserState:
 
 
 def signals(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Signal]:
-    """Return what would be said now of each facet."""
+    """Return the current signal of each facet."""
     beliefs = state.beliefs(Prior(catalogue))
     return {
         name: learned_signal(catalogue, find(beliefs, facet, decide(beliefs, facet), START_MS, 1))

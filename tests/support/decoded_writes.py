@@ -1,4 +1,4 @@
-"""What Redis shows of one person after writes: the contract's rules for gate and signals, in a dict."""
+"""Contents of Redis after writes of a user: the contract's rules for gate and signals, in a dict."""
 
 import json
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from state.user.writes import GateWrite, SignalWrite
 
 
 class Shown:
-    """The hash of one person: field → what its JSON says."""
+    """The hash of a user: field → decoded JSON."""
 
     def __init__(self) -> None:
         self.fields: dict[str, dict[str, Any]] = {}
@@ -17,7 +17,7 @@ class Shown:
         """Time of the last word on consent, and whether it was no."""
 
     def take(self, writes: Iterable[object]) -> "Shown":
-        """Apply writes in order, and return this; rejects among them say nothing of a person."""
+        """Apply writes in order, and return self; rejects are skipped."""
         for write in writes:
             if isinstance(write, SignalWrite):
                 self._take_signals(write)

@@ -1,4 +1,4 @@
-"""A person's beliefs by the formulas written down a second time: adPredictor (eq. 8 to 12), forgetting and CUSUM."""
+"""Second implementation of a user model: adPredictor (eq. 8 to 12), forgetting and CUSUM."""
 
 import math
 import struct
@@ -45,7 +45,7 @@ class Reference:
         self._learn(self._features(served), 1 if liked else -1, weight, expected, only)
 
     def comparison(self, served: int, preferred: int, weight: float, expected: PopulationPart = NO_POPULATION) -> None:
-        """Learn that another value than the served one was wished for."""
+        """Train with directed feedback: another value than the served one is preferred."""
         places = self.catalogue.slot_places
         slope = ("slope", self.catalogue.slot_facets[served])
         x = {("value", preferred): 1.0, ("value", served): -1.0, slope: places[preferred] - places[served]}

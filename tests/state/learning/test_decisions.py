@@ -21,11 +21,11 @@ LENGTH = CATALOGUE.facet_index["length"]
 CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[LENGTH]
 NORMAL = NormalDist()
 APART = (2 * VALUE_VARIANCES[CATALOGUE.slot_shapes[PROSE]]) ** 0.5
-"""Standard deviation of how much two formats differ, of someone new."""
+"""Standard deviation of the difference of two formats, for a new user."""
 
 
 def prior_of(*silent: str, catalogue: NumberedCatalogue = CATALOGUE, **means: float) -> Prior:
-    """Return what is believed of everybody: means by value, nearly certain; other values nobody has judged."""
+    """Return a population prior: nearly certain means by value; other values have no feedback."""
     facets = {slot.value: catalogue.facet_names[slot.facet] for slot in catalogue.slots}
     terms = {f"{facets[value]}={value}": Gaussian(mean, 1e-6) for value, mean in means.items()}
     return Prior(catalogue, PopulationVersion(9, 2, START_MS, 100, terms, {}, silent))
@@ -65,7 +65,7 @@ def test_best_value_wins_and_second_is_the_runner_up(means: list[float]) -> None
 
 
 def test_slope_counts_for_the_values_of_a_scale() -> None:
-    """Who leans to the short end likes the shortest best; how sure that is depends on the slope's variance, too."""
+    """A lean toward the short end favours the shortest value; confidence includes the slope's variance."""
     beliefs = believing(0.0, 0.0, 0.0, facet=LENGTH)
     beliefs.own.means[len(CATALOGUE.slots) + LENGTH] = -0.5
     found = decide(beliefs, LENGTH)
@@ -75,7 +75,7 @@ def test_slope_counts_for_the_values_of_a_scale() -> None:
 
 
 def test_what_everybody_likes_and_what_this_person_likes_add_up() -> None:
-    """A little taste of one's own moves somebody only where people have no strong one."""
+    """A weak preference decides only where the population has no strong one."""
     own = (0.1, 0.0, 0.0, 0.0)
     assert decide(believing(*own, prior=prior_of(prose=0.0, table=0.05)), FORMAT).slot == PROSE
     assert decide(believing(*own, prior=prior_of(prose=0.0, table=0.5)), FORMAT).slot == TABLE
@@ -143,7 +143,7 @@ def test_lower_tier_is_only_that_facets() -> None:
 
 
 def test_facet_that_does_not_help_is_default_however_sure_one_is() -> None:
-    """Until the population's scores say otherwise; other facets are not silent."""
+    """The population's scores decide; other facets keep their tiers."""
     sure = (0.0, -9.0, 3.0, -9.0)
     assert tier_of(believing(*sure, prior=prior_of("format"))) == "default"
     assert tier_of(believing(*sure, prior=prior_of("length"))) == "apply"
@@ -153,7 +153,7 @@ def test_facet_that_does_not_help_is_default_however_sure_one_is() -> None:
 
 
 def test_default_wins_a_tie() -> None:
-    """Of someone of whom nothing is known, the default is said, with a confidence of one half."""
+    """For a new user, the decision is the default with a confidence of one half."""
     found = decide(believing(0, 0, 0, facet=LENGTH), LENGTH)
     assert (found.slot, found.runner_up, found.confidence, found.tier) == (BALANCED, CONCISE, 0.5, 0)
 
@@ -169,7 +169,7 @@ def test_default_is_runner_up_only_by_its_own_mean() -> None:
 
 
 def test_first_wins_where_there_is_no_default() -> None:
-    """The facet says nothing for someone of whom nothing is known."""
+    """The decision for a new user has no default."""
     beliefs = believing(0, 0, 0, facet=0, catalogue=FILM_CATALOGUE)
     assert decide(beliefs, 0)[:2] == (0, 1)
     assert find(beliefs, 0, decide(beliefs, 0), START_MS, 7).default is None

@@ -1,4 +1,4 @@
-"""state/learning/decisions: what a signal says of a decision, of a pin, and of someone of whom nothing is known."""
+"""state/learning/signals: signals of decisions, of pins, and of users without a user model."""
 
 from state.learning.decisions import Beliefs, decide, find
 from state.learning.own_beliefs import BIAS_VARIANCE
@@ -88,7 +88,7 @@ def test_facet_with_several_values_is_not_explored() -> None:
 
 
 def test_signal_says_whose_word_it_is_and_which_versions_decided() -> None:
-    """Everybody's, until the person has given evidence on the facet."""
+    """The source is the population until the user has evidence on the facet."""
     prior = prior_of(table=0.4)
     stranger = signal_of(believing(0, 0, 0, 0, prior=prior))
     assert (stranger.value, stranger.source, stranger.by) == ("table", "population", "m2.c1.p9")
@@ -99,14 +99,14 @@ def test_signal_says_whose_word_it_is_and_which_versions_decided() -> None:
 
 
 def test_populations_choice_takes_the_place_of_the_catalogues_default() -> None:
-    """Where it is likely enough to be better."""
+    """The value must be better with enough confidence."""
     sure, unsure = prior_of(prose=0.0, bullets=0.0, table=0.4, code=0.0), prior_of(table=0.01)
     assert signal_of(believing(0, 0, 0, 0, prior=sure)).default == "table"
     assert signal_of(believing(0, 0, 0, 0, prior=unsure)).default == "prose"
 
 
 def test_population_says_something_of_every_facet() -> None:
-    """For people of whom nothing is known, under the version's number."""
+    """Signals for users without a user model, under the version's number."""
     signals = dict(population_signals(prior_of(table=0.4), START_MS))
     assert list(signals) == list(CATALOGUE.facets)
     assert (signals["format"].value, signals["format"].v) == ("table", f"{START_MS}-0000000009")
@@ -115,7 +115,7 @@ def test_population_says_something_of_every_facet() -> None:
 
 
 def test_version_is_written_with_what_it_says_to_strangers() -> None:
-    """The version as it is published, beside its number and time."""
+    """The published version, with its number and time."""
     published = PopulationVersion(9, 2, START_MS, 100, {"format=table": Gaussian(0.4, 0.01)}, {}, ())
     prior = Prior(CATALOGUE, published)
     write = population_write(prior, published)
@@ -124,7 +124,7 @@ def test_version_is_written_with_what_it_says_to_strangers() -> None:
 
 
 def test_chance_of_a_like_is_of_everybody_and_of_this_person() -> None:
-    """On their main topics, and by how much they have judged; each part by its factor."""
+    """Main topics and the feedback count are included; each part has its factor."""
     terms = {"format=table": Gaussian(0.4, 0.02), "judged:0": Gaussian(0.9, 0.1), "judged:4": Gaussian(0.2, 0.05)}
     trust = {"offset": Gaussian(0.1, 0.0), "population": Gaussian(0.5, 0.0), "own": Gaussian(0.7, 0.0)}
     trust["own:format"] = Gaussian(2.0, 0.0)
@@ -140,7 +140,7 @@ def test_chance_of_a_like_is_of_everybody_and_of_this_person() -> None:
 
 
 def test_without_a_version_strangers_get_the_catalogues_defaults() -> None:
-    """Nothing is known, so that it is no population that says so."""
+    """Without a population version, the source is not the population."""
     signals = dict(population_signals(Prior(CATALOGUE), START_MS))
     assert {name: signal.value for name, signal in signals.items()} == {
         name: facet.default for name, facet in CATALOGUE.facets.items()
@@ -150,7 +150,7 @@ def test_without_a_version_strangers_get_the_catalogues_defaults() -> None:
 
 
 def test_pin_is_applied_without_probabilities() -> None:
-    """The person has said so; nothing is explored and nothing has to be explained."""
+    """A pin has no exploration and no reasons."""
     signal = pinned_signal(DETAILED, Prior(CATALOGUE), START_MS, 3)
     assert (signal.value, signal.tier, signal.source) == ("detailed", "apply", "user")
     assert (signal.p, signal.confidence, signal.runner_up, signal.gap) == (None, None, None, None)
@@ -159,7 +159,7 @@ def test_pin_is_applied_without_probabilities() -> None:
 
 
 def test_pin_names_the_populations_default_and_version() -> None:
-    """What would be used without it, as anybody's signal says."""
+    """The default is the same as in learned signals."""
     prior = prior_of(concise=0.4, balanced=0.0, detailed=0.0)
     signal = pinned_signal(DETAILED, prior, START_MS, 3)
     assert (signal.value, signal.default, signal.by) == ("detailed", "concise", "m2.c1.p9")
@@ -173,7 +173,7 @@ def test_reasons_are_ordered_by_weight_and_count() -> None:
 
 
 def test_reasons_of_equal_weight_are_ordered_by_name() -> None:
-    """So that equal states say equal things."""
+    """Equal states give equal signals."""
     by_kind = [int(kind in {"thumbs_up", "longer", "deeper", "shorter"}) for kind in CATALOGUE.feedback]
     assert [name for name, _ in reasons(CATALOGUE, by_kind)] == ["deeper", "longer", "shorter"]
 
@@ -184,5 +184,5 @@ def test_nothing_happened_is_no_reason() -> None:
 
 
 def test_versions_are_of_model_catalogue_and_population() -> None:
-    """Pinned: a signal says what decided it."""
+    """The format of `by` is pinned."""
     assert versions(CATALOGUE, 12) == "m2.c1.p12"

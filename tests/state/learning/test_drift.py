@@ -19,7 +19,7 @@ T = START_MS // 1000
 
 
 def first_flag(random: Random, likes: tuple[float, float], then: tuple[float, float], turns: int = 60) -> int | None:
-    """Return after how many more turns a flag comes, to someone whose likings change from `likes` to `then`.
+    """Return the number of turns from a change of taste, from `likes` to `then`, to the flag.
 
     Two lengths of answers are served at random; the chances of a like are for one and for the other. The change comes
     after `turns`, of which flags are disregarded.
@@ -37,7 +37,7 @@ def first_flag(random: Random, likes: tuple[float, float], then: tuple[float, fl
 
 
 def test_abrupt_change_is_flagged() -> None:
-    """Someone who liked short answers only, and now likes long ones only."""
+    """The user liked only short answers, and now likes only long ones."""
     random = Random(7)
     delays = [first_flag(random, (0.9, 0.1), (0.1, 0.9)) for _ in range(PEOPLE)]
     found = sorted(delay for delay in delays if delay is not None)
@@ -49,9 +49,9 @@ def test_abrupt_change_is_flagged() -> None:
     ("likes", "most"), [((0.95, 0.05), 0.1), ((0.9, 0.1), 0.1), ((0.9, 0.9), 0.1), ((0.7, 0.3), 0.8)], ids=str
 )
 def test_constant_taste_is_rarely_flagged(likes: tuple[float, float], most: float) -> None:
-    """Within 60 turns of someone who stays the same: where likings are clear, odd answers are no change.
+    """60 turns of a constant user: with a clear taste, odd answers are no change.
 
-    Where they are not, runs of them look like one.
+    With an unclear taste, runs of odd answers look like a change.
     """
     random = Random(11)
     flagged = sum(first_flag(random, likes, likes) is not None for _ in range(PEOPLE))
@@ -78,7 +78,7 @@ def reversed_preferences(total: float = THRESHOLD - 1e-6) -> Preferences:
 
 
 def test_flag_lowers_means_and_raises_variances_of_its_facet() -> None:
-    """What was believed is mostly given up, and can be learned anew quickly."""
+    """Beliefs are mostly dropped, and are trained again quickly."""
     preferences, calm = reversed_preferences(), reversed_preferences(0.0)
     served = slots({"length": "concise", "tone": "formal"})
     for each in (preferences, calm):
@@ -114,7 +114,7 @@ def test_sum_just_below_the_threshold_is_no_flag() -> None:
 
 
 def test_tier_is_one_lower_for_the_flag_and_five_more_pieces() -> None:
-    """Those that come after the flag are fresh, whatever they say."""
+    """Pieces after the flag are fresh, likes and dislikes alike."""
     preferences = reversed_preferences()
     kind, like = CATALOGUE.feedback["thumbs_up"], make_observation(served={"length": "balanced"}, feedback="thumbs_up")
     dislike = make_observation(served={"length": "concise"}, feedback="thumbs_down")

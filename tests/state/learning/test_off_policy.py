@@ -21,7 +21,7 @@ LENGTH = CATALOGUE.facet_index["length"]
 
 
 def log(random: Random) -> list[tuple[Acted, bool]]:
-    """Return answers of a log that, as logs do, follows more where people are easy to please."""
+    """Return logged answers that follow signals more often where likes are frequent, as real logs do."""
     answers = []
     for _ in range(ANSWERS):
         easy = random.random() < 0.5
@@ -98,7 +98,7 @@ ANSWER = st.tuples(PROPENSITIES, st.booleans())
 
 @given(*[st.lists(ANSWER, min_size=MIN_ANSWERS, max_size=50)] * 2)
 def test_estimates_are_chances(followed: list[tuple[float, bool]], default: list[tuple[float, bool]]) -> None:
-    """Whatever the propensities, which self-normalising sees to."""
+    """Self-normalisation bounds the estimate for all propensities."""
     found = estimated(
         [(Acted(LENGTH, True, False, propensity), liked) for propensity, liked in followed]
         + [(Acted(LENGTH, False, True, propensity), liked) for propensity, liked in default]

@@ -23,7 +23,7 @@ CONCISE, _, DETAILED = LENGTHS
 FORMATS = CATALOGUE.facet_slots[1]
 SLOPES = len(CATALOGUE.slots)
 Judgement = tuple[dict[str, list[str]], bool, float, set[int], PopulationPart]
-"""What was served, whether it was liked, the weight, the facets it is narrowed to, and what everybody expects."""
+"""Served style, like or dislike, weight, named facets, and the population's part of the prediction."""
 
 
 def learn(
@@ -54,7 +54,7 @@ def styles(catalogue: NumberedCatalogue) -> st.SearchStrategy[dict[str, list[str
 
 
 def judgements(catalogue: NumberedCatalogue) -> st.SearchStrategy[list[Judgement]]:
-    """Return a strategy for judgements of answers of which everybody expects this or that."""
+    """Return a strategy for feedback with any population's prediction."""
     facets = range(len(catalogue.facets))
     factor = st.builds(Gaussian, st.floats(0.5, 1.5), st.just(0.0))
     factors = st.builds(
@@ -139,7 +139,7 @@ def test_smaller_weight_moves_less(weight: float) -> None:
 
 
 def test_belief_is_forgotten_toward_the_prior() -> None:
-    """Events that say nothing new take old ones' weight away: a belief does not freeze."""
+    """Repeated events reduce the weight of old ones: a belief does not freeze."""
     preferences = Preferences(CATALOGUE)
     for _ in range(100):
         preferences.learn([0], True, 1.0, START_MS)
@@ -195,7 +195,7 @@ def test_like_moves_what_was_served_and_the_bias() -> None:
 
 
 def test_narrowed_feedback_moves_only_those_facets() -> None:
-    """Not even the bias: the person judged the format, not the answer."""
+    """The bias stays, too: the feedback was on the format, not on the answer."""
     preferences = Preferences(CATALOGUE)
     assert learn(preferences, "thumbs_up", {"length": "concise", "format": "table"}, ["format"]) == ["format"]
     assert moved_terms(preferences) == {"table"}

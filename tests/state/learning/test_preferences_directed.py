@@ -85,7 +85,7 @@ def test_wish_that_leads_nowhere_teaches_nothing(feedback: str, served: Served, 
 
 
 def test_wish_is_handed_on_as_it_was_believed_before() -> None:
-    """Mean and variance of how much better the wished value was thought to be."""
+    """Mean and variance of the difference between the preferred and the served value."""
     preferences = Preferences(CATALOGUE)
     learn(preferences, "thumbs_up", {"length": "concise"})
     mean, variance = preferences.difference(INDEX["concise"], INDEX["balanced"])
@@ -95,7 +95,7 @@ def test_wish_is_handed_on_as_it_was_believed_before() -> None:
 
 
 def test_wish_that_everybody_has_moves_a_person_less() -> None:
-    """Where short answers are liked by all, "shorter" tells little of this one."""
+    """If all users like short answers, "shorter" moves a user model little."""
     same, other = Preferences(CATALOGUE), Preferences(CATALOGUE)
     learn(same, "shorter", {"length": "balanced"}, prior=Prior(CATALOGUE, version(80)))
     learn(other, "shorter", {"length": "balanced"})

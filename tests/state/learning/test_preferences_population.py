@@ -1,4 +1,4 @@
-"""state/learning/preferences above what is believed of everybody: how a person differs is what is learned."""
+"""state/learning/preferences above a population: the user model holds the difference."""
 
 from collections.abc import Mapping
 
@@ -43,7 +43,7 @@ WEIGHTS = st.sampled_from([1.0, 0.6, 0.3])
 
 @given(st.lists(st.tuples(JUDGEMENTS, WEIGHTS), max_size=40))
 def test_learning_above_the_population_follows_the_formulas(answers: list[tuple[Mapping[str, object], float]]) -> None:
-    """Likes and wishes on topics and surfaces, of items, by someone less and less new; each part by its factor."""
+    """Likes and directed feedback on topics, surfaces and items; each part has its factor."""
     preferences, reference = Preferences(CATALOGUE), Reference(CATALOGUE)
     feedback_count = 0
     for fields, weight in answers:
@@ -71,7 +71,7 @@ def test_learning_above_the_population_follows_the_formulas(answers: list[tuple[
 
 
 def test_what_everybody_likes_moves_a_person_less() -> None:
-    """A like that was expected tells little of how this one differs, a dislike much; the version is noted."""
+    """An expected like moves the user model little, a dislike much; the version is recorded."""
     prior = Prior(CATALOGUE, version(40))
     liked, disliked = Preferences(CATALOGUE), Preferences(CATALOGUE)
     for preferences, feedback in ((liked, "thumbs_up"), (disliked, "thumbs_down")):
@@ -82,7 +82,7 @@ def test_what_everybody_likes_moves_a_person_less() -> None:
 
 
 def test_version_is_noted_only_where_something_was_learned() -> None:
-    """A wish that has nowhere to go is none of it."""
+    """Directed feedback beyond the scale's end trains nothing."""
     preferences = Preferences(CATALOGUE)
     o = make_observation(served={"length": "concise"}, feedback="shorter")
     preferences.learn_feedback(o, CATALOGUE.feedback["shorter"], 1.0, PRIOR)
@@ -90,7 +90,7 @@ def test_version_is_noted_only_where_something_was_learned() -> None:
 
 
 def test_own_factors_change_the_prediction_and_not_what_is_learned() -> None:
-    """They mend what is made of beliefs; the beliefs go by the model."""
+    """Factors change predictions; training follows the model."""
     plain = Prior(CATALOGUE, PopulationVersion(4, 2, START_MS, 1000, TERMS, {}, ()))
     stacked_mean, believed = Preferences(CATALOGUE), Preferences(CATALOGUE)
     served = slots({"length": "concise"})

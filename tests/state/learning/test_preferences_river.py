@@ -16,7 +16,7 @@ METRICS: Any = metrics
 
 
 def stream(length: int = 400) -> list[tuple[dict[Any, Any], bool]]:
-    """Return what someone was served and liked, who likes concise and formal answers."""
+    """Return served styles and feedback of a user with a taste for concise and formal answers."""
     random = Random(5)
     answers = []
     for _ in range(length):
@@ -29,7 +29,7 @@ def stream(length: int = 400) -> list[tuple[dict[Any, Any], bool]]:
 
 
 def test_river_evaluates_it() -> None:
-    """`progressive_val_score` with River's own metrics; better than knowing only how often this person likes."""
+    """`progressive_val_score` with River's metrics beats the user's share of likes."""
     loss, auc, baseline = METRICS.LogLoss(), METRICS.ROCAUC(), METRICS.LogLoss()
     evaluate.progressive_val_score(stream(), Preferences(CATALOGUE), loss + auc)
     evaluate.progressive_val_score(stream(), dummy.PriorClassifier(), baseline)
@@ -38,7 +38,7 @@ def test_river_evaluates_it() -> None:
 
 
 def test_it_is_the_end_of_a_pipeline() -> None:
-    """What it gets is what River's own selector lets through; evaluated as a whole."""
+    """River's selector passes only some facets; the pipeline is evaluated as a whole."""
     pipeline, by_hand = compose.Pipeline(compose.Select("length"), Preferences(CATALOGUE)), Preferences(CATALOGUE)
     auc = METRICS.ROCAUC()
     evaluate.progressive_val_score(stream(), pipeline, auc)

@@ -1,4 +1,4 @@
-"""A catalogue that changes under people's state: nobody's beliefs shift, what is removed is not said."""
+"""Catalogue changes under stored state: no belief moves to another name, and no removed name is emitted."""
 
 from dataclasses import replace
 
@@ -48,12 +48,12 @@ IDS = [
 ]  # fmt: skip
 
 
-# Nobody's beliefs shift
+# Beliefs keep their names
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=IDS)
 def test_change_shifts_no_beliefs(change: Words) -> None:
-    """What was known by name is known by name, and nothing else; and so when the change is taken back."""
+    """Beliefs by name are unchanged, also after the change is reverted."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)
     known, signals_before = beliefs(state, deployment.catalogue), signals(state, deployment.catalogue)
@@ -75,7 +75,7 @@ def test_change_that_leaves_a_facets_values_leaves_its_signal(change: Words) -> 
 
 
 def test_new_value_starts_at_the_prior() -> None:
-    """Nothing was learned of it, so at most it runs up to what is liked."""
+    """A new value has no evidence, so at most the value is the runner-up."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)
     before = signals(state, deployment.catalogue)["length"]
@@ -88,7 +88,7 @@ def test_new_value_starts_at_the_prior() -> None:
 
 
 def test_state_packed_under_the_longer_table_is_refused_under_the_shorter() -> None:
-    """A folder whose table was restored without its people, say."""
+    """For example a folder with a restored table and older state."""
     deployment = Deployment(FIRST)
     short = deployment.catalogue
     state = deployment.change(experienced(deployment), replace(FIRST, facets=LONGER))
@@ -97,7 +97,7 @@ def test_state_packed_under_the_longer_table_is_refused_under_the_shorter() -> N
 
 
 def test_pin_under_the_longer_table_is_refused_under_the_shorter() -> None:
-    """Also of someone of whom nothing else is known."""
+    """A user with only a pin is checked, too."""
     deployment = Deployment(replace(FIRST, facets=LONGER))
     state = UserState()
     observe(state, deployment, pin(deployment, T, "tone", "high"))
@@ -120,7 +120,7 @@ def test_directed_feedback_goes_by_the_order_of_the_file() -> None:
 
 
 def test_beliefs_of_removed_values_rest() -> None:
-    """Whatever is learned in the meantime, a change of taste included."""
+    """Training in the meantime includes a change of taste."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)
     for n in range(60):

@@ -1,4 +1,4 @@
-"""Any sequence of catalogues and events: nobody's beliefs shift, and no removed name is said."""
+"""Any sequence of catalogues and events: beliefs keep their names, and no removed name is emitted."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -31,7 +31,7 @@ from tests.support.factories import START_MS, pinned
 
 
 class Act(NamedTuple):
-    """What a person does: a turn with feedback, or a pin of the first of what was served."""
+    """An act of a user: a turn with feedback, or a pin of the first served value."""
 
     pins: bool
     served: dict[str, str]
@@ -45,7 +45,7 @@ class Act(NamedTuple):
 
 
 History = Sequence[tuple[Words, Sequence[Act]]]
-"""Catalogues in turn, and what a person does under each."""
+"""Catalogues in turn, each with acts of a user."""
 
 
 @st.composite
@@ -60,7 +60,7 @@ def acts(file: Words) -> st.SearchStrategy[Act]:
 
 
 def may_be_said(file: Words) -> set[str]:
-    """Return all names that this catalogue lets be said, as `names_said` writes them."""
+    """Return all names that may be emitted under a catalogue, in the form of `emitted_names`."""
     values = {f"{facet}={value}" for facet, values in file.facets.items() for value in values}
     topics = {f"#{topic}" for topic in set(file.topics) - set(file.sensitive)}
     return {*file.facets, *values, *topics, *(f"?{kind}" for kind in file.kinds)}
@@ -75,7 +75,7 @@ def means(state: UserState, deployment: Deployment, file: Words) -> dict[tuple[s
 def learned_apart(
     state: UserState, deployment: Deployment, file: Words, o: Observation
 ) -> dict[tuple[str, str], float]:
-    """Return the means of someone with the same beliefs after an event, by numbers that the file alone gives."""
+    """Return the means of an equal user model after an event, by the numbers of the file alone."""
     ours = deployment.catalogue
     own = make_catalogue(file).numbered(_table_of(file, ours))
     before, twin = state.preferences or Preferences(ours), Preferences(own)

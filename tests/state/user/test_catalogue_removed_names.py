@@ -1,4 +1,4 @@
-"""Names that left the catalogue are not said, and are back when the catalogue has them again."""
+"""Names that left the catalogue are not emitted, and return with the catalogue."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ LATER_MS = T + 20 * DAY_MS
 
 
 def test_value_that_is_removed_is_said_anew_at_the_next_event() -> None:
-    """And the one that is best of the rest is said in its place, whatever the event is about."""
+    """The best remaining value is emitted in its place, at an event of any kind."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)
     assert signals(state, deployment.catalogue)["length"].value == "mid"
@@ -86,7 +86,7 @@ def pinned_to_mid(deployment: Deployment, *, learned: bool) -> UserState:
 
 @pytest.mark.parametrize("learned", [True, False])
 def test_pin_of_a_removed_value_is_not_in_force_until_that_is_back(learned: bool) -> None:
-    """What was learned is said in its place at the person's next event, and the pin again when its value is back."""
+    """The learned decision is emitted at the user's next event, and the pin after its value returns."""
     deployment = Deployment(FIRST)
     state = deployment.change(pinned_to_mid(deployment, learned=learned), replace(FIRST, facets=WITHOUT_MID))
     assert pinned(state, deployment.catalogue) == {}
@@ -101,7 +101,7 @@ def test_pin_of_a_removed_value_is_not_in_force_until_that_is_back(learned: bool
 
 
 def test_pin_that_is_not_in_force_leaves_room_for_learning() -> None:
-    """Feedback is said like anybody's; a newer pin takes its place."""
+    """Feedback is emitted as usual; a newer pin takes its place."""
     deployment = Deployment(FIRST)
     state = deployment.change(pinned_to_mid(deployment, learned=True), replace(FIRST, facets=WITHOUT_MID))
     likes = [turn(deployment, T + 200 + n, {"length": "off"}, "liked") for n in range(20)]
@@ -111,7 +111,7 @@ def test_pin_that_is_not_in_force_leaves_room_for_learning() -> None:
 
 
 def test_pin_of_a_removed_facet_waits_in_silence() -> None:
-    """Through a no and a yes, which say all pins again."""
+    """An opt-out and a grant emit all pins again."""
     deployment = Deployment(FIRST)
     state = deployment.change(pinned_to_mid(deployment, learned=False), replace(FIRST, facets=ONLY_TONE))
     consents = [make_observation(T + 200 + n, kind=kind) for n, kind in enumerate((Kind.DENY, Kind.GRANT))]

@@ -40,7 +40,7 @@ def observe(events: list[Observation], state: UserState | None = None) -> UserSt
 
 
 def full_state() -> UserState:
-    """Return someone who has all that a state can hold."""
+    """Return a state with every part."""
     pins = [make_pin(START_MS, name, facet.values[0]) for name, facet in CATALOGUE.facets.items()]
     turns = [
         make_observation(
@@ -60,7 +60,7 @@ FULL = codec.pack(full_state())
 
 @given(EVENTS)
 def test_unpacked_state_packs_to_the_same_bytes(events: list[Observation]) -> None:
-    """Whatever a person did."""
+    """Any events of a user."""
     packed = codec.pack(observe(events))
     assert codec.pack(codec.unpack(packed, CATALOGUE)) == packed
 
@@ -127,7 +127,7 @@ def test_truncated_state_is_refused_wherever_it_ends(packed: bytes) -> None:
 
 @pytest.mark.parametrize("extra", [b"\0", b"x" * 50])
 def test_extended_state_is_refused(extra: bytes) -> None:
-    """What is too long was not written by us."""
+    """Longer bytes come from another writer."""
     with pytest.raises(StateError, match=f"damaged: {len(FULL) + len(extra)} bytes where {len(FULL)} were expected"):
         codec.unpack(FULL + extra, CATALOGUE)
 
@@ -152,7 +152,7 @@ def test_layout_is_pinned() -> None:
 
 
 def test_rules_do_not_change_what_is_packed() -> None:
-    """They hold for everybody, and are not part of a person."""
+    """Rules hold for all users and are not stored."""
     events = [make_observation(START_MS + n, event=n + 1, served=ALL_FACETS, feedback="thumbs_up") for n in range(5)]
     other = UserState()
     for o in events:

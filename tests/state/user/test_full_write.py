@@ -1,4 +1,4 @@
-"""A person at rest, said again: as an undisturbed Redis holds them, whatever their events were."""
+"""The full write of a user at rest equals the contents of an undisturbed Redis."""
 
 import json
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def liked(at_ms: int, *facets: str) -> Observation:
 
 
 def lived(*events: Observation, rules: Rules = RULES) -> tuple[UserState, Shown]:
-    """Return a person after these events, as a checkpoint has them, and what Redis then shows of them."""
+    """Return the state after these events, as in a checkpoint, and the contents of Redis."""
     state, shown = UserState(), Shown()
     for o in events:
         state.observe(o, rules)
@@ -46,7 +46,7 @@ def lived(*events: Observation, rules: Rules = RULES) -> tuple[UserState, Shown]
 
 
 def retold(state: UserState, catalogue: NumberedCatalogue = CATALOGUE) -> list[Write]:
-    """Return all that there is to say again."""
+    """Return the full write."""
     prior = Prior(catalogue)
     found = (gate_of(USER, state), pins_of(USER, state, prior), learned_of(USER, state, prior))
     return [write for write in found if write]
@@ -61,7 +61,7 @@ def said(fields: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
 def test_redis_that_was_emptied_shows_the_same_again(
     events: Sequence[Observation], catalogue: NumberedCatalogue
 ) -> None:
-    """Gate, values, tiers and sources; versions are no older. What is missing said that nothing is known."""
+    """Gate, values, tiers and sources; versions are no older. Missing fields were defaults."""
     state, shown = lived(*events, rules=Rules(catalogue))
     again = Shown().take(retold(state, catalogue))
     assert (again.wiped_ms, again.consent) == (shown.wiped_ms, shown.consent)
@@ -74,7 +74,7 @@ def test_redis_that_was_emptied_shows_the_same_again(
 
 @given(st.lists(interactions() | control_events(), min_size=1, max_size=60), interactions() | control_events())
 def test_next_news_is_newer_than_what_was_said_again(events: Sequence[Observation], last: Observation) -> None:
-    """A worker that goes on is not held up by a rebuild."""
+    """A rebuild does not block a running worker."""
     state, _ = lived(*events)
     again = Shown().take(retold(state))
     state.observe(last, RULES)
@@ -117,7 +117,7 @@ def test_what_was_never_said_is_not_said_now() -> None:
 
 
 def test_time_to_live_counts_from_what_was_said_last() -> None:
-    """Not from a word that says nothing of signals, or it would bring back what has expired."""
+    """Control events without signals do not count: they would revive expired signals."""
     grants = [make_observation(START_MS + days * DAY_MS, kind=Kind.GRANT) for days in (0, 20)]
     state, _ = lived(grants[0], liked(START_MS + MINUTE_MS), grants[1])
     _, learned = retold(state)
@@ -126,7 +126,7 @@ def test_time_to_live_counts_from_what_was_said_last() -> None:
 
 
 def test_time_to_live_of_a_profile_counts_from_its_pane() -> None:
-    """When exactly it was said is not kept."""
+    """The exact time of the last profile is not stored."""
     state, _ = lived(make_observation(START_MS + PANE_MS + 7))
     (profile,) = retold(state)
     assert isinstance(profile, SignalWrite)

@@ -22,12 +22,12 @@ def sent_first() -> Emitted:
 
 
 def test_first_decision_differs() -> None:
-    """Whatever it is."""
+    """Every first decision differs."""
     assert Emitted(facets=3).differs(0, FIRST)
 
 
 def test_same_decision_is_no_news() -> None:
-    """Nothing is written when nothing changed; another facet's news stays its own."""
+    """An unchanged decision is not emitted; facets are independent."""
     assert not sent_first().differs(0, FIRST)
     assert sent_first().differs(1, FIRST)
 
@@ -75,7 +75,7 @@ def test_due_are_those_sent_before() -> None:
     )
 )
 def test_due_agrees_with_a_dict_of_times(steps: list[tuple[str, int, int]]) -> None:
-    """The shortcut over the oldest time loses nothing: as the state does, whatever is due is recorded anew."""
+    """The shortcut over the oldest time loses no facet; due facets are recorded again, as in the state."""
     sent, times = Emitted(facets=3), dict[int, int]()
     for step, facet, at_ms in steps:
         if step == "record":
@@ -118,7 +118,7 @@ def test_choice_that_was_certain_is_not_compared(propensity: float) -> None:
 
 
 def test_there_is_nothing_to_compare_where_signal_and_default_are_one() -> None:
-    """Or no signal was sent, or one that says to use the default."""
+    """The same holds without a signal, and for the tier `default`."""
     assert differing("concise", 0.4, sent("concise"), default="concise") == []
     assert differing("concise", 0.4, sent("concise", tier=0)) == []
     assert differing("concise", 0.4, Emitted(len(CATALOGUE.facet_names))) == []

@@ -4,7 +4,7 @@ the pause between two sessions, and what late turns make of it
 
      10:00  10:10                       11:00   11:10
     ───┬──────┬───────────────────────────┬───────┬───▶
-       x      x       ░         ░    ░    x       x      10:25: the first goes on until then
+       x      x       ░         ░    ░    x       x      10:25: the first lasts until then
        └──────┘     10:25     10:45 10:50 └───────┘      10:50: the second begins then
                                                          both: 25 minutes are no pause: one session
 """
@@ -27,7 +27,7 @@ NEAR_GAP_MS = [SESSION_GAP_MS - 1, SESSION_GAP_MS, SESSION_GAP_MS + 1]
 STEPS_MS = st.sampled_from([0, 1, *NEAR_GAP_MS, HOUR_MS, 2 * DAY_MS, 400 * DAY_MS]) | st.integers(0, 2 * HOUR_MS)
 LATE_MS = st.sampled_from([0, 0, 1, *NEAR_GAP_MS, DAY_MS - 1, DAY_MS]) | st.integers(0, DAY_MS)
 STREAMS = st.lists(st.tuples(STEPS_MS, LATE_MS, st.booleans()), min_size=1, max_size=60)
-"""How far the clock moves on, how late the turn is by it, and whether the turn is disliked."""
+"""Step of the clock, lateness of the turn, and dislike."""
 
 
 def sessions_of(minutes: Sequence[int], clock: int = 0) -> Sessions:
@@ -114,7 +114,7 @@ def test_merged_sessions_keep_their_dislikes() -> None:
 
 
 def test_turn_that_is_later_than_a_day_does_not_reopen_a_session() -> None:
-    """Where a setting lets it in: what is no longer kept is not missed, and does not count as newest."""
+    """With a longer allowed lateness, a dropped session is not needed, and the turn's session is not the newest."""
     day = 24 * 60
     sessions = sessions_of([0, 3 * day])
     sessions.add_turn(START_MS + 10 * MINUTE_MS, START_MS + 3 * day * MINUTE_MS)

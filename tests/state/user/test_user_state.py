@@ -44,7 +44,7 @@ def evidence(state: UserState) -> float:
 
 
 def test_interaction_without_feedback_moves_the_windows_only() -> None:
-    """It has shown that the person is there, not what they like."""
+    """The event counts as activity, and does not train."""
     state = observe(make_observation(T, served=CONCISE, topic="code"))
     assert profile(state).activity.hour == 1
     assert profile(state).topics == (("code", 1.0),)
@@ -63,7 +63,7 @@ def test_feedback_without_what_was_served_teaches_nothing() -> None:
     [("thumbs_up", 0), ("copied", 0), ("thumbs_down", 1), ("regenerated", 1), ("edited", 1), ("shorter", 1)],
 )
 def test_dislikes_are_negative_feedback_and_wishes(feedback: str, disliked: int) -> None:
-    """Who asks for a shorter answer did not like this one."""
+    """A request for a shorter answer is a dislike."""
     state = observe(make_observation(T, served={"length": "detailed"}, feedback=feedback))
     assert profile(state).session.negative_share == disliked
 
@@ -99,7 +99,7 @@ def test_turn_teaches_with_a_weight_of_one_at_most() -> None:
 
 @given(st.lists(st.sampled_from(CATALOGUE.feedback_names), min_size=1, max_size=30))
 def test_feedback_on_one_turn_never_weighs_more_than_one(kinds: list[str]) -> None:
-    """Whatever kinds in whatever order."""
+    """Any kinds of feedback in any order."""
     served = {"length": "balanced"}
     state = observe(*[make_observation(T + n, turn=7, served=served, feedback=kind) for n, kind in enumerate(kinds)])
     assert state.turns.learned[0] <= 1.0
@@ -171,7 +171,7 @@ def test_turn_that_took_anothers_place_starts_without_its_past() -> None:
 
 @pytest.mark.parametrize("turn", [0, 7])
 def test_sensitive_turn_is_counted_without_its_topic_and_not_learned_from(turn: int) -> None:
-    """The person was there; about what stays between them and Copilot. Also without a turn's id."""
+    """The turn counts as activity; the topic is not stored. The same holds without a turn id."""
     state = observe(make_observation(T, turn=turn, topic="health", served=CONCISE, feedback="thumbs_up"))
     assert profile(state).activity.hour == 1
     assert profile(state).topics == ()

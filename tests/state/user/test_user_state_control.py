@@ -1,4 +1,4 @@
-"""state/user/user_state: the person's own word — consent, wipes and pins."""
+"""state/user/control: consent, wipes and pins."""
 
 from collections.abc import Sequence
 
@@ -77,7 +77,7 @@ def assert_nothing_learned(state: UserState) -> None:
 def test_learning_needs_consent_that_holds_and_is_not_younger(
     rules: Rules, said: list[Observation], at_ms: int, outcome: Outcome
 ) -> None:
-    """Whatever the default for those who have said nothing; a wipe drops what is not after it."""
+    """Both catalogue defaults are covered; a wipe drops all earlier events."""
     state = observe(*said, rules=rules)
     before = state.seq
     assert state.observe(turn(at_ms), rules).outcome is outcome
@@ -98,7 +98,7 @@ def test_word_that_comes_late_does_not_undo_a_newer_one() -> None:
 
 
 def test_opt_out_drops_everything_but_pins() -> None:
-    """What was learned, seen and about to be said."""
+    """Learned state and waiting signals are dropped."""
     state = observe(turn(T), make_pin(T + 1, "tone", "formal"), word(Kind.DENY, T + 2))
     assert_nothing_learned(state)
     assert pinned(state) == {"tone": "formal"}
@@ -106,7 +106,7 @@ def test_opt_out_drops_everything_but_pins() -> None:
 
 
 def test_opted_out_person_is_not_written_about() -> None:
-    """A pin is kept, and said once they agree again."""
+    """A pin is stored, and emitted after a later grant."""
     state = observe(word(Kind.DENY, T), make_pin(T + 1, "tone", "formal"), turn(T + 2))
     assert [type(write) for write in writes(state)] == [GateWrite]
     state.observe(word(Kind.GRANT, T + 3), RULES)
@@ -147,7 +147,7 @@ def test_forget_drops_pins_and_a_granted_consent() -> None:
 
 
 def test_forget_leaves_an_explicit_no() -> None:
-    """Who said no does not start anew as someone who said nothing."""
+    """An opted-out user stays opted out."""
     state = observe(word(Kind.DENY, T), word(Kind.FORGET, T + 1))
     assert state.consent.opted_out
     assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
@@ -162,7 +162,7 @@ def test_forget_that_is_known_changes_nothing() -> None:
 
 
 def test_count_starts_anew_with_each_epoch() -> None:
-    """Versions compare within an epoch; the epoch decides between two."""
+    """Versions compare between two wipes; the time of the wipe comes first."""
     state = observe(*[turn(T + n) for n in range(9)])
     assert state.seq == 9
     state.observe(word(Kind.FORGET, T + 20), RULES)
@@ -185,13 +185,13 @@ def test_control_event_is_never_late(kind: Kind) -> None:
 
 
 def test_pin_needs_no_consent() -> None:
-    """It is the person's own setting."""
+    """A pin is the user's own setting."""
     state = observe(make_pin(T, "tone", "formal"), rules=STRICT)
     assert Shown().take(writes(state)).fields["tone"]["source"] == "user"
 
 
 def test_pin_outranks_what_is_learned() -> None:
-    """It goes on being learned, unsaid, and shows once the pin is taken back."""
+    """Training continues, and its result is emitted after the pin is removed."""
     state = observe(make_pin(T, "length", "detailed"), *[turn(T + n) for n in range(1, 20)])
     shown = Shown().take(writes(state))
     assert (shown.fields["length"]["value"], shown.fields["length"]["source"]) == ("detailed", "user")
@@ -225,7 +225,7 @@ def test_pin_taken_back_by_someone_unknown_leaves_the_default(rules: Rules) -> N
 
 
 def test_pin_younger_than_a_late_forget_is_said_again() -> None:
-    """The wipe cleared it from Redis, but not from the person's settings."""
+    """The wipe deletes the signal from Redis, and the pin stays in the state."""
     state = observe(make_pin(T + 2, "tone", "formal"))
     shown = Shown().take(writes(state))
     state.observe(word(Kind.FORGET, T + 1), RULES)

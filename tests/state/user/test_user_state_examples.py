@@ -1,4 +1,4 @@
-"""state/user/user_state: what a person's judgements teach the population, and which of them teach it nothing."""
+"""state/user/interaction: examples for the population, and feedback without an example."""
 
 from dataclasses import replace
 
@@ -38,12 +38,12 @@ def like(at_ms: int = START_MS) -> Observation:
 
 
 def taught(state: UserState, o: Observation, rules: Rules = RULES) -> Example | None:
-    """Observe, and return what there is to learn from it."""
+    """Observe, and return the example."""
     return state.observe(o, rules).example
 
 
 def test_judgement_is_handed_on_as_it_was() -> None:
-    """With what the person's own beliefs said before, and what was predicted."""
+    """The example holds the user model's part and the prediction from before."""
     state = UserState()
     taught(state, like())
     assert state.preferences is not None
@@ -71,7 +71,7 @@ def test_prediction_rests_on_what_is_believed_of_everybody() -> None:
 
 
 def test_nothing_is_handed_on_unless_asked_for() -> None:
-    """With `--population none` or a number nobody learns from it."""
+    """No population is trained with `--population none` or a version number."""
     assert taught(UserState(), like(), Rules(CATALOGUE)) is None
 
 
@@ -105,7 +105,7 @@ def test_narrowed_judgement_is_handed_on_narrowed() -> None:
         make_observation(served={"length": "concise"}, feedback="thumbs_up", facets=["format"]),
         make_pin(START_MS, "format", "table"),
     ],
-    ids=["no feedback", "no style", "sensitive", "a wish that leads nowhere", "narrowed to nothing", "a pin"],
+    ids=["no feedback", "no style", "sensitive", "directed beyond the scale", "narrowed to nothing", "a pin"],
 )
 def test_what_teaches_nothing_of_the_person_teaches_nothing_of_everybody(o: Observation) -> None:
     """One rule for both."""
@@ -156,7 +156,7 @@ def test_example_is_of_an_accepted_judgement_that_moved_beliefs(events: list[Obs
 
 
 def test_choices_are_compared_with_what_was_said_before() -> None:
-    """Where signal and default differ; not of facets that the person has set."""
+    """Only facets with different signal and default count; pinned facets do not."""
     state = UserState()
     for n in range(20):
         taught(state, like(START_MS + n))

@@ -1,4 +1,4 @@
-"""state/user/user_state: who comes back after more than 90 days starts anew.
+"""state/user/absence: a user restarts after more than 90 days of absence.
 
       learned                 90 days and more                 anew
 ────x──x─x───x─┼──────────────────────────────────────────────┼x──x──▶
@@ -36,7 +36,7 @@ def shown(*observations: Observation, rules: Rules = RULES) -> Shown:
     return redis
 
 
-# Starting anew
+# Restart
 
 
 def test_absence_of_90_days_ends_nothing() -> None:
@@ -56,7 +56,7 @@ def test_who_comes_back_is_as_someone_new(back: Observation) -> None:
 
 
 def test_absence_is_counted_from_the_last_accepted_event() -> None:
-    """What was late, repeated or without consent was no sign of life that anything could be learned from."""
+    """Late, repeated and unconsented events do not end an absence."""
     state = observe(word(Kind.GRANT, T), rules=STRICT)
     assert state.observe(make_observation(T - 1), STRICT).outcome is Outcome.UNCONSENTED
     assert state.observe(make_observation(T + IDLE_MS), STRICT).outcome is Outcome.ACCEPTED
@@ -65,7 +65,7 @@ def test_absence_is_counted_from_the_last_accepted_event() -> None:
 
 
 def test_versions_grow_over_an_absence() -> None:
-    """The count starts anew, the time is newer."""
+    """The count restarts, the time is newer."""
     redis = shown(like(T), like(T + 1))
     before = redis.fields["length"]["v"]
     after = shown(like(T), like(T + 1), like(BACK)).fields["length"]
@@ -83,7 +83,7 @@ def test_time_before_which_someone_is_idle_is_a_rule() -> None:
 
 
 def test_granted_consent_lapses() -> None:
-    """Where it is needed, nothing more is learned until the person says yes again, and till then nothing changes."""
+    """With required consent, training waits for a new grant, and no part changes before."""
     state = observe(word(Kind.GRANT, T), like(T + 1), rules=STRICT)
     before = codec.pack(state)
     assert state.observe(like(BACK), STRICT).outcome is Outcome.UNCONSENTED
@@ -101,7 +101,7 @@ def test_without_a_need_for_consent_a_lapsed_yes_is_not_missed() -> None:
 
 
 def test_explicit_no_outlives_an_absence() -> None:
-    """However long; and nothing is written of the person meanwhile."""
+    """Absences of any length; no signal of the user is written meanwhile."""
     state = observe(make_pin(T, "tone", "formal"), word(Kind.DENY, T + 1))
     assert state.observe(like(T + 1000 * DAY_MS), RULES).outcome is Outcome.UNCONSENTED
     state.observe(make_pin(T + 2000 * DAY_MS, "format", "table"), RULES)
@@ -126,7 +126,7 @@ def test_no_that_was_taken_back_before_an_absence_stays_taken_back() -> None:
 
 
 def test_yes_that_waits_to_be_written_is_not_lost_in_an_absence() -> None:
-    """Redis hears of it although a wipe follows in the same batch: else the no before it would stay."""
+    """The gate is written although a wipe follows in the same batch: else the earlier opt-out would stay."""
     state, redis = observe(word(Kind.DENY, T)), Shown()
     redis.take(writes(state))
     for o in (word(Kind.GRANT, T + 1), word(Kind.FORGET, BACK), make_observation(BACK + 1)):
@@ -159,7 +159,7 @@ def test_id_of_an_event_from_before_an_absence_may_come_again() -> None:
 
 
 def test_wipes_outlive_an_absence() -> None:
-    """What is older than them stays dropped."""
+    """Older events stay dropped."""
     state = observe(word(Kind.FORGET, T), like(BACK))
     assert (state.consent.wiped_ms, state.consent.forgotten_ms) == (T, T)
     assert state.observe(make_pin(T, "tone", "formal"), RULES).outcome is Outcome.BEFORE_WIPE
@@ -170,7 +170,7 @@ def test_wipes_outlive_an_absence() -> None:
 
 
 def test_pins_outlive_an_absence() -> None:
-    """They are the person's own settings."""
+    """Pins are the user's own settings."""
     fields = shown(make_pin(T, "tone", "formal"), make_observation(BACK)).fields
     assert (fields["tone"]["value"], fields["tone"]["source"]) == ("formal", "user")
 
@@ -179,7 +179,7 @@ def test_pins_outlive_an_absence() -> None:
     "back", [make_observation(BACK), make_pin(BACK, "format", "table"), word(Kind.GRANT, BACK)], ids=lambda o: o.kind
 )
 def test_what_was_learned_beside_a_pin_is_taken_back(back: Observation) -> None:
-    """It has not expired: signals beside a pin do not."""
+    """Signals next to a pin do not expire."""
     likes = [like(T + n) for n in range(1, 20)]
     events = [make_pin(T, "tone", "formal"), *(replace(o, turn=0) for o in likes)]
     before, after = shown(*events).fields, shown(*events, back).fields
@@ -192,7 +192,7 @@ def test_what_was_learned_beside_a_pin_is_taken_back(back: Observation) -> None:
 
 
 def test_without_a_pin_nothing_is_said_of_what_was_learned() -> None:
-    """Its signals have expired. Where they were told not to, they stay until there is something newer."""
+    """Signals have expired. With an unlimited time to live, signals stay until newer ones come."""
     rules = Rules(CATALOGUE, ttl_ms=None)
     state = observe(like(T), rules=rules)
     writes(state)
@@ -233,7 +233,7 @@ def test_what_is_shown_does_not_depend_on_batches(events: list[Observation], cut
 
 @given(lives(), st.sampled_from([RULES, STRICT]))
 def test_events_that_are_not_accepted_change_nothing(events: list[Observation], rules: Rules) -> None:
-    """Also after an absence: what becomes of a person depends on their accepted events alone."""
+    """The result depends on accepted events alone, also after an absence."""
     state, calm = UserState(), UserState()
     for o in events:
         if state.observe(o, rules).outcome is Outcome.ACCEPTED:

@@ -1,4 +1,4 @@
-"""state/user/user_state: the person's own words in any order, and what is shown of them."""
+"""state/user/control: control events in any order."""
 
 from random import Random
 
@@ -23,7 +23,7 @@ def observe(*observations: Observation) -> UserState:
     st.lists(control_events(pins=False), max_size=12, unique_by=lambda o: o.event), st.randoms(use_true_random=False)
 )
 def test_consent_and_wipes_commute(said: list[Observation], random: Random) -> None:
-    """Any order of a person's words leaves the same registers."""
+    """Any order of control events leaves the same registers."""
     state, shuffled = observe(*said), observe(*random.sample(said, len(said)))
     assert state.consent.wiped_ms == shuffled.consent.wiped_ms
     assert state.consent.forgotten_ms == shuffled.consent.forgotten_ms

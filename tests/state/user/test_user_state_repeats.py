@@ -1,4 +1,4 @@
-"""state/user/user_state: late and repeated events, and what bounds a person's state."""
+"""state/user/interaction: late and repeated events, and the bounds of a user's state."""
 
 from itertools import chain
 from random import Random
@@ -40,7 +40,7 @@ def observe(*observations: Observation, state: UserState | None = None, rules: R
 
 @pytest.mark.parametrize(("back_ms", "outcome"), [(DAY_MS, Outcome.ACCEPTED), (DAY_MS + 1, Reason.LATE)])
 def test_interaction_is_late_after_a_day(back_ms: int, outcome: Outcome | Reason) -> None:
-    """Against the person's own newest event, not a wall clock."""
+    """Lateness counts from the user's newest event, not from a wall clock."""
     state = observe(make_observation(T))
     assert state.observe(make_observation(T - back_ms), RULES).outcome is outcome
 
@@ -86,7 +86,7 @@ def test_repeated_word_is_a_duplicate(kind: Kind) -> None:
 
 @st.composite
 def repeated(draw: st.DrawFn) -> tuple[list[Observation], list[Observation]]:
-    """Return a person's events, and the same with each a second time, somewhere after the first."""
+    """Return events of a user, and the same with a later repeat of each event."""
     pins = control_events().filter(lambda o: o.kind == Kind.PIN)
     once = draw(st.lists(interactions() | pins, max_size=RECENT_EVENTS // 2, unique_by=lambda o: o.event))
     twice: list[Observation] = []
@@ -120,7 +120,7 @@ def shuffled(once: list[Observation], random: Random) -> list[Observation]:
 
 
 def life(user: bytes, random: Random) -> list[Observation]:
-    """Return months of one person's turns, feedback on them, and pins."""
+    """Return months of turns, feedback and pins of a user."""
     at_ms, events = T, [make_observation(T, kind=Kind.GRANT, user=user)]
     names = sorted(CATALOGUE.facets)
     for number in range(500):
@@ -141,7 +141,7 @@ def life(user: bytes, random: Random) -> list[Observation]:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_long_lives_sent_twice_are_lives_sent_once(seed: int) -> None:
-    """Several people, every event twice, shuffled: each ends in the bytes of their first copies alone."""
+    """Several users with shuffled repeats: states equal those of the first copies alone."""
     random = Random(seed)
     users = [bytes([number]) * 16 for number in range(3)]
     streams = [shuffled(life(user, random), random) for user in users]
@@ -189,7 +189,7 @@ def test_events_that_are_not_accepted_change_nothing(events: list[Observation]) 
 
 @given(st.lists(interactions() | control_events(), max_size=60))
 def test_rings_are_bounded(events: list[Observation]) -> None:
-    """Whatever comes, and however much of it."""
+    """Any events, in any number."""
     state = observe(*events, *[make_observation(T + n, turn=n) for n in range(80)])
     assert len(state.events.hashes) <= RECENT_EVENTS
     assert len(state.turns.hashes) == len(state.turns.learned) <= RECENT_TURNS
@@ -197,7 +197,7 @@ def test_rings_are_bounded(events: list[Observation]) -> None:
 
 
 def fullest() -> UserState:
-    """Return someone with as much in every part as there can be: every facet pinned, a session every half hour."""
+    """Return a state with every part full: all facets pinned, a session every half hour."""
     everything = {name: facet.values[0] for name, facet in CATALOGUE.facets.items()}
     state = observe(*[make_pin(T - 3 * DAY_MS, name, value) for name, value in everything.items()])
     for number in range(2 * RECENT_EVENTS):

@@ -1,4 +1,4 @@
-"""state/user/user_state: someone whose absence is over the idle time, before they come back.
+"""state/user/absence: `retire` of a user during an absence.
 
 ────x──x─x───x─┼──────────────┼─────────────────────────────┼x──x──▶
    learned     │   90 days    │ retired at any time in here │ the same
@@ -21,7 +21,7 @@ from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation
 
 
 def retired(state: UserState) -> UserState:
-    """Return the state as the store has it after its scan: without what is gone, or as someone not known."""
+    """Return the state after the store's scan: reduced, or a new one."""
     twin = codec.unpack(codec.pack(state), CATALOGUE)
     return codec.unpack(codec.pack(twin), CATALOGUE) if twin.retire() else UserState()
 

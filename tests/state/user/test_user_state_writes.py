@@ -39,7 +39,7 @@ def like(at_ms: int, served: Served = CONCISE) -> Observation:
 
 
 def said(state: UserState, *observations: Observation, rules: Rules = RULES) -> dict[str, dict[str, Any]]:
-    """Observe, and return what is written then: field → what its JSON says."""
+    """Observe, and return the write: field → decoded JSON."""
     for o in observations:
         state.observe(o, rules)
     fields: dict[str, dict[str, Any]] = {}
@@ -57,7 +57,7 @@ def test_new_person_writes_nothing() -> None:
 
 
 def test_first_feedback_writes_its_facets_and_the_profile() -> None:
-    """Only what was served, with the person's newest time and count as version."""
+    """Only served facets are emitted, with the user's newest time and count as version."""
     state = UserState()
     fields = said(state, like(T), like(T + 1, {"length": "concise", "tone": "formal"}))
     assert set(fields) == {"length", "tone", PROFILE}
@@ -66,7 +66,7 @@ def test_first_feedback_writes_its_facets_and_the_profile() -> None:
 
 
 def test_version_is_the_newest_time_seen_not_the_events() -> None:
-    """A late event's signal is newer than what was said before it."""
+    """A late event's signal has a newer version than earlier signals."""
     state = UserState()
     assert said(state, like(T + MINUTE_MS))["length"]["v"] == f"{T + MINUTE_MS}-0000000001"
     assert said(state, like(T, {"tone": "formal"}))["tone"]["v"] == f"{T + MINUTE_MS}-0000000002"
@@ -120,7 +120,7 @@ def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answe
 
 
 def test_drift_alone_is_written() -> None:
-    """Also when value, tier and confidence are what was said."""
+    """The signal is emitted even with the same value, tier and confidence."""
     state = UserState()
     said(state, *[like(T + n) for n in range(10)])
     assert state.preferences is not None
@@ -146,7 +146,7 @@ def test_of_several_findings_in_a_batch_the_last_is_written() -> None:
 
 
 def test_signal_is_said_again_when_half_its_life_has_passed() -> None:
-    """At the person's next event, with the same content and a new version."""
+    """The user's next event emits the same content with a new version."""
     state = UserState()
     first = said(state, like(T), like(T, {"tone": "formal"}))
     assert set(said(state, make_observation(T + HALF_TTL_MS))) == {PROFILE}
@@ -177,14 +177,14 @@ def test_pin_is_not_said_again() -> None:
 
 
 def test_profile_is_written_in_each_pane_once() -> None:
-    """Five minutes by the person's own clock."""
+    """A pane is five minutes of the user's clock."""
     state = UserState()
     written = [PROFILE in said(state, make_observation(T + n * MINUTE_MS)) for n in range(11)]
     assert written == [True, False, False, False, False] * 2 + [True]
 
 
 def test_profile_says_what_held_when_its_pane_began() -> None:
-    """What comes later in the pane is for the next."""
+    """Later events of the pane go into the next profile."""
     state = UserState()
     fields = said(state, make_observation(T, topic="code"), make_observation(T + 1, topic="email"))
     assert fields[PROFILE]["activity"] == {"1h": 1, "24h": 1, "7d": 1}
@@ -227,7 +227,7 @@ def test_versions_of_a_field_only_grow_within_an_epoch(events: list[Observation]
 
 @pytest.mark.parametrize("events", [[], [make_pin(T, "tone", "formal")], [like(T), make_pin(T + 1, "tone", "formal")]])
 def test_person_is_the_writes(events: list[Observation]) -> None:
-    """Every write carries who and which epoch it is about."""
+    """Every write carries the user and the time of the last wipe."""
     state = UserState()
     for o in events:
         state.observe(o, RULES)

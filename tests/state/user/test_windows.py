@@ -26,7 +26,7 @@ TOPICS = tuple(f"topic-{number}" for number in range(30))
 
 
 class Clocked:
-    """Windows with the clock that a person's state would keep."""
+    """Windows with the clock of a user's state."""
 
     def __init__(self, turns: Sequence[Turn] = ()) -> None:
         self.windows = Windows()
@@ -100,7 +100,7 @@ def test_counts_do_not_depend_on_the_order_of_turns(turns: list[Turn], random: R
 
 @given(streams(topics=len(TOPICS)))
 def test_size_is_fixed_whatever_the_stream(turns: list[Turn]) -> None:
-    """What falls out of a ring is gone; a new topic takes the lightest one's place."""
+    """Passed panes are emptied; a new topic replaces the lightest one."""
     windows = Clocked(turns).windows
     assert len(windows.panes) == PANES == 43
     assert len(windows.hours) == 24
@@ -137,7 +137,7 @@ def test_hour_of_day_halves_in_30_days() -> None:
 
 
 def test_topic_halves_in_7_days() -> None:
-    """What someone talked about last week weighs half."""
+    """A topic's weight halves in a week."""
     clocked = Clocked([Turn(START_MS, 1)] * 2)
     clocked.add(Turn(START_MS + 7 * DAY_MS, 2))
     assert dict(clocked.profile().topics) == pytest.approx({"topic-1": 0.5, "topic-2": 0.5}, abs=0.002)
@@ -171,7 +171,7 @@ def test_pane_stops_counting_at_its_limit() -> None:
 
 
 def test_copy_stays_as_it_was() -> None:
-    """It is read when the batch ends, and says what held when it was taken."""
+    """The copy is read at the end of a batch, and keeps its moment."""
     clocked = Clocked([Turn(START_MS, 1)])
     clocked.windows.sessions.add_dislike(START_MS)
     twin = clocked.windows.copy()

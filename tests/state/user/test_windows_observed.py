@@ -1,4 +1,4 @@
-"""state/user/user_state: activity as a person's events make it, against an oracle that keeps every event.
+"""state/user/interaction: activity of a user, against an oracle that keeps every event.
 
                 allowed lateness
        ┌───────────────────────────────┐
@@ -25,7 +25,7 @@ from tests.support.factories import CATALOGUE, START_MS, make_observation, make_
 PLAIN_TOPICS = [topic for topic in CATALOGUE.topics.values if topic not in CATALOGUE.topics.sensitive][:7]
 SENSITIVE = CATALOGUE.topics.sensitive[0]
 TURN_IDS = 12
-"""Few enough that a person's ring of recent turns holds all of them."""
+"""The ring of recent turns holds all of these turns."""
 
 STEPS_MS = st.sampled_from([0, 1, PANE_MS, HOUR_MS, DAY_MS, 90 * DAY_MS, 90 * DAY_MS + 1]) | st.integers(0, 2 * HOUR_MS)
 LATE_MS = st.just(0) | st.sampled_from([1, HOUR_MS, HOUR_MS + 1, DAY_MS, DAY_MS + 1]) | st.integers(0, 2 * DAY_MS)
