@@ -87,11 +87,11 @@ def run(adapt: Adapt, events: Sequence[Observation], *cuts: int) -> list[Write |
 
 def shown(out: Sequence[Write | Reject]) -> dict[bytes, dict[str, dict[str, Any]]]:
     """Return the resulting Redis contents by user."""
-    people: dict[bytes, Shown] = {}
+    users: dict[bytes, Shown] = {}
     for write in out:
         if not isinstance(write, Reject):
-            people.setdefault(write.user, Shown()).take([write])
-    return {user: person.fields for user, person in people.items()}
+            users.setdefault(write.user, Shown()).take([write])
+    return {user: hash_.fields for user, hash_ in users.items()}
 
 
 # Batches
@@ -129,7 +129,7 @@ def test_resumed_shard_goes_on_as_if_nothing_had_happened(events: list[Observati
             assert resumed.counters.users == steady.counters.users
 
 
-def test_person_is_written_once_in_a_batch(shard: Shard) -> None:
+def test_user_is_written_once_in_a_batch(shard: Shard) -> None:
     """All fields in one call, gates before it."""
     events = [
         make_observation(START_MS, kind=Kind.FORGET),
@@ -152,7 +152,7 @@ def test_packed_groups_of_one_batch_are_one(shard: Shard) -> None:
     assert fields["length"]["v"] == f"{START_MS + 1}-0000000002"
 
 
-def test_people_do_not_mix(shard: Shard) -> None:
+def test_users_do_not_mix(shard: Shard) -> None:
     """Each write belongs to the user of its event."""
     events = [make_observation(START_MS, user=user, served={"tone": "formal"}, feedback="thumbs_up") for user in USERS]
     assert [write.user for write in run(shard, events) if not isinstance(write, Reject)] == USERS
@@ -173,7 +173,7 @@ def test_every_observation_has_one_count(events: list[Observation]) -> None:
         assert shard.counters.users == len(shard.held)
 
 
-def test_person_of_whom_nothing_is_accepted_is_not_held() -> None:
+def test_user_without_accepted_events_is_not_stored() -> None:
     """Without consent there is nothing to keep."""
     with unkept() as stores:
         shard = Shard(stores, rules=Rules(REQUIRED))
@@ -186,7 +186,7 @@ def test_person_of_whom_nothing_is_accepted_is_not_held() -> None:
 # Rejects
 
 
-def test_shard_in_which_nobody_is_held_yet_stays_open() -> None:
+def test_empty_shard_stays_open() -> None:
     """Its second batch goes to the same store as the first."""
     with ShardStores(None, 1, REQUIRED) as stores:
         shard = Shard(stores, rules=Rules(REQUIRED))
@@ -207,7 +207,7 @@ def test_late_event_is_a_reject_like_any_other(shard: Shard) -> None:
     assert shard.held == before
 
 
-def test_detail_of_a_late_event_says_what_is_allowed() -> None:
+def test_detail_of_a_late_event_has_the_limit() -> None:
     """As it was set."""
     with unkept() as stores:
         shard = Shard(stores, rules=Rules(CATALOGUE, lateness_ms=90 * 60_000))

@@ -19,7 +19,7 @@ from tests.support.factories import CATALOGUE, RULES, START_MS, control_events, 
 from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, people
 
 FREED_AFTER_MS = RULES.idle_ms + RECLAIM_GRACE_MS
-EPOCHS_UNTIL_FREED = 90
+INTERVALS_UNTIL_FREED = 90
 """A round over all users, and RocksDB's next compaction."""
 
 
@@ -32,7 +32,7 @@ class Shard(Adapt):
         self.counters = EventCounters()
         super().__init__(self.stores, RULES, self.counters, reclaims=folder is not None, clock=lambda: START_MS)
 
-    def epoch(self, events: list[Observation]) -> list[Adapted]:
+    def interval(self, events: list[Observation]) -> list[Adapted]:
         out, _ = self.on_batch([[pack(o) for o in events]])
         self.snapshot()
         return out
@@ -61,23 +61,23 @@ def memory_bytes(folder: Path) -> int:
         database.close()
 
 
-def test_count_disk_and_memory_go_down_when_people_stay_away(tmp_path: Path) -> None:
+def test_count_disk_and_memory_shrink_with_absent_users(tmp_path: Path) -> None:
     """Of several thousand users, the few active ones continue; of the others, only consent, pins and wipes stay."""
     users = people(6000)
     denied, pinned, forgotten, active = users[:50], users[50:100], users[100:150], users[-20:]
     shard = Shard(tmp_path)
     with shard.stores:
-        shard.epoch([answer(user, START_MS) for user in users])
+        shard.interval([answer(user, START_MS) for user in users])
         own_words = [make_observation(START_MS + 1, kind=Kind.DENY, user=user) for user in denied]
         own_words += [make_pin(START_MS + 1, "tone", "formal", user=user) for user in pinned]
         own_words += [make_observation(START_MS + 1, kind=Kind.FORGET, user=user) for user in forgotten]
-        shard.epoch(own_words)
+        shard.interval(own_words)
         for day in range(0, 125, 25):
-            shard.epoch([answer(user, START_MS + day * DAY_MS) for user in active])
+            shard.interval([answer(user, START_MS + day * DAY_MS) for user in active])
         assert len(shard.held) == shard.counters.users == len(users)
         disk, memory = disk_bytes(tmp_path), memory_bytes(tmp_path)
-        for number in range(EPOCHS_UNTIL_FREED):
-            shard.epoch([answer(user, START_MS + FREED_AFTER_MS + DAY_MS + number) for user in active])
+        for number in range(INTERVALS_UNTIL_FREED):
+            shard.interval([answer(user, START_MS + FREED_AFTER_MS + DAY_MS + number) for user in active])
         held = shard.held
         assert sorted(held) == sorted([*denied, *pinned, *forgotten, *active])
         assert len(held) == shard.counters.users
@@ -86,30 +86,30 @@ def test_count_disk_and_memory_go_down_when_people_stay_away(tmp_path: Path) -> 
         assert memory_bytes(tmp_path) < memory / 2
 
 
-def test_nobody_is_freed_before_their_time(tmp_path: Path) -> None:
+def test_no_user_is_freed_too_early(tmp_path: Path) -> None:
     """The bound is exact to the millisecond, and counts from the oldest event of a checkpoint interval."""
     early, late, come = USERS[0], USERS[1], USERS[2:]
     shard = Shard(tmp_path)
     with shard.stores:
-        shard.epoch([answer(early, START_MS - 1), answer(late, START_MS)])
+        shard.interval([answer(early, START_MS - 1), answer(late, START_MS)])
         then_ms = START_MS + FREED_AFTER_MS
         for _ in range(2):
-            shard.epoch([answer(user, then_ms + 1) for user in come] + [answer(come[0], then_ms - 1)])
+            shard.interval([answer(user, then_ms + 1) for user in come] + [answer(come[0], then_ms - 1)])
         assert {early, late} < set(shard.held)
         for _ in range(2):
-            shard.epoch([answer(user, then_ms) for user in come])
+            shard.interval([answer(user, then_ms) for user in come])
         assert set(shard.held) == {late, *come}
 
 
-def test_round_comes_to_everybody_a_part_at_a_time(tmp_path: Path) -> None:
+def test_round_reaches_all_users_a_part_at_a_time(tmp_path: Path) -> None:
     """No checkpoint interval waits for a whole round."""
     users = people(3 * RECLAIMED_PER_INTERVAL)
     shard = Shard(tmp_path)
     with shard.stores:
-        shard.epoch([answer(user, START_MS) for user in users])
+        shard.interval([answer(user, START_MS) for user in users])
         left = [shard.counters.users]
         for _ in range(7):
-            shard.epoch([answer(USERS[7], START_MS + FREED_AFTER_MS + 1)])
+            shard.interval([answer(USERS[7], START_MS + FREED_AFTER_MS + 1)])
             left.append(shard.counters.users)
     assert max(before - after for before, after in pairwise(left)) <= RECLAIMED_PER_INTERVAL
     assert left[-1] <= 3  # the one who comes, and who else is live
@@ -127,25 +127,25 @@ SKEWS = st.sampled_from([0, DAY_MS, RECLAIM_GRACE_MS]) | st.integers(0, RECLAIM_
 @st.composite
 def streams(draw: st.DrawFn) -> list[list[Observation]]:
     """Return checkpoint intervals of events of users up to 30 days apart, with short and long absences."""
-    clock_ms, epochs = START_MS, []
+    clock_ms, intervals = START_MS, []
     behind_ms = {user: draw(SKEWS) for user in FEW}
     for gap_ms, events in draw(st.lists(st.tuples(GAPS, EVENTS), min_size=1, max_size=8)):
         clock_ms += gap_ms
-        epochs.append([replace(o, at_ms=clock_ms - behind_ms[o.user]) for o in events])
-    return epochs
+        intervals.append([replace(o, at_ms=clock_ms - behind_ms[o.user]) for o in events])
+    return intervals
 
 
 @settings(max_examples=25)
 @given(streams())
-def test_reclaiming_changes_nothing_that_is_said_or_counted(epochs: list[list[Observation]]) -> None:
+def test_reclaiming_changes_no_writes_and_no_counts(intervals: list[list[Observation]]) -> None:
     """Writes are the same as without; of active users, no byte is missing."""
     with TemporaryDirectory() as folder:
         frugal, keeping = Shard(Path(folder)), Shard(None)
         with frugal.stores, keeping.stores:
-            for events in epochs:
-                assert frugal.epoch(events) == keeping.epoch(events)
+            for events in intervals:
+                assert frugal.interval(events) == keeping.interval(events)
             assert frugal.counters.outcomes == keeping.counters.outcomes
-            newest_ms = max(o.at_ms for events in epochs for o in events)
+            newest_ms = max(o.at_ms for events in intervals for o in events)
             held, all_held = frugal.held, keeping.held
             assert set(held) <= set(all_held)
             assert frugal.counters.users == len(held)

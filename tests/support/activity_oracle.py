@@ -44,9 +44,9 @@ class ActivityOracle:
     """All turns and the clock: the newest event time."""
 
     def __init__(self) -> None:
-        self.start_anew()
+        self.restart()
 
-    def start_anew(self) -> None:
+    def restart(self) -> None:
         self.clock_ms = 0
         self.turns: list[Turn] = []
         self.dislikes_ms: list[int] = []

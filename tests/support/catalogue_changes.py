@@ -131,8 +131,8 @@ def beliefs(state: UserState, catalogue: NumberedCatalogue) -> dict[tuple[str, .
         found |= dict(zip(pairs_of_names, preferences.reasons, strict=True))
     if sent := state.outbox.emitted:
         for number, slot in enumerate(sent.slot):
-            said = (names[slot], sent.tier[number], sent.confidence[number]) if slot >= 0 else None
-            found["sent", catalogue.facet_names[number]] = said
+            emitted = (names[slot], sent.tier[number], sent.confidence[number]) if slot >= 0 else None
+            found["sent", catalogue.facet_names[number]] = emitted
     for number, pin in state.pins.items():
         found["pin", catalogue.facet_names[number]] = names[pin.slot] if pin.slot >= 0 else "taken back", pin.at_ms
     if state.windows is not None:
@@ -142,7 +142,7 @@ def beliefs(state: UserState, catalogue: NumberedCatalogue) -> dict[tuple[str, .
     return {name: known for name, known in found.items() if known not in _NOTHING}
 
 
-def said(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
+def emitted(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     """Return the waiting write: field → decoded JSON."""
     return {
         name: msgspec.json.decode(content)
@@ -152,7 +152,7 @@ def said(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
     }
 
 
-def names_said(fields: Mapping[str, Any]) -> set[str]:
+def emitted_names(fields: Mapping[str, Any]) -> set[str]:
     """Return all names in signals and profile: `facet`, `facet=value`, `?kind` and `#topic`."""
     found = {f"#{topic}" for topic, _ in fields.get(PROFILE, {"topics": ()})["topics"]}
     for facet, signal in fields.items():
@@ -178,7 +178,7 @@ def observe(state: UserState, deployment: Deployment, *observations: Observation
     """Observe, and return what is written then."""
     for o in observations:
         state.observe(o, Rules(deployment.catalogue))
-    return said(state, deployment.catalogue)
+    return emitted(state, deployment.catalogue)
 
 
 def experienced(deployment: Deployment) -> UserState:

@@ -22,7 +22,7 @@ class Shown:
             if isinstance(write, SignalWrite):
                 self._take_signals(write)
             elif isinstance(write, GateWrite):
-                self._raise_epoch(write.wiped_ms)
+                self._raise_wiped(write.wiped_ms)
                 self.consent = max(self.consent, (write.consent_at_ms, write.opted_out))
                 if self.consent[1] or self._is_outdated():
                     self.fields = {}
@@ -31,16 +31,16 @@ class Shown:
     def _take_signals(self, write: SignalWrite) -> None:
         if self.consent[1] or write.wiped_ms < self.wiped_ms:
             return
-        self._raise_epoch(write.wiped_ms)
+        self._raise_wiped(write.wiped_ms)
         for field, content in write.fields:
-            said = json.loads(content)
-            if field not in self.fields or said["v"] > self.fields[field]["v"]:
-                self.fields[field] = said
+            emitted = json.loads(content)
+            if field not in self.fields or emitted["v"] > self.fields[field]["v"]:
+                self.fields[field] = emitted
 
-    def _raise_epoch(self, wiped_ms: int) -> None:
+    def _raise_wiped(self, wiped_ms: int) -> None:
         if wiped_ms > self.wiped_ms:
             self.wiped_ms, self.fields = wiped_ms, {}
 
     def _is_outdated(self) -> bool:
         """Nothing shown is newer than the last wipe."""
-        return all(int(said["v"][:13]) <= self.wiped_ms for said in self.fields.values())
+        return all(int(emitted["v"][:13]) <= self.wiped_ms for emitted in self.fields.values())

@@ -74,7 +74,7 @@ def test_slope_counts_for_the_values_of_a_scale() -> None:
     assert found.confidence == pytest.approx(NORMAL.cdf(1.5 * 0.5 / variance**0.5), abs=1e-6)
 
 
-def test_what_everybody_likes_and_what_this_person_likes_add_up() -> None:
+def test_population_and_user_model_add_up() -> None:
     """A weak preference decides only where the population has no strong one."""
     own = (0.1, 0.0, 0.0, 0.0)
     assert decide(believing(*own, prior=prior_of(prose=0.0, table=0.05)), FORMAT).slot == PROSE

@@ -12,7 +12,7 @@ from state.learning.preferences import Preferences
 from tests.support.factories import CATALOGUE, START_MS, make_observation, slots
 
 LENGTHS = CATALOGUE.facet_slots[0]
-PEOPLE = 200
+USERS = 200
 THRESHOLD = 2.0
 PRIOR = Prior(CATALOGUE)
 T = START_MS // 1000
@@ -39,9 +39,9 @@ def first_flag(random: Random, likes: tuple[float, float], then: tuple[float, fl
 def test_abrupt_change_is_flagged() -> None:
     """The user liked only short answers, and now likes only long ones."""
     random = Random(7)
-    delays = [first_flag(random, (0.9, 0.1), (0.1, 0.9)) for _ in range(PEOPLE)]
+    delays = [first_flag(random, (0.9, 0.1), (0.1, 0.9)) for _ in range(USERS)]
     found = sorted(delay for delay in delays if delay is not None)
-    assert len(found) > 0.9 * PEOPLE
+    assert len(found) > 0.9 * USERS
     assert found[len(found) // 2] < 20
 
 
@@ -54,18 +54,18 @@ def test_constant_taste_is_rarely_flagged(likes: tuple[float, float], most: floa
     With an unclear taste, runs of odd answers look like a change.
     """
     random = Random(11)
-    flagged = sum(first_flag(random, likes, likes) is not None for _ in range(PEOPLE))
-    assert flagged <= most * PEOPLE
+    flagged = sum(first_flag(random, likes, likes) is not None for _ in range(USERS))
+    assert flagged <= most * USERS
 
 
-@pytest.mark.parametrize("judgements", [1, 2, 3])
-def test_two_odd_answers_are_no_change(judgements: int) -> None:
+@pytest.mark.parametrize("feedback", [1, 2, 3])
+def test_two_odd_answers_are_no_change(feedback: int) -> None:
     """However sure one was: each adds 1 at most, and more than 2 is what it takes."""
     preferences = reversed_preferences(0.0)
     preferences.means[LENGTHS[0]] = 3.0
-    for turn in range(judgements):
+    for turn in range(feedback):
         preferences.learn(slots({"length": "concise"}), False, 1.0, START_MS + turn)
-    assert bool(preferences.drift.at_s[0]) is (judgements > 2)
+    assert bool(preferences.drift.at_s[0]) is (feedback > 2)
 
 
 def reversed_preferences(total: float = THRESHOLD - 1e-6) -> Preferences:
@@ -146,7 +146,7 @@ def test_facet_of_which_nothing_is_believed_cannot_reverse() -> None:
     assert preferences.drift.sums[0] == 0.0
 
 
-def test_wish_may_be_a_change_too() -> None:
+def test_directed_feedback_may_flag_a_change() -> None:
     """Of its facet and no other, at the time of the event."""
     preferences = Preferences(CATALOGUE)
     kinds = CATALOGUE.feedback
@@ -166,7 +166,7 @@ def test_wish_may_be_a_change_too() -> None:
     [(100.0, 0.0, False, 1.0), (100.0, 0.0, True, 0.0), (-0.5, -12.0, True, 0.5), (-10.0, 200.0, False, 0.5)],
     ids=["impossible as believed", "impossible if reversed", "impossible like", "impossible dislike"],
 )
-def test_impossible_judgement_counts_as_one_that_nearly_is(mean: float, bias: float, liked: bool, total: float) -> None:
+def test_impossible_feedback_counts_as_nearly_impossible(mean: float, bias: float, liked: bool, total: float) -> None:
     """Of two impossible explanations neither is better."""
     preferences = Preferences(CATALOGUE)
     preferences.means[LENGTHS[0]], preferences.means[-1] = mean, bias

@@ -51,7 +51,7 @@ def test_interval_holds_the_truth_nineteen_times_of_twenty() -> None:
     assert sum(estimate.default for estimate in found) / REPEATS == pytest.approx(0.45, abs=0.01)
 
 
-def test_what_plain_shares_of_likes_would_say_is_far_from_the_truth() -> None:
+def test_plain_shares_of_likes_are_far_from_the_truth() -> None:
     """So the test above is one of the weights."""
     answers = [answer for seed in range(20) for answer in log(Random(seed))]
     shares = [

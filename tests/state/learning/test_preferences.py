@@ -22,7 +22,7 @@ LENGTHS = CATALOGUE.facet_slots[0]
 CONCISE, _, DETAILED = LENGTHS
 FORMATS = CATALOGUE.facet_slots[1]
 SLOPES = len(CATALOGUE.slots)
-Judgement = tuple[dict[str, list[str]], bool, float, set[int], PopulationPart]
+Feedback = tuple[dict[str, list[str]], bool, float, set[int], PopulationPart]
 """Served style, like or dislike, weight, named facets, and the population's part of the prediction."""
 
 
@@ -53,7 +53,7 @@ def styles(catalogue: NumberedCatalogue) -> st.SearchStrategy[dict[str, list[str
     return st.fixed_dictionaries({}, optional=several)
 
 
-def judgements(catalogue: NumberedCatalogue) -> st.SearchStrategy[list[Judgement]]:
+def feedback(catalogue: NumberedCatalogue) -> st.SearchStrategy[list[Feedback]]:
     """Return a strategy for feedback with any population's prediction."""
     facets = range(len(catalogue.facets))
     factor = st.builds(Gaussian, st.floats(0.5, 1.5), st.just(0.0))
@@ -76,7 +76,7 @@ def judgements(catalogue: NumberedCatalogue) -> st.SearchStrategy[list[Judgement
 def test_learning_follows_the_formulas(catalogue: NumberedCatalogue, data: st.DataObject) -> None:
     """Predictions, means, variances and drift sums are those of a second implementation."""
     preferences, reference = Preferences(catalogue), Reference(catalogue)
-    for served, liked, weight, only, expected in data.draw(judgements(catalogue)):
+    for served, liked, weight, only, expected in data.draw(feedback(catalogue)):
         numbers = slots(served, catalogue)
         p = reference.predict(numbers, expected)
         _, predicted = preferences.learn(numbers, liked, weight, START_MS, expected, only)
@@ -87,8 +87,8 @@ def test_learning_follows_the_formulas(catalogue: NumberedCatalogue, data: st.Da
     assert list(preferences.drift.sums) == pytest.approx(list(reference.sums.values()), abs=1e-4)
 
 
-@given(judgements(CATALOGUE))
-def test_probabilities_are_probabilities_whatever_was_learned(answers: list[Judgement]) -> None:
+@given(feedback(CATALOGUE))
+def test_probabilities_are_probabilities_whatever_was_learned(answers: list[Feedback]) -> None:
     """Variances stay between nothing and the prior's."""
     preferences = Preferences(CATALOGUE)
     for served, liked, weight, only, expected in answers:
@@ -174,7 +174,7 @@ def test_difference_of_two_values_is_that_of_their_terms() -> None:
     assert preferences.difference(DETAILED, CONCISE) == (-mean, variance)
 
 
-def test_own_part_is_what_the_answers_terms_say() -> None:
+def test_user_models_part_is_the_sum_of_its_terms() -> None:
     """By facet, and the bias apart."""
     preferences = Preferences(CATALOGUE)
     for slot, mean in ((CONCISE, 0.5), (FORMATS[1], -0.25), (SLOPES, -0.125), (-1, 0.0625)):
@@ -231,7 +231,7 @@ def test_evidence_is_a_discounted_count() -> None:
     assert list(preferences.evidence) == pytest.approx([(1 * KEPT + 1) * KEPT + 0.4, 0, 0, 0, 0])
 
 
-def test_reasons_and_judgements_count_up_to_their_limit() -> None:
+def test_reasons_and_feedback_count_up_to_their_limit() -> None:
     """255 fit into a byte."""
     preferences = Preferences(CATALOGUE)
     learn(preferences, "shorter", {"length": "detailed", "tone": "formal"})

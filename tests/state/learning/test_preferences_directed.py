@@ -27,7 +27,7 @@ def learn(
 
 
 @given(st.lists(st.tuples(st.sampled_from(LENGTHS), st.sampled_from(["shorter", "longer", "liked"])), max_size=60))
-def test_wishes_follow_the_formulas(answers: list[tuple[str, str]]) -> None:
+def test_directed_feedback_follows_the_formulas(answers: list[tuple[str, str]]) -> None:
     """Means, variances and drift sums are those of a second implementation, among likes."""
     preferences, reference = Preferences(CATALOGUE), Reference(CATALOGUE)
     for served, feedback in answers:
@@ -53,7 +53,7 @@ def test_wishes_follow_the_formulas(answers: list[tuple[str, str]]) -> None:
         ("longer", "balanced", "detailed", 1),
     ],
 )
-def test_wish_moves_its_facet_and_nothing_else(feedback: str, served: str, preferred: str, leans: int) -> None:
+def test_directed_feedback_moves_only_its_facet(feedback: str, served: str, preferred: str, leans: int) -> None:
     """Both values and the slope, whatever else was served; not the bias."""
     preferences = Preferences(CATALOGUE)
     learned = learn(preferences, feedback, {"length": served, "tone": "formal"})
@@ -75,7 +75,7 @@ def test_wish_moves_its_facet_and_nothing_else(feedback: str, served: str, prefe
     ],
     ids=["shortest", "longest", "simplest", "deepest", "facet not served", "narrowed to another facet"],
 )
-def test_wish_that_leads_nowhere_teaches_nothing(feedback: str, served: Served, facets: list[str]) -> None:
+def test_directed_feedback_beyond_the_scale_trains_nothing(feedback: str, served: Served, facets: list[str]) -> None:
     """Neighbours in the numbering belong to other facets."""
     preferences = Preferences(CATALOGUE)
     learned = learn(preferences, feedback, served, facets)
@@ -84,7 +84,7 @@ def test_wish_that_leads_nowhere_teaches_nothing(feedback: str, served: Served, 
     assert preferences.feedback_count == 0
 
 
-def test_wish_is_handed_on_as_it_was_believed_before() -> None:
+def test_directed_feedback_carries_the_belief_from_before() -> None:
     """Mean and variance of the difference between the preferred and the served value."""
     preferences = Preferences(CATALOGUE)
     learn(preferences, "thumbs_up", {"length": "concise"})
@@ -94,7 +94,7 @@ def test_wish_is_handed_on_as_it_was_believed_before() -> None:
     assert mean > 0
 
 
-def test_wish_that_everybody_has_moves_a_person_less() -> None:
+def test_usual_directed_feedback_moves_a_user_model_less() -> None:
     """If all users like short answers, "shorter" moves a user model little."""
     same, other = Preferences(CATALOGUE), Preferences(CATALOGUE)
     learn(same, "shorter", {"length": "balanced"}, prior=Prior(CATALOGUE, version(80)))
@@ -102,7 +102,7 @@ def test_wish_that_everybody_has_moves_a_person_less() -> None:
     assert 0 < same.means[INDEX["concise"]] < other.means[INDEX["concise"]]
 
 
-def test_answer_that_is_not_as_wished_was_predicted_before() -> None:
+def test_prediction_is_from_before_directed_feedback() -> None:
     """The chance of a like of the answer as it was is what scores it."""
     preferences = Preferences(CATALOGUE)
     learn(preferences, "thumbs_up", {"length": "detailed", "tone": "formal"})

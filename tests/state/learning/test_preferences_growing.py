@@ -51,7 +51,7 @@ def numbers(preferences: Preferences) -> dict[str, list[float]]:
     return {name: list(numbers) for name, numbers in held.items() if isinstance(numbers, array)}
 
 
-def test_of_someone_new_nothing_is_known_after_growing_either() -> None:
+def test_grown_new_user_model_is_a_new_one() -> None:
     """It is the same as a new one under the larger catalogue."""
     assert SMALL.sizes < LARGE.sizes
     assert numbers(grown(Preferences(SMALL))) == numbers(Preferences(LARGE))

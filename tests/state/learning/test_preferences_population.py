@@ -29,7 +29,7 @@ TRUST = {
     "own:length": Gaussian(1.4, 0.02), "own:format": Gaussian(0.6, 0.02),
 }  # fmt: skip
 PRIOR = Prior(CATALOGUE, PopulationVersion(4, 2, START_MS, 1000, TERMS, TRUST, ()))
-JUDGEMENTS = st.fixed_dictionaries(
+FEEDBACK = st.fixed_dictionaries(
     {
         "served": styles(CATALOGUE),
         "feedback": st.sampled_from(["thumbs_up", "thumbs_down", "shorter", "longer"]),
@@ -41,7 +41,7 @@ JUDGEMENTS = st.fixed_dictionaries(
 WEIGHTS = st.sampled_from([1.0, 0.6, 0.3])
 
 
-@given(st.lists(st.tuples(JUDGEMENTS, WEIGHTS), max_size=40))
+@given(st.lists(st.tuples(FEEDBACK, WEIGHTS), max_size=40))
 def test_learning_above_the_population_follows_the_formulas(answers: list[tuple[Mapping[str, object], float]]) -> None:
     """Likes and directed feedback on topics, surfaces and items; each part has its factor."""
     preferences, reference = Preferences(CATALOGUE), Reference(CATALOGUE)
@@ -70,7 +70,7 @@ def test_learning_above_the_population_follows_the_formulas(answers: list[tuple[
     assert preferences.feedback_count == feedback_count
 
 
-def test_what_everybody_likes_moves_a_person_less() -> None:
+def test_popular_value_moves_a_user_model_less() -> None:
     """An expected like moves the user model little, a dislike much; the version is recorded."""
     prior = Prior(CATALOGUE, version(40))
     liked, disliked = Preferences(CATALOGUE), Preferences(CATALOGUE)

@@ -20,8 +20,8 @@ from tests.support.catalogue_changes import (
     Deployment,
     Words,
     beliefs,
+    emitted_names,
     make_catalogue,
-    names_said,
     observe,
     pin,
     turn,
@@ -59,7 +59,7 @@ def acts(file: Words) -> st.SearchStrategy[Act]:
     return st.builds(Act, pins, served, st.sampled_from(file.kinds), st.sampled_from([None, *file.topics]))
 
 
-def may_be_said(file: Words) -> set[str]:
+def may_be_emitted(file: Words) -> set[str]:
     """Return all names that may be emitted under a catalogue, in the form of `emitted_names`."""
     values = {f"{facet}={value}" for facet, values in file.facets.items() for value in values}
     topics = {f"#{topic}" for topic in set(file.topics) - set(file.sensitive)}
@@ -124,7 +124,7 @@ def test_any_changes_shift_no_beliefs(history: History) -> None:
 
 @settings(max_examples=150)
 @given(histories())
-def test_any_changes_let_what_is_removed_rest_unsaid(history: History) -> None:
+def test_any_changes_emit_no_removed_name(history: History) -> None:
     """Beliefs of removed values stay as they are, and no signal, reason, pin or topic has a removed name."""
     deployment, state, at_ms = Deployment(history[0][0]), UserState(), START_MS
     for file, done in history:
@@ -132,11 +132,11 @@ def test_any_changes_let_what_is_removed_rest_unsaid(history: History) -> None:
         before = beliefs(state, deployment.catalogue)
         for act in done:
             at_ms += MINUTE_MS
-            said = observe(state, deployment, act.under(deployment, at_ms))
-            assert names_said(said) <= may_be_said(file)
-            assert {f"{facet}={value}" for facet, value in pinned(state, deployment.catalogue).items()} <= may_be_said(
-                file
-            )
+            emitted = observe(state, deployment, act.under(deployment, at_ms))
+            assert emitted_names(emitted) <= may_be_emitted(file)
+            assert {
+                f"{facet}={value}" for facet, value in pinned(state, deployment.catalogue).items()
+            } <= may_be_emitted(file)
         after = beliefs(state, deployment.catalogue)
         removed = [key for key in {*before, *after} if key[0] == "slot" and key[2] not in file.facets.get(key[1], ())]
         assert {key: after.get(key) for key in removed} == {key: before.get(key) for key in removed}

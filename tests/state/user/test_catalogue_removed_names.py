@@ -27,7 +27,7 @@ LATER_MS = T + 20 * DAY_MS
 """Half a signal's time to live has passed since T."""
 
 
-def test_value_that_is_removed_is_said_anew_at_the_next_event() -> None:
+def test_removed_value_is_replaced_at_the_next_event() -> None:
     """The best remaining value is emitted in its place, at an event of any kind."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)
@@ -39,7 +39,7 @@ def test_value_that_is_removed_is_said_anew_at_the_next_event() -> None:
     assert observe(state, deployment, turn(deployment, T + MINUTE_MS + 1, {}, None)) == {}
 
 
-def test_facet_that_is_removed_is_not_said_again_until_it_is_back() -> None:
+def test_removed_facet_is_not_emitted_until_its_return() -> None:
     """Its signal would be due; it is as soon as the facet is there again."""
     deployment = Deployment(FIRST)
     state = deployment.change(experienced(deployment), replace(FIRST, facets=ONLY_TONE))

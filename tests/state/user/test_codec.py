@@ -82,7 +82,7 @@ def test_packing_changes_nothing() -> None:
     assert codec.pack(state) == codec.pack(state)
 
 
-def test_someone_new_is_small() -> None:
+def test_new_user_is_small() -> None:
     """Windows and preferences take room once there is something in them."""
     assert len(codec.pack(UserState())) < 64
 

@@ -45,14 +45,14 @@ def lived(*events: Observation, rules: Rules = RULES) -> tuple[UserState, Shown]
     return codec.unpack(codec.pack(state), rules.catalogue), shown
 
 
-def retold(state: UserState, catalogue: NumberedCatalogue = CATALOGUE) -> list[Write]:
+def full_write(state: UserState, catalogue: NumberedCatalogue = CATALOGUE) -> list[Write]:
     """Return the full write."""
     prior = Prior(catalogue)
     found = (gate_of(USER, state), pins_of(USER, state, prior), learned_of(USER, state, prior))
     return [write for write in found if write]
 
 
-def said(fields: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
+def emitted(fields: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
     """Return what matters of each signal."""
     return {name: (one["value"], one["tier"], one["source"]) for name, one in fields.items() if name != PROFILE}
 
@@ -63,23 +63,23 @@ def test_redis_that_was_emptied_shows_the_same_again(
 ) -> None:
     """Gate, values, tiers and sources; versions are no older. Missing fields were defaults."""
     state, shown = lived(*events, rules=Rules(catalogue))
-    again = Shown().take(retold(state, catalogue))
+    again = Shown().take(full_write(state, catalogue))
     assert (again.wiped_ms, again.consent) == (shown.wiped_ms, shown.consent)
     assert again.fields.keys() <= shown.fields.keys()
     for name in shown.fields.keys() - again.fields.keys():
         assert (shown.fields[name]["tier"], shown.fields[name]["evidence"]) == ("default", 0.0)
-    assert said(again.fields).items() <= said(shown.fields).items()
+    assert emitted(again.fields).items() <= emitted(shown.fields).items()
     assert all(one["v"] >= shown.fields[name]["v"] for name, one in again.fields.items())
 
 
 @given(st.lists(interactions() | control_events(), min_size=1, max_size=60), interactions() | control_events())
-def test_next_news_is_newer_than_what_was_said_again(events: Sequence[Observation], last: Observation) -> None:
+def test_next_signal_is_newer_than_the_full_write(events: Sequence[Observation], last: Observation) -> None:
     """A rebuild does not block a running worker."""
     state, _ = lived(*events)
-    again = Shown().take(retold(state))
+    again = Shown().take(full_write(state))
     state.observe(last, RULES)
     writes = state.take_writes(USER, CATALOGUE)
-    news = {
+    found = {
         name: json.loads(content)
         for write in writes[-1:]
         if isinstance(write, SignalWrite)
@@ -87,40 +87,40 @@ def test_next_news_is_newer_than_what_was_said_again(events: Sequence[Observatio
     }
     after = again.take(writes)
     if not after.consent[1]:
-        assert news.items() <= after.fields.items()
+        assert found.items() <= after.fields.items()
 
 
-def test_stranger_has_nothing_to_be_said() -> None:
+def test_new_user_has_no_full_write() -> None:
     """Not even a gate."""
-    assert retold(UserState()) == []
+    assert full_write(UserState()) == []
 
 
-def test_opted_out_person_has_a_gate_and_nothing_else() -> None:
+def test_opted_out_user_has_only_a_gate() -> None:
     """Their pins are kept, and not shown."""
     deny = make_observation(START_MS + 1, kind=Kind.DENY)
     state, _ = lived(make_pin(START_MS, "length", "concise"), deny)
-    (gate,) = retold(state)
+    (gate,) = full_write(state)
     assert gate == (USER, START_MS + 1, START_MS + 1, True)
 
 
-def test_forgotten_person_has_a_gate_and_nothing_else() -> None:
+def test_forgotten_user_has_only_a_gate() -> None:
     """It keeps what is older than the wipe out."""
     state, _ = lived(liked(START_MS), make_observation(START_MS + 1, kind=Kind.FORGET))
-    assert retold(state) == [(USER, START_MS + 1, 0, False)]
+    assert full_write(state) == [(USER, START_MS + 1, 0, False)]
 
 
-def test_what_was_never_said_is_not_said_now() -> None:
+def test_facet_without_a_signal_is_not_written() -> None:
     """Facets without feedback."""
     state, shown = lived(liked(START_MS, "length"))
-    again = Shown().take(retold(state))
+    again = Shown().take(full_write(state))
     assert again.fields.keys() == shown.fields.keys() == {"length", PROFILE}
 
 
-def test_time_to_live_counts_from_what_was_said_last() -> None:
+def test_time_to_live_counts_from_the_last_signal() -> None:
     """Control events without signals do not count: they would revive expired signals."""
     grants = [make_observation(START_MS + days * DAY_MS, kind=Kind.GRANT) for days in (0, 20)]
     state, _ = lived(grants[0], liked(START_MS + MINUTE_MS), grants[1])
-    _, learned = retold(state)
+    _, learned = full_write(state)
     assert isinstance(learned, SignalWrite)
     assert learned.at_ms == START_MS + MINUTE_MS
 
@@ -128,6 +128,6 @@ def test_time_to_live_counts_from_what_was_said_last() -> None:
 def test_time_to_live_of_a_profile_counts_from_its_pane() -> None:
     """The exact time of the last profile is not stored."""
     state, _ = lived(make_observation(START_MS + PANE_MS + 7))
-    (profile,) = retold(state)
+    (profile,) = full_write(state)
     assert isinstance(profile, SignalWrite)
     assert profile.at_ms == START_MS + PANE_MS

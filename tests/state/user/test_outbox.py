@@ -26,7 +26,7 @@ def test_first_decision_differs() -> None:
     assert Emitted(facets=3).differs(0, FIRST)
 
 
-def test_same_decision_is_no_news() -> None:
+def test_same_decision_does_not_differ() -> None:
     """An unchanged decision is not emitted; facets are independent."""
     assert not sent_first().differs(0, FIRST)
     assert sent_first().differs(1, FIRST)
@@ -41,18 +41,18 @@ def test_other_value_or_tier_differs() -> None:
 
 def test_confidence_that_moved_by_5_hundredths_differs() -> None:
     """In either direction."""
-    for moved, is_news in ((0.049, False), (0.051, True), (-0.049, False), (-0.051, True)):
-        assert sent_first().differs(0, FIRST._replace(confidence=0.7 + moved)) is is_news
+    for moved, differs in ((0.049, False), (0.051, True), (-0.049, False), (-0.051, True)):
+        assert sent_first().differs(0, FIRST._replace(confidence=0.7 + moved)) is differs
 
 
-def test_small_steps_add_up_to_news() -> None:
+def test_small_steps_add_up_to_a_difference() -> None:
     """Compared is what was sent, not what was decided last."""
     sent = sent_first()
-    news = [step for step in range(1, 11) if sent.differs(0, FIRST._replace(confidence=0.7 + step / 100))]
-    assert news == [5, 6, 7, 8, 9, 10]
+    found = [step for step in range(1, 11) if sent.differs(0, FIRST._replace(confidence=0.7 + step / 100))]
+    assert found == [5, 6, 7, 8, 9, 10]
 
 
-def test_retracted_facet_is_news_again() -> None:
+def test_retracted_facet_differs_again() -> None:
     """And is not due: there is nothing to repeat."""
     sent = sent_first()
     sent.retract(0)
@@ -93,21 +93,21 @@ def test_due_agrees_with_a_dict_of_times(steps: list[tuple[str, int, int]]) -> N
 
 
 def sent(value: str, tier: int = 1) -> Emitted:
-    said = Emitted(len(CATALOGUE.facet_names))
-    said.slot[LENGTH], said.tier[LENGTH] = INDEX[value], tier
-    return said
+    emitted = Emitted(len(CATALOGUE.facet_names))
+    emitted.slot[LENGTH], emitted.tier[LENGTH] = INDEX[value], tier
+    return emitted
 
 
-def differing(served: str, propensity: float, said: Emitted, default: str = "balanced") -> list[Acted]:
+def differing(served: str, propensity: float, emitted: Emitted, default: str = "balanced") -> list[Acted]:
     defaults = [INDEX[default] if facet == LENGTH else None for facet in range(len(CATALOGUE.facet_names))]
-    return said.compare([(INDEX[served], propensity)], defaults, CATALOGUE.slot_facets)
+    return emitted.compare([(INDEX[served], propensity)], defaults, CATALOGUE.slot_facets)
 
 
 @pytest.mark.parametrize(
     ("served", "followed", "used_default"),
     [("concise", True, False), ("balanced", False, True), ("detailed", False, False)],
 )
-def test_answer_is_told_by_what_it_had(served: str, followed: bool, used_default: bool) -> None:
+def test_answer_is_compared_by_its_value(served: str, followed: bool, used_default: bool) -> None:
     assert differing(served, 0.4, sent("concise")) == [Acted(LENGTH, followed, used_default, 0.4)]
 
 

@@ -62,7 +62,7 @@ def test_feedback_without_what_was_served_teaches_nothing() -> None:
     ("feedback", "disliked"),
     [("thumbs_up", 0), ("copied", 0), ("thumbs_down", 1), ("regenerated", 1), ("edited", 1), ("shorter", 1)],
 )
-def test_dislikes_are_negative_feedback_and_wishes(feedback: str, disliked: int) -> None:
+def test_dislikes_are_negative_and_directed_feedback(feedback: str, disliked: int) -> None:
     """A request for a shorter answer is a dislike."""
     state = observe(make_observation(T, served={"length": "detailed"}, feedback=feedback))
     assert profile(state).session.negative_share == disliked
@@ -71,7 +71,7 @@ def test_dislikes_are_negative_feedback_and_wishes(feedback: str, disliked: int)
 # Turns
 
 
-def test_turn_counts_once_whatever_is_said_of_it() -> None:
+def test_turn_counts_once_with_any_feedback() -> None:
     """The answer, the copy, the thumb: one turn."""
     state = observe(
         make_observation(T, turn=7, topic="code"),

@@ -31,7 +31,7 @@ STEPS_MS = st.sampled_from([0, 1, PANE_MS, HOUR_MS, DAY_MS, 90 * DAY_MS, 90 * DA
 LATE_MS = st.just(0) | st.sampled_from([1, HOUR_MS, HOUR_MS + 1, DAY_MS, DAY_MS + 1]) | st.integers(0, 2 * DAY_MS)
 
 
-class Told(NamedTuple):
+class Arrival(NamedTuple):
     """An event, and what it is to the oracle."""
 
     o: Observation
@@ -40,48 +40,48 @@ class Told(NamedTuple):
 
 
 @st.composite
-def streams(draw: st.DrawFn) -> list[Told]:
+def streams(draw: st.DrawFn) -> list[Arrival]:
     """Return events in their order of arrival: some late, some too late, some repeated, some pins."""
     clock_ms = START_MS
-    told: list[Told] = []
+    given: list[Arrival] = []
     for number in range(draw(st.integers(1, 40))):
-        if told and draw(st.integers(0, 4)) == 0:
-            told.append(draw(st.sampled_from(told)))
+        if given and draw(st.integers(0, 4)) == 0:
+            given.append(draw(st.sampled_from(given)))
             continue
         clock_ms += draw(STEPS_MS)
         at_ms = clock_ms - draw(LATE_MS)
-        told.append(_pin(at_ms, number) if draw(st.integers(0, 7)) == 0 else _turn(draw, at_ms, number))
-    return told
+        given.append(_pin(at_ms, number) if draw(st.integers(0, 7)) == 0 else _turn(draw, at_ms, number))
+    return given
 
 
-def _pin(at_ms: int, event: int) -> Told:
-    return Told(make_pin(at_ms, "tone", "formal", event=event), None, disliked=False)
+def _pin(at_ms: int, event: int) -> Arrival:
+    return Arrival(make_pin(at_ms, "tone", "formal", event=event), None, disliked=False)
 
 
-def _turn(draw: st.DrawFn, at_ms: int, event: int) -> Told:
+def _turn(draw: st.DrawFn, at_ms: int, event: int) -> Arrival:
     topic = draw(st.none() | st.sampled_from([*PLAIN_TOPICS, SENSITIVE]))
     feedback = draw(st.sampled_from([None, "thumbs_up", "thumbs_down", "edited"]))
     o = make_observation(at_ms, event=event, turn=draw(st.integers(0, TURN_IDS)), topic=topic, feedback=feedback)
     counted = None if topic in (None, SENSITIVE) else CATALOGUE.topic_index[topic or ""]
-    return Told(o, counted, disliked=feedback in ("thumbs_down", "edited"))
+    return Arrival(o, counted, disliked=feedback in ("thumbs_down", "edited"))
 
 
-class PersonOracle(ActivityOracle):
+class UserOracle(ActivityOracle):
     """Keeps all that was accepted since the last absence."""
 
     def __init__(self, lateness_ms: int) -> None:
         self.lateness_ms = lateness_ms
         super().__init__()
 
-    def start_anew(self) -> None:
-        super().start_anew()
+    def restart(self) -> None:
+        super().restart()
         self.accepted: list[Observation] = []
         self.disliked_turns: set[int] = set()
 
-    def observe(self, told: Told) -> Outcome | Reason:
-        o = told.o
+    def observe(self, arrival: Arrival) -> Outcome | Reason:
+        o = arrival.o
         if self.clock_ms and o.at_ms > self.clock_ms + 90 * DAY_MS:
-            self.start_anew()
+            self.restart()
         if o in self.accepted:
             return Outcome.DUPLICATE
         if o.kind == Kind.INTERACTION and o.at_ms < self.clock_ms - self.lateness_ms:
@@ -90,26 +90,26 @@ class PersonOracle(ActivityOracle):
         self.accepted.append(o)
         self.clock_ms = max(self.clock_ms, o.at_ms)
         if o.kind == Kind.INTERACTION:
-            self._interact(told, is_known_turn)
+            self._interact(arrival, is_known_turn)
         return Outcome.ACCEPTED
 
-    def _interact(self, told: Told, is_known_turn: bool) -> None:
-        o = told.o
+    def _interact(self, arrival: Arrival, is_known_turn: bool) -> None:
+        o = arrival.o
         if not is_known_turn:
-            self.add_turn(Turn(o.at_ms, told.topic))
-        if told.disliked and o.turn not in self.disliked_turns:
+            self.add_turn(Turn(o.at_ms, arrival.topic))
+        if arrival.disliked and o.turn not in self.disliked_turns:
             self.add_dislike(o.at_ms)
             self.disliked_turns |= {o.turn} - {0}
 
 
 @settings(max_examples=150)
 @given(streams(), st.sampled_from([HOUR_MS, DAY_MS]))
-def test_activity_is_that_of_an_oracle_that_keeps_all_events(stream: Sequence[Told], lateness_ms: int) -> None:
+def test_activity_is_that_of_an_oracle_that_keeps_all_events(stream: Sequence[Arrival], lateness_ms: int) -> None:
     """Outcomes and profile after every event: late and repeated ones, dislikes, pins, and absences."""
     rules = Rules(CATALOGUE, lateness_ms=lateness_ms)
-    state, oracle = UserState(), PersonOracle(lateness_ms)
-    for told in stream:
-        assert state.observe(told.o, rules).outcome is oracle.observe(told)
+    state, oracle = UserState(), UserOracle(lateness_ms)
+    for arrival in stream:
+        assert state.observe(arrival.o, rules).outcome is oracle.observe(arrival)
         if state.windows is None:
             assert oracle.turns == []
             continue

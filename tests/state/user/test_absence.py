@@ -1,6 +1,6 @@
 """state/user/absence: a user restarts after more than 90 days of absence.
 
-      learned                 90 days and more                 anew
+      learned                 90 days and more                 restart
 ────x──x─x───x─┼──────────────────────────────────────────────┼x──x──▶
   yes          │         retired at any time in between       │ yes needed again
                └ what outlives it: a no, pins, the last wipe ─┘
@@ -44,13 +44,13 @@ def test_absence_of_90_days_ends_nothing() -> None:
     stays = observe(like(T), make_observation(T + IDLE_MS))
     assert stays.preferences is not None
     assert stays.seq == 2
-    starts_anew = observe(like(T), make_observation(T + IDLE_MS + 1))
-    assert starts_anew.preferences is None
-    assert starts_anew.seq == 1
+    restarts = observe(like(T), make_observation(T + IDLE_MS + 1))
+    assert restarts.preferences is None
+    assert restarts.seq == 1
 
 
 @pytest.mark.parametrize("back", [like(BACK), make_pin(BACK, "tone", "formal"), word(Kind.GRANT, BACK)])
-def test_who_comes_back_is_as_someone_new(back: Observation) -> None:
+def test_returning_user_is_as_a_new_one(back: Observation) -> None:
     """To the byte, whatever comes first."""
     assert codec.pack(observe(like(T), like(T + 1), back)) == codec.pack(observe(back))
 
@@ -73,7 +73,7 @@ def test_versions_grow_over_an_absence() -> None:
     assert after["evidence"] == 1.0
 
 
-def test_time_before_which_someone_is_idle_is_a_rule() -> None:
+def test_idle_time_is_a_rule() -> None:
     """An hour, here."""
     rules = Rules(CATALOGUE, idle_ms=HOUR_MS)
     assert observe(like(T), make_observation(T + HOUR_MS + 1), rules=rules).preferences is None
@@ -178,7 +178,7 @@ def test_pins_outlive_an_absence() -> None:
 @pytest.mark.parametrize(
     "back", [make_observation(BACK), make_pin(BACK, "format", "table"), word(Kind.GRANT, BACK)], ids=lambda o: o.kind
 )
-def test_what_was_learned_beside_a_pin_is_taken_back(back: Observation) -> None:
+def test_learned_signal_next_to_a_pin_is_replaced(back: Observation) -> None:
     """Signals next to a pin do not expire."""
     likes = [like(T + n) for n in range(1, 20)]
     events = [make_pin(T, "tone", "formal"), *(replace(o, turn=0) for o in likes)]
@@ -191,7 +191,7 @@ def test_what_was_learned_beside_a_pin_is_taken_back(back: Observation) -> None:
     assert after["tone"] == before["tone"]
 
 
-def test_without_a_pin_nothing_is_said_of_what_was_learned() -> None:
+def test_without_a_pin_no_learned_facet_is_emitted() -> None:
     """Signals have expired. With an unlimited time to live, signals stay until newer ones come."""
     rules = Rules(CATALOGUE, ttl_ms=None)
     state = observe(like(T), rules=rules)
@@ -202,7 +202,7 @@ def test_without_a_pin_nothing_is_said_of_what_was_learned() -> None:
     assert [field for field, _ in write.fields] == [PROFILE]
 
 
-def test_news_from_before_an_absence_keeps_its_own_time() -> None:
+def test_signals_from_before_an_absence_keep_their_time() -> None:
     """In one batch with what came after, so that it has expired or not as if it had been written then."""
     state = observe(word(Kind.DENY, T), word(Kind.GRANT, T + 1), like(T + 2), like(BACK))
     *gates, old, new = writes(state)
@@ -213,7 +213,7 @@ def test_news_from_before_an_absence_keeps_its_own_time() -> None:
     assert writes(state) == []
 
 
-def test_wipe_drops_news_from_before_an_absence() -> None:
+def test_wipe_drops_signals_from_before_an_absence() -> None:
     """It is about what is wiped."""
     state = observe(like(T), like(BACK), word(Kind.FORGET, BACK + 1))
     assert [type(write) for write in writes(state)] == [GateWrite]

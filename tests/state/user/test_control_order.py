@@ -22,14 +22,14 @@ def observe(*observations: Observation) -> UserState:
 @given(
     st.lists(control_events(pins=False), max_size=12, unique_by=lambda o: o.event), st.randoms(use_true_random=False)
 )
-def test_consent_and_wipes_commute(said: list[Observation], random: Random) -> None:
+def test_consent_and_wipes_commute(emitted: list[Observation], random: Random) -> None:
     """Any order of control events leaves the same registers."""
-    state, shuffled = observe(*said), observe(*random.sample(said, len(said)))
+    state, shuffled = observe(*emitted), observe(*random.sample(emitted, len(emitted)))
     assert state.consent.wiped_ms == shuffled.consent.wiped_ms
     assert state.consent.forgotten_ms == shuffled.consent.forgotten_ms
     assert (state.consent.choice, state.consent.at_ms) == (shuffled.consent.choice, shuffled.consent.at_ms)
-    assert state.consent.wiped_ms == max((o.at_ms for o in said if o.kind in {Kind.DENY, Kind.FORGET}), default=0)
-    consents = [(o.at_ms, DENIED if o.kind == Kind.DENY else GRANTED) for o in said if o.kind != Kind.FORGET]
+    assert state.consent.wiped_ms == max((o.at_ms for o in emitted if o.kind in {Kind.DENY, Kind.FORGET}), default=0)
+    consents = [(o.at_ms, DENIED if o.kind == Kind.DENY else GRANTED) for o in emitted if o.kind != Kind.FORGET]
     assert (state.consent.at_ms, state.consent.choice) == max(consents, default=(0, UNSET))
 
 
@@ -41,14 +41,14 @@ def test_consent_and_wipes_commute(said: list[Observation], random: Random) -> N
     ),
     st.randoms(use_true_random=False),
 )
-def test_pins_and_forgets_commute(said: list[Observation], random: Random) -> None:
+def test_pins_and_forgets_commute(emitted: list[Observation], random: Random) -> None:
     """A pin lasts if no forget is younger; withdrawals of consent drop only those that come after them."""
-    assert observe(*said).pins == observe(*random.sample(said, len(said))).pins
+    assert observe(*emitted).pins == observe(*random.sample(emitted, len(emitted))).pins
 
 
 @settings(max_examples=300)
 @given(st.lists(control_events() | interactions(), max_size=30), st.lists(st.booleans(), min_size=30, max_size=30))
-def test_shown_is_what_the_person_has_set(events: list[Observation], cuts: list[bool]) -> None:
+def test_emitted_pins_are_those_of_the_user(events: list[Observation], cuts: list[bool]) -> None:
     """After any events in any order and batches: the pins and nothing else as pins, and nothing after a no."""
     state, shown = UserState(), Shown()
     for o, cut in zip(events, cuts, strict=False):
@@ -56,7 +56,7 @@ def test_shown_is_what_the_person_has_set(events: list[Observation], cuts: list[
         if cut:
             shown.take(state.take_writes(USER, CATALOGUE))
     shown.take(state.take_writes(USER, CATALOGUE))
-    set_by_user = {name: said["value"] for name, said in shown.fields.items() if said.get("source") == "user"}
+    set_by_user = {name: emitted["value"] for name, emitted in shown.fields.items() if emitted.get("source") == "user"}
     assert set_by_user == ({} if state.consent.opted_out else pinned(state))
     if state.consent.opted_out:
         assert (state.windows, state.preferences) == (None, None)

@@ -35,7 +35,7 @@ def signal_of(beliefs: Beliefs, facet: int = FORMAT) -> Signal:
     return learned_signal(beliefs.own.catalogue, finding)
 
 
-def test_learned_signal_says_what_is_believed() -> None:
+def test_learned_signal_holds_the_belief() -> None:
     """Every field of the contract."""
     beliefs = believing(0.25, 0.0, 0.5, -0.5)
     own = beliefs.own
@@ -87,7 +87,7 @@ def test_facet_with_several_values_is_not_explored() -> None:
     assert signal_of(believing(1, 0, 0, 0)).explore == 0.05
 
 
-def test_signal_says_whose_word_it_is_and_which_versions_decided() -> None:
+def test_signal_has_its_source_and_versions() -> None:
     """The source is the population until the user has evidence on the facet."""
     prior = prior_of(table=0.4)
     stranger = signal_of(believing(0, 0, 0, 0, prior=prior))
@@ -105,7 +105,7 @@ def test_populations_choice_takes_the_place_of_the_catalogues_default() -> None:
     assert signal_of(believing(0, 0, 0, 0, prior=unsure)).default == "prose"
 
 
-def test_population_says_something_of_every_facet() -> None:
+def test_population_has_a_signal_of_every_facet() -> None:
     """Signals for users without a user model, under the version's number."""
     signals = dict(population_signals(prior_of(table=0.4), START_MS))
     assert list(signals) == list(CATALOGUE.facets)
@@ -114,16 +114,18 @@ def test_population_says_something_of_every_facet() -> None:
     assert {signal.evidence for signal in signals.values()} == {0.0}
 
 
-def test_version_is_written_with_what_it_says_to_strangers() -> None:
+def test_version_is_written_with_its_signals() -> None:
     """The published version, with its number and time."""
     published = PopulationVersion(9, 2, START_MS, 100, {"format=table": Gaussian(0.4, 0.01)}, {}, ())
     prior = Prior(CATALOGUE, published)
     write = population_write(prior, published)
     assert (write.n, write.at_ms, decode_version(write.version)) == (9, START_MS, published)
-    assert {name: decode_signal(said) for name, said in write.defaults} == dict(population_signals(prior, START_MS))
+    assert {name: decode_signal(emitted) for name, emitted in write.defaults} == dict(
+        population_signals(prior, START_MS)
+    )
 
 
-def test_chance_of_a_like_is_of_everybody_and_of_this_person() -> None:
+def test_chance_of_a_like_includes_population_and_user_model() -> None:
     """Main topics and the feedback count are included; each part has its factor."""
     terms = {"format=table": Gaussian(0.4, 0.02), "judged:0": Gaussian(0.9, 0.1), "judged:4": Gaussian(0.2, 0.05)}
     trust = {"offset": Gaussian(0.1, 0.0), "population": Gaussian(0.5, 0.0), "own": Gaussian(0.7, 0.0)}
@@ -133,8 +135,8 @@ def test_chance_of_a_like_is_of_everybody_and_of_this_person() -> None:
     own.means[-1], own.feedback_count = 0.125, 7
     leaning = [0.3 if slot == TABLE else 0.0 for slot in range(len(CATALOGUE.slots))]
     mean = 0.1 + 0.5 * (0.4 + 0.2 + 0.3) + 0.7 * 0.125 + 2.0 * 0.25
-    of_everybody = 0.1 + 0.05 + 0.02
-    variance = NOISE_VARIANCE + of_everybody + BIAS_VARIANCE + APART**2 / 2
+    of_population = 0.1 + 0.05 + 0.02
+    variance = NOISE_VARIANCE + of_population + BIAS_VARIANCE + APART**2 / 2
     signal = signal_of(Beliefs(own, prior, leaning))
     assert (signal.value, signal.p) == ("table", round(NORMAL.cdf(mean / variance**0.5), 3))
 
@@ -145,8 +147,8 @@ def test_without_a_version_strangers_get_the_catalogues_defaults() -> None:
     assert {name: signal.value for name, signal in signals.items()} == {
         name: facet.default for name, facet in CATALOGUE.facets.items()
     }
-    said = {(s.source, s.by, s.tier, s.p, s.confidence, s.gap, s.why, s.drift_at) for s in signals.values()}
-    assert said == {("learned", "m2.c1.p0", "default", 0.5, 0.5, 0.0, (), None)}
+    emitted = {(s.source, s.by, s.tier, s.p, s.confidence, s.gap, s.why, s.drift_at) for s in signals.values()}
+    assert emitted == {("learned", "m2.c1.p0", "default", 0.5, 0.5, 0.0, (), None)}
 
 
 def test_pin_is_applied_without_probabilities() -> None:

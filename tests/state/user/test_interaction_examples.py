@@ -42,7 +42,7 @@ def taught(state: UserState, o: Observation, rules: Rules = RULES) -> Example | 
     return state.observe(o, rules).example
 
 
-def test_judgement_is_handed_on_as_it_was() -> None:
+def test_example_holds_the_feedback() -> None:
     """The example holds the user model's part and the prediction from before."""
     state = UserState()
     taught(state, like())
@@ -60,7 +60,7 @@ def test_judgement_is_handed_on_as_it_was() -> None:
     assert unpack_example(pack_example(example)).slots == slots(STYLE)
 
 
-def test_prediction_rests_on_what_is_believed_of_everybody() -> None:
+def test_prediction_includes_the_population() -> None:
     """A newcomer's is the population's."""
     prior = Prior(CATALOGUE, version(40))
     example = taught(UserState(), like(), replace(RULES, population=prior))
@@ -75,7 +75,7 @@ def test_nothing_is_handed_on_unless_asked_for() -> None:
     assert taught(UserState(), like(), Rules(CATALOGUE)) is None
 
 
-def test_wish_is_handed_on_as_a_comparison() -> None:
+def test_example_of_directed_feedback_is_a_comparison() -> None:
     """And as a dislike of the answer as it was."""
     state = UserState()
     example = taught(state, make_observation(served={"length": "balanced", "format": "table"}, feedback="shorter"))
@@ -85,7 +85,7 @@ def test_wish_is_handed_on_as_a_comparison() -> None:
     assert isinstance(example.directed[0], DirectedFeedback)
 
 
-def test_narrowed_judgement_is_handed_on_narrowed() -> None:
+def test_example_keeps_the_named_facets() -> None:
     """To the facets that it was about."""
     example = taught(UserState(), make_observation(served=STYLE, feedback="thumbs_up", facets=["format"]))
     assert example is not None
@@ -107,7 +107,7 @@ def test_narrowed_judgement_is_handed_on_narrowed() -> None:
     ],
     ids=["no feedback", "no style", "sensitive", "directed beyond the scale", "narrowed to nothing", "a pin"],
 )
-def test_what_teaches_nothing_of_the_person_teaches_nothing_of_everybody(o: Observation) -> None:
+def test_event_without_training_has_no_example(o: Observation) -> None:
     """One rule for both."""
     assert taught(UserState(), o) is None
 
@@ -137,7 +137,7 @@ def test_repeat_and_late_events_are_not_handed_on() -> None:
 
 
 @given(st.lists(interactions() | control_events(), max_size=60))
-def test_example_is_of_an_accepted_judgement_that_moved_beliefs(events: list[Observation]) -> None:
+def test_example_is_of_accepted_feedback_that_trained(events: list[Observation]) -> None:
     """And there is one for each."""
     state = UserState()
     for o in events:
@@ -155,7 +155,7 @@ def test_example_is_of_an_accepted_judgement_that_moved_beliefs(events: list[Obs
 # What was followed
 
 
-def test_choices_are_compared_with_what_was_said_before() -> None:
+def test_choices_are_compared_with_earlier_signals() -> None:
     """Only facets with different signal and default count; pinned facets do not."""
     state = UserState()
     for n in range(20):

@@ -38,7 +38,7 @@ def like(at_ms: int, served: Served = CONCISE) -> Observation:
     return make_observation(at_ms, served=served, feedback="thumbs_up")
 
 
-def said(state: UserState, *observations: Observation, rules: Rules = RULES) -> dict[str, dict[str, Any]]:
+def emitted(state: UserState, *observations: Observation, rules: Rules = RULES) -> dict[str, dict[str, Any]]:
     """Observe, and return the write: field → decoded JSON."""
     for o in observations:
         state.observe(o, rules)
@@ -51,7 +51,7 @@ def said(state: UserState, *observations: Observation, rules: Rules = RULES) -> 
     return fields
 
 
-def test_new_person_writes_nothing() -> None:
+def test_new_user_has_no_writes() -> None:
     """Nothing is known."""
     assert UserState().take_writes(USER, CATALOGUE) == []
 
@@ -59,7 +59,7 @@ def test_new_person_writes_nothing() -> None:
 def test_first_feedback_writes_its_facets_and_the_profile() -> None:
     """Only served facets are emitted, with the user's newest time and count as version."""
     state = UserState()
-    fields = said(state, like(T), like(T + 1, {"length": "concise", "tone": "formal"}))
+    fields = emitted(state, like(T), like(T + 1, {"length": "concise", "tone": "formal"}))
     assert set(fields) == {"length", "tone", PROFILE}
     assert fields["tone"]["v"] == f"{T + 1}-0000000002"
     assert (fields["tone"]["at"], fields["tone"]["value"]) == (T + 1, "formal")
@@ -68,28 +68,28 @@ def test_first_feedback_writes_its_facets_and_the_profile() -> None:
 def test_version_is_the_newest_time_seen_not_the_events() -> None:
     """A late event's signal has a newer version than earlier signals."""
     state = UserState()
-    assert said(state, like(T + MINUTE_MS))["length"]["v"] == f"{T + MINUTE_MS}-0000000001"
-    assert said(state, like(T, {"tone": "formal"}))["tone"]["v"] == f"{T + MINUTE_MS}-0000000002"
+    assert emitted(state, like(T + MINUTE_MS))["length"]["v"] == f"{T + MINUTE_MS}-0000000001"
+    assert emitted(state, like(T, {"tone": "formal"}))["tone"]["v"] == f"{T + MINUTE_MS}-0000000002"
 
 
 def test_nothing_is_written_twice() -> None:
     """Taking empties."""
     state = UserState()
-    assert said(state, like(T))
-    assert said(state) == {}
+    assert emitted(state, like(T))
+    assert emitted(state) == {}
 
 
 def test_nothing_is_written_when_nothing_changed() -> None:
     """A turn without feedback in the same pane; a sensitive one; one that is not accepted."""
     state = UserState()
-    said(state, like(T))
+    emitted(state, like(T))
     quiet = [
         make_observation(T + 1),
         make_observation(T + 2, served=CONCISE, feedback="thumbs_up", topic="health"),
         make_observation(T - 2 * DAY_MS, served=CONCISE, feedback="thumbs_up"),
         make_observation(T + 3, served=CONCISE, feedback="shorter"),
     ]
-    assert said(state, *quiet) == {}
+    assert emitted(state, *quiet) == {}
 
 
 LENGTHS = st.sampled_from(CATALOGUE.facets["length"].values)
@@ -102,17 +102,17 @@ def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answe
     state = UserState()
     last: tuple[int, int, float] | None = None
     for n, (value, feedback) in enumerate(answers):
-        fields = said(state, make_observation(T + 1000 * n, served={"length": value}, feedback=feedback))
+        fields = emitted(state, make_observation(T + 1000 * n, served={"length": value}, feedback=feedback))
         assert state.preferences is not None
         decision = decide(state.beliefs(RULES.prior), 0)
-        is_news = (
+        differs = (
             last is None
             or last[:2] != (decision.slot, decision.tier)
             or abs(last[2] - decision.confidence) >= 0.05 - 1e-7
             or state.preferences.drift.at_s[0] == T // 1000 + n
         )
-        assert ("length" in fields) is is_news
-        if is_news:
+        assert ("length" in fields) is differs
+        if differs:
             last = (decision.slot, decision.tier, decision.confidence)
             assert fields["length"]["value"] == CATALOGUE.slots[decision.slot].value
             assert fields["length"]["tier"] == TIERS[decision.tier]
@@ -122,55 +122,55 @@ def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answe
 def test_drift_alone_is_written() -> None:
     """The signal is emitted even with the same value, tier and confidence."""
     state = UserState()
-    said(state, *[like(T + n) for n in range(10)])
+    emitted(state, *[like(T + n) for n in range(10)])
     assert state.preferences is not None
     state.preferences.drift.sums[0] = drift.THRESHOLD - 1e-6
     dislike = make_observation(T + 20, served=CONCISE, feedback="thumbs_down")
     foresight = deepcopy(state)
-    said(foresight, dislike)
+    emitted(foresight, dislike)
     assert foresight.preferences is not None
     assert state.outbox.emitted is not None
     state.outbox.emitted.record(0, decide(foresight.beliefs(RULES.prior), 0), T + 10)
-    assert said(state, dislike)["length"]["drift_at"] == (T + 20) // 1000 * 1000
+    assert emitted(state, dislike)["length"]["drift_at"] == (T + 20) // 1000 * 1000
 
 
 def test_of_several_findings_in_a_batch_the_last_is_written() -> None:
     """With the numbers of its own moment."""
     at_once, one_by_one = UserState(), UserState()
     events = [like(T + n) for n in range(7)]
-    last = [fields["length"] for event in events if "length" in (fields := said(one_by_one, event))][-1]
-    assert said(at_once, *events)["length"] == last
+    last = [fields["length"] for event in events if "length" in (fields := emitted(one_by_one, event))][-1]
+    assert emitted(at_once, *events)["length"] == last
 
 
 # Half the time to live
 
 
-def test_signal_is_said_again_when_half_its_life_has_passed() -> None:
+def test_signal_is_repeated_after_half_its_time_to_live() -> None:
     """The user's next event emits the same content with a new version."""
     state = UserState()
-    first = said(state, like(T), like(T, {"tone": "formal"}))
-    assert set(said(state, make_observation(T + HALF_TTL_MS))) == {PROFILE}
-    again = said(state, make_observation(T + HALF_TTL_MS + PANE_MS))
+    first = emitted(state, like(T), like(T, {"tone": "formal"}))
+    assert set(emitted(state, make_observation(T + HALF_TTL_MS))) == {PROFILE}
+    again = emitted(state, make_observation(T + HALF_TTL_MS + PANE_MS))
     assert set(again) == {"length", "tone", PROFILE}
     for name in ("length", "tone"):
         assert all(again[name][part] == first[name][part] for part in ("value", "tier", "confidence", "why"))
         assert again[name]["v"] > first[name]["v"]
-    assert set(said(state, make_observation(T + HALF_TTL_MS + 2 * PANE_MS))) == {PROFILE}
+    assert set(emitted(state, make_observation(T + HALF_TTL_MS + 2 * PANE_MS))) == {PROFILE}
 
 
-def test_signal_without_an_end_is_not_said_again() -> None:
+def test_signal_without_a_time_to_live_is_not_repeated() -> None:
     """There is nothing to renew."""
     rules = Rules(CATALOGUE, ttl_ms=None)
     state = UserState()
-    said(state, like(T), rules=rules)
-    assert set(said(state, make_observation(T + 80 * DAY_MS), rules=rules)) == {PROFILE}
+    emitted(state, like(T), rules=rules)
+    assert set(emitted(state, make_observation(T + 80 * DAY_MS), rules=rules)) == {PROFILE}
 
 
-def test_pin_is_not_said_again() -> None:
+def test_pin_is_not_repeated() -> None:
     """A hash that holds one does not expire."""
     state = UserState()
-    said(state, like(T), make_pin(T + 1, "length", "detailed"))
-    assert set(said(state, make_observation(T + 20 * DAY_MS))) == {PROFILE}
+    emitted(state, like(T), make_pin(T + 1, "length", "detailed"))
+    assert set(emitted(state, make_observation(T + 20 * DAY_MS))) == {PROFILE}
 
 
 # The profile
@@ -179,14 +179,14 @@ def test_pin_is_not_said_again() -> None:
 def test_profile_is_written_in_each_pane_once() -> None:
     """A pane is five minutes of the user's clock."""
     state = UserState()
-    written = [PROFILE in said(state, make_observation(T + n * MINUTE_MS)) for n in range(11)]
+    written = [PROFILE in emitted(state, make_observation(T + n * MINUTE_MS)) for n in range(11)]
     assert written == [True, False, False, False, False] * 2 + [True]
 
 
-def test_profile_says_what_held_when_its_pane_began() -> None:
+def test_profile_is_that_of_the_beginning_of_its_pane() -> None:
     """Later events of the pane go into the next profile."""
     state = UserState()
-    fields = said(state, make_observation(T, topic="code"), make_observation(T + 1, topic="email"))
+    fields = emitted(state, make_observation(T, topic="code"), make_observation(T + 1, topic="email"))
     assert fields[PROFILE]["activity"] == {"1h": 1, "24h": 1, "7d": 1}
     assert fields[PROFILE]["topics"] == [["code", 1.0]]
     assert (fields[PROFILE]["v"], fields[PROFILE]["at"]) == (f"{T}-0000000001", T)
@@ -196,7 +196,7 @@ def test_profile_says_what_held_when_its_pane_began() -> None:
 def test_no_pane_has_two_profiles(events: list[Observation]) -> None:
     """Also out of order."""
     state = UserState()
-    panes = [fields[PROFILE]["at"] // PANE_MS for o in events if PROFILE in (fields := said(state, o))]
+    panes = [fields[PROFILE]["at"] // PANE_MS for o in events if PROFILE in (fields := emitted(state, o))]
     assert panes == sorted(set(panes))
 
 
@@ -204,7 +204,7 @@ def test_no_pane_has_two_profiles(events: list[Observation]) -> None:
 
 
 @given(st.lists(interactions() | control_events(), max_size=60))
-def test_versions_of_a_field_only_grow_within_an_epoch(events: list[Observation]) -> None:
+def test_versions_of_a_field_only_grow_between_wipes(events: list[Observation]) -> None:
     """So whatever order they arrive in, the newest stays."""
     state = UserState()
     newest: dict[tuple[int, str], str] = {}
@@ -226,7 +226,7 @@ def test_versions_of_a_field_only_grow_within_an_epoch(events: list[Observation]
 
 
 @pytest.mark.parametrize("events", [[], [make_pin(T, "tone", "formal")], [like(T), make_pin(T + 1, "tone", "formal")]])
-def test_person_is_the_writes(events: list[Observation]) -> None:
+def test_user_is_that_of_the_writes(events: list[Observation]) -> None:
     """Every write carries the user and the time of the last wipe."""
     state = UserState()
     for o in events:

@@ -1,4 +1,4 @@
-"""state/user/control: consent, wipes and pins."""
+"""state/user/consent: consent and wipes, and the gates that they cause."""
 
 from collections.abc import Sequence
 
@@ -55,7 +55,7 @@ def assert_nothing_learned(state: UserState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "said", "at_ms", "outcome"),
+    ("rules", "earlier", "at_ms", "outcome"),
     [
         (STRICT, [], T, Outcome.UNCONSENTED),
         (RULES, [], T, Outcome.ACCEPTED),
@@ -75,10 +75,10 @@ def assert_nothing_learned(state: UserState) -> None:
     ],
 )
 def test_learning_needs_consent_that_holds_and_is_not_younger(
-    rules: Rules, said: list[Observation], at_ms: int, outcome: Outcome
+    rules: Rules, earlier: list[Observation], at_ms: int, outcome: Outcome
 ) -> None:
     """Both catalogue defaults are covered; a wipe drops all earlier events."""
-    state = observe(*said, rules=rules)
+    state = observe(*earlier, rules=rules)
     before = state.seq
     assert state.observe(turn(at_ms), rules).outcome is outcome
     assert (state.windows is not None) is (outcome is Outcome.ACCEPTED)
@@ -105,8 +105,8 @@ def test_opt_out_drops_everything_but_pins() -> None:
     assert writes(state) == [GateWrite(USER, T + 2, T + 2, opted_out=True)]
 
 
-def test_opted_out_person_is_not_written_about() -> None:
-    """A pin is stored, and emitted after a later grant."""
+def test_opted_out_user_has_no_signals() -> None:
+    """A pin is stored, and earlier after a later grant."""
     state = observe(word(Kind.DENY, T), make_pin(T + 1, "tone", "formal"), turn(T + 2))
     assert [type(write) for write in writes(state)] == [GateWrite]
     state.observe(word(Kind.GRANT, T + 3), RULES)
@@ -161,7 +161,7 @@ def test_forget_that_is_known_changes_nothing() -> None:
     assert state.windows is not None
 
 
-def test_count_starts_anew_with_each_epoch() -> None:
+def test_count_restarts_with_each_wipe() -> None:
     """Versions compare between two wipes; the time of the wipe comes first."""
     state = observe(*[turn(T + n) for n in range(9)])
     assert state.seq == 9
@@ -179,79 +179,3 @@ def test_control_event_is_never_late(kind: Kind) -> None:
     state = observe(turn(T))
     assert state.observe(word(kind, T - 365 * 86_400_000), RULES).outcome is Outcome.ACCEPTED
     assert isinstance(writes(state)[0], GateWrite)
-
-
-# Pins
-
-
-def test_pin_needs_no_consent() -> None:
-    """A pin is the user's own setting."""
-    state = observe(make_pin(T, "tone", "formal"), rules=STRICT)
-    assert Shown().take(writes(state)).fields["tone"]["source"] == "user"
-
-
-def test_pin_outranks_what_is_learned() -> None:
-    """Training continues, and its result is emitted after the pin is removed."""
-    state = observe(make_pin(T, "length", "detailed"), *[turn(T + n) for n in range(1, 20)])
-    shown = Shown().take(writes(state))
-    assert (shown.fields["length"]["value"], shown.fields["length"]["source"]) == ("detailed", "user")
-    state.observe(make_pin(T + 50, "length", None), RULES)
-    shown.take(writes(state))
-    assert (shown.fields["length"]["value"], shown.fields["length"]["source"]) == ("concise", "learned")
-    assert shown.fields["length"]["tier"] == "apply"
-
-
-def test_older_pin_does_not_replace_a_newer_one() -> None:
-    """Last writer wins, by event time; of one time, the last to come."""
-    assert pinned(observe(make_pin(T + 1, "tone", "formal"), make_pin(T, "tone", "friendly"))) == {"tone": "formal"}
-    assert pinned(observe(make_pin(T + 1, "tone", "formal"), make_pin(T, "tone", None))) == {"tone": "formal"}
-    assert pinned(observe(make_pin(T, "tone", "formal"), make_pin(T, "tone", "friendly"))) == {"tone": "friendly"}
-
-
-def test_pin_from_before_a_known_wipe_is_dropped() -> None:
-    """As every event is that is not after it."""
-    state = observe(word(Kind.DENY, T))
-    assert state.observe(make_pin(T, "tone", "formal"), RULES).outcome is Outcome.BEFORE_WIPE
-    assert state.pins == {}
-
-
-@pytest.mark.parametrize("rules", [STRICT, RULES])
-def test_pin_taken_back_by_someone_unknown_leaves_the_default(rules: Rules) -> None:
-    """Without consent nothing is explored on them."""
-    state = observe(make_pin(T, "tone", "formal"), make_pin(T + 1, "tone", None), rules=rules)
-    tone = Shown().take(writes(state)).fields["tone"]
-    assert (tone["value"], tone["tier"], tone["source"], tone["evidence"]) == ("neutral", "default", "learned", 0.0)
-    assert tone["explore"] == (0.0 if rules is STRICT else 0.05)
-
-
-def test_pin_younger_than_a_late_forget_is_said_again() -> None:
-    """The wipe deletes the signal from Redis, and the pin stays in the state."""
-    state = observe(make_pin(T + 2, "tone", "formal"))
-    shown = Shown().take(writes(state))
-    state.observe(word(Kind.FORGET, T + 1), RULES)
-    assert shown.take(writes(state)).fields["tone"]["value"] == "formal"
-
-
-def test_pin_is_said_again_after_a_no_that_is_older_than_the_yes() -> None:
-    """The wipe cleared what was shown, and consent holds all along."""
-    state = observe(make_pin(T, "tone", "formal"), word(Kind.GRANT, T + 5))
-    shown = Shown().take(writes(state))
-    state.observe(word(Kind.DENY, T + 2), RULES)
-    assert shown.take(writes(state)).fields["tone"]["value"] == "formal"
-
-
-def test_pin_that_outlives_a_wipe_is_newer_than_it() -> None:
-    """A gate clears what is not newer than the last wipe, whenever it comes: here with an old word on consent."""
-    state = observe(make_pin(T + 2, "tone", "formal"), word(Kind.FORGET, T + 1))
-    shown = Shown().take(writes(state))
-    state.observe(word(Kind.GRANT, T), RULES)
-    assert shown.take(writes(state)).fields["tone"]["v"] == f"{T + 2}-0000000001"
-
-
-def test_pin_older_than_a_late_forget_is_no_longer_shown() -> None:
-    """Also where a later wipe keeps the forget from being one itself."""
-    state = observe(make_pin(T, "tone", "formal"), word(Kind.DENY, T + 2), word(Kind.GRANT, T + 3))
-    shown = Shown().take(writes(state))
-    assert shown.fields["tone"]["source"] == "user"
-    state.observe(word(Kind.FORGET, T + 1), RULES)
-    assert shown.take(writes(state)).fields["tone"]["source"] == "learned"
