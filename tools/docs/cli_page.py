@@ -96,18 +96,18 @@ def _options(command: Command, level: int) -> str:
     for subject, options in groupby(ordered, lambda each: each.rich_help_panel or ""):
         rows = [_option_row(each) for each in options]
         heading = f"{'#' * level} {subject} {{ .options }}\n\n" if subject else ""
-        parts.append(heading + table(["option", "default", "variable", "meaning"], rows))
+        parts.append(heading + table(["option, variable", "default", "meaning"], rows))
     return "\n".join(parts)
 
 
 def _option_row(option: TyperOption) -> list[str]:
     name = option.name or ""
-    flags = ", ".join(code(each) for each in (*option.opts, *option.secondary_opts))
-    value = "" if option.is_flag else f" {code(_metavar(option))}"
+    value = "" if option.is_flag else f" {_metavar(option)}"
+    flags = ", ".join(code(each + value) for each in (*option.opts, *option.secondary_opts))
     variables = option.envvar or (variable_of(name) if name in Settings.model_fields else "")
     if not isinstance(variables, str):
         variables = ", ".join(variables)
-    return [flags + value, _default(option), code(variables), option.help or ""]
+    return ["<br>".join(filter(None, [flags, code(variables)])), _default(option), option.help or ""]
 
 
 def _metavar(parameter: TyperOption | TyperArgument) -> str:

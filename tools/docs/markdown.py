@@ -7,19 +7,20 @@ from collections.abc import Iterable, Sequence
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    r"""Return a table; a vertical bar or a line break within a cell is escaped.
+    r"""Return a table; a vertical bar or a line break within a cell does not end the cell.
 
-    >>> print(table(["a", "b"], [["1|2", "x\ny"]]), end="")
+    >>> print(table(["a", "b"], [["1|2 `1|2`", "x\ny"]]), end="")
     | a | b |
     |---|---|
-    | 1\|2 | x y |
+    | 1&#124;2 `1|2` | x y |
     """
     head, *body = (f"| {' | '.join(map(_cell, line))} |\n" for line in [headings, *rows])
     return "".join([head, f"|{'---|' * len(headings)}\n", *body])
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    parts = " ".join(text.split()).split("`")  # every second part is code, whose bars stay
+    return "`".join(part if number % 2 else part.replace("|", "&#124;") for number, part in enumerate(parts))
 
 
 def code(text: object) -> str:
