@@ -120,14 +120,18 @@ def environment() -> dict[str, str]:
 
 
 def everything_in(client: redis.Redis) -> dict[str, Any]:
-    """Return all contents of a Redis: hashes as dicts, sets as sets, strings as they are."""
-    held: dict[str, Any] = {}
-    for key in sorted(client.scan_iter(count=1000)):
-        kind = client.type(key)
-        held[key] = (
-            client.hgetall(key) if kind == "hash" else client.smembers(key) if kind == "set" else client.get(key)
-        )
-    return held
+    """Return all contents of a Redis: hashes as dicts, sets as sets, strings as they are.
+
+    A key that a running worker deletes meanwhile is left out.
+    """
+    read: dict[Any, Callable[[Any], Any]] = {
+        "hash": client.hgetall,
+        "set": client.smembers,
+        "string": client.get,
+        "none": lambda _: None,
+    }
+    found = {key: read[client.type(key)](key) for key in sorted(client.scan_iter(count=1000))}
+    return {key: content for key, content in found.items() if content not in (None, {}, set())}
 
 
 def _stat(pid: int) -> list[str]:
