@@ -1,10 +1,10 @@
-"""What a person made of an answer, as an event: choices go back with how likely each of them was.
+"""Feedback as an event, with the choices of the answer and their propensities.
 
     python examples/feedback.py ada conversation-1 thumbs_up >> events.jsonl
     tacit replay events.jsonl --embedded
 
-By these propensities learning can tell what following the signals is worth against using the defaults
-(docs/learning.md): without them, that some people are served what they like would look like everybody liking it.
+The propensities allow an off-policy estimate: the value of following the signals against using the defaults
+(docs/learning.md). Without them, serving users what they like would look as if all users liked it.
 """
 
 import json
@@ -18,7 +18,7 @@ from tacit import Choice, SignalReader
 
 
 def feedback_event(user: str, turn: str, choice: Choice, kind: str) -> dict[str, Any]:
-    """Return the event of one answer that was served by `choice` and got this kind of feedback."""
+    """Return the event of one answer in the style of `choice`, with feedback of this kind."""
     return {
         "schema": 1,
         "event_id": str(uuid.uuid4()),

@@ -1,4 +1,4 @@
-"""The style of each answer, as a service.
+"""HTTP service of the style of each answer.
 
 pip install tacit-signals fastapi uvicorn
 TACIT_REDIS=redis://localhost:6379 TACIT_SECRET=… uvicorn --app-dir examples service:app
@@ -17,7 +17,7 @@ from tacit import AsyncSignalReader
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Hold one reader for all requests."""
+    """Share one reader among all requests."""
     async with AsyncSignalReader(os.environ["TACIT_REDIS"], region="eu", secret=os.environ["TACIT_SECRET"]) as reader:
         app.state.reader = reader
         yield
@@ -28,7 +28,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/style/{user}")
 async def style(user: str, conversation: str) -> dict[str, Any]:
-    """Return what to tell the model, and what goes back with the feedback; defaults, soon, if Redis is away."""
+    """Return the prompt for the model, and the entries for the feedback; defaults if Redis does not answer."""
     adaptation = await app.state.reader.get(user)
     choice = adaptation.choose(unit=conversation)
     return {

@@ -4,7 +4,6 @@ A consumer is not thread-safe and some of its calls block, so this thread alone 
 only looks at lanes. Twelve consumers would cost twenty times as much when idle.
 """
 
-import logging
 import sys
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -16,6 +15,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError  # type: ignore[impor
 from connectors.kafka.address import TopicAddress
 from connectors.kafka.offsets import reader_options
 from connectors.kafka.partition_buffer import PartitionBuffer
+from connectors.outage import OutageLog
 from state.counters import SourceCounters
 from state.errors import SourceError
 
@@ -43,8 +43,6 @@ _FETCH_OPTIONS = {
     "metadata_max_age_ms": METADATA_EVERY_MS,
 }
 
-_log = logging.getLogger(__name__)
-
 
 class Fetcher:
     """Fetches for its lanes until it is closed, all partitions left, or Kafka refuses.
@@ -67,7 +65,7 @@ class Fetcher:
         self._open: set[int] = set()
         self._closing = Event()
         self._room = Event()
-        self._reachable = True
+        self._outages = OutageLog("kafka")
         self._probed_at = 0.0
         self._markers_at = 0.0
         self._started = False
@@ -184,21 +182,14 @@ class Fetcher:
         try:
             ends = consumer.end_offsets(list(consumer.assignment()), timeout_ms=_PROBE_MS)
         except KafkaError as error:
-            self._note_reachable(False, error)
+            self._outages.failed(address=str(self._address), error=type(error).__name__)
             return
         finally:
             self._probed_at = monotonic()
-        self._note_reachable(True)
+        self._outages.recovered(address=str(self._address))
         self._export_lag(ends)
         if not self._bounded:
             self._refuse_growth(consumer)
-
-    def _note_reachable(self, reachable: bool, error: KafkaError | None = None) -> None:
-        if reachable and not self._reachable:
-            _log.info("%s answers again", self._address)
-        if self._reachable and not reachable:
-            _log.warning("%s does not answer (%s); reading goes on when it does", self._address, type(error).__name__)
-        self._reachable = reachable
 
     def _export_lag(self, ends: dict[Any, int]) -> None:
         lag = {}
