@@ -1,1 +1,1 @@
-"""Files."""
+"""Event files and reject files."""

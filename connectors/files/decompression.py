@@ -1,4 +1,4 @@
-"""The text of a gzip or zstd file, as a stream that notices when the file was cut short."""
+"""Decompression of gzip and zstd files that detects a truncated file."""
 
 import io
 import zlib
@@ -8,42 +8,42 @@ from typing import BinaryIO, Protocol
 import zstandard
 
 PIECE_BYTES = 1024
-"""Decompressed at once: at most 32 MiB come of it, whatever the file (zstd: 128 KiB of 4 bytes, RFC 8878, 3.1.1.2)."""
+"""Compressed bytes per step: at most 32 MiB of text (zstd: 4 bytes expand to at most 128 KiB, RFC 8878, 3.1.1.2)."""
 
 ERRORS = (EOFError, OSError, zlib.error, zstandard.ZstdError)
-"""What reading raises when a file is damaged or cut short."""
+"""Exceptions of a read from a damaged or truncated file."""
 
 
 class Frame(Protocol):
-    """One gzip member or zstd frame: what the objects of zlib and zstandard have in common."""
+    """Decompressor of one gzip member or zstd frame: the common interface of zlib and zstandard."""
 
     @property
     def eof(self) -> bool:
-        """Say whether all of it was decompressed."""
+        """True after the end of the frame."""
 
     @property
     def unused_data(self) -> bytes:
-        """Return what was passed in and stands behind its end."""
+        """Input bytes after the end of the frame."""
 
     def decompress(self, data: bytes, /) -> bytes:
-        """Return the text that `data` adds."""
+        """Return the text of the next bytes of the frame."""
 
 
 def gzip_member() -> Frame:
-    """Return the decompression of one gzip member (RFC 1952), which checks its length and CRC."""
+    """Return a decompressor of one gzip member (RFC 1952) that checks length and CRC."""
     return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
 
 
 def zstd_frame() -> Frame:
-    """Return the decompression of one zstd frame (RFC 8878)."""
+    """Return a decompressor of one zstd frame (RFC 8878)."""
     return zstandard.ZstdDecompressor().decompressobj()
 
 
 class Decompressed(io.RawIOBase):
-    """The text of a file of any number of frames; a file that ends within a frame is an `EOFError`.
+    """Text of a file of any number of frames; a file that ends within a frame raises `EOFError`.
 
-    The standard library's `GzipFile` loses up to a buffer of text before such an end, and zstandard's own
-    stream reader takes it for the end of the file.
+    At a truncated frame, `GzipFile` of the standard library loses up to a buffer of text, and the stream reader of
+    zstandard reports the end of the file.
     """
 
     def __init__(self, file: BinaryIO, new_frame: Callable[[], Frame]) -> None:
@@ -54,16 +54,16 @@ class Decompressed(io.RawIOBase):
         self._text = memoryview(b"")
 
     def readable(self) -> bool:
-        """Say that it can be read, which is what `io.BufferedReader` asks."""
+        """Return True, as `io.BufferedReader` requires."""
         return True
 
     def close(self) -> None:
-        """Close the file too."""
+        """Close the stream and the file."""
         self._file.close()
         super().close()
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # io.BufferedReader passes a memoryview
-        """Fill `buffer` with text as far as one piece of the file goes; 0: the end."""
+        """Copy text into `buffer` and return the number of bytes; 0 at the end of the file."""
         while not self._text:
             if not self._decompress_piece():
                 return 0
@@ -75,7 +75,7 @@ class Decompressed(io.RawIOBase):
     def _decompress_piece(self) -> bool:
         data = self._unused or self._file.read(PIECE_BYTES)
         if not data and self._frame:
-            raise EOFError("the compressed data ends too soon")
+            raise EOFError("the compressed data is truncated")
         if not data:
             return False
         frame = self._frame or self._new_frame()

@@ -1,4 +1,4 @@
-"""One file of lines, plain or compressed: read in batches, at a position that a later run can go back to."""
+"""Lines of one file, plain or compressed, in batches, with a position from which a later run resumes."""
 
 import io
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from state.events.records import FileOrigin, Record
 from tacit.contract.events import MAX_EVENT_BYTES
 
 _LINE_BYTES = MAX_EVENT_BYTES + 1
-"""What is kept of a longer line: enough to be rejected as too large."""
+"""Kept bytes of a longer line: enough for the reject reason `too_large`."""
 
 _BUFFER_BYTES = 256 * 1024
 _HEAD_BYTES = 4096
@@ -23,24 +23,24 @@ _FRAMES: dict[str, Callable[[], Frame]] = {".gz": gzip_member, ".zst": zstd_fram
 
 
 class Position(NamedTuple):
-    """Where in a file the next line begins, and what tells whether the file is still the same."""
+    """Start of the next line in a file, and a fingerprint of the file."""
 
     byte: int
-    """From 0, in the uncompressed text."""
+    """Offset from 0 in the uncompressed text."""
     line: int
-    """From 1."""
+    """Number of the line, from 1."""
     size: int
-    """Bytes on disk."""
+    """Size of the file on disk, in bytes."""
     head: str
-    """Digest of the first `min(size, 4096)` bytes on disk."""
+    """Hash of the first `min(size, 4096)` bytes on disk."""
 
 
 class LineReader:
-    """An open file and the place of its next line.
+    """Open file with the position of the next line.
 
     Raises:
-        SourceError: the file cannot be opened, is damaged, or is not the one that `resume_at` was taken in.
-            Damage is raised once all whole lines before it were returned.
+        SourceError: the file cannot be opened, is damaged, or differs from the file of `resume_at`.
+            `read` returns all whole lines before the damage first.
     """
 
     def __init__(self, path: Path, resume_at: Position | None = None) -> None:
@@ -54,13 +54,15 @@ class LineReader:
             self._head = _head(path, self._size)
             self._text = _open(path)
         except OSError as error:
-            raise SourceError(f"{path}: cannot be read: {error.strerror}; make it readable and run again") from error
+            raise SourceError(
+                f"{path}: cannot be read: {error.strerror}; make the file readable, and run again"
+            ) from error
         if resume_at:
             self._resume_or_close(resume_at)
 
     @property
     def position(self) -> Position:
-        """Where the next line begins."""
+        """Start of the next line."""
         return Position(self._byte, self._line, self._size, self._head)
 
     def close(self) -> None:
@@ -68,7 +70,7 @@ class LineReader:
         self._text.close()
 
     def read(self, most: int) -> list[Record]:
-        """Return the next `most` lines, fewer only before the end or damage; none at the end."""
+        """Return the next `most` lines, fewer only before the end or before damage; an empty list at the end."""
         if self._damage:
             raise self._damage
         records: list[Record] = []
@@ -113,7 +115,7 @@ class LineReader:
             raise
 
     def _resume(self, at: Position) -> None:
-        """Go to a position of an earlier run: the file may have grown since, but must be the same up to there."""
+        """Seek to a position of an earlier run; the file may be longer than then, with the same bytes up to there."""
         if self._size < at.size or _head(self._path, at.size) != at.head:
             raise self._changed()
         if at.byte and not self._is_boundary(at.byte):
@@ -121,7 +123,7 @@ class LineReader:
         self._byte, self._line = at.byte, at.line
 
     def _is_boundary(self, byte: int) -> bool:
-        """Go to `byte` and say whether a line begins there, or the file ends."""
+        """Seek to `byte`, and return True if a line starts or the file ends there."""
         try:
             self._skip(byte - 1)
             last = self._text.read(1)
@@ -138,14 +140,14 @@ class LineReader:
 
     def _damaged(self, error: Exception) -> SourceError:
         return SourceError(
-            f"{self._path}: damaged or cut short in line {self._line}: {error}. All lines before it were read; "
-            "put a whole copy of the file in its place and run again, which goes on from there"
+            f"{self._path}: is damaged or truncated in line {self._line}: {error}. All earlier lines are read; "
+            "replace the file by a whole copy, and run again to resume from this line"
         )
 
     def _changed(self) -> SourceError:
         return SourceError(
-            f"{self._path}: is not the file that the earlier run stopped in, or was changed since; "
-            "give the same files in the same order, or start afresh with a new state folder"
+            f"{self._path}: is not the file in which the earlier run stopped, or has other contents now; "
+            "pass the same files in the same order, or use a new state folder"
         )
 
 

@@ -1,4 +1,4 @@
-"""Appends rejects to a file, a JSON object per line."""
+"""Sink that appends rejects to a file, one JSON object per line."""
 
 import fcntl
 import os
@@ -13,13 +13,13 @@ from state.events.records import AnyReject
 
 
 class FileRejectSink(DynamicSink[AnyReject]):
-    """Appends to `path`, from any number of workers and processes of one machine, in no particular order.
+    """Sink of any number of workers and processes of one machine into one file, in no particular order.
 
-    At least once: what was written after the last committed epoch is written again after a crash, and a crash of
-    the machine itself can lose the last seconds. A line that a crash tore off is ended before the next one begins.
+    Delivery is at least once: after a crash, a run repeats the rejects since the last checkpoint. A crash of the
+    machine can lose the last seconds. If a crash left half a line, the next reject starts on a new line.
 
     Raises:
-        SinkError: the file cannot be written, which is tried when the sink is made; or the disk is full.
+        SinkError: the file cannot be written (checked by the constructor), or the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,7 +32,7 @@ class FileRejectSink(DynamicSink[AnyReject]):
 
 
 class RejectFile(StatelessSinkPartition[AnyReject]):
-    """The file as one worker has it open: whole batches are appended, or nothing."""
+    """File that one worker has open; a batch is appended completely or not at all."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,13 +43,13 @@ class RejectFile(StatelessSinkPartition[AnyReject]):
                 _write(self._descriptor, b"\n")
 
     def write_batch(self, items: Sequence[AnyReject]) -> None:
-        """Append the rejects; if the disk is full, none of them."""
+        """Append the rejects; on a full disk append none."""
         lines = b"".join(reject.to_json() + b"\n" for reject in items)
         with self._errors(), self._lock() as size:
             try:
                 _write(self._descriptor, lines)
             except OSError:
-                with suppress(OSError):  # what counts is the first error
+                with suppress(OSError):  # the first error is the cause
                     os.ftruncate(self._descriptor, size)
                 raise
 
@@ -59,7 +59,7 @@ class RejectFile(StatelessSinkPartition[AnyReject]):
 
     @contextmanager
     def _lock(self) -> Iterator[int]:
-        """Keep other workers from writing; gives the file's size."""
+        """Lock the file against other workers, and yield the size of the file in bytes."""
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
             yield os.fstat(self._descriptor).st_size
@@ -73,11 +73,11 @@ class RejectFile(StatelessSinkPartition[AnyReject]):
         except OSError as error:
             raise SinkError(
                 f"rejects file {self._path}: cannot be written: {error.strerror}; "
-                "make room, or name a file in a folder that exists and is writable, and run again"
+                "free disk space, or name a file in a folder that exists and is writable, and run again"
             ) from error
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """Write all of it: a single call may take only a part."""
+    """Write all bytes; a single system call may write fewer."""
     while data:
         data = data[os.write(descriptor, data) :]

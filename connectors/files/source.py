@@ -1,4 +1,4 @@
-"""Event files as a Bytewax source: one sequence of records that goes on after a restart where it stopped."""
+"""Event files as a Bytewax source that resumes after a restart."""
 
 import threading
 import time
@@ -15,21 +15,20 @@ from state.events.records import Record
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 Snapshot = tuple[int, tuple[int, int, int, str]]
-"""The open file's index and its `Position`, as plain values: what is stored outlives a renamed class."""
+"""Index of the open file and its `Position`, as plain values: a stored snapshot survives a renamed class."""
 
 
 class FileSource(FixedPartitionedSource[Record, Snapshot]):
-    """Lines of `.jsonl`, `.jsonl.gz` and `.jsonl.zst` files, in the order given, as one partition.
+    """Lines of `.jsonl`, `.jsonl.gz` and `.jsonl.zst` files, in the order of the paths, as one partition.
 
-    A user's events keep their order across files, so one worker reads all of them and the others only compute;
-    every process must see the files.
-    Blank lines are records too (they are rejected further on, with a reason), and a last line needs no newline.
-    Of a line longer than 16 KiB the first 16 KiB + 1 byte are handed on: its sha256 is of that beginning.
-    Once `stop` is set the source ends with the batch at hand.
+    One worker reads all files, which keeps the order of a user's events across files; every process must see the files.
+    A blank line is a record too: the parser rejects it. The last line needs no newline.
+    A line longer than 16 KiB becomes a record of 16 KiB + 1 byte; the sha256 of its reject covers those bytes.
+    After `stop` is set, the source ends.
 
     Raises:
-        SourceError: a file is missing or of another kind; while reading: it is damaged, or it is not the file
-            that an earlier run stopped in.
+        SourceError: a file is missing or has another suffix; during a read, a file is damaged or is not the file in
+            which an earlier run stopped.
     """
 
     def __init__(
@@ -43,16 +42,16 @@ class FileSource(FixedPartitionedSource[Record, Snapshot]):
         self._batch_size = batch_size
 
     def list_parts(self) -> list[str]:
-        """Name the one partition."""
+        """Return the name of the one partition."""
         return ["files"]
 
     def build_part(self, step_id: str, for_part: str, resume_state: Snapshot | None) -> "FilesPartition":  # noqa: ARG002  Bytewax passes all three
-        """Open the first file, or the one that an earlier run stopped in."""
+        """Open the first file, or the file in which an earlier run stopped."""
         return FilesPartition(self._paths, resume_state, self._stop, self._counters, self._batch_size)
 
 
 class FilesPartition(StatefulSourcePartition[Record, Snapshot]):
-    """All files, one after the other; one of them is open."""
+    """Files in sequence, of which one is open."""
 
     def __init__(
         self,
@@ -69,13 +68,13 @@ class FilesPartition(StatefulSourcePartition[Record, Snapshot]):
         self._index, position = resume_state or (0, None)
         if self._index >= len(paths):
             raise SourceError(
-                f"the earlier run stopped in file number {self._index + 1}, but only {len(paths)} are given; "
-                "give the same files in the same order, or start afresh with a new state folder"
+                f"the earlier run stopped in file number {self._index + 1}, and the source has {len(paths)} files; "
+                "pass the same files in the same order, or use a new state folder"
             )
         self._file = LineReader(paths[self._index], position and Position(*position))
 
     def next_batch(self) -> list[Record]:
-        """Return the next lines, never of two files at once."""
+        """Return the next lines, all of one file."""
         self._counters.reads_again(time.monotonic())
         if self._stop.is_set():
             raise StopIteration
@@ -99,19 +98,19 @@ class FilesPartition(StatefulSourcePartition[Record, Snapshot]):
         self._file = LineReader(self._paths[self._index])
 
     def snapshot(self) -> Snapshot:
-        """Return the place of the next line."""
+        """Return the position of the next line."""
         self._counters.stopped(time.monotonic())
         byte, line, size, head = self._file.position
         return self._index, (byte, line, size, head)
 
     def close(self) -> None:
-        """Close the file that is open."""
+        """Close the open file."""
         self._file.close()
 
 
 def _problems(paths: Sequence[Path]) -> list[str]:
     if not paths:
-        return ["no files were given; name at least one"]
+        return ["no source file; name at least one"]
     found = [f"{path}: there is no such file; check the path" for path in paths if not path.is_file()]
     return found + [
         f"{path}: not an event file; its name must end in {', '.join(SUFFIXES)}"

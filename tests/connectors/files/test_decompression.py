@@ -1,4 +1,4 @@
-"""connectors/files/decompression.py."""
+"""Decompression: several frames, truncated files and damaged files."""
 
 import gzip
 import io
@@ -32,13 +32,15 @@ def incompressible(count: int) -> bytes:
 def test_several_frames_are_one_text(
     compress: Callable[[bytes], bytes], frame: Callable[[], Frame], parts: list[bytes]
 ) -> None:
-    """Files that were concatenated read as their texts concatenated, empty ones included."""
+    """A file of concatenated frames has their concatenated texts, with empty texts too."""
     assert stream(b"".join(map(compress, parts)), frame).readall() == b"".join(parts)
 
 
 @both_formats
-def test_every_cut_within_a_frame_is_noticed(compress: Callable[[bytes], bytes], frame: Callable[[], Frame]) -> None:
-    """No cut-off file passes for a whole one, wherever the cut is."""
+def test_every_truncation_within_a_frame_is_an_error(
+    compress: Callable[[bytes], bytes], frame: Callable[[], Frame]
+) -> None:
+    """A truncated file raises an error for every length."""
     whole = compress(b"one line\n" * 20)
     for length in range(1, len(whole)):
         with pytest.raises(ERRORS):
@@ -46,8 +48,8 @@ def test_every_cut_within_a_frame_is_noticed(compress: Callable[[bytes], bytes],
 
 
 @both_formats
-def test_what_stands_before_the_cut_is_read(compress: Callable[[bytes], bytes], frame: Callable[[], Frame]) -> None:
-    """The end of a cut-off file is reported only after its text."""
+def test_text_before_a_truncation_is_read(compress: Callable[[bytes], bytes], frame: Callable[[], Frame]) -> None:
+    """The error comes after the text before the truncation."""
     text = incompressible(300_000)
     read = bytearray()
 
@@ -56,21 +58,21 @@ def test_what_stands_before_the_cut_is_read(compress: Callable[[bytes], bytes], 
         while part := cut.read(65_536):
             read.extend(part)
 
-    with pytest.raises(EOFError, match="ends too soon"):
+    with pytest.raises(EOFError, match="is truncated"):
         read_all()
     assert text.startswith(read)
     assert len(read) > 100_000
 
 
 @both_formats
-def test_bytes_that_are_no_frame_are_an_error(compress: Callable[[bytes], bytes], frame: Callable[[], Frame]) -> None:
-    """A text file under a compressed file's name is not taken for an empty one."""
+def test_bytes_without_a_frame_are_an_error(compress: Callable[[bytes], bytes], frame: Callable[[], Frame]) -> None:
+    """A text file with the suffix of a compressed file does not read as an empty file."""
     with pytest.raises(ERRORS):
         stream(b'{"schema":1}\n' * 10, frame).readall()
 
 
-def test_a_changed_byte_is_noticed_by_gzip() -> None:
-    """A gzip member whose text does not match its CRC is an error."""
+def test_gzip_detects_a_changed_byte() -> None:
+    """A gzip member with a wrong CRC is an error."""
     damaged = bytearray(gzip.compress(b"one line\n"))
     damaged[-5] ^= 1
     with pytest.raises(ERRORS):

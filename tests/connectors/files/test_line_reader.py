@@ -1,4 +1,4 @@
-"""connectors/files/line_reader.py."""
+"""Line reader: lines of each format, resume at a position, and damaged files."""
 
 import gzip
 import tracemalloc
@@ -22,7 +22,7 @@ def _plain(text: bytes) -> bytes:
 
 
 def _gzip(text: bytes) -> bytes:
-    return gzip.compress(text, mtime=0)  # the same bytes whenever it is made
+    return gzip.compress(text, mtime=0)  # the same bytes at any time
 
 
 FORMATS: dict[str, Callable[[bytes], bytes]] = {
@@ -59,7 +59,7 @@ def iter_records(file: LineReader, batch: int = 1000) -> list[Record]:
 
 @every_format
 def test_lines_come_with_file_and_line_number(tmp_path: Path, name: str) -> None:
-    """A record's origin and position find its line again; blank lines and carriage returns are kept."""
+    """A record has the file as origin and the line as position; blank lines and carriage returns stay."""
     path = write(tmp_path, name, b'{"a":1}\r\n\n{"b":2}')
     origin = FileOrigin(str(path))
     assert iter_records(LineReader(path)) == [
@@ -71,7 +71,7 @@ def test_lines_come_with_file_and_line_number(tmp_path: Path, name: str) -> None
 
 @every_format
 def test_empty_file_has_no_lines(tmp_path: Path, name: str) -> None:
-    """A file without text ends at once."""
+    """A file without text gives no record."""
     assert lines(LineReader(write(tmp_path, name, b""))) == []
 
 
@@ -79,10 +79,10 @@ def test_empty_file_has_no_lines(tmp_path: Path, name: str) -> None:
 @given(
     texts=st.lists(a_line, max_size=12), newline_at_end=st.booleans(), batch=st.integers(1, 5), stop=st.integers(0, 6)
 )
-def test_resuming_anywhere_reads_what_is_left(
+def test_resume_at_any_position_reads_the_rest(
     name: str, texts: list[bytes], newline_at_end: bool, batch: int, stop: int
 ) -> None:
-    """What was read before a stop and what is read after it are the file, each line once."""
+    """The lines before and after a stop are together the file, each line once."""
     text = b"\n".join(texts) + (b"\n" if newline_at_end else b"")
     expected = [line[: MAX_EVENT_BYTES + 1] for line in text.removesuffix(b"\n").split(b"\n")] if text else []
     with TemporaryDirectory() as folder:
@@ -95,8 +95,8 @@ def test_resuming_anywhere_reads_what_is_left(
     assert [record.position for record in before + after] == list(range(1, len(expected) + 1))
 
 
-def test_endless_line_is_cut_and_takes_little_memory(tmp_path: Path) -> None:
-    """Of 200 MB without a newline, 16 KiB and a byte are handed on, and the next line is whole."""
+def test_long_line_is_truncated_in_little_memory(tmp_path: Path) -> None:
+    """A line of 200 MB becomes a record of 16 KiB and a byte, and the next line is whole."""
     path = write(tmp_path, "events.jsonl.zst", b"x" * 200_000_000 + b"\n{}\n")
     tracemalloc.start()
     read = lines(LineReader(path))
@@ -107,23 +107,23 @@ def test_endless_line_is_cut_and_takes_little_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["events.jsonl.gz", "events.jsonl.zst"])
-def test_cut_off_file_delivers_its_lines_then_names_the_damage(tmp_path: Path, name: str) -> None:
-    """Lines before the damage are read; the error says where it is; a whole copy is read on from there."""
+def test_truncated_file_returns_its_lines_before_the_error(tmp_path: Path, name: str) -> None:
+    """The error names the line of the damage, and a whole copy resumes from there."""
     text = b"".join(b'{"n":%d,"noise":"%x"}\n' % (n, n * n * 7919) for n in range(20_000))
     path = tmp_path / name
     path.write_bytes(FORMATS[name](text)[:-100])
     file = LineReader(path)
     read = file.read(1_000_000)
     assert 0 < len(read) < 20_000
-    with pytest.raises(SourceError, match=rf"{name}: damaged or cut short in line {len(read) + 1}: .*whole copy"):
+    with pytest.raises(SourceError, match=rf"{name}: is damaged or truncated in line {len(read) + 1}: .*whole copy"):
         file.read(1000)
     path.write_bytes(FORMATS[name](text))
     rest = lines(LineReader(path, file.position))
     assert b"\n".join([*(record.value for record in read), *rest]) + b"\n" == text
 
 
-def test_grown_file_is_read_on(tmp_path: Path) -> None:
-    """Lines appended since the earlier run are read, those before are not read again."""
+def test_resume_reads_appended_lines(tmp_path: Path) -> None:
+    """A resume reads the lines that were appended since the earlier run, and no earlier line."""
     path = write(tmp_path, "events.jsonl", b"1\n2\n")
     file = LineReader(path)
     assert lines(file) == [b"1", b"2"]
@@ -136,19 +136,19 @@ def test_grown_file_is_read_on(tmp_path: Path) -> None:
     [b"9\n2\n3\n", b"1\n", b"1\n2", b""],
     ids=["other beginning", "shorter", "shorter by the newline", "empty"],
 )
-def test_changed_file_is_refused(tmp_path: Path, now: bytes) -> None:
-    """Reading does not go on at a position of another text."""
+def test_resume_in_a_changed_file_is_an_error(tmp_path: Path, now: bytes) -> None:
+    """A position of another text does not resume."""
     path = write(tmp_path, "events.jsonl", b"1\n2\n3\n")
     file = LineReader(path)
     file.read(2)
     file.close()
     path.write_bytes(now)
-    with pytest.raises(SourceError, match=r"is not the file that the earlier run stopped in.*new state folder"):
+    with pytest.raises(SourceError, match=r"is not the file in which the earlier run stopped.*new state folder"):
         LineReader(path, file.position)
 
 
-def test_position_within_a_line_is_refused(tmp_path: Path) -> None:
-    """A file whose lines lie elsewhere than before is another one, even if it begins the same."""
+def test_resume_within_a_line_is_an_error(tmp_path: Path) -> None:
+    """A file with other line boundaries is another file, even with the same beginning."""
     path = write(tmp_path, "events.jsonl", b"1234\n5\n")
     file = LineReader(path)
     file.close()
@@ -156,17 +156,17 @@ def test_position_within_a_line_is_refused(tmp_path: Path) -> None:
         LineReader(path, file.position._replace(byte=3))
 
 
-def test_last_line_that_grew_is_refused(tmp_path: Path) -> None:
-    """The rest of a line that was read unfinished is not taken for a line."""
+def test_resume_after_a_longer_last_line_is_an_error(tmp_path: Path) -> None:
+    """The rest of an incomplete line is not a line."""
     path = write(tmp_path, "events.jsonl", b'{}\n{"a"')
     file = LineReader(path)
     assert lines(file) == [b"{}", b'{"a"']
     path.write_bytes(b'{}\n{"a":1}\n')
-    with pytest.raises(SourceError, match="was changed since"):
+    with pytest.raises(SourceError, match="has other contents now"):
         LineReader(path, file.position)
 
 
-def test_missing_file_is_one_clear_error(tmp_path: Path) -> None:
-    """The error names the file and the system's reason."""
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
+    """The error has the file and the reason of the system."""
     with pytest.raises(SourceError, match=r"gone\.jsonl: cannot be read: No such file"):
         LineReader(tmp_path / "gone.jsonl")

@@ -1,4 +1,4 @@
-"""connectors/files/reject_sink.py."""
+"""Reject file: several writers, torn lines, and a full disk."""
 
 import json
 import resource
@@ -35,7 +35,7 @@ def append_500(path: Path) -> None:
 
 @contextmanager
 def files_limited_to(size: int) -> Iterator[None]:
-    """Let the system refuse to grow a file further, as a full disk does."""
+    """Limit the size of files, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -45,7 +45,7 @@ def files_limited_to(size: int) -> Iterator[None]:
 
 
 def test_dataflow_appends_a_line_per_reject(tmp_path: Path) -> None:
-    """Two workers write to one file; what was there stays."""
+    """Two workers append to one file, and the earlier content stays."""
     path = tmp_path / "rejects.jsonl"
     path.write_bytes(reject(0).to_json() + b"\n")
     flow = Dataflow("rejects")
@@ -55,8 +55,8 @@ def test_dataflow_appends_a_line_per_reject(tmp_path: Path) -> None:
     assert sorted(lines_of(path)) == list(range(8))
 
 
-def test_processes_do_not_mix_their_lines(tmp_path: Path) -> None:
-    """Batches of several processes stand whole in the file, one after the other."""
+def test_batches_of_processes_do_not_interleave(tmp_path: Path) -> None:
+    """The lines of a batch are consecutive."""
     path = tmp_path / "rejects.jsonl"
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         list(pool.map(append_500, [path, path]))
@@ -65,8 +65,8 @@ def test_processes_do_not_mix_their_lines(tmp_path: Path) -> None:
     assert lines[::2] == lines[1::2]
 
 
-def test_line_torn_by_a_crash_is_ended(tmp_path: Path) -> None:
-    """The first line after a torn one is whole."""
+def test_reject_after_a_torn_line_is_whole(tmp_path: Path) -> None:
+    """A new reject starts on a new line after half a line of a crash."""
     path = tmp_path / "rejects.jsonl"
     path.write_bytes(b'{"reason":"not_js')
     file = RejectFile(path)
@@ -77,8 +77,8 @@ def test_line_torn_by_a_crash_is_ended(tmp_path: Path) -> None:
     assert whole == reject(7).to_json()
 
 
-def test_opening_a_whole_file_changes_nothing(tmp_path: Path) -> None:
-    """No blank lines come of restarts."""
+def test_opening_a_file_does_not_change_it(tmp_path: Path) -> None:
+    """Restarts add no blank lines."""
     path = tmp_path / "rejects.jsonl"
     for _ in range(3):
         FileRejectSink(path).build("out", 0, 1).close()
@@ -86,21 +86,21 @@ def test_opening_a_whole_file_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_an_error_and_leaves_whole_lines(tmp_path: Path) -> None:
-    """Of a batch that does not fit nothing stays, so that a repeat of it breaks no line."""
+    """A batch that does not fit leaves no bytes, so a repeat breaks no line."""
     path = tmp_path / "rejects.jsonl"
     file = RejectFile(path)
     file.write_batch([reject(1)])
     with (
         files_limited_to(path.stat().st_size + 50),
-        pytest.raises(SinkError, match=r"rejects\.jsonl: cannot be written: File too large; make room"),
+        pytest.raises(SinkError, match=r"rejects\.jsonl: cannot be written: File too large; free disk space"),
     ):
         file.write_batch([reject(2)])
     file.close()
     assert lines_of(path) == [1]
 
 
-@pytest.mark.parametrize("place", ["no-such-folder/rejects.jsonl", "."])
-def test_place_that_cannot_be_written_is_an_error_at_once(tmp_path: Path, place: str) -> None:
-    """A wrong path is an error when the sink is made, not at the first reject."""
+@pytest.mark.parametrize("path", ["no-such-folder/rejects.jsonl", "."])
+def test_unwritable_path_is_an_error_of_the_constructor(tmp_path: Path, path: str) -> None:
+    """A wrong path is an error before the first reject."""
     with pytest.raises(SinkError, match=r"cannot be written: .*a folder that exists and is writable"):
-        FileRejectSink(tmp_path / place)
+        FileRejectSink(tmp_path / path)

@@ -1,4 +1,4 @@
-"""connectors/files/source.py."""
+"""File source: sequence of files, snapshots, stop and resume."""
 
 import pickle
 import threading
@@ -21,7 +21,7 @@ from state.events.records import Record
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    """Three files of 3, 0 and 2 lines."""
+    """Return three files of 3, 0 and 2 lines."""
     paths = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.jsonl")]
     for path, text in zip(paths, (b"1\n2\n3\n", b"", b"4\n5"), strict=True):
         path.write_bytes(text)
@@ -37,7 +37,7 @@ def opened(paths: list[Path]) -> closing[FilesPartition]:
 
 
 def rest(paths: list[Path], snapshot: Snapshot) -> list[bytes]:
-    """Return what a later run reads."""
+    """Return the lines of a later run."""
     with closing(source(paths).build_part("", "files", snapshot)) as partition:
         return values(partition)
 
@@ -52,14 +52,14 @@ def values(partition: FilesPartition) -> list[bytes]:
 
 
 def test_files_are_one_sequence_in_the_order_given(files: list[Path]) -> None:
-    """There is one partition; its records are the files' lines, file by file."""
+    """The one partition has the lines of each file in turn."""
     assert source(files).list_parts() == ["files"]
     with opened(list(reversed(files))) as partition:
         assert values(partition) == [b"4", b"5", b"1", b"2", b"3"]
 
 
-def test_each_snapshot_resumes_behind_the_last_batch(files: list[Path]) -> None:
-    """Whatever batch was the last, the next run reads exactly what followed it."""
+def test_each_snapshot_resumes_after_the_last_batch(files: list[Path]) -> None:
+    """The next run reads exactly the lines after the snapshot, for every batch."""
     with opened(files) as partition:
         snapshots, read = [partition.snapshot()], [0]
         for _ in range(3):
@@ -71,13 +71,13 @@ def test_each_snapshot_resumes_behind_the_last_batch(files: list[Path]) -> None:
 
 
 def test_snapshot_is_made_of_plain_values(files: list[Path]) -> None:
-    """What Bytewax stores names no class of ours."""
+    """Bytewax stores no class name of Tacit."""
     with opened(files) as partition:
         assert b"connectors" not in pickle.dumps(partition.snapshot())
 
 
-def test_stop_ends_the_source_and_keeps_its_place(files: list[Path]) -> None:
-    """After `stop` nothing more is read, and a later run goes on there."""
+def test_stop_ends_the_source_and_keeps_its_position(files: list[Path]) -> None:
+    """After `stop` the source reads no line, and a later run resumes there."""
     stop = threading.Event()
     stoppable = FileSource(files, stop=stop, counters=SourceCounters(), batch_size=2)
     with closing(stoppable.build_part("", "files", None)) as partition:
@@ -89,7 +89,7 @@ def test_stop_ends_the_source_and_keeps_its_place(files: list[Path]) -> None:
 
 
 def test_counters_hold_records_bytes_and_progress(files: list[Path]) -> None:
-    """Bytes are those of the text, newlines included."""
+    """The count of bytes includes newlines."""
     counters = SourceCounters()
     counted = FileSource(files, stop=threading.Event(), counters=counters)
     with closing(counted.build_part("", "files", None)) as partition:
@@ -98,8 +98,8 @@ def test_counters_hold_records_bytes_and_progress(files: list[Path]) -> None:
     assert counters.progressed_at > 0
 
 
-def test_wrong_paths_are_all_named_before_anything_runs(tmp_path: Path) -> None:
-    """Missing files and files of another kind are errors of the constructor."""
+def test_wrong_paths_are_one_error_of_the_constructor(tmp_path: Path) -> None:
+    """The error names all missing files and all files with another suffix."""
     (tmp_path / "notes.txt").touch()
     with pytest.raises(SourceError) as error:
         source([tmp_path / "gone.jsonl", tmp_path / "notes.txt"])
@@ -109,30 +109,30 @@ def test_wrong_paths_are_all_named_before_anything_runs(tmp_path: Path) -> None:
 
 def test_no_files_are_an_error() -> None:
     """An empty list is a mistake, not an empty history."""
-    with pytest.raises(SourceError, match="no files were given"):
+    with pytest.raises(SourceError, match="no source file"):
         source([])
 
 
-def test_resuming_with_fewer_files_is_refused(files: list[Path]) -> None:
-    """A position in the third file means nothing for two files."""
+def test_resume_with_fewer_files_is_an_error(files: list[Path]) -> None:
+    """A position in the third file is invalid for two files."""
     with opened(files) as partition:
         values(partition)
         snapshot = partition.snapshot()
-    with pytest.raises(SourceError, match="stopped in file number 3, but only 2 are given"):
+    with pytest.raises(SourceError, match="stopped in file number 3, and the source has 2 files"):
         rest(files[:2], snapshot)
 
 
-def test_resuming_with_files_swapped_is_refused(files: list[Path]) -> None:
-    """The first file's position is not used in another first file."""
+def test_resume_with_swapped_files_is_an_error(files: list[Path]) -> None:
+    """A position is valid in its own file only."""
     with opened(files) as partition:
         partition.next_batch()
         snapshot = partition.snapshot()
-    with pytest.raises(SourceError, match="is not the file that the earlier run stopped in"):
+    with pytest.raises(SourceError, match="is not the file in which the earlier run stopped"):
         rest(list(reversed(files)), snapshot)
 
 
-def test_run_that_was_stopped_is_resumed_by_bytewax(files: list[Path], tmp_path: Path) -> None:
-    """Two runs on one recovery store read every line once."""
+def test_bytewax_resumes_a_stopped_run(files: list[Path], tmp_path: Path) -> None:
+    """Two runs with one recovery store read each line once."""
     store = tmp_path / "recovery"
     store.mkdir()
     init_db_dir(store, 1)

@@ -232,6 +232,6 @@ def test_file_damaged_in_its_middle_ends_the_replay_after_all_before(tmp_path: P
         done = tacit("replay", "cut.jsonl.gz", "--redis", url, cwd=tmp_path)
         assert client.dbsize() > 10
     assert done.returncode == 1
-    assert "cut.jsonl.gz: damaged or cut short in line" in done.stderr
-    assert "put a whole copy of the file in its place" in done.stderr
+    assert "cut.jsonl.gz: is damaged or truncated in line" in done.stderr
+    assert "replace the file by a whole copy" in done.stderr
     assert done.stderr.count("\n") == 1
