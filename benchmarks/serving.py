@@ -1,10 +1,10 @@
-"""What Copilot and the workers ask of Redis, beside the same in plain redis-py, in the same run.
+"""Cost of reads and writes in Redis, compared with plain redis-py in the same run.
 
     python -m benchmarks.serving [--users N] [--json]
 
-Everybody has 8 facets and a profile. Redis is one server on loopback. At the end it fails in several ways, under
-writing and reading (`benchmarks.serving_faults`). CPU is user and system time: of this process, or
-of the server as it says itself. What is compared takes turns, so that a slow moment of the machine meets both.
+Each user has 8 facets and a profile. Redis is one server on loopback. The last part injects faults during writes and
+reads (`benchmarks.serving_faults`). CPU is user and system time, of this process or of the server by its own report.
+Compared measurements alternate, so that a slow moment of the machine affects both.
 """
 
 import argparse
@@ -53,7 +53,7 @@ FIELDS = FACETS + 1
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measurement, its bar, and what it is to be compared with."""
+    """Measurement, with its target and the same in plain redis-py."""
 
     what: str
     unit: str
@@ -81,8 +81,8 @@ def main() -> None:
     if not options.json:
         Console(highlight=False, width=serving_faults.WIDTH).print("", serving_faults.table(outcomes), sep="\n")
         return
-    told = {"figures": [asdict(figure) for figure in figures], "faults": [asdict(outcome) for outcome in outcomes]}
-    print(json.dumps({"machine": machine(), **told}))
+    result = {"figures": [asdict(figure) for figure in figures], "faults": [asdict(outcome) for outcome in outcomes]}
+    print(json.dumps({"machine": machine(), **result}))
 
 
 def _user(number: int) -> str:
@@ -98,8 +98,8 @@ def _catalogue() -> NumberedCatalogue:
 
 
 def _content(at_ms: int, seq: int) -> tuple[tuple[str, bytes], ...]:
-    """Return what is said of somebody: a signal per facet, and a profile."""
-    said = [
+    """Return the fields of a user: a signal per facet, and a profile."""
+    signals = [
         (
             name,
             encode(
@@ -115,7 +115,7 @@ def _content(at_ms: int, seq: int) -> tuple[tuple[str, bytes], ...]:
         version(at_ms, seq), Activity(3, 17, 80), (("code", 0.61), ("email", 0.2), ("data", 0.1)),
         Session(at_ms, 4, 0.2), tuple(round(0.01 * hour, 2) for hour in range(24)), at_ms,
     )  # fmt: skip
-    return (*said, ("_profile", encode(profile)))
+    return (*signals, ("_profile", encode(profile)))
 
 
 # Writing
@@ -125,8 +125,8 @@ def _writes(url: str, users: int) -> list[Figure]:
     """Fill a Redis, by the sink and by plain pipelines of HSET and PEXPIREAT in turns."""
     at_ms = time_ns() // 1_000_000
     content = _content(at_ms, 1)
-    people = [pseudonym(_user(number), SECRET) for number in range(users)]
-    writes = [SignalWrite(user, 0, at_ms, content) for user in people]
+    pseudonyms = [pseudonym(_user(number), SECRET) for number in range(users)]
+    writes = [SignalWrite(user, 0, at_ms, content) for user in pseudonyms]
     fields = dict(content)
     with closing(SignalWriter(Target(url, "eu"), SinkCounters())) as writer, redis.Redis.from_url(url) as client:
         empty = int(client.info("memory")["used_memory"])
@@ -153,7 +153,7 @@ def _writes(url: str, users: int) -> list[Figure]:
         Figure("write: fields a second", "1/s", facets / wall, "≥ 80,000", facets / plain_wall),
         Figure("write: CPU of the server", "µs/field", server / facets * 1e6, "≤ 8", plain_server / facets * 1e6),
         Figure("write: CPU of the worker", "µs/field", cpu / facets * 1e6, "", plain_cpu / facets * 1e6),
-        Figure("memory of Redis", "KB/person", (full - empty) / users / 1000, "≤ 3"),
+        Figure("memory of Redis", "KB/user", (full - empty) / users / 1000, "≤ 3"),
     ]
 
 
@@ -176,7 +176,7 @@ def _server_cpu_s(client: redis.Redis) -> float:
 
 
 def _reads(url: str, users: int) -> list[Figure]:
-    """Read one person at a time, and a hundred, by the reader and by HGETALL in turns."""
+    """Read one user and a hundred users, by the reader and by HGETALL in turns."""
     names = [_user(number * 7919 % users) for number in range(READS)]
     keys = [LIVE.signals(pseudonym(name, SECRET)) for name in names]
     ours, plain = _Reads(), _Reads()
@@ -252,7 +252,7 @@ def _async_reads(url: str, users: int) -> list[Figure]:
 
 
 def _reads_without_redis(url: str) -> list[Figure]:
-    """Read where nothing listens any more."""
+    """Read from a port without a server."""
     with SignalReader(url, region="eu", secret=SECRET) as reader:
         for _ in range(FAILURES):
             reader.get("ada")
@@ -262,7 +262,7 @@ def _reads_without_redis(url: str) -> list[Figure]:
 
 
 def _starts() -> list[Figure]:
-    """Return what a new process waits for, in interpreters of their own; the best of five."""
+    """Return import times in new interpreters, the best of five."""
     make = "from tacit import SignalReader; SignalReader('redis://', region='eu', secret='0123456789abcdef')"
     spent = {}
     for what in ("import tacit", "import redis", make):

@@ -20,7 +20,7 @@ from tests.support.ports import free_port
 
 
 class FragileRedis:
-    """A server and a client of it; the client connects anew when it has to.
+    """A server and a client of it; the client reconnects.
 
     Args:
         folder: where it keeps what its options tell it to keep; without any it comes back empty.
@@ -57,7 +57,7 @@ class FragileRedis:
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Resume after `pause`."""
         self._process.send_signal(signal.SIGCONT)
 
     def _answers(self) -> bool:

@@ -1,4 +1,4 @@
-"""Choosing is stable, explores as often as it says, and says nothing that is not the catalogue's."""
+"""tacit/reader/adaptation: choices are stable, explore at their rate, and stay within the catalogue."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def _followed(choice: Choice, facet: str) -> Followed:
 
 
 class TestValues:
-    """Which value a conversation gets when nothing is explored."""
+    """Value of a conversation without exploration."""
 
     @pytest.mark.parametrize(("tier", "chosen"), [("apply", "concise"), ("hint", "concise"), ("default", "detailed")])
     def test_tier_decides_between_value_and_default(self, tier: Tier, chosen: str) -> None:
@@ -58,7 +58,7 @@ class TestValues:
         assert choice.values["tone"] == "neutral"
         assert [_followed(choice, facet)["version"] for facet in ("length", "tone")] == [None, None]
 
-    def test_of_a_facet_without_any_default_nothing_is_said(self) -> None:
+    def test_facet_without_a_default_is_left_out(self) -> None:
         choice = _of({"mood": signal("calm", NOW_MS, tier="default", default=None)}, by=MUSIC).choose("c")
         assert choice.values == {}
         assert choice.acted_on == ()
@@ -70,7 +70,7 @@ class TestValues:
 
     @given(tier=st.sampled_from(["default", "hint", "apply"]), unit=st.text())
     def test_pin_always_wins(self, tier: Tier, unit: str) -> None:
-        """Whatever else the signal claims: tier, default, exploration."""
+        """Tier, default and exploration of the signal do not matter."""
         pin = signal("concise", NOW_MS, source="user", tier=tier, default="detailed", explore=1.0)
         choice = _of({"length": pin}).choose(unit)
         assert choice.values["length"] == "concise"
@@ -78,7 +78,7 @@ class TestValues:
 
 
 class TestExploration:
-    """Other values are tried as often as the signal says, and the propensity sent back is true."""
+    """Other values appear at the signal's rate, with their true propensities."""
 
     @given(unit=st.text(), explore=st.floats(0, 1))
     def test_same_unit_same_choice_and_a_known_value(self, unit: str, explore: float) -> None:
@@ -97,8 +97,8 @@ class TestExploration:
         others = {propensity[value] for value in values[1:] if value in propensity}
         assert others <= {explore / (len(values) - 1)}
 
-    def test_values_are_drawn_as_often_as_their_propensity_says(self) -> None:
-        """20,000 conversations: each share is within 0.01 of it, more than three standard errors."""
+    def test_values_appear_at_the_rate_of_their_propensities(self) -> None:
+        """In 20,000 conversations, each share differs by less than 0.01, or three standard errors."""
         adaptation = _of({"format": signal("bullets", NOW_MS, default=None, explore=0.3)})
         drawn = Counter(adaptation.choose(f"conversation-{unit}").values["format"] for unit in range(20_000))
         shares = {value: count / 20_000 for value, count in drawn.items()}
@@ -118,8 +118,8 @@ class TestExploration:
         assert adaptation.choose("c").values == {"genre": "jazz"}
 
     @pytest.mark.parametrize("source", ["population", "learned"])
-    def test_people_of_whom_nothing_is_known_are_not_experimented_with(self, source: Source) -> None:
-        """Nobody has said that we may: the population's signal is followed, its exploration is not."""
+    def test_new_users_get_no_exploration(self, source: Source) -> None:
+        """The choice follows the population's signal without its exploration."""
         of_all = signal("concise", NOW_MS, source=source, explore=1.0)
         assert _of({}, defaults={"length": of_all}).choose("c").values["length"] == "concise"
 
@@ -140,5 +140,5 @@ class TestPrompt:
         assert len(prompt) <= MAX_PROMPT
         assert prompt == f"{'v' * 200} {'w' * 200}"
 
-    def test_value_without_wording_says_nothing(self) -> None:
+    def test_value_without_a_sentence_adds_no_text(self) -> None:
         assert _of({"mood": signal("calm", NOW_MS, default=None)}, by=MUSIC).choose("c").prompt() == ""

@@ -10,7 +10,7 @@ from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S, CircuitBreaker
 
 
 class Clock:
-    """Goes when it is told to."""
+    """Clock that the test sets."""
 
     def __init__(self) -> None:
         self.now_s = 1_000.0
@@ -36,7 +36,7 @@ def test_failures_in_a_row_open_the_circuit(clock: Clock) -> None:
     assert not opened(clock).allows()
 
 
-def test_answer_in_between_begins_the_count_anew(clock: Clock) -> None:
+def test_answer_restarts_the_count(clock: Clock) -> None:
     breaker = CircuitBreaker(clock)
     for answered in (False, False, True, False, False):
         breaker.record(is_answered=answered)
@@ -44,7 +44,7 @@ def test_answer_in_between_begins_the_count_anew(clock: Clock) -> None:
 
 
 def test_one_caller_in_a_second_tries(clock: Clock) -> None:
-    """And keeps the circuit open if that was in vain, too."""
+    """A further failure keeps the circuit open."""
     breaker = opened(clock)
     for _ in range(3):
         clock.now_s += OPEN_FOR_S
@@ -56,8 +56,8 @@ def test_one_caller_in_a_second_tries(clock: Clock) -> None:
     assert all(breaker.allows() for _ in range(5))
 
 
-def test_caller_that_tries_and_never_returns_does_not_close_the_door(clock: Clock) -> None:
-    """Another one tries a second later."""
+def test_test_without_an_outcome_does_not_block_the_next_one(clock: Clock) -> None:
+    """The next test follows a second later."""
     breaker = opened(clock)
     clock.now_s += OPEN_FOR_S
     assert breaker.allows()
@@ -66,7 +66,7 @@ def test_caller_that_tries_and_never_returns_does_not_close_the_door(clock: Cloc
 
 
 def test_of_many_threads_one_tries(clock: Clock) -> None:
-    """At any one time."""
+    """The others get False."""
     breaker = opened(clock)
     clock.now_s += OPEN_FOR_S
     with ThreadPoolExecutor(16) as threads:
@@ -75,7 +75,7 @@ def test_of_many_threads_one_tries(clock: Clock) -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 3)), max_size=60))
 def test_circuit_is_open_only_after_failures_and_never_for_long(steps: list[tuple[bool, float]]) -> None:
-    """Whatever happened: three in a row are needed, and a second without a try is the most."""
+    """An open circuit needs three failures in a row, and allows a test after one second."""
     clock = Clock()
     breaker, row, asked_s = CircuitBreaker(clock), 0, clock.now_s
     for answered, pause_s in steps:

@@ -1,4 +1,4 @@
-"""Which server is asked: the URL's own, and once it names others, whoever holds the key's slot."""
+"""tacit/reader/cluster_map: commands go to the URL's server, and after a redirect to the holder of the hash slot."""
 
 import pytest
 import redis
@@ -27,7 +27,7 @@ GETS: list[Command] = [("GET", f"key-{number}") for number in range(20)]
 
 
 class Servers:
-    """East and West, each with half of the slots; everyone else sends there. What was asked is noted."""
+    """Servers East and West, each with half of the hash slots; other servers redirect. `asked` has all commands."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Address, Command]] = []
@@ -49,7 +49,7 @@ def holder_of(command: Command) -> Address:
     return EAST if key_slot(str(command[1]).encode()) < HALF else WEST
 
 
-def test_single_server_is_asked_everything_at_once() -> None:
+def test_single_server_gets_all_commands_at_once() -> None:
     slots = ClusterMap(HOME)
     assert run(slots.follow(GETS), lambda requests: {HOME: list(map(str, requests[HOME]))}) == list(map(str, GETS))
     assert not slots.is_cluster
@@ -57,7 +57,7 @@ def test_single_server_is_asked_everything_at_once() -> None:
 
 
 def test_first_redirect_brings_the_whole_map() -> None:
-    """In the second round; from then on nobody is asked who does not hold the key."""
+    """After the second round trip, each command goes to the holder of its key."""
     slots, servers = ClusterMap(HOME), Servers()
     expected = [(command[1], holder_of(command)) for command in GETS]
     assert run(slots.follow(GETS), servers) == expected
@@ -91,7 +91,7 @@ def test_slot_that_is_moving_is_asked_for_once_with_leave() -> None:
     assert list(next(slots.follow([command]))) == [holder]
 
 
-def test_servers_that_never_agree_are_not_asked_for_ever() -> None:
+def test_redirects_end_at_a_limit() -> None:
     """The redirect is the reply then."""
     rounds = []
 
@@ -118,7 +118,7 @@ def test_server_that_names_no_host_means_its_own() -> None:
 
 
 def test_right_that_is_missing_costs_a_redirect_per_slot() -> None:
-    """CLUSTER SLOTS refused: what a redirect says is believed all the same, once there is a map."""
+    """Without the right to CLUSTER SLOTS, each redirect still updates one hash slot of the map."""
     slots = ClusterMap(HOME)
     slots.update(redis.exceptions.NoPermissionError("no"), HOME)
     assert not slots.is_cluster
@@ -126,7 +126,7 @@ def test_right_that_is_missing_costs_a_redirect_per_slot() -> None:
 
 @given(lost=st.lists(st.sampled_from([HOME, EAST, WEST]), max_size=6))
 def test_others_are_asked_for_what_a_lost_server_holds(lost: list[Address]) -> None:
-    """Whoever was lost last is not asked, and every slot has somebody."""
+    """No command goes to the server lost last, and each hash slot has a server."""
     slots = ClusterMap(HOME)
     slots.update(MAP, HOME)
     for server in lost:
@@ -151,8 +151,8 @@ def test_settings_of_another_server_differ_in_host_and_port_only() -> None:
     assert home_of({}) == Address("localhost", 6379)
 
 
-def test_server_that_says_the_cluster_is_down_is_not_asked_next() -> None:
-    """It may have left the cluster: others know who holds the slot."""
+def test_server_that_reports_a_down_cluster_gets_no_further_command() -> None:
+    """The server may have left the cluster; other servers have the map."""
     slots = ClusterMap(HOME)
     slots.update(MAP, HOME)
     holder = holder_of(GETS[0])

@@ -1,4 +1,4 @@
-"""What is made of Redis' answers, without a Redis: the right questions, and no trust in what comes back."""
+"""tacit/reader/lookup: commands and adaptations without a Redis; replies are checked before use."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,7 +32,7 @@ class Clock:
 
 
 class Desk:
-    """Answers lookups from a dict as Redis would, and notes what was asked."""
+    """Redis in a dict; `asked` has all commands."""
 
     def __init__(self, namespace: str | None = None) -> None:
         self.clock = Clock()
@@ -68,14 +68,14 @@ CONCISE = encode(signal("concise", NOW_MS))
 
 
 class TestStatus:
-    """What an adaptation rests on is said, and whatever it is, there is one."""
+    """Every reply results in an adaptation with its status."""
 
     def test_own_signals_are_fresh(self) -> None:
         adaptation = _read({b"length": CONCISE})
         assert adaptation.status == "fresh"
         assert adaptation.signals == {"length": signal("concise", NOW_MS)}
 
-    def test_nothing_heard_for_half_the_time_to_live_is_aged(self) -> None:
+    def test_signals_older_than_half_the_time_to_live_are_aged(self) -> None:
         old = signal("concise", NOW_MS - 16 * DAY_MS)
         assert _read({b"length": encode(old)}).status == "aged"
         assert _read({b"length": encode(old)}).signals == {"length": old}
@@ -106,7 +106,7 @@ class TestStatus:
 
 
 class TestTampering:
-    """Only Redis lies between us and a prompt: nothing outside the vocabulary gets through."""
+    """No text outside the catalogue reaches a prompt."""
 
     @pytest.mark.parametrize(
         "change",
@@ -132,7 +132,7 @@ class TestTampering:
         assert _read({b"length": padded}).status == "unknown_schema"
 
     def test_values_that_have_left_the_catalogue_are_not_compared_with(self) -> None:
-        """The signal's own value has not: it holds, beside the catalogue's default."""
+        """The signal keeps its value, with the catalogue's default."""
         odd = msgspec.structs.replace(signal("concise", NOW_MS), default="shouted", runner_up="whispered", gap=0.1)
         found = _read({b"length": encode(odd)}).signals["length"]
         assert (found.value, found.default, found.runner_up, found.gap) == ("concise", "balanced", None, None)
@@ -147,7 +147,7 @@ class TestTampering:
     def test_no_bytes_raise(self, fields: dict[bytes, bytes]) -> None:
         assert _read(fields).choose("c").values["length"] == "balanced"
 
-    def test_malformed_profile_costs_the_profile(self) -> None:
+    def test_invalid_profile_is_left_out(self) -> None:
         adaptation = _read({b"length": CONCISE, b"_profile": b"{}"})
         assert (adaptation.status, adaptation.profile) == ("fresh", None)
 
@@ -169,14 +169,14 @@ def test_windows_that_have_passed_are_zero(age_ms: int, activity: tuple[int, int
 
 
 class TestRoundTrips:
-    """What is remembered, for how long, and that the first question asks for all of it."""
+    """Caches and their lifetimes; the first round trip fills all of them."""
 
-    def test_everything_is_asked_at_once_and_then_only_the_person(self) -> None:
+    def test_first_round_trip_fills_the_caches(self) -> None:
         desk = Desk()
         desk.get()
         desk.get()
-        person = ("HGETALL", LIVE.signals(USER))
-        assert desk.asked == [[person, ("HGETALL", LIVE.defaults), ("GET", KEYS.active)], [person]]
+        user = ("HGETALL", LIVE.signals(USER))
+        assert desk.asked == [[user, ("HGETALL", LIVE.defaults), ("GET", KEYS.active)], [user]]
 
     def test_cut_over_is_seen_within_a_second_and_read_at_once(self) -> None:
         desk = Desk()
@@ -224,8 +224,8 @@ class TestRoundTrips:
         assert desk.get().choose("c").values["length"] == "balanced"
 
 
-def test_nobody_is_told_of_a_namespace_that_may_not_count() -> None:
-    """Until `active` was answered once, what `live` holds may be retired; later its last answer holds."""
+def test_unknown_active_namespace_means_unavailable() -> None:
+    """Before the first reply for `active`, the namespace `live` may be retired; later the last reply counts."""
     desk = Desk()
     desk.held[LIVE.signals(USER)] = {b"length": CONCISE}
     desk.held[KEYS.active] = ConnectionError()
@@ -238,7 +238,7 @@ def test_nobody_is_told_of_a_namespace_that_may_not_count() -> None:
 
 
 @pytest.mark.parametrize("reply", [[b"length"], [[], b"x"], [b"length", 7]])
-def test_reply_that_no_redis_sends_says_nothing(reply: list[Reply]) -> None:
+def test_invalid_reply_has_no_signals(reply: list[Reply]) -> None:
     desk = Desk()
     desk.held[LIVE.signals(USER)] = reply
     assert desk.get().signals == {}

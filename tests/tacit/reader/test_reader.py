@@ -1,4 +1,4 @@
-"""The readers on a real Redis: what was written is read, and whatever Redis does, an answer comes, and soon."""
+"""Readers on a real Redis: they read all signals written, and answer soon even if Redis fails."""
 
 import asyncio
 import os
@@ -69,35 +69,33 @@ def written(redis_url: str) -> str:
 
 @both
 def test_reads_what_was_written(written: str, read: Read) -> None:
-    people = read(written, "ada", "bob", "cleo")
-    assert {name: adaptation.status for name, adaptation in people.items()} == {
+    found_users = read(written, "ada", "bob", "cleo")
+    assert {name: adaptation.status for name, adaptation in found_users.items()} == {
         "ada": "fresh",
         "bob": "opted_out",
         "cleo": "absent",
     }
-    assert people["ada"].signals == {"length": signal("concise", NOW_MS)}
-    assert people["ada"].profile == profile(NOW_MS)
+    assert found_users["ada"].signals == {"length": signal("concise", NOW_MS)}
+    assert found_users["ada"].profile == profile(NOW_MS)
 
 
 @both
-def test_many_people_take_several_round_trips(written: str, read: Read) -> None:
+def test_many_users_take_several_round_trips(written: str, read: Read) -> None:
     names = [f"stranger-{number}" for number in range(250)] + ["ada"]
     assert [name for name, adaptation in read(written, *names).items() if adaptation.status == "fresh"] == ["ada"]
 
 
 @both
-def test_nobody_asked_for_is_nobody_found(written: str, read: Read) -> None:
+def test_read_without_users_is_empty(written: str, read: Read) -> None:
     assert read(written) == {}
 
 
 @both
-def test_person_whose_key_is_of_another_type_costs_only_themselves(
-    written: str, redis_client: redis.Redis, read: Read
-) -> None:
+def test_key_of_another_type_affects_one_user(written: str, redis_client: redis.Redis, read: Read) -> None:
     redis_client.set(KEYS.within("live").signals(_user("dave")), "no hash")
     redis_client.set(KEYS.within("live").defaults, "no hash")
-    people = read(written, "dave", "ada")
-    assert (people["dave"].status, people["ada"].status) == ("unavailable", "fresh")
+    found_users = read(written, "dave", "ada")
+    assert (found_users["dave"].status, found_users["ada"].status) == ("unavailable", "fresh")
 
 
 @pytest.mark.parametrize(
@@ -105,16 +103,16 @@ def test_person_whose_key_is_of_another_type_costs_only_themselves(
     [b"x" * 10_000_000, b"[" * 100_000, b"{" * 3_000, b'{"v":1}', b"\xff\xfe", b"", b'{"v":"1-1","value":"concise"}'],
     ids=["10 MB", "deep", "deep and short", "other types", "no UTF-8", "empty", "another schema"],
 )
-def test_hostile_value_costs_one_person_a_default(written: str, hostile: bytes) -> None:
-    """Nobody else, and no other facet: there is nothing that a value could say."""
+def test_hostile_value_costs_one_user_a_default(written: str, hostile: bytes) -> None:
+    """Other users and other facets keep their signals."""
     live = KEYS.within("live")
     with redis.Redis.from_url(written, protocol=2) as client:
         client.hset(live.signals(_user("ada")), "tone", hostile)
         client.hset(live.signals(_user("eve")), "length", hostile)
-    people = _read(written, "ada", "eve")
-    assert set(people["ada"].signals) <= {"length"}
-    assert people["ada"].choose("c").values["tone"] == people["eve"].choose("c").values["tone"] == "neutral"
-    assert people["eve"].choose("c").values["length"] == "balanced"
+    found_users = _read(written, "ada", "eve")
+    assert set(found_users["ada"].signals) <= {"length"}
+    assert found_users["ada"].choose("c").values["tone"] == found_users["eve"].choose("c").values["tone"] == "neutral"
+    assert found_users["eve"].choose("c").values["length"] == "balanced"
     assert _read(written, "bob")["bob"].status == "opted_out"
 
 
@@ -125,12 +123,12 @@ def test_follows_a_cut_over(written: str, redis_client: redis.Redis) -> None:
         assert reader.get("ada").status == "fresh"
 
 
-MANY = ["ada", "nobody"] * 100
-OWN_ANSWERS = {"ada": "fresh", "nobody": "absent"}
+MANY = ["ada", "new"] * 100
+OWN_ANSWERS = {"ada": "fresh", "new": "absent"}
 
 
-def _assert_nobody_got_anothers_answer(found: Sequence[Adaptation]) -> None:
-    """Each got their own, or, where a busy machine kept somebody waiting for 100 ms, the defaults."""
+def _assert_own_signals(found: Sequence[Adaptation]) -> None:
+    """Each user got their own signals, or defaults after a wait of 100 ms on a busy machine."""
     answered = [(who, a.status) for who, a in zip(MANY, found, strict=True) if a.status != "unavailable"]
     assert answered
     assert all(status == OWN_ANSWERS[who] for who, status in answered)
@@ -138,7 +136,7 @@ def _assert_nobody_got_anothers_answer(found: Sequence[Adaptation]) -> None:
 
 def test_one_reader_serves_many_threads(written: str) -> None:
     with SignalReader(written, region="eu", secret=SECRET) as reader, ThreadPoolExecutor(64) as threads:
-        _assert_nobody_got_anothers_answer(list(threads.map(reader.get, MANY)))
+        _assert_own_signals(list(threads.map(reader.get, MANY)))
 
 
 def test_one_reader_serves_many_tasks(written: str) -> None:
@@ -146,22 +144,22 @@ def test_one_reader_serves_many_tasks(written: str) -> None:
         async with AsyncSignalReader(written, region="eu", secret=SECRET) as reader:
             return await asyncio.gather(*[reader.get(who) for who in MANY])
 
-    _assert_nobody_got_anothers_answer(asyncio.run(read()))
+    _assert_own_signals(asyncio.run(read()))
 
 
 class Interrupted(BaseException):
-    """As Ctrl-C."""
+    """Stands for KeyboardInterrupt."""
 
 
 class SoftLimit(Exception):  # noqa: N818
-    """As task queues have it, raised by a signal's handler wherever a task is."""
+    """Time limit of a task queue, raised by a signal handler."""
 
 
 @pytest.mark.parametrize("kind", [Interrupted, SoftLimit, ValueError])
 def test_read_that_is_interrupted_leaves_no_reply_to_the_next(
     written: str, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
-    """Between the replies of a pipeline: whoever reads next gets their own, and limits are not swallowed."""
+    """Interrupted between replies of a pipeline: the exception reaches the caller, the next read is correct."""
     with SignalReader(written, region="eu", secret=SECRET) as reader:
         reader.get("ada")
         [pool] = reader._transport._servers.pools.values()
@@ -171,7 +169,7 @@ def test_read_that_is_interrupted_leaves_no_reply_to_the_next(
         with nullcontext() if kind is ValueError else pytest.raises(kind):
             reader.get_many(["ada", "bob"] * 3)
         monkeypatch.undo()
-        assert {name: reader.get(name).status for name in PEOPLE} == PEOPLE
+        assert {name: reader.get(name).status for name in STATUSES} == STATUSES
 
 
 @pytest.mark.parametrize("kind", [Interrupted, SoftLimit, ValueError])
@@ -188,12 +186,12 @@ def test_async_read_that_is_interrupted_leaves_no_reply_to_the_next(
             with nullcontext() if kind is ValueError else pytest.raises(kind):
                 await reader.get_many(["ada", "bob"] * 3)
             monkeypatch.undo()
-            return {name: (await reader.get(name)).status for name in PEOPLE}
+            return {name: (await reader.get(name)).status for name in STATUSES}
 
-    assert asyncio.run(read()) == PEOPLE
+    assert asyncio.run(read()) == STATUSES
 
 
-PEOPLE = {"cleo": "absent", "ada": "fresh", "bob": "opted_out"}
+STATUSES = {"cleo": "absent", "ada": "fresh", "bob": "opted_out"}
 
 
 def _interrupt(monkeypatch: pytest.MonkeyPatch, connection: Any, kind: type[BaseException]) -> None:
@@ -215,7 +213,7 @@ from tacit import SignalReader
 reader = SignalReader(sys.argv[1], region="eu", secret=sys.argv[2])
 reader.get("ada")
 child = os.fork()
-name, status = ("ada", "fresh") if child else ("nobody", "absent")
+name, status = ("ada", "fresh") if child else ("new", "absent")
 own = {reader.get(name).status for _ in range(2_000)} - {"unavailable"} == {status}  # a busy machine may be late
 if child == 0:
     os._exit(not own)
@@ -224,7 +222,7 @@ assert own and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_reader_made_before_a_fork_serves_both_processes(written: str) -> None:
-    """As under a server that forks its workers: on one socket they would read each other's replies."""
+    """Parent and child use connections of their own."""
     subprocess.run([sys.executable, "-c", FORKED, written, SECRET], check=True)
 
 
@@ -249,8 +247,8 @@ def test_server_that_hangs_is_given_up_soon(written: str, redis_server: Embedded
 
 
 @both
-def test_server_that_says_nothing_is_asked_once_for_any_number_of_people(read: Read) -> None:
-    """After a round trip without an answer the next hundreds get their defaults without another."""
+def test_silent_server_gets_one_round_trip_for_many_users(read: Read) -> None:
+    """After a failed round trip, the next hundreds of users get defaults at once."""
     asked = [f"user-{number}" for number in range(350)]
     with socket.create_server(("127.0.0.1", 0)) as silent:
         found = read(f"redis://127.0.0.1:{silent.getsockname()[1]}", *asked)
@@ -271,9 +269,9 @@ def _waiting_connections(server: socket.socket) -> int:
 
 
 @both
-@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-MOVED nonsense\r\n", b"*1\r\n*0\r\n", b""])
-def test_server_that_is_no_redis_gives_defaults(read: Read, said: bytes) -> None:
-    """Whatever it says, nothing is raised."""
+@pytest.mark.parametrize("sent", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-MOVED nonsense\r\n", b"*1\r\n*0\r\n", b""])
+def test_server_that_is_no_redis_gives_defaults(read: Read, sent: bytes) -> None:
+    """No reply raises an error."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -282,8 +280,8 @@ def test_server_that_is_no_redis_gives_defaults(read: Read, said: bytes) -> None
                     connection = server.accept()[0]
                     with connection, suppress(OSError):
                         while connection.recv(4096):
-                            connection.sendall(said)
-                            if not said:
+                            connection.sendall(sent)
+                            if not sent:
                                 break
 
         thread = Thread(target=answer)
@@ -299,7 +297,7 @@ def test_server_that_is_no_redis_gives_defaults(read: Read, said: bytes) -> None
 
 @both
 def test_server_that_fails_slowly_is_soon_not_asked_either(read: Read) -> None:
-    """One that leaves a TLS handshake hanging and then closes: what took long is not tried again, and it counts."""
+    """A server that stalls a TLS handshake and then closes gets one attempt per read, and each counts."""
     accepted = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -325,8 +323,8 @@ def test_server_that_fails_slowly_is_soon_not_asked_either(read: Read) -> None:
     assert len(accepted) == FAILURES
 
 
-def test_server_that_says_nothing_is_soon_not_asked_any_more() -> None:
-    """After three times in vain, whoever asks; one in a second tries again."""
+def test_silent_server_soon_gets_one_attempt_per_second() -> None:
+    """After three failures, one read per second sends."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         with SignalReader(f"redis://127.0.0.1:{silent.getsockname()[1]}", region="eu", secret=SECRET) as reader:
             for _ in range(FAILURES):
@@ -390,7 +388,7 @@ def test_argument_that_cannot_be_is_refused(
 
 
 def test_reader_imports_nothing_heavy() -> None:
-    """Copilot installs this package for its reader: msgspec and redis, and no engine, Kafka, River or pydantic."""
+    """The reader needs msgspec and redis-py: no engine, Kafka, River or pydantic."""
     listed = subprocess.run(
         [sys.executable, "-c", "import sys, tacit; print(*{name.partition('.')[0] for name in sys.modules})"],
         capture_output=True,
