@@ -1,7 +1,8 @@
 """Tacit's contract and reader: events to send, signals to read, and the catalogue that both use.
 
 Results: `SignalReader` returns an `Adaptation` with a `Status` (text), `Signal`s and a `Profile`; its `Choice` has the
-style of one conversation. An `Event` is an `Interaction`, `Consent`, `Pin` or `Forget`.
+style of one conversation. `limited_by` returns the `Limit`s of a tier.
+An `Event` is an `Interaction`, `Consent`, `Pin` or `Forget`.
 
 Errors: `TacitError` is the base of `ConfigurationError`, and that of `CatalogueError`.
 """
@@ -19,6 +20,7 @@ from tacit.contract.events import (
     encode_event,
 )
 from tacit.contract.keys import NamespaceKeys, RegionKeys
+from tacit.contract.limits import Limit, limited_by
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tacit.contract.signals import Profile, Signal
 from tacit.errors import CatalogueError, ConfigurationError, TacitError
@@ -39,6 +41,7 @@ __all__ = [
     "Followed",
     "Forget",
     "Interaction",
+    "Limit",
     "NamespaceKeys",
     "Pin",
     "Profile",
@@ -49,6 +52,7 @@ __all__ = [
     "TacitError",
     "decode_event",
     "encode_event",
+    "limited_by",
     "pseudonym",
     "pseudonym_text",
 ]

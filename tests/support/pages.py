@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FENCE = re.compile(r"^( *)(```+)(\w*)[^\n]*\n(.*?)^ *\2 *$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^( *)(```+)(?: ?\{ ?\.)?(\w*)[^\n]*\n(.*?)^ *\2 *$", re.DOTALL | re.MULTILINE)
 NOTE = re.compile(r"<!--\s*([\w ]+): ([^>]*?)\s*-->\n\s*\Z")
 SPAN = re.compile(r"`([^`\n]+)`")
 SNIPPET = re.compile(r'^--8<-- "([^"]+)"$', re.MULTILINE)
