@@ -1,1 +1,1 @@
-"""What it costs: CPU per event, rate, latency and memory, each beside something run in the same minute."""
+"""What it costs: CPU per event, rate, latency and memory, each next to something run in the same minute."""

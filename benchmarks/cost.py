@@ -1,4 +1,4 @@
-"""CPU per event of the whole path and of each stage, beside the same job in stock operators, in the same run.
+"""CPU per event of the whole path and of each stage, next to the same job in stock operators, in the same run.
 
     python -m benchmarks.cost [--users N] [--turns N] [--stock-events N] [--json]
 
@@ -151,7 +151,7 @@ def _stages(stream: Path) -> list[Cost]:
                     touched, _ = shards[key].observe([packed])
                 with clock.stage("encode"):
                     writes += shards[key].take_writes(touched)
-                with clock.stage("learn of everybody"):
+                with clock.stage("learn about all users"):
                     learn.on_batch([[pack_example(example) for example in shards[key].take_examples()]])
             with clock.stage("Redis write"):
                 writer.write(writes)

@@ -1,4 +1,4 @@
-"""How well people are learned, measured against the truth of simulated ones, beside the bar it must clear.
+"""How well users are learned, measured against the truth of simulated ones, next to the bar it must clear.
 
     python -m benchmarks.learning [--users N] [--turns N] [--seeds N,N] [--population learn|none] [--json] [--plot DIR]
 
@@ -37,7 +37,7 @@ from tacit_lab.simulate import Scenario, Simulation, Watch, simulate
 Groups = dict[str, list[Figure]]
 """By title."""
 
-_PREDICTIONS = "Predictions, the last 70% of judgements"
+_PREDICTIONS = "Predictions, the last 70% of pieces of feedback"
 _PREFERENCES = "Preferred values at the end of the history"
 _CONFIDENCE = "Confidence in preferred values at the end of the history"
 _DRIFT = "Changes of taste"
@@ -135,7 +135,7 @@ def _print(measured: list[Measured]) -> None:
 
 
 def _table(title: str, measured: list[Measured]) -> Table:
-    """Return a group's table: a line per figure, a column per seed, their mean beside the target."""
+    """Return a group's table: a line per figure, a column per seed, their mean next to the target."""
     table = _empty_table(title)
     table.add_column("", min_width=43)
     table.add_column("unit", min_width=10)

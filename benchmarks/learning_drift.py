@@ -15,14 +15,14 @@ SOON = 25
 
 
 class Spell(NamedTuple):
-    """What was learned of a person before and after their taste began to change, in judgements."""
+    """What was learned about a user before and after their taste began to change, in pieces of feedback."""
 
     before: int
     after: int
 
 
 class Change(NamedTuple):
-    """A facet of a person whose best value has changed from one moment to the next."""
+    """A facet of a user whose best value has changed from one moment to the next."""
 
     user_id: str
     facet: str
@@ -33,39 +33,39 @@ class Change(NamedTuple):
 
 
 class Changes:
-    """What was said of people whose taste changes, and of those whose taste does not; nobody who was ever wiped."""
+    """What was emitted of users whose taste changes, and of those whose taste does not; no user who was ever wiped."""
 
     def __init__(self, judged: Iterable[Judged], said: Iterable[Said], truth: Truth) -> None:
         self._truth = truth
         self.said: dict[tuple[str, str], list[Said]] = defaultdict(list)
-        """By person and facet, in order."""
+        """By user and facet, in order."""
         for one in said:
             self.said[one.user_id, one.facet].append(one)
         times: dict[str, list[int]] = defaultdict(list)
-        for judgement in judged:
-            times[judgement.user_id].append(judgement.at_ms)
-        people = {user_id: truth.people[user_id] for user_id in times}
-        self.stays = {user_id: person for user_id, person in people.items() if person.wiped_at() is None}
+        for outcome in judged:
+            times[outcome.user_id].append(outcome.at_ms)
+        users = {user_id: truth.users[user_id] for user_id in times}
+        self.stays = {user_id: user for user_id, user in users.items() if user.wiped_at() is None}
         self.spells = {}
-        """By person; who does not change is all `before`."""
-        for user_id, person in self.stays.items():
+        """By user; who does not change is all `before`."""
+        for user_id, user in self.stays.items():
             all_times = sorted(times[user_id])
-            before = len(all_times) if person.change == "none" else bisect_left(all_times, person.change_at)
+            before = len(all_times) if user.change == "none" else bisect_left(all_times, user.change_at)
             self.spells[user_id] = Spell(before, len(all_times) - before)
 
     def changed(self) -> Iterator[Change]:
-        """Return the abrupt changes of a best value of which both sides were learned from, nobody's own settings."""
-        for user_id, person in self.stays.items():
+        """Return the abrupt changes of a best value of which both sides were learned from, no user's own settings."""
+        for user_id, user in self.stays.items():
             spell = self.spells[user_id]
-            if person.change != "abrupt" or not spell.before or not spell.after:
+            if user.change != "abrupt" or not spell.before or not spell.after:
                 continue
-            pinned = {pin.facet for pin in person.pins}
+            pinned = {pin.facet for pin in user.pins}
             for facet, bests in self._truth.changed(user_id).items():
                 if facet not in pinned:
                     yield Change(user_id, facet, spell, *bests)
 
     def flags(self, user_id: str, facet: str) -> list[int]:
-        """Return after how many judgements each change was flagged."""
+        """Return after how many pieces of feedback each change was flagged."""
         first: dict[int, int] = {}
         for said in self.said.get((user_id, facet), ()):
             if said.signal.drift_at is not None:
@@ -73,13 +73,13 @@ class Changes:
         return list(first.values())
 
     def values(self, user_id: str, facet: str, first: int, last: int) -> list[str]:
-        """Return the values that were preferred from so many judgements of a person to so many, in order."""
+        """Return the values that were preferred from so many pieces of feedback of a user to so many, in order."""
         said = self.said.get((user_id, facet), [])
         before = [one.signal.value for one in said if one.judged <= first]
         return before[-1:] + [one.signal.value for one in said if first < one.judged <= last]
 
     def false_flags(self) -> tuple[int, int]:
-        """Return the number of flags while nothing changed, and of the judgements in that time."""
+        """Return the number of flags while nothing changed, and of the pieces of feedback in that time."""
         flags = sum(
             flag <= self.spells[user_id].before
             for user_id, facet in self.said
@@ -90,7 +90,7 @@ class Changes:
 
 
 def drift_figures(judged: Iterable[Judged], said: Iterable[Said], truth: Truth) -> list[Figure]:
-    """Say how many abrupt changes of a best value are found and how soon, and how often one is that was none."""
+    """State how many abrupt changes of a best value are found and how soon, and how often one is that was none."""
     changes = Changes(judged, said, truth)
     flagged: list[bool] = []
     flagged_of_many: list[bool] = []
@@ -113,10 +113,10 @@ def drift_figures(judged: Iterable[Judged], said: Iterable[Said], truth: Truth) 
     delay = median(delays) if delays else None
     return [
         share_of("changed best values that are flagged", flagged, "≥ 0.40"),
-        share_of(f"  of people with {SOON}+ judgements since", flagged_of_many),
+        share_of(f"  of users with {SOON}+ pieces of feedback since", flagged_of_many),
         share_of("  of these, if the old one was known", flagged_of_known),
-        Figure("judgements until the flag, median", "judgements", delay, len(delays), "≤ 16"),
+        Figure("pieces of feedback until the flag, median", "judgements", delay, len(delays), "≤ 16"),
         Figure("false flags", "per 1,000", false / stable * 1000 if stable else None, stable, "≤ 4"),
-        share_of(f"right again {SOON} judgements after the change", right_after, "≥ 0.60"),
+        share_of(f"right again {SOON} pieces of feedback after the change", right_after, "≥ 0.60"),
         share_of(f"  at some time within these {SOON}", right_within),
     ]

@@ -37,20 +37,20 @@ class Figure(NamedTuple):
     """`≥` or `≤` and a number, or nothing."""
 
     def meets(self, value: float) -> bool:
-        """Say whether a value is on the right side of the target."""
+        """State whether a value is on the right side of the target."""
         bound = float(self.target[1:])
         return value >= bound if self.target[0] == "≥" else value <= bound
 
 
 class Found(NamedTuple):
-    """A preferred value at the end of the history, of one facet of one person."""
+    """A preferred value at the end of the history, of one facet of one user."""
 
-    judgements: int
-    """By the person, since their last wipe."""
+    feedback: int
+    """By the user, since their last wipe."""
     confidence: float
     right: bool
     default_right: bool
-    """The one value that is best for all is this person's, too."""
+    """The one value that is best for all is this user's, too."""
 
 
 def share_of(name: str, hits: Sequence[bool], target: str = "") -> Figure:
@@ -59,7 +59,7 @@ def share_of(name: str, hits: Sequence[bool], target: str = "") -> Figure:
 
 
 def prediction_figures(path: Path, truth: Truth) -> list[Figure]:
-    """Score the predictions of the last 70% of judgements, beside those of the truth itself."""
+    """Score the predictions of the last 70% of pieces of feedback, next to those of the truth itself."""
     scored = path.judged[scored_from(len(path.judged)) :]
     liked, n = [judged.liked for judged in scored], len(scored)
     ours = figures_of(liked, [judged.p for judged in scored])
@@ -82,7 +82,7 @@ def prediction_figures(path: Path, truth: Truth) -> list[Figure]:
 
 
 def preferences(path: Path, truth: Truth) -> list[Found]:
-    """Return what was learned of all people and facets by the end; nobody's own settings."""
+    """Return what was learned about all users and facets by the end; no user's own settings."""
     default = truth.population_default
     found = []
     for user_id, signals in path.signals.items():
@@ -90,21 +90,21 @@ def preferences(path: Path, truth: Truth) -> list[Found]:
         for facet, signal in signals.items():
             if signal.source == "learned" and signal.evidence and signal.confidence is not None:
                 right, default_right = signal.value == best[facet], default[facet] == best[facet]
-                found.append(Found(path.judgements[user_id], signal.confidence, right, default_right))
+                found.append(Found(path.feedback[user_id], signal.confidence, right, default_right))
     return found
 
 
 def preference_figures(found: Sequence[Found]) -> list[Figure]:
-    """Say how often the preferred value is right, by how much a person has judged."""
+    """State how often the preferred value is right, by how much a user has judged."""
     rows = []
     for bucket, target in _BUCKETS:
-        hits = [one.right for one in found if bucket.holds(one.judgements)]
-        rows.append(share_of(f"right after {bucket.name} judgements", hits, target))
+        hits = [one.right for one in found if bucket.holds(one.feedback)]
+        rows.append(share_of(f"right after {bucket.name} pieces of feedback", hits, target))
     return [*rows, share_of("right, had all the same value", [one.default_right for one in found])]
 
 
 def confidence_figures(found: Sequence[Found]) -> list[Figure]:
-    """Say how many preferred values are sure enough to be applied, and how often these are right."""
+    """State how many preferred values are sure enough to be applied, and how often these are right."""
     sure = [one.right for one in found if one.confidence >= APPLIED_FROM]
     return [
         share_of(f"confidence {APPLIED_FROM} or more", [one.confidence >= APPLIED_FROM for one in found]),
@@ -135,7 +135,7 @@ def by_confidence(found: Sequence[Found]) -> list[Bin]:
 
 
 def loop_figures(turns: Sequence[Watched], simulation: Simulation) -> list[Figure]:
-    """Return the mean chance of a like in the last half of the history, beside other ways to serve the same turns."""
+    """Return the mean chance of a like in the last half of the history, next to other ways to serve the same turns."""
     truth, scenario, random = simulation.truth, simulation.scenario, Random(simulation.scenario.seed)
     half_ms = (scenario.start_ms + scenario.end_ms) // 2
     latest = [turn for turn in turns if turn.asked.at_ms >= half_ms]

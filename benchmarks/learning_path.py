@@ -1,6 +1,6 @@
 """The product's own code from a record to what Copilot reads, record by record, without the engine and without Redis.
 
-All that depends on how people are learned is in `_through`.
+All that depends on how users are learned is in `_through`.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ _ONE_SHARD = 1
 
 
 class Judged(NamedTuple):
-    """One judgement of an answer, and what was predicted before it was learned from."""
+    """One piece of feedback of an answer, and what was predicted before it was learned from."""
 
     user_id: str
     at_ms: int
@@ -50,19 +50,19 @@ class Said(NamedTuple):
     facet: str
     signal: Signal
     judged: int
-    """How many judgements of this person had been learned from by then."""
+    """How many pieces of feedback of this user had been learned from by then."""
 
 
 class Path:
     """A deployment that one simulated stream goes through, and what is known in it at any moment.
 
-    Signals live for ever. The clock is that of the stream: versions of what is believed of everybody come as often as
+    Signals live permanently. The clock is that of the stream: versions of what is believed of all users come as often as
     they do in a live deployment.
     """
 
     def __init__(self, simulation: Simulation, stores: ShardStores, *, learns_population: bool = True) -> None:
         self._catalogue = catalogue = simulation.catalogue
-        self._user_ids = {pseudonym(user_id, _SECRET): user_id for user_id in simulation.people}
+        self._user_ids = {pseudonym(user_id, _SECRET): user_id for user_id in simulation.users}
         self._topics = {number: name for name, number in catalogue.topic_index.items()}
         self._now_ms = simulation.scenario.start_ms
         counters = Counters()
@@ -96,8 +96,8 @@ class Path:
         self.said: list[Said] = []
         self.signals: dict[str, dict[str, Signal]] = {}
         """User id → facet → the newest signal; nothing of the wiped."""
-        self.judgements: Counter[str] = Counter()
-        """How many of each person's judgements were learned from since their last wipe."""
+        self.feedback: Counter[str] = Counter()
+        """How many of each user's pieces of feedback were learned from since their last wipe."""
 
     def take(self, arrival: Arrival) -> None:
         """Take in one record."""
@@ -112,7 +112,7 @@ class Path:
             self._defaults = {facet: decode_signal(data) for facet, data in version.defaults}
 
     def adaptation(self, user_id: str) -> Adaptation:
-        """Return what Copilot reads of one person now."""
+        """Return what Copilot reads of one user now."""
         signals = self.signals.get(user_id, {})
         status: Status = "opted_out" if user_id in self._opted_out else "fresh" if signals else "absent"
         return Adaptation(status, signals, None, self._defaults, self._catalogue)
@@ -134,7 +134,7 @@ class Path:
     def _note(self, e: Example) -> None:
         user_id, served = self._user_ids[e.user], _served(e.slots, self._catalogue)
         self.judged.append(Judged(user_id, e.at_ms, self._topics.get(e.topic), served, e.p, e.liked))
-        self.judgements[user_id] += 1
+        self.feedback[user_id] += 1
         self._judged_ever[user_id] += 1
 
     def _apply(self, write: Write) -> None:
@@ -147,7 +147,7 @@ class Path:
     def _apply_gate(self, user_id: str, gate: GateWrite) -> None:
         if gate.wiped_ms > self._epochs.get(user_id, 0) or gate.opted_out:
             self.signals.pop(user_id, None)
-            self.judgements.pop(user_id, None)
+            self.feedback.pop(user_id, None)
         self._epochs[user_id] = gate.wiped_ms
         (self._opted_out.add if gate.opted_out else self._opted_out.discard)(user_id)
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from benchmarks.learning_figures import APPLIED_FROM, BINS, Found, by_confidence
 
-_LEAST = 10
+_MIN = 10
 """Fewer preferences than this are no point."""
 _BLUE, _GREY, _PALE = "#0072B2", "#7f7f7f", "#9cc3e0"
 
 
 def plot_confidence(found: Sequence[Found], folder: Path) -> str:
-    """Draw `confidence.png` and `confidence.svg` into a folder, which is made if need be, and say so.
+    """Draw `confidence.png` and `confidence.svg` into a folder, which is made if need be, and state so.
 
-    Without matplotlib nothing is drawn, and that is what is said.
+    Without matplotlib nothing is drawn, and that is what is emitted.
     """
     if find_spec("matplotlib") is None:
         return "no picture: it needs matplotlib (pip install matplotlib)"
@@ -23,7 +23,7 @@ def plot_confidence(found: Sequence[Found], folder: Path) -> str:
     from matplotlib.figure import Figure
 
     bins = by_confidence(found)
-    points = [(b.confidence, b.right, b.n) for b in bins if b.confidence and b.right is not None and b.n >= _LEAST]
+    points = [(b.confidence, b.right, b.n) for b in bins if b.confidence and b.right is not None and b.n >= _MIN]
     figure = Figure(figsize=(6.4, 6.4), layout="constrained")
     axes, counts = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
     axes.plot([0.5, 1], [0.5, 1], color=_GREY, linestyle="--", linewidth=1, label="as sure as right")

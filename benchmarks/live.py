@@ -1,10 +1,10 @@
 """Live through a real Kafka: from produce to readable in Redis, and CPU per event from Kafka to Redis.
 
-    python -m benchmarks.live [--rate N] [--seconds N] [--processes N] [--people N]
+    python -m benchmarks.live [--rate N] [--seconds N] [--processes N] [--users N]
 
-Needs the broker that the tests use (`python -m tests.support.kafka_broker install`), and says so where it is missing. Every
-tenth event is the pin of someone new; Redis itself tells when that person's key appears (keyspace notifications), so
-nothing polls. The others are answers with feedback, by 2,000 people, or by as many as the state has from the start.
+Needs the broker that the tests use (`python -m tests.support.kafka_broker install`), and states so where it is missing. Every
+tenth event is the pin of a user new; Redis itself reports when that user's key appears (keyspace notifications), so
+nothing polls. The others are answers with feedback, by 2,000 users, or by as many as the state has from the start.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from kafka import KafkaProducer  # type: ignore[import-untyped]
 
 from benchmarks.apart import apart
 from benchmarks.machine import machine
-from benchmarks.people import digests, fill
+from benchmarks.synthetic_users import digests, fill
 from connectors.kafka.address import TopicAddress
 from dataflows.job import Job
 from dataflows.observability.logs import configure
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=500, help="events per second")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--people", type=int, default=0, help="people with full state from the start")
+    parser.add_argument("--users", type=int, default=0, help="users with full state from the start")
     options = parser.parse_args()
     print(machine())
     try:
@@ -72,7 +72,7 @@ def _measure(broker: Kafka, options: argparse.Namespace) -> None:
     p50, p99 = _quantile(delays_s, 0.50), _quantile(delays_s, 0.99)
     print(
         f"produce to readable at {options.rate} events/s, recovery on, {options.processes} process(es), "
-        f"{options.people:,} people to begin with, "
+        f"{options.users:,} users to begin with, "
         f"{len(delays_s):,} measured: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, "
         f"max {delays_s[-1] * 1000:.0f} ms"
     )
@@ -95,7 +95,7 @@ def _delays(broker: Kafka, options: argparse.Namespace) -> list[float]:
         listener.start()
         try:
             _produce(broker.servers, topic, options, produced)
-            eventually(lambda: produced.keys() <= readable.keys(), within_s=10, what="everybody to be readable")
+            eventually(lambda: produced.keys() <= readable.keys(), within_s=10, what="all users to be readable")
         finally:
             done.set()
             listener.join()
@@ -104,9 +104,9 @@ def _delays(broker: Kafka, options: argparse.Namespace) -> list[float]:
 
 @contextmanager
 def _worker(source: str, redis_url: str, folder: Path, options: argparse.Namespace) -> Iterator[None]:
-    """Run `tacit run` with recovery, on a state that has people in it, and wait until it reads."""
-    if options.people:
-        apart(_fill, folder / "state", f"topic {TopicAddress.parse(source).topic}", options.people)
+    """Run `tacit run` with recovery, on a state that has users in it, and wait until it reads."""
+    if options.users:
+        apart(_fill, folder / "state", f"topic {TopicAddress.parse(source).topic}", options.users)
     words = ["run", source, "--redis", redis_url, "--state", str(folder / "state"), "--metrics", METRICS]
     words += ["--rejects", str(folder / "rejects.jsonl"), "--processes", str(options.processes)]
     with (folder / "log").open("wb") as log:
@@ -119,9 +119,9 @@ def _worker(source: str, redis_url: str, folder: Path, options: argparse.Namespa
             worker.wait(30)
 
 
-def _fill(folder: Path, source: str, people: int) -> None:
+def _fill(folder: Path, source: str, users: int) -> None:
     secret = SECRET.encode()
-    fill(folder, Identity(SHARDS, "eu", "live", source, fingerprint(secret)), digests(people, secret))
+    fill(folder, Identity(SHARDS, "eu", "live", source, fingerprint(secret)), digests(users, secret))
 
 
 def _reads() -> bool:
@@ -133,7 +133,7 @@ def _reads() -> bool:
 
 
 def _listen(client: redis.Redis, readable: dict[str, float], done: Event) -> None:
-    """Note when each person's key is first written."""
+    """Note when each user's key is first written."""
     events = client.pubsub()
     events.psubscribe("__keyspace@0__:*:signals")
     while not done.is_set():
@@ -145,13 +145,13 @@ def _listen(client: redis.Redis, readable: dict[str, float], done: Event) -> Non
 
 
 def _produce(servers: str, topic: str, options: argparse.Namespace, produced: dict[str, float]) -> None:
-    """Send `rate` events a second, evenly; note when each new person's pin was handed to Kafka."""
+    """Send `rate` events a second, evenly; note when each new user's pin was handed to Kafka."""
     rng, catalogue, secret = random.Random(3), NumberedCatalogue.load(), SECRET.encode()
     producer = KafkaProducer(bootstrap_servers=servers, linger_ms=0, acks=1, metrics_enabled=False)
     begin = time.perf_counter()
     for number in range(options.rate * options.seconds):
         time.sleep(max(0.0, begin + number / options.rate - time.perf_counter()))
-        event = _event(number, rng, catalogue, options.people)
+        event = _event(number, rng, catalogue, options.users)
         user_id = str(event["user_id"])
         if event["type"] == "pin":
             produced[pseudonym_text(pseudonym(user_id, secret))] = time.perf_counter()
@@ -160,12 +160,12 @@ def _produce(servers: str, topic: str, options: argparse.Namespace, produced: di
     producer.close()
 
 
-def _event(number: int, rng: random.Random, catalogue: NumberedCatalogue, people: int) -> dict[str, object]:
+def _event(number: int, rng: random.Random, catalogue: NumberedCatalogue, users: int) -> dict[str, object]:
     common = {"schema": 1, "event_id": f"e{number}", "at": time.time_ns() // 1_000_000, "region": "eu"}
     if number % 10 == 0:
         return common | {"type": "pin", "user_id": f"new-{number}", "facet": "length", "value": "concise"}
-    user = {"user_id": f"user-{rng.randrange(people or PEOPLE)}"}
-    if number < 2 * PEOPLE and not people:
+    user = {"user_id": f"user-{rng.randrange(users or PEOPLE)}"}
+    if number < 2 * PEOPLE and not users:
         return common | user | {"type": "consent", "granted": True}
     served = {facet: rng.choice(values.values) for facet, values in catalogue.facets.items()}
     return common | user | {"type": "interaction", "served": served, "feedback": {"kind": "thumbs_up"}}

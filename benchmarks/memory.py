@@ -1,8 +1,8 @@
-"""Memory per person: 200,000 people with full state, as a worker's shards hold them.
+"""Memory per user: 200,000 users with full state, as a worker's shards hold them.
 
     python -m benchmarks.memory [--users N]
 
-Everybody gets the state of someone after 70 answers with feedback: all rings full, all windows used. Snapshots are not
+All users gets the state of a user after 70 answers with feedback: all rings full, all windows used. Snapshots are not
 part of it.
 """
 
@@ -10,7 +10,7 @@ import argparse
 
 from benchmarks.apart import apart
 from benchmarks.machine import machine, resident_mb
-from benchmarks.people import full_person
+from benchmarks.synthetic_users import full_person
 from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
@@ -31,13 +31,13 @@ def main() -> None:
     base_mb, full_mb, packed_bytes = apart(_fill, users)
     print(machine())
     print(f"base of a worker process   {base_mb:8.0f} MB")
-    print(f"with {users:,} people       {full_mb:8.0f} MB")
+    print(f"with {users:,} users       {full_mb:8.0f} MB")
     per_person_kb = (full_mb - base_mb) * 1000 / users
-    print(f"per person                 {per_person_kb:8.2f} KB, of which packed {packed_bytes:,} bytes")
+    print(f"per user                 {per_person_kb:8.2f} KB, of which packed {packed_bytes:,} bytes")
 
 
 def _fill(users: int) -> tuple[float, float, int]:
-    """Return resident MB before and after, and the bytes of one packed person."""
+    """Return resident MB before and after, and the bytes of one packed user."""
     import dataflows.runtime.worker  # noqa: F401  # the base is a worker with all it imports
 
     catalogue = NumberedCatalogue.load()

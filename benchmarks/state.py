@@ -1,10 +1,10 @@
-"""State larger than a cache: stops at checkpoints, CPU per touched person, misses, memory, time to resume.
+"""State larger than a cache: stops at checkpoints, CPU per touched user, misses, memory, time to resume.
 
-    python -m benchmarks.state [--people N] [--touched N] [--epochs N]
+    python -m benchmarks.state [--users N] [--touched N] [--epochs N]
 
-Everybody has full state (70 answers). The dataflow's own stateful step runs in Bytewax with recovery on, under an even
-stream that touches `touched` people per epoch of 10 s; beside it runs what Bytewax offers by itself, a key per person
-whose packed state it saves. A stop is the longest time in an epoch for which the source was not asked for more, the
+All users has full state (70 answers). The dataflow's own stateful step runs in Bytewax with recovery on, under an even
+stream that touches `touched` users per checkpoint interval of 10 s; next to it runs what Bytewax offers by itself, a key per user
+whose packed state it saves. A stop is the longest time in an checkpoint interval for which the source was not asked for more, the
 work on one batch of 200 included.
 """
 
@@ -30,8 +30,8 @@ from bytewax.run import cli_main
 
 from benchmarks.apart import apart
 from benchmarks.machine import machine, peak_mb, resident_mb
-from benchmarks.people import END_MS, answer, digests, fill, full_person
 from benchmarks.stock import Nowhere
+from benchmarks.synthetic_users import END_MS, answer, digests, fill, full_person
 from dataflows.graph import ADAPT_STEP, FLOW_ID
 from dataflows.runtime.worker import spare_the_collector
 from dataflows.state_folder import Identity, locked
@@ -61,35 +61,37 @@ TACIT = Path(sys.executable).with_name("tacit")
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.state", description=__doc__.split("\n")[0])
-    parser.add_argument("--people", type=int, default=1_000_000)
-    parser.add_argument("--touched", type=int, default=100_000, help="per epoch")
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--touched", type=int, default=100_000, help="per checkpoint interval")
     parser.add_argument("--epochs", type=int, default=12)
     options = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory(prefix="tacit-benchmark-") as folder:
-        _measure(Path(folder), options.people, options.touched, options.epochs)
+        _measure(Path(folder), options.users, options.touched, options.epochs)
 
 
-def _measure(folder: Path, people: int, touched: int, epochs: int) -> None:
-    print(f"{people:,} people, {touched:,} touched per epoch of {EPOCH_S:g} s, {epochs} epochs")
-    apart(_fill, folder / "state", people)
-    _print("Tacit", apart(_tacit, folder / "state", people, touched, epochs), touched)
+def _measure(folder: Path, user_count: int, touched: int, epochs: int) -> None:
+    print(
+        f"{user_count:,} users, {touched:,} touched per checkpoint interval of {EPOCH_S:g} s, {epochs} checkpoint intervals"
+    )
+    apart(_fill, folder / "state", user_count)
+    _print("Tacit", apart(_tacit, folder / "state", user_count, touched, epochs), touched)
     print(f"  two checkpoints on disk: {disk_bytes([folder / 'state']) / 1e6:,.0f} MB")
     print(f"  from the start of `tacit replay` to its first signal in Redis: {_resume_s(folder):.2f} s")
-    costs = apart(_costs, folder / "costs", people, touched)
-    print(f"  saved: {costs.keep_us:.1f} µs of CPU per touched person, all threads")
+    costs = apart(_costs, folder / "costs", user_count, touched)
+    print(f"  saved: {costs.keep_us:.1f} µs of CPU per touched user, all threads")
     print(
-        f"  with a tenth of the people cached: an answer {costs.hit_us:.1f} µs of CPU, of someone who is not "
+        f"  with a tenth of the users cached: an answer {costs.hit_us:.1f} µs of CPU, of a user who is not "
         f"{costs.miss_us:.1f} µs; {costs.resident_mb:,.0f} MB resident"
     )
-    _print("a key per person", apart(_plain, folder / "plain", people, touched, 2), touched)
+    _print("a key per user", apart(_plain, folder / "plain", user_count, touched, 2), touched)
 
 
 class Stream(NamedTuple):
     """What a stream met."""
 
     stops_s: list[float]
-    """By epoch."""
+    """By checkpoint interval."""
     cpu_s: list[float]
     peak_mb: float
 
@@ -98,8 +100,8 @@ def _print(name: str, stream: Stream, touched: int) -> None:
     stops_ms = sorted(stop * 1000 for stop in stream.stops_s)
     cpu_us = sum(stream.cpu_s) / len(stream.cpu_s) / touched * 1e6
     print(
-        f"{name}: stops per epoch median {stops_ms[len(stops_ms) // 2]:,.0f} ms, max {stops_ms[-1]:,.0f} ms; "
-        f"CPU {cpu_us:.1f} µs per touched person, all threads and the event's own work included; "
+        f"{name}: stops per checkpoint interval median {stops_ms[len(stops_ms) // 2]:,.0f} ms, max {stops_ms[-1]:,.0f} ms; "
+        f"CPU {cpu_us:.1f} µs per touched user, all threads and the event's own work included; "
         f"peak memory {stream.peak_mb:,.0f} MB"
     )
 
@@ -108,7 +110,7 @@ def _print(name: str, stream: Stream, touched: int) -> None:
 
 
 class _Paced(StatefulSourcePartition[Any, None]):
-    """Hands over batches at even times, epoch by epoch, and notes for how long it was not asked."""
+    """Hands over batches at even times, checkpoint interval by checkpoint interval, and notes for how long it was not asked."""
 
     def __init__(self, epochs: Iterator[list[Any]], stream: Stream) -> None:
         self._epochs = epochs
@@ -170,19 +172,19 @@ def _run(epochs: Iterator[list[Any]], build: Callable[[Any], Any], step: str, re
     return stream._replace(peak_mb=peak_mb())
 
 
-def _fill(folder: Path, people: int) -> None:
-    fill(folder, IDENTITY, digests(people, SECRET.encode()))
+def _fill(folder: Path, user_count: int) -> None:
+    fill(folder, IDENTITY, digests(user_count, SECRET.encode()))
 
 
-def _tacit(folder: Path, people: int, touched: int, epochs: int) -> Stream:
-    """Run the stateful step over people of whom most are not in the cache."""
+def _tacit(folder: Path, user_count: int, touched: int, epochs: int) -> Stream:
+    """Run the stateful step over users of whom most are not in the cache."""
     rules, counters = Rules(NumberedCatalogue.load()), EventCounters()
     with (
         locked(folder, IDENTITY, rules.catalogue) as held,
         ShardStores(held.shards, SHARDS, rules.catalogue, held.execution) as stores,
     ):
         stream = _run(
-            _answers(people, touched, epochs, rules.catalogue),
+            _answers(user_count, touched, epochs, rules.catalogue),
             lambda token: Adapt(stores, rules, counters, token, reclaims=True),
             ADAPT_STEP,
             held.recovery,
@@ -192,9 +194,9 @@ def _tacit(folder: Path, people: int, touched: int, epochs: int) -> Stream:
     return stream
 
 
-def _answers(people: int, touched: int, epochs: int, catalogue: NumberedCatalogue) -> Iterator[list[Any]]:
-    """Yield an epoch's batches of (shard, [packed answers]), one answer per touched person."""
-    rng, users = random.Random(2), digests(people, SECRET.encode())
+def _answers(user_count: int, touched: int, epochs: int, catalogue: NumberedCatalogue) -> Iterator[list[Any]]:
+    """Yield an interval's batches of (shard, [packed answers]), one answer per touched user."""
+    rng, users = random.Random(2), digests(user_count, SECRET.encode())
     for epoch in range(epochs):
         chosen = rng.sample(users, touched)
         yield [_grouped(chosen[first : first + BATCH], epoch, rng, catalogue) for first in range(0, len(chosen), BATCH)]
@@ -214,8 +216,8 @@ def _grouped(
 # What Bytewax offers by itself
 
 
-class _Person(StatefulBatchLogic[bytes, None, bytes]):
-    """A key per person, whose state is as large as ours."""
+class _KeyedUser(StatefulBatchLogic[bytes, None, bytes]):
+    """A key per user, whose state is as large as ours."""
 
     def __init__(self, packed: bytes) -> None:
         self._packed = packed
@@ -227,16 +229,16 @@ class _Person(StatefulBatchLogic[bytes, None, bytes]):
         return self._packed
 
 
-def _plain(folder: Path, people: int, touched: int, epochs: int) -> Stream:
+def _plain(folder: Path, user_count: int, touched: int, epochs: int) -> Stream:
     folder.mkdir()
     init_db_dir(folder, 4)
     packed = codec.pack(full_person(Rules(NumberedCatalogue.load())))
-    stream = _run(_keys(people, touched, epochs + 1), lambda saved: _Person(saved or packed), "people", folder)
+    stream = _run(_keys(user_count, touched, epochs + 1), lambda saved: _KeyedUser(saved or packed), "people", folder)
     return stream._replace(stops_s=stream.stops_s[2:], cpu_s=stream.cpu_s[2:])  # the first fills, the second settles
 
 
-def _keys(people: int, touched: int, epochs: int) -> Iterator[list[Any]]:
-    rng, users = random.Random(2), [user.hex() for user in digests(people, SECRET.encode())]
+def _keys(user_count: int, touched: int, epochs: int) -> Iterator[list[Any]]:
+    rng, users = random.Random(2), [user.hex() for user in digests(user_count, SECRET.encode())]
     for chosen in (users, *(rng.sample(users, touched) for _ in range(epochs))):
         yield [[(user, b"") for user in chosen[first : first + BATCH]] for first in range(0, len(chosen), BATCH)]
 
@@ -245,7 +247,7 @@ def _keys(people: int, touched: int, epochs: int) -> Iterator[list[Any]]:
 
 
 class Costs(NamedTuple):
-    """Of a worker whose cache holds a tenth of the people; CPU in µs."""
+    """Of a worker whose cache holds a tenth of the users; CPU in µs."""
 
     hit_us: float
     miss_us: float
@@ -253,26 +255,26 @@ class Costs(NamedTuple):
     keep_us: float
 
 
-def _costs(folder: Path, people: int, touched: int) -> Costs:
+def _costs(folder: Path, user_count: int, touched: int) -> Costs:
     rules, rng = Rules(NumberedCatalogue.load()), random.Random(5)
-    users = digests(people, SECRET.encode())
+    users = digests(user_count, SECRET.encode())
     spare_the_collector()
-    with ShardStores(folder, SHARDS, rules.catalogue, "costs", people // 10) as stores:
+    with ShardStores(folder, SHARDS, rules.catalogue, "costs", user_count // 10) as stores:
         opened = {shard_of(user, SHARDS): user for user in users[:1000]}
         shards = {shard: stores.create(user) for shard, user in opened.items()}
         _put_all(shards, users, full_person(rules))
-        chosen = rng.sample(users, people // 20)
+        chosen = rng.sample(users, user_count // 20)
         miss_us, hit_us = (_observe_us(shards, chosen, number, rules) for number in range(2))
-        for user in rng.sample(users, people // 10):  # fill the cache
+        for user in rng.sample(users, user_count // 10):  # fill the cache
             shards[shard_of(user, SHARDS)].get(user)
         return Costs(hit_us, miss_us, resident_mb(), _keep_us(shards, users, touched, rng))
 
 
-def _put_all(shards: dict[int, ShardStore], users: list[bytes], person: UserState) -> None:
+def _put_all(shards: dict[int, ShardStore], users: list[bytes], state: UserState) -> None:
     for user in users:
         store = shards[shard_of(user, SHARDS)]
         store.get(user)
-        store.put(user, person)
+        store.put(user, state)
         store.end_batch()
     for store in shards.values():
         store.snapshot()
@@ -294,7 +296,7 @@ def _observe_us(shards: dict[int, ShardStore], users: list[bytes], number: int, 
 
 
 def _keep_us(shards: dict[int, ShardStore], users: list[bytes], touched: int, rng: random.Random) -> float:
-    """Return all threads' CPU for saving a touched person: packed, written, merged later, checkpoints made."""
+    """Return all threads' CPU for saving a touched user: packed, written, merged later, checkpoints made."""
     epochs = 10
     began_s, reading_s = time.process_time(), 0.0
     for _ in range(epochs):

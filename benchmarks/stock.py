@@ -1,4 +1,4 @@
-"""The same job in Bytewax's stock operators: state and windows keyed by person, one item at a time.
+"""The same job in Bytewax's stock operators: state and windows keyed by user, one item at a time.
 
 What a capable team would write from Bytewax's documentation: `stateful_map` for consent, pins and preferences, a
 `fold_window` over event time for each of the three activity windows. Parsing, learning and writing are ours, so the
@@ -60,7 +60,7 @@ def _parse(parser: Parser, record: Record) -> Observation | None:
 def _counts(
     name: str, turns: KeyedStream[Observation], length: timedelta, offset: timedelta
 ) -> KeyedStream[tuple[int, int]]:
-    """Count each person's turns in sliding windows of event time: stream of (person, (window, count))."""
+    """Count each user's turns in sliding windows of event time: stream of (user, (window, count))."""
     clock: win.EventClock[Observation] = win.EventClock(
         lambda o: datetime.fromtimestamp(o.at_ms / 1000, UTC), wait_for_system_duration=timedelta(hours=24)
     )

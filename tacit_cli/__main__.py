@@ -14,7 +14,7 @@ def main() -> None:
         missing = (error.name or "").partition(".")[0]
         if missing in _OWN:
             raise
-        sys.exit(f"tacit: {missing} is not installed; the command line needs pip install 'tacit-signals[worker]'")
+        sys.exit(f"tacit: {missing} is not installed; the command line needs pip install 'tacit-worker[worker]'")
     except KeyboardInterrupt:  # importing takes long enough to be interrupted
         sys.exit(_INTERRUPTED)
     cli.main()

@@ -67,7 +67,7 @@ def _show_people(settings: Settings, catalogue: NumberedCatalogue, truth: Truth)
     with SignalReader(
         settings.redis, region=settings.region, secret=settings.secret_bytes, catalogue=catalogue
     ) as reader:
-        people = reader.get_many(list(truth.people))
+        people = reader.get_many(list(truth.users))
     console.out.print()
     console.out.print(Rule("What Copilot now reads of three people", align="left"))
     for title, user in _three(people):

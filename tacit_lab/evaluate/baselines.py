@@ -1,7 +1,7 @@
-"""What the deployed model has to beat: River's own models and two that are hardly any, on the same judgements.
+"""What the deployed model has to beat: River's own models and two that are hardly any, on the same pieces of feedback.
 
-Their settings are those that did best on the judgements between 10% and 30% of MovieTweetings; all
-learn from judgements in full, as they are scored on all alike.
+Their settings are those that did best on the pieces of feedback between 10% and 30% of MovieTweetings; all
+learn from pieces of feedback in full, as they are scored on all alike.
 """
 
 from collections import defaultdict
@@ -18,20 +18,20 @@ _ANYWHERE: frozenset[str] = frozenset()
 
 
 class Predictor(Protocol):
-    """Predicts judgements, and learns from each after it was asked for it."""
+    """Predicts pieces of feedback, and learns from each after it was asked for it."""
 
     name: str
     """For machines."""
     title: str
-    """For people."""
+    """For users."""
     needs: frozenset[str]
     """It is worth hearing where answers have one of these (`item`, `topic`); if none is named, anywhere."""
 
     def predict(self, e: Example) -> float:
-        """Return the chance of a like, 0–1; nothing of the judgement itself may be looked at."""
+        """Return the chance of a like, 0–1; nothing of the piece of feedback itself may be looked at."""
 
     def learn(self, e: Example) -> None:
-        """Learn from the judgement."""
+        """Learn from the piece of feedback."""
 
 
 class Rate:
@@ -47,71 +47,71 @@ class Rate:
         return self._rate.get()
 
     def learn(self, e: Example) -> None:
-        """Count the judgement."""
+        """Count the piece of feedback."""
         self._rate.update(e.liked)
 
 
-class PersonsMean:
-    """A person's share of likes, shrunk to everybody's."""
+class UserMean:
+    """A user's share of likes, shrunk to all users'."""
 
-    name, title, needs = "user_mean", "mean of each person", _ANYWHERE
+    name, title, needs = "user_mean", "mean of each user", _ANYWHERE
 
     _WEIGHT = 4
-    """As many judgements at everybody's rate are assumed of each person."""
+    """As many pieces of feedback at all users' rate are assumed of each user."""
 
     def __init__(self) -> None:
-        self._everybody = Rate()
+        self._rate = Rate()
         self._likes: dict[bytes, tuple[int, int]] = defaultdict(lambda: (0, 0))
-        """Likes and judgements, by person."""
+        """Likes and pieces of feedback, by user."""
 
     def predict(self, e: Example) -> float:
         """Return the mean."""
-        likes, judgements = self._likes[e.user]
-        return (likes + self._WEIGHT * self._everybody.predict(e)) / (judgements + self._WEIGHT)
+        likes, feedback = self._likes[e.user]
+        return (likes + self._WEIGHT * self._rate.predict(e)) / (feedback + self._WEIGHT)
 
     def learn(self, e: Example) -> None:
-        """Count the judgement for the person, and for everybody."""
-        likes, judgements = self._likes[e.user]
-        self._likes[e.user] = likes + e.liked, judgements + 1
-        self._everybody.learn(e)
+        """Count the piece of feedback for the user, and for all users."""
+        likes, feedback = self._likes[e.user]
+        self._likes[e.user] = likes + e.liked, feedback + 1
+        self._rate.learn(e)
 
 
-class LogisticRegressionEach:
-    """River's LogisticRegression, one per person, over the served values; a new one starts from everybody's rate."""
+class LogisticRegressionPerUser:
+    """River's LogisticRegression, one per user, over the served values; a new one starts from all users' rate."""
 
-    name, title, needs = "logistic_regression", "River LogReg, per person", _ANYWHERE
+    name, title, needs = "logistic_regression", "River LogReg, per user", _ANYWHERE
 
     _STEP = 0.15
     _INTERCEPT_STEP = 0.3
 
     def __init__(self) -> None:
-        self._everybody = Rate()
+        self._rate = Rate()
         self._models: dict[bytes, linear_model.LogisticRegression] = {}
 
     def predict(self, e: Example) -> float:
-        """Return what the person's own model says."""
+        """Return what the user's own model states."""
         return float(self._of(e).predict_proba_one(dict.fromkeys(e.slots, 1))[True])
 
     def learn(self, e: Example) -> None:
-        """Teach the person's own model."""
+        """Teach the user's own model."""
         self._of(e).learn_one(dict.fromkeys(e.slots, 1), e.liked)
-        self._everybody.learn(e)
+        self._rate.learn(e)
 
     def _of(self, e: Example) -> linear_model.LogisticRegression:
         found = self._models.get(e.user)
         if found is None:
-            rate = self._everybody.predict(e)
+            rate = self._rate.predict(e)
             found = self._models[e.user] = linear_model.LogisticRegression(
                 optim.SGD(self._STEP), intercept_init=log(rate / (1 - rate)), intercept_lr=self._INTERCEPT_STEP
             )
         return found
 
 
-class AdPredictorForAll:
-    """River's AdPredictor, one for all: the served values, the person, and the person × each value.
+class SharedAdPredictor:
+    """River's AdPredictor, one for all: the served values, the user, and the user × each value.
 
     River's prior of a weight is N(0, 1), so a noise of 2.5 makes a single weight worth little, as it should be. Of
-    `epsilon`, its forgetting, River's own default of .05 would leave a person's weights nothing to add up.
+    `epsilon`, its forgetting, River's own default of .05 would leave a user's weights nothing to add up.
     """
 
     name, title, needs = "ad_predictor", "River AdPredictor", _ANYWHERE
@@ -120,7 +120,7 @@ class AdPredictorForAll:
         self._model = linear_model.AdPredictor(beta=2.5, prior_probability=0.5, epsilon=0.001)
 
     def predict(self, e: Example) -> float:
-        """Return what the model says of the answer's features."""
+        """Return what the model states of the answer's features."""
         return float(self._model.predict_proba_one(self._features(e))[True])
 
     def learn(self, e: Example) -> None:
@@ -134,7 +134,7 @@ class AdPredictorForAll:
         return found
 
 
-class AdPredictorInFull(AdPredictorForAll):
+class FullAdPredictor(SharedAdPredictor):
     """The same with all that the deployed model goes by: the item, and each value on the topic."""
 
     name, title, needs = "ad_predictor_full", "River AdPredictor, full", frozenset({"item", "topic"})
@@ -149,13 +149,13 @@ class AdPredictorInFull(AdPredictorForAll):
 
 
 class BiasedMF:
-    """River's BiasedMF: people and items with a bias and five factors each; knows nothing of served values."""
+    """River's BiasedMF: users and items with a bias and five factors each; knows nothing of served values."""
 
     name, title, needs = "biased_mf", "River BiasedMF, items", frozenset({"item"})
 
     _STEP = 0.04
-    _LEAST = 0.02
-    """It is a regression: what it says is no chance until it is kept from 0 and 1 by this much."""
+    _MIN = 0.02
+    """It is a regression: what it states is no chance until it is kept from 0 and 1 by this much."""
 
     def __init__(self) -> None:
         self._model = reco.BiasedMF(
@@ -168,10 +168,10 @@ class BiasedMF:
         )
 
     def predict(self, e: Example) -> float:
-        """Return what the model says of the person and the item."""
+        """Return what the model states of the user and the item."""
         if not self._model.global_mean.n:
             return 0.5
-        return float(min(max(self._model.predict_one(e.user, e.item), self._LEAST), 1 - self._LEAST))
+        return float(min(max(self._model.predict_one(e.user, e.item), self._MIN), 1 - self._MIN))
 
     def learn(self, e: Example) -> None:
         """Teach the model."""
@@ -181,10 +181,10 @@ class BiasedMF:
 def baselines() -> list[Predictor]:
     """Return all of them, new."""
     return [
-        AdPredictorForAll(),
-        AdPredictorInFull(),
+        SharedAdPredictor(),
+        FullAdPredictor(),
         BiasedMF(),
-        LogisticRegressionEach(),
-        PersonsMean(),
+        LogisticRegressionPerUser(),
+        UserMean(),
         Rate(),
     ]

@@ -1,4 +1,4 @@
-"""One pass over a stream: the deployed model and its baselines predict each judgement, and then learn from it."""
+"""One pass over a stream: the deployed model and its baselines predict each piece of feedback, and then learn from it."""
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
@@ -17,8 +17,8 @@ from tacit_lab.evaluate.figures import (
     BUCKETS,
     CALIBRATION_BINS,
     Bucket,
+    FeedbackOutcomes,
     Figures,
-    Judgements,
     figures_of,
     scored_from,
 )
@@ -32,21 +32,21 @@ class Model:
     name: str
     """For machines."""
     title: str
-    """For people."""
+    """For users."""
     p: "array[float]" = field(default_factory=lambda: array("d"))
-    """The chance of a like, of each judgement."""
+    """The chance of a like, of each piece of feedback."""
     cpu_s: float = 0.0
     """Of predicting and learning."""
 
 
 @dataclass(slots=True)
 class Evaluation:
-    """What all models predicted of the same judgements."""
+    """What all models predicted of the same pieces of feedback."""
 
-    judgements: Judgements
+    feedback: FeedbackOutcomes
     models: list[Model]
     """The deployed one first."""
-    people: int = 0
+    users: int = 0
     counters: Counters = field(default_factory=Counters)
 
     @property
@@ -56,18 +56,18 @@ class Evaluation:
 
     @property
     def scored_from(self) -> int:
-        """Place of the first of the last 70% of all judgements."""
-        return scored_from(len(self.judgements))
+        """Place of the first of the last 70% of all pieces of feedback."""
+        return scored_from(len(self.feedback))
 
     def figures(self, model: Model, bucket: Bucket, start: int) -> Figures:
-        """Return the figures of a model in a bucket, of the judgements from a place on."""
-        liked = self.judgements.liked
-        places = list(self.judgements.within(bucket, start))
+        """Return the figures of a model in a bucket, of the pieces of feedback from a place on."""
+        liked = self.feedback.liked
+        places = list(self.feedback.within(bucket, start))
         return figures_of([liked[place] for place in places], [model.p[place] for place in places])
 
     def cpu_us(self, model: Model) -> float:
-        """Return the CPU time of predicting and learning, in µs per judgement."""
-        return model.cpu_s / max(1, len(self.judgements)) * 1e6
+        """Return the CPU time of predicting and learning, in µs per piece of feedback."""
+        return model.cpu_s / max(1, len(self.feedback)) * 1e6
 
     def as_dict(self) -> dict[str, Any]:
         """Return all figures by name, for `--json`."""
@@ -75,8 +75,8 @@ class Evaluation:
         return {
             "events": self.counters.source.records,
             "rejected": sum(events.rejects.values()),
-            "people": self.people,
-            "judgements": len(self.judgements),
+            "users": self.users,
+            "feedback": len(self.feedback),
             "scored_from": self.scored_from,
             "calibration_bins": CALIBRATION_BINS,
             "models": {model.name: self._model_as_dict(model) for model in self.models},
@@ -97,7 +97,7 @@ class Evaluation:
 def evaluate(job: Job, keeps_to: Prior | None, report: Callable[[Counters], object]) -> Evaluation:
     """Return what the deployed model and its baselines make of a job's source.
 
-    What is believed of everybody is learned, unless there is a prior to keep to. `report` is told of progress.
+    What is believed of all users is learned, unless there is a prior to keep to. `report` is reported of progress.
 
     Raises:
         SourceError: the source cannot be read.
@@ -116,24 +116,24 @@ def evaluate(job: Job, keeps_to: Prior | None, report: Callable[[Counters], obje
 
 
 def compare(batches: Iterable[Sequence[Example]], predictors: Sequence[Predictor]) -> Evaluation:
-    """Return what was predicted of examples (the deployed model's `p`) beside what others predict of them.
+    """Return what was predicted of examples (the deployed model's `p`) next to what others predict of them.
 
-    A wish ("shorter") is a dislike of the answer as it was. Those who need items or topics are left out where no answer
+    Directed feedback ("shorter") is a dislike of the answer as it was. Those who need items or topics are left out where no answer
     had one.
     """
-    evaluation = Evaluation(Judgements(), [Model("tacit", "Tacit")])
+    evaluation = Evaluation(FeedbackOutcomes(), [Model("tacit", "Tacit")])
     others = [Model(predictor.name, predictor.title) for predictor in predictors]
-    people: set[bytes] = set()
+    users: set[bytes] = set()
     had: set[str] = set()
     for judged in batches:
-        people.update([example.user for example in judged])
+        users.update([example.user for example in judged])
         had |= {"item" for e in judged if e.item} | {"topic" for e in judged if e.topic != NONE}
         for example in judged:
-            evaluation.judgements.add(example.liked, example.feedback_count + 1)
+            evaluation.feedback.add(example.liked, example.feedback_count + 1)
             evaluation.deployed.p.append(example.p)
         for predictor, model in zip(predictors, others, strict=True):
             _take_turn(predictor, model, judged)
-    evaluation.people = len(people)
+    evaluation.users = len(users)
     evaluation.models += [
         model
         for predictor, model in zip(predictors, others, strict=True)

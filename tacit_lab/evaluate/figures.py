@@ -1,4 +1,4 @@
-"""How good predictions were: each was made before anything was learned from its judgement.
+"""How good predictions were: each was made before anything was learned from its piece of feedback.
 
 Prequential evaluation (Dawid, "Statistical theory: the prequential approach", JRSS A 147, 1984).
 """
@@ -17,11 +17,11 @@ CALIBRATION_BINS = BINS
 """Equally wide bins of the expected calibration error."""
 
 _TRAINING_SHARE = 0.3
-"""Of all judgements, from the first: by then a model has had a stream to learn from, and settings a slice to suit."""
+"""Of all pieces of feedback, from the first: by then a model has had a stream to learn from, and settings a slice to suit."""
 
 
 class Bucket(NamedTuple):
-    """Judgements by how many their person had made by then, this one included."""
+    """Pieces of feedback by how many their user had made by then, this one included."""
 
     name: str
     first: int
@@ -29,7 +29,7 @@ class Bucket(NamedTuple):
     """None: no end."""
 
     def holds(self, number: int) -> bool:
-        """Say whether a person's judgement of that number, from 1, is in it."""
+        """State whether a user's piece of feedback of that number, from 1, is in it."""
         return self.first <= number and (self.last is None or number <= self.last)
 
 
@@ -39,7 +39,7 @@ ALL = Bucket("all", 1, None)
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a model's predictions of some judgements were worth; None where there was nothing to measure."""
+    """What a model's predictions of some pieces of feedback were worth; None where there was nothing to measure."""
 
     n: int
     log_loss: float | None
@@ -47,7 +47,7 @@ class Figures:
     auc: float | None
     """Area under the ROC curve; none without both likes and dislikes."""
     accuracy: float | None
-    """Share of judgements on the right side of one half."""
+    """Share of pieces of feedback on the right side of one half."""
     ece: float | None
     """Expected calibration error, in `CALIBRATION_BINS` bins."""
 
@@ -56,13 +56,13 @@ class Figures:
         return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
-class Judgements:
+class FeedbackOutcomes:
     """What was judged, in the order of the stream: a few bytes each."""
 
     def __init__(self) -> None:
         self.liked = array("b")
         self.numbers = array("H")
-        """Of how many judgements of the person each is the last, up to 256."""
+        """Of how many pieces of feedback of the user each is the last, up to 256."""
 
     def __len__(self) -> int:
         return len(self.liked)
@@ -73,13 +73,13 @@ class Judgements:
         self.numbers.append(number)
 
     def within(self, bucket: Bucket, start: int = 0) -> Iterator[int]:
-        """Return the places of a bucket's judgements from a place on."""
+        """Return the places of a bucket's pieces of feedback from a place on."""
         numbers = self.numbers
         return (place for place in range(start, len(numbers)) if bucket.holds(numbers[place]))
 
 
 def scored_from(n: int) -> int:
-    """Return the place of the first of the last 70% of so many judgements.
+    """Return the place of the first of the last 70% of so many pieces of feedback.
 
     >>> scored_from(10), scored_from(1), scored_from(0)
     (3, 0, 0)
@@ -95,8 +95,8 @@ def figures_of(liked: Sequence[int], p: Sequence[float]) -> Figures:
     if not liked:
         return Figures(0, None, None, None, None)
     log_loss, accuracy, calibration = metrics.LogLoss(), metrics.Accuracy(), Calibration()
-    for judgement, chance in zip(liked, p, strict=True):
-        y = bool(judgement)
+    for outcome, chance in zip(liked, p, strict=True):
+        y = bool(outcome)
         log_loss.update(y, chance)
         accuracy.update(y, chance >= 0.5)
         calibration.update(y, chance)

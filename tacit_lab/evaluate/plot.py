@@ -1,4 +1,4 @@
-"""An evaluation as a picture: how fast models learn a person, and whether the deployed one's chances are true.
+"""An evaluation as a picture: how fast models learn a user, and whether the deployed one's chances are true.
 
 Matplotlib is asked for only here, and only when a picture is.
 """
@@ -31,10 +31,10 @@ _STEPS = (
 )
 _LAST_AT = 142.0
 """Where on the axis 101 and more are drawn: as far from the step before as that is from the one before it."""
-_LEAST = 30
-"""Fewer judgements than this are no point of a curve or of a calibration."""
+_MIN = 30
+"""Fewer pieces of feedback than this are no point of a curve or of a calibration."""
 
-# Okabe and Ito's colours, which the colour-blind tell apart.
+# Okabe and Ito's colours, which the colour-blind distinguish.
 _BLUE, _GREY = "#0072B2", "#7f7f7f"
 _STYLES = {
     "tacit": (_BLUE, "o", "-"),
@@ -68,13 +68,13 @@ def require_plot(path: Path) -> None:
     if not path.parent.is_dir():
         problems.append(f"plot: {path.parent} is no folder; make it first")
     if find_spec("matplotlib") is None:
-        problems.append("plot: pictures need matplotlib: pip install 'tacit-signals[plot]'")
+        problems.append("plot: pictures need matplotlib: pip install 'tacit-worker[plot]'")
     if problems:
         raise ConfigurationError(problems)
 
 
 def plot(evaluation: Evaluation, path: Path) -> None:
-    """Draw the last 70% of all judgements into a `.png` or `.svg` file.
+    """Draw the last 70% of all pieces of feedback into a `.png` or `.svg` file.
 
     Raises:
         ConfigurationError: matplotlib is missing, or the file is of another kind.
@@ -103,7 +103,7 @@ def _draw_curves(axes: "Axes", evaluation: Evaluation) -> None:
         colour, marker, line = _STYLES.get(model.name, _ANY_STYLE)
         width, size, layer = (3.0, 8.0, 3) if model is evaluation.deployed else (1.5, 5.0, 2)
         found = [(_place(step), evaluation.figures(model, step, start)) for step in _STEPS]
-        points = [(x, figures.log_loss) for x, figures in found if figures.n >= _LEAST and figures.log_loss is not None]
+        points = [(x, figures.log_loss) for x, figures in found if figures.n >= _MIN and figures.log_loss is not None]
         axes.plot(
             [x for x, _ in points], [y for _, y in points], label=model.title, color=colour, marker=marker,
             linestyle=line, linewidth=width, markersize=size, zorder=layer,
@@ -112,9 +112,9 @@ def _draw_curves(axes: "Axes", evaluation: Evaluation) -> None:
     axes.set_xticks([_place(step) for step in _STEPS], [step.name for step in _STEPS])
     axes.minorticks_off()
     axes.grid(color="#e6e6e6")
-    axes.set_title("Log loss by how much a person has judged", loc="left")
-    axes.set_xlabel("judgements of the person so far, this one included")
-    axes.set_ylabel("log loss of a judgement (nats; less is better)")
+    axes.set_title("Log loss by how much a user has judged", loc="left")
+    axes.set_xlabel("pieces of feedback of the user so far, this one included")
+    axes.set_ylabel("log loss of a piece of feedback (nats; less is better)")
 
 
 def _place(step: Bucket) -> float:
@@ -124,7 +124,7 @@ def _place(step: Bucket) -> float:
 def _draw_calibration(axes: "Axes", counts: "Axes", evaluation: Evaluation) -> None:
     """Draw what share was liked of what was predicted to be, above how often it was predicted."""
     bins = _bins(evaluation)
-    shown = [found for found in bins if found.n >= _LEAST]
+    shown = [found for found in bins if found.n >= _MIN]
     errors = [2 * sqrt(found.liked * (1 - found.liked) / found.n) for found in shown]
     axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, zorder=2)
     axes.errorbar(
@@ -145,7 +145,7 @@ def _draw_calibration(axes: "Axes", counts: "Axes", evaluation: Evaluation) -> N
     counts.bar_label(bars, [f"{found.n:,}" for found in bins], size=7, padding=1)
     counts.margins(y=0.25)
     counts.set_yticks([])
-    counts.set_ylabel("judgements")
+    counts.set_ylabel("feedback")
     counts.set_xlabel("predicted chance of a like")
     for below_one_another in (axes, counts):
         below_one_another.set_xlim(0, 1)
@@ -155,7 +155,7 @@ def _draw_calibration(axes: "Axes", counts: "Axes", evaluation: Evaluation) -> N
 
 def _bins(evaluation: Evaluation) -> list[_Bin]:
     """Return what the deployed model's predictions came to, by tenths."""
-    liked, p = evaluation.judgements.liked, evaluation.deployed.p
+    liked, p = evaluation.feedback.liked, evaluation.deployed.p
     places: list[list[int]] = [[] for _ in range(CALIBRATION_BINS)]
     for place in range(evaluation.scored_from, len(p)):
         places[min(int(p[place] * CALIBRATION_BINS), CALIBRATION_BINS - 1)].append(place)

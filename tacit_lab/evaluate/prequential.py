@@ -22,13 +22,13 @@ from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
 
 _ONE_SHARD = 1
-"""Everybody is in it: so judgements keep the stream's order."""
+"""All users is in it: so pieces of feedback keep the stream's order."""
 
 
 class Deployed:
     """What `run` and `replay` compute of a stream, step by step as they do, up to what would be written.
 
-    What is believed of everybody is learned as well, a version every 1,000 judgements, unless there is a prior to keep
+    What is believed of all users is learned as well, a version every 1,000 pieces of feedback, unless there is a prior to keep
     to.
     """
 
@@ -41,7 +41,7 @@ class Deployed:
         """Of predicting and learning, without reading and parsing, and without putting signals into words."""
 
     def examples(self) -> Iterator[Sequence[Example]]:
-        """Go through the stream; return what was predicted of each judgement, batch by batch.
+        """Go through the stream; return what was predicted of each piece of feedback, batch by batch.
 
         Raises:
             SourceError: it cannot be read.
@@ -72,7 +72,7 @@ class Deployed:
         def share(prior: Prior) -> None:
             shared.prior = prior
 
-        # A clock that stands still: versions come by the count of judgements alone, and two evaluations agree.
+        # A clock that stands still: versions come by the count of pieces of feedback alone, and two evaluations agree.
         return LearnPopulation(PopulationTrainer(rules.catalogue), share, self.counters.learning, clock=lambda: 0)
 
     def _examples(self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None) -> Sequence[Example]:
@@ -87,7 +87,7 @@ class Deployed:
 
 
 def _batches(job: Job, counters: Counters) -> Iterator[list[Record]]:
-    """Read all partitions of the source to their ends, side by side."""
+    """Read all partitions of the source to their ends, in parallel."""
     source = job.make_source(Event(), counters.source)
     parts: list[StatefulSourcePartition[Record, Any]] = []
     try:

@@ -1,4 +1,4 @@
-"""An evaluation for people: a line per model, the best of each column marked."""
+"""An evaluation for users: a line per model, the best of each column marked."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -29,11 +29,11 @@ class _Column(NamedTuple):
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """Return the figures of the last 70% of all judgements."""
+    """Return the figures of the last 70% of all pieces of feedback."""
     columns = _columns(evaluation)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim", caption=_caption(evaluation))
     table.caption_justify, table.caption_style = "left", "dim"
-    table.add_column("log loss of judgement", no_wrap=True)
+    table.add_column("log loss", no_wrap=True)
     for column in columns:
         table.add_column(f"{column.heading} ", justify="right", no_wrap=True)
     rows = zip(evaluation.models, *(column.cells() for column in columns), strict=True)
@@ -64,12 +64,12 @@ def _columns(evaluation: Evaluation) -> list[_Column]:
 
 
 def _caption(evaluation: Evaluation) -> str:
-    judged, read = len(evaluation.judgements), evaluation.counters.source.records
+    judged, read = len(evaluation.feedback), evaluation.counters.source.records
     scored = judged - evaluation.scored_from
     rejected = sum(evaluation.counters.events.rejects.values())
     return (
-        f"{read:,} events ({rejected:,} rejected): {judged:,} judgements of {evaluation.people:,} people, the last "
-        f"{scored:,} of them scored, each before it was learned from. Log loss by the person's number of judgements "
+        f"{read:,} events ({rejected:,} rejected): {judged:,} pieces of feedback of {evaluation.users:,} users, the last "
+        f"{scored:,} of them scored, each before it was learned from. Log loss by the user's number of pieces of feedback "
         f"so far; AUC, share predicted right, calibration error ({CALIBRATION_BINS} bins) of all; CPU of predicting "
-        "and learning per judgement. full: with items and topics. * best of its column"
+        "and learning per piece of feedback. full: with items and topics. * best of its column"
     )

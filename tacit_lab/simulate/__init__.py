@@ -9,21 +9,21 @@ True
 
 from state.catalogue.numbered import NumberedCatalogue
 from tacit_lab.simulate.events import Arrival, Kind
-from tacit_lab.simulate.people import People, Person
 from tacit_lab.simulate.scenario import Scenario
 from tacit_lab.simulate.serving import Asked, Serve, Watch, Watched
 from tacit_lab.simulate.simulation import Simulation
 from tacit_lab.simulate.tastes import Style
 from tacit_lab.simulate.truth import Chances, Truth
+from tacit_lab.simulate.users import SimulatedUser, SimulatedUsers
 
 __all__ = [
     "Arrival",
     "Asked",
     "Chances",
     "Kind",
-    "Person",
     "Scenario",
     "Serve",
+    "SimulatedUser",
     "Simulation",
     "Style",
     "Truth",
@@ -36,5 +36,5 @@ __all__ = [
 def simulate(scenario: Scenario, catalogue: NumberedCatalogue | None = None) -> Simulation:
     """Play out a scenario with a catalogue, by default the shipped one."""
     catalogue = catalogue or NumberedCatalogue.load()
-    people = People(scenario, catalogue)
-    return Simulation(scenario, catalogue, people, Truth(people, people.topic_effects))
+    users = SimulatedUsers(scenario, catalogue)
+    return Simulation(scenario, catalogue, users, Truth(users, users.topic_effects))

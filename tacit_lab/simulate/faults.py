@@ -7,8 +7,8 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.events.records import Reason
 from tacit.contract.events import MAX_EVENT_BYTES
 from tacit_lab.simulate.events import Event, encode
-from tacit_lab.simulate.people import Person
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, Scenario
+from tacit_lab.simulate.users import SimulatedUser
 
 _FUTURE_MS = 3650 * DAY_MS
 """Far enough that these lie in the future however long after its making a history is read."""
@@ -17,7 +17,7 @@ _LATE_MS = (25 * HOUR_MS, 47 * HOUR_MS)
 
 
 class Faults:
-    """Makes broken copies of good turns, as often as the scenario says."""
+    """Makes broken copies of good turns, as often as the scenario states."""
 
     def __init__(self, scenario: Scenario, catalogue: NumberedCatalogue) -> None:
         self._scenario = scenario
@@ -25,12 +25,12 @@ class Faults:
         self._unknown_value = "x" * (1 + max(map(len, facet.values)))
         self._shares: list[tuple[Reason, float]] = [(reason, getattr(scenario, reason)) for reason in Reason]
 
-    def of(self, random: Random, person: Person, turn: Event, at_ms: int) -> Iterator[tuple[Reason, bytes]]:
+    def of(self, random: Random, user: SimulatedUser, turn: Event, at_ms: int) -> Iterator[tuple[Reason, bytes]]:
         """Return broken copies, mostly none, of a turn that happened at `at_ms`."""
         for reason, share in self._shares:
             if random.random() >= share:
                 continue
-            if reason is Reason.LATE and not _can_be_late(person, at_ms):
+            if reason is Reason.LATE and not _can_be_late(user, at_ms):
                 continue
             yield reason, self._broken(random, reason, turn | {"event_id": f"{turn['event_id']}-{reason}"}, at_ms)
 
@@ -55,6 +55,6 @@ class Faults:
                 return encode(event | {"at": at_ms - random.randint(*_LATE_MS)})
 
 
-def _can_be_late(person: Person, at_ms: int) -> bool:
-    """Say whether nothing else than lateness is wrong with an old event: they had consented, and nothing was wiped."""
-    return bool(person.consents) and person.wiped_at() is None and at_ms - person.joined_at > _LATE_MS[1]
+def _can_be_late(user: SimulatedUser, at_ms: int) -> bool:
+    """State whether nothing else than lateness is wrong with an old event: they had consented, and nothing was wiped."""
+    return bool(user.consents) and user.wiped_at() is None and at_ms - user.joined_at > _LATE_MS[1]

@@ -56,7 +56,7 @@ def _to_kafka(lines: Iterable[bytes], address: TopicAddress) -> int:
 
 
 def _key(line: bytes) -> bytes | None:
-    """Return the user id, which keeps a person's events in one partition; a broken record has none."""
+    """Return the user id, which keeps a user's events in one partition; a broken record has none."""
     try:
         return _decode(line).user_id.encode()
     except (msgspec.MsgspecError, UnicodeError):

@@ -1,4 +1,4 @@
-"""What to simulate: how many people and turns, and how often each thing happens."""
+"""What to simulate: how many users and turns, and how often each thing happens."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -27,16 +27,16 @@ class Scenario:
     days: int = 58
 
     abrupt: float = 0.3
-    """People whose taste changes from one moment to the next."""
+    """Users whose taste changes from one moment to the next."""
     gradual: float = 0.3
-    """People whose taste changes over a quarter of their time here."""
+    """Users whose taste changes over a quarter of their time here."""
 
     never_consents: float = 0.08
     opts_out: float = 0.04
     opts_in_again: float = 0.25
     """Of those who opted out."""
     pins: float = 0.06
-    """People who set one facet themselves."""
+    """Users who set one facet themselves."""
     unpins: float = 0.3
     """Of those who pinned."""
     forgets: float = 0.01
@@ -48,7 +48,7 @@ class Scenario:
     later_feedback: float = 0.3
     """Feedback that comes as a second event of its turn."""
     directed: float = 0.3
-    """Dislikes that say "shorter" or the like, where a facet was served off the person's best."""
+    """Dislikes that state "shorter" or the like, where a facet was served off the user's best."""
     narrowed: float = 0.05
     """Other dislikes that name the facet that disappointed most."""
 
@@ -66,7 +66,7 @@ class Scenario:
     future: float = 0.0005
     wrong_region: float = 0.001
     late: float = 0.002
-    """Relative to the turns of people who consented two days before or earlier, and whose data is never wiped."""
+    """Relative to the turns of users who consented two days before or earlier, and whose data is never wiped."""
 
     def __post_init__(self) -> None:
         if problems := list(self._problems()):

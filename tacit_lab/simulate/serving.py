@@ -26,7 +26,7 @@ class Watched(NamedTuple):
 
     asked: Asked
     chance: float
-    """How likely the person was to like what was really served, 0–1."""
+    """How likely the user was to like what was really served, 0–1."""
 
 
 class Watch:

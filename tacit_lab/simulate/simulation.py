@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.records import Reason
+from tacit_lab.simulate.control_events import control_events
 from tacit_lab.simulate.events import Arrival, Kind, Made, encode
 from tacit_lab.simulate.faults import Faults
-from tacit_lab.simulate.people import People, Person
 from tacit_lab.simulate.scenario import HOUR_MS, MINUTE_MS, Scenario
 from tacit_lab.simulate.serving import Serve
 from tacit_lab.simulate.truth import Truth
 from tacit_lab.simulate.turns import Step, Turns, Visit, visits
-from tacit_lab.simulate.words import words
+from tacit_lab.simulate.users import SimulatedUser, SimulatedUsers
 
 MAX_DELAY_MS = 2 * HOUR_MS
 """From happening to arrival, for events that are out of order."""
@@ -26,17 +26,17 @@ MAX_REPEAT_MS = 10 * MINUTE_MS
 
 _LATENCY_MS = 1500
 _MIN_DELAY_MS = MINUTE_MS
-_MOST_RECORDS = 1024
+_MAX_RECORDS = 1024
 """Of one visit: more than a dozen turns can have, whatever goes wrong with them."""
 _ACTIVITY_SD = 1.0
-"""Of the logarithm of people's numbers of turns."""
+"""Of the logarithm of users' numbers of turns."""
 
 
-class Word(NamedTuple):
-    """A control event of one person, by its place among theirs."""
+class ControlMoment(NamedTuple):
+    """A control event of one user, by its place among theirs."""
 
     at_ms: int
-    person: int
+    user: int
     place: int
 
 
@@ -49,7 +49,7 @@ class Simulation:
 
     scenario: Scenario
     catalogue: NumberedCatalogue
-    people: People
+    users: SimulatedUsers
     truth: Truth
 
     @property
@@ -72,23 +72,24 @@ class Simulation:
                 heappush(pending, arrival)
         yield from sorted(pending)
 
-    def _schedule(self) -> list[Visit | Word]:
-        """Return everyone's visits and words by time."""
-        schedule: list[Visit | Word] = []
-        for number, turns in enumerate(_turns_per_person(self.scenario)):
-            person = self.people.person(number)
-            schedule += visits(self.scenario, number, person.joined_at, turns)
+    def _schedule(self) -> list[Visit | ControlMoment]:
+        """Return all users' visits and words by time."""
+        schedule: list[Visit | ControlMoment] = []
+        for number, turns in enumerate(_turns_per_user(self.scenario)):
+            user = self.users.user(number)
+            schedule += visits(self.scenario, number, user.joined_at, turns)
             schedule += (
-                Word(made.at_ms, number, index) for index, made in enumerate(words(self.scenario, number, person))
+                ControlMoment(made.at_ms, number, index)
+                for index, made in enumerate(control_events(self.scenario, number, user))
             )
         schedule.sort()
         return schedule
 
 
 class _Lives:
-    """Everyone's visits and words, step by step in time order: those to come, and the visits that are under way."""
+    """All users' visits and words, step by step in time order: those to come, and the visits that are under way."""
 
-    def __init__(self, schedule: list[Visit | Word], sending: "_Sending") -> None:
+    def __init__(self, schedule: list[Visit | ControlMoment], sending: "_Sending") -> None:
         self._schedule = schedule
         self._sending = sending
         self._begun = 0
@@ -129,35 +130,35 @@ class _Sending:
     def __init__(self, simulation: Simulation, serve: Serve | None) -> None:
         scenario, catalogue = simulation.scenario, simulation.catalogue
         self._scenario = scenario
-        self._people = simulation.people
+        self._users = simulation.users
         self._serve = serve
-        self._turns = Turns(scenario, catalogue, simulation.people.topic_effects)
+        self._turns = Turns(scenario, catalogue, simulation.users.topic_effects)
         self._faults = Faults(scenario, catalogue)
 
-    def steps(self, place: int, moment: Visit | Word) -> Iterator[_Sent]:
+    def steps(self, place: int, moment: Visit | ControlMoment) -> Iterator[_Sent]:
         """Return what arrives because of a visit or a word, turn by turn; `place` is the moment's in the schedule."""
-        person = self._people.person(moment.person)
+        user = self._users.user(moment.user)
         kind = "visit" if isinstance(moment, Visit) else "word"
-        random = Random(f"{self._scenario.seed}/sending/{kind}/{moment.person}/{moment.place}")
-        numbers = count(place * _MOST_RECORDS)
-        for made, next_ms in self._steps(person, moment):
-            records = [record for event in made for record in self._sent(random, person, event)]
+        random = Random(f"{self._scenario.seed}/sending/{kind}/{moment.user}/{moment.place}")
+        numbers = count(place * _MAX_RECORDS)
+        for made, next_ms in self._steps(user, moment):
+            records = [record for event in made for record in self._sent(random, user, event)]
             arrivals = [Arrival(at_ms, next(numbers), made_as, line) for at_ms, made_as, line in records]
             yield _Sent(arrivals, next_ms)
 
-    def _steps(self, person: Person, moment: Visit | Word) -> Iterator[Step]:
-        if isinstance(moment, Word):
-            return iter([Step([words(self._scenario, moment.person, person)[moment.place]], None)])
-        return self._turns.steps(person, moment, self._serve)
+    def _steps(self, user: SimulatedUser, moment: Visit | ControlMoment) -> Iterator[Step]:
+        if isinstance(moment, ControlMoment):
+            return iter([Step([control_events(self._scenario, moment.user, user)[moment.place]], None)])
+        return self._turns.steps(user, moment, self._serve)
 
-    def _sent(self, random: Random, person: Person, made: Made) -> Iterator[tuple[int, Kind | Reason, bytes]]:
+    def _sent(self, random: Random, user: SimulatedUser, made: Made) -> Iterator[tuple[int, Kind | Reason, bytes]]:
         line = encode(made.event)
         arrives_ms = made.at_ms + self._delay_ms(random, made.kind)
         yield arrives_ms, made.kind, line
         if random.random() < self._scenario.duplicates:
             yield arrives_ms + random.randint(1, MAX_REPEAT_MS), Kind.DUPLICATE, line
         if made.kind is Kind.TURN:
-            for reason, broken in self._faults.of(random, person, made.event, made.at_ms):
+            for reason, broken in self._faults.of(random, user, made.event, made.at_ms):
                 yield arrives_ms + 1, reason, broken
 
     def _delay_ms(self, random: Random, kind: Kind) -> int:
@@ -166,7 +167,7 @@ class _Sending:
         return int(random.random() * _LATENCY_MS)
 
 
-def _turns_per_person(scenario: Scenario) -> Iterator[int]:
+def _turns_per_user(scenario: Scenario) -> Iterator[int]:
     """Share out the turns: many have few, few have many; one each if there are enough, and exactly all in all."""
     random = Random(f"{scenario.seed}/activity")
     weights = [random.lognormvariate(0, _ACTIVITY_SD) for _ in range(scenario.users)]

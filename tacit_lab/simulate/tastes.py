@@ -1,7 +1,7 @@
-"""Tastes: how much people like each value of each facet.
+"""Tastes: how much users like each value of each facet.
 
 How likely a like is follows a probit model: Φ(bias + Σ utility of each facet's value). A utility is the sum of a
-population, a cohort, a person and a topic effect. An ordered facet's utility has a single peak (Coombs, "A Theory of
+population, a cohort, a user and a topic effect. An ordered facet's utility has a single peak (Coombs, "A Theory of
 Data", 1964), so "shorter" moves towards the best value and never past a worse one.
 """
 
@@ -74,10 +74,10 @@ class Tastes:
         self.topic_effects = {topic: self._effects(random, _TOPIC_SD) for topic in catalogue.topics.values}
 
     def draw(self, random: Random) -> tuple[int, Utilities]:
-        """Return someone's cohort and taste."""
+        """Return a user's cohort and taste."""
         cohort = random.choices(range(len(COHORT_SHARES)), COHORT_SHARES)[0]
-        person = self._effects(random, _PERSON_SD)
-        levels = (self._population, self._cohorts[cohort], person)
+        user = self._effects(random, _PERSON_SD)
+        levels = (self._population, self._cohorts[cohort], user)
         return cohort, {
             name: {
                 value: round(sum(level[name][value] for level in levels) + bend, 3)
@@ -87,7 +87,7 @@ class Tastes:
         }
 
     def changed(self, random: Random, before: Utilities) -> Utilities:
-        """Return the taste of someone else, in a random part of the facets and at least in one."""
+        """Return the taste of a user else, in a random part of the facets and at least in one."""
         other = self.draw(random)[1]
         first = random.choice(self._catalogue.facet_names)
         return {

@@ -1,4 +1,4 @@
-"""Visits, turns and feedback: what people do with the assistant, as events of the contract."""
+"""Visits, turns and feedback: what users do with the assistant, as events of the contract."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
@@ -8,10 +8,10 @@ from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.catalogue import Facet
 from tacit.reader.adaptation import Choice, Followed
 from tacit_lab.simulate.events import Event, Kind, Made
-from tacit_lab.simulate.people import Person
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, MINUTE_MS, Scenario
 from tacit_lab.simulate.serving import Asked, Serve
 from tacit_lab.simulate.tastes import Utilities, best, worths
+from tacit_lab.simulate.users import SimulatedUser
 
 Served = dict[str, list[str]]
 """Facet → the values an answer was given in: one, or up to three if the facet is `multiple`."""
@@ -19,7 +19,7 @@ Served = dict[str, list[str]]
 _VISIT_TURNS = 12
 _VISIT_MS = 70 * MINUTE_MS
 _FIRST_TURN_MS = 5_000
-"""From joining, where people are asked for consent, to the first turn."""
+"""From joining, where users are asked for consent, to the first turn."""
 _TURN_GAP_MS = (20_000, 120_000, 5 * MINUTE_MS)
 """Between turns: at least, on average beyond that, at most."""
 _FEEDBACK_MS = (10_000, 5 * MINUTE_MS)
@@ -31,16 +31,16 @@ _SERVED_AT_ONCE = 3
 
 
 class Visit(NamedTuple):
-    """A burst of turns of one person, minutes apart."""
+    """A burst of turns of one user, minutes apart."""
 
     at_ms: int
-    person: int
+    user: int
     place: int
     turns: int
 
 
 class Turn(NamedTuple):
-    """One answer, before anything is said about it."""
+    """One answer, before anything is emitted about it."""
 
     id: str
     at_ms: int
@@ -55,11 +55,11 @@ class Step(NamedTuple):
     made: list[Made]
     """The turn, then its later feedback if there is one."""
     next_ms: int | None
-    """When the visit goes on; None: it is over."""
+    """When the visit continues; None: it is over."""
 
 
 def visits(scenario: Scenario, number: int, joined_at: int, turns: int) -> Iterator[Visit]:
-    """Spread someone's turns over visits, from joining to the end, around the hour of day they prefer."""
+    """Spread a user's turns over visits, from joining to the end, around the hour of day they prefer."""
     random = Random(f"{scenario.seed}/visits/{number}")
     peak = random.choice(_PEAK_HOURS)
     latest = scenario.end_ms - _VISIT_MS
@@ -86,29 +86,29 @@ class Turns:
         self._likes = _kinds(catalogue, label=True)
         self._dislikes = _kinds(catalogue, label=False)
 
-    def steps(self, person: Person, visit: Visit, serve: Serve | None = None) -> Iterator[Step]:
+    def steps(self, user: SimulatedUser, visit: Visit, serve: Serve | None = None) -> Iterator[Step]:
         """Play a visit turn by turn: each is made, and `serve` asked for its style, no sooner than it is called for.
 
         Without `serve` styles are drawn.
         """
-        random = Random(f"{self._scenario.seed}/visit/{visit.person}/{visit.place}")
-        at_ms, topic = visit.at_ms, _pick_topic(random, person)
-        surface = self._surface(random, person)
-        pinned = person.pinned(at_ms)
-        unit = f"{self._scenario.seed:x}-{visit.person:x}-{visit.place:x}"
+        random = Random(f"{self._scenario.seed}/visit/{visit.user}/{visit.place}")
+        at_ms, topic = visit.at_ms, _pick_topic(random, user)
+        surface = self._surface(random, user)
+        pinned = user.pinned(at_ms)
+        unit = f"{self._scenario.seed:x}-{visit.user:x}-{visit.place:x}"
         for index in range(visit.turns):
-            asked = Asked(person.user_id, unit, at_ms, topic)
+            asked = Asked(user.user_id, unit, at_ms, topic)
             served, acted_on = self._drawn(random, pinned) if serve is None else _chosen(serve(asked))
             turn = Turn(f"{unit}-{index:x}", at_ms, topic, served, acted_on)
-            made = list(self._events(random, person, surface, turn))
+            made = list(self._events(random, user, surface, turn))
             least, mean, most = _TURN_GAP_MS
             at_ms += min(most, least + int(random.expovariate(1 / mean)))
-            topic = topic if random.random() < _SAME_TOPIC else _pick_topic(random, person)
+            topic = topic if random.random() < _SAME_TOPIC else _pick_topic(random, user)
             yield Step(made, at_ms if index + 1 < visit.turns else None)
 
-    def _events(self, random: Random, person: Person, surface: str | None, turn: Turn) -> Iterator[Made]:
-        event = self._event(person, surface, turn)
-        feedback = self._feedback(random, person, turn) if random.random() < self._scenario.feedback else None
+    def _events(self, random: Random, user: SimulatedUser, surface: str | None, turn: Turn) -> Iterator[Made]:
+        event = self._event(user, surface, turn)
+        feedback = self._feedback(random, user, turn) if random.random() < self._scenario.feedback else None
         if feedback is None:
             yield Made(turn.at_ms, Kind.TURN, event)
         elif random.random() >= self._scenario.later_feedback:
@@ -118,17 +118,17 @@ class Turns:
             at_ms = turn.at_ms + random.randint(*_FEEDBACK_MS)
             yield Made(at_ms, Kind.FEEDBACK, event | {"event_id": f"{turn.id}-f", "at": at_ms, "feedback": feedback})
 
-    def _event(self, person: Person, surface: str | None, turn: Turn) -> Event:
+    def _event(self, user: SimulatedUser, surface: str | None, turn: Turn) -> Event:
         facets = self._catalogue.facets
         event: Event = {
             "schema": 1,
             "event_id": turn.id,
             "type": "interaction",
-            "user_id": person.user_id,
+            "user_id": user.user_id,
             "at": turn.at_ms,
             "region": self._scenario.region,
             "turn_id": turn.id,
-            "locale": person.locale,
+            "locale": user.locale,
             "served": {name: values if facets[name].multiple else values[0] for name, values in turn.served.items()},
         }
         if surface is not None:
@@ -139,13 +139,13 @@ class Turns:
             event["acted_on"] = turn.acted_on
         return event
 
-    def _surface(self, random: Random, person: Person) -> str | None:
-        if person.surface is None or random.random() < _USUAL_SURFACE:
-            return person.surface
+    def _surface(self, random: Random, user: SimulatedUser) -> str | None:
+        if user.surface is None or random.random() < _USUAL_SURFACE:
+            return user.surface
         return random.choice(self._catalogue.surfaces.values)
 
     def _drawn(self, random: Random, pinned: Mapping[str, str]) -> tuple[Served, Sequence[Followed]]:
-        """Draw an answer's style; what a person has set themselves is always kept."""
+        """Draw an answer's style; what a user has set themselves is always kept."""
         explored = random.random() < self._scenario.explored
         served: Served = {}
         for name, facet in self._catalogue.facets.items():
@@ -157,14 +157,14 @@ class Turns:
                 served[name] = [facet.default]
         return served, ()
 
-    def _feedback(self, random: Random, person: Person, turn: Turn) -> Event | None:
-        utilities = self._utilities(person, turn)
-        if random.random() < person.chance(utilities, turn.served):
-            return _word(random, self._likes)
+    def _feedback(self, random: Random, user: SimulatedUser, turn: Turn) -> Event | None:
+        utilities = self._utilities(user, turn)
+        if random.random() < user.chance(utilities, turn.served):
+            return _kind_drawn(random, self._likes)
         preferred = best(utilities)
         if random.random() < self._scenario.directed and (kinds := self._learn_directed(turn.served, preferred)):
             return {"kind": random.choice(kinds)}
-        word = _word(random, self._dislikes)
+        word = _kind_drawn(random, self._dislikes)
         if word is None or not turn.served or random.random() >= self._scenario.narrowed:
             return word
         worth = worths(utilities, turn.served)
@@ -172,11 +172,11 @@ class Turns:
             "facets": [max(turn.served, key=lambda facet: utilities[facet][preferred[facet]] - worth[facet])]
         }
 
-    def _utilities(self, person: Person, turn: Turn) -> Utilities:
-        return person.utilities(turn.at_ms, {} if turn.topic is None else self._topic_effects[turn.topic])
+    def _utilities(self, user: SimulatedUser, turn: Turn) -> Utilities:
+        return user.utilities(turn.at_ms, {} if turn.topic is None else self._topic_effects[turn.topic])
 
     def _learn_directed(self, served: Served, preferred: Mapping[str, str]) -> list[str]:
-        """Return the kinds of feedback that ask for a facet to go where this person likes it best."""
+        """Return the kinds of feedback that ask for a facet to go where this user likes it best."""
         return [
             name
             for name, kind in self._catalogue.feedback.items()
@@ -196,10 +196,10 @@ def _draw(random: Random, facet: Facet) -> list[str]:
     return random.sample(facet.values, random.randint(1, min(_SERVED_AT_ONCE, len(facet.values))))
 
 
-def _pick_topic(random: Random, person: Person) -> str | None:
-    if not person.topics:
+def _pick_topic(random: Random, user: SimulatedUser) -> str | None:
+    if not user.topics:
         return None
-    return random.choices(list(person.topics), list(person.topics.values()))[0]
+    return random.choices(list(user.topics), list(user.topics.values()))[0]
 
 
 def _direction(values: tuple[str, ...], served: str, best: str) -> str | None:
@@ -208,11 +208,11 @@ def _direction(values: tuple[str, ...], served: str, best: str) -> str | None:
 
 
 def _kinds(catalogue: NumberedCatalogue, *, label: bool) -> dict[str, float]:
-    """Return how often people use each kind of like or dislike: the weaker its meaning, the more often."""
+    """Return how often users use each kind of like or dislike: the weaker its meaning, the more often."""
     return {name: 1 / kind.weight for name, kind in catalogue.feedback.items() if kind.label is label}
 
 
-def _word(random: Random, kinds: Mapping[str, float]) -> Event | None:
+def _kind_drawn(random: Random, kinds: Mapping[str, float]) -> Event | None:
     if not kinds:
         return None
     return {"kind": random.choices(list(kinds), list(kinds.values()))[0]}

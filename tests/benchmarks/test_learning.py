@@ -14,8 +14,8 @@ from benchmarks.learning_path import Judged, Path, Said
 from benchmarks.learning_plot import plot_confidence
 from state.storage.shard_stores import ShardStores
 from tacit.contract.signals import Signal
-from tacit_lab.simulate import Kind, Person, Scenario, Truth, simulate
-from tacit_lab.simulate.people import Pin
+from tacit_lab.simulate import Kind, Scenario, SimulatedUser, Truth, simulate
+from tacit_lab.simulate.users import Pin
 
 END_MS = 1_795_297_433_438
 SCENARIO = Scenario(end_ms=END_MS, users=40, turns=2500, seed=5, never_consents=0.2, opts_out=0.4, forgets=0.2)
@@ -46,8 +46,8 @@ def test_every_group_of_a_small_history_is_measured(measured: Measured) -> None:
     assert value(found, "log loss of the oracle") < value(found, "log loss") < 0.72
     assert 0.5 < value(found, "area under the ROC curve") < value(found, "area of the oracle")
     assert value(found, "styles drawn at random") < value(found, "as Copilot chooses") < value(found, "the oracle")
-    assert value(found, "right after any number of judgements") > value(found, "right, had all the same value")
-    assert found["right after any number of judgements"].n == len(measured.preferences) > 50
+    assert value(found, "right after any number of pieces of feedback") > value(found, "right, had all the same value")
+    assert found["right after any number of pieces of feedback"].n == len(measured.preferences) > 50
     assert {figure.target for figure in found.values() if figure.target} == {
         "≤ 0.13", "≥ 0.63", "≥ 0.75", "≥ 0.80", "≥ 0.40", "≤ 16", "≤ 4", "≥ 0.60", "≥ 0.72",
     }  # fmt: skip
@@ -78,9 +78,9 @@ def test_command_prints_each_figure_beside_its_target(
 
 
 def test_path_knows_what_copilot_would_read() -> None:
-    """Those who said no are opted out, those who never said yes are absent, and pins are the person's own."""
+    """Those who emitted no are opted out, those who never emitted yes are absent, and pins are the user's own."""
     simulation = simulate(SCENARIO)
-    people = simulation.truth.people
+    people = simulation.truth.users
     with ShardStores(None, 1, simulation.catalogue) as stores:
         path = Path(simulation, stores)
         for arrival in simulation.arrivals():
@@ -102,7 +102,7 @@ def test_path_knows_what_copilot_would_read() -> None:
 
 
 def test_closed_loop_serves_by_all_that_arrived_before() -> None:
-    """What is read at a turn was made of records of before, and the choice says which signals it followed."""
+    """What is read at a turn was made of records of before, and the choice states which signals it followed."""
     simulation = simulate(SCENARIO)
     versions: list[str] = []
     with ShardStores(None, 1, simulation.catalogue) as stores:
@@ -118,7 +118,7 @@ def test_closed_loop_serves_by_all_that_arrived_before() -> None:
 
 
 def test_population_is_no_part_of_what_is_learned_without_it() -> None:
-    """Then signals say so."""
+    """Then signals state so."""
     simulation = simulate(SCENARIO)
     with ShardStores(None, 1, simulation.catalogue) as stores:
         path = Path(simulation, stores, learns_population=False)
@@ -128,9 +128,9 @@ def test_population_is_no_part_of_what_is_learned_without_it() -> None:
     assert path.adaptation("user-999999").defaults == {}
 
 
-def person(**changes: Any) -> tuple[str, Person]:
-    """Return someone with one facet, in which the best value is `old`, and `new` from time 1,000 on."""
-    template = next(iter(simulate(Scenario(end_ms=END_MS, users=1, turns=1)).truth.people.values()))
+def person(**changes: Any) -> tuple[str, SimulatedUser]:
+    """Return a user with one facet, in which the best value is `old`, and `new` from time 1,000 on."""
+    template = next(iter(simulate(Scenario(end_ms=END_MS, users=1, turns=1)).truth.users.values()))
     before, after = {"facet": {"old": 1.0, "new": 0.0}}, {"facet": {"old": 0.0, "new": 1.0}}
     told: dict[str, Any] = {
         "topics": {}, "change": "abrupt", "change_at": 1000, "change_ms": 0, "before": before, "after": after,
@@ -140,7 +140,7 @@ def person(**changes: Any) -> tuple[str, Person]:
     return made.user_id, made
 
 
-def judgements(user_id: str, before: int, after: int) -> list[Judged]:
+def feedback(user_id: str, before: int, after: int) -> list[Judged]:
     times = [*range(1000 - before, 1000), *range(1001, 1001 + after)]
     return [Judged(user_id, at_ms, None, {"facet": ["old"]}, 0.5, liked=True) for at_ms in times]
 
@@ -149,40 +149,40 @@ def said(user_id: str, judged: int, value: str, drift_at: int | None = None) -> 
     return Said(user_id, "facet", with_(SIGNAL, value=value, drift_at=drift_at), judged)
 
 
-def drift(told: tuple[str, Person], judged: list[Judged], heard: list[Said]) -> dict[str, Figure]:
+def drift(told: tuple[str, SimulatedUser], judged: list[Judged], heard: list[Said]) -> dict[str, Figure]:
     truth = Truth(dict([told]), {})
     return {figure.name.strip(): figure for figure in drift_figures(judged, heard, truth)}
 
 
 def test_flag_after_a_change_counts_once_with_its_delay() -> None:
-    """A signal repeats the last flag; only the first one after the change says how long it took."""
+    """A signal repeats the last flag; only the first one after the change states how long it took."""
     user_id, told = person()
     heard = [said(user_id, 5, "old"), said(user_id, 19, "old", 1009), said(user_id, 22, "new", 1009)]
-    found = drift((user_id, told), judgements(user_id, 10, 30), heard)
+    found = drift((user_id, told), feedback(user_id, 10, 30), heard)
     assert found["changed best values that are flagged"].value == 1.0
-    assert found["judgements until the flag, median"].value == 9
+    assert found["pieces of feedback until the flag, median"].value == 9
     assert found["false flags"][2:4] == (0.0, 10)
-    assert found["right again 25 judgements after the change"].value == 1.0
+    assert found["right again 25 pieces of feedback after the change"].value == 1.0
 
 
 def test_flag_while_nothing_changed_is_false() -> None:
-    """Before a change, or of someone who does not change, each flag counts."""
+    """Before a change, or of a user who does not change, each flag counts."""
     user_id, told = person()
     heard = [said(user_id, 5, "old", 995), said(user_id, 8, "old", 998), said(user_id, 20, "old", 998)]
-    found = drift((user_id, told), judgements(user_id, 10, 30), heard)
+    found = drift((user_id, told), feedback(user_id, 10, 30), heard)
     assert found["false flags"].value == pytest.approx(2 / 10 * 1000)
     assert found["changed best values that are flagged"].value == 0.0
-    assert found["right again 25 judgements after the change"].value == 0.0
+    assert found["right again 25 pieces of feedback after the change"].value == 0.0
     _, stable = person(change="none", after=told.before)
-    assert drift((user_id, stable), judgements(user_id, 10, 30), heard)["false flags"][2:4] == (50.0, 40)
+    assert drift((user_id, stable), feedback(user_id, 10, 30), heard)["false flags"][2:4] == (50.0, 40)
 
 
 def test_value_right_for_a_while_is_not_right_again() -> None:
-    """What counts is what is preferred after so many judgements; what comes later does not."""
+    """What counts is what is preferred after so many pieces of feedback; what comes later does not."""
     user_id, told = person()
     heard = [said(user_id, 12, "new"), said(user_id, 30, "old"), said(user_id, 38, "new")]
-    found = drift((user_id, told), judgements(user_id, 10, 30), heard)
-    assert found["right again 25 judgements after the change"].value == 0.0
+    found = drift((user_id, told), feedback(user_id, 10, 30), heard)
+    assert found["right again 25 pieces of feedback after the change"].value == 0.0
     assert found["at some time within these 25"].value == 1.0
 
 
@@ -193,12 +193,12 @@ def test_value_right_for_a_while_is_not_right_again() -> None:
 def test_wiped_and_pinned_are_no_part_of_changes(changes: dict[str, Any]) -> None:
     """What is known of them does not come from all that they judged."""
     user_id, told = person(**changes)
-    found = drift((user_id, told), judgements(user_id, 10, 30), [said(user_id, 12, "new", 1002)])
+    found = drift((user_id, told), feedback(user_id, 10, 30), [said(user_id, 12, "new", 1002)])
     assert found["changed best values that are flagged"].n == 0
 
 
 def test_preferences_are_those_learned_and_in_force(measured: Measured) -> None:
-    """They fall into bins of confidence, all of them, and into buckets of people's judgements."""
+    """They fall into bins of confidence, all of them, and into buckets of users' pieces of feedback."""
     bins = by_confidence(measured.preferences)
     assert sum(bin_.n for bin_ in bins) == len(measured.preferences)
     assert all(bin_.low <= bin_.confidence <= bin_.high for bin_ in bins if bin_.confidence is not None)

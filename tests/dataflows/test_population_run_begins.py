@@ -25,7 +25,7 @@ from tests.support.factories import CATALOGUE
 from tests.support.replays import redis_of_its_own
 from tests.support.sample_population import write
 
-PACKED = [pack_example(example) for example in tastes(2_000, people=40)]
+PACKED = [pack_example(example) for example in tastes(2_000, users=40)]
 TOPIC = TopicAddress(("a:9092",), "events")
 
 

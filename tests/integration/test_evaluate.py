@@ -26,4 +26,4 @@ def test_topic_is_evaluated_like_a_file_of_its_records(kafka: Kafka, tmp_path: P
         for model in found[-1]["models"].values():
             assert model.pop("cpu_us_per_event") > 0
     assert found[0] == found[1]
-    assert found[0]["judgements"] > 500
+    assert found[0]["feedback"] > 500

@@ -1,4 +1,4 @@
-"""operators/learn_population: packed judgements in, versions out."""
+"""operators/learn_population: packed pieces of feedback in, versions out."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from state.learning.population_version import PopulationWrite, decode_version
 from tests.support.examples import make_example, tastes
 from tests.support.factories import CATALOGUE
 
-PACKED = [pack_example(example) for example in tastes(2_600, people=40)]
+PACKED = [pack_example(example) for example in tastes(2_600, users=40)]
 MINUTE_MS = 60_000
 
 
@@ -66,7 +66,7 @@ def test_thousand_judgements_make_a_version(step: Step) -> None:
 
 
 def test_hundred_judgements_make_one_after_a_minute(step: Step) -> None:
-    """Not before, and not fewer; then the minute begins anew."""
+    """Not before, and not fewer; then the minute begins again."""
     assert step.take(PACKED[:100]) == []
     step.now_ms += MINUTE_MS - 1
     assert step.notify() == []
@@ -110,7 +110,7 @@ def test_numbers_go_on_above_what_others_know() -> None:
 
 
 def test_judgements_and_scores_are_counted(step: Step) -> None:
-    """Scores are those that were published, once there are enough people to publish any."""
+    """Scores are those that were published, once there are enough users to publish any."""
     step.take(PACKED[:1_200])
     assert (step.counters.examples, step.counters.version, step.counters.scores) == (1_200, 1, None)
     step.take(PACKED[1_200:1_700], PACKED[1_700:2_200])
@@ -142,7 +142,7 @@ def test_versions_depend_on_judgements_only(sizes: list[int], restart_at: int) -
 
 
 def test_hostile_numbers_do_not_stop_the_step(step: Step) -> None:
-    """No weight, certainty where the opposite happens, and a person with a hundred thousand items."""
+    """No weight, certainty where the opposite happens, and a user with a hundred thousand items."""
     sure = [replace(make_example(n, liked=False, p=1.0), weight=0.0) for n in range(30)]
     items = [make_example(1, item=n + 1) for n in range(1_000)]
     assert len(step.take([pack_example(example) for example in [*sure, *items]])) == 1

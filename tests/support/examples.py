@@ -1,4 +1,4 @@
-"""Judgements as the deployed model hands them on, for tests of what is made of them."""
+"""Pieces of feedback as the deployed model hands them on, for tests of what is made of them."""
 
 from random import Random
 
@@ -20,22 +20,22 @@ def make_example(
     topic: int = NONE,
     directed: tuple[DirectedFeedback, ...] = (),
 ) -> Example:
-    """Return a judgement by a person of that number, who has judged so many before."""
+    """Return a piece of feedback by a user of that number, who has judged so many before."""
     return Example(
         user.to_bytes(16, "big"), START_MS, topic, NONE, item, liked, 1.0, feedback_count, p,
         slots, 0.0, 0.1, {CATALOGUE.slot_facets[slot]: 0.0 for slot in slots}, (), directed,
     )  # fmt: skip
 
 
-def tastes(n: int, *, people: int = 20, items: int = 0, seed: int = 1) -> list[Example]:
-    """Return judgements of people, half of whom like value 0 and half value 1, and all of whom like even items.
+def tastes(n: int, *, users: int = 20, items: int = 0, seed: int = 1) -> list[Example]:
+    """Return pieces of feedback of users, half of whom like value 0 and half value 1, and all of whom like even items.
 
     They join one after the other. Predictions are one half.
     """
-    random, feedback_count = Random(seed), [0] * people
+    random, feedback_count = Random(seed), [0] * users
     made = []
     for number in range(n):
-        user, slot = random.randrange(1 + number * people // n), random.randrange(2)
+        user, slot = random.randrange(1 + number * users // n), random.randrange(2)
         item = random.randint(1, items) if items else 0
         like = 0.8 if user % 2 == slot else 0.2
         if item:

@@ -1,4 +1,4 @@
-"""What lies below a folder, so that a test can tell whether anything was touched."""
+"""What lies below a folder, so that a test can report whether anything was touched."""
 
 from pathlib import Path
 

@@ -25,7 +25,7 @@ def open_stores(
 
 
 def touch(store: ShardStore, users: Sequence[bytes], at_ms: int = START_MS) -> None:
-    """Take in one batch: a turn of each of these people."""
+    """Take in one batch: a turn of each of these users."""
     store.begin_batch()
     for user in users:
         state = store.get(user) or UserState()
@@ -35,7 +35,7 @@ def touch(store: ShardStore, users: Sequence[bytes], at_ms: int = START_MS) -> N
 
 
 def contents(store: ShardStore) -> dict[bytes, bytes]:
-    """Return everybody's bytes."""
+    """Return all users' bytes."""
     return {user: codec.pack(state) for user, state in store}
 
 
@@ -45,7 +45,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def people(number: int) -> list[bytes]:
-    """Return digests that are far apart, as real ones are."""
+    """Return pseudonyms that are far apart, as real ones are."""
     return [(n * 40_503 % 65_536).to_bytes(2, "big") + n.to_bytes(14, "big") for n in range(number)]
 
 

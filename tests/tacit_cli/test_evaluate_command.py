@@ -43,9 +43,9 @@ def found(cwd: Path) -> dict[str, Any]:
 
 def test_deployed_model_beats_the_rate(found: dict[str, Any]) -> None:
     """Of a stream as it comes, with what is wrong in it."""
-    assert found["events"] > found["judgements"] > 1_000
+    assert found["events"] > found["feedback"] > 1_000
     assert found["rejected"] > 0
-    assert found["people"] <= 120
+    assert found["users"] <= 120
     models = found["models"]
     assert list(models) == [
         "tacit",

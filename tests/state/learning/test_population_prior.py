@@ -66,7 +66,7 @@ def beliefs(catalogue: NumberedCatalogue, named: Sequence[str]) -> st.SearchStra
 
 
 def test_without_a_version_nothing_is_expected_of_anybody() -> None:
-    """With certainty: the person's own beliefs decide alone."""
+    """With certainty: the user's own beliefs decide alone."""
     prior = Prior(CATALOGUE)
     assert prior.number == 0
     assert prior.expect([0], 0, 0, 7, 3) == NO_POPULATION
@@ -91,7 +91,7 @@ def test_empty_version_expects_nothing_but_is_unsure() -> None:
 @pytest.mark.parametrize("catalogue", [CATALOGUE, FILM_CATALOGUE], ids=["copilot", "films"])
 @given(st.data())
 def test_expectation_is_the_sum_over_an_answers_terms(catalogue: NumberedCatalogue, data: st.DataObject) -> None:
-    """Of those in the version what it says, of the others their prior."""
+    """Of those in the version what it states, of the others their prior."""
     served = slots(data.draw(styles(catalogue)), catalogue)
     topic = data.draw(st.integers(NONE, len(catalogue.topics.values) - 1))
     surface = data.draw(st.integers(NONE, len(catalogue.surfaces.values) - 1))
@@ -190,7 +190,7 @@ def test_silent_facets_are_those_of_the_version_that_the_catalogue_has() -> None
 
 
 def test_main_topics_lean_by_their_weights() -> None:
-    """What more a value is liked there than elsewhere, on average over the person's topics."""
+    """What more a value is liked there than elsewhere, on average over the user's topics."""
     elsewhere = {"surface:chat&format=table": Gaussian(0.5, 0.01), "surface:chat&format=prose": Gaussian(0.5, 0.01)}
     prior = made(known(table=0.3, code__table=0.4) | elsewhere)
     leaning = prior.leaning([TOPICS["code"], TOPICS["email"]], [3.0, 1.0])

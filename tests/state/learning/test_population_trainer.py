@@ -1,4 +1,4 @@
-"""state/learning/population_trainer: people's judgements in, versions of what is believed of everybody out."""
+"""state/learning/population_trainer: users' pieces of feedback in, versions of what is believed of all users out."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ from tests.support.examples import make_example, tastes
 from tests.support.factories import CATALOGUE, slots
 from tests.support.sample_population import version
 
-EXAMPLES = tastes(1_500, people=40, items=30)
+EXAMPLES = tastes(1_500, users=40, items=30)
 CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[0]
 TABLE = CATALOGUE.slot_index["format"]["table"]
 CODE = CATALOGUE.topic_index["code"]
@@ -44,7 +44,7 @@ def published(trainer: PopulationTrainer, number: int = 1) -> PopulationVersion:
 
 
 def test_terms_are_learned_jointly_with_what_the_person_believes() -> None:
-    """As by hand: the person's part is what else the judgement rests on."""
+    """As by hand: the user's part is what else the piece of feedback rests on."""
     one = replace(
         make_example(slots=(CONCISE,), topic=CODE, item=7, feedback_count=3),
         bias=0.25,
@@ -60,7 +60,7 @@ def test_terms_are_learned_jointly_with_what_the_person_believes() -> None:
 
 
 def test_narrowed_judgement_is_about_its_facets_only() -> None:
-    """What the others and the bias say of it is known, and is not learned."""
+    """What the others and the bias state of it is known, and is not learned."""
     served = tuple(slots({"length": "concise", "format": "table"}))
     one = replace(make_example(slots=served, item=7), only=(CATALOGUE.facet_index["format"],))
     trainer = learned([make_example(slots=served, item=7), one])
@@ -121,7 +121,7 @@ def test_version_becomes_the_prior() -> None:
 
 
 def test_learner_begins_with_a_version_or_goes_on_under_it() -> None:
-    """A new one takes its terms over; one that has learned keeps its own. Nobody goes back to an older version."""
+    """A new one takes its terms over; one that has learned keeps its own. No user goes back to an older version."""
     told = published(learned(EXAMPLES), 7)
     new = PopulationTrainer(CATALOGUE)
     new.start_from(told)
@@ -136,7 +136,7 @@ def test_learner_begins_with_a_version_or_goes_on_under_it() -> None:
     assert published(busy, 8).terms != told.terms
 
 
-# Going on
+# Continuing
 
 
 @settings(max_examples=15)
@@ -173,7 +173,7 @@ def test_other_bytes_are_refused(data: bytes) -> None:
 
 
 def test_packed_learner_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its terms, with 19 hashes each at most: however many items and people there are."""
+    """By its terms, with 19 hashes each at most: however many items and users there are."""
     monkeypatch.setattr(population_module, "MAX_TERMS", 200)
     monkeypatch.setattr(population_module, "_KEPT_TERMS", 150)
     trainer, largest = PopulationTrainer(CATALOGUE), 0
@@ -191,7 +191,7 @@ print(learner.publish(1).version.hex(), learner.pack().hex())
 
 
 def narrowed(examples: list[Example]) -> list[Example]:
-    """Return judgements of two facets, every other one narrowed to the first."""
+    """Return pieces of feedback of two facets, every other one narrowed to the first."""
     return [
         replace(one, slots=(*one.slots, TABLE), shares={0: 0.1, 1: 0.2}, only=(0,) if n % 2 else ())
         for n, one in enumerate(examples)

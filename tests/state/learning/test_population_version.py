@@ -85,7 +85,7 @@ def _with(**fields: Any) -> bytes:
     ],
 )
 def test_what_is_no_version_is_refused(data: bytes) -> None:
-    """With a reason: a belief that is not finite would spread to everybody."""
+    """With a reason: a belief that is not finite would spread to all users."""
     with pytest.raises(StateError, match=r"a population version cannot be read: .+"):
         decode_version(data)
 

@@ -1,4 +1,4 @@
-"""state/learning/prediction: what anybody would think of an answer and how this person differs, added up."""
+"""state/learning/prediction: what anybody would think of an answer and how this user differs, added up."""
 
 from math import sqrt
 from statistics import NormalDist
@@ -40,6 +40,6 @@ def test_each_part_counts_by_its_factor(
 
 
 def test_of_nothing_known_a_like_is_as_likely_as_not() -> None:
-    """The noise of one judgement is all there is."""
+    """The noise of one piece of feedback is all there is."""
     assert NO_POPULATION.chance(UserPart(0.0, 0.0, 0.0, {})) == 0.5
     assert NO_POPULATION.chance(UserPart(1.0, 0.0, 1.0, {})) == pytest.approx(NormalDist().cdf(1.0))

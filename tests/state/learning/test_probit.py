@@ -27,7 +27,7 @@ def test_both_sides_of_a_judgement_are_all_there_is(z: float) -> None:
 
 @pytest.mark.parametrize("z", [-50.0, -1e9, -inf, 1e9, inf])
 def test_log_phi_stays_finite(z: float) -> None:
-    """One impossible event must not decide for ever."""
+    """One impossible event must not decide permanently."""
     assert -28 < log_normal_cdf(z) <= 0
 
 

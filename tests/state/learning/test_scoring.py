@@ -1,4 +1,4 @@
-"""state/learning/scoring: every prediction is scored before anything is learned from its judgement."""
+"""state/learning/scoring: every prediction is scored before anything is learned from its piece of feedback."""
 
 from math import log
 from random import Random
@@ -20,7 +20,7 @@ LENGTH, FORMAT = CATALOGUE.facet_index["length"], CATALOGUE.facet_index["format"
 
 
 def predictions(n: int, *, seed: int = 3, skill: float = 0.3) -> list[Example]:
-    """Return judgements of predictions that tell likes from dislikes by so much."""
+    """Return pieces of feedback of predictions that report likes from dislikes by so much."""
     random = Random(seed)
     made = []
     for number in range(n):
@@ -87,7 +87,7 @@ def test_change_of_the_loss_is_noticed() -> None:
 
 
 def gained(helps: float, judgements: int, seed: int = 5) -> Scoring:
-    """Return the scores of judgements that one facet's part moves by `helps`, and another's by nothing."""
+    """Return the scores of pieces of feedback that one facet's part moves by `helps`, and another's by nothing."""
     random, scoring = Random(seed), Scoring(CATALOGUE)
     for _ in range(judgements):
         part, noise = random.choice([-0.5, 0.5]), random.choice([-0.5, 0.5])
@@ -109,7 +109,7 @@ def test_facet_that_helps_is_told_from_one_that_does_not() -> None:
 
 
 def test_facet_is_not_silent_before_there_is_enough() -> None:
-    """A thousand judgements."""
+    """A thousand pieces of feedback."""
     assert gained(1.0, MIN_FEEDBACK - 1).uninformative() == ()
     assert gained(1.0, MIN_FEEDBACK).uninformative() == ("format",)
 
@@ -129,7 +129,7 @@ def test_silent_facet_speaks_again_when_it_helps() -> None:
 
 
 def test_part_that_is_always_the_same_gains_nothing() -> None:
-    """It tells nobody apart: without it the offset would say the same. The first judgement is one of many."""
+    """It reports no user apart: without it the offset would state the same. The first piece of feedback is one of many."""
     gain = FacetGain()
     gain.update(5.0, 5.0, 1.0)
     for n in range(20_000):
@@ -139,7 +139,7 @@ def test_part_that_is_always_the_same_gains_nothing() -> None:
 
 
 def test_figures_of_facets_are_told_of_those_that_are_public() -> None:
-    """What few people contributed to could be one person's."""
+    """What few users contributed to could be one user's."""
     scoring = gained(1.0, 2_000)
     random = Random(8)
     for _ in range(200):
@@ -157,7 +157,7 @@ def test_figures_of_facets_are_told_of_those_that_are_public() -> None:
 
 
 def test_constant_is_no_worse_than_what_it_is() -> None:
-    """It does not believe after ten likes that nobody ever dislikes."""
+    """It does not believe after ten likes that no user ever dislikes."""
     found = scored([make_example(liked=n >= 10, p=0.7) for n in range(11)]).scores(FACETS)
     assert found is not None
     assert found.constant_log_loss < 0.8
@@ -174,7 +174,7 @@ def test_learner_scores_before_it_learns() -> None:
 
 
 def test_choices_are_compared_facet_by_facet() -> None:
-    """`acted_on` comes back with the judgement."""
+    """`acted_on` comes back with the piece of feedback."""
     random, examples = Random(8), []
     for _ in range(400):
         followed = random.random() < 0.5

@@ -20,10 +20,10 @@ ENOUGH = 4_000
 def exact(
     factors: dict[str, Gaussian], parts: dict[str, float], variance: float, liked: bool
 ) -> dict[str, tuple[float, float]]:
-    """Return the exact moments of the factors after a judgement, by integrating over what they make of the parts.
+    """Return the exact moments of the factors after a piece of feedback, by integrating over what they make of the parts.
 
     The sum s of factor times part is Gaussian before, and its density times Φ(±s/√variance) after; a factor is what
-    its covariance with s says of it, plus what has nothing to do with s.
+    its covariance with s states of it, plus what has nothing to do with s.
     """
     mean = sum(factors[part].mean * x for part, x in parts.items())
     before = sum(factors[part].variance * x * x for part, x in parts.items())
@@ -62,7 +62,7 @@ def test_factors_follow_the_exact_posterior(
 
 
 def learned(likes: dict[str, float], offset: float = 0.0) -> dict[str, Gaussian]:
-    """Return the factors after many judgements of somebody for whom part × factor is as `likes` says, in truth."""
+    """Return the factors after many pieces of feedback of a user for whom part × factor is as `likes` states, in truth."""
     random, trust = Random(7), Stacking()
     for _ in range(ENOUGH):
         parts = {OFFSET: 1.0} | {part: random.gauss(0.0, 0.7) for part in likes}
@@ -111,7 +111,7 @@ def test_every_judgement_makes_factors_surer_and_leaves_parts_without_a_say_alon
 
 
 def test_factors_that_were_handed_over_stay_as_they_were() -> None:
-    """A published version goes on being what it was."""
+    """A published version continues being what it was."""
     published = {OFFSET: Gaussian(0.1, 0.01)}
     Stacking(published).learn({OFFSET: 1.0, POPULATION: 0.3}, 1.2, liked=True)
     assert published == {OFFSET: Gaussian(0.1, 0.01)}

@@ -96,7 +96,7 @@ def test_whole_checkpoint_is_taken(saved: Saved) -> None:
 
 @pytest.mark.parametrize(("pattern", "place", "damage"), EVERY_DAMAGE)
 def test_damaged_file_is_refused(pattern: str, place: int, damage: str, saved: Saved) -> None:
-    """The message names shard, checkpoint and file, and says what to do."""
+    """The message names shard, checkpoint and file, and states what to do."""
     file = _file(saved.checkpoint, pattern, place)
     DAMAGES[damage](file)
     message = _refused(saved)
@@ -107,7 +107,7 @@ def test_damaged_file_is_refused(pattern: str, place: int, damage: str, saved: S
 
 @pytest.mark.parametrize("damage", ["missing", "a bit flipped"])
 def test_damage_is_found_again_at_the_next_try(damage: str, saved: Saved) -> None:
-    """A refusal mends nothing and makes nothing worse."""
+    """A refusal repairs nothing and makes nothing worse."""
     DAMAGES[damage](_file(saved.checkpoint, "*.sst", 1))
     before = sorted(path.name for path in saved.checkpoint.iterdir())
     assert _refused(saved) == _refused(saved)
@@ -116,7 +116,7 @@ def test_damage_is_found_again_at_the_next_try(damage: str, saved: Saved) -> Non
 
 @pytest.mark.parametrize("name", ["000099.sst", "CURRENT.bak", "MANIFEST-000099"])
 def test_foreign_file_is_refused(name: str, saved: Saved) -> None:
-    """Nobody knows what it would do to the rest."""
+    """No user knows what it would do to the rest."""
     (saved.checkpoint / name).write_bytes(b"x")
     assert f"{name} does not belong there; restore" in _refused(saved)
 
@@ -128,43 +128,43 @@ def test_foreign_folder_is_refused(saved: Saved) -> None:
 
 
 def test_missing_checkpoint_is_refused(saved: Saved) -> None:
-    """Older ones beside it are no substitute: the source has gone on."""
+    """Older ones next to it are no substitute: the source has continued."""
     shutil.rmtree(saved.checkpoint)
     assert checkpoints(saved.folder)
     assert f"checkpoint {saved.checkpoint.name} in {saved.folder / '000'} is damaged: it is missing" in _refused(saved)
 
 
 def test_missing_shards_are_refused(saved: Saved) -> None:
-    """The recovery store knows of people who are not there."""
+    """The recovery store knows of users who are not there."""
     shutil.rmtree(saved.folder)
     assert "is damaged: it is missing" in _refused(saved)
 
 
 def test_checkpoint_of_another_shard_under_this_name_is_refused(saved: Saved, tmp_path: Path) -> None:
-    """Whole as it is: the token knows its seal."""
+    """Whole as it is: the token knows its manifest."""
     with open_stores(tmp_path / "other", shards=2) as stores:
         store = stores.create(b"\1" + bytes(15))
         touch(store, USERS)
         other = tmp_path / "other" / "001" / Token.unpack(store.snapshot()).name
     shutil.rmtree(saved.checkpoint)
     shutil.copytree(other, saved.checkpoint)
-    assert "is damaged: SEAL is not the one that was committed" in _refused(saved)
+    assert "is damaged: Manifest is not the one that was committed" in _refused(saved)
 
 
 def test_checkpoint_of_another_folder_under_this_name_is_refused(saved: Saved, tmp_path: Path) -> None:
-    """Of the same shard and number, with other people."""
+    """Of the same shard and number, with other users."""
     other = _save(tmp_path / "other")
     shutil.rmtree(saved.checkpoint)
     shutil.copytree(other.checkpoint, saved.checkpoint)
-    assert "is damaged: SEAL is not the one that was committed" in _refused(saved)
+    assert "is damaged: Manifest is not the one that was committed" in _refused(saved)
 
 
 def test_older_checkpoint_under_this_name_is_refused(saved: Saved) -> None:
-    """As a hasty hand might mend it."""
+    """As a hasty hand might repair it."""
     older = checkpoints(saved.folder)[0]
     shutil.rmtree(saved.checkpoint)
     shutil.copytree(older, saved.checkpoint)
-    assert "is damaged: SEAL is not the one that was committed" in _refused(saved)
+    assert "is damaged: Manifest is not the one that was committed" in _refused(saved)
 
 
 # The folder
@@ -178,7 +178,7 @@ def test_checkpoint_without_a_seal_is_not_whole(saved: Saved) -> None:
 
 
 def test_half_made_checkpoint_counts_and_is_cleared_away(tmp_path: Path) -> None:
-    """RocksDB makes one beside its place; a crash leaves it there."""
+    """RocksDB makes one next to its place; a crash leaves it there."""
     folder = ShardFolder(tmp_path, 0)
     for name in ("c0000000007-1f3a09bc", "c0000000008-1f3a09bc", "c0000000009-1f3a09bc.tmp"):
         (folder.path / name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A state folder from outside: what the newest checkpoints hold, read beside the worker that makes them."""
+"""A state folder from outside: what the newest checkpoints hold, read next to the worker that makes them."""
 
 import shutil
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Worker:
         self._shards: dict[int, ShardStore] = {}
 
     def turn(self, *people: bytes) -> None:
-        """Count one more turn of each of these people."""
+        """Count one more turn of each of these users."""
         for user in people:
             touch(self._shard(user), [user])
 
@@ -58,7 +58,7 @@ def shelf(tmp_path: Path) -> CheckpointReader:
 
 
 def turns(shelf: CheckpointReader) -> dict[bytes, int]:
-    """Return how many turns everybody had."""
+    """Return how many turns all users had."""
     found: dict[bytes, int] = {}
     for shard in shelf.shards():
         with shelf.open(shard) as reading:
@@ -68,7 +68,7 @@ def turns(shelf: CheckpointReader) -> dict[bytes, int]:
 
 
 def checkpoint_of(shelf: CheckpointReader, user: bytes) -> Path:
-    """Return the folder of the checkpoint in which somebody is."""
+    """Return the folder of the checkpoint in which a user is."""
     _, checkpoint = shelf.get(user)
     assert checkpoint is not None
     return checkpoint.path
@@ -98,7 +98,7 @@ def test_stranger_is_nobody(worker: Worker, shelf: CheckpointReader) -> None:
 
 
 def test_what_is_in_no_checkpoint_yet_is_not_seen(worker: Worker, shelf: CheckpointReader) -> None:
-    """Each epoch shows at its end."""
+    """Each checkpoint interval shows at its end."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
     worker.turn(*PEOPLE)
@@ -108,7 +108,7 @@ def test_what_is_in_no_checkpoint_yet_is_not_seen(worker: Worker, shelf: Checkpo
 
 
 def test_folder_without_checkpoints_has_nobody(worker: Worker, shelf: CheckpointReader) -> None:
-    """Before the first epoch's end."""
+    """Before the first interval's end."""
     worker.turn(*PEOPLE)
     assert shelf.shards() == []
     assert shelf.get(PEOPLE[0]) == (None, None)
@@ -128,7 +128,7 @@ def test_checkpoint_without_a_seal_is_passed_over(worker: Worker, shelf: Checkpo
 def test_committed_checkpoints_that_are_all_gone_are_damage(
     worker: Worker, shelf: CheckpointReader, tmp_path: Path
 ) -> None:
-    """Nobody is told that they are unknown."""
+    """No user is reported that they are unknown."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
     worker.turn(*PEOPLE)
@@ -139,7 +139,7 @@ def test_committed_checkpoints_that_are_all_gone_are_damage(
 
 
 def test_reading_writes_nothing_into_the_folder(worker: Worker, shelf: CheckpointReader, tmp_path: Path) -> None:
-    """Not even a time of change: a file that a checkpoint's seal does not know is damage."""
+    """Not even a time of change: a file that a checkpoint's manifest does not know is damage."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
     before = everything_below(tmp_path)
@@ -175,7 +175,7 @@ def test_open_checkpoint_can_be_read_after_it_was_deleted(worker: Worker, shelf:
 
 
 def test_checkpoints_may_come_and_go_meanwhile(worker: Worker, shelf: CheckpointReader) -> None:
-    """Epochs without a pause between them: each reading is whole, and none is older than one before."""
+    """Checkpoint intervals without a pause between them: each reading is whole, and none is older than one before."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
     stop = Event()
@@ -217,7 +217,7 @@ SPOILED = [
 
 @pytest.mark.parametrize(("damage", "name"), SPOILED)
 def test_damaged_checkpoint_is_refused(damage: str, name: str, worker: Worker, shelf: CheckpointReader) -> None:
-    """With the shard, the checkpoint, the file and what to do; RocksDB alone would find other people in some."""
+    """With the shard, the checkpoint, the file and what to do; RocksDB alone would find other users in some."""
     worker.turn(*PEOPLE)
     worker.end_epoch()
     checkpoint = checkpoint_of(shelf, PEOPLE[0])

@@ -1,4 +1,4 @@
-"""state/storage/manifest: tokens that say which checkpoint, and seals that any change of it breaks."""
+"""state/storage/manifest: tokens that state which checkpoint, and manifests that any change of it breaks."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ FILES = {"000008.sst": b"people" * 1000, "CURRENT": b"MANIFEST-000005\n", "00000
 
 
 def _seal(folder: Path) -> Manifest:
-    """Write some files, and return their seal."""
+    """Write some files, and return their manifest."""
     for name, data in FILES.items():
         (folder / name).write_bytes(data)
     manifest = Manifest(3, 16, 12, "1f3a09bc", 5, 9, {name: manifest_file(folder / name) for name in FILES})
@@ -82,7 +82,7 @@ def test_damaged_token_is_refused(damaged: bytes) -> None:
         Token.unpack(damaged)
 
 
-# Seals
+# Manifests
 
 
 @pytest.mark.parametrize("size", [0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 700_000])
@@ -94,7 +94,7 @@ def test_checksum_of_a_file_is_that_of_all_its_bytes(size: int, tmp_path: Path) 
 
 
 def test_whole_checkpoint_has_no_problem(sealed: Manifest, tmp_path: Path) -> None:
-    """The seal itself is not among the files that are sealed."""
+    """The manifest itself is not among the files that are recorded."""
     assert first_problem(tmp_path, sealed) is None
     assert read_manifest(tmp_path) == sealed
 

@@ -1,4 +1,4 @@
-"""state/storage/rocksdb: what RocksDB says becomes an error that says what it means."""
+"""state/storage/rocksdb: what RocksDB states becomes an error that states what it means."""
 
 import resource
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_storage_error_is_not_damage() -> None:
 
 
 def test_what_rocksdb_raises_is_an_exception_without_a_type_of_its_own(tmp_path: Path) -> None:
-    """Which is how `state.storage.shard_database` tells it from mistakes of ours."""
+    """Which is how `state.storage.shard_database` reports it from mistakes of ours."""
     (tmp_path / "CURRENT").write_text("MANIFEST-000099\n")
     (tmp_path / "MANIFEST-000099").write_bytes(b"no manifest at all")
     with pytest.raises(Exception, match=r"^Corruption") as caught:
@@ -44,7 +44,7 @@ def test_what_rocksdb_raises_is_an_exception_without_a_type_of_its_own(tmp_path:
 
 
 def test_database_that_is_only_read_is_not_changed(tmp_path: Path) -> None:
-    """Nor held: workers go on."""
+    """Nor held: workers continue."""
     rocks = RocksDatabase(1)
     database = rocks.open(tmp_path / "db")
     database[b"a"] = b"1"

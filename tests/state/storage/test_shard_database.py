@@ -158,7 +158,7 @@ def test_shard_whose_first_token_was_never_committed_starts_anew(tmp_path: Path)
 
 
 def test_shard_with_a_committed_checkpoint_does_not_start_anew(tmp_path: Path) -> None:
-    """Whoever emptied the recovery store hears of it."""
+    """Whoever emptied the recovery store receives of it."""
     with opened(tmp_path, "one") as disk:
         write(disk, b"a")
         disk.checkpoint(1)

@@ -1,4 +1,4 @@
-"""state/storage/shard_store, against a plain dict of people's bytes."""
+"""state/storage/shard_store, against a plain dict of users' bytes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ STEPS = st.sampled_from(["change", "change", "change", "look", "snapshot", "rest
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ShardStore]:
-    """Return a store whose cache has room for one person per generation."""
+    """Return a store whose cache has room for one user per generation."""
     with open_stores(tmp_path) as stores:
         yield stores.create(USERS[0])
 
@@ -58,7 +58,7 @@ class Trial:
         assert len(self.store) == len(self.held)
 
     def batch(self, users: list[bytes], *, changes: bool) -> None:
-        """Look at people, or hold on to their changed states until the batch ends."""
+        """Look at users, or hold on to their changed states until the batch ends."""
         self.store.begin_batch()
         touched: dict[bytes, UserState] = {}
         for user in users:
@@ -115,7 +115,7 @@ def test_live_people_are_bounded(tmp_path: Path) -> None:
 
 
 def test_what_has_changed_is_written_during_the_epoch(tmp_path: Path) -> None:
-    """So that little is left for its end, even when the cache has room for everybody."""
+    """So that little is left for its end, even when the cache has room for all users."""
     users = people(4 * MAX_CHANGED)
     with open_stores(tmp_path, cached=10**6) as stores:
         store = stores.create(users[0])
@@ -203,7 +203,7 @@ def test_someone_reclaimed_is_a_stranger(store: ShardStore) -> None:
 
 
 def test_reclaim_goes_round(tmp_path: Path) -> None:
-    """Of so many people at a time, it comes to everybody, and begins anew."""
+    """Of so many users at a time, it comes to all users, and begins again."""
     users = people(100)
     with open_stores(tmp_path) as stores:
         store = stores.create(users[0])

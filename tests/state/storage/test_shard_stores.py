@@ -36,7 +36,7 @@ def _descriptors() -> set[Path]:
 
 
 def _filled(folder: Path) -> bytes:
-    """Return the token of a shard with some people in it."""
+    """Return the token of a shard with some users in it."""
     with open_stores(folder) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS)
@@ -44,7 +44,7 @@ def _filled(folder: Path) -> bytes:
 
 
 def test_person_is_in_the_shard_of_their_digest(tmp_path: Path) -> None:
-    """Each shard has a folder, and its token says which one it is."""
+    """Each shard has a folder, and its token states which one it is."""
     users = people(40)
     with open_stores(tmp_path, shards=4) as stores:
         first = {shard_of(user, 4): user for user in users}
@@ -70,7 +70,7 @@ def test_all_shards_begin_to_write_when_the_first_is_asked(tmp_path: Path) -> No
 
 
 def test_state_of_other_shards_is_refused(tmp_path: Path) -> None:
-    """People would be looked for where they are not."""
+    """Users would be looked for where they are not."""
     token = _filled(tmp_path)
     with (
         open_stores(tmp_path, shards=8) as stores,
@@ -109,7 +109,7 @@ def test_closed_stores_leave_no_file_open(tmp_path: Path) -> None:
 
 
 def test_stores_are_closed_after_an_error(tmp_path: Path) -> None:
-    """The next execution goes on from the last token."""
+    """The next execution continues from the last token."""
     token = _filled(tmp_path)
     with suppress(ZeroDivisionError), open_stores(tmp_path) as stores:
         touch(stores.resume(token), USERS)
@@ -119,7 +119,7 @@ def test_stores_are_closed_after_an_error(tmp_path: Path) -> None:
 
 
 def test_refused_shard_is_let_go_of(tmp_path: Path) -> None:
-    """Once it is mended the same process can open it; nothing of the attempt is left."""
+    """Once it is repaired the same process can open it; nothing of the attempt is left."""
     token = _filled(tmp_path)
     table = next(checkpoints(tmp_path)[0].glob("*.sst"))
     content = table.read_bytes()
@@ -167,7 +167,7 @@ def _no_file_above(size: int) -> Iterator[None]:
 
 
 def test_stores_that_cannot_be_tidied_are_closed_all_the_same(tmp_path: Path) -> None:
-    """A folder that somebody took away while it was at work is no reason to keep the others locked."""
+    """A folder that a user took away while it was at work is no reason to keep the others locked."""
     users = people(40)
     with open_stores(tmp_path, shards=2) as stores:
         for shard in range(2):
@@ -179,7 +179,7 @@ def test_stores_that_cannot_be_tidied_are_closed_all_the_same(tmp_path: Path) ->
 
 
 def test_orderly_end_proves_the_last_tokens(tmp_path: Path) -> None:
-    """No batch will come that does: from then on the shard is not started anew without its token."""
+    """No batch will come that does: from then on the shard is not started again without its token."""
     with open_stores(tmp_path) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS)

@@ -14,7 +14,7 @@ from state.storage.shards import MAX_SHARDS, shard_key, shard_of
 
 
 class Whereabouts(StatefulBatchLogic[int, tuple[int, int], None]):
-    """Says on which worker's thread a shard's values arrive."""
+    """States on which worker's thread a shard's values arrive."""
 
     def on_batch(self, values: list[int]) -> tuple[list[tuple[int, int]], bool]:
         return [(value, get_ident()) for value in values], StatefulBatchLogic.RETAIN
@@ -66,13 +66,13 @@ def test_keys_are_pinned() -> None:
     ],
 )
 def test_shard_of_a_person_is_pinned(user: bytes, shards: int, shard: int) -> None:
-    """Someone who moved to another shard would lose their state."""
+    """A user who moved to another shard would lose their state."""
     assert shard_of(user, shards) == shard
 
 
 @pytest.mark.parametrize("shards", [1, 6, 16, 256])
 def test_people_spread_over_all_shards(shards: int) -> None:
-    """Digests are uniform, so no shard has much more than its share."""
+    """Pseudonyms are uniform, so no shard has much more than its share."""
     people = 400 * shards
     found = Counter(shard_of(blake2b(str(n).encode(), digest_size=16).digest(), shards) for n in range(people))
     assert set(found) == set(range(shards))

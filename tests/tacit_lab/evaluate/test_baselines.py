@@ -1,4 +1,4 @@
-"""Baselines: they learn what is there to be learned, and never see a judgement before they were asked for it."""
+"""Baselines: they learn what is there to be learned, and never see a piece of feedback before they were asked for it."""
 
 from itertools import pairwise
 from random import Random
@@ -37,8 +37,8 @@ def _log_losses(evaluation: Evaluation) -> dict[str, float]:
 @pytest.mark.parametrize("name", NAMES)
 @given(seed=st.integers(0, 1000), flipped=st.integers(0, 39))
 def test_no_prediction_knows_its_judgement(name: str, seed: int, flipped: int) -> None:
-    """With one judgement turned round, nothing that was predicted up to it is another."""
-    examples = tastes(40, people=3, items=4, seed=seed)
+    """With one piece of feedback turned round, nothing that was predicted up to it is another."""
+    examples = tastes(40, users=3, items=4, seed=seed)
     turned = list(examples)
     turned[flipped] = replace(turned[flipped], liked=not turned[flipped].liked)
     assert _predictions(name, turned)[: flipped + 1] == _predictions(name, examples)[: flipped + 1]
@@ -77,7 +77,7 @@ def test_the_same_stream_gives_the_same_predictions(name: str) -> None:
 
 
 def test_whoever_knows_more_does_better() -> None:
-    """On people with tastes of their own, and items that are better than others."""
+    """On users with tastes of their own, and items that are better than others."""
     loss = _log_losses(compare([tastes(6_000, items=12)], baselines()))
     assert loss["ad_predictor_full"] < loss["ad_predictor"] < loss["user_mean"] < loss["constant"] + 0.005
     assert loss["logistic_regression"] < loss["constant"] - 0.01
@@ -85,7 +85,7 @@ def test_whoever_knows_more_does_better() -> None:
 
 
 def test_topics_tell_values_apart() -> None:
-    """To a person of whom nothing is known."""
+    """To a user of whom nothing is known."""
     examples = [
         make_example(user, liked=topic == slot, slots=(slot,), topic=topic)
         for user in range(200)
@@ -102,7 +102,7 @@ def test_constant_is_the_rate_so_far() -> None:
 
 
 def test_mean_of_a_person_is_shrunk_to_everybodys() -> None:
-    """By four judgements' worth."""
+    """By four pieces of feedback' worth."""
     examples = [make_example(1, liked=True) for _ in range(8)] + [make_example(2, liked=False)]
     found = _predictions("user_mean", [*examples, make_example(2)])
     assert all(earlier < later for earlier, later in pairwise(found[:8]))
@@ -127,7 +127,7 @@ def test_wish_is_a_dislike_of_the_answer_as_it_was() -> None:
     dislikes = [make_example(99, liked=False, p=0.2) for _ in range(30)]
     preferred, disliked = compare([directed], baselines()), compare([dislikes], baselines())
     assert [model.p for model in preferred.models] == [model.p for model in disliked.models]
-    assert len(preferred.judgements) == 30
+    assert len(preferred.feedback) == 30
 
 
 def test_batches_do_not_matter() -> None:
@@ -137,4 +137,4 @@ def test_batches_do_not_matter() -> None:
     batches = [examples[start:end] for start, end in pairwise(cuts)]
     whole, cut = compare([examples], baselines()), compare([[], *batches], baselines())
     assert [model.p for model in cut.models] == [model.p for model in whole.models]
-    assert cut.judgements.numbers == whole.judgements.numbers
+    assert cut.feedback.numbers == whole.feedback.numbers

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tacit_lab.evaluate import ALL, BUCKETS, figures_of
-from tacit_lab.evaluate.figures import CALIBRATION_BINS, Judgements, auc, scored_from
+from tacit_lab.evaluate.figures import CALIBRATION_BINS, FeedbackOutcomes, auc, scored_from
 
 # Few different chances, so that there are ties; both ends, and places where bins meet.
 PREDICTIONS = st.lists(
@@ -70,12 +70,12 @@ def test_order_of_ties_does_not_matter() -> None:
 @given(st.lists(st.integers(1, 256), max_size=50), st.integers(0, 50))
 def test_every_judgement_is_in_one_bucket(numbers: list[int], start: int) -> None:
     """And in that of all."""
-    judgements = Judgements()
+    feedback = FeedbackOutcomes()
     for number in numbers:
-        judgements.add(True, number)
-    found = {bucket.name: list(judgements.within(bucket, start)) for bucket in BUCKETS}
+        feedback.add(True, number)
+    found = {bucket.name: list(feedback.within(bucket, start)) for bucket in BUCKETS}
     together = sorted(place for places in found.values() for place in places)
-    assert together == list(judgements.within(ALL, start)) == list(range(start, len(numbers)))
+    assert together == list(feedback.within(ALL, start)) == list(range(start, len(numbers)))
     for name, first, last in (("1-5", 1, 5), ("6-20", 6, 20), ("21+", 21, 256)):
         assert all(first <= numbers[place] <= last for place in found[name])
 

@@ -1,4 +1,4 @@
-"""The picture of an evaluation: written as what its name says, or refused before anything is computed."""
+"""The picture of an evaluation: written as what its name states, or refused before anything is computed."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.examples import make_example, tastes
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    """Return an evaluation of people with tastes, and of items."""
+    """Return an evaluation of users with tastes, and of items."""
     return compare([tastes(1_500, items=9)], baselines())
 
 
@@ -35,15 +35,15 @@ def test_svg_names_models_axes_and_steps(evaluation: Evaluation, tmp_path: Path)
     words = {" ".join(text.itertext()).strip() for text in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {model.title for model in evaluation.models} <= words
     assert {"1", "2", "3–5", "6–10", "11–20", "21–50", "51–100", "101+"} <= words
-    assert "log loss of a judgement (nats; less is better)" in words
+    assert "log loss of a piece of feedback (nats; less is better)" in words
     assert "predicted chance of a like" in words
     assert any(each.startswith("Calibration of Tacit: expected error 0.") for each in words)
 
 
-@pytest.mark.parametrize("judgements", [0, 3])
-def test_little_can_be_drawn_too(judgements: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("feedback", [0, 3])
+def test_little_can_be_drawn_too(feedback: int, tmp_path: Path) -> None:
     """Empty panels, and no warning."""
-    found = compare([[make_example(feedback_count=n) for n in range(judgements)]], baselines())
+    found = compare([[make_example(feedback_count=n) for n in range(feedback)]], baselines())
     plot(found, tmp_path / "figures.png")
     assert (tmp_path / "figures.png").stat().st_size > 1_000
 

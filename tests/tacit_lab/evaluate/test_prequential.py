@@ -1,4 +1,4 @@
-"""The deployed model on a stream: what it predicts is what it says before it learns, of what it may learn from."""
+"""The deployed model on a stream: what it predicts is what it states before it learns, of what it may learn from."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +30,7 @@ def judged(user: str, number: int, *, kind: str = "thumbs_up", length: str = "co
 
 
 def granted(user: str) -> dict[str, Any]:
-    """Return that person's consent, from the beginning on."""
+    """Return that user's consent, from the beginning on."""
     return make_event(type="consent", user_id=user, event_id=f"{user}-yes", granted=True)
 
 
@@ -52,16 +52,16 @@ def of_lines(folder: Path, *lines: Mapping[str, Any], keeps_to: Prior | None = N
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a simulated history with more than two versions' worth of judgements."""
+    """Return a simulated history with more than two versions' worth of pieces of feedback."""
     path = tmp_path_factory.mktemp("history") / "events.jsonl"
     write_history(path, users=150, turns=7_000)
     return path
 
 
 def test_judgements_come_in_the_order_of_the_stream(tmp_path: Path) -> None:
-    """Of all people, as far as they agreed; each with the count of their own before it."""
-    people = [("ada", 1), ("bob", 1), ("ada", 2), ("eve", 1), ("ada", 3), ("bob", 2)]
-    lines = [granted("ada"), granted("bob"), *(judged(user, number) for user, number in people)]
+    """Of all users, as far as they agreed; each with the count of their own before it."""
+    users = [("ada", 1), ("bob", 1), ("ada", 2), ("eve", 1), ("ada", 3), ("bob", 2)]
+    lines = [granted("ada"), granted("bob"), *(judged(user, number) for user, number in users)]
     found = of_lines(tmp_path, *lines)
     secret = OwnSettings(embedded=True).secret_bytes
     ada, bob = pseudonym("ada", secret), pseudonym("bob", secret)
@@ -69,7 +69,7 @@ def test_judgements_come_in_the_order_of_the_stream(tmp_path: Path) -> None:
 
 
 def test_no_prediction_knows_its_judgement(tmp_path: Path) -> None:
-    """With the last judgement turned round, nothing that was predicted is another; and it does learn."""
+    """With the last piece of feedback turned round, nothing that was predicted is another; and it does learn."""
     before = [granted("ada"), *(judged("ada", number) for number in range(1, 12))]
     found = [of_lines(tmp_path, *before, judged("ada", 12, kind=kind)) for kind in ("thumbs_up", "thumbs_down")]
     assert [e.p for e in found[0]] == [e.p for e in found[1]]
@@ -79,7 +79,7 @@ def test_no_prediction_knows_its_judgement(tmp_path: Path) -> None:
 
 
 def test_what_a_run_would_not_learn_from_is_not_scored(tmp_path: Path) -> None:
-    """Duplicates, sensitive topics, answers without feedback, people without consent, and what is no event."""
+    """Duplicates, sensitive topics, answers without feedback, users without consent, and what is no event."""
     model = deployed(
         write_lines(
             tmp_path / "events.jsonl",
@@ -97,14 +97,14 @@ def test_what_a_run_would_not_learn_from_is_not_scored(tmp_path: Path) -> None:
 
 
 def test_files_are_one_stream(tmp_path: Path) -> None:
-    """What a person judged in the first counts in the second."""
+    """What a user judged in the first counts in the second."""
     first = write_lines(tmp_path / "a.jsonl", [granted("ada"), judged("ada", 1)])
     second = write_lines(tmp_path / "b.jsonl", [judged("ada", 2)])
     assert [e.feedback_count for e in examples(deployed(first, second))] == [0, 1]
 
 
 def test_everybody_is_learned_of(history: Path) -> None:
-    """A version every 1,000 judgements, from which newcomers' first predictions come."""
+    """A version every 1,000 pieces of feedback, from which newcomers' first predictions come."""
     learning, alone = deployed(history), deployed(history, keeps_to=Prior(NumberedCatalogue.load()))
     found, without = examples(learning), examples(alone)
     assert learning.counters.learning.version == len(found) // 1_000 >= 2
@@ -117,7 +117,7 @@ def test_everybody_is_learned_of(history: Path) -> None:
 
 
 def test_two_evaluations_agree(history: Path) -> None:
-    """To the last bit: no clock has a say."""
+    """To the last bit: no clock has a state."""
     assert examples(deployed(history)) == examples(deployed(history))
 
 

@@ -19,7 +19,7 @@ def _lines(evaluation: Evaluation, *, colour: bool = False) -> list[str]:
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    """Return an evaluation of people with tastes, and of items."""
+    """Return an evaluation of users with tastes, and of items."""
     found = compare([tastes(2_000, items=9)], baselines())
     found.deployed.cpu_s = 0.0246
     found.counters.source.records = 2_500
@@ -56,12 +56,14 @@ def test_deployed_model_is_bold(evaluation: Evaluation) -> None:
 def test_caption_says_what_was_scored(evaluation: Evaluation) -> None:
     """How much of what was read."""
     words = " ".join(" ".join(_lines(evaluation)[1 + len(evaluation.models) :]).split())
-    assert words.startswith("2,500 events (0 rejected): 2,000 judgements of 20 people, the last 1,400 of them scored")
+    assert words.startswith(
+        "2,500 events (0 rejected): 2,000 pieces of feedback of 20 users, the last 1,400 of them scored"
+    )
     assert "calibration error (10 bins)" in words
 
 
 def test_what_was_not_measured_is_a_dash() -> None:
-    """Nobody has judged so much, or nothing was judged at all."""
+    """No user has judged so much, or nothing was judged at all."""
     few = _lines(compare([[make_example(liked=False), make_example(liked=True, feedback_count=1)]], baselines()))
     assert few[1].replace("*", "").split()[:6] == ["Tacit", "0.693", "–", "–", "0.693", "0.500"]
     none = _lines(compare([], baselines()))
@@ -73,7 +75,7 @@ def test_json_has_every_figure_by_name(evaluation: Evaluation) -> None:
     found = evaluation.as_dict()
     models = found.pop("models")
     assert found == {
-        "events": 2_500, "rejected": 0, "people": 20, "judgements": 2_000, "scored_from": 600, "calibration_bins": 10,
+        "events": 2_500, "rejected": 0, "users": 20, "feedback": 2_000, "scored_from": 600, "calibration_bins": 10,
     }  # fmt: skip
     assert list(models) == [model.name for model in evaluation.models]
     for model in models.values():

@@ -30,12 +30,12 @@ def serve_default(asked: Asked) -> Choice:
 
 
 def serve_best(simulation: Simulation) -> Serve:
-    """Serve what the person likes best, then and there."""
+    """Serve what the user likes best, then and there."""
     return lambda asked: Choice(simulation.truth.best_at(asked.user_id, asked.at_ms, asked.topic), (), CATALOGUE)
 
 
 def turns(arrivals: list[Arrival]) -> dict[str, dict[str, Any]]:
-    """Return the turns as they were said first, by id."""
+    """Return the turns as they were emitted first, by id."""
     events = (json.loads(arrival.line) for arrival in arrivals if arrival.made_as is Kind.TURN)
     return {event["turn_id"]: event for event in events}
 
@@ -89,7 +89,7 @@ def test_turn_is_served_as_chosen_and_says_what_it_followed(simulation: Simulati
 
 
 def test_people_like_what_they_like_best(simulation: Simulation) -> None:
-    """Serving the truth's best is liked as often as the truth says, and far more often than styles drawn at random."""
+    """Serving the truth's best is liked as often as the truth states, and far more often than styles drawn at random."""
     watch = Watch(serve_best(simulation), simulation.truth)
     share = likes(list(simulation.arrivals(watch)))
     assert share == pytest.approx(fmean(turn.chance for turn in watch.turns), abs=0.03)
@@ -97,7 +97,7 @@ def test_people_like_what_they_like_best(simulation: Simulation) -> None:
 
 
 def test_watch_notes_the_chance_of_each_turn_in_order(simulation: Simulation) -> None:
-    """It serves what it was given to serve, and how good that was can be told from the truth."""
+    """It serves what it was given to serve, and how good that was can be reported from the truth."""
     watch = Watch(serve_default, simulation.truth)
     assert list(simulation.arrivals(watch)) == list(simulation.arrivals(serve_default))
     assert [turn.asked.at_ms for turn in watch.turns] == sorted(turn.asked.at_ms for turn in watch.turns)
@@ -107,7 +107,7 @@ def test_watch_notes_the_chance_of_each_turn_in_order(simulation: Simulation) ->
 
 
 def test_style_does_not_change_when_people_come(simulation: Simulation) -> None:
-    """However they are served, people make the same visits with as many turns."""
+    """However they are served, users make the same visits with as many turns."""
     opened, closed = (turns(list(simulation.arrivals(serve))) for serve in (None, serve_best(simulation)))
     assert opened.keys() == closed.keys()
     firsts = [turn_id for turn_id in opened if turn_id.endswith("-0")]

@@ -95,7 +95,7 @@ def kinds(scenario: Scenario) -> Counter[Kind | Reason]:
 
 
 def parse(arrival: Arrival, catalogue: NumberedCatalogue) -> Reason | None:
-    """Return what the workers' parser says: why a record is rejected, None if it is not."""
+    """Return what the workers' parser states: why a record is rejected, None if it is not."""
     parser = Parser(catalogue=catalogue, region="eu", secret=b"0" * 16, shards=1, counters=EventCounters())
     parsed = parser.parse(Record(FileOrigin("a.jsonl"), 1, arrival.line), END_MS)
     return parsed.reason if isinstance(parsed, Reject) else None
@@ -107,7 +107,7 @@ def test_turns_are_exactly_as_many_as_asked(arrivals: list[Arrival]) -> None:
 
 
 def test_everyone_has_a_turn_if_there_are_enough(arrivals: list[Arrival]) -> None:
-    """Some people are busier than others by far, and nobody is missing."""
+    """Some users are busier than others by far, and no user is missing."""
     turns = Counter(event["user_id"] for kind, event in good(arrivals) if kind is Kind.TURN)
     assert len(turns) == SCENARIO.users
     assert max(turns.values()) > 3 * median(turns.values())
@@ -152,7 +152,7 @@ def test_broken_records_are_rejected_for_the_reason_they_were_made_for(reason: R
 
 
 def test_late_records_are_late_and_nothing_else() -> None:
-    """Each is over a day behind an event of the same person that arrived before it, and covered by their consent."""
+    """Each is over a day behind an event of the same user that arrived before it, and covered by their consent."""
     newest: dict[str, int] = defaultdict(int)
     consented: dict[str, int] = {}
     late = 0
@@ -194,7 +194,7 @@ def test_another_seed_makes_another_history() -> None:
 
 
 def test_faults_do_not_change_lives() -> None:
-    """With or without delays, duplicates and broken records, people do the same."""
+    """With or without delays, duplicates and broken records, users do the same."""
     clean = with_share(0.0, *Reason, duplicates=0, out_of_order=0)
     lives = [
         {json.dumps(event) for _, event in good(list(simulate(scenario).arrivals()))} for scenario in (SCENARIO, clean)
@@ -243,14 +243,14 @@ def test_event_shares_are_as_asked() -> None:
 
 def test_shares_of_people_are_as_asked() -> None:
     """Tastes change, consent is given and withdrawn, facets pinned and data forgotten as often as asked."""
-    people = simulate(Scenario(end_ms=END_MS, users=3000, turns=3000)).truth.people.values()
+    users = simulate(Scenario(end_ms=END_MS, users=3000, turns=3000)).truth.users.values()
     shares = {
-        "abrupt": sum(person.change == "abrupt" for person in people),
-        "gradual": sum(person.change == "gradual" for person in people),
-        "never": sum(not person.consents for person in people),
-        "out": sum(len(person.consents) > 1 for person in people),
-        "pins": sum(bool(person.pins) for person in people),
-        "forgets": sum(person.forgets_at is not None for person in people),
+        "abrupt": sum(user.change == "abrupt" for user in users),
+        "gradual": sum(user.change == "gradual" for user in users),
+        "never": sum(not user.consents for user in users),
+        "out": sum(len(user.consents) > 1 for user in users),
+        "pins": sum(bool(user.pins) for user in users),
+        "forgets": sum(user.forgets_at is not None for user in users),
     }
     assert {name: count / 3000 for name, count in shares.items()} == pytest.approx(
         {"abrupt": 0.3, "gradual": 0.3, "never": 0.08, "out": 0.04 * 0.92, "pins": 0.06, "forgets": 0.01}, rel=0.35
@@ -292,15 +292,15 @@ def test_later_feedback_belongs_to_its_turn(arrivals: list[Arrival]) -> None:
 
 
 def test_pinned_facets_are_served_as_pinned() -> None:
-    """What someone set themselves is never explored away."""
+    """What a user set themselves is never explored away."""
     scenario = replace(SCENARIO, pins=1, unpins=0, forgets=0)
     simulation = simulate(scenario)
     pinned = 0
     for kind, event in good(list(simulation.arrivals())):
-        person = simulation.truth.people[event["user_id"]]
-        # A visit goes on in the style it began with.
-        if kind is Kind.TURN and event["at"] > person.pins[0].at + 2 * HOUR_MS:
-            assert event["served"][person.pins[0].facet] == person.pins[0].value
+        user = simulation.truth.users[event["user_id"]]
+        # A visit continues in the style it began with.
+        if kind is Kind.TURN and event["at"] > user.pins[0].at + 2 * HOUR_MS:
+            assert event["served"][user.pins[0].facet] == user.pins[0].value
             pinned += 1
     assert pinned > 500
 

@@ -1,4 +1,4 @@
-"""State folders full of people, for measuring what a worker does with them."""
+"""State folders full of users, for measuring what a worker does with them."""
 
 import random
 import time
@@ -27,11 +27,11 @@ from tacit.contract.pseudonyms import pseudonym
 
 ANSWERS = 70
 END_MS = time.time_ns() // 1_000_000 - 3_600_000
-"""A full person's newest answer is some days older."""
+"""A full user's newest answer is some days older."""
 
 
 def full_person(rules: Rules) -> UserState:
-    """Return the state of someone after 70 answers with feedback: all rings full, all windows used."""
+    """Return the state of a user after 70 answers with feedback: all rings full, all windows used."""
     state = UserState()
     for observation in _answers(rules.catalogue):
         state.observe(observation, rules)
@@ -75,17 +75,17 @@ def answer(
     )
 
 
-def digests(people: int, secret: bytes) -> list[bytes]:
-    """Return the digests of the people `user-0`, `user-1` and so on."""
-    return [pseudonym(f"user-{number}", secret) for number in range(people)]
+def digests(user_count: int, secret: bytes) -> list[bytes]:
+    """Return the pseudonyms of the users `user-0`, `user-1` and so on."""
+    return [pseudonym(f"user-{number}", secret) for number in range(user_count)]
 
 
 class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
-    """Fills a shard with the people it is handed."""
+    """Fills a shard with the users it is handed."""
 
-    def __init__(self, stores: ShardStores, person: UserState) -> None:
+    def __init__(self, stores: ShardStores, state: UserState) -> None:
         self._stores = stores
-        self._person = person
+        self._person = state
         self._store: ShardStore | None = None
 
     def on_batch(self, values: list[list[bytes]]) -> tuple[list[None], bool]:
@@ -105,7 +105,7 @@ class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
 def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
     """Make a state folder in which all of them are full, as if a run with that identity had left it."""
     catalogue = NumberedCatalogue.load()
-    person = full_person(Rules(catalogue))
+    state = full_person(Rules(catalogue))
     shards: list[list[bytes]] = [[] for _ in range(identity.shards)]
     for user in users:
         shards[shard_of(user, identity.shards)].append(user)
@@ -114,7 +114,9 @@ def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
         ShardStores(held.shards, identity.shards, catalogue, held.execution) as stores,
     ):
         flow = Dataflow(FLOW_ID)
-        groups = op.input("people", flow, TestingSource([(shard_key(i), people) for i, people in enumerate(shards)]))
-        filled = op.stateful_batch(ADAPT_STEP, groups, lambda _: _Fill(stores, person))
+        groups = op.input(
+            "people", flow, TestingSource([(shard_key(i), user_count) for i, user_count in enumerate(shards)])
+        )
+        filled = op.stateful_batch(ADAPT_STEP, groups, lambda _: _Fill(stores, state))
         op.output("nowhere", filled, TestingSink([]))
         cli_main(flow, epoch_interval=timedelta(days=1), recovery_config=RecoveryConfig(held.recovery))

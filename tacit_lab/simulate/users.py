@@ -1,4 +1,4 @@
-"""Who the simulated people are: what they like, when that changes, and what they say about their data."""
+"""Who the simulated users are: what they like, when that changes, and what they state about their data."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -13,20 +13,20 @@ from tacit_lab.simulate.tastes import Style, Tastes, Utilities, best, probit, sc
 
 _BIAS_MEAN, _BIAS_SD = -0.31, 0.6
 _FAVOURITES = (0.6, 0.3, 0.1)
-"""Shares of a person's topics."""
+"""Shares of a user's topics."""
 _LOCALES = ("en-US", "en-GB", "de-DE", "fr-FR", "es-ES")
 
 
 class Pin(msgspec.Struct, frozen=True):
-    """A facet that someone set, or took back (`value` None)."""
+    """A facet that a user set, or took back (`value` None)."""
 
     at: int
     facet: str
     value: str | None
 
 
-class Person(msgspec.Struct, frozen=True):
-    """All that is true of one person; times are epoch ms."""
+class SimulatedUser(msgspec.Struct, frozen=True):
+    """All that is true of one user; times are epoch ms."""
 
     user_id: str
     cohort: int
@@ -45,7 +45,7 @@ class Person(msgspec.Struct, frozen=True):
     before: Utilities
     after: Utilities
     consents: list[tuple[int, bool]]
-    """What they say on consent, and when."""
+    """What they state on consent, and when."""
     pins: list[Pin]
     forgets_at: int | None
 
@@ -84,15 +84,15 @@ class Person(msgspec.Struct, frozen=True):
         return {facet: value for facet, value in values.items() if value is not None}
 
 
-class People(Mapping[str, Person]):
-    """The people of a scenario, each drawn anew from a seed of their own whenever they are asked for."""
+class SimulatedUsers(Mapping[str, SimulatedUser]):
+    """The users of a scenario, each drawn again from a seed of their own whenever they are asked for."""
 
     def __init__(self, scenario: Scenario, catalogue: NumberedCatalogue) -> None:
         self._scenario = scenario
         self._catalogue = catalogue
         self._tastes = Tastes(Random(f"{scenario.seed}/world"), catalogue)
         self.topic_effects = self._tastes.topic_effects
-        self.person = lru_cache(maxsize=4096)(self._draw)
+        self.user = lru_cache(maxsize=4096)(self._draw)
 
     def __len__(self) -> int:
         return self._scenario.users
@@ -100,21 +100,21 @@ class People(Mapping[str, Person]):
     def __iter__(self) -> Iterator[str]:
         return (_user_id(number) for number in range(len(self)))
 
-    def __getitem__(self, user_id: str) -> Person:
+    def __getitem__(self, user_id: str) -> SimulatedUser:
         digits = user_id.removeprefix("user-")
         number = int(digits) if digits.isdecimal() else -1
         if not 0 <= number < len(self) or user_id != _user_id(number):
             raise KeyError(user_id)
-        return self.person(number)
+        return self.user(number)
 
-    def _draw(self, number: int) -> Person:
+    def _draw(self, number: int) -> SimulatedUser:
         random = Random(f"{self._scenario.seed}/person/{number}")
         joined_at = self._joined_at(random)
         cohort, before = self._tastes.draw(random)
         change, change_at, change_ms = self._change(random, joined_at)
         after = before if change == "none" else self._tastes.changed(random, before)
-        consents, forgets_at = self._words(random, joined_at)
-        return Person(
+        consents, forgets_at = self._control_times(random, joined_at)
+        return SimulatedUser(
             user_id=_user_id(number),
             cohort=cohort,
             joined_at=joined_at,
@@ -133,7 +133,7 @@ class People(Mapping[str, Person]):
         )
 
     def _joined_at(self, random: Random) -> int:
-        """Half were there from the beginning; nobody joins on the last three days."""
+        """Half were there from the beginning; no user joins on the last three days."""
         days = self._scenario.days
         span = min(2.0, days - 3) if random.random() < 0.5 else days - 3
         return self._scenario.start_ms + int(random.random() * span * DAY_MS)
@@ -153,8 +153,8 @@ class People(Mapping[str, Person]):
         shares = _FAVOURITES[: len(favourites)]
         return {topic: round(share / sum(shares), 3) for topic, share in zip(favourites, shares, strict=True)}
 
-    def _words(self, random: Random, joined_at: int) -> tuple[list[tuple[int, bool]], int | None]:
-        """Return what someone says on consent, and when they ask to be forgotten."""
+    def _control_times(self, random: Random, joined_at: int) -> tuple[list[tuple[int, bool]], int | None]:
+        """Return what a user states on consent, and when they ask to be forgotten."""
         scenario = self._scenario
         never, out, again, forgets = (random.random() for _ in range(4))
         times = sorted(self._later(random, joined_at) for _ in range(2))
@@ -178,7 +178,7 @@ class People(Mapping[str, Person]):
         return [pin, Pin(taken_back_at, facet, None)] if unpins < self._scenario.unpins else [pin]
 
     def _later(self, random: Random, joined_at: int) -> int:
-        """Return a time at which someone who joined is there, apart from other such times."""
+        """Return a time at which a user who joined is there, apart from other such times."""
         span = self._scenario.end_ms - joined_at - DAY_MS
         return joined_at + MINUTE_MS + int(random.random() * span)
 
