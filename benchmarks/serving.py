@@ -44,7 +44,7 @@ SECRET = b"0123456789abcdef"
 LIVE = RegionKeys("eu").within("live")
 FACETS = 8
 COMPACT = ("--hash-max-ziplist-value", "1024")
-"""As docs/operations.md has it: hashes of fields up to so many bytes are kept in one piece of memory."""
+"""As docs/guides/operator.md has it: hashes of fields up to so many bytes are kept in one piece of memory."""
 ROUNDS, READS = 20, 500
 """Each measurement is made of so many rounds of so many reads."""
 MANY = 100
