@@ -1,4 +1,4 @@
-"""Serves /metrics and /healthz of one process, on an address of ours."""
+"""HTTP server of /metrics and /healthz of one process."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -17,14 +17,14 @@ from state.counters import Counters
 from tacit.errors import ConfigurationError
 
 STALLED_AFTER_S = 30.0
-"""Without progress for this long a process is not healthy, however alive it is."""
+"""Time without progress after which a process is unhealthy."""
 
-_LOOK_S = 0.05
-"""How often it looks whether it should end."""
+_POLL_S = 0.05
+"""Interval at which the server checks for its shutdown."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread per request: a client that says nothing must keep neither the next one nor our own end waiting."""
+    """Server with a thread per request: a silent client delays neither other clients nor the shutdown."""
 
     daemon_threads = True
 
@@ -36,16 +36,16 @@ class _Server6(_Server):
 class _Handler(WSGIRequestHandler):
     timeout = 5.0
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
-        """Say nothing: logs are for what matters."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name of the base class
+        """Log no request."""
 
 
 @contextmanager
 def monitor(address: str, counters: Counters) -> Iterator[None]:
-    """Serve /metrics and /healthz on HOST:PORT (or nothing if `off`) while the context lasts.
+    """Serve /metrics and /healthz on HOST:PORT while the context lasts; `off`: serve nothing.
 
     Raises:
-        ConfigurationError: if the address cannot be bound.
+        ConfigurationError: the address cannot be bound.
     """
     if address == "off":
         yield
@@ -56,7 +56,7 @@ def monitor(address: str, counters: Counters) -> Iterator[None]:
         why = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
         raise ConfigurationError([f"metrics: {address} cannot be listened on: {why}; name another, or off"]) from error
     server.set_app(_app(counters))
-    thread = Thread(target=server.serve_forever, args=(_LOOK_S,), name="monitor", daemon=True)
+    thread = Thread(target=server.serve_forever, args=(_POLL_S,), name="monitor", daemon=True)
     thread.start()
     try:
         yield
@@ -73,7 +73,7 @@ def _listening(address: str) -> WSGIServer:
 
 
 def health(counters: Counters) -> tuple[bool, dict[str, Any]]:
-    """Say whether this process makes progress: its loop turns, its source answers and its writes get through."""
+    """Return True if the process makes progress (its loop, its source and its writes), and the body of /healthz."""
     age_s = max(0.0, monotonic() - counters.source.progressed_at)
     healthy = age_s < STALLED_AFTER_S
     return healthy, {"healthy": healthy, "progress_age_s": round(age_s, 1), "records": counters.source.records}

@@ -1,4 +1,4 @@
-"""Structured logs on stderr: JSON lines where nobody is looking, readable ones on a terminal. Never a user id."""
+"""Structured logs on stderr: text on a terminal, otherwise JSON lines. No log has a user id."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ import structlog
 
 
 def configure(level: str) -> None:
-    """Send all logs, those of libraries included, through one formatter."""
+    """Send all logs, including logs of libraries, through one formatter."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -28,7 +28,7 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it repeats itself with every reconnect; we say it once
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # kafka-python logs each reconnect; Tacit logs an outage once
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,4 +1,4 @@
-"""A process's counters as Prometheus metrics. No metric and no label says anything about a person."""
+"""Counters of a process as Prometheus metrics. No metric and no label identifies a user."""
 
 from collections.abc import Iterator
 from itertools import accumulate
@@ -14,7 +14,7 @@ from state.learning.population_version import Scores
 
 
 class CountersCollector(Collector):
-    """Reads the counters when Prometheus asks; counting itself stays plain addition."""
+    """Collector that reads the counters at each scrape."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -30,28 +30,32 @@ class CountersCollector(Collector):
         source = self._counters.source
         yield CounterMetricFamily("tacit_records", "Records read.", value=source.records)
         yield CounterMetricFamily("tacit_record_bytes", "Bytes of records read.", value=source.bytes)
-        lag = GaugeMetricFamily("tacit_source_lag_records", "Records between us and the end.", labels=["partition"])
+        lag = GaugeMetricFamily(
+            "tacit_source_lag_records", "Records between the position of the source and the end.", labels=["partition"]
+        )
         for partition, records in source.lag.copy().items():
             lag.add_metric([partition], records)
         yield lag
         yield GaugeMetricFamily(
             "tacit_progress_age_seconds",
-            "Time since records were handed on, or a reachable source had none.",
+            "Time since the source passed records on, or was reachable without new records.",
             value=max(0.0, monotonic() - source.progressed_at),
         )
-        yield _histogram("tacit_commit_stall_seconds", "What a checkpoint stops the stream for.", source.commit_stalls)
+        yield _histogram(
+            "tacit_commit_stall_seconds", "Time for which a checkpoint stops the stream.", source.commit_stalls
+        )
 
     def _events(self) -> Iterator[Metric]:
         events = self._counters.events
-        outcomes = CounterMetricFamily("tacit_events", "Events by what became of them.", labels=["outcome"])
+        outcomes = CounterMetricFamily("tacit_events", "Events by outcome.", labels=["outcome"])
         for outcome, count in events.outcomes.items():
             outcomes.add_metric([outcome], count)
         yield outcomes
-        rejects = CounterMetricFamily("tacit_rejects", "Records turned away, by reason.", labels=["reason"])
+        rejects = CounterMetricFamily("tacit_rejects", "Rejected records by reason.", labels=["reason"])
         for reason, count in events.rejects.items():
             rejects.add_metric([reason], count)
         yield rejects
-        yield GaugeMetricFamily("tacit_users", "People whose state this process holds.", value=events.users)
+        yield GaugeMetricFamily("tacit_users", "Users with state in this process.", value=events.users)
 
     def _sink(self) -> Iterator[Metric]:
         sink = self._counters.sink
@@ -59,33 +63,37 @@ class CountersCollector(Collector):
         for result in ("applied", "stale", "gated", "unwritable"):
             signals.add_metric([result], getattr(sink, result))
         yield signals
-        yield CounterMetricFamily("tacit_gates", "Wipes and words on consent written to Redis.", value=sink.gates)
-        yield CounterMetricFamily("tacit_redis_retries", "Commands sent to Redis again.", value=sink.retries)
+        yield CounterMetricFamily("tacit_gates", "Wipes and consent changes written to Redis.", value=sink.gates)
+        yield CounterMetricFamily("tacit_redis_retries", "Repeated commands to Redis.", value=sink.retries)
         yield _histogram("tacit_freshness_seconds", "From an event's time to its signal in Redis.", sink.freshness)
 
     def _learning(self) -> Iterator[Metric]:
         learning = self._counters.learning
         yield CounterMetricFamily(
-            "tacit_examples", "Judgements that the population learned from.", value=learning.examples
+            "tacit_examples", "Feedback events that trained the population model.", value=learning.examples
         )
         yield GaugeMetricFamily(
-            "tacit_population_version", "Newest version made by this process; 0: none.", value=learning.version
+            "tacit_population_version", "Newest population version of this process; 0: none.", value=learning.version
         )
         if learning.scores is not None:
             yield from _scores(learning.scores)
 
 
 def _scores(scores: Scores) -> Iterator[Metric]:
-    """Yield how well predictions do, as of the newest version."""
-    yield GaugeMetricFamily("tacit_scored_judgements", "Judgements whose prediction was scored.", value=scores.n)
+    """Yield the scores of predictions up to the newest population version."""
+    yield GaugeMetricFamily("tacit_scored_feedback", "Feedback events with a scored prediction.", value=scores.n)
     losses = GaugeMetricFamily("tacit_log_loss", "Mean log loss of predictions, in nats.", labels=["model"])
     losses.add_metric(["deployed"], scores.log_loss)
     losses.add_metric(["constant"], scores.constant_log_loss)
     yield losses
-    yield GaugeMetricFamily("tacit_auc", "Area under the ROC curve, latest judgements.", value=scores.auc)
+    yield GaugeMetricFamily("tacit_auc", "Area under the ROC curve of the latest feedback.", value=scores.auc)
     yield GaugeMetricFamily("tacit_calibration_error", "Expected calibration error, in ten bins.", value=scores.ece)
     yield CounterMetricFamily("tacit_loss_drifts", "Changes of the log loss that ADWIN found.", value=scores.drifts)
-    gains = GaugeMetricFamily("tacit_facet_gain", "Log loss saved by a facet; not above 0: silent.", labels=["facet"])
+    gains = GaugeMetricFamily(
+        "tacit_facet_gain",
+        "Reduction of the log loss by a facet; up to 0: the facet emits no signal.",
+        labels=["facet"],
+    )
     for facet, score in scores.facets.items():
         gains.add_metric([facet], score.gain)
     yield gains
@@ -107,7 +115,7 @@ def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFam
 
 
 def registry(counters: Counters) -> CollectorRegistry:
-    """Return a registry with the counters and the process's own figures."""
+    """Return a registry of the counters and of the metrics of the process."""
     registry = CollectorRegistry()
     registry.register(CountersCollector(counters))
     ProcessCollector(registry=registry)

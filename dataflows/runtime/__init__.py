@@ -1,1 +1,1 @@
-"""Running: processes, signals, recovery."""
+"""Execution of a run: processes, signals and recovery."""

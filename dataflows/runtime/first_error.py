@@ -1,4 +1,4 @@
-"""Our parts inside the engine: the first error that one of them raises is kept."""
+"""First error of the sources, steps and sinks that Bytewax calls."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,17 +13,17 @@ _CALL = ("list_parts", "next_batch", "on_batch", "snapshot", "write_batch")
 
 
 class FirstError:
-    """Watches sources, sinks and steps, and what they build.
+    """Recorder of the first exception of sources, sinks, steps and the objects that they build.
 
-    An engine of several processes breaks off with a panic that has lost its cause: here it is found.
+    Bytewax with several processes ends with a panic that has lost the cause; `error` keeps the cause.
     """
 
     def __init__(self) -> None:
         self.error: Exception | None = None
-        """What was raised first."""
+        """First exception; None before."""
 
     def watch(self, part: Part) -> Part:
-        """Return the part, its methods that the engine calls being watched."""
+        """Wrap the methods that Bytewax calls, and return the same object."""
         for name in _CALL:
             if method := getattr(part, name, None):
                 setattr(part, name, self.watch_call(method))
@@ -33,13 +33,13 @@ class FirstError:
         return part
 
     def watch_call(self, call: Callable[Given, Returned]) -> Callable[Given, Returned]:
-        """Return the function, what it raises being kept."""
+        """Return the function with a record of its exceptions."""
 
         @wraps(call)
         def watched(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
             try:
                 return call(*args, **kwargs)
-            except StopIteration:  # the end of a source
+            except StopIteration:  # the regular end of a source
                 raise
             except Exception as error:
                 self.error = self.error or error
@@ -48,7 +48,7 @@ class FirstError:
         return watched
 
     def watch_build(self, build: Callable[Given, Part]) -> Callable[Given, Part]:
-        """Return the function, what it builds being watched too."""
+        """Return the function with a record of its exceptions and of its result's exceptions."""
 
         @wraps(build)
         def watched(*args: Given.args, **kwargs: Given.kwargs) -> Part:

@@ -1,4 +1,4 @@
-"""Run for ever: Kafka to Redis, started again after a failure that may pass."""
+"""Continuous run from Kafka to Redis, with a restart after a temporary failure."""
 
 from time import monotonic
 
@@ -19,21 +19,21 @@ _log = structlog.get_logger(__name__)
 
 
 def run_live(job: Job) -> Counters:
-    """Run until asked to stop; after a failure go on from the last checkpoint.
+    """Run until a stop request; after a temporary failure, resume from the last checkpoint.
 
     Raises:
-        TacitError: if the failure is one that will not pass, if nothing is kept to go on from, if the run failed
-            `MAX_QUICK_FAILURES` times in a row within `QUICK_FAILURE_S` of its start, or if it was asked to stop
-            meanwhile.
+        TacitError: the failure is permanent (a configuration or a state folder), the run has no state folder, the run
+            failed `MAX_QUICK_FAILURES` times in a row within `QUICK_FAILURE_S` of its start, or a stop request came
+            before the restart.
     """
     if job.settings.state is None:
-        _log.warning("run.keeps_nothing", what_to_do="give --state DIR, or every start reads again from --start")
+        _log.warning("state.not_kept", advice="use --state DIR; without a state folder, each start reads from --start")
     job.require_redis()
     with stopped_by_signals() as stop:
-        return _run_again_and_again(job, stop)
+        return _run_with_restarts(job, stop)
 
 
-def _run_again_and_again(job: Job, stop: Stop) -> Counters:
+def _run_with_restarts(job: Job, stop: Stop) -> Counters:
     quick_failures = 0
     while True:
         started = monotonic()
@@ -43,9 +43,9 @@ def _run_again_and_again(job: Job, stop: Stop) -> Counters:
             raise
         except TacitError as error:
             quick_failures = quick_failures + 1 if monotonic() - started < QUICK_FAILURE_S else 0
-            if job.settings.state is None or quick_failures >= MAX_QUICK_FAILURES or stop.asked.is_set():
+            if job.settings.state is None or quick_failures >= MAX_QUICK_FAILURES or stop.requested.is_set():
                 raise
             pause_s = _PAUSE_S * (1 + quick_failures)
-            _log.error("run.failed", error=str(error), again_in_s=pause_s)
-            if stop.asked.wait(pause_s):
+            _log.error("run.failed", error=str(error), restart_in_s=pause_s)
+            if stop.requested.wait(pause_s):
                 raise

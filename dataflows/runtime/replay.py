@@ -1,4 +1,4 @@
-"""Run over history: the same dataflow, bounded, with a summary of what became of every record."""
+"""Run over a history: the dataflow of a live run, bounded, with a count for every record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from state.counters import Counters
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay did."""
+    """Result of a replay."""
 
     counters: Counters
     wall_s: float
 
     def as_dict(self) -> dict[str, object]:
-        """Return the summary by the contract's names, for `--json`."""
+        """Return the summary of `--json`."""
         counters, events = self.counters, self.counters.events
         read = counters.source.records
         return {
@@ -42,10 +42,10 @@ class Replayed:
 
 
 def replay(job: Job, report: Callable[[Counters], None]) -> Replayed:
-    """Run a bounded job to its end, or until SIGTERM or SIGINT ask it to stop.
+    """Run a bounded job to its end, or until SIGTERM or SIGINT.
 
     Raises:
-        TacitError: what stopped it.
+        TacitError: the first error of the run.
     """
     job.require_redis()
     started = perf_counter()

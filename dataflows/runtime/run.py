@@ -1,4 +1,4 @@
-"""A run from lock to sum: the state folder held, one process or several."""
+"""Run of one process or several, with a lock on the state folder."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,12 +12,15 @@ from state.counters import Counters
 
 
 def run(job: Job, report: Callable[[Counters], None], stop: Stop) -> Counters:
-    """Run a job once, or until asked to stop, and return what it counted.
+    """Run a job to its end or until a stop request, and return the sum of all counters.
 
-    `report` hears of it a few times a second, from another thread.
+    Args:
+        job: source, settings and target.
+        report: receives the counters a few times a second, in another thread if the run has one process.
+        stop: stop request of this process.
 
     Raises:
-        TacitError: what stopped it.
+        TacitError: the first error of the run.
     """
     settings = job.settings
     catalogue = settings.rules().catalogue

@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGTERM and SIGINT end a run in an orderly way, whatever it is doing at the moment."""
+"""Stop requests: SIGTERM and SIGINT end a run after a last checkpoint."""
 
 import signal
 import threading
@@ -10,21 +10,21 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
-    """Whether this process was asked to stop; once asked it stays asked."""
+    """Stop request of this process; a request is permanent."""
 
     def __init__(self) -> None:
-        self.asked = threading.Event()
+        self.requested = threading.Event()
         self._listeners: list[Callable[[], None]] = []
 
-    def ask(self) -> None:
-        """Ask, and tell whoever listens."""
-        self.asked.set()
+    def request(self) -> None:
+        """Set `requested`, and call all listeners."""
+        self.requested.set()
         for listener in self._listeners:
             listener()
 
     @contextmanager
-    def heard_by(self, listener: Callable[[], None]) -> Iterator[None]:
-        """Have the listener called each time it is asked."""
+    def notifies(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Call the listener at each request while the context lasts."""
         self._listeners.append(listener)
         try:
             yield
@@ -34,13 +34,13 @@ class Stop:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[Stop]:
-    """Let SIGTERM and SIGINT ask instead of ending the process, which Bytewax would not snapshot."""
+    """Turn SIGTERM and SIGINT into stop requests; Bytewax takes no snapshot when a signal ends the process."""
     stop = Stop()
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.ask()
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.request()
 
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
+    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
     try:
         yield stop
     finally:

@@ -1,4 +1,4 @@
-"""Several processes as one run: started together, stopped together."""
+"""Supervisor of a run with several processes, which start and stop together."""
 
 import math
 import os
@@ -18,32 +18,32 @@ from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.runtime.parent_death import die_with
 from dataflows.runtime.stopping import SIGNALS, Stop, stopped_by_signals
-from dataflows.runtime.worker import BrokenOffError, WorkerAddress, run_worker
+from dataflows.runtime.worker import EngineError, WorkerAddress, run_worker
 from dataflows.state_folder import StateFolder
 from state.counters import Counters
 from tacit.errors import ConfigurationError, TacitError
 
 _SPAWN = get_context("spawn")
-"""A fresh interpreter each: the engine's threads do not survive a fork."""
+"""Start method with a new interpreter for each process: threads of Bytewax do not survive a fork."""
 
 END_TOGETHER_S = 10.0
-"""How long the processes of a run may end after the first of them."""
+"""Time limit for the end of all processes after the end of the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What ended a process, in words that travel."""
+    """Error of a process, in a form that a pipe transports."""
 
     kind: type[TacitError]
     problems: tuple[str, ...]
 
     @classmethod
     def of(cls, error: TacitError) -> Self:
-        """Take an error apart."""
+        """Return the parts of an error."""
         return cls(type(error), error.problems if isinstance(error, ConfigurationError) else (str(error),))
 
     def error(self) -> TacitError:
-        """Return it as an error again."""
+        """Return the error."""
         if issubclass(self.kind, ConfigurationError):
             return self.kind(self.problems)
         return self.kind(*self.problems)
@@ -51,7 +51,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Member:
-    """One process of the cluster, as the launcher sees it."""
+    """Process of the run, with its last counters and its error."""
 
     process: SpawnProcess
     pipe: Connection
@@ -60,27 +60,27 @@ class Member:
 
 
 def run_cluster(job: Job, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop) -> Counters:
-    """Run `settings.processes` processes until all have ended, and return the sum of what they counted.
+    """Run `settings.processes` processes until all have ended, and return the sum of their counters.
 
-    Being asked to stop is passed on to all of them. Once one has ended the others have `END_TOGETHER_S` to do so too,
-    and no time if it said what it failed of.
+    A stop request goes to all processes. After the end of one process the others have `END_TOGETHER_S`; after an error
+    of a process the supervisor kills the others at once.
 
     Raises:
-        TacitError: what the first process that could say so failed of.
+        TacitError: the first error that a process reported.
     """
     addresses = _free_addresses(job.settings.processes)
     members: list[Member] = []
 
-    def pass_on() -> None:
+    def stop_all() -> None:
         for member in members:
             member.process.terminate()
 
-    with stop.heard_by(pass_on), ExitStack() as stack:
-        with _no_signals():
-            places = (WorkerAddress(number, addresses) for number in range(len(addresses)))
-            members.extend(stack.enter_context(_member(job, place, folder)) for place in places)
-        if stop.asked.is_set():  # before there was anybody to pass it on to
-            pass_on()
+    with stop.notifies(stop_all), ExitStack() as stack:
+        with _blocked_signals():
+            workers = (WorkerAddress(number, addresses) for number in range(len(addresses)))
+            members.extend(stack.enter_context(_member(job, address, folder)) for address in workers)
+        if stop.requested.is_set():  # before `members` was complete
+            stop_all()
         _follow(members, report)
     if error := _error(members):
         raise error
@@ -88,18 +88,18 @@ def run_cluster(job: Job, folder: StateFolder | None, report: Callable[[Counters
 
 
 def _error(members: Sequence[Member]) -> TacitError | None:
-    """Return what ended the run, if it failed: the cause itself before what merely followed from it."""
+    """Return the error of a failed run: the cause, or else one of its consequences."""
     if cause := _cause(members):
         return cause.error()
-    silent = [member.process for member in members if member.process.exitcode and not member.failure]
-    if silent:
-        return TacitError("; ".join(f"the process {process.name} {_end(process)}" for process in silent))
+    unexplained = [member.process for member in members if member.process.exitcode and not member.failure]
+    if unexplained:
+        return TacitError("; ".join(f"the process {process.name} {_end(process)}" for process in unexplained))
     return next((member.failure.error() for member in members if member.failure), None)
 
 
 def _cause(members: Sequence[Member]) -> Failure | None:
     failures = (member.failure for member in members if member.failure)
-    return next((failure for failure in failures if failure.kind is not BrokenOffError), None)
+    return next((failure for failure in failures if failure.kind is not EngineError), None)
 
 
 def _end(process: SpawnProcess) -> str:
@@ -108,34 +108,34 @@ def _end(process: SpawnProcess) -> str:
 
 
 def _follow(members: Sequence[Member], report: Callable[[Counters], None]) -> None:
-    """Take in what the processes say until each has closed its pipe; one that outlives the others is killed.
+    """Receive counters and errors until each process has closed its pipe; kill a process that outlives the others.
 
-    The engine takes the others down with one that fails, but not while they still wait for it to come up.
+    If one process fails, Bytewax ends the others, except while they wait for the start of the failed one.
     """
-    speaking = {id(member.pipe): member for member in members}
+    running = {id(member.pipe): member for member in members}
     deadline_s = math.inf
-    while speaking:
+    while running:
         timeout_s = None if math.isinf(deadline_s) else max(0.0, deadline_s - monotonic())
-        heard = wait([member.pipe for member in speaking.values()], timeout_s)
-        for pipe in heard:
-            _hear(speaking[id(pipe)], speaking)
-        if not heard or _cause(members):
-            _kill(speaking.values())
-        if len(speaking) < len(members):
+        ready = wait([member.pipe for member in running.values()], timeout_s)
+        for pipe in ready:
+            _receive(running[id(pipe)], running)
+        if not ready or _cause(members):
+            _kill(running.values())
+        if len(running) < len(members):
             deadline_s = min(deadline_s, monotonic() + END_TOGETHER_S)
         report(Counters.total(member.counters for member in members))
 
 
-def _hear(member: Member, speaking: dict[int, Member]) -> None:
+def _receive(member: Member, running: dict[int, Member]) -> None:
     try:
-        said = member.pipe.recv()
+        message = member.pipe.recv()
     except (EOFError, ConnectionResetError):
-        del speaking[id(member.pipe)]
+        del running[id(member.pipe)]
         return
-    if isinstance(said, Failure):
-        member.failure = said
+    if isinstance(message, Failure):
+        member.failure = message
     else:
-        member.counters = said
+        member.counters = message
 
 
 def _kill(members: Iterable[Member]) -> None:
@@ -144,31 +144,31 @@ def _kill(members: Iterable[Member]) -> None:
 
 
 @contextmanager
-def _member(job: Job, place: WorkerAddress, folder: StateFolder | None) -> Iterator[Member]:
-    ours, theirs = _SPAWN.Pipe(duplex=False)
+def _member(job: Job, address: WorkerAddress, folder: StateFolder | None) -> Iterator[Member]:
+    receiver, sender = _SPAWN.Pipe(duplex=False)
     process = _SPAWN.Process(
-        target=_run_member, args=(job, place, folder, theirs, os.getpid()), name=f"tacit-{place.process}"
+        target=_run_member, args=(job, address, folder, sender, os.getpid()), name=f"tacit-{address.process}"
     )
     process.start()
-    theirs.close()
+    sender.close()
     try:
-        yield Member(process, ours, Counters())
+        yield Member(process, receiver, Counters())
     except BaseException:
         process.kill()
         raise
     finally:
         process.join()
-        ours.close()
+        receiver.close()
 
 
-def _run_member(job: Job, place: WorkerAddress, folder: StateFolder | None, pipe: Connection, parent: int) -> None:
+def _run_member(job: Job, address: WorkerAddress, folder: StateFolder | None, pipe: Connection, parent: int) -> None:
     die_with(parent)
     _close_stdout()
     configure(job.log_level)
     try:
         with stopped_by_signals() as stop:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # held back by the launcher until here
-            run_worker(job, place, folder, pipe.send, stop)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # blocked by the supervisor until here
+            run_worker(job, address, folder, pipe.send, stop)
     except TacitError as error:
         pipe.send(Failure.of(error))
         sys.exit(1)
@@ -177,14 +177,14 @@ def _run_member(job: Job, place: WorkerAddress, folder: StateFolder | None, pipe
 
 
 def _close_stdout() -> None:
-    """Leave stdout to results: while processes wait for each other, the engine says so there."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+    """Discard stdout: Bytewax writes there while processes wait for each other, and stdout is for results."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
 
 
 def _free_addresses(count: int) -> tuple[str, ...]:
-    """Return loopback addresses that nobody listened on a moment ago."""
+    """Return loopback addresses with ports that were free a moment ago."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -193,13 +193,13 @@ def _free_addresses(count: int) -> tuple[str, ...]:
 
 
 @contextmanager
-def _no_signals() -> Iterator[None]:
-    """Hold SIGTERM and SIGINT back, here and in the processes that are started meanwhile.
+def _blocked_signals() -> Iterator[None]:
+    """Block SIGTERM and SIGINT, here and in the processes that start in the context.
 
-    Those let SIGTERM through when they are ready for it. SIGINT they never see: a terminal sends Ctrl-C to all, and
-    theirs comes from us.
+    A process unblocks SIGTERM when its handler is set. SIGINT stays blocked there: a terminal sends Ctrl-C to all
+    processes, and the supervisor passes the request on.
     """
-    resource_tracker.ensure_running()  # when it starts it lets these signals through, so it has to run by now
+    resource_tracker.ensure_running()  # its start unblocks these signals, so it must run before
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield

@@ -1,4 +1,4 @@
-"""One process of a run: its parts put together, the engine run, its end made orderly."""
+"""One process of a run: build the dataflow, run Bytewax, and translate its errors."""
 
 import gc
 import threading
@@ -49,40 +49,45 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerAddress:
-    """Which process of a run this is."""
+    """Number of a process in a run, and the addresses of all processes."""
 
     process: int = 0
     addresses: tuple[str, ...] = ("127.0.0.1:0",)
-    """HOST:PORT of each process for the exchange between them; a single one listens nowhere."""
+    """HOST:PORT of each process for the exchange between processes; a single process does not listen."""
 
 
-class BrokenOffError(TacitError):
-    """The engine broke off, and no part of this process is to blame."""
+class EngineError(TacitError):
+    """Bytewax ended, and no source, step or sink of this process raised an error."""
 
 
 def run_worker(
-    job: Job, place: WorkerAddress, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop
+    job: Job, address: WorkerAddress, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop
 ) -> Counters:
-    """Run one process until its source ends or it is asked to stop; return what it counted.
+    """Run one process until its source ends or a stop request, and return its counters.
 
-    `report` is called from another thread a few times a second, and once at the end.
+    Args:
+        job: source, settings and target.
+        address: number and addresses of the process.
+        folder: locked state folder; None: the run keeps no state.
+        report: receives the counters a few times a second in another thread, and once at the end.
+        stop: stop request of this process.
 
     Raises:
-        TacitError: what stopped the run, as the part that met it said it.
+        TacitError: the first error of a source, a step or a sink, or the error of Bytewax.
     """
     counters = Counters()
     counters.source.progressed_at = monotonic()
-    with monitor(_address(job, place), counters), _reporting(counters, report):
+    with monitor(_metrics_address(job, address), counters), _reporting(counters, report):
         spare_the_collector()
-        _log.info("worker.started", process=place.process, source=job.source_name, keeps_state=folder is not None)
-        _run_engine(job, place, folder, counters, stop.asked)
-        counters.stopped = stop.asked.is_set()
-    _log.info("worker.ended", process=place.process, records=counters.source.records, asked_to=counters.stopped)
+        _log.info("worker.started", process=address.process, source=job.source_name, keeps_state=folder is not None)
+        _run_engine(job, address, folder, counters, stop.requested)
+        counters.stopped = stop.requested.is_set()
+    _log.info("worker.ended", process=address.process, records=counters.source.records, stopped=counters.stopped)
     return counters
 
 
 def _run_engine(
-    job: Job, place: WorkerAddress, folder: StateFolder | None, counters: Counters, stop: threading.Event
+    job: Job, address: WorkerAddress, folder: StateFolder | None, counters: Counters, stop: threading.Event
 ) -> None:
     settings = job.settings
     rules = settings.rules(folder.vocabulary if folder else None)
@@ -95,26 +100,26 @@ def _run_engine(
         decode=decoder(settings.format),
     )
     source = job.make_source(stop, counters.source)
-    source.list_parts()  # a source that cannot be read is found out before anything else is begun
-    parts = FirstError()
+    source.list_parts()  # raises an error of the source before any other start
+    first_error = FirstError()
     with (
         population_run(job, folder, rules.catalogue, counters) as population,
         _stores(settings, rules.catalogue, folder) as stores,
     ):
         flow = build(
-            parts.watch(source),
-            parts.watch_call(parser),
-            parts.watch_build(
+            first_error.watch(source),
+            first_error.watch_call(parser),
+            first_error.watch_build(
                 lambda token: Adapt(
                     stores, rules, counters.events, token, shared=population.shared, reclaims=not job.bounded
                 )
             ),
-            parts.watch_build(population.build_learn),
-            parts.watch(RedisSink(job.target(), counters.sink, job.make_reject_sink)),
-            parts.watch(population.sink),
-            parts.watch(job.make_reject_sink()),
+            first_error.watch_build(population.build_learn),
+            first_error.watch(RedisSink(job.target(), counters.sink, job.make_reject_sink)),
+            first_error.watch(population.sink),
+            first_error.watch(job.make_reject_sink()),
         )
-        _run_flow(flow, settings.checkpoint_every, place, folder, parts)
+        _run_flow(flow, settings.checkpoint_every, address, folder, first_error)
         stores.confirm_commit()
 
 
@@ -125,51 +130,51 @@ def _stores(settings: Settings, catalogue: NumberedCatalogue, folder: StateFolde
 
 
 def _run_flow(
-    flow: Dataflow, epoch_s: float, place: WorkerAddress, folder: StateFolder | None, parts: FirstError
+    flow: Dataflow, checkpoint_s: float, address: WorkerAddress, folder: StateFolder | None, first_error: FirstError
 ) -> None:
     try:
-        # With addresses, be it one, the engine ends by an exception; without, it also prints a panic of its own.
+        # With addresses, even a single one, Bytewax raises an exception; without, it also prints a panic.
         cli_main(
             flow,
             workers_per_process=1,
-            process_id=place.process,
-            addresses=list(place.addresses),
-            epoch_interval=timedelta(seconds=epoch_s),
+            process_id=address.process,
+            addresses=list(address.addresses),
+            epoch_interval=timedelta(seconds=checkpoint_s),
             recovery_config=RecoveryConfig(folder.recovery) if folder else None,
         )
-    except BaseException as broken:  # a panic of the engine is no Exception
-        if isinstance(broken, _NO_FAILURE):
+    except BaseException as cause:  # a panic of Bytewax is not an Exception
+        if isinstance(cause, _NO_FAILURE):
             raise
-        raise parts.error or _engines_own(broken, folder) from broken
+        raise first_error.error or _engine_error(cause, folder) from cause
 
 
-def _engines_own(broken: BaseException, folder: StateFolder | None) -> TacitError:
-    """Return what the engine itself failed of, as an error of ours."""
-    text = " ".join(str(broken).split())
-    if folder and (isinstance(broken, _BAD_STORE) or any(code in text for code in _BAD_SQLITE)):
+def _engine_error(cause: BaseException, folder: StateFolder | None) -> TacitError:
+    """Return an error of Bytewax as an error of Tacit."""
+    text = " ".join(str(cause).split())
+    if folder and (isinstance(cause, _BAD_STORE) or any(code in text for code in _BAD_SQLITE)):
         return StateError(
             f"{folder.recovery} is damaged: {text}; restore the whole state folder from a backup, or give another"
         )
     if folder and any(code in text for code in _FULL_DISK):
         return storage_error(f"{folder.recovery}", text)
-    return BrokenOffError(f"the engine broke off: {text}")
+    return EngineError(f"Bytewax ended with an error: {text}")
 
 
 def spare_the_collector() -> None:
-    """Let Python look for reference cycles rarely: the stream makes none, and each look at live people would stop it.
+    """Make Python search for reference cycles rarely: the stream makes none, and each search stops the stream.
 
-    What was imported is set aside (`gc.freeze`). A look comes when there are 500,000 containers more than at the last
-    one, where Python has 700: a full cache grows no more, so that would be something that leaks.
+    `gc.freeze` exempts the imported modules. A search starts after 500,000 more containers, where the default is 700.
+    A full cache does not grow, so 500,000 more containers would be a leak.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(500_000, 20, 100)
 
 
-def _address(job: Job, place: WorkerAddress) -> str:
-    """Return this process's metrics address: the first one's port, plus the process's number."""
+def _metrics_address(job: Job, address: WorkerAddress) -> str:
+    """Return the metrics address of a process: the port of the settings plus the number of the process."""
     host, _, port = job.metrics.rpartition(":")
-    return f"{host}:{int(port) + place.process}" if host else job.metrics
+    return f"{host}:{int(port) + address.process}" if host else job.metrics
 
 
 @contextmanager
@@ -177,13 +182,13 @@ def _reporting(counters: Counters, report: Callable[[Counters], None]) -> Iterat
     ended = threading.Event()
     before_s = process_time()
 
-    def tell() -> None:
+    def update() -> None:
         counters.cpu_s = process_time() - before_s
         report(counters)
 
     def repeat() -> None:
         while not ended.wait(REPORT_EVERY_S):
-            tell()
+            update()
 
     thread = threading.Thread(target=repeat, name="report", daemon=True)
     thread.start()
@@ -192,4 +197,4 @@ def _reporting(counters: Counters, report: Callable[[Counters], None]) -> Iterat
     finally:
         ended.set()
         thread.join()
-        tell()
+        update()

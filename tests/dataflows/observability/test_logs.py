@@ -1,4 +1,4 @@
-"""Logs: JSON on stderr where nobody is looking, one form for all, and libraries kept quiet."""
+"""Logs: JSON on stderr, one form for Tacit and libraries."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-SPEAK = """
+SCRIPT = """
 import logging, structlog
 from dataflows.observability.logs import configure
 configure({level!r})
@@ -24,7 +24,7 @@ except ZeroDivisionError:
 
 
 def _logged(level: str) -> list[dict[str, object]]:
-    command = [sys.executable, "-c", SPEAK.format(level=level)]
+    command = [sys.executable, "-c", SCRIPT.format(level=level)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == ""
     return [json.loads(line) for line in done.stderr.splitlines()]
@@ -38,13 +38,13 @@ def _logged(level: str) -> list[dict[str, object]]:
         ("error", ["run.failed"]),
     ],
 )
-def test_what_is_less_than_the_level_is_not_logged(level: str, expected: list[str]) -> None:
-    """Ours and libraries' alike; kafka-python, which repeats itself, is not heard."""
+def test_lines_below_the_level_are_not_logged(level: str, expected: list[str]) -> None:
+    """The level holds for Tacit and for libraries; kafka-python logs critical errors only."""
     assert [line["event"] for line in _logged(level)] == expected
 
 
-def test_line_says_what_who_when_and_how_bad() -> None:
-    """The same members for all, and ours keep their values."""
+def test_line_has_event_logger_time_and_level() -> None:
+    """All lines have the same members, and lines of Tacit have their values."""
     started, late, slow, *_, failed = _logged("info")
     assert {"event", "level", "logger", "timestamp"} <= started.keys() & slow.keys()
     assert (started["processes"], started["source"]) == (2, "events – all")

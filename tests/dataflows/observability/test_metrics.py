@@ -1,4 +1,4 @@
-"""Metrics: each number stands where it was counted, and a replay's add up to what it read."""
+"""Metrics: each counter has its sample, and the samples of a replay match its summary."""
 
 import json
 from pathlib import Path
@@ -53,8 +53,8 @@ def _counters() -> Counters:
     return counters
 
 
-def test_every_number_is_where_it_belongs() -> None:
-    """Names, labels and values as Prometheus reads them."""
+def test_each_counter_has_its_sample() -> None:
+    """Prometheus reads names, labels and values."""
     text = generate_latest(registry(_counters())).decode()
     families = text_string_to_metric_families(text)
     samples = {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
@@ -62,23 +62,23 @@ def test_every_number_is_where_it_belongs() -> None:
     assert found == COUNTED
 
 
-def test_every_outcome_and_reason_is_there_from_the_start() -> None:
-    """A counter that appears with its first event would hide that event from `rate`."""
+def test_each_outcome_and_reason_has_a_sample_from_the_start() -> None:
+    """Without an initial sample, `rate` would miss the first event."""
     text = generate_latest(registry(Counters())).decode()
     assert [outcome for outcome in Outcome if f'tacit_events_total{{outcome="{outcome}"}} 0.0' not in text] == []
     assert [reason for reason in Reason if f'tacit_rejects_total{{reason="{reason}"}} 0.0' not in text] == []
 
 
-def test_process_tells_of_its_own_memory_and_time() -> None:
-    """The usual process metrics, whose names dashboards know."""
+def test_memory_and_cpu_time_of_the_process_have_samples() -> None:
+    """The process metrics have their usual names."""
     text = generate_latest(registry(Counters())).decode()
     assert {"process_resident_memory_bytes", "process_cpu_seconds_total"} <= {
         line.split()[0] for line in text.split("\n") if " " in line
     }
 
 
-def test_histogram_of_another_scale_keeps_its_bounds() -> None:
-    """Buckets are cumulative, as Prometheus wants them."""
+def test_histogram_with_other_bounds_keeps_them() -> None:
+    """Buckets are cumulative."""
     counters = Counters()
     counters.source.commit_stalls = Histogram(bounds=(1.0, 2.0), counts=[1, 2, 3], total=9.0)
     text = generate_latest(registry(counters)).decode()
@@ -88,8 +88,8 @@ def test_histogram_of_another_scale_keeps_its_bounds() -> None:
     ]  # fmt: skip
 
 
-def test_metrics_of_a_run_add_up(tmp_path: Path) -> None:
-    """Scraped from a replay with two processes in its middle: what was counted is never more than what was read."""
+def test_metrics_of_a_replay_match_its_summary(tmp_path: Path) -> None:
+    """A scrape in the middle of a replay has fewer counted events than records."""
     write_history(tmp_path / "events.jsonl", users=300, turns=40_000)
     port = two_free_ports()
     words = ["replay", "events.jsonl", "--processes", "2", "--metrics", f"127.0.0.1:{port}", "--json"]
@@ -100,7 +100,7 @@ def test_metrics_of_a_run_add_up(tmp_path: Path) -> None:
         def both_have_written() -> bool:
             return all(scrape(port + number)[name] > 0 for number in range(2) for name in named)
 
-        run.wait_for(both_have_written, "both processes to write")  # the other one may get its first batch later
+        run.wait_for(both_have_written, "both processes to write")  # the second process may get its first batch later
         first, second = scrape(port), scrape(port + 1)
         statuses = [get(port + number, "/healthz")[0] for number in range(2)]
         assert run.process.wait(60) == 0

@@ -1,4 +1,4 @@
-"""Replays from file to Redis: every record has its count, and how it was run does not show in the signals."""
+"""Replays from file to Redis: every record is counted, and the way of running does not change the signals."""
 
 import gzip
 import json
@@ -52,7 +52,7 @@ BROKEN: dict[str, list[bytes]] = {
     "future": [json.dumps(make_event(at=9_999_999_999_999)).encode()],
     "wrong_region": [json.dumps(make_event(region="us", user_id=MARKER.decode())).encode()],
 }
-"""Reason → lines that are rejected for it; some hold what no reject may repeat."""
+"""Rejected lines by reason; some have a marker that no reject may repeat."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(history: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return what Redis holds after a replay that nothing disturbed."""
+    """Return the content of Redis after an undisturbed replay."""
     summary, held = left_by(history, cwd=tmp_path_factory.mktemp("expected"))
     assert accounted_for(summary) == summary["read"] == len(history.read_bytes().splitlines())
     assert summary["signals"]["applied"] > 500
@@ -73,7 +73,7 @@ def expected(history: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 class Long(NamedTuple):
-    """A history that takes long enough to be met in its middle, and what it leaves in Redis."""
+    """History long enough to interrupt its replay, and the content of Redis after it."""
 
     path: Path
     records: int
@@ -87,8 +87,8 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Long:
     return Long(folder / "long.jsonl", records, left_by(folder / "long.jsonl", cwd=folder)[1])
 
 
-def test_broken_records_are_all_told_and_none_stops_the_stream(tmp_path: Path) -> None:
-    """Among good events, each broken line gets its reason; the rejects tell where it is and nothing of what it says."""
+def test_each_broken_record_is_a_reject_and_none_stops_the_stream(tmp_path: Path) -> None:
+    """Each reject has the reason and the position of its line, and none of its content."""
     lines = [line for reason in BROKEN.values() for line in reason]
     consent = make_event(type="consent", granted=True, at=now_ms() - 1000)
     good = [consent, make_event(event_id="e-2", at=now_ms())]
@@ -106,25 +106,25 @@ def test_broken_records_are_all_told_and_none_stops_the_stream(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", ["gz", "zst"])
-def test_compressed_files_are_replayed_as_plain_ones(
+def test_compressed_files_give_the_same_bytes(
     kind: str, history: Path, expected: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The same events leave the same bytes."""
+    """Compression does not change the signals."""
     compress = gzip.compress if kind == "gz" else zstandard.compress
     path = tmp_path / f"events.jsonl.{kind}"
     path.write_bytes(compress(history.read_bytes()))
     assert left_by(path, cwd=tmp_path)[1] == expected
 
 
-def test_two_processes_leave_the_same_bytes_as_one(history: Path, expected: dict[str, Any], tmp_path: Path) -> None:
-    """How people are spread over processes does not show, and every record is counted once."""
+def test_two_processes_write_the_same_bytes_as_one(history: Path, expected: dict[str, Any], tmp_path: Path) -> None:
+    """The distribution of users does not change the signals, and each record is counted once."""
     summary, held = left_by(history, "--processes", 2, cwd=tmp_path)
     assert held == expected
     assert accounted_for(summary) == summary["read"] == len(history.read_bytes().splitlines())
 
 
 def test_several_files_are_one_sequence(history: Path, expected: dict[str, Any], tmp_path: Path) -> None:
-    """A history cut anywhere, also within its people, is the same history."""
+    """A history in several files gives the same signals."""
     lines = history.read_bytes().splitlines(keepends=True)
     parts = [lines[:7], lines[7:2000], [], lines[2000:]]
     paths = [tmp_path / f"part-{number}.jsonl" for number in range(len(parts))]
@@ -133,10 +133,10 @@ def test_several_files_are_one_sequence(history: Path, expected: dict[str, Any],
     assert left_by(*paths, cwd=tmp_path)[1] == expected
 
 
-def test_state_makes_a_second_replay_go_on_where_the_first_ended(
+def test_second_replay_with_state_resumes_at_the_end_of_the_first(
     history: Path, expected: dict[str, Any], tmp_path: Path
 ) -> None:
-    """A file that has grown is read from where it ended; one that has not, not at all."""
+    """A longer file is read from its earlier end; an unchanged file is not read again."""
     lines = history.read_bytes().splitlines(keepends=True)
     path = tmp_path / "growing.jsonl"
     read = []
@@ -148,8 +148,8 @@ def test_state_makes_a_second_replay_go_on_where_the_first_ended(
     assert read == [1000, len(lines) - 1000, 0]
 
 
-def test_history_told_again_into_the_live_namespace_changes_nothing(history: Path, tmp_path: Path) -> None:
-    """It fills what is missing or older, and nothing is."""
+def test_repeated_history_does_not_change_the_live_namespace(history: Path, tmp_path: Path) -> None:
+    """A replay writes only fields that are missing or older, and there are none."""
     with redis_of_its_own() as (url, client):
         replay(url, history, cwd=tmp_path)
         before = everything_in(client)
@@ -164,10 +164,10 @@ def test_history_told_again_into_the_live_namespace_changes_nothing(history: Pat
     [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGTERM, "2"), (signal.SIGKILL, "1"), (signal.SIGKILL, "2")],
     ids=str,
 )
-def test_interrupted_replay_goes_on_from_its_state(
+def test_interrupted_replay_resumes_from_its_state(
     how: signal.Signals, processes: str, long: Long, tmp_path: Path
 ) -> None:
-    """It ends with status 1 and says so, and the next one leaves what an undisturbed one leaves."""
+    """The status is 1, and after the next replay Redis has the content of an undisturbed one."""
     words = [str(long.path), "--state", str(tmp_path / "state"), "--checkpoint-every", "1", "--processes", processes]
     with redis_of_its_own() as (url, client):
         with running(["replay", *words, "--redis", url], tmp_path / "log") as run:
@@ -183,8 +183,8 @@ def test_interrupted_replay_goes_on_from_its_state(
         assert everything_in(client) == long.left
 
 
-def test_json_stands_alone_on_stdout(history: Path, tmp_path: Path) -> None:
-    """Logs go elsewhere, also when everything is logged."""
+def test_stdout_has_only_the_json_summary(history: Path, tmp_path: Path) -> None:
+    """Logs go to stderr at every level."""
     with redis_of_its_own() as (url, _):
         done = tacit("replay", str(history), "--redis", url, "--json", cwd=tmp_path, TACIT_LOG_LEVEL="info")
     assert json.loads(done.stdout)["read"] > 0
@@ -201,8 +201,8 @@ def test_json_stands_alone_on_stdout(history: Path, tmp_path: Path) -> None:
         (["empty.jsonl", "--rejects", "no/such/folder.jsonl"], "tacit: rejects file no/such/folder.jsonl: cannot"),
     ],
 )
-def test_source_or_sink_that_is_not_there_is_one_line(words: list[str], expected: str, tmp_path: Path) -> None:
-    """Which, and what to do; status 1, and nothing on stdout."""
+def test_missing_source_or_sink_is_an_error_of_one_line(words: list[str], expected: str, tmp_path: Path) -> None:
+    """The error names the file and the remedy; the status is 1, and stdout stays empty."""
     for name in ("here.csv", "empty.jsonl"):
         (tmp_path / name).touch()
     with redis_of_its_own() as (url, _):
@@ -212,19 +212,19 @@ def test_source_or_sink_that_is_not_there_is_one_line(words: list[str], expected
     assert done.stderr.count("\n") == 1
 
 
-def test_redis_that_does_not_answer_is_found_out_at_once(history: Path, tmp_path: Path) -> None:
-    """Before anything is read, and without the patience that a run has in midstream."""
-    done = tacit("replay", str(history), "--redis", f"unix://{tmp_path}/nobody.sock", cwd=tmp_path)
+def test_unreachable_redis_is_an_error_at_the_start(history: Path, tmp_path: Path) -> None:
+    """The replay reads no record and does not retry."""
+    done = tacit("replay", str(history), "--redis", f"unix://{tmp_path}/missing.sock", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
-        f"tacit: Redis at {tmp_path}/nobody.sock did not answer: CONNECTION; "
+        f"tacit: Redis at {tmp_path}/missing.sock did not answer: CONNECTION; "
         "check the URL, its user and password, and the server\n"
     )
     assert not (tmp_path / "tacit-rejects.jsonl").exists()
 
 
-def test_file_damaged_in_its_middle_ends_the_replay_after_all_before(tmp_path: Path) -> None:
-    """The whole lines before the damage count; the message says where, and what to do."""
+def test_damaged_file_ends_the_replay_after_its_whole_lines(tmp_path: Path) -> None:
+    """The lines before the damage count; the error names the line and the remedy."""
     write_history(tmp_path / "events.jsonl")
     whole = gzip.compress((tmp_path / "events.jsonl").read_bytes())
     (tmp_path / "cut.jsonl.gz").write_bytes(whole[: len(whole) // 2])

@@ -1,4 +1,4 @@
-"""dataflows/runtime/stopping: signals that ask."""
+"""Stop requests: signals and listeners."""
 
 import os
 import signal
@@ -9,24 +9,24 @@ from dataflows.runtime.stopping import SIGNALS, stopped_by_signals
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_signal_asks_and_nothing_else(number: signal.Signals) -> None:
-    """Everybody who listens hears of it; afterwards the signal is what it was."""
-    before, heard = signal.getsignal(number), []
+def test_signal_is_a_stop_request(number: signal.Signals) -> None:
+    """All listeners are called, and the handler of the signal is restored afterwards."""
+    before, calls = signal.getsignal(number), []
     with stopped_by_signals() as stop:
-        assert not stop.asked.is_set()
-        with stop.heard_by(lambda: heard.append("first")), stop.heard_by(lambda: heard.append("second")):
+        assert not stop.requested.is_set()
+        with stop.notifies(lambda: calls.append("first")), stop.notifies(lambda: calls.append("second")):
             os.kill(os.getpid(), number)
-        assert stop.asked.is_set()
-    assert heard == ["first", "second"]
+        assert stop.requested.is_set()
+    assert calls == ["first", "second"]
     assert signal.getsignal(number) is before
 
 
-def test_who_has_stopped_listening_hears_nothing() -> None:
-    """What a listener would pass it on to is gone."""
-    heard: list[str] = []
+def test_removed_listener_is_not_called() -> None:
+    """A listener ends with its context."""
+    calls: list[str] = []
     with stopped_by_signals() as stop:
-        with stop.heard_by(lambda: heard.append("asked")):
+        with stop.notifies(lambda: calls.append("requested")):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.asked.is_set()
-    assert heard == []
+        assert stop.requested.is_set()
+    assert calls == []

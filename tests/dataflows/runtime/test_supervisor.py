@@ -1,4 +1,4 @@
-"""Several processes as one run: none outlives the others or the launcher, and the cause of an end is what is said."""
+"""Several processes as one run: all end together, and the error is the cause."""
 
 import os
 import re
@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from dataflows.runtime.supervisor import Failure
-from dataflows.runtime.worker import BrokenOffError
+from dataflows.runtime.worker import EngineError
 from state.errors import SinkError, SourceError, StateError
+from state.storage.manifest import MANIFEST_FILE
 from tacit.errors import CatalogueError, ConfigurationError, TacitError
 from tests.support.commands import Running, running, tacit
 from tests.support.conditions import eventually
@@ -22,7 +23,7 @@ from tests.support.replays import redis_of_its_own, replay, write_history
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a file that takes long enough for a run to be met in its middle."""
+    """Return a file whose replay takes long enough to be interrupted."""
     path = tmp_path_factory.mktemp("history") / "events.jsonl"
     write_history(path, users=300, turns=40_000)
     return path
@@ -36,20 +37,20 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
         StateError("made for another"),
         SourceError("a: gone\nb: gone"),
         SinkError("full"),
-        BrokenOffError("the engine broke off"),
+        EngineError("Bytewax ended"),
         TacitError("other"),
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_error_that_travelled_is_the_same_error(error: TacitError) -> None:
-    """Its kind decides what the launcher does, so it comes along."""
+def test_error_of_a_process_keeps_type_and_text(error: TacitError) -> None:
+    """The type decides on a restart and on the exit status."""
     arrived = Failure.of(error).error()
     assert type(arrived) is type(error)
     assert str(arrived) == str(error)
 
 
 def test_process_that_cannot_start_ends_the_run(history: Path, tmp_path: Path) -> None:
-    """The others would wait for it for ever; the message is its own, and the status that of a wrong setting."""
+    """The other process does not wait; the error and the status are those of the failed process."""
     port = two_free_ports()
     with redis_of_its_own() as (url, _), socket.create_server(("127.0.0.1", port + 1)):
         words = ("--redis", url, "--processes", "2", "--metrics", f"127.0.0.1:{port}")
@@ -60,66 +61,66 @@ def test_process_that_cannot_start_ends_the_run(history: Path, tmp_path: Path) -
     )
 
 
-def test_error_of_a_process_is_said_as_one_of_its_own(tmp_path: Path) -> None:
-    """However the engine takes the processes down: damaged checkpoints are one line, and no traceback."""
+def test_error_of_a_process_is_one_line(tmp_path: Path) -> None:
+    """A damaged checkpoint in one of two processes gives no traceback."""
     small = tmp_path / "small.jsonl"
     write_history(small)
     words = (str(small), "--processes", "2", "--state", str(tmp_path / "state"))
     with redis_of_its_own() as (url, _):
         replay(url, *words, cwd=tmp_path)
-        for manifest in tmp_path.glob("state/shards/*/c*/SEAL"):
+        for manifest in tmp_path.glob(f"state/shards/*/c*/{MANIFEST_FILE}"):
             manifest.unlink()
         done = tacit("replay", *words, "--redis", url, cwd=tmp_path)
     assert done.returncode == 1
-    assert re.match(r"tacit: shard \d+: checkpoint c\S+ in \S+ is damaged: SEAL is missing; ", done.stderr)
+    assert re.match(rf"tacit: shard \d+: checkpoint c\S+ in \S+ is damaged: {MANIFEST_FILE} is missing; ", done.stderr)
     assert done.stderr.count("\n") == 1
 
 
 def test_killed_process_is_named(history: Path, tmp_path: Path) -> None:
-    """Without a state folder the run ends, and says which process was killed, not what followed from it."""
+    """Without a state folder the run ends, and its error names the killed process."""
     with _run(history, tmp_path) as run:
         os.kill(run.workers[1], signal.SIGKILL)
         assert run.process.wait(20) == 1
         assert run.output == "tacit: the process tacit-1 was ended by SIGKILL\n"
-    _assert_all_gone(run)
+    _assert_no_process(run)
 
 
-def test_no_process_outlives_a_launcher_that_was_killed(history: Path, tmp_path: Path) -> None:
-    """The kernel sees to it."""
+def test_no_process_outlives_a_killed_supervisor(history: Path, tmp_path: Path) -> None:
+    """The kernel kills the processes."""
     with _run(history, tmp_path) as run:
         run.process.kill()
         run.process.wait(5)
-        _assert_all_gone(run)
+        _assert_no_process(run)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
-@pytest.mark.parametrize("begun", [1, 2], ids=["first process", "both processes"])
-def test_signal_during_the_start_ends_all_in_an_orderly_way(
-    begun: int, how: signal.Signals, history: Path, tmp_path: Path
+@pytest.mark.parametrize("started", [1, 2], ids=["first process", "both processes"])
+def test_signal_during_the_start_ends_all_processes(
+    started: int, how: signal.Signals, history: Path, tmp_path: Path
 ) -> None:
-    """As Ctrl-C does it, to the whole group at once: no traceback, nobody left, no hanging."""
-    with _run(history, tmp_path, wait_for=begun) as run:
+    """Ctrl-C signals the whole group: no traceback, no remaining process."""
+    with _run(history, tmp_path, wait_for=started) as run:
         os.killpg(run.process.pid, how)
         assert run.process.wait(20) == 1
     assert "Traceback" not in run.output
     assert run.output.endswith(
         "tacit: stopped before the end; with --state DIR the same command would go on from there\n"
     )
-    _assert_all_gone(run)
+    _assert_no_process(run)
 
 
 @contextmanager
 def _run(history: Path, folder: Path, wait_for: int = 2) -> Iterator[Running]:
-    """Run a replay with two processes, and go on when so many of them are there; both: when they work."""
+    """Run a replay with two processes, and yield when that many have started; for both, when they write."""
     with redis_of_its_own() as (url, client):
         words = ["replay", str(history), "--redis", url, "--processes", "2"]
         with running(words, folder / "log") as run:
             if wait_for == 2:
                 run.wait_for(lambda: client.dbsize() > 20, "the first signals")
             else:
-                run.wait_for(lambda: len(run.workers) >= wait_for, "the processes to be there")
+                run.wait_for(lambda: len(run.workers) >= wait_for, "the start of the processes")
             yield run
 
 
-def _assert_all_gone(run: Running) -> None:
+def _assert_no_process(run: Running) -> None:
     eventually(lambda: not run.group, within_s=10, what=f"the end of {run.group}")
