@@ -1,1 +1,1 @@
-"""Where data comes in and goes out: Kafka, files, Redis."""
+"""Connectors: Kafka, files and Redis."""

@@ -1,1 +1,1 @@
-"""Kafka."""
+"""Kafka: source of events, producer, and sink of rejects."""

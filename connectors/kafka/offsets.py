@@ -1,4 +1,4 @@
-"""Where reading begins and ends: a topic's offsets, looked up once before the dataflow runs."""
+"""Offsets of a topic: the ranges that Kafka holds, and the first and last offset of a read."""
 
 from typing import Any, NamedTuple
 
@@ -9,22 +9,22 @@ from connectors.kafka.address import CONNECT_MS, REQUEST_MS, Start, TopicAddress
 from state.errors import SourceError
 
 Position = tuple[int, int | None]
-"""What a snapshot holds of a partition: the next offset to read, and the offset to stop at (None: never)."""
+"""A partition's part of a snapshot: the next offset to read, and the offset to stop at (None: never)."""
 
 
-class Range(NamedTuple):
-    """One partition's offsets when we looked."""
+class OffsetRange(NamedTuple):
+    """One partition's offsets at the time of the look-up."""
 
     begin: int
-    """The oldest record still there."""
+    """Offset of the oldest record."""
     end: int
-    """Behind the newest record of a finished transaction."""
+    """Offset behind the newest record of a finished transaction."""
     start: int
-    """Where a first run begins."""
+    """Start of a first run."""
 
 
 def reader_options(address: TopicAddress) -> dict[str, Any]:
-    """Return the options of every consumer here: no group, no commits, no silent reset of an offset."""
+    """Return the options of every consumer: no group, no commits, an error in place of a reset offset."""
     return common_options(address.servers) | {
         "group_id": None,
         "enable_auto_commit": False,
@@ -33,8 +33,12 @@ def reader_options(address: TopicAddress) -> dict[str, Any]:
     }
 
 
-def look_up(address: TopicAddress, start: Start) -> dict[int, Range]:
-    """Return the range of each partition, or raise `SourceError` when the topic cannot be read."""
+def look_up(address: TopicAddress, start: Start) -> dict[int, OffsetRange]:
+    """Return the range of each partition, by number.
+
+    Raises:
+        SourceError: no broker answers in time, or the topic is missing or unreadable.
+    """
     try:
         with KafkaConsumer(**reader_options(address)) as consumer:
             consumer.bootstrap(timeout_ms=CONNECT_MS)
@@ -48,15 +52,17 @@ def look_up(address: TopicAddress, start: Start) -> dict[int, Range]:
             "check the address, and that a broker listens there"
         ) from error
     except KafkaError as error:
-        raise SourceError(f"{address}: cannot be read ({type(error).__name__}: {error})") from error
+        raise SourceError(
+            f"{address}: cannot be read ({type(error).__name__}: {error}); check the topic and the broker's log"
+        ) from error
 
 
-def _ranges(consumer: Any, address: TopicAddress, partitions: list[int], start: Start) -> dict[int, Range]:
-    places = [TopicPartition(address.topic, partition) for partition in partitions]
-    begins = consumer.beginning_offsets(places, timeout_ms=REQUEST_MS)
-    ends = consumer.end_offsets(places, timeout_ms=REQUEST_MS)
+def _ranges(consumer: Any, address: TopicAddress, numbers: list[int], start: Start) -> dict[int, OffsetRange]:
+    partitions = [TopicPartition(address.topic, number) for number in numbers]
+    begins = consumer.beginning_offsets(partitions, timeout_ms=REQUEST_MS)
+    ends = consumer.end_offsets(partitions, timeout_ms=REQUEST_MS)
     starts = _starts(consumer, begins, ends, start)
-    return {place.partition: Range(begins[place], ends[place], starts[place]) for place in places}
+    return {each.partition: OffsetRange(begins[each], ends[each], starts[each]) for each in partitions}
 
 
 def _starts(consumer: Any, begins: dict[Any, int], ends: dict[Any, int], start: Start) -> dict[Any, int]:
@@ -66,40 +72,49 @@ def _starts(consumer: Any, begins: dict[Any, int], ends: dict[Any, int], start: 
         return ends
     if start.kind == "offset":
         return dict.fromkeys(begins, start.number)
-    # Kafka answers None where no record is that new: reading then begins with what comes next.
+    # Kafka answers None for a partition without a record that new: the read starts with the next record.
     found = consumer.offsets_for_times(dict.fromkeys(begins, start.number), timeout_ms=REQUEST_MS)
-    return {place: found[place].offset if found[place] else ends[place] for place in begins}
+    return {each: found[each].offset if found[each] else ends[each] for each in begins}
 
 
-def first_position(held: Range, *, bounded: bool, joined_later: bool) -> Position:
-    """Return where to read a partition that has no snapshot.
+def first_position(held: OffsetRange, *, bounded: bool, joined_later: bool) -> Position:
+    """Return the position of a partition without a snapshot.
 
-    One that `joined_later`, after a run whose snapshot we resume, is read from its beginning wherever the first run
-    started: "latest" would skip what it received before this restart.
+    A partition that `joined_later` than the snapshot of the run is read from its beginning, not from the start of the
+    first run: "latest" would skip the records that the partition received before this restart.
     """
     return (held.begin if joined_later else held.start), (held.end if bounded else None)
 
 
-def resumed_position(saved: Position, held: Range, *, bounded: bool) -> Position:
-    """Return where to go on from a snapshot; a bounded run keeps the stop that it was first built with."""
+def resumed_position(saved: Position, held: OffsetRange, *, bounded: bool) -> Position:
+    """Return the position to resume from; a bounded run keeps the stop of its first start."""
     offset, stop = saved
     if not bounded:
         return offset, None
     return offset, held.end if stop is None else stop
 
 
-def check(position: Position, held: Range, place: str) -> None:
-    """Raise `SourceError` if Kafka does not hold the offset to read next; `place` names the partition."""
+def check(position: Position, held: OffsetRange, partition: str) -> None:
+    """Check that Kafka holds the next offset to read.
+
+    Args:
+        position: next offset and stop.
+        held: offsets that Kafka holds.
+        partition: name of the partition, for the error.
+
+    Raises:
+        SourceError: Kafka does not hold the offset.
+    """
     offset, stop = position
     if stop is not None and stop <= offset <= held.end:
         return
     if held.begin <= offset <= held.end:
         return
     if offset < held.begin:
-        what = "older records were deleted (retention), so what lies between cannot be read any more"
+        cause = "the retention deleted older records, which are lost to this run"
     else:
-        what = "the offset was never written, or the topic was made anew"
+        cause = "the offset was never written, or the topic was deleted and created again"
     raise SourceError(
-        f"{place}: to be read from offset {offset}, but Kafka holds {held.begin} to {held.end}: {what}. "
-        "Choose another start, for a run that resumes with a new state folder"
+        f"{partition}: the next offset to read is {offset}, but Kafka holds {held.begin} to {held.end}: {cause}. "
+        "Choose another start; to replace a run that resumes, use a new state folder"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.kafka.address import TopicAddress
-from connectors.kafka.reject_sink import CheckedProducer
+from connectors.kafka.producer import CheckedProducer
 from state.errors import SinkError
 from tacit.errors import ConfigurationError
 

@@ -156,7 +156,7 @@ def test_resuming_at_a_deleted_offset_fails(kafka: Kafka, tmp_path: Path) -> Non
     kafka.produce(topic, numbered(10, 30))
     kafka.delete_before(topic, 0, 20)
 
-    with refused(SourceError, "from offset 10, but Kafka holds 20 to 30"):
+    with refused(SourceError, "next offset to read is 10, but Kafka holds 20 to 30"):
         Reading(kafka, topic, state=tmp_path / "state").live(until=lambda _: True)
 
 
@@ -168,6 +168,6 @@ def test_deleted_records_end_a_running_reader(kafka: Kafka) -> None:
     partition = source.build_part("read", source.list_parts()[0], (5, None))
     kafka.delete_before(topic, 0, 20)
 
-    with pytest.raises(SourceError, match="retention passed us"):
+    with pytest.raises(SourceError, match="no longer holds the next offset"):
         eventually(partition.next_batch, within_s=10, what="an error")
     partition.close()

@@ -10,7 +10,8 @@ from bytewax.testing import TestingSource, run_main
 from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
 from connectors.kafka.address import TopicAddress
-from connectors.kafka.reject_sink import CheckedProducer, KafkaRejectSink
+from connectors.kafka.producer import CheckedProducer
+from connectors.kafka.reject_sink import KafkaRejectSink
 from state.errors import SinkError
 from state.events.records import FileOrigin, KafkaOrigin, Reason, Reject
 from tests.support.kafka_broker import KAFKA_TEST, Broker

@@ -1,4 +1,4 @@
-"""A lane: what the pump puts in comes out whole, in order, and no further than asked."""
+"""Partition buffer: records leave in order, none is lost, and none is newer than the limit."""
 
 import sys
 from typing import NamedTuple
@@ -13,7 +13,7 @@ ORIGIN = KafkaOrigin("events", 0)
 
 
 class Fetched(NamedTuple):
-    """The part of kafka-python's ConsumerRecord that a lane reads."""
+    """Members of kafka-python's ConsumerRecord that a buffer reads."""
 
     offset: int
     value: bytes | None
@@ -22,7 +22,7 @@ class Fetched(NamedTuple):
 
 @st.composite
 def polls(draw: st.DrawFn) -> list[tuple[list[Fetched], int]]:
-    """Draw what a row of polls might bring: gaps between offsets, times in disorder, positions past the last record."""
+    """Draw the results of consecutive polls: gaps in offsets, unordered times, positions past the last record."""
     offset, found = 0, []
     for size in draw(st.lists(st.integers(0, 1200), max_size=4)):
         records = []
@@ -34,59 +34,59 @@ def polls(draw: st.DrawFn) -> list[tuple[list[Fetched], int]]:
     return found
 
 
-def drain(lane: PartitionBuffer, newest_slice: int = sys.maxsize) -> list[int]:
+def drain(buffer: PartitionBuffer, newest_slice: int = sys.maxsize) -> list[int]:
     offsets: list[int] = []
-    while batch := lane.take(newest_slice):
+    while batch := buffer.take(newest_slice):
         assert len(batch) < 1000
         offsets += [record.position for record in batch]
-        assert lane.offset > offsets[-1]
+        assert buffer.offset > offsets[-1]
     return offsets
 
 
 @given(polls(), st.booleans())
-def test_all_offered_is_taken_once_in_order(brought: list[tuple[list[Fetched], int]], sliced: bool) -> None:
-    """Nothing is lost, repeated or reordered, and the position ends where the last poll's did."""
-    lane = PartitionBuffer(ORIGIN, (0, None), sliced=sliced)
-    for records, position in brought:
-        lane.offer(records, position)
+def test_every_record_is_taken_once_in_order(polled: list[tuple[list[Fetched], int]], sliced: bool) -> None:
+    """No record is lost, repeated or moved, and the last position is the position of the last poll."""
+    buffer = PartitionBuffer(ORIGIN, (0, None), sliced=sliced)
+    for records, position in polled:
+        buffer.append(records, position)
 
-    assert drain(lane) == [record.offset for records, _ in brought for record in records]
-    assert lane.position == (brought[-1][1] if brought else 0, None)
-    assert lane.has_room
-    assert not lane.ended
+    assert drain(buffer) == [record.offset for records, _ in polled for record in records]
+    assert buffer.position == (polled[-1][1] if polled else 0, None)
+    assert buffer.has_room
+    assert not buffer.ended
 
 
 @given(polls(), st.integers(0, 50))
-def test_nothing_from_the_stop_on_is_taken(brought: list[tuple[list[Fetched], int]], stop: int) -> None:
-    """The stop cuts, and a lane has ended exactly when its position reached it."""
-    lane = PartitionBuffer(ORIGIN, (0, stop), sliced=True)
-    for records, position in brought:
-        lane.offer(records, position)
+def test_no_record_from_the_stop_is_taken(polled: list[tuple[list[Fetched], int]], stop: int) -> None:
+    """A read ends at the stop, and a buffer has ended exactly when its position is the stop."""
+    buffer = PartitionBuffer(ORIGIN, (0, stop), sliced=True)
+    for records, position in polled:
+        buffer.append(records, position)
 
-    assert drain(lane) == [each.offset for records, _ in brought for each in records if each.offset < stop]
-    assert lane.ended == (stop == 0 or (bool(brought) and brought[-1][1] >= stop))
-    assert lane.ended == lane.complete
-
-
-def test_later_slice_waits_until_it_is_asked_for() -> None:
-    """A lane hands on no further than the slice that the slowest partition has reached."""
-    lane = PartitionBuffer(ORIGIN, (0, None), sliced=True)
-    lane.offer([Fetched(n, b"x", n * SLICE_MS) for n in range(3)], 3)
-
-    assert drain(lane, newest_slice=1) == [0, 1]
-    assert lane.position == (2, None)
-    assert lane.head == 2
+    assert drain(buffer) == [each.offset for records, _ in polled for each in records if each.offset < stop]
+    assert buffer.ended == (stop == 0 or (bool(polled) and polled[-1][1] >= stop))
+    assert buffer.ended == buffer.complete
 
 
-def test_lane_is_full_by_bytes_and_has_room_again_when_half_is_taken() -> None:
-    """Bytes count, not records, and what is taken is freed."""
-    lane = PartitionBuffer(ORIGIN, (0, None), sliced=False)
+def test_later_slice_stays_in_the_buffer() -> None:
+    """A take returns no record newer than the slice of the slowest partition."""
+    buffer = PartitionBuffer(ORIGIN, (0, None), sliced=True)
+    buffer.append([Fetched(n, b"x", n * SLICE_MS) for n in range(3)], 3)
+
+    assert drain(buffer, newest_slice=1) == [0, 1]
+    assert buffer.position == (2, None)
+    assert buffer.head == 2
+
+
+def test_buffer_is_full_by_bytes_and_has_room_after_half_is_taken() -> None:
+    """The limit counts bytes, and a take frees them."""
+    buffer = PartitionBuffer(ORIGIN, (0, None), sliced=False)
     for n in range(0, 5000, 500):
-        lane.offer([Fetched(n + each, b"x" * 1000, 0) for each in range(500)], n + 500)
+        buffer.append([Fetched(n + each, b"x" * 1000, 0) for each in range(500)], n + 500)
 
-    states = [(lane.full, lane.has_room)]
-    while lane.take(sys.maxsize):
-        states.append((lane.full, lane.has_room))
+    states = [(buffer.full, buffer.has_room)]
+    while buffer.take(sys.maxsize):
+        states.append((buffer.full, buffer.has_room))
 
     assert states[0] == (True, False)
     assert (False, False) in states
