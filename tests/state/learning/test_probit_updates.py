@@ -1,0 +1,127 @@
+"""Four updates by one formula agree: a like or dislike, directed feedback, the population model, stacking factors.
+
+Two updates are on the hot path, over arrays of 4-byte floats. The other two take names.
+"""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.catalogue.numbered import Shape
+from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
+from state.learning.population_model import PopulationModel
+from state.learning.population_prior import Prior
+from state.learning.population_version import Gaussian
+from state.learning.prediction import NEUTRAL_FACTORS, NOISE_VARIANCE, PopulationPart
+from state.learning.preferences import KEPT, Preferences
+from state.learning.stacking import Stacking
+from tests.support.factories import CATALOGUE, make_observation
+
+BULLETS = CATALOGUE.slot_index["format"]["bullets"]
+CONCISE = CATALOGUE.slot_index["length"]["concise"]
+BALANCED = CATALOGUE.slot_index["length"]["balanced"]
+SLOPE = len(CATALOGUE.slots) + CATALOGUE.facet_index["length"]
+BIAS = len(CATALOGUE.slots) + len(CATALOGUE.facet_names)
+
+ANSWER = {BULLETS: 1.0, CONCISE: 1.0, SLOPE: -1.0, BIAS: 1.0}
+"""Inputs of an answer with bullets that is concise, which is the lower end of the scale."""
+COMPARISON = {CONCISE: 1.0, BALANCED: -1.0, SLOPE: -1.0}
+"""Inputs of feedback "shorter" on a balanced answer."""
+PRIOR_VARIANCES = {
+    BULLETS: VALUE_VARIANCES[Shape.SINGLE],
+    CONCISE: VALUE_VARIANCES[Shape.ORDERED],
+    BALANCED: VALUE_VARIANCES[Shape.ORDERED],
+    SLOPE: SLOPE_VARIANCE,
+    BIAS: BIAS_VARIANCE,
+}
+
+Beliefs = Mapping[int, Gaussian]
+
+
+def beliefs(inputs: Mapping[int, float]) -> st.SearchStrategy[Beliefs]:
+    """Draw a belief for each input."""
+    belief = st.builds(Gaussian, st.floats(-1.5, 1.5, width=32), st.floats(0.015625, 0.5, width=32))
+    return st.fixed_dictionaries(dict.fromkeys(inputs, belief))
+
+
+def user_model(start: Beliefs) -> Preferences:
+    preferences = Preferences(CATALOGUE)
+    for number, (mean, variance) in start.items():
+        preferences.means[number], preferences.variances[number] = mean, variance
+    return preferences
+
+
+def without_forgetting(preferences: Preferences, numbers: Mapping[int, float]) -> dict[int, Gaussian]:
+    """Return the beliefs before the forgetting that ends each update of a user model."""
+    kept = KEPT * KEPT
+    return {
+        number: Gaussian(
+            preferences.means[number] / KEPT,
+            (preferences.variances[number] - (1 - kept) * PRIOR_VARIANCES[number]) / kept,
+        )
+        for number in numbers
+    }
+
+
+def by_population_model(
+    start: Beliefs, inputs: Mapping[int, float], rest: Gaussian, liked: bool, weight: float
+) -> dict[int, Gaussian]:
+    model = PopulationModel(kept=1.0)
+    model.restore({str(number): belief for number, belief in start.items()})
+    terms = [str(number) for number, x in inputs.items() if x > 0]
+    against = [str(number) for number, x in inputs.items() if x < 0]
+    model.learn(terms, liked, weight, rest, against)
+    return {number: model.belief(str(number)) for number in inputs}
+
+
+def by_stacking(start: Beliefs, inputs: Mapping[int, float], rest: Gaussian, liked: bool) -> dict[int, Gaussian]:
+    stacking = Stacking({"rest": Gaussian(1.0, 0.0)} | {str(number): belief for number, belief in start.items()})
+    parts = {"rest": rest.mean} | {str(number): x for number, x in inputs.items()}
+    stacking.learn(parts, rest.variance, liked)
+    return {number: stacking.factors[str(number)] for number in inputs}
+
+
+def assert_agree(found: Beliefs, expected: Beliefs) -> None:
+    for number, belief in expected.items():
+        assert found[number] == pytest.approx(belief, abs=2e-6)
+
+
+@given(
+    beliefs(ANSWER),
+    st.builds(Gaussian, st.floats(-1.5, 1.5), st.floats(1.0, 3.0)),
+    st.booleans(),
+    st.floats(0.125, 1.0),
+)
+def test_like_and_dislike_update_as_the_population_model(
+    start: Beliefs, rest: Gaussian, liked: bool, weight: float
+) -> None:
+    """The population's part of the prediction is the rest."""
+    preferences = user_model(start)
+    population = PopulationPart(rest.mean, rest.variance, NEUTRAL_FACTORS)
+    preferences.learn([CONCISE, BULLETS], liked, weight, 0, population)
+    assert_agree(without_forgetting(preferences, ANSWER), by_population_model(start, ANSWER, rest, liked, weight))
+
+
+@given(beliefs(COMPARISON), st.floats(0.125, 1.0))
+def test_directed_feedback_updates_as_the_population_model(start: Beliefs, weight: float) -> None:
+    """The preferred value counts for, and the served value counts against."""
+    preferences = user_model(start)
+    shorter = make_observation(served={"length": "balanced"}, feedback="shorter")
+    preferences.learn_feedback(shorter, CATALOGUE.feedback["shorter"], weight, Prior(CATALOGUE))
+    expected = by_population_model(start, COMPARISON, Gaussian(0.0, NOISE_VARIANCE), True, weight)
+    assert_agree(without_forgetting(preferences, COMPARISON), expected)
+
+
+@given(
+    st.sampled_from([ANSWER, COMPARISON]).flatmap(lambda inputs: st.tuples(st.just(inputs), beliefs(inputs))),
+    st.builds(Gaussian, st.floats(-1.5, 1.5), st.floats(1.0, 3.0)),
+    st.booleans(),
+)
+def test_stacking_updates_as_the_population_model(
+    drawn: tuple[Mapping[int, float], Beliefs], rest: Gaussian, liked: bool
+) -> None:
+    """A factor is the weight of a part, as a belief is the weight of an input; feedback has the weight 1."""
+    inputs, start = drawn
+    assert_agree(by_stacking(start, inputs, rest, liked), by_population_model(start, inputs, rest, liked, weight=1.0))
