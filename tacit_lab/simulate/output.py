@@ -1,12 +1,18 @@
-"""Writes simulated records to a file or a Kafka topic."""
+"""Output of simulated records: a file or a Kafka topic."""
 
-from collections.abc import Iterable
+import gzip
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgspec
+import zstandard
 
+from connectors.files.source import SUFFIXES
 from connectors.kafka.address import TopicAddress
 from connectors.kafka.producer import CheckedProducer
+from state.durable import replacing
 from state.errors import SinkError
 from tacit.errors import ConfigurationError
 
@@ -19,29 +25,50 @@ _decode = msgspec.json.Decoder(_HasUser).decode
 
 
 def write_events(lines: Iterable[bytes], out: str) -> int:
-    """Write every record to a `.jsonl` file or `kafka://HOST:PORT/TOPIC`, and return how many there were.
+    """Write records to a file or a topic, and return the count.
+
+    A file appears when it is complete; a reader never finds a part of it.
+
+    Args:
+        lines: records, each without a newline.
+        out: path of a `.jsonl`, `.jsonl.gz` or `.jsonl.zst` file, or `kafka://HOST:PORT/TOPIC`.
 
     Raises:
-        ConfigurationError: the file's name does not end in `.jsonl`.
+        ConfigurationError: the name of the file ends otherwise, or the address is invalid.
         SinkError: the file or the topic cannot be written.
     """
     if out.startswith("kafka:"):
         return _to_kafka(lines, TopicAddress.parse(out))
-    if not out.endswith(".jsonl"):
-        raise ConfigurationError([f"out: {out} must end in .jsonl, or replay would not take it"])
+    if not out.endswith(SUFFIXES):
+        raise ConfigurationError([f"out: {out}: the name of an event file must end in {', '.join(SUFFIXES)}"])
     return _to_file(lines, Path(out))
 
 
 def _to_file(lines: Iterable[bytes], path: Path) -> int:
     written = 0
     try:
-        with path.open("wb") as file:
+        with replacing(path) as file, _compressor(path)(file) as compressed:
             for line in lines:
-                file.write(line + b"\n")
+                compressed.write(line + b"\n")
                 written += 1
     except OSError as error:
-        raise SinkError(f"{path} cannot be written: {error.strerror}") from error
+        raise SinkError(
+            f"{path} cannot be written: {error.strerror}; make room, make the folder writable, or give another path"
+        ) from error
     return written
+
+
+def _compressor(path: Path) -> Callable[[BinaryIO], AbstractContextManager[BinaryIO]]:
+    return {".gz": _gzip, ".zst": _zstd}.get(path.suffix, nullcontext)
+
+
+def _gzip(file: BinaryIO) -> AbstractContextManager[BinaryIO]:
+    # Neither name nor time: the same scenario gives the same bytes.
+    return cast("AbstractContextManager[BinaryIO]", gzip.GzipFile("", "wb", fileobj=file, mtime=0))
+
+
+def _zstd(file: BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return zstandard.ZstdCompressor().stream_writer(file, closefd=False)
 
 
 def _to_kafka(lines: Iterable[bytes], address: TopicAddress) -> int:
@@ -56,7 +83,7 @@ def _to_kafka(lines: Iterable[bytes], address: TopicAddress) -> int:
 
 
 def _key(line: bytes) -> bytes | None:
-    """Return the user id, which keeps a user's events in one partition; a broken record has none."""
+    """Return the user id, which keeps a user's events in one partition; None for a broken record."""
     try:
         return _decode(line).user_id.encode()
     except (msgspec.MsgspecError, UnicodeError):
