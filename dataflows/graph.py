@@ -1,9 +1,9 @@
-"""The one graph, for live and for history: records → observations by shard → state → signals, and rejects.
+"""Graph of the dataflow, for live runs and replays: records → observations by shard → state → signals and rejects.
 
 source ─ Record ─► parse ─┬─ (shard, [packed observations]) ─► adapt ─┬─ Write ─────► signals (Redis)
-                          │                                      ▲    │                   └ what it refuses ► rejects
+                          │                                      ▲    │                   └ unwritable ► rejects
                           │                                    prior  ├─ Examples ──► learn_population ─► versions
-                          │                                      └┄┄┄┄┼┄┄ by hand, or by a feed ┄┄┘
+                          │                                      └┄┄┄┄┼┄┄ direct, or by a feed ┄┄┘
                           └───────────────── Reject ──────────────────┴─ Reject ────► rejects
 """
 
@@ -27,16 +27,16 @@ FLOW_ID = "adaptation"
 ADAPT_STEP = "adapt"
 LEARN_STEP = "learn_population"
 POPULATION_KEY = "population"
-"""Saved state is found by these names: another name would silently start from nothing."""
+"""Names under which Bytewax stores state; after a change, a run would start without state and without an error."""
 
 Parse = Callable[[Sequence[Record]], Iterable[Group | Reject]]
-"""`operators.parse.Parser`."""
+"""Type of `operators.parse.Parser`."""
 
 BuildAdapt = Callable[[bytes | None], Adapt]
-"""A shard's snapshot, or None for a new shard → the shard's logic. Bytewax does not say which shard."""
+"""Snapshot of a shard, or None for a new shard → logic of the shard. Bytewax does not pass the shard's key."""
 
 BuildLearn = Callable[[bytes | None], LearnPopulation]
-"""The population's snapshot, or None for a new one → its logic."""
+"""Snapshot of the population model, or None for a new one → logic of its training."""
 
 
 def build(
@@ -48,7 +48,7 @@ def build(
     versions: Sink[PopulationWrite],
     rejects: Sink[AnyReject],
 ) -> Dataflow:
-    """Wire the parts into the dataflow that live runs and replays share."""
+    """Return the dataflow of sources, steps and sinks."""
     flow = Dataflow(FLOW_ID)
     records = op.input("source", flow, source)
     parsed = op.branch("parsed", op.flat_map_batch("parse", records, parse), _is_reject)

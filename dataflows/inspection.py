@@ -1,4 +1,4 @@
-"""A state folder from outside: what it was made for and who is in it, without holding it or writing into it."""
+"""Inspection of a state folder without a lock and without writes, also while a run uses the folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,32 +12,32 @@ from tacit.contract.pseudonyms import fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A state folder that can be read, also while a run holds it."""
+    """State folder with its identity, its catalogue and its newest checkpoints."""
 
     path: Path
     identity: Identity
     catalogue: NumberedCatalogue
-    """The catalogue asked for, with the folder's numbers."""
+    """Catalogue with the numbers of the folder's vocabulary."""
     shelf: CheckpointReader
 
     def require_secret(self, secret: bytes) -> None:
-        """Make sure that pseudonyms made with this secret are those of the folder.
+        """Check that the secret is the secret of the folder's pseudonyms.
 
         Raises:
-            StateError: if they are others.
+            StateError: the folder was made under another secret.
         """
         if fingerprint(secret) != self.identity.secret:
             raise StateError(
-                f"the state folder {self.path} was made under another secret, so nobody would be found in it: "
+                f"the state folder {self.path} was made under another secret, so a search finds no user: "
                 "set TACIT_SECRET to the one that its workers have"
             )
 
 
 def identity_of(folder: Path) -> Identity:
-    """Return what a folder was made for.
+    """Return the identity of a state folder.
 
     Raises:
-        StateError: if it is no state folder, one of another format, or damaged.
+        StateError: the folder is no state folder, has another format, or is damaged.
     """
     if not (folder / DESCRIPTION).exists():
         raise StateError(
@@ -53,16 +53,16 @@ def identity_of(folder: Path) -> Identity:
 
 
 def inspect(folder: Path, catalogue: NumberedCatalogue) -> Inspected:
-    """Return a folder's people as its newest checkpoints have them.
+    """Return a state folder with a reader of its newest checkpoints.
 
     Raises:
-        StateError: as `identity_of`, and if its workers have never had such a catalogue.
+        StateError: an error of `identity_of`, or the catalogue has names that are not in the folder's vocabulary.
     """
     identity = identity_of(folder)
     vocabulary = read_vocabulary(folder)
     if vocabulary.including(catalogue) is not vocabulary:
         raise StateError(
-            f"the catalogue has names that the state folder {folder} does not know: "
+            f"the catalogue has names that are not in the vocabulary of the state folder {folder}: "
             "give the catalogue of its workers by --catalogue"
         )
     numbered = catalogue.numbered(vocabulary)

@@ -1,8 +1,8 @@
-"""What a process of a run holds to be true of everybody: where it begins, and how its newest version gets to people.
+"""Population model in a process of a run: its start, and the way of new versions to the users' states.
 
-one process: by hand
+one process: direct
 ┌──────────────────────┐
-Examples ─► learn_population ─► file, Redis ─► feed of each process ─► Shared ─► adapt
+Examples ─► learn_population ─► file, Redis ─► feed of each process ─► CurrentPrior ─► adapt
 """
 
 from collections.abc import Iterator
@@ -28,53 +28,53 @@ from tacit.contract.keys import LIVE, RegionKeys
 
 @dataclass(frozen=True, slots=True)
 class PopulationRun:
-    """The population's belief in one process."""
+    """Population model of one process."""
 
     shared: CurrentPrior
     sink: PopulationSink
     _catalogue: NumberedCatalogue
     _counters: Counters
     _folder: Path | None
-    _known: PopulationVersion | None
-    """The newest version that holds for this run."""
-    _there: PopulationVersion | None
-    """The newest version that the namespace has: new ones have higher numbers."""
-    _by_hand: bool
+    _used: PopulationVersion | None
+    """Newest version that this run uses."""
+    _published: PopulationVersion | None
+    """Newest version of the namespace; new versions get higher numbers."""
+    _sets_prior: bool
+    """True if the training step sets `shared`, as in a run of one process; otherwise a feed does."""
     _is_bounded: bool
 
     def build_learn(self, snapshot: bytes | None) -> LearnPopulation:
-        """Return the logic of the step that learns: the engine builds it in one process of a run.
+        """Return the logic of the training step; Bytewax builds it in one process of a run.
 
-        Without a snapshot it begins where the folder began: all that came since comes again.
+        Without a snapshot, training starts from the first version of the folder: the run repeats all later events.
         """
-        from state.learning.population_trainer import (
-            PopulationTrainer,
-        )  # a second and 80 MB: for one process of a run only
+        # The import takes 1 s and 80 MB, and only one process of a run needs it.
+        from state.learning.population_trainer import PopulationTrainer
 
         trainer = (
             PopulationTrainer.unpack(snapshot, self._catalogue) if snapshot else PopulationTrainer(self._catalogue)
         )
         if not snapshot and not self._is_bounded and (first := self._first_version()):
             trainer.start_from(first)
-        if self._known is not None:
-            trainer.adopt(self._known)
-        newest = self._there.n if self._there else 0
+        if self._used is not None:
+            trainer.adopt(self._used)
+        newest = self._published.n if self._published else 0
         return LearnPopulation(trainer, self._share, self._counters.learning, newest=newest, at_end=self._is_bounded)
 
     def _first_version(self) -> PopulationVersion | None:
-        """Return what the folder's learning began with, which it keeps."""
+        """Return the version with which training in the folder started; the folder keeps a copy."""
         if self._folder is None:
-            return self._there
+            return self._published
         first = read_version(self._folder / FIRST_NAME)
-        if first is None and self._there is not None and not (self._folder / FILE_NAME).exists():
-            first = self._there
+        if first is None and self._published is not None and not (self._folder / FILE_NAME).exists():
+            first = self._published
             PopulationFileStore(self._folder / FIRST_NAME).write(
                 PopulationWrite(first.n, first.at, first.examples, encode_version(first), ())
             )
         return first
 
     def _share(self, prior: Prior) -> None:
-        if self._by_hand:
+        if self._sets_prior:
             self.shared.prior = prior
 
 
@@ -82,45 +82,45 @@ class PopulationRun:
 def population_run(
     job: Job, folder: StateFolder | None, catalogue: NumberedCatalogue, counters: Counters
 ) -> Iterator[PopulationRun]:
-    """Give the population's belief for as long as a process runs.
+    """Yield the population model of a process.
 
-    A live run goes on from the newest version there is. Over history one begins with nothing, as history did, unless
-    it goes on where it was interrupted.
+    A live run starts from the newest version of the namespace. A replay starts without a version, as the history did,
+    unless the replay resumes.
 
     Raises:
-        ConfigurationError: the version that the settings name is not kept.
-        SinkError: Redis does not say.
+        ConfigurationError: Redis does not have the version of the settings.
+        SinkError: Redis does not answer.
     """
     settings, target = job.settings, job.target()
     file = folder.path / FILE_NAME if folder else None
     shared = CurrentPrior(Prior(catalogue))
-    known = there = None
+    used = published = None
     with ExitStack() as stack:
         if settings.population != "none":
             with closing(population_store(settings, target.region, target.namespace)) as store:
                 if settings.population_version:
-                    known = store.pin(settings.population_version, catalogue)
+                    used = store.pin(settings.population_version, catalogue)
                 else:
-                    there = store.newest()
-                    known = _newer(read_version(file) if file else None, None if job.bounded else there)
-        if known is not None:
-            shared.prior = Prior(catalogue, known)
+                    published = store.newest()
+                    used = _newer(read_version(file) if file else None, None if job.bounded else published)
+        if used is not None:
+            shared.prior = Prior(catalogue, used)
         if settings.population == "learn" and settings.processes > 1:
             feed = PopulationFeed(
                 lambda: population_store(settings, target.region, target.namespace, retry_for_s=0.0),
                 lambda version: setattr(shared, "prior", Prior(catalogue, version)),
-                after=newest.n if (newest := _newer(there, known)) else 0,
+                after=newest.n if (newest := _newer(published, used)) else 0,
             )
             stack.enter_context(feed)
         sink = PopulationSink(target, counters.sink, file)
-        by_hand, path = settings.processes == 1, folder.path if folder else None
-        yield PopulationRun(shared, sink, catalogue, counters, path, known, there, by_hand, job.bounded)
+        sets_prior, path = settings.processes == 1, folder.path if folder else None
+        yield PopulationRun(shared, sink, catalogue, counters, path, used, published, sets_prior, job.bounded)
 
 
 def population_store(
     settings: Settings, region: str, namespace: str, *, retry_for_s: float = RETRY_FOR_S
 ) -> PopulationRedisStore:
-    """Return a connection to a namespace's versions; those it does not have are looked for in the live one."""
+    """Return the store of a namespace's versions; a missing version is read from the namespace `live`."""
     client, keys = RedisClient(settings.redis, retry_for_s=retry_for_s), RegionKeys(region)
     return PopulationRedisStore(client, keys.within(namespace), keys.within(LIVE) if namespace != LIVE else None)
 
@@ -128,12 +128,12 @@ def population_store(
 def known_prior(
     settings: Settings, folder: Path, catalogue: NumberedCatalogue
 ) -> tuple[Prior, PopulationVersion | None]:
-    """Return what a state folder holds to be true of everybody, for looking at it from outside."""
+    """Return the prior and the version of a state folder, for its inspection; None: the folder has no version."""
     version = None if settings.population == "none" else read_version(folder / FILE_NAME)
     return Prior(catalogue, version), version
 
 
 def _newer(one: PopulationVersion | None, other: PopulationVersion | None) -> PopulationVersion | None:
     """Return the version of the higher number."""
-    known = [version for version in (one, other) if version]
-    return max(known, key=lambda version: version.n, default=None)
+    versions = [version for version in (one, other) if version]
+    return max(versions, key=lambda version: version.n, default=None)

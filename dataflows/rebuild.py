@@ -1,7 +1,7 @@
-"""Redis written again from a state folder, beside running workers or without: what it lost comes back.
+"""Rebuild of Redis from a state folder, with or without running workers.
 
-Every write is one that a worker could make: of the version that the person's state has, refused where Redis holds
-something newer. So a rebuild can be repeated, or broken off and begun again. It cannot know which namespace was active.
+Each write has the version of a user's state, as a write of a worker has, and Redis rejects an older version. So a
+rebuild can be interrupted and repeated. A state folder does not store the active namespace.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,26 +28,26 @@ from state.user.user_state import UserState
 from state.user.writes import SignalWrite
 from tacit.contract.keys import LIVE
 
-USERS_AT_ONCE = 500
+BATCH_USERS = 500
 
-Person = tuple[bytes, UserState]
+User = tuple[bytes, UserState]
 Report = Callable[[float], None]
-"""Hears what share of the work is done, 0–1."""
+"""Function that receives the finished share of the work, 0–1."""
 
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What a rebuild did."""
+    """Result of a rebuild."""
 
     namespace: str
     people: int = 0
     expired: int = 0
-    """Fields that were not written as they would have expired by now."""
+    """Number of fields that the rebuild skipped because their time to live is over."""
     sink: SinkCounters = field(default_factory=SinkCounters)
     wall_s: float = 0.0
 
     def as_dict(self) -> dict[str, object]:
-        """Return the summary for `--json`."""
+        """Return the summary of `--json`."""
         sink = self.sink
         return {
             "namespace": self.namespace,
@@ -65,12 +65,18 @@ class Rebuilt:
 
 
 def rebuild(inspected: Inspected, settings: Settings, namespace: str | None, report: Report) -> Rebuilt:
-    """Say again all that the newest checkpoints hold of everybody, in the folder's namespace if none is given.
+    """Write the signals of all users in the newest checkpoints to Redis.
 
-    Everybody's wipes and consent come before anybody's signals.
+    Wipes and consent of all users precede the first signal.
+
+    Args:
+        inspected: state folder.
+        settings: Redis, time to live and population model.
+        namespace: target; None: the namespace of the folder.
+        report: receives the progress.
 
     Raises:
-        TacitError: Redis or the folder cannot be relied on.
+        TacitError: Redis does not answer or evicts keys, or the folder is damaged.
     """
     target = _target(inspected.identity, settings, namespace)
     if problems := redis_problems(target.url, target.region):
@@ -78,18 +84,18 @@ def rebuild(inspected: Inspected, settings: Settings, namespace: str | None, rep
     done, started_s = Rebuilt(target.namespace), perf_counter()
     prior = _rebuild_population(inspected, settings, target)
     with closing(SignalWriter(target, done.sink)) as writer:
-        for people in _all_users(inspected.shelf, lambda share: report(share / 2)):
-            writer.write([gate for person in people if (gate := gate_of(*person))])
+        for users in _all_users(inspected.shelf, lambda share: report(share / 2)):
+            writer.write([gate for user in users if (gate := gate_of(*user))])
         expired_ms = 0 if target.ttl_ms is None else time_ns() // 1_000_000 - target.ttl_ms
-        for people in _all_users(inspected.shelf, lambda share: report((1 + share) / 2)):
-            writer.write([write for person in people for write in _signals(person, prior, expired_ms, done)])
-            done.people += len(people)
+        for users in _all_users(inspected.shelf, lambda share: report((1 + share) / 2)):
+            writer.write([write for user in users for write in _signals(user, prior, expired_ms, done)])
+            done.people += len(users)
     done.wall_s = perf_counter() - started_s
     return done
 
 
 def _rebuild_population(inspected: Inspected, settings: Settings, target: Target) -> Prior:
-    """Write what is believed of everybody, and return it."""
+    """Publish the population version of the folder, and return its prior."""
     prior, version = known_prior(settings, inspected.path, inspected.catalogue)
     if version is not None:
         with closing(population_store(settings, target.region, target.namespace)) as store:
@@ -98,29 +104,29 @@ def _rebuild_population(inspected: Inspected, settings: Settings, target: Target
 
 
 def _target(identity: Identity, settings: Settings, namespace: str | None) -> Target:
-    """Return where signals go; history beside live workers only fills what is missing or older, as in a replay."""
+    """Return the target; a history in the namespace `live` fills only missing or older fields, as in a replay."""
     into = namespace or identity.namespace
     is_history = into != identity.namespace or identity.source == FILES
     mode = Mode.LIVE if not is_history else Mode.FILL if into == LIVE else Mode.REPLAY
     return Target(settings.redis, identity.region, into, mode, settings.ttl_ms)
 
 
-def _all_users(shelf: CheckpointReader, report: Report) -> Iterator[list[Person]]:
-    """Go through everybody in all shards, some at a time, so that memory stays bounded."""
-    users = sum(checkpoint.manifest.users for checkpoint in shelf.checkpoints())
+def _all_users(checkpoints: CheckpointReader, report: Report) -> Iterator[list[User]]:
+    """Yield the users of all shards in batches, which bound the memory."""
+    count = sum(checkpoint.manifest.users for checkpoint in checkpoints.checkpoints())
     seen = 0
-    for shard in shelf.shards():
-        with shelf.open(shard) as reading:
-            people = iter(reading or ())
-            while some := list(islice(people, USERS_AT_ONCE)):
-                yield some
-                seen += len(some)
-                report(seen / max(seen, users))  # workers may have made newer checkpoints, with more users
+    for shard in checkpoints.shards():
+        with checkpoints.open(shard) as reading:
+            users = iter(reading or ())
+            while batch := list(islice(users, BATCH_USERS)):
+                yield batch
+                seen += len(batch)
+                report(seen / max(seen, count))  # a newer checkpoint of a worker may have more users
 
 
-def _signals(person: Person, prior: Prior, expired_ms: int, done: Rebuilt) -> list[SignalWrite]:
-    """Return what to write of a person; what was said up to `expired_ms` is over, their own settings aside."""
-    pins, learned = pins_of(*person, prior), learned_of(*person, prior)
+def _signals(user: User, prior: Prior, expired_ms: int, done: Rebuilt) -> list[SignalWrite]:
+    """Return the writes of a user: pins, and learned signals of events after `expired_ms`."""
+    pins, learned = pins_of(*user, prior), learned_of(*user, prior)
     if learned and learned.at_ms <= expired_ms:
         done.expired += len(learned.fields)
         learned = None

@@ -1,12 +1,12 @@
-"""The state folder: whose it is, what it was made for, and what is where in it.
+"""State folder: identity, lock and layout.
 
-DIR/tacit.json       format, shards, region, namespace: what a run must agree with
-DIR/vocabulary.json  which number stands for which name in people's state; grows with the catalogue
-DIR/population.json  the newest version of what is believed of everybody, as it was published
-DIR/population-first.json  the version that learning began with, if there was one
-DIR/run.lock         held by the run that uses the folder
-DIR/recovery/        Bytewax's store: source positions, and a token per shard
-DIR/shards/          people's state, and the checkpoints that the tokens name (state/storage/checkpoint_folder.py)
+DIR/tacit.json       identity: format, shards, region, namespace, source; a run must have the same
+DIR/vocabulary.json  number of each catalogue name in users' states; grows with the catalogue
+DIR/population.json  newest population version of this folder, as published
+DIR/population-first.json  population version with which training started, if any
+DIR/run.lock         lock of the run that uses the folder
+DIR/recovery/        recovery store of Bytewax: source positions, and a token per shard
+DIR/shards/          users' states, and the checkpoints of the tokens (state/storage/checkpoint_folder.py)
 """
 
 import fcntl
@@ -30,49 +30,49 @@ VOCABULARY = "vocabulary.json"
 RUN_LOCK = "run.lock"
 SHARDS = "shards"
 _PARTITIONS = 4
-"""Recovery partitions: fixed for a folder; processes share them out."""
+"""Number of recovery partitions, fixed for a folder; the processes divide them."""
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What a folder was made for."""
+    """Settings that are fixed for a state folder."""
 
     shards: int
     region: str
     namespace: str
     source: str
     secret: str
-    """Fingerprint of what pseudonyms are made with: under another secret everybody would be a stranger."""
+    """Fingerprint of the secret; another secret gives other pseudonyms, and finds no user."""
     format: int = FORMAT
 
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """A state folder that a run holds."""
+    """State folder, locked by a run."""
 
     path: Path
     execution: str
-    """Names this run in the folder."""
+    """Name of this run in the folder."""
     vocabulary: Vocabulary
 
     @property
     def recovery(self) -> Path:
-        """Where Bytewax keeps its store."""
+        """Folder of Bytewax's recovery store."""
         return self.path / "recovery"
 
     @property
     def shards(self) -> Path:
-        """Where people's state is kept."""
+        """Folder of the users' states."""
         return self.path / SHARDS
 
 
 @contextmanager
 def locked(folder: Path, identity: Identity, catalogue: NumberedCatalogue) -> Iterator[StateFolder]:
-    """Hold the folder for one run, making it if it is new; the catalogue's new names get their numbers.
+    """Lock the folder for one run; create a new folder, and number new names of the catalogue.
 
-    The lock comes before Bytewax opens anything: a second run on the same store could leave it refused for ever.
+    The lock precedes Bytewax: a second run on the same recovery store could make the store unusable.
 
     Raises:
-        StateError: if another run holds the folder, or it was made for something else.
+        StateError: another run uses the folder, or the folder has another identity.
     """
     recovery = folder / "recovery"
     with ExitStack() as stack:
@@ -105,10 +105,10 @@ def _agree(folder: Path, recovery: Path, identity: Identity, catalogue: Numbered
 
 
 def read_identity(folder: Path) -> Identity:
-    """Return what a used folder was made for.
+    """Return the identity of a used folder.
 
     Raises:
-        StateError: if the folder does not say.
+        StateError: the description cannot be read.
     """
     description = folder / DESCRIPTION
     try:
@@ -120,10 +120,10 @@ def read_identity(folder: Path) -> Identity:
 
 
 def read_vocabulary(folder: Path) -> Vocabulary:
-    """Return the names that have a number in this folder.
+    """Return the numbered names of a folder.
 
     Raises:
-        StateError: if the folder does not say.
+        StateError: the vocabulary cannot be read.
     """
     path = folder / VOCABULARY
     try:
@@ -135,7 +135,7 @@ def read_vocabulary(folder: Path) -> Vocabulary:
 
 
 def _grown(folder: Path, catalogue: NumberedCatalogue) -> Vocabulary:
-    """Return the folder's vocabulary, the catalogue's names included, durably."""
+    """Return the vocabulary of the folder with the names of the catalogue, stored durably."""
     before = read_vocabulary(folder)
     vocabulary = before.including(catalogue)
     if vocabulary is not before:
@@ -148,10 +148,10 @@ def _as_json(value: msgspec.Struct) -> bytes:
 
 
 def differing(folder: Path, identity: Identity) -> list[str]:
-    """Return in words what a used folder was made for and `identity` is not.
+    """Return the differences between the identity of a used folder and `identity`, as text.
 
     Raises:
-        StateError: if the folder does not say.
+        StateError: the description cannot be read.
     """
     found = read_identity(folder)
     return [
@@ -162,9 +162,9 @@ def differing(folder: Path, identity: Identity) -> list[str]:
 
 
 def _make(folder: Path, recovery: Path, identity: Identity, catalogue: NumberedCatalogue) -> None:
-    """Make the store, the vocabulary and the description, which comes last: a folder that has one is complete.
+    """Create the recovery store, the vocabulary and, last, the description: a folder with a description is complete.
 
-    A crash at any step leaves what the next start begins again or completes.
+    After a crash at any step, the next start repeats or completes the creation.
     """
     making, description = folder / "recovery.new", folder / "tacit.json.new"
     if not recovery.exists():

@@ -212,4 +212,4 @@ def test_version_that_is_not_kept_is_refused(run: Run) -> None:
     done = tacit("replay", "events.jsonl", "--redis", run.url, "--population", "77", cwd=run.folder)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "version 77 is not kept in namespace live (its newest is 3)" in line
+    assert "version 77 is not kept in namespace live (the newest is 3)" in line
