@@ -1,4 +1,4 @@
-"""dataflows/graph: the one graph, run by Bytewax, also with an end that no snapshot saw coming."""
+"""Dataflow: Bytewax runs the graph, with and without aborts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,7 +33,7 @@ TEACHING = replace(RULES, teaches=True)
 
 
 class Run:
-    """What a flow puts out, over one execution or several."""
+    """Output of a dataflow over one execution or several."""
 
     def __init__(self, source: TestingSource[Record], folder: Path | None = None) -> None:
         self.writes: list[Write] = []
@@ -45,15 +45,15 @@ class Run:
         self.folder = folder
         self.executions = 0
 
-    def start(self, epoch: timedelta = timedelta(0)) -> None:
-        """Run until the source ends or aborts, going on from what is in the folder."""
+    def start(self, checkpoint_every: timedelta = timedelta(0)) -> None:
+        """Run until the source ends or aborts; resume from the folder."""
         self.executions += 1
         recovery = RecoveryConfig(self.folder / "recovery") if self.folder else None
         with self.stores() as stores:
-            run_main(self.flow(stores), epoch_interval=epoch, recovery_config=recovery)
+            run_main(self.flow(stores), epoch_interval=checkpoint_every, recovery_config=recovery)
 
     def stores(self) -> ShardStores:
-        """Return the stores of this execution, with few people in memory."""
+        """Return the stores of this execution, with two cached users."""
         shards = self.folder / "shards" if self.folder else None
         return ShardStores(shards, SHARDS, CATALOGUE, f"{self.executions:08d}", cached_users=2)
 
@@ -81,19 +81,19 @@ class Run:
         return LearnPopulation(self.trainer, lambda _: None, LearningCounters(), clock=lambda: NOW_MS)
 
     def population(self) -> PopulationVersion:
-        """Return what is believed of everybody then."""
+        """Return the population version after the last execution."""
         return decode_version(self.trainer.publish(99).version)
 
     def shown(self) -> dict[bytes, dict[str, Any]]:
-        """Return what Redis shows of each person then."""
-        people: dict[bytes, Shown] = {}
+        """Return the fields of each user in Redis after the last execution."""
+        users: dict[bytes, Shown] = {}
         for write in self.writes:
-            people.setdefault(write.user, Shown()).take([write])
-        return {user: person.fields for user, person in people.items()}
+            users.setdefault(write.user, Shown()).take([write])
+        return {user: shown.fields for user, shown in users.items()}
 
 
 def events(length: int = 300) -> list[Record]:
-    """Return some people's records: feedback, words of theirs, and what is to be rejected."""
+    """Return records of some users: feedback, control events, and events to reject."""
     random = Random(3)
     records = []
     for number in range(length):
@@ -121,7 +121,7 @@ EVENTS = events()
 
 @pytest.fixture(scope="module")
 def steady() -> Run:
-    """Return a run without any trouble."""
+    """Return an undisturbed run."""
     run = Run(TestingSource(EVENTS, batch_size=10))
     run.start()
     return run
@@ -129,14 +129,14 @@ def steady() -> Run:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a state folder in which nothing is kept yet."""
+    """Return a new state folder."""
     (tmp_path / "recovery").mkdir()
     init_db_dir(tmp_path / "recovery", 2)
     return tmp_path
 
 
-def test_names_that_saved_state_is_found_by_are_pinned() -> None:
-    """Another step name would silently start from no state, another flow name from the first record."""
+def test_names_of_stored_state_are_fixed() -> None:
+    """With another step name a run starts without state, with another flow name from the first record."""
     assert (FLOW_ID, ADAPT_STEP, LEARN_STEP) == ("adaptation", "adapt", "learn_population")
     assert POPULATION_KEY == "population"
     run = Run(TestingSource([]))
@@ -161,8 +161,8 @@ def test_names_that_saved_state_is_found_by_are_pinned() -> None:
     ]
 
 
-def test_records_come_out_as_writes_and_rejects(steady: Run) -> None:
-    """Each where it belongs, and each record counted once."""
+def test_records_become_writes_and_rejects(steady: Run) -> None:
+    """Each record is counted once."""
     assert steady.counters.total == len(EVENTS)
     assert {type(write) for write in steady.writes} == {SignalWrite, GateWrite}
     assert [reject.position for reject in steady.rejects] == [n for n in range(len(EVENTS)) if n % 50 == 49]
@@ -171,7 +171,7 @@ def test_records_come_out_as_writes_and_rejects(steady: Run) -> None:
 
 
 def test_late_event_reaches_the_rejects() -> None:
-    """The state turns it away, behind the exchange; it ends where those do that parsing turned away."""
+    """Rejects of the parser and of the stateful step reach one sink."""
     lines = [make_event(event_id="new"), make_event(event_id="old", at=START_MS - 2 * 86_400_000), make_event(at=-1)]
     run = Run(TestingSource([make_record(event, number) for number, event in enumerate(lines)], batch_size=3))
     run.start()
@@ -179,8 +179,8 @@ def test_late_event_reaches_the_rejects() -> None:
     assert run.counters.outcomes[Outcome.ACCEPTED] == 1
 
 
-def test_several_workers_write_the_same(steady: Run) -> None:
-    """Each has some of the shards."""
+def test_several_workers_write_the_same_signals(steady: Run) -> None:
+    """The workers divide the shards."""
     run = Run(TestingSource(EVENTS, batch_size=10))
     with run.stores() as stores:
         cluster_main(run.flow(stores), [], 0, worker_count_per_proc=2)
@@ -188,29 +188,29 @@ def test_several_workers_write_the_same(steady: Run) -> None:
     assert run.counters.total == len(EVENTS)
 
 
-def with_aborts(records: Sequence[Record], places: Sequence[int]) -> list[Any]:
-    """Return the records with an abort before each of these places."""
+def with_aborts(records: Sequence[Record], positions: Sequence[int]) -> list[Any]:
+    """Return the records with an abort before each of the positions."""
     out: list[Any] = []
     for number, record in enumerate(records):
-        if number in places:
+        if number in positions:
             out.append(TestingSource.ABORT())
         out.append(record)
     return out
 
 
-@pytest.mark.parametrize("epoch_s", [0, 0.05])
+@pytest.mark.parametrize("checkpoint_s", [0, 0.05])
 @pytest.mark.parametrize("aborts", [[5], [40, 41, 200], [20, 90, 151, 222, 299]])
-def test_aborted_run_resumes_without_losing_or_learning_twice(
-    steady: Run, aborts: list[int], epoch_s: float, folder: Path
+def test_aborted_run_loses_and_repeats_no_feedback(
+    steady: Run, aborts: list[int], checkpoint_s: float, folder: Path
 ) -> None:
-    """Output may be repeated, but what is shown in the end is what a run without trouble shows.
+    """Writes may be repeated, and the final fields are those of an undisturbed run.
 
-    Whether each batch is an epoch or several are: an abort finds shards that were touched since their checkpoint, some
-    that were not, and checkpoints whose tokens were never committed.
+    A checkpoint covers one batch or several. At an abort some shards have changes since their checkpoint, some have
+    none, and some checkpoints have no committed token.
     """
     run = Run(TestingSource(with_aborts(EVENTS, aborts), batch_size=10), folder)
     for _ in range(len(aborts) + 1):
-        run.start(timedelta(seconds=epoch_s))
+        run.start(timedelta(seconds=checkpoint_s))
     assert run.shown() == steady.shown()
     assert {reject.position for reject in run.rejects} == {reject.position for reject in steady.rejects}
     learned, undisturbed = run.population(), steady.population()
@@ -218,8 +218,8 @@ def test_aborted_run_resumes_without_losing_or_learning_twice(
     assert learned.terms.keys() == undisturbed.terms.keys()
 
 
-def test_resumed_run_repeats_only_what_was_not_committed(steady: Run, folder: Path) -> None:
-    """With a commit after each batch that is a batch or two, not all of it."""
+def test_resumed_run_repeats_only_uncommitted_batches(steady: Run, folder: Path) -> None:
+    """With a commit after each batch, a resumed run repeats one or two batches."""
     run = Run(TestingSource(with_aborts(EVENTS, [200]), batch_size=10), folder)
     run.start()
     assert 150 < run.counters.total <= 200
@@ -228,18 +228,18 @@ def test_resumed_run_repeats_only_what_was_not_committed(steady: Run, folder: Pa
     assert len(run.writes) <= len(steady.writes) + 30
 
 
-def test_few_checkpoints_stay(folder: Path) -> None:
-    """However many epochs there were; and nothing of the work."""
+def test_old_checkpoints_are_deleted(folder: Path) -> None:
+    """A shard keeps at most three checkpoints and no work folder."""
     run = Run(TestingSource(EVENTS, batch_size=10), folder)
     run.start()
     counts = [len(list(shard.glob("c0*"))) for shard in (folder / "shards").iterdir()]
     assert len(counts) == SHARDS
-    assert max(counts) <= 3  # the last one is not proved
+    assert max(counts) <= 3  # the commit of the last one is not confirmed
     assert list(folder.glob("shards/*/work-*")) == []
 
 
-def test_recovery_store_that_was_emptied_is_refused(folder: Path) -> None:
-    """Everybody would be a stranger, in silence."""
+def test_empty_recovery_store_is_an_error(folder: Path) -> None:
+    """The run does not start silently without state."""
     run = Run(TestingSource(EVENTS, batch_size=10), folder)
     run.start()
     for part in (folder / "recovery").iterdir():

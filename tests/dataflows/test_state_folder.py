@@ -1,4 +1,4 @@
-"""The state folder: made once, held by one run, refused by what it was not made for, and whole after any crash."""
+"""State folder: creation, lock, identity, vocabulary and crashes."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ with locked(Path(sys.argv[1]), Identity(16, "eu", "live", "topic events", "5ec2e
 
 
 class CrashError(BaseException):
-    """The power went off."""
+    """Simulated power failure."""
 
 
 @pytest.fixture
@@ -55,30 +55,30 @@ def locked(
     return module.locked(state, identity, catalogue)
 
 
-def _refused(state: Path, identity: Identity = IDENTITY) -> str:
+def _error(state: Path, identity: Identity = IDENTITY) -> str:
     with pytest.raises(StateError) as caught, locked(state, identity):
         pass
     return str(caught.value)
 
 
-def test_new_folder_is_made_with_all_above_it(state: Path) -> None:
-    """The first run makes the folder, the recovery store and the description."""
+def test_new_folder_is_created_with_its_parents(state: Path) -> None:
+    """The first run creates the folder, the recovery store, the vocabulary and the description."""
     with locked(state) as held:
         assert (held.path, held.recovery, held.shards) == (state, state / "recovery", state / "shards")
         assert len(list(held.recovery.glob("part-*.sqlite3"))) == 4
     assert sorted(path.name for path in state.iterdir()) == ["recovery", "run.lock", "tacit.json", "vocabulary.json"]
 
 
-def test_folder_is_used_again_as_it_is(state: Path) -> None:
-    """A second run finds what the first one left."""
+def test_second_run_uses_the_same_folder(state: Path) -> None:
+    """The second run keeps the recovery store of the first."""
     with locked(state) as held:
         (held.recovery / "part-0.sqlite3").write_bytes(b"saved")
     with locked(state) as held:
         assert (held.recovery / "part-0.sqlite3").read_bytes() == b"saved"
 
 
-def test_every_run_has_a_name_of_its_own(state: Path) -> None:
-    """Its checkpoints are told from those of all others."""
+def test_each_run_has_its_own_name(state: Path) -> None:
+    """The name distinguishes the checkpoints of different runs."""
     executions = set()
     for _ in range(5):
         with locked(state) as held:
@@ -88,24 +88,24 @@ def test_every_run_has_a_name_of_its_own(state: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_folder_made_for_something_else_is_refused(name: str, state: Path) -> None:
-    """The message says what it was made for, what was asked for, and what to do."""
+def test_folder_of_another_identity_is_an_error(name: str, state: Path) -> None:
+    """The error has both values and the remedy."""
     with locked(state, OTHERS[name]):
         pass
     theirs, ours = getattr(OTHERS[name], name), getattr(IDENTITY, name)
-    assert f"was made for {name} {theirs!r}, not {ours!r}: run with that, or give another folder" in _refused(state)
+    assert f"was made for {name} {theirs!r}, not {ours!r}: run with that, or give another folder" in _error(state)
 
 
-def test_second_run_is_refused_while_the_first_holds_the_folder(state: Path) -> None:
-    """Not only in this process: the lock is the kernel's."""
+def test_second_run_on_a_locked_folder_is_an_error(state: Path) -> None:
+    """The lock holds between processes."""
     with _holder(state):
-        assert "another run uses the state folder" in _refused(state)
+        assert "another run uses the state folder" in _error(state)
     with locked(state):
         pass
 
 
 def test_lock_is_free_after_kill_9(state: Path) -> None:
-    """Nothing is left that a person would have to remove."""
+    """A killed run leaves no lock to remove."""
     with _holder(state) as holder:
         holder.send_signal(signal.SIGKILL)
         holder.wait(5)
@@ -113,20 +113,20 @@ def test_lock_is_free_after_kill_9(state: Path) -> None:
         pass
 
 
-def test_lock_is_free_after_a_refusal(state: Path) -> None:
-    """Whoever asked for something else does not keep the folder."""
+def test_lock_is_free_after_an_error(state: Path) -> None:
+    """A run with another identity releases the lock."""
     with locked(state):
         pass
-    _refused(state, OTHERS["shards"])
+    _error(state, OTHERS["shards"])
     with locked(state):
         pass
 
 
 @pytest.mark.parametrize("step", range(9))
-def test_folder_is_completed_after_a_crash_at_any_step_of_making_it(
+def test_creation_is_completed_after_a_crash_at_any_step(
     step: int, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next start goes on from whatever is there."""
+    """The next start completes the folder."""
     with monkeypatch.context() as patch:
         _crash_at(step, patch)
         with pytest.raises(CrashError), locked(state):
@@ -137,46 +137,46 @@ def test_folder_is_completed_after_a_crash_at_any_step_of_making_it(
         assert read_vocabulary(state) == held.vocabulary == Vocabulary().including(CATALOGUE)
 
 
-def test_half_made_store_is_made_anew(state: Path) -> None:
-    """What a crash within Bytewax's own step leaves is thrown away."""
+def test_incomplete_recovery_store_is_replaced(state: Path) -> None:
+    """The next start discards the files of a crash in `init_db_dir`."""
     (state / "recovery.new").mkdir(parents=True)
     (state / "recovery.new" / "part-0.sqlite3").write_bytes(b"half")
     with locked(state) as held:
         assert (held.recovery / "part-0.sqlite3").read_bytes()[:6] == b"SQLite"
 
 
-def test_description_that_is_gone_is_damage(state: Path) -> None:
-    """Without it nobody knows what the store was made for."""
+def test_missing_description_is_an_error(state: Path) -> None:
+    """Without the description, the identity of the store is unknown."""
     with locked(state):
         pass
     (state / "tacit.json").unlink()
-    assert "its tacit.json is gone: restore it from a backup, or give another folder" in _refused(state)
+    assert "its tacit.json is gone: restore it from a backup, or give another folder" in _error(state)
 
 
 @pytest.mark.parametrize("content", [b"", b'{"shards":16', b"[]", b'{"shards":"many"}', b"\xff\xfe"])
-def test_damaged_description_is_refused(content: bytes, state: Path) -> None:
-    """It is named, with what is wrong and what to do."""
+def test_damaged_description_is_an_error(content: bytes, state: Path) -> None:
+    """The error has the file, the reason and the remedy."""
     with locked(state):
         pass
     (state / "tacit.json").write_bytes(content)
-    message = _refused(state)
+    message = _error(state)
     assert message.startswith(f"{state / 'tacit.json'} cannot be read: ")
     assert message.endswith("restore it from a backup, or give another folder")
 
 
-def test_missing_store_is_refused(state: Path) -> None:
-    """A new store beside an old description would read everything again in silence."""
+def test_missing_recovery_store_is_an_error(state: Path) -> None:
+    """With a new store, a run would silently read all events again."""
     with locked(state):
         pass
     (state / "recovery").rename(state / "elsewhere")
-    assert f"{state / 'recovery'} is missing: restore the folder from a backup" in _refused(state)
+    assert f"{state / 'recovery'} is missing: restore the folder from a backup" in _error(state)
 
 
-# The vocabulary
+# Vocabulary
 
 
 def test_vocabulary_grows_with_the_catalogue_and_never_shrinks(state: Path) -> None:
-    """Names keep their numbers whether the catalogue has them or not."""
+    """A name keeps its number after its removal from the catalogue."""
     films = NumberedCatalogue.parse(FILMS)
     with locked(state) as held:
         first = held.vocabulary
@@ -188,8 +188,8 @@ def test_vocabulary_grows_with_the_catalogue_and_never_shrinks(state: Path) -> N
         assert held.vocabulary == read_vocabulary(state) == both
 
 
-def test_vocabulary_that_does_not_grow_is_not_written_again(state: Path) -> None:
-    """Nothing is risked without need."""
+def test_unchanged_vocabulary_is_not_written_again(state: Path) -> None:
+    """The file stays the same."""
     with locked(state):
         pass
     before = (state / "vocabulary.json").stat().st_ino
@@ -198,10 +198,10 @@ def test_vocabulary_that_does_not_grow_is_not_written_again(state: Path) -> None
 
 
 @pytest.mark.parametrize("step", range(3))
-def test_vocabulary_survives_a_crash_at_any_step_of_growing(
+def test_vocabulary_survives_a_crash_at_any_step_of_a_write(
     step: int, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the old one or the new one, and the next start goes on from there."""
+    """The file is the old or the new vocabulary, and the next start adds the missing names."""
     films = NumberedCatalogue.parse(FILMS)
     with locked(state) as held:
         before = held.vocabulary
@@ -214,8 +214,8 @@ def test_vocabulary_survives_a_crash_at_any_step_of_growing(
         assert held.vocabulary == before.including(films)
 
 
-def test_half_written_vocabulary_is_written_anew(state: Path) -> None:
-    """As a crash leaves it beside the old one."""
+def test_partial_write_of_the_vocabulary_is_replaced(state: Path) -> None:
+    """A crash leaves a partial file with another name."""
     with locked(state):
         pass
     (state / "vocabulary.json.new").write_bytes(b'{"facets":["ton')
@@ -224,28 +224,28 @@ def test_half_written_vocabulary_is_written_anew(state: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b'{"facets":["tone"]', b"[]", b'{"facets":"tone"}', b"\xff\xfe"])
-def test_vocabulary_that_is_gone_or_damaged_is_refused(content: bytes | None, state: Path) -> None:
-    """Under a new one, numbers would silently stand for other names."""
+def test_missing_or_damaged_vocabulary_is_an_error(content: bytes | None, state: Path) -> None:
+    """With a new vocabulary, numbers would silently stand for other names."""
     with locked(state):
         pass
     path = state / "vocabulary.json"
     path.unlink() if content is None else path.write_bytes(content)
-    message = _refused(state)
+    message = _error(state)
     assert message.startswith(f"{path} cannot be read: ")
     assert message.endswith("restore it from a backup, or give another folder")
     assert path.exists() is (content is not None)
 
 
-def test_vocabulary_that_gives_a_name_two_numbers_is_refused(state: Path) -> None:
-    """It was not written by us."""
+def test_vocabulary_with_a_repeated_name_is_an_error(state: Path) -> None:
+    """A name has one number."""
     with locked(state):
         pass
     (state / "vocabulary.json").write_bytes(b'{"facets":["tone","tone"]}')
-    assert _refused(state).startswith("the vocabulary is damaged: facets: a name appears twice; restore")
+    assert _error(state).startswith("the vocabulary is damaged: facets: a name appears twice; restore")
 
 
-def test_folder_made_for_something_else_keeps_its_vocabulary(state: Path) -> None:
-    """A refused run leaves nothing behind."""
+def test_run_with_another_identity_does_not_change_the_vocabulary(state: Path) -> None:
+    """The check of the identity precedes the write."""
     with locked(state) as held:
         before = held.vocabulary
     with pytest.raises(StateError), locked(state, OTHERS["region"], NumberedCatalogue.parse(FILMS)):
@@ -253,28 +253,28 @@ def test_folder_made_for_something_else_keeps_its_vocabulary(state: Path) -> Non
     assert read_vocabulary(state) == before
 
 
-# The disk
+# Disk
 
 
-def test_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
-    """The system's words are passed on."""
+def test_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
+    """The error has the reason of the system."""
     (tmp_path / "state").write_text("")
-    assert f"the state folder {tmp_path / 'state'} cannot be used: File exists; make it writable" in _refused(
+    assert f"the state folder {tmp_path / 'state'} cannot be used: File exists; make it writable" in _error(
         tmp_path / "state"
     )
 
 
-def test_folder_that_cannot_be_written_is_refused() -> None:
-    """Found out before anything is read."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as name, _as_nobody():  # pytest's are for one user only
-        assert "cannot be used: Permission denied; make it writable, make room, or give another" in _refused(
+def test_unwritable_folder_is_an_error() -> None:
+    """The error precedes the first read of the source."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name, _without_root():  # a folder of pytest is for one user only
+        assert "cannot be used: Permission denied; make it writable, make room, or give another" in _error(
             Path(name, "state")
         )
 
 
 @contextmanager
 def _holder(state: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Give a process that holds the folder."""
+    """Yield a process that locks the folder."""
     command = [sys.executable, "-c", HOLDER, str(state)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -284,8 +284,8 @@ def _holder(state: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 @contextmanager
-def _as_nobody() -> Iterator[None]:
-    """Root may write anywhere, so be someone else."""
+def _without_root() -> Iterator[None]:
+    """Run as another user: root may write to each folder."""
     if os.geteuid() != 0:
         yield
         return
@@ -297,7 +297,7 @@ def _as_nobody() -> Iterator[None]:
 
 
 def _crash_at(step: int, patch: pytest.MonkeyPatch) -> None:
-    """Let the calls that make a folder crash: the one of number `step`, before it does anything."""
+    """Make call number `step` of the creation raise a CrashError instead of its work."""
     calls: Iterator[int] = iter(range(100))
 
     def counted(call: Callable[..., object]) -> Callable[..., object]:
@@ -314,8 +314,8 @@ def _crash_at(step: int, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(Path, name, counted(getattr(Path, name)))
 
 
-def test_reader_finds_no_folder_or_a_complete_one(tmp_path: Path) -> None:
-    """A folder that is read while a run makes it holds all names of the catalogue as soon as it is a state folder."""
+def test_reader_sees_a_complete_folder_or_none(tmp_path: Path) -> None:
+    """During the creation, a folder with a description has all names of the catalogue."""
     ended, problems = Event(), set()
 
     def read() -> None:
