@@ -1,4 +1,4 @@
-"""What a run is to do: settings, where events come from, and whether it ends."""
+"""Job of a run: its settings, its source, and whether it ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from threading import Event
 from bytewax.outputs import DynamicSink
 
 from connectors.files.reject_sink import FileRejectSink
-from connectors.files.source import FileSource
+from connectors.files.source import SUFFIXES, FileSource
 from connectors.kafka.address import Start, TopicAddress
 from connectors.kafka.reject_sink import KafkaRejectSink
 from connectors.kafka.source import KafkaSource
@@ -27,25 +27,44 @@ Files = tuple[Path, ...]
 
 LIVE_METRICS = "127.0.0.1:9464"
 FILES = "files"
-"""What a state folder remembers of a source that was files."""
+"""Name of a source of files in a state folder."""
 
 
-def parse_source(words: Sequence[str]) -> TopicAddress | Files:
-    """Read a source as people write it: one `kafka://HOST:PORT/TOPIC`, or files.
+def parse_source(texts: Sequence[str]) -> TopicAddress | Files:
+    """Return the source that arguments name: one `kafka://HOST:PORT/TOPIC`, or files and folders.
+
+    A folder stands for the event files directly in it, by name.
 
     >>> parse_source(["a.jsonl", "b.jsonl.gz"])
     (PosixPath('a.jsonl'), PosixPath('b.jsonl.gz'))
+
+    Raises:
+        ConfigurationError: a topic beside other sources, an invalid address, or a folder without event files.
     """
-    if not any(word.startswith("kafka:") for word in words):
-        return tuple(Path(word) for word in words)
-    if len(words) > 1:
-        raise ConfigurationError(["source: give one Kafka topic, or files, not both"])
-    return TopicAddress.parse(words[0])
+    if not any(text.startswith("kafka:") for text in texts):
+        return tuple(path for text in texts for path in _files(Path(text)))
+    if len(texts) > 1:
+        raise ConfigurationError(["source: use one Kafka topic, or files and folders"])
+    return TopicAddress.parse(texts[0])
+
+
+def _files(path: Path) -> Files:
+    if not path.is_dir():
+        return (path,)
+    try:
+        found = tuple(sorted(child for child in path.iterdir() if child.name.endswith(SUFFIXES) and child.is_file()))
+    except OSError as error:
+        raise ConfigurationError([f"source: the folder {path} cannot be read: {error.strerror}"]) from error
+    if not found:
+        raise ConfigurationError(
+            [f"source: the folder {path} has no file with a name in {', '.join(SUFFIXES)}; check the path"]
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run: for ever, or over `source` as it is now if `bounded`."""
+    """One run: over `source` up to its current end if `bounded`, else without an end."""
 
     settings: Settings
     source: TopicAddress | Files
@@ -53,51 +72,51 @@ class Job:
 
     @property
     def source_name(self) -> str:
-        """What a state folder remembers of the source: a topic, or that it was files."""
+        """Name of the source in a state folder: its topic, or `FILES`."""
         return f"topic {self.source.topic}" if isinstance(self.source, TopicAddress) else FILES
 
     @property
     def identity(self) -> Identity:
-        """What a state folder of this run is made for."""
+        """Identity of a state folder of this run."""
         settings = self.settings
         secret = fingerprint(settings.secret_bytes)
         return Identity(settings.shards, settings.region, settings.namespace, self.source_name, secret)
 
     @property
     def metrics(self) -> str:
-        """HOST:PORT of the first process's metrics, or `off`."""
+        """HOST:PORT of the metrics of the first process, or `off`."""
         return self.settings.metrics or ("off" if self.bounded else LIVE_METRICS)
 
     @property
     def log_level(self) -> str:
-        """What is logged, at least."""
+        """Lowest level that is logged."""
         return self.settings.log_level or ("warning" if self.bounded else "info")
 
     def require_redis(self) -> None:
-        """Look at Redis before anything is begun.
+        """Check Redis before the run starts.
 
         Raises:
-            SinkError: it does not answer, or could not be relied on.
+            SinkError: Redis does not answer, or is not configured for writers.
         """
         if problems := redis_problems(self.settings.redis, self.settings.region):
             raise SinkError("; ".join(problems))
 
     def make_source(self, stop: Event, counters: SourceCounters) -> KafkaSource | FileSource:
-        """Return the source; setting `stop` ends it in an orderly way."""
+        """Return the source, which ends after a checkpoint once `stop` is set."""
         if isinstance(self.source, TopicAddress):
             start = Start.parse(self.settings.start)
             return KafkaSource(self.source, start=start, bounded=self.bounded, stop=stop, counters=counters)
         return FileSource(self.source, stop=stop, counters=counters)
 
     def make_reject_sink(self) -> DynamicSink[AnyReject]:
-        """Return where rejects go."""
+        """Return the sink of rejects."""
         rejects = self.settings.rejects
         if rejects.startswith("kafka:"):
             return KafkaRejectSink(TopicAddress.parse(rejects))
         return FileRejectSink(Path(rejects))
 
     def target(self) -> Target:
-        """Return where signals go; history written into the live namespace only fills what is missing or older."""
+        """Return the target of signals; a replay into the namespace `live` overwrites no newer signal."""
         settings = self.settings
         mode = Mode.LIVE if not self.bounded else Mode.FILL if settings.namespace == LIVE else Mode.REPLAY
         return Target(settings.redis, settings.region, settings.namespace, mode, settings.ttl_ms)

@@ -1,33 +1,22 @@
-"""Settings: flags over environment (`TACIT_*`) over a TOML file, checked once, with all problems told at once."""
+"""Settings of a worker: flags over variables (`TACIT_…`) over a TOML file over defaults.
 
-import os
+The class `Settings` is the one table of settings: the flags of the commands, their help and the reference derive from
+it. A new setting is a field there, and its use.
+"""
+
 import re
-import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import (
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from connectors.kafka.address import Start, TopicAddress
-from connectors.redis.client import connection_pool
+from dataflows.setting import InvalidSettingError, Setting, convert
+from dataflows.setting_sources import read_settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
-from state.storage.shard_stores import CACHED_USERS
-from state.storage.shards import MAX_SHARDS
+from state.storage.shards import CACHED_USERS, MAX_SHARDS
 from state.user.rules import Rules
 from state.user.windows import DAY_MS, HOUR_MS
 from tacit.contract.catalogue import SHIPPED
@@ -36,151 +25,201 @@ from tacit.contract.lifetimes import SIGNAL_TTL_MS
 from tacit.contract.pseudonyms import SECRET_BYTES
 from tacit.errors import ConfigurationError
 
-CONFIG_VARIABLE = "TACIT_CONFIG"
-"""Names the TOML file; without it `tacit.toml` in the working folder is read if there is one."""
+SOURCE, DESTINATION, STATE = "Source", "Destination", "State"
+MODEL, RUNNING, OUTPUT = "Model", "Running", "Output"
+GROUPS = (SOURCE, DESTINATION, STATE, MODEL, RUNNING, OUTPUT)
+"""Groups of settings, in the order of help."""
+
+STAND_IN_SECRET = "embedded-demo-secret"  # noqa: S105  # protects nothing
+"""Key of pseudonyms that no other process reads."""
 
 _METRICS = re.compile(r"off|(?:[^:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
 
 
-def _ttl_days(value: Any) -> Any:
-    return None if value in {"none", "None", None} else value
+def _redis_problem(url: str) -> str | None:
+    from connectors.redis.client import connection_pool  # half of the start-up time of a command without Redis
+
+    try:
+        connection_pool(url, timeout_s=1).make_connection()  # makes an object, and does not connect
+    except (ConfigurationError, TypeError, ValueError):  # their texts repeat the URL, which may hold a password
+        return "must be redis://HOST:PORT/DATABASE, rediss://HOST:PORT/DATABASE for TLS, or unix://PATH"
+    return None
 
 
-class Settings(BaseSettings):
-    """What a worker needs to know. Every field is also a flag, a variable and a key of the file."""
+def _secret_problem(secret: str) -> str | None:
+    if len(secret.encode()) in SECRET_BYTES:
+        return None
+    return (
+        f"set TACIT_SECRET to a secret of {SECRET_BYTES.start} to {SECRET_BYTES.stop - 1} bytes that workers and "
+        "readers share (openssl rand -hex 32); only --embedded needs none"
+    )
 
-    model_config = SettingsConfigDict(env_prefix="TACIT_", env_ignore_empty=True, extra="forbid", frozen=True)
 
-    redis: str = "redis://localhost:6379/0"
-    embedded: bool = False
-    """Run a Redis of our own for as long as the command lasts."""
-    region: Annotated[str, Field(pattern=f"^{REGION}$")] = "eu"
-    namespace: Annotated[str, Field(pattern=f"^{NAMESPACE}$")] = LIVE
-    secret: SecretStr = SecretStr("")
-    """Key of the pseudonyms, 16 to 64 bytes. From the environment or the file, never a flag."""
-    catalogue: Path = SHIPPED
-    format: Literal["json"] = "json"
-    """Input format: a module in `operators/decoders`."""
-    state: Path | None = None
-    """Folder that keeps state and positions over restarts; None: nothing is kept."""
-    rejects: str = "tacit-rejects.jsonl"
-    """File or `kafka://HOST:PORT/TOPIC`."""
-    start: str = "earliest"
-    processes: Annotated[int, Field(ge=1, le=64)] = 1
-    shards: Annotated[int, Field(ge=1, le=MAX_SHARDS)] = 16
-    cache: Annotated[int, Field(ge=1)] = CACHED_USERS
-    """People that are kept unpacked in memory; everybody else is on disk."""
-    checkpoint_every: Annotated[float, Field(ge=1, le=3600)] = 10
-    """Seconds between checkpoints."""
-    population: str = "learn"
-    """`learn` what is believed of everybody, do without (`none`), or keep to a version of it, given by its number."""
-    ttl: Annotated[float | None, Field(gt=0, le=3650), BeforeValidator(_ttl_days)] = SIGNAL_TTL_MS // DAY_MS
-    """Days that a signal lives after its event; None (written `none`): for ever."""
-    lateness: Annotated[float, Field(gt=0, le=24 * 90)] = 24
-    """Hours by which an event may be older than the person's newest one."""
-    metrics: str | None = None
-    """HOST:PORT of /metrics and /healthz of the first process, the others on the ports behind it; or `off`.
+def _pattern_problem(pattern: str, text: str) -> str | None:
+    return None if re.fullmatch(pattern, text) else f"must match {pattern}"
 
-    None: 127.0.0.1:9464 for a live run, off for a replay.
+
+def _configuration_problem(parse: Any, value: object) -> str | None:
+    try:
+        parse(value)
+    except ConfigurationError as error:
+        return "; ".join(error.problems)
+    return None
+
+
+def _rejects_problem(text: str) -> str | None:
+    return _configuration_problem(TopicAddress.parse, text) if text.startswith("kafka:") else None
+
+
+def _population_problem(text: str) -> str | None:
+    if text in {"learn", "none"} or (text.isascii() and text.isdecimal() and int(text)):
+        return None
+    return "must be learn, none or the number of a population version"
+
+
+def _metrics_problem(text: str) -> str | None:
+    parts = _METRICS.fullmatch(text)
+    return (
+        None if parts and 0 < int(parts[1] or 1) < 65_536 else "must be HOST:PORT with a port from 1 to 65535, or off"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, converted and checked; the constructor reads neither variables nor a file.
+
+    Raises:
+        ConfigurationError: a problem per wrong setting, with its name and never its value.
     """
-    log_level: Literal["debug", "info", "warning", "error"] | None = None
-    """None: info for a live run, warning for anything else."""
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # pydantic-settings passes all five
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put flags first, then the environment, then the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
+    format: Annotated[Literal["json"], Setting(SOURCE, "json", "Input format.")] = "json"
+    start: Annotated[
+        str,
+        Setting(
+            SOURCE,
+            "earliest|latest|EPOCH_MS|offset:N",
+            "Position in a topic at which a run without a checkpoint starts.",
+            check=lambda text: _configuration_problem(Start.parse, text),
+        ),
+    ] = "earliest"
+    lateness: Annotated[
+        float,
+        Setting(
+            SOURCE,
+            "HOURS",
+            "Age at which an event is late, relative to its user's newest event.",
+            above=0,
+            most=24 * 90,
+        ),
+    ] = 24
+    redis: Annotated[str, Setting(DESTINATION, "URL", "Redis that stores signals.", check=_redis_problem)] = field(
+        default="redis://localhost:6379/0", repr=False
+    )
+    embedded: Annotated[
+        bool, Setting(DESTINATION, "", "Start a temporary Redis for the command, in place of --redis.")
+    ] = False
+    region: Annotated[
+        str, Setting(DESTINATION, "NAME", "Region of the users.", check=lambda text: _pattern_problem(REGION, text))
+    ] = "eu"
+    namespace: Annotated[
+        str,
+        Setting(DESTINATION, "NAME", "Namespace of the signals.", check=lambda text: _pattern_problem(NAMESPACE, text)),
+    ] = LIVE
+    ttl: Annotated[
+        float | None, Setting(DESTINATION, "DAYS|none", "Time to live of a signal.", above=0, most=3650, none="none")
+    ] = SIGNAL_TTL_MS // DAY_MS
+    rejects: Annotated[
+        str,
+        Setting(
+            DESTINATION, "FILE|kafka://HOST:PORT/TOPIC", "Destination of rejected records.", check=_rejects_problem
+        ),
+    ] = "tacit-rejects.jsonl"
+    secret: Annotated[
+        str, Setting(DESTINATION, "TEXT", "Key of the pseudonyms.", "required", check=_secret_problem, is_flag=False)
+    ] = field(default="", repr=False)
+    state: Annotated[
+        Path | None, Setting(STATE, "DIR", "State folder, which lets a later run resume.", "state is not kept")
+    ] = None
+    shards: Annotated[
+        int, Setting(STATE, "N", "Number of shards, fixed for a state folder.", least=1, most=MAX_SHARDS)
+    ] = 16
+    checkpoint_every: Annotated[float, Setting(STATE, "SECONDS", "Time between checkpoints.", least=1, most=3600)] = 10
+    cache: Annotated[int, Setting(STATE, "USERS", "Number of users kept in memory; others are on disk.", least=1)] = (
+        CACHED_USERS
+    )
+    catalogue: Annotated[
+        Path,
+        Setting(
+            MODEL,
+            "FILE",
+            "Catalogue (TOML).",
+            "the catalogue of the package",
+            check=lambda path: _configuration_problem(NumberedCatalogue.load, path),
+        ),
+    ] = SHIPPED
+    population: Annotated[
+        str,
+        Setting(
+            MODEL, "learn|none|N", "Population model: train it, use none, or keep version N.", check=_population_problem
+        ),
+    ] = "learn"
+    processes: Annotated[int, Setting(RUNNING, "N", "Number of processes.", least=1, most=64)] = 1
+    metrics: Annotated[
+        str | None,
+        Setting(
+            RUNNING,
+            "HOST:PORT|off",
+            "Address of /metrics and /healthz; further processes use the next ports.",
+            "127.0.0.1:9464 for run, otherwise off",
+            check=_metrics_problem,
+        ),
+    ] = None
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        Setting(OUTPUT, "LEVEL", "Lowest level that is logged.", "info for run, otherwise warning"),
+    ] = None
+    given: frozenset[str] = frozenset()
+    """Names of the settings that have a value from a flag, a variable or the file."""
 
-    @field_validator("redis")
-    @classmethod
-    def _is_redis(cls, value: str) -> str:
+    def __post_init__(self) -> None:
+        problems = [problem for name in descriptions() if (problem := self._convert(name))]
+        if self.embedded is True and not self.secret:
+            object.__setattr__(self, "secret", STAND_IN_SECRET)
+        if not self.secret:
+            problems.append(f"secret: {_secret_problem('')}")
+        if self.ttl is None and self.namespace == LIVE and self.embedded is not True:
+            problems.append("ttl: none needs --embedded or another namespace than live; use a number of days")
+        if problems:
+            raise ConfigurationError(problems)
+
+    def _convert(self, name: str) -> str | None:
+        value = getattr(self, name)
+        default = _defaults()[name]
+        if type(value) is type(default) and value == default:
+            return None
         try:
-            connection_pool(value, timeout_s=1).make_connection()  # which does not connect yet
-        except (ConfigurationError, TypeError):
-            raise ValueError(
-                "must read redis://HOST:PORT/DATABASE, rediss:// likewise for TLS, or unix://PATH"
-            ) from None  # what they say repeats the URL, which may hold a password
-        return value
-
-    @field_validator("secret")
-    @classmethod
-    def _is_secret(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        if not value.get_secret_value() and info.data.get("embedded"):
-            return SecretStr("embedded-demo-secret")
-        if len(value.get_secret_value().encode()) not in SECRET_BYTES:
-            raise ValueError(
-                f"set TACIT_SECRET to {SECRET_BYTES.start} to {SECRET_BYTES.stop - 1} bytes that only workers and "
-                "readers know (openssl rand -hex 32); only an embedded Redis does without"
-            )
-        return value
-
-    @field_validator("catalogue")
-    @classmethod
-    def _is_catalogue(cls, value: Path) -> Path:
-        try:
-            NumberedCatalogue.load(value)
-        except ConfigurationError as error:
-            raise ValueError("; ".join(error.problems)) from error
-        return value
-
-    @field_validator("rejects", "start")
-    @classmethod
-    def _is_readable(cls, value: str, info: ValidationInfo) -> str:
-        try:
-            if info.field_name == "start":
-                Start.parse(value)
-            elif value.startswith("kafka:"):
-                TopicAddress.parse(value)
-        except ConfigurationError as error:
-            raise ValueError("; ".join(error.problems)) from error
-        return value
-
-    @field_validator("population")
-    @classmethod
-    def _is_population(cls, value: str) -> str:
-        if value not in {"learn", "none"} and not (value.isascii() and value.isdecimal() and int(value)):
-            raise ValueError("must be learn, none or the number of a version")
-        return value
-
-    @field_validator("ttl")
-    @classmethod
-    def _may_be_endless(cls, value: float | None, info: ValidationInfo) -> float | None:
-        if value is None and info.data.get("namespace") == LIVE and not info.data.get("embedded"):
-            raise ValueError("none is for an embedded Redis or a namespace other than live; give a number of days")
-        return value
-
-    @field_validator("metrics")
-    @classmethod
-    def _is_address(cls, value: str | None) -> str | None:
-        parts = _METRICS.fullmatch(value or "off")
-        if parts is None or not 0 < int(parts[1] or 1) < 65_536:
-            raise ValueError("must be HOST:PORT with a port from 1 to 65535, or off")
-        return value
+            object.__setattr__(self, name, convert(value, _annotations()[name], descriptions()[name]))
+        except InvalidSettingError as error:
+            return f"{name}: {error}"
+        return None
 
     @property
     def secret_bytes(self) -> bytes:
-        """The key of the pseudonyms."""
-        return self.secret.get_secret_value().encode()
+        """Key of the pseudonyms."""
+        return self.secret.encode()
 
     @property
     def population_version(self) -> int | None:
-        """The version of the population's belief to keep to, if there is one."""
+        """Number of the population version to keep, if one is set."""
         return int(self.population) if self.population.isdecimal() else None
 
     @property
     def ttl_ms(self) -> int | None:
-        """A signal's time to live in milliseconds."""
+        """Time to live of a signal in milliseconds; None: no limit."""
         return None if self.ttl is None else round(self.ttl * DAY_MS)
 
     def rules(self, vocabulary: Vocabulary | None = None) -> Rules:
-        """Return what the state goes by; its numbers come from the vocabulary, if there is one."""
+        """Return the rules of the deployment, with the numbers of a vocabulary if one is passed."""
         catalogue = NumberedCatalogue.load(self.catalogue)
         return Rules(
             catalogue.numbered(vocabulary) if vocabulary else catalogue,
@@ -190,47 +229,49 @@ class Settings(BaseSettings):
         )
 
 
-class OwnSettings(Settings):
-    """Settings in which neither the environment nor a file has a say."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what is given, and no more."""
-        return (init_settings,)
+@cache
+def descriptions() -> Mapping[str, Setting]:
+    """Return the description of each setting, by name, in the order of help."""
+    hints = get_type_hints(Settings, include_extras=True)
+    found = {name: get_args(hint)[1:] for name, hint in hints.items()}
+    return {name: extras[0] for name, extras in found.items() if extras and isinstance(extras[0], Setting)}
 
 
-def load(flags: Mapping[str, Any]) -> Settings:
-    """Return the settings; flags that are None were not given.
+@cache
+def _annotations() -> Mapping[str, Any]:
+    return get_type_hints(Settings)
+
+
+@cache
+def _defaults() -> Mapping[str, Any]:
+    return {setting.name: setting.default for setting in fields(Settings)}
+
+
+def default_of(name: str) -> str:
+    """Return the default of a setting as text for help; empty for a switch."""
+    setting, default = descriptions()[name], _defaults()[name]
+    return setting.default or ("" if default is False else str(default))
+
+
+def load(flags: Mapping[str, Any], config: Path | None = None, *, needs_secret: bool = True) -> Settings:
+    """Return the settings; a flag that is None was not given.
+
+    Args:
+        flags: values by name of the setting.
+        config: TOML file; None: the file that `TACIT_CONFIG` names, or `tacit.toml` if it exists.
+        needs_secret: False for a command that makes no pseudonym.
 
     Raises:
-        ConfigurationError: with every problem, each naming its setting and never its value.
+        ConfigurationError: every problem of every source.
     """
+    values, problems = read_settings(descriptions(), flags, config)
+    given = frozenset(values)
+    if not needs_secret:
+        values["secret"] = values.get("secret") or STAND_IN_SECRET
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
-    except ValidationError as error:
-        raise ConfigurationError([_problem(dict(problem)) for problem in error.errors(include_input=False)]) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError([f"{_file()} is no TOML file: {error}"]) from error
-
-
-def _file() -> Path:
-    """Return the file to read if it is there; one that is named has to be."""
-    named = os.environ.get(CONFIG_VARIABLE)
-    if named and not Path(named).is_file():
-        raise ConfigurationError([f"{CONFIG_VARIABLE} names {named}, which is no file: correct it, or unset it"])
-    return Path(named or "tacit.toml")
-
-
-def _problem(problem: dict[str, Any]) -> str:
-    name = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"{name}: there is no such setting"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{name}: {message[:1].lower()}{message[1:]}" if name else message
+        settings = Settings(**values, given=given)
+    except ConfigurationError as error:
+        raise ConfigurationError([*problems, *error.problems]) from None
+    if problems:
+        raise ConfigurationError(problems)
+    return settings

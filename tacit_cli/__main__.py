@@ -1,23 +1,47 @@
-"""What the `tacit` command starts: the command line, or a word on what to install where only the reader is."""
+"""Entry point of the command `tacit`."""
 
+import signal
 import sys
+from types import FrameType
 
-_OWN = ("connectors", "dataflows", "operators", "state", "tacit")
+_PACKAGES = ("connectors", "dataflows", "operators", "state", "tacit", "tacit_cli", "tacit_lab")
 _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line, whose dependencies a reader does without."""
+    """Run the command line; the exit status is in its help."""
+    signal.signal(signal.SIGTERM, _end)
     try:
-        from tacit_cli import app as cli
+        _run(as_json="--json" in sys.argv)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing in _OWN:
+        if missing in _PACKAGES:
             raise
-        sys.exit(f"tacit: {missing} is not installed; the command line needs pip install 'tacit-worker[worker]'")
-    except KeyboardInterrupt:  # importing takes long enough to be interrupted
+        sys.exit(f"tacit: the package {missing} is not installed; run pip install tacit-worker")
+    except KeyboardInterrupt:  # during imports; typer handles it later
         sys.exit(_INTERRUPTED)
-    cli.main()
+
+
+def _run(*, as_json: bool) -> None:
+    import typer
+
+    from tacit.errors import TacitError
+    from tacit_cli import failures
+    from tacit_cli.app import app
+
+    try:
+        status = app(prog_name="tacit", standalone_mode=not as_json)
+    except TacitError as error:
+        sys.exit(failures.report(error, as_json=as_json))
+    except typer.TyperException as error:  # wrong usage, which typer itself prints as text
+        failures.print_json_error("usage", [error.format_message()])
+        sys.exit(error.exit_code)
+    sys.exit(status or 0)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End with the status of the signal, after all context managers; run and replay have their own handler."""
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _rejects(rejects: str) -> str:
 def _folder(settings: Settings, source: str | None) -> str:
     folder = settings.state or Path()
     if (folder / DESCRIPTION).exists():
-        job = Job(settings, parse_source([source or ""]), bounded=False)
+        job = Job(settings, parse_source([source]) if source else (), bounded=False)
         found = [words for words in differing(folder, job.identity) if source or not words.startswith("source ")]
         if found:
             raise TacitError(f"{folder} was made for {'; '.join(found)}: run with that, or give another folder")
@@ -103,9 +103,10 @@ def _source(source: str) -> str:
     parsed = parse_source([source])
     if isinstance(parsed, TopicAddress):
         return _topic(parsed)
-    (file,) = parsed
-    FileSource([file], stop=Event(), counters=SourceCounters())
-    return f"{file}, {file.stat().st_size / 2**20:.1f} MiB"
+    FileSource(parsed, stop=Event(), counters=SourceCounters())
+    size = sum(file.stat().st_size for file in parsed)
+    name = str(parsed[0]) if len(parsed) == 1 else f"{len(parsed)} files in {source}"
+    return f"{name}, {size / 2**20:.1f} MiB"
 
 
 def _topic(address: TopicAddress) -> str:

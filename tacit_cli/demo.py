@@ -15,12 +15,13 @@ from rich.text import Text
 from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.runtime.replay import replay
-from dataflows.settings import OwnSettings, Settings
+from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.errors import TacitError
 from tacit.reader.adaptation import Adaptation
 from tacit.reader.reader import SignalReader
 from tacit_cli import console
+from tacit_cli.progress import replay_progress
 from tacit_cli.views.adaptation_panel import adaptation_panel
 from tacit_cli.views.summary import replay_table, users_with_signals
 from tacit_lab.embedded import EmbeddedRedis
@@ -51,9 +52,9 @@ def run_demo(*, users: int, turns: int, seed: int) -> None:
         with console.err.status(f"Simulating {users:,} people and {turns:,} answers …"):
             write_events(simulation.events, str(events))
         rejects = str(Path(folder) / "rejects.jsonl")
-        settings = OwnSettings(redis=server.url, embedded=True, ttl=None, rejects=rejects)
+        settings = Settings(redis=server.url, embedded=True, ttl=None, rejects=rejects)
         job = Job(settings, (events,), bounded=True)
-        with console.progress(job.source, hidden=False) as report:
+        with replay_progress(job.source, hidden=False) as report:
             done = replay(job, report)
         if done.counters.stopped:
             raise TacitError("stopped before the end")

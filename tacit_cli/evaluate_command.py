@@ -1,4 +1,4 @@
-"""`tacit evaluate`: how good predictions are on a stream, beside those of River's own models."""
+"""Command `tacit evaluate`."""
 
 from contextlib import closing
 from pathlib import Path
@@ -9,65 +9,59 @@ import typer
 from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from dataflows.job import Job, parse_source
-from dataflows.observability.logs import configure
-from dataflows.settings import Settings
+from dataflows.settings import OUTPUT, Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_prior import Prior
 from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError
-from tacit_cli import console, options
-from tacit_cli.invoked import settings_without_pseudonyms
+from tacit_cli import console
+from tacit_cli.arguments import Sources
+from tacit_cli.command import command, new_app
+from tacit_cli.invocation import Invocation
+from tacit_cli.progress import replay_progress
+from tacit_cli.worker_settings import logged_settings
+from tacit_lab import evaluate as evaluation
 
-Source = Annotated[list[str], typer.Argument(metavar="SOURCE", help="FILE… or kafka://HOST:PORT/TOPIC")]
-Namespace = Annotated[
-    str | None, typer.Option("--namespace", metavar="NAME", help="The set of signals that version N belongs to.")
+app = new_app()
+
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE.png|.svg", help="Draw the figures to a file.", rich_help_panel=OUTPUT),
 ]
-Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE.png|.svg", help="Draw the figures, too.")]
 
 _REDIS_S = 5.0
 
 
-def evaluate(  # the options carry their own help
-    context: typer.Context,
-    source: Source,
-    catalogue: options.Catalogue = None,  # noqa: ARG001  # what typer parsed is read from its context, whole
-    region: options.Region = None,  # noqa: ARG001
-    population: options.Population = None,  # noqa: ARG001
-    redis: options.Redis = None,  # noqa: ARG001
-    namespace: Namespace = None,  # noqa: ARG001
-    plot: Plot = None,
-    json: options.Json = False,
-) -> None:
-    """Score predictions on a stream, each made before its judgement is learned from, beside River's own models.
+@command(
+    app,
+    "tacit evaluate events.jsonl --plot figures.svg",
+    settings=("format", "start", "lateness", "redis", "region", "namespace", "catalogue", "population", "log_level"),
+    texts={"namespace": ("Namespace of population version N.", "live")},
+)
+def evaluate(invocation: Invocation, source: Sources, plot: Plot = None) -> None:
+    """Score predictions on a stream against River's own models.
 
-    Files, or a Kafka topic up to its end now. Nothing is written but the picture
-    (--plot), and Redis is asked for nothing but the version of --population N.
+    Each prediction is made before the model trains on its feedback. The command writes nothing except the plot, and
+    reads from Redis only the version of --population N.
     """
-    # Imported here as all commands would wait for it.
-    from tacit_lab import evaluate as evaluation
-
     if plot is not None:
         evaluation.require_plot(plot)
-    settings = settings_without_pseudonyms(context)
-    configure(settings.log_level or "warning")
+    settings, output = logged_settings(invocation, needs_secret=False), invocation.output
     job = Job(settings, parse_source(source), bounded=True)
-    keeps_to = _prior_to_keep_to(settings)
-    with console.progress(job.source, hidden=json) as report:
-        found = evaluation.evaluate(job, keeps_to, report)
-    if json:
-        console.print_json(found.as_dict())
-    else:
-        console.out.print(evaluation.evaluation_table(found))
+    prior = _fixed_prior(settings)
+    with replay_progress(job.source, hidden=output.hides_progress) as report:
+        found = evaluation.evaluate(job, prior, report)
+    output.show(found.as_dict(), lambda: console.out.print(evaluation.evaluation_table(found)))
     if plot is not None:
         evaluation.plot(found, plot)
 
 
-def _prior_to_keep_to(settings: Settings) -> Prior | None:
-    """Return what is believed of everybody throughout; None to learn it.
+def _fixed_prior(settings: Settings) -> Prior | None:
+    """Return the prior for the whole stream; None to train one.
 
     Raises:
-        ConfigurationError: Redis does not have the version that the settings name.
-        SinkError: it does not answer.
+        ConfigurationError: Redis does not have the population version that the settings name.
+        SinkError: Redis does not answer.
     """
     if settings.population == "learn":
         return None
@@ -79,6 +73,6 @@ def _prior_to_keep_to(settings: Settings) -> Prior | None:
         version = store.fetch(number)
     if version is None:
         raise ConfigurationError(
-            [f"population: version {number} is not in namespace {settings.namespace}: name another, or learn, or none"]
+            [f"population: version {number} is not in namespace {settings.namespace}; use another, learn or none"]
         )
     return Prior(catalogue, version)

@@ -1,51 +1,61 @@
-"""The command line's options, each in one place; None means not given: environment, file or default decide."""
+"""Options of commands, derived from the table of settings."""
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from inspect import Parameter
+from typing import Annotated, Any
 
 import typer
 
-Redis = Annotated[str | None, typer.Option("--redis", metavar="URL", help="Where signals live.")]
-Embedded = Annotated[bool | None, typer.Option("--embedded", help="Run a Redis of our own while the command lasts.")]
-Region = Annotated[str | None, typer.Option("--region", metavar="NAME", help="The region whose people these are.")]
-Catalogue = Annotated[Path | None, typer.Option("--catalogue", metavar="FILE", help="The vocabulary (TOML).")]
-Format = Annotated[str | None, typer.Option("--format", metavar="json", help="Input format.")]
-State = Annotated[
-    Path | None, typer.Option("--state", metavar="DIR", help="Keep state and positions here, to go on from.")
-]
-StateFolder = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="The state folder to look into.")]
-Namespace = Annotated[str | None, typer.Option("--namespace", metavar="NAME", help="The set of signals to write.")]
-ReadNamespace = Annotated[
-    str | None,
-    typer.Option("--namespace", metavar="NAME", help="The set of signals to read, else the active one."),
-]
-RebuiltNamespace = Annotated[
-    str | None,
-    typer.Option("--namespace", metavar="NAME", help="The set of signals to write, else the state folder's."),
-]
-Rejects = Annotated[
-    str | None, typer.Option("--rejects", metavar="FILE|kafka://HOST:PORT/TOPIC", help="Where bad records are told.")
-]
-Processes = Annotated[int | None, typer.Option("--processes", metavar="N", help="Processes that share the work.")]
-Shards = Annotated[
-    int | None, typer.Option("--shards", metavar="N", help="Buckets of people; fixed for a state folder.")
-]
-CheckpointEvery = Annotated[
-    float | None, typer.Option("--checkpoint-every", metavar="SECONDS", help="Time between checkpoints.")
-]
-Cache = Annotated[
-    int | None, typer.Option("--cache", metavar="PEOPLE", help="People kept unpacked in memory; the rest is on disk.")
-]
-Population = Annotated[
-    str | None,
-    typer.Option("--population", metavar="learn|none|N", help="What is believed of everybody: learn it, or a version."),
-]
-Ttl = Annotated[str | None, typer.Option("--ttl", metavar="DAYS|none", help="How long a signal lives after its event.")]
-Start = Annotated[
-    str | None,
-    typer.Option("--start", metavar="earliest|latest|EPOCH_MS|offset:N", help="Where a first run begins to read."),
-]
-Metrics = Annotated[
-    str | None, typer.Option("--metrics", metavar="HOST:PORT|off", help="Address of /metrics and /healthz.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+from dataflows.setting import Setting
+from dataflows.setting_sources import DEFAULT_CONFIG
+from dataflows.settings import OUTPUT, RUNNING, default_of, descriptions
+
+Texts = Mapping[str, tuple[str, str]]
+"""By name of a setting: help and default that differ in one command."""
+
+
+def setting_options(names: Iterable[str], texts: Texts) -> list[Parameter]:
+    """Return an option per setting; a name is a setting's, or a group's for all its settings."""
+    wanted = set(names)
+    return [
+        _option(name, setting, *texts.get(name, (setting.help, default_of(name))))
+        for name, setting in descriptions().items()
+        if setting.is_flag and wanted & {name, setting.group}
+    ]
+
+
+def common_options(*, has_result: bool) -> list[Parameter]:
+    """Return the options of all commands that use settings."""
+    config_option = typer.Option(
+        "--config",
+        metavar="FILE",
+        help="TOML file with settings.",
+        show_default=f"{DEFAULT_CONFIG} if it exists",
+        rich_help_panel=RUNNING,
+    )
+    json_help = "Print the result and errors as JSON." if has_result else "Print errors as JSON."
+    quiet_help = "Print errors only: no progress, and no result except with --json."
+    json = Annotated[bool, typer.Option("--json", help=json_help, rich_help_panel=OUTPUT)]
+    quiet = Annotated[bool, typer.Option("--quiet", help=quiet_help, rich_help_panel=OUTPUT)]
+    return [
+        _parameter("config", Annotated[str | None, config_option], None),
+        _parameter("json", json, False),
+        _parameter("quiet", quiet, False),
+    ]
+
+
+def _option(name: str, setting: Setting, text: str, default: str) -> Parameter:
+    flag = f"--{name.replace('_', '-')}"
+    kind: Any = str if setting.metavar else bool
+    option = typer.Option(
+        flag,
+        metavar=setting.metavar or None,
+        help=text,
+        show_default=default or False,
+        rich_help_panel=setting.group,
+    )
+    return _parameter(name, Annotated[kind | None, option], None)
+
+
+def _parameter(name: str, annotation: Any, default: object) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

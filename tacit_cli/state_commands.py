@@ -1,77 +1,51 @@
-"""`tacit state show | stats`: a state folder from outside, also while a run holds it."""
+"""Commands `tacit state …`."""
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dataflows.inspection import Inspected, inspect
 from dataflows.population_run import known_prior
-from dataflows.settings import Settings
-from state.catalogue.numbered import NumberedCatalogue
+from dataflows.settings import OUTPUT
 from state.errors import StateError
 from tacit.contract.pseudonyms import pseudonym
-from tacit.errors import ConfigurationError
-from tacit_cli import console, options
-from tacit_cli.invoked import settings_of
+from tacit_cli import console
+from tacit_cli.arguments import User
+from tacit_cli.command import command, new_app
+from tacit_cli.invocation import Invocation
+from tacit_cli.state_folder import FOLDER_TEXTS, inspected, required_folder
 from tacit_cli.views.folder_stats import folder_stats, stats_table
 from tacit_cli.views.user_panel import person_panel
 from tacit_cli.views.user_record import person_as_dict
+from tacit_cli.worker_settings import logged_settings
 
-app = typer.Typer(name="state", help="Look into a state folder, also while workers use it.", no_args_is_help=True)
-
-
-def folder_of(settings: Settings) -> Inspected:
-    """Return the folder that the settings name, with the catalogue that they name.
-
-    Raises:
-        ConfigurationError: they name none.
-        StateError: it cannot be read.
-    """
-    if settings.state is None:
-        raise ConfigurationError(["state: name the state folder by --state DIR"])
-    return inspect(settings.state, NumberedCatalogue.load(settings.catalogue))
+app = new_app("state", "Inspect a state folder, also while workers use it.")
 
 
-@app.command()
-def show(
-    context: typer.Context,
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user id, as events have it.")],
-    state: options.StateFolder = None,  # noqa: ARG001  # what typer parsed is read from its context, whole
-    catalogue: options.Catalogue = None,  # noqa: ARG001
-    json: options.Json = False,
-) -> None:
-    """Show all that the newest checkpoint holds of one person."""
-    with settings_of(context) as settings:
-        folder = folder_of(settings)
-        folder.require_secret(settings.secret_bytes)
-        person = pseudonym(user, settings.secret_bytes)
-        found, checkpoint = folder.shelf.get(person)
-        prior, _ = known_prior(settings, folder.path, folder.catalogue)
+@command(app, "tacit state show user-000001 --state tacit-state", settings=("state", "catalogue"), texts=FOLDER_TEXTS)
+def show(invocation: Invocation, user: User) -> None:
+    """Show the state of one user, as in the newest checkpoint."""
+    settings = logged_settings(invocation)
+    folder = inspected(settings)
+    folder.require_secret(settings.secret_bytes)
+    name = pseudonym(user, settings.secret_bytes)
+    found, checkpoint = folder.shelf.get(name)
+    prior, _ = known_prior(settings, folder.path, folder.catalogue)
     if found is None or checkpoint is None:
-        raise StateError(f"the newest checkpoint in {folder.path} holds nobody of that user id")
-    shown = person_as_dict(person, found, checkpoint, prior)
-    if json:
-        console.print_json(shown)
-    else:
-        console.out.print(person_panel(shown, _now_ms()))
+        raise StateError(f"{folder.path}: the newest checkpoint has no user of that id; check the user id")
+    shown = person_as_dict(name, found, checkpoint, prior)
+    invocation.output.show(shown, lambda: console.out.print(person_panel(shown, _now_ms())))
 
 
-@app.command()
+@command(app, "tacit state stats --state tacit-state --by-shard", settings=("state",), texts=FOLDER_TEXTS)
 def stats(
-    state: Annotated[
-        Path, typer.Option("--state", metavar="DIR", envvar="TACIT_STATE", help="The state folder to look into.")
-    ],
-    by_shard: Annotated[bool, typer.Option("--by-shard", help="Show each shard, too.")] = False,
-    json: options.Json = False,
+    invocation: Invocation,
+    by_shard: Annotated[bool, typer.Option("--by-shard", help="Show a row per shard.", rich_help_panel=OUTPUT)] = False,
 ) -> None:
-    """Show how many people a state folder holds, what it takes on disk, and how old its checkpoints are."""
-    found = folder_stats(state, _now_ms())
-    if json:
-        console.print_json(found)
-    else:
-        console.out.print(stats_table(found, by_shard=by_shard))
+    """Show the size of a state folder, its number of users, and the age of its checkpoints."""
+    folder = required_folder(invocation.settings(needs_secret=False))
+    found = folder_stats(folder, _now_ms())
+    invocation.output.show(found, lambda: console.out.print(stats_table(found, by_shard=by_shard)))
 
 
 def _now_ms() -> int:

@@ -14,10 +14,8 @@ from state.storage.manifest import Token
 from state.storage.rocksdb import RocksDatabase
 from state.storage.shard_database import ShardDatabase
 from state.storage.shard_store import ShardStore
-from state.storage.shards import shard_of
+from state.storage.shards import CACHED_USERS, shard_of
 
-CACHED_USERS = 16_384
-"""Unpacked states in memory, over all shards."""
 _CHECKPOINT_THREADS = 8
 
 

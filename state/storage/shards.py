@@ -1,6 +1,8 @@
 """Shards: fixed buckets of users. A shard is Bytewax's key, and the unit of snapshots and of rescaling."""
 
 MAX_SHARDS = 256
+CACHED_USERS = 16_384
+"""Unpacked states in memory of one process, over all shards."""
 
 # Bytewax assigns a key to the worker `hash(text) mod workers`. A character behind each shard's number spreads these
 # hashes evenly: shard i goes to bucket i mod 8, so 16 shards split evenly over 2, 4 and 8 workers (test_shards.py).

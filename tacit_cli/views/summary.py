@@ -32,12 +32,12 @@ def replay_table(done: Replayed, people: int | None, settings: Settings, *, reje
     for reason, count in events.rejects.items():
         if count:
             table.add_row(f"    {reason}", f"{count:,}", "")
-    table.add_row("people with state", f"{events.users:,}", "")
+    table.add_row("users with state", f"{events.users:,}", "")
     if people is not None:
-        table.add_row("people with signals", f"{people:,}", f"namespace {settings.namespace}")
+        table.add_row("users with signals", f"{people:,}", f"namespace {settings.namespace}")
     table.add_row("signal fields written", f"{counters.sink.applied:,}", _unwritten(done))
     if learned := counters.learning.examples:
-        table.add_row("judgements learned from", f"{learned:,}", f"population version {counters.learning.version}")
+        table.add_row("feedback trained on", f"{learned:,}", f"population version {counters.learning.version}")
     table.add_row("wipes and consent", f"{counters.sink.gates:,}", "")
     table.add_row("time", f"{done.wall_s:.1f} s", f"{read / done.wall_s:,.0f} events/s")
     table.add_row("CPU", f"{counters.cpu_s / max(1, read) * 1e6:.0f} µs/event", "without Redis")
@@ -47,7 +47,7 @@ def replay_table(done: Replayed, people: int | None, settings: Settings, *, reje
 def rebuilt_table(done: Rebuilt) -> Table:
     """Return a rebuild's counts as a table."""
     sink, table = done.sink, _table()
-    table.add_row(Text("people", "bold"), Text(f"{done.people:,}", "bold"), f"namespace {done.namespace}")
+    table.add_row(Text("users", "bold"), Text(f"{done.people:,}", "bold"), f"namespace {done.namespace}")
     table.add_row("wipes and consent", f"{sink.gates:,}", "")
     table.add_row("signal fields written", f"{sink.applied:,}", "")
     table.add_row("  there already", f"{sink.stale:,}", "as new or newer")

@@ -8,7 +8,7 @@ import pytest
 from connectors.kafka.address import TopicAddress
 from connectors.redis.target import Mode
 from dataflows.job import LIVE_METRICS, Job, parse_source
-from dataflows.settings import OwnSettings
+from dataflows.settings import Settings
 from state.errors import SinkError
 from tacit.errors import ConfigurationError
 
@@ -17,7 +17,7 @@ FILES = (Path("a.jsonl"), Path("b.jsonl.gz"))
 
 
 def _job(*, bounded: bool, source: TopicAddress | tuple[Path, ...] = FILES, **settings: Any) -> Job:
-    return Job(OwnSettings(embedded=True, **settings), source, bounded)
+    return Job(Settings(embedded=True, **settings), source, bounded)
 
 
 def test_words_are_one_topic_or_files() -> None:
@@ -25,7 +25,7 @@ def test_words_are_one_topic_or_files() -> None:
     assert parse_source(["kafka://a:9092/events"]) == TOPIC
     assert parse_source(["a.jsonl", "b.jsonl.gz"]) == FILES
     for words in (["kafka://a:9092/events", "a.jsonl"], ["a.jsonl", "kafka://a:9092/events"]):
-        with pytest.raises(ConfigurationError, match="one Kafka topic, or files"):
+        with pytest.raises(ConfigurationError, match="one Kafka topic, or files and folders"):
             parse_source(words)
 
 
@@ -66,9 +66,26 @@ def test_history_beside_live_writers_only_fills(bounded: bool, namespace: str, e
     assert _job(bounded=bounded, namespace=namespace).target().mode is expected
 
 
-def test_redis_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    """With its code, and without its URL."""
-    job = _job(bounded=True, redis=f"unix://{tmp_path}/hush-hush.sock")
+def test_absent_redis_is_an_error() -> None:
+    """The error has the code, and not the password of the URL."""
+    job = _job(bounded=True, redis="redis://ada:hush-hush@127.0.0.1:1")
     with pytest.raises(SinkError, match="CONNECTION") as caught:
         job.require_redis()
     assert "hush-hush" not in str(caught.value)
+
+
+def test_folder_stands_for_its_event_files_by_name(tmp_path: Path) -> None:
+    """Folders in it and other files are left out."""
+    for name in ("b.jsonl", "a.jsonl.zst", "c.jsonl.gz", "notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "d.jsonl").mkdir()
+    expected = tuple(tmp_path / name for name in ("a.jsonl.zst", "b.jsonl", "c.jsonl.gz"))
+    assert parse_source([str(tmp_path)]) == expected
+    assert parse_source(["first.jsonl", str(tmp_path)]) == (Path("first.jsonl"), *expected)
+
+
+def test_folder_without_event_files_is_an_error(tmp_path: Path) -> None:
+    """The error has the folder and the allowed names."""
+    (tmp_path / "events.csv").touch()
+    with pytest.raises(ConfigurationError, match=r"has no file with a name in \.jsonl, \.jsonl\.gz, \.jsonl\.zst"):
+        parse_source([str(tmp_path)])

@@ -13,7 +13,7 @@ from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from dataflows.job import Job
 from dataflows.population_run import PopulationRun, population_run
-from dataflows.settings import OwnSettings
+from dataflows.settings import Settings
 from dataflows.state_folder import locked
 from operators.learn_population import LearnPopulation
 from state.counters import Counters
@@ -46,7 +46,7 @@ def started(
     url: str, folder: Path | None, *, bounded: bool = False, population: str = "learn"
 ) -> Iterator[PopulationRun]:
     """Give what one process of a run has of everybody."""
-    job = Job(OwnSettings(embedded=True, redis=url, population=population), TOPIC, bounded)
+    job = Job(Settings(embedded=True, redis=url, population=population), TOPIC, bounded)
     if folder is None:
         with population_run(job, None, CATALOGUE, Counters()) as found:
             yield found

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from dataflows.inspection import inspect
 from dataflows.rebuild import Rebuilt, rebuild
-from dataflows.settings import OwnSettings
+from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.errors import SinkError
@@ -211,7 +211,7 @@ def test_progress_goes_from_nothing_to_all(emptied: Deployment) -> None:
     """Without going back."""
     shares: list[float] = []
     inspected = inspect(emptied.folder / "state", NumberedCatalogue.load())
-    rebuild(inspected, OwnSettings(embedded=True, redis=emptied.url), None, shares.append)
+    rebuild(inspected, Settings(embedded=True, redis=emptied.url), None, shares.append)
     assert shares == sorted(shares)
     assert 0 < shares[0] < 1 == shares[-1]
 
@@ -227,7 +227,7 @@ def test_command_says_what_it_did(emptied: Deployment) -> None:
     said = {line[:24].strip(): line[24:].split()[0] for line in done.stdout.splitlines()}
     again = tacit(*words, "--json", cwd=emptied.folder)
     summary = json.loads(again.stdout)
-    assert said["people"] == str(summary["people"])
+    assert said["users"] == str(summary["people"])
     assert said["wipes and consent"] == str(summary["gates"])
     assert said["signal fields written"] == str(summary["signals"]["stale"])
     assert (said["there already"], summary["signals"]["applied"]) == ("0", 0)
@@ -236,7 +236,7 @@ def test_command_says_what_it_did(emptied: Deployment) -> None:
 @pytest.mark.parametrize(
     ("words", "expected", "status"),
     [
-        ((), "tacit: state: name the state folder by --state DIR", 2),
+        ((), "tacit: state: is required; name the state folder by --state DIR", 2),
         (("--state", "nowhere"), "tacit: nowhere is no state folder: it has no tacit.json", 1),
     ],
 )

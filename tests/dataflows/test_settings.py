@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dataflows.settings import OwnSettings, load
+from dataflows.settings import Settings, load
 from state.user.windows import DAY_MS, HOUR_MS
 from tacit.contract.catalogue import SHIPPED
 from tacit.errors import ConfigurationError
@@ -71,49 +71,49 @@ def test_own_settings_come_from_nowhere_else(monkeypatch: pytest.MonkeyPatch, fo
     (folder / "tacit.toml").write_text("shards = 4\n")
     monkeypatch.setenv("TACIT_REGION", "us")
     monkeypatch.setenv("TACIT_STATE", str(folder))
-    settings = OwnSettings(embedded=True)
+    settings = Settings(embedded=True)
     assert (settings.region, settings.state, settings.shards) == ("eu", None, 16)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("redis", "http://localhost", "redis: must read redis://"),
-        ("redis", "redis://localhost:port/0", "redis: must read redis://"),
-        ("redis", "redis://localhost/0?colour=red", "redis: must read redis://"),
-        ("redis", "localhost:6379", "redis: must read redis://"),
-        ("region", "EU", "region: string should match pattern '^[a-z0-9-]{2,16}$'"),
-        ("region", "e", "region: string should match"),
-        ("namespace", "a b", "namespace: string should match"),
-        ("namespace", "", "namespace: string should match"),
-        ("secret", "fifteen-bytes-.", "secret: set TACIT_SECRET to 16 to 64 bytes"),
-        ("secret", "x" * 65, "secret: set TACIT_SECRET to 16 to 64 bytes"),
-        ("secret", "", "secret: set TACIT_SECRET to 16 to 64 bytes"),
+        ("redis", "http://localhost", "redis: must be redis://"),
+        ("redis", "redis://localhost:port/0", "redis: must be redis://"),
+        ("redis", "redis://localhost/0?colour=red", "redis: must be redis://"),
+        ("redis", "localhost:6379", "redis: must be redis://"),
+        ("region", "EU", "region: must match [a-z0-9-]{2,16}"),
+        ("region", "e", "region: must match"),
+        ("namespace", "a b", "namespace: must match"),
+        ("namespace", "", "namespace: must match"),
+        ("secret", "fifteen-bytes-.", "secret: set TACIT_SECRET to a secret of 16 to 64 bytes"),
+        ("secret", "x" * 65, "secret: set TACIT_SECRET to a secret of 16 to 64 bytes"),
+        ("secret", "", "secret: set TACIT_SECRET to a secret of 16 to 64 bytes"),
         ("catalogue", "none.toml", "catalogue: catalogue none.toml: cannot be read"),
         ("rejects", "kafka://host", "rejects: a Kafka address must read kafka://"),
         ("start", "yesterday", "start: 'yesterday' is no start: use earliest, latest"),
         ("start", "offset:-1", "is no start"),
-        ("processes", 0, "processes: input should be greater than or equal to 1"),
-        ("processes", 65, "processes: input should be less than or equal to 64"),
-        ("shards", 0, "shards: input should be greater than or equal to 1"),
-        ("shards", "many", "shards: input should be a valid integer"),
-        ("cache", 0, "cache: input should be greater than or equal to 1"),
-        ("cache", "all", "cache: input should be a valid integer"),
-        ("checkpoint_every", 0.5, "checkpoint_every: input should be greater than or equal to 1"),
-        ("checkpoint_every", "nan", "checkpoint_every: input should be"),
-        ("population", "all", "population: must be learn, none or the number of a version"),
-        ("population", "0", "population: must be learn, none or the number of a version"),
-        ("population", "٣", "population: must be learn, none or the number of a version"),
-        ("ttl", "soon", "ttl: input should be a valid number"),
-        ("ttl", 0, "ttl: input should be greater than 0"),
-        ("ttl", "none", "ttl: none is for an embedded Redis or a namespace other than live"),
-        ("lateness", 0, "lateness: input should be greater than 0"),
+        ("processes", 0, "processes: must be a whole number from 1 to 64"),
+        ("processes", 65, "processes: must be a whole number from 1 to 64"),
+        ("shards", 0, "shards: must be a whole number from 1 to 256"),
+        ("shards", "many", "shards: must be a whole number from 1 to 256"),
+        ("cache", 0, "cache: must be a whole number from 1"),
+        ("cache", "all", "cache: must be a whole number from 1"),
+        ("checkpoint_every", 0.5, "checkpoint_every: must be a number from 1 to 3600"),
+        ("checkpoint_every", "nan", "checkpoint_every: must be a number from 1 to 3600"),
+        ("population", "all", "population: must be learn, none or the number of a population version"),
+        ("population", "0", "population: must be learn, none or the number of a population version"),
+        ("population", "٣", "population: must be learn, none or the number of a population version"),
+        ("ttl", "soon", "ttl: must be a number above 0 and up to 3650, or none"),
+        ("ttl", 0, "ttl: must be a number above 0 and up to 3650, or none"),
+        ("ttl", "none", "ttl: none needs --embedded or another namespace than live"),
+        ("lateness", 0, "lateness: must be a number above 0 and up to 2160"),
         ("metrics", "9464", "metrics: must be HOST:PORT"),
         ("metrics", "localhost:0", "metrics: must be HOST:PORT"),
         ("metrics", "localhost:65536", "metrics: must be HOST:PORT"),
-        ("log_level", "loud", "log_level: input should be 'debug', 'info', 'warning' or 'error'"),
-        ("embedded", "perhaps", "embedded: input should be a valid boolean"),
-        ("regoin", "eu", "regoin: there is no such setting"),
+        ("log_level", "loud", "log_level: must be debug, info, warning or error"),
+        ("embedded", "perhaps", "embedded: must be true or false"),
+        ("regoin", "eu", "regoin: is not a setting; use region, or remove it"),
     ],
 )
 def test_bad_setting_is_named_with_what_is_allowed(name: str, value: object, expected: str) -> None:
@@ -151,9 +151,9 @@ def test_embedded_redis_does_without_a_secret(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b'region = "eu', "other.toml is no TOML file: "),
-        (b'region = "\xff"', "other.toml is no TOML file: "),
-        (b"[worker]\nshards = 4\n", "worker: there is no such setting"),
+        (b'region = "eu', "config: other.toml is not a TOML file: "),
+        (b'region = "\xff"', "config: other.toml is not a TOML file: "),
+        (b"[worker]\nshards = 4\n", "worker: is not a setting"),
     ],
 )
 def test_bad_file_is_told(content: bytes, expected: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -167,7 +167,7 @@ def test_bad_file_is_told(content: bytes, expected: str, monkeypatch: pytest.Mon
 def test_named_file_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistyped TACIT_CONFIG must not mean the defaults."""
     monkeypatch.setenv("TACIT_CONFIG", "missing.toml")
-    assert _problems() == ["TACIT_CONFIG names missing.toml, which is no file: correct it, or unset it"]
+    assert _problems() == ["config: TACIT_CONFIG names missing.toml, which is not a file; correct the path"]
 
 
 def test_all_problems_are_told_at_once_and_no_secret_is(folder: Path) -> None:

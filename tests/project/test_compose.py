@@ -19,7 +19,7 @@ import yaml
 
 from connectors.kafka.address import TopicAddress
 from connectors.redis.health import redis_problems
-from dataflows.settings import load
+from dataflows.settings import descriptions, load
 from tacit_cli.app import app
 from tacit_lab.embedded import wheel_binary
 from tests.support.conditions import eventually
@@ -153,7 +153,7 @@ def test_worker_runs_with_valid_settings(monkeypatch: pytest.MonkeyPatch) -> Non
     for name, value in worker["environment"].items():
         monkeypatch.setenv(name, value)
     parameters = parsed(worker["command"])
-    settings = load({name: value for name, value in parameters.items() if name not in {"source"}})
+    settings = load({name: value for name, value in parameters.items() if name in descriptions()})
     assert f"state:{settings.state}" in worker["volumes"]
     assert settings.metrics == "0.0.0.0:9464"
     assert settings.redis.endswith("@redis:6379/0")
@@ -162,7 +162,7 @@ def test_worker_runs_with_valid_settings(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_topics_of_the_worker_are_created() -> None:
     """Source and rejects are topics; the broker does not create topics by itself."""
     worker = parsed(SERVICES["worker"]["command"])
-    addresses = [TopicAddress.parse(address) for address in (*worker["source"], worker["rejects"])]
+    addresses = [TopicAddress.parse(address) for address in (worker["source"], worker["rejects"])]
     created = re.search(r"for topic in ([\w ]+); do", SERVICES["topics"]["command"][0])
     assert created is not None
     assert {address.topic for address in addresses} == set(created[1].split())

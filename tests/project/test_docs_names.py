@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from dataflows.observability.metrics import CountersCollector
-from dataflows.settings import Settings
+from dataflows.setting_sources import variable_of
+from dataflows.settings import descriptions
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters, Outcome
 from state.events.records import Reason
@@ -25,7 +26,6 @@ from tests.support.pages import PAGES, ROOT, Page
 from tools.docs.cli_page import commands
 from tools.docs.metrics_page import served_metrics
 from tools.docs.pages import PAGES as GENERATED
-from tools.docs.settings_page import variable_of
 
 CONTRACT = Page(ROOT / "docs/contract.md")
 ROOMS = ("client", "connectors", "dataflows", "operators", "state", "tacit", "tacit_cli", "tacit_lab")
@@ -86,7 +86,7 @@ def test_generated_pages_have_every_setting_metric_option_and_reason() -> None:
     pages = {path: page() for path, page in GENERATED.items() if path.startswith("reference/")}
     families = {metric.name for metric in CountersCollector(Counters()).collect()}
     assert {name for name in families if f"`{name}" not in pages["reference/metrics.md"]} == set()
-    assert {name for name in Settings.model_fields if f"| `{name}` |" not in pages["reference/settings.md"]} == set()
+    assert {name for name in descriptions() if f"| `{name}` |" not in pages["reference/settings.md"]} == set()
     assert {each for command in commands() for each in _options(command.options)} <= _codes(pages["reference/cli.md"])
     assert set(Reason) <= _codes(pages["reference/rejects.md"])
     for page in (pages["reference/metrics.md"], pages["reference/settings.md"], pages["reference/rejects.md"]):
@@ -107,7 +107,7 @@ def _codes(text: str) -> set[str]:
 def test_variables_exist(page: Page) -> None:
     """`TACIT_…` is a setting, or a variable that the code reads."""
     names = set(re.findall(r"TACIT_[A-Z_]*[A-Z]", page.text))
-    assert names - set(map(variable_of, Settings.model_fields)) - _variables_in_code() == set()
+    assert names - set(map(variable_of, descriptions())) - _variables_in_code() == set()
 
 
 @cache

@@ -9,7 +9,7 @@ import redis
 
 from dataflows.inspection import inspect
 from dataflows.rebuild import rebuild
-from dataflows.settings import OwnSettings
+from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, everything_in
@@ -30,7 +30,7 @@ FORGET: Event = {"type": "forget"}
 
 def rebuild_into(url: str, state: Path, namespace: str | None = None) -> dict[str, Any]:
     """Rebuild, and return the summary."""
-    settings = OwnSettings(embedded=True, redis=url)
+    settings = Settings(embedded=True, redis=url)
     return rebuild(inspect(state, NumberedCatalogue.load()), settings, namespace, lambda _: None).as_dict()
 
 

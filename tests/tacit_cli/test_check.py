@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from dataflows.job import Job, parse_source
-from dataflows.settings import OwnSettings
+from dataflows.settings import Settings
 from dataflows.state_folder import locked
 from tacit_cli.check import Finding, check_all
 from tests.support.commands import tacit
@@ -32,8 +32,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _settings(**settings: Any) -> OwnSettings:
-    return OwnSettings(embedded=True, **settings)
+def _settings(**settings: Any) -> Settings:
+    return Settings(embedded=True, **settings)
 
 
 def _check(source: str | None = None, **settings: Any) -> dict[str, Finding]:
@@ -151,4 +151,4 @@ def test_wrong_settings_are_told_before_anything_is_looked_at(folder: Path) -> N
     """As with every command: status 2."""
     done = tacit("check", "--region", "EU", "--json", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("tacit: region: ")
+    assert json.loads(done.stderr)["error"]["problems"] == ["region: must match [a-z0-9-]{2,16}"]

@@ -10,7 +10,7 @@ import pytest
 from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from dataflows.job import Job
-from dataflows.settings import OwnSettings
+from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_trainer import PopulationTrainer
 from tacit.contract.keys import RegionKeys
@@ -78,7 +78,7 @@ def test_nothing_is_believed_of_everybody_if_so_asked(cwd: Path, found: dict[str
 def test_version_is_read_from_redis_and_kept_to(cwd: Path, found: dict[str, Any], redis_url: str) -> None:
     """From the namespace that is named; one that is not there is an error."""
     trainer = PopulationTrainer(NumberedCatalogue.load())
-    job = Job(OwnSettings(embedded=True), (cwd / "events.jsonl",), bounded=True)
+    job = Job(Settings(embedded=True), (cwd / "events.jsonl",), bounded=True)
     for batch in Deployed(job).examples():
         for example in batch:
             trainer.learn(example)
@@ -99,7 +99,10 @@ def test_version_is_read_from_redis_and_kept_to(cwd: Path, found: dict[str, Any]
     [
         (["none.jsonl"], "none.jsonl: there is no such file"),
         (["events.jsonl", "--plot", "figures.pdf"], "must end in .png or .svg"),
-        (["events.jsonl", "--population", "some"], "population: must be learn, none or the number of a version"),
+        (
+            ["events.jsonl", "--population", "some"],
+            "population: must be learn, none or the number",
+        ),
         (["events.jsonl", "--catalogue", "none.toml"], "catalogue none.toml: cannot be read"),
         ([], "Missing argument 'SOURCE"),
     ],

@@ -138,7 +138,7 @@ def test_consent_is_said_in_words(person: str, expected: str, cwd: Path) -> None
 
 def test_unknown_person_is_status_1(cwd: Path) -> None:
     """In a sentence that does not repeat the id."""
-    expected = "the newest checkpoint in state holds nobody of that user id"
+    expected = "state: the newest checkpoint has no user of that id; check the user id"
     assert refusal(cwd, "show", "u:nobody") == expected
 
 
@@ -212,5 +212,5 @@ def test_damaged_checkpoint_is_refused(copy: Path) -> None:
 def test_folder_must_be_named() -> None:
     """Asking without one is asking wrongly."""
     done = tacit("state", "show", "u:ada")
-    assert (done.returncode, done.stderr) == (2, "tacit: state: name the state folder by --state DIR\n")
+    assert (done.returncode, done.stderr) == (2, "tacit: state: is required; name the state folder by --state DIR\n")
     assert tacit("state", "stats").returncode == 2

@@ -9,10 +9,10 @@ import typer
 import typer.main
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
-from dataflows.settings import Settings
+from dataflows.setting_sources import CONFIG_VARIABLE, variable_of
+from dataflows.settings import descriptions
 from tacit_cli.app import app
 from tools.docs.markdown import code, table
-from tools.docs.settings_page import default_of, variable_of
 
 ROOT = "tacit"
 
@@ -57,7 +57,7 @@ def setting_options() -> Mapping[str, TyperOption]:
     found: dict[str, TyperOption] = {}
     for command in commands():
         for option in command.options:
-            if option.name in Settings.model_fields:
+            if option.name in descriptions():
                 found.setdefault(option.name, option)
     return found
 
@@ -104,10 +104,8 @@ def _option_row(option: TyperOption) -> list[str]:
     name = option.name or ""
     value = "" if option.is_flag else f" {_metavar(option)}"
     flags = ", ".join(code(each + value) for each in (*option.opts, *option.secondary_opts))
-    variables = option.envvar or (variable_of(name) if name in Settings.model_fields else "")
-    if not isinstance(variables, str):
-        variables = ", ".join(variables)
-    return ["<br>".join(filter(None, [flags, code(variables)])), _default(option), option.help or ""]
+    variable = CONFIG_VARIABLE if name == "config" else variable_of(name) if name in descriptions() else ""
+    return ["<br>".join(filter(None, [flags, code(variable)])), _default(option), option.help or ""]
 
 
 def _metavar(parameter: TyperOption | TyperArgument) -> str:
@@ -119,8 +117,6 @@ def _default(option: TyperOption) -> str:
         return "required"
     if isinstance(option.show_default, str):
         return option.show_default
-    if option.name in Settings.model_fields and option.default in (None, False):
-        return default_of(option.name)
     if option.is_flag or option.default is None or callable(option.default):
         return ""
     return code(option.default)

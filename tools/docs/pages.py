@@ -12,8 +12,7 @@ from tools.docs.settings_page import settings_page
 
 def _settings() -> str:
     options = setting_options()
-    helps = {name: option.help or "" for name, option in options.items()}
-    return settings_page(helps, {name: option.opts[0] for name, option in options.items()})
+    return settings_page({name: option.opts[0] for name, option in options.items()})
 
 
 PAGES: Mapping[str, Callable[[], str]] = {

@@ -1,50 +1,32 @@
 """Reference of the settings, from `dataflows.settings.Settings`."""
 
-from pydantic import SecretStr
-from pydantic_core import PydanticUndefined
+from typing import Any, get_type_hints
 
-from dataflows.settings import Settings
-from tools.docs.markdown import code, member_texts, paragraph, table
+from dataflows.setting import allowed_values
+from dataflows.setting_sources import variable_of
+from dataflows.settings import GROUPS, Settings, default_of, descriptions
+from tools.docs.markdown import code, paragraph, table
 
-PREFIX = Settings.model_config.get("env_prefix", "")
-
-
-def variable_of(setting: str) -> str:
-    """Return the environment variable of a setting.
-
-    >>> variable_of("log_level")
-    'TACIT_LOG_LEVEL'
-    """
-    return f"{PREFIX}{setting}".upper()
+_HEADINGS = ["setting", "option, variable", "default", "allowed", "meaning"]
 
 
-def default_of(setting: str) -> str:
-    """Return the default of a setting as a page shows it; empty if there is none."""
-    default = Settings.model_fields[setting].get_default(call_default_factory=False)
-    match default:
-        case None:
-            return ""
-        case SecretStr():
-            return code(default.get_secret_value())
-        case bool():
-            return code("on" if default else "off")
-        case _ if default is PydanticUndefined:
-            return ""
-        case _ if hasattr(default, "name") and hasattr(default, "is_file"):
-            return f"the package's {code(default.name)}" if default.is_absolute() else code(default)
-        case _:
-            return code(default)
+def settings_page(flags: dict[str, str]) -> str:
+    """Return the page; `flags` has the option of each setting on the command line."""
+    annotations = get_type_hints(Settings)
+    parts = [_INTRODUCTION]
+    for group in GROUPS:
+        names = [name for name, setting in descriptions().items() if setting.group == group]
+        rows = [_row(name, flags.get(name, ""), annotations[name]) for name in names]
+        parts.append(f"## {group}\n\n" + table(_HEADINGS, rows))
+    return "\n".join(parts)
 
 
-def settings_page(helps: dict[str, str], flags: dict[str, str]) -> str:
-    """Return the page; `helps` and `flags` are the help and the option of each setting on the command line."""
-    texts = member_texts(Settings)
-    rows = []
-    for name, field in Settings.model_fields.items():
-        text = field.description or texts.get(name) or helps.get(name)
-        given_by = "<br>".join(map(code, filter(None, [flags.get(name), variable_of(name)])))
-        rows.append([code(name), given_by, default_of(name), paragraph(text)])
-    return _INTRODUCTION + table(["setting", "option, variable", "default", "meaning"], rows)
+def _row(name: str, flag: str, annotation: Any) -> list[str]:
+    setting = descriptions()[name]
+    given_by = "<br>".join(map(code, filter(None, [flag, variable_of(name)])))
+    default = setting.default or (code(default_of(name)) if default_of(name) else "off")
+    unit = f" ({code(setting.metavar)})" if setting.metavar else ""
+    return [code(name), given_by, default, allowed_values(annotation, setting) + unit, paragraph(setting.help)]
 
 
 _INTRODUCTION = """# Settings
@@ -53,8 +35,9 @@ This page is generated from `dataflows.settings.Settings`.
 
 A setting has three sources.
 An option of the command line outranks the environment variable, and the variable outranks the file.
-The file is `tacit.toml` in the working folder, or the file that `TACIT_CONFIG` names.
+The file is `tacit.toml` in the working folder, or the file that `--config` or `TACIT_CONFIG` names.
 Its keys are the names of the first column.
 The start of a command reports all problems at once and ends with status 2.
+A mistyped variable `TACIT_…` is a problem, too: its text has the nearest name.
 
 """

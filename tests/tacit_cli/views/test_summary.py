@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 
 from dataflows.runtime.replay import Replayed
-from dataflows.settings import OwnSettings
+from dataflows.settings import Settings
 from state.counters import Counters, Outcome
 from state.events.records import Reason
 from tacit_cli.views.summary import replay_table
@@ -24,7 +24,7 @@ def _counters(**sink: int) -> Counters:
 def _lines(counters: Counters, people: int | None = None, **settings: Any) -> dict[str, str]:
     console = Console(width=150, highlight=False, markup=False, emoji=False)
     with console.capture() as capture:
-        console.print(replay_table(Replayed(counters, 2.0), people, OwnSettings(embedded=True, **settings)))
+        console.print(replay_table(Replayed(counters, 2.0), people, Settings(embedded=True, **settings)))
     lines = capture.get().splitlines()
     return {line.strip().split("  ")[0]: " ".join(line.strip().split("  ")[1:]).strip() for line in lines}
 
@@ -45,8 +45,8 @@ def test_every_count_has_its_line() -> None:
 
 def test_people_are_counted_where_they_can_be() -> None:
     """In an embedded Redis only."""
-    assert "people with signals" not in _lines(_counters())
-    assert _lines(_counters(), people=1_234, namespace="shadow")["people with signals"].split() == [
+    assert "users with signals" not in _lines(_counters())
+    assert _lines(_counters(), people=1_234, namespace="shadow")["users with signals"].split() == [
         "1,234", "namespace", "shadow",
     ]  # fmt: skip
 

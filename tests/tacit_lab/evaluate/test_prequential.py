@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from dataflows.job import Job
-from dataflows.settings import OwnSettings
+from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Outcome
 from state.learning.example import Example
@@ -36,7 +36,7 @@ def granted(user: str) -> dict[str, Any]:
 
 def deployed(*paths: Path, keeps_to: Prior | None = None) -> Deployed:
     """Return the model of Copilot's catalogue on files."""
-    return Deployed(Job(OwnSettings(embedded=True), paths, bounded=True), keeps_to)
+    return Deployed(Job(Settings(embedded=True), paths, bounded=True), keeps_to)
 
 
 def examples(model: Deployed) -> list[Example]:
@@ -63,7 +63,7 @@ def test_judgements_come_in_the_order_of_the_stream(tmp_path: Path) -> None:
     users = [("ada", 1), ("bob", 1), ("ada", 2), ("eve", 1), ("ada", 3), ("bob", 2)]
     lines = [granted("ada"), granted("bob"), *(judged(user, number) for user, number in users)]
     found = of_lines(tmp_path, *lines)
-    secret = OwnSettings(embedded=True).secret_bytes
+    secret = Settings(embedded=True).secret_bytes
     ada, bob = pseudonym("ada", secret), pseudonym("bob", secret)
     assert [(e.user, e.feedback_count) for e in found] == [(ada, 0), (bob, 0), (ada, 1), (ada, 2), (bob, 1)]
 

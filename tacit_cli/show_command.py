@@ -1,0 +1,40 @@
+"""Command `tacit show`, which uses the client only."""
+
+import typer
+
+from tacit import SignalReader
+from tacit.contract.catalogue import Catalogue
+from tacit_cli import console
+from tacit_cli.arguments import User
+from tacit_cli.command import command, new_app
+from tacit_cli.failures import FAILED
+from tacit_cli.invocation import Invocation
+from tacit_cli.views.adaptation_panel import adaptation_as_dict, adaptation_panel
+
+app = new_app()
+
+
+@command(
+    app,
+    "tacit show user-000001 --redis redis://localhost:6379",
+    settings=("redis", "region", "namespace", "catalogue"),
+    texts={"namespace": ("Namespace to read.", "the active namespace")},
+    fails_if="Redis did not answer",
+)
+def show(invocation: Invocation, user: User) -> None:
+    """Show the signals of one user, and the prompt text they give."""
+    settings = invocation.settings()
+    reader = SignalReader(
+        settings.redis,
+        region=settings.region,
+        secret=settings.secret_bytes,
+        catalogue=Catalogue.load(settings.catalogue),
+        namespace=settings.namespace if "namespace" in settings.given else None,
+    )
+    with reader:
+        adaptation = reader.get(user)
+    invocation.output.show(
+        adaptation_as_dict(adaptation), lambda: console.out.print(adaptation_panel(adaptation, user))
+    )
+    if adaptation.status == "unavailable":
+        raise typer.Exit(FAILED)

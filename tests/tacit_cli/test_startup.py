@@ -1,0 +1,65 @@
+"""Start-up: a command imports the packages that it needs, and no others (`python -m benchmarks.startup` measures)."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+from tacit.contract.keys import RegionKeys
+from tests.support.commands import environment
+
+HEAVY = frozenset(
+    {
+        "bytewax", "kafka", "matplotlib", "numpy", "pandas", "prometheus_client", "pydantic", "river", "rocksdict",
+        "scipy", "sklearn", "structlog", "zstandard",
+    }
+)  # fmt: skip
+CODE = """
+import atexit, pathlib, sys
+atexit.register(lambda: pathlib.Path("modules").write_text("\\n".join(sys.modules)))
+from tacit_cli.__main__ import main
+main()
+"""
+
+
+def _imported(folder: Path, *words: str, **variables: str) -> set[str]:
+    """Return the packages that a command has imported at its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *words],
+        cwd=folder,
+        env=environment() | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    return {module.partition(".")[0] for module in (folder / "modules").read_text().splitlines()}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"], ["redis", "acl"], ["redis", "--help"]])
+def test_command_without_a_server_imports_neither_engine_nor_redis(words: list[str], tmp_path: Path) -> None:
+    """Also no rich: help is plain text."""
+    assert _imported(tmp_path, *words) & {*HEAVY, "redis", "rich"} == set()
+
+
+@pytest.mark.parametrize("words", [["show", "u:ada"], ["diff", "live", "shadow"], ["promote", "live"]])
+def test_command_for_signals_imports_redis_and_no_engine(words: list[str], tmp_path: Path, redis_url: str) -> None:
+    """The client's libraries are enough."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.sadd(RegionKeys("eu").namespaces, "live")
+    imported = _imported(tmp_path, *words, TACIT_REDIS=redis_url)
+    assert "redis" in imported
+    assert imported & HEAVY == set()
+
+
+def test_show_imports_the_client_and_no_connector_to_redis(tmp_path: Path, redis_url: str) -> None:
+    """`tacit show` reads exactly as an assistant does."""
+    assert "operators" not in _imported(tmp_path, "show", "u:ada", TACIT_REDIS=redis_url)
+
+
+def test_help_imports_no_package_of_the_worker(tmp_path: Path) -> None:
+    """The list of commands is a table of names."""
+    assert _imported(tmp_path, "--help") & {"connectors", "dataflows", "operators", "state", "tacit_lab"} == set()
