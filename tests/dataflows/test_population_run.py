@@ -1,4 +1,4 @@
-"""Whole runs that learn of everybody: versions in Redis and in the state folder, and what strangers are told."""
+"""Runs that train the population model: versions in Redis and in the state folder, and default signals."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ LEARN = ("--population", "learn")
 
 
 class Run(NamedTuple):
-    """What a replay that learned has left."""
+    """Folder, Redis and summary after a replay with training."""
 
     folder: Path
     url: str
@@ -31,7 +31,7 @@ class Run(NamedTuple):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Give a history of about 2,600 judgements that was learned from, with a state folder."""
+    """Yield a replay of about 2,600 feedback events, with a state folder."""
     folder = tmp_path_factory.mktemp("learned")
     write_history(folder / "events.jsonl", users=120, turns=6_000)
     with redis_of_its_own() as (url, client):
@@ -46,23 +46,23 @@ def newest(client: redis.Redis, prefix: str = PREFIX) -> PopulationVersion:
 
 
 def by_of(held: dict[str, Any], *, namespace: str = "live") -> set[str]:
-    """Return what decided, of all signals of people."""
+    """Return the member `by` of all signals of users."""
     return {
-        json.loads(said)["by"]
+        json.loads(signal)["by"]
         for key, fields in held.items()
         if key.startswith(f"tacit:v1:eu:{namespace}:") and key.endswith(":signals")
-        for name, said in fields.items()
+        for name, signal in fields.items()
         if not name.startswith("_")
     }
 
 
-# What a run leaves
+# Results of a run
 
 
-def test_every_thousand_judgements_and_the_end_make_a_version(run: Run) -> None:
-    """In Redis, in the folder and in the summary, the same."""
-    version, told = newest(run.client), run.summary["population"]
-    assert told == {"examples": version.examples, "version": version.n}
+def test_each_thousand_feedback_events_and_the_end_publish_a_version(run: Run) -> None:
+    """Redis, the folder and the summary have the same version."""
+    version, summary = newest(run.client), run.summary["population"]
+    assert summary == {"examples": version.examples, "version": version.n}
     assert version.n == -(-version.examples // 1_000) == 3
     assert {"bias", "judged:0", "length=concise", "format=table"} <= set(version.terms)
     assert decode_version((run.folder / "state" / "population.json").read_bytes()) == version
@@ -70,25 +70,25 @@ def test_every_thousand_judgements_and_the_end_make_a_version(run: Run) -> None:
     assert version.scores.log_loss < version.scores.constant_log_loss
 
 
-def test_signals_say_which_version_decided(run: Run) -> None:
-    """Those of before the first one say that there was none."""
+def test_signals_have_the_number_of_their_population_version(run: Run) -> None:
+    """Signals before the first version have the number 0."""
     found = by_of(everything_in(run.client))
     assert {"m2.c1.p0", "m2.c1.p2"} <= found <= {f"m2.c1.p{n}" for n in range(4)}
 
 
-def test_stranger_is_told_what_suits_people(run: Run) -> None:
-    """The reader gives it to anybody of whom nothing is known, facet by facet."""
+def test_unknown_user_gets_the_defaults_of_the_population(run: Run) -> None:
+    """The reader returns a default for each facet of a user without signals."""
     with SignalReader(run.url, region="eu", secret=SECRET) as reader:
-        stranger = reader.get("u:never-seen")
-    assert list(stranger.defaults) == list(NumberedCatalogue.load().facets)
-    assert {signal.source for signal in stranger.defaults.values()} == {"population"}
-    assert {signal.by for signal in stranger.defaults.values()} == {"m2.c1.p3"}
-    choice = stranger.choose(unit="conversation-1")
-    assert set(choice.values) == set(stranger.defaults)
+        unknown = reader.get("u:never-seen")
+    assert list(unknown.defaults) == list(NumberedCatalogue.load().facets)
+    assert {signal.source for signal in unknown.defaults.values()} == {"population"}
+    assert {signal.by for signal in unknown.defaults.values()} == {"m2.c1.p3"}
+    choice = unknown.choose(unit="conversation-1")
+    assert set(choice.values) == set(unknown.defaults)
 
 
-def test_version_names_nobody_and_no_term_of_few(run: Run) -> None:
-    """Nor does the file; what is in it are the catalogue's words and numbers."""
+def test_version_has_no_user_and_no_rare_term(run: Run) -> None:
+    """A version has names of the catalogue and numbers only."""
     version = newest(run.client)
     catalogue = NumberedCatalogue.load()
     values = {f"{name}={value}" for name, facet in catalogue.facets.items() for value in facet.values}
@@ -99,9 +99,9 @@ def test_version_names_nobody_and_no_term_of_few(run: Run) -> None:
         assert context.partition(":")[2] not in catalogue.topics.sensitive
 
 
-def test_next_run_goes_on_from_the_folder(run: Run, tmp_path: Path) -> None:
-    """With its number, also where Redis has lost everything."""
-    more = write_lines(tmp_path / "more.jsonl", judgements("later", people=30, each=8, at_ms=now_ms() - 60_000))
+def test_next_run_resumes_from_the_folder(run: Run, tmp_path: Path) -> None:
+    """The next version continues the numbers, also with an empty Redis."""
+    more = write_lines(tmp_path / "more.jsonl", feedback("later", users=30, each=8, at_ms=now_ms() - 60_000))
     before = decode_version((run.folder / "state" / "population.json").read_bytes())
     shutil.copytree(run.folder / "state", tmp_path / "state")
     with redis_of_its_own() as (url, client):
@@ -112,8 +112,8 @@ def test_next_run_goes_on_from_the_folder(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_killed_run_learns_from_every_judgement_once(processes: int, tmp_path: Path) -> None:
-    """What had been published stays as it was, and numbers only rise."""
+def test_killed_run_trains_on_each_feedback_event_once(processes: int, tmp_path: Path) -> None:
+    """Published versions do not change, and numbers only rise."""
     write_history(tmp_path / "events.jsonl", users=150, turns=20_000)
     words = ["events.jsonl", "--state", "state", "--checkpoint-every", "1", "--processes", str(processes), *LEARN]
     with redis_of_its_own() as (url, client):
@@ -134,8 +134,8 @@ def test_killed_run_learns_from_every_judgement_once(processes: int, tmp_path: P
     assert kept == {key: held[key] for key in kept}
 
 
-def test_rebuild_brings_the_population_back(run: Run) -> None:
-    """With what strangers are told."""
+def test_rebuild_restores_the_population_version(run: Run) -> None:
+    """The version and the default signals are the same bytes."""
     with redis_of_its_own() as (url, client):
         done = tacit("rebuild", "--state", "state", "--redis", url, cwd=run.folder, TACIT_POPULATION="learn")
         assert (done.returncode, done.stderr) == (0, "")
@@ -143,35 +143,35 @@ def test_rebuild_brings_the_population_back(run: Run) -> None:
             assert everything_in(client)[PREFIX + key] == everything_in(run.client)[PREFIX + key]
 
 
-# Who is learned from
+# Users in the training
 
 
-def judgements(name: str, *, people: int, each: int, at_ms: int, **fields: Any) -> Iterator[dict[str, Any]]:
-    """Yield the events of people who consent, and like tables."""
-    for person in range(people):
-        who = f"u:{name}-{person}"
-        yield make_event(event_id=f"{who}-c", user_id=who, at=at_ms - 1, type="consent", granted=True)
+def feedback(name: str, *, users: int, each: int, at_ms: int, **fields: Any) -> Iterator[dict[str, Any]]:
+    """Yield the events of users with consent and likes of tables."""
+    for number in range(users):
+        user = f"u:{name}-{number}"
+        yield make_event(event_id=f"{user}-c", user_id=user, at=at_ms - 1, type="consent", granted=True)
         for turn in range(each):
             yield make_event(
-                event_id=f"{who}-{turn}", turn_id=f"{who}-{turn}", user_id=who, at=at_ms + turn,
+                event_id=f"{user}-{turn}", turn_id=f"{user}-{turn}", user_id=user, at=at_ms + turn,
                 served={"format": "table"}, feedback={"kind": "thumbs_up"}, **fields,
             )  # fmt: skip
 
 
-@pytest.mark.parametrize(("people", "is_published"), [(20, True), (19, False)])
-def test_twenty_people_make_a_term_public(people: int, is_published: bool, tmp_path: Path) -> None:
-    """And nineteen do not, however much they judge."""
-    write_lines(tmp_path / "events.jsonl", judgements("few", people=people, each=40, at_ms=now_ms() - 60_000))
+@pytest.mark.parametrize(("users", "is_published"), [(20, True), (19, False)])
+def test_term_of_twenty_users_is_published(users: int, is_published: bool, tmp_path: Path) -> None:
+    """A term of nineteen users is not published, with any amount of feedback."""
+    write_lines(tmp_path / "events.jsonl", feedback("few", users=users, each=40, at_ms=now_ms() - 60_000))
     with redis_of_its_own() as (url, client):
         replay(url, "events.jsonl", *LEARN, cwd=tmp_path)
         assert ("format=table" in newest(client).terms) is is_published
 
 
-def test_who_does_not_consent_or_is_sensitive_is_not_learned_from(tmp_path: Path) -> None:
-    """A hundred judgements of each, and no version comes of it."""
+def test_feedback_without_consent_or_of_a_sensitive_topic_trains_nothing(tmp_path: Path) -> None:
+    """300 feedback events of each kind publish no version."""
     at_ms = now_ms() - 60_000
-    denied = [e for e in judgements("denied", people=30, each=10, at_ms=at_ms) if e["type"] != "consent"]
-    ill = judgements("ill", people=30, each=10, at_ms=at_ms, topic="health")
+    denied = [e for e in feedback("denied", users=30, each=10, at_ms=at_ms) if e["type"] != "consent"]
+    ill = feedback("ill", users=30, each=10, at_ms=at_ms, topic="health")
     write_lines(tmp_path / "events.jsonl", [*denied, *ill])
     with redis_of_its_own() as (url, client):
         summary = replay(url, "events.jsonl", *LEARN, cwd=tmp_path)
@@ -179,11 +179,11 @@ def test_who_does_not_consent_or_is_sensitive_is_not_learned_from(tmp_path: Path
         assert not [key for key in everything_in(client) if "population" in key or "defaults" in key]
 
 
-# Without it, and with a version that is kept to
+# No population model, and a fixed version
 
 
-def test_none_believes_nothing_of_anybody(run: Run, tmp_path: Path) -> None:
-    """No key, no file, and every signal says so."""
+def test_population_none_publishes_nothing(run: Run, tmp_path: Path) -> None:
+    """Redis has no key, the folder no file, and each signal has the number 0."""
     with redis_of_its_own() as (url, client):
         replay(url, run.folder / "events.jsonl", "--state", "state", "--population", "none", cwd=tmp_path)
         held = everything_in(client)
@@ -192,8 +192,8 @@ def test_none_believes_nothing_of_anybody(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "state" / "population.json").exists()
 
 
-def test_version_that_is_kept_to_gives_the_same_bytes_in_any_number_of_processes(run: Run, tmp_path: Path) -> None:
-    """A shadow namespace beside the live one takes it from there, and is told apart by nothing."""
+def test_fixed_version_gives_the_same_bytes_in_one_and_two_processes(run: Run, tmp_path: Path) -> None:
+    """A shadow namespace uses the version of the namespace `live`."""
     for namespace, processes in (("one", 1), ("two", 2)):
         words = ("--namespace", namespace, "--population", 2, "--processes", processes)
         replay(run.url, run.folder / "events.jsonl", *words, cwd=tmp_path)
@@ -207,8 +207,8 @@ def test_version_that_is_kept_to_gives_the_same_bytes_in_any_number_of_processes
     assert len(one) > 100
 
 
-def test_version_that_is_not_kept_is_refused(run: Run) -> None:
-    """In one line, with what there is."""
+def test_missing_version_is_a_configuration_error(run: Run) -> None:
+    """The error is one line and has the newest number."""
     done = tacit("replay", "events.jsonl", "--redis", run.url, "--population", "77", cwd=run.folder)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

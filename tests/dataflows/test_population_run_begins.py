@@ -1,4 +1,4 @@
-"""dataflows/population_run: with what a process of a run begins, and what its learner goes on from."""
+"""Population model of a process: its start, and the resume of its training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,17 +55,17 @@ def started(
         yield found
 
 
-def take(found: PopulationRun, learn: LearnPopulation, judgements: list[bytes]) -> list[PopulationVersion]:
-    """Learn, and write what is published as the engine does."""
-    writes, _ = learn.on_batch([judgements])
+def take(found: PopulationRun, learn: LearnPopulation, examples: list[bytes]) -> list[PopulationVersion]:
+    """Train on the examples, write the published versions, and return them."""
+    writes, _ = learn.on_batch([examples])
     sink = found.sink.build("population", 0, 1)
     sink.write_batch(writes)
     sink.close()
     return [decode_version(write.version) for write in writes]
 
 
-def test_new_run_begins_with_what_the_namespace_has(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
-    """Its first version is the next one, and knows what was known."""
+def test_new_run_starts_from_the_version_of_the_namespace(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
+    """The first version has the next number and includes the earlier examples."""
     publish(server[0], 41)
     for folder in (None, tmp_path / "state"):
         with started(server[0], folder) as found:
@@ -75,8 +75,8 @@ def test_new_run_begins_with_what_the_namespace_has(server: tuple[str, redis.Red
             assert (version.n, version.examples) == (42, 41_000 + 1_000)
 
 
-def test_history_begins_with_nothing(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
-    """As it did; only its numbers are above those that there are."""
+def test_replay_starts_without_a_version(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
+    """The numbers of its versions are above the published numbers."""
     publish(server[0], 41)
     with started(server[0], tmp_path / "state", bounded=True) as found:
         assert found.shared.prior.number == 0
@@ -84,24 +84,24 @@ def test_history_begins_with_nothing(server: tuple[str, redis.Redis], tmp_path: 
     assert (version.n, version.examples) == (42, 1_000)
 
 
-@pytest.mark.parametrize("there", [None, 41])
-def test_learner_that_was_never_saved_begins_where_the_folder_began(
-    there: int | None, server: tuple[str, redis.Redis], tmp_path: Path
+@pytest.mark.parametrize("published", [None, 41])
+def test_training_without_snapshot_starts_from_the_first_version(
+    published: int | None, server: tuple[str, redis.Redis], tmp_path: Path
 ) -> None:
-    """After a kill in the first epoch all judgements come again: what was published of them is not added to."""
-    if there:
-        publish(server[0], there)
-    folder, first = tmp_path / "state", (there or 0) * 1_000
+    """After a kill before the first checkpoint, each example is repeated, and counts once."""
+    if published:
+        publish(server[0], published)
+    folder, first = tmp_path / "state", (published or 0) * 1_000
     for start in range(2):
         with started(server[0], folder) as found:
             learn = found.build_learn(None)
-            assert (folder / FIRST_NAME).exists() is bool(there)
+            assert (folder / FIRST_NAME).exists() is bool(published)
             (version,) = take(found, learn, PACKED[:1_000])
-        assert (version.n, version.examples) == ((there or 0) + 1 + start, first + 1_000)
+        assert (version.n, version.examples) == ((published or 0) + 1 + start, first + 1_000)
 
 
-def test_learner_that_was_saved_goes_on(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
-    """Under the newest version, whoever published it; what it learned is its own."""
+def test_training_resumes_from_its_snapshot(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
+    """The run uses the newest version of any process, and the training continues from the snapshot."""
     with started(server[0], tmp_path / "state") as found:
         learn = found.build_learn(None)
         take(found, learn, PACKED[:1_000])
@@ -113,10 +113,8 @@ def test_learner_that_was_saved_goes_on(server: tuple[str, redis.Redis], tmp_pat
     assert (version.n, version.examples) == (8, 2_000)
 
 
-def test_newest_version_of_the_folder_holds_where_redis_has_lost_it(
-    server: tuple[str, redis.Redis], tmp_path: Path
-) -> None:
-    """Until something newer is published."""
+def test_version_of_the_folder_is_used_if_redis_has_none(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
+    """A newer version in Redis replaces the version of the folder."""
     publish(server[0], 41)
     with started(server[0], tmp_path / "state") as found:
         take(found, found.build_learn(None), PACKED[:1_000])
@@ -128,8 +126,8 @@ def test_newest_version_of_the_folder_holds_where_redis_has_lost_it(
         assert found.shared.prior.number == 43
 
 
-def test_nothing_is_believed_of_anybody_if_so_asked(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
-    """Whatever there is."""
+def test_population_setting_decides_on_the_version(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
+    """`none` uses no version, and a number uses that version."""
     publish(server[0], 41)
     with started(server[0], tmp_path / "state", population="none") as found:
         assert found.shared.prior.number == 0

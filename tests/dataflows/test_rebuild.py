@@ -1,4 +1,4 @@
-"""A Redis that has lost everything gets it back from the state folder: as it was, and never more than that."""
+"""Rebuild of an empty Redis from a state folder: same values, and no newer ones."""
 
 import json
 import re
@@ -30,10 +30,10 @@ from tests.support.rebuilds import (
     Deployment,
     Event,
     decided,
+    events_of,
     expiries,
     held,
     rebuild_into,
-    told,
     versions,
 )
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_history, write_lines
@@ -41,7 +41,7 @@ from tests.support.replays import now_ms, redis_of_its_own, replay, write_histor
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 PANE_MS = 5 * MINUTE_MS
 CLOCK_MS = 10_000
-"""What reading a time to live may be off."""
+"""Tolerance of a time to live."""
 START_MS = now_ms() - 2 * DAY_MS
 
 STORIES: Mapping[str, list[Event]] = {
@@ -55,12 +55,12 @@ STORIES: Mapping[str, list[Event]] = {
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a history of a hundred people, and of those with a story, that was read into `state`."""
+    """Return a folder with a history of 100 users and of the stories, and its state folder."""
     folder = tmp_path_factory.mktemp("history")
     write_history(folder / "events.jsonl")
     with redis_of_its_own() as (url, client):
         deployment = Deployment(url, client, folder)
-        deployment.append(told(STORIES, START_MS))
+        deployment.append(events_of(STORIES, START_MS))
         deployment.replay()
         (folder / "held.json").write_text(json.dumps(held(client)))
         (folder / "expiries.json").write_text(json.dumps(expiries(client)))
@@ -69,14 +69,14 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def emptied(state: Path, tmp_path: Path) -> Iterator[Deployment]:
-    """Give a deployment whose Redis has lost everything."""
+    """Yield a deployment with a state folder and an empty Redis."""
     shutil.copytree(state, tmp_path, dirs_exist_ok=True)
     with redis_of_its_own() as (url, client):
         yield Deployment(url, client, tmp_path)
 
 
-def test_all_that_was_said_is_there_again(emptied: Deployment) -> None:
-    """Signals, pins, profiles, statuses and gates, by value and tier; no version is older than it was."""
+def test_rebuild_restores_all_keys(emptied: Deployment) -> None:
+    """Signals, pins, profiles, statuses and gates have the same value and tier, and no older version."""
     before = json.loads((emptied.folder / "held.json").read_text())
     done = emptied.rebuild()
     after = held(emptied.client)
@@ -94,8 +94,8 @@ def test_all_that_was_said_is_there_again(emptied: Deployment) -> None:
     }
 
 
-def test_own_words_hold_as_before(emptied: Deployment) -> None:
-    """Pins win, a "no" holds, forgetting leaves nothing."""
+def test_rebuild_restores_pins_opt_outs_and_wipes(emptied: Deployment) -> None:
+    """A pin overrides, an opt-out leaves a status, and a forget leaves no signal."""
     emptied.rebuild()
     assert emptied.read("pinned")["length"]["source"] == emptied.read("back-again")["length"]["source"] == "user"
     assert emptied.read("unpinned")["length"]["source"] == "learned"
@@ -105,8 +105,8 @@ def test_own_words_hold_as_before(emptied: Deployment) -> None:
     assert str(gate).startswith(str(START_MS + 3 * MINUTE_MS))
 
 
-def test_signals_live_no_longer_than_they_would_have(emptied: Deployment) -> None:
-    """At most a pane of five minutes shorter; with a pin, for ever."""
+def test_rebuild_restores_times_to_live(emptied: Deployment) -> None:
+    """A time to live is at most a pane of five minutes shorter; a pin does not expire."""
     emptied.rebuild()
     before = json.loads((emptied.folder / "expiries.json").read_text())
     after = expiries(emptied.client)
@@ -118,8 +118,8 @@ def test_signals_live_no_longer_than_they_would_have(emptied: Deployment) -> Non
         assert is_ms is None or -PANE_MS - CLOCK_MS < is_ms - was_ms < CLOCK_MS
 
 
-def test_second_rebuild_changes_nothing(emptied: Deployment) -> None:
-    """It finds everything there."""
+def test_second_rebuild_does_not_change_redis(emptied: Deployment) -> None:
+    """All fields are stale."""
     first = emptied.rebuild()
     before = held(emptied.client)
     second = emptied.rebuild()
@@ -127,10 +127,10 @@ def test_second_rebuild_changes_nothing(emptied: Deployment) -> None:
     assert second["signals"] == {**first["signals"], "applied": 0, "stale": first["signals"]["applied"]}
 
 
-def test_run_goes_on_after_a_rebuild_as_if_nothing_had_been_lost(emptied: Deployment) -> None:
-    """Its newer signals are accepted: Redis ends with the values of an undisturbed one."""
+def test_run_after_a_rebuild_ends_like_an_undisturbed_run(emptied: Deployment) -> None:
+    """Redis accepts the newer signals, and has the values of an undisturbed run."""
     more = [GRANT, *[LIKED] * 30, UNPIN]
-    emptied.append(told(dict.fromkeys(STORIES, more), START_MS + DAY_MS))
+    emptied.append(events_of(dict.fromkeys(STORIES, more), START_MS + DAY_MS))
     emptied.rebuild()
     before = held(emptied.client)
     emptied.replay()
@@ -142,11 +142,11 @@ def test_run_goes_on_after_a_rebuild_as_if_nothing_had_been_lost(emptied: Deploy
     assert emptied.read("forgotten")["length"]["value"] == "concise"
 
 
-def test_what_is_newer_stays(emptied: Deployment) -> None:
-    """Workers went on while an older checkpoint is written: not a byte of Redis changes, whoever was wiped is gone."""
+def test_newer_fields_stay(emptied: Deployment) -> None:
+    """A rebuild from an older checkpoint changes no byte of Redis, and restores no wiped user."""
     shutil.copytree(emptied.folder / "state", emptied.folder / "older")
     emptied.rebuild()
-    emptied.append(told({"pinned": [FORGET], "unpinned": [DENY], "back-again": [UNPIN]}, START_MS + DAY_MS))
+    emptied.append(events_of({"pinned": [FORGET], "unpinned": [DENY], "back-again": [UNPIN]}, START_MS + DAY_MS))
     emptied.replay()
     before = held(emptied.client)
     emptied.rebuild("older")
@@ -155,22 +155,22 @@ def test_what_is_newer_stays(emptied: Deployment) -> None:
     assert emptied.read("unpinned").keys() == {"_status"}
 
 
-def test_what_would_have_expired_stays_away(tmp_path: Path) -> None:
-    """All but pins, which do not expire; it is counted."""
+def test_expired_fields_are_not_restored(tmp_path: Path) -> None:
+    """The summary counts expired fields; pins do not expire."""
     stories = {"long-ago": [GRANT, LIKED], "long-pinned": [GRANT, LIKED, PIN], "long-unpinned": [GRANT, PIN, UNPIN]}
     with redis_of_its_own() as (url, client):
         deployment = Deployment(url, client, tmp_path)
-        write_lines(tmp_path / "events.jsonl", told(stories, now_ms() - 40 * DAY_MS))
+        write_lines(tmp_path / "events.jsonl", events_of(stories, now_ms() - 40 * DAY_MS))
         deployment.replay()
         client.flushall()
         done = deployment.rebuild()
-        assert [len(deployment.read(person)) for person in stories] == [0, 1, 0]
+        assert [len(deployment.read(user)) for user in stories] == [0, 1, 0]
         assert deployment.read("long-pinned")["length"]["value"] == "detailed"
-    assert done["signals"]["expired"] == 3 + 2  # length, tone, _profile; of whom has a pin for length, the others
+    assert done["signals"]["expired"] == 3 + 2  # length, tone and _profile; with a pin for length, the other two
 
 
-def test_another_namespace_can_be_filled(emptied: Deployment) -> None:
-    """To compare, or to move to; a "no" holds in both."""
+def test_rebuild_writes_to_another_namespace(emptied: Deployment) -> None:
+    """An opt-out holds in both namespaces."""
     done = emptied.rebuild(namespace="shadow")
     assert done["namespace"] == "shadow"
     assert emptied.read("pinned") == {}
@@ -179,36 +179,36 @@ def test_another_namespace_can_be_filled(emptied: Deployment) -> None:
 
 
 @pytest.mark.parametrize(("source", "is_written"), [("files", False), ("topic events", True)])
-def test_history_in_the_live_namespace_is_newer_in_time_only(source: str, is_written: bool, tmp_path: Path) -> None:
-    """As for a replay: counts of live workers, with which it was not made, are not comparable with its own."""
+def test_history_in_the_live_namespace_fills_only_older_fields(source: str, is_written: bool, tmp_path: Path) -> None:
+    """As in a replay, sequence numbers of live workers and of a history are not comparable."""
     with redis_of_its_own() as (url, client):
         deployment = Deployment(url, client, tmp_path)
-        write_lines(tmp_path / "events.jsonl", told({"ada": [GRANT, PIN]}, START_MS))
+        write_lines(tmp_path / "events.jsonl", events_of({"ada": [GRANT, PIN]}, START_MS))
         replay(url, "events.jsonl", "--state", "state", cwd=tmp_path)
         description = tmp_path / "state" / "tacit.json"
         description.write_text(json.dumps(json.loads(description.read_bytes()) | {"source": source}))
         key = deployment.signals("ada", "live")
-        theirs = json.loads(client.hget(key, "length") or "") | {"v": f"{START_MS + MINUTE_MS}-0000000001"}
-        client.hset(key, "length", json.dumps(theirs, separators=(",", ":")))
+        other = json.loads(client.hget(key, "length") or "") | {"v": f"{START_MS + MINUTE_MS}-0000000001"}
+        client.hset(key, "length", json.dumps(other, separators=(",", ":")))
         done = deployment.rebuild()
     assert done["signals"]["applied"] == is_written
 
 
-def test_rebuild_writes_nothing_into_the_folder(emptied: Deployment) -> None:
-    """It only reads, so workers may hold it."""
+def test_rebuild_does_not_write_to_the_folder(emptied: Deployment) -> None:
+    """A rebuild only reads the folder, so workers may use it."""
     before = everything_below(emptied.folder)
     emptied.rebuild()
     assert everything_below(emptied.folder) == before
 
 
-def test_redis_that_is_away_is_an_error(emptied: Deployment) -> None:
-    """Before anything is begun."""
+def test_unreachable_redis_is_an_error(emptied: Deployment) -> None:
+    """The error precedes the first write."""
     with pytest.raises(SinkError, match="did not answer: CONNECTION"):
         rebuild_into(f"redis://127.0.0.1:{free_port()}", emptied.folder / "state")
 
 
-def test_progress_goes_from_nothing_to_all(emptied: Deployment) -> None:
-    """Without going back."""
+def test_progress_rises_from_0_to_1(emptied: Deployment) -> None:
+    """The share never falls."""
     shares: list[float] = []
     inspected = inspect(emptied.folder / "state", NumberedCatalogue.load())
     rebuild(inspected, Settings(embedded=True, redis=emptied.url), None, shares.append)
@@ -216,7 +216,7 @@ def test_progress_goes_from_nothing_to_all(emptied: Deployment) -> None:
     assert 0 < shares[0] < 1 == shares[-1]
 
 
-# The command
+# Command
 
 
 def test_command_says_what_it_did(emptied: Deployment) -> None:

@@ -1,4 +1,4 @@
-"""A live run over a history that comes in two halves, so that a test can meet it in midstream."""
+"""Live run over a history in two halves, which a test can disturb between the halves."""
 
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -14,14 +14,14 @@ NAMESPACE = "faults"
 
 
 class History(NamedTuple):
-    """Events in two halves, and what Redis holds when nothing disturbed a run over both."""
+    """Events in two halves, and the content of Redis after an undisturbed run."""
 
     halves: tuple[list[bytes], list[bytes]]
     left: dict[str, Any]
 
     @classmethod
     def made(cls, folder: Path, turns: int) -> Self:
-        """Make up a history in a folder."""
+        """Simulate a history in a folder."""
         write_history(folder / "events.jsonl", users=100, turns=turns)
         lines = (folder / "events.jsonl").read_bytes().splitlines()
         left = left_by(folder / "events.jsonl", "--namespace", NAMESPACE, cwd=folder)[1]
@@ -33,7 +33,7 @@ class History(NamedTuple):
 
 
 class Live:
-    """A live run over a topic of its own, met between the halves of a history."""
+    """Live run over its own topic, disturbed between the halves of a history."""
 
     def __init__(self, history: History, kafka: Kafka, server: FragileRedis, folder: Path) -> None:
         self.history = history
@@ -42,24 +42,24 @@ class Live:
         self._topic = kafka.create_topic()
 
     def words(self, *more: str) -> list[str]:
-        """Return the command line; checkpoints come every second."""
+        """Return the command line, with a checkpoint interval of one second."""
         target = ["--redis", self._server.url, "--namespace", NAMESPACE, "--metrics", f"127.0.0.1:{self.port}"]
         return ["run", f"kafka://{self._kafka.servers}/{self._topic}", *target, "--checkpoint-every", "1", *more]
 
     def state(self) -> tuple[str, str]:
-        """Return the words for a state folder."""
+        """Return the option of the state folder."""
         return "--state", str(self._folder / "state")
 
     def produce(self, half: int) -> None:
         self._kafka.produce(self._topic, self.history.halves[half])
 
     def wait_for_first_half(self, run: Running) -> None:
-        """Return when it was read, and the run waits for more."""
+        """Wait until the run has read the first half."""
         read = len(self.history.halves[0])
         run.wait_for(lambda: self._records() == read, "the first half to be read")
 
     def wait_until_equal(self, run: Running) -> None:
-        """Return when Redis holds what an undisturbed run leaves."""
+        """Wait until Redis has the content of an undisturbed run."""
         held: dict[str, Any] = {}
 
         def is_equal() -> bool:

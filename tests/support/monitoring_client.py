@@ -1,4 +1,4 @@
-"""What a monitoring system sees of a process: /metrics and /healthz over HTTP."""
+"""Client of /metrics and /healthz of a process."""
 
 from collections.abc import Mapping
 from http.client import HTTPConnection
@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 
 def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
-    """Return status and body."""
+    """Return the status and the body of a path."""
     connection = HTTPConnection(host, port, timeout=10)
     try:
         connection.request("GET", path)
@@ -18,7 +18,7 @@ def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
 
 
 def health(port: int) -> int:
-    """Return the status of /healthz; 0 where nobody listens."""
+    """Return the status of /healthz; 0 if no server listens."""
     try:
         return get(port, "/healthz")[0]
     except ConnectionError:
@@ -26,7 +26,7 @@ def health(port: int) -> int:
 
 
 def scrape(port: int) -> dict[str, float]:
-    """Return every sample of /metrics by its name and labels, as in `tacit_events_total{outcome="accepted"}`."""
+    """Return each sample of /metrics by name and labels, as in `tacit_events_total{outcome="accepted"}`."""
     status, body = get(port, "/metrics")
     assert status == 200
     samples = [sample for family in text_string_to_metric_families(body.decode()) for sample in family.samples]

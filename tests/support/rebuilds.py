@@ -1,4 +1,4 @@
-"""Histories with a state folder, and what a rebuild promises to bring back of what Redis held."""
+"""Histories with a state folder, and comparisons of Redis before and after a rebuild."""
 
 import json
 from collections.abc import Mapping
@@ -35,25 +35,25 @@ def rebuild_into(url: str, state: Path, namespace: str | None = None) -> dict[st
 
 
 def held(client: redis.Redis) -> dict[str, Any]:
-    """Return all that a Redis holds, as JSON has it."""
+    """Return the content of a Redis as JSON."""
     return as_json(everything_in(client))
 
 
 def as_json(held: Mapping[str, Any]) -> dict[str, Any]:
-    """Return it with lists for sets."""
+    """Return the content with lists in place of sets."""
     found: dict[str, Any] = json.loads(json.dumps(held, default=sorted))
     return found
 
 
 def decided(held: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all keys, and of signals what matters: value, tier and source."""
+    """Return all keys, with value, tier, source and status of each signal."""
     return {key: _decided(content) if key.endswith(":signals") else content for key, content in held.items()}
 
 
 def _decided(fields: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    said = {name: json.loads(content) for name, content in fields.items()}
+    signals = {name: json.loads(content) for name, content in fields.items()}
     members = ("value", "tier", "source", "status")
-    return {name: tuple(one.get(member, "") for member in members) for name, one in said.items()}
+    return {name: tuple(signal.get(member, "") for member in members) for name, signal in signals.items()}
 
 
 def versions(held: Mapping[str, Any]) -> dict[tuple[str, str], str]:
@@ -67,29 +67,29 @@ def versions(held: Mapping[str, Any]) -> dict[tuple[str, str], str]:
 
 
 def expiries(client: redis.Redis) -> dict[str, int | None]:
-    """Return when signals expire, in epoch milliseconds; None: never."""
+    """Return the expiry of each signal key in epoch milliseconds; None: no expiry."""
     keys = [str(key) for key in client.scan_iter(match="*:signals")]
     return {key: now_ms() + left_ms if (left_ms := client.pttl(key)) >= 0 else None for key in keys}
 
 
-def told(stories: Mapping[str, list[Event]], first_ms: int) -> list[Event]:
-    """Return the events of some stories, a minute apart."""
+def events_of(stories: Mapping[str, list[Event]], first_ms: int) -> list[Event]:
+    """Return the events of some stories, one minute apart."""
     return [
-        make_event(event_id=f"{first_ms}-{place}", user_id=person, at=first_ms + place * MINUTE_MS, **event)
-        for person, story in stories.items()
-        for place, event in enumerate(story)
+        make_event(event_id=f"{first_ms}-{index}", user_id=user, at=first_ms + index * MINUTE_MS, **event)
+        for user, story in stories.items()
+        for index, event in enumerate(story)
     ]
 
 
 class Deployment(NamedTuple):
-    """A Redis, and a state folder beside the history that it comes from."""
+    """Redis, a history, and the state folder of its replay."""
 
     url: str
     client: redis.Redis
     folder: Path
 
     def replay(self, *words: object) -> dict[str, Any]:
-        """Read what is new of the history."""
+        """Replay the new events of the history."""
         return replay(self.url, "events.jsonl", "--state", "state", "--namespace", "story", *words, cwd=self.folder)
 
     def rebuild(self, state: str = "state", namespace: str | None = None) -> dict[str, Any]:
@@ -97,13 +97,13 @@ class Deployment(NamedTuple):
         return rebuild_into(self.url, self.folder / state, namespace)
 
     def append(self, events: list[Event]) -> None:
-        """Let the history go on."""
+        """Append events to the history."""
         with (self.folder / "events.jsonl").open("ab") as file:
             file.write(b"".join(json.dumps(event).encode() + b"\n" for event in events))
 
-    def signals(self, person: str, namespace: str = "story") -> str:
-        return f"tacit:v1:eu:{namespace}:{{{pseudonym_text(pseudonym(person, SECRET.encode()))}}}:signals"
+    def signals(self, user: str, namespace: str = "story") -> str:
+        return f"tacit:v1:eu:{namespace}:{{{pseudonym_text(pseudonym(user, SECRET.encode()))}}}:signals"
 
-    def read(self, person: str) -> dict[str, Any]:
-        """Return a person's signals."""
-        return {str(name): json.loads(said) for name, said in self.client.hgetall(self.signals(person)).items()}
+    def read(self, user: str) -> dict[str, Any]:
+        """Return the signals of a user."""
+        return {str(name): json.loads(signal) for name, signal in self.client.hgetall(self.signals(user)).items()}

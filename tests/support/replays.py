@@ -1,4 +1,4 @@
-"""Histories in files, and what a replay of them says and leaves in Redis."""
+"""Histories in files, their replays, and the content of Redis afterwards."""
 
 import json
 import time
@@ -21,7 +21,7 @@ def now_ms() -> int:
 
 
 def write_history(path: Path, *, users: int = 100, turns: int = 3_000, seed: int = 5) -> int:
-    """Write a simulated history younger than a signal's time to live, and return its number of records."""
+    """Write a simulated history within the time to live of signals, and return its number of records."""
     scenario = Scenario(end_ms=now_ms(), users=users, turns=turns, days=20, seed=seed)
     return write_events(simulate(scenario).events, str(path))
 
@@ -34,13 +34,13 @@ def write_lines(path: Path, lines: Iterable[bytes | Mapping[str, Any]]) -> Path:
 
 @contextmanager
 def redis_of_its_own() -> Iterator[tuple[str, redis.Redis]]:
-    """Give the URL of an empty server, and a client that speaks text."""
+    """Yield the URL of an empty server, and a client with text replies."""
     with EmbeddedRedis() as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
         yield server.url, client
 
 
 def replay(url: str, *words: object, cwd: Path, limits: Limits = NONE) -> dict[str, Any]:
-    """Replay, and return the summary; whatever it prints on stderr is a failure."""
+    """Run a replay without output on stderr, and return its summary."""
     done = tacit("replay", *map(str, words), "--redis", url, "--json", cwd=cwd, limits=limits)
     assert (done.returncode, done.stderr) == (0, "")
     summary: dict[str, Any] = json.loads(done.stdout)
@@ -48,13 +48,13 @@ def replay(url: str, *words: object, cwd: Path, limits: Limits = NONE) -> dict[s
 
 
 def left_by(*words: object, cwd: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Replay into an empty Redis, and return the summary and all that Redis then holds."""
+    """Run a replay into an empty Redis, and return the summary and the content of Redis."""
     with redis_of_its_own() as (url, client):
         return replay(url, *words, cwd=cwd), everything_in(client)
 
 
 def accounted_for(summary: Mapping[str, Any]) -> int:
-    """Return the sum of all counts that a record can end in."""
+    """Return the sum of all outcomes and rejects of a summary."""
     outcomes = ("accepted", "duplicate", "unconsented", "before_wipe")
     counts: list[int] = [*(summary[name] for name in outcomes), *summary["rejected"].values()]
     return sum(counts)
