@@ -1,4 +1,4 @@
-"""Events of a Copilot deployment with a known truth, made from a seed.
+"""Simulation: events of a Copilot deployment with a known truth, from a seed.
 
 >>> simulation = simulate(Scenario(end_ms=1_795_297_433_438, users=10, turns=100))
 >>> len(list(simulation.events)) >= 100
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def simulate(scenario: Scenario, catalogue: NumberedCatalogue | None = None) -> Simulation:
-    """Play out a scenario with a catalogue, by default the shipped one."""
+    """Return the simulation of a scenario with a catalogue, by default the shipped one."""
     catalogue = catalogue or NumberedCatalogue.load()
     users = SimulatedUsers(scenario, catalogue)
     return Simulation(scenario, catalogue, users, Truth(users, users.topic_effects))

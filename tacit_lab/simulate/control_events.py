@@ -1,4 +1,4 @@
-"""What users state about their data: consent, pins and forgets, as events of the contract."""
+"""Control events of simulated users: consents, pins and forgets, as events of the contract."""
 
 from tacit_lab.simulate.events import Event, Kind, Made
 from tacit_lab.simulate.scenario import Scenario
@@ -7,16 +7,16 @@ from tacit_lab.simulate.users import SimulatedUser
 
 def control_events(scenario: Scenario, number: int, user: SimulatedUser) -> list[Made]:
     """Return all of a user's control events, in time order."""
-    said: list[Made] = [
+    made: list[Made] = [
         *(Made(at, Kind.CONSENT, {"granted": granted}) for at, granted in user.consents),
         *(Made(pin.at, Kind.PIN, {"facet": pin.facet, "value": pin.value}) for pin in user.pins),
     ]
     if user.forgets_at is not None:
-        said.append(Made(user.forgets_at, Kind.FORGET, {}))
-    said.sort(key=lambda made: made.at_ms)
+        made.append(Made(user.forgets_at, Kind.FORGET, {}))
+    made.sort(key=lambda event: event.at_ms)
     return [
         Made(at, kind, _event(scenario, f"{number:x}-w{index}", user.user_id, at) | {"type": kind} | body)
-        for index, (at, kind, body) in enumerate(said)
+        for index, (at, kind, body) in enumerate(made)
     ]
 
 

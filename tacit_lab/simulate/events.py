@@ -1,4 +1,4 @@
-"""What the simulator makes: events of the contract, and what each was made as."""
+"""Simulated events and records, each with its kind or its fault."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -8,13 +8,13 @@ import msgspec
 from state.events.records import Reason
 
 Event = dict[str, object]
-"""An event as JSON has it."""
+"""An event as a JSON object."""
 
 encode = msgspec.json.Encoder().encode
 
 
 class Kind(StrEnum):
-    """What a good event is; what is broken goes by its `Reason`."""
+    """Kind of a valid event; a broken record has a `Reason` instead."""
 
     TURN = "turn"
     FEEDBACK = "feedback"
@@ -23,11 +23,11 @@ class Kind(StrEnum):
     PIN = "pin"
     FORGET = "forget"
     DUPLICATE = "duplicate"
-    """The same bytes once more."""
+    """The bytes of an earlier record."""
 
 
 class Made(NamedTuple):
-    """A good event, when it happens."""
+    """A valid event and its event time."""
 
     at_ms: int
     kind: Kind
@@ -35,7 +35,7 @@ class Made(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A record when it arrives; `number` makes the order of those that arrive together."""
+    """A record and its time of arrival; `number` orders records with the same time."""
 
     at_ms: int
     number: int

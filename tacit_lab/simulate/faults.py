@@ -1,4 +1,4 @@
-"""Broken records, made in one way or another for each reason to reject one."""
+"""Broken records: at least one form for each reject reason."""
 
 from collections.abc import Iterator
 from random import Random
@@ -11,13 +11,13 @@ from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, Scenario
 from tacit_lab.simulate.users import SimulatedUser
 
 _FUTURE_MS = 3650 * DAY_MS
-"""Far enough that these lie in the future however long after its making a history is read."""
+"""Distance of a future record from the end: still in the future when a history is read years later."""
 _LATE_MS = (25 * HOUR_MS, 47 * HOUR_MS)
-"""How far a late record is behind the turn it copies; from 24 hours on it is late."""
+"""Limits of the distance between a late record and its turn; from 24 hours a record is late."""
 
 
 class Faults:
-    """Makes broken copies of good turns, as often as the scenario states."""
+    """Broken copies of valid turns, in the shares of the scenario."""
 
     def __init__(self, scenario: Scenario, catalogue: NumberedCatalogue) -> None:
         self._scenario = scenario
@@ -26,7 +26,7 @@ class Faults:
         self._shares: list[tuple[Reason, float]] = [(reason, getattr(scenario, reason)) for reason in Reason]
 
     def of(self, random: Random, user: SimulatedUser, turn: Event, at_ms: int) -> Iterator[tuple[Reason, bytes]]:
-        """Return broken copies, mostly none, of a turn that happened at `at_ms`."""
+        """Yield broken copies, in most cases none, of a turn at `at_ms`."""
         for reason, share in self._shares:
             if random.random() >= share:
                 continue
@@ -56,5 +56,5 @@ class Faults:
 
 
 def _can_be_late(user: SimulatedUser, at_ms: int) -> bool:
-    """State whether nothing else than lateness is wrong with an old event: they had consented, and nothing was wiped."""
+    """Return True if an old event has no other fault: the user had consented, and no wipe follows."""
     return bool(user.consents) and user.wiped_at() is None and at_ms - user.joined_at > _LATE_MS[1]

@@ -1,4 +1,4 @@
-"""What to simulate: how many users and turns, and how often each thing happens."""
+"""Scenario of a simulation: counts of users and turns, and shares of events and faults."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -12,14 +12,14 @@ DAY_MS = 24 * HOUR_MS
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """A simulation's parameters; all numbers of type float are shares, 0–1.
+    """Parameters of a simulation; numbers of type float are shares, 0–1.
 
     Raises:
-        ConfigurationError: with a sentence for each parameter that cannot work.
+        ConfigurationError: a parameter is out of range; the error has a sentence for each.
     """
 
     end_ms: int
-    """No event is younger than this, except the deliberately `future` ones."""
+    """Newest event time, epoch milliseconds; only `future` records are newer."""
     users: int = 1000
     turns: int = 60_000
     seed: int = 1
@@ -27,38 +27,38 @@ class Scenario:
     days: int = 58
 
     abrupt: float = 0.3
-    """Users whose taste changes from one moment to the next."""
+    """Users with a sudden change of taste."""
     gradual: float = 0.3
-    """Users whose taste changes over a quarter of their time here."""
+    """Users with a slow change of taste, over a quarter of the time since joining."""
 
     never_consents: float = 0.08
     opts_out: float = 0.04
     opts_in_again: float = 0.25
-    """Of those who opted out."""
+    """Share of the users with an opt-out."""
     pins: float = 0.06
-    """Users who set one facet themselves."""
+    """Users with a pin of one facet."""
     unpins: float = 0.3
-    """Of those who pinned."""
+    """Share of the users with a pin."""
     forgets: float = 0.01
 
     explored: float = 0.8
-    """Turns served in a style drawn at random; the others in the catalogue's default style."""
+    """Turns in a random style; other turns have the catalogue's default style."""
     feedback: float = 0.6
-    """Turns that get feedback."""
+    """Turns with feedback."""
     later_feedback: float = 0.3
-    """Feedback that comes as a second event of its turn."""
+    """Feedback in a second event of its turn."""
     directed: float = 0.3
-    """Dislikes that state "shorter" or the like, where a facet was served off the user's best."""
+    """Dislikes that become directed feedback, such as "shorter", if a facet was not served at the user's best value."""
     narrowed: float = 0.05
-    """Other dislikes that name the facet that disappointed most."""
+    """Other dislikes that name the facet farthest from the user's best value."""
 
     duplicates: float = 0.01
-    """Of all events that are not broken."""
+    """Share of all valid events."""
     out_of_order: float = 0.05
-    """Turns that arrive minutes or hours after they happened."""
+    """Turns that arrive minutes or hours after their event time."""
 
     not_json: float = 0.0005
-    """This and all below: broken records, on top of the turns and relative to their number."""
+    """Broken records, in addition to the turns, as a share of the turns; so are the numbers below."""
     invalid: float = 0.001
     too_large: float = 0.0001
     unknown_schema: float = 0.0005
@@ -66,7 +66,7 @@ class Scenario:
     future: float = 0.0005
     wrong_region: float = 0.001
     late: float = 0.002
-    """Relative to the turns of users who consented two days before or earlier, and whose data is never wiped."""
+    """Share of the turns of users without a wipe, at least two days after their consent."""
 
     def __post_init__(self) -> None:
         if problems := list(self._problems()):
@@ -75,16 +75,16 @@ class Scenario:
     def _problems(self) -> Iterator[str]:
         for name, least in (("users", 1), ("turns", 1), ("days", 3), ("seed", 0)):
             if (number := getattr(self, name)) < least:
-                yield f"{name}: {number}; at least {least} is needed"
+                yield f"{name}: {number}; must be at least {least}"
         if self.end_ms < self.days * DAY_MS:
-            yield f"end_ms: {self.end_ms}; epoch milliseconds that leave room for {self.days} days are needed"
+            yield f"end_ms: {self.end_ms}; must be epoch milliseconds, at least {self.days} days after 1970"
         for field in fields(self):
             if field.type is float and not 0 <= (share := getattr(self, field.name)) <= 1:
-                yield f"{field.name}: {share}; a share from 0 to 1 is needed"
+                yield f"{field.name}: {share}; must be a share from 0 to 1"
         if self.abrupt + self.gradual > 1:
-            yield f"abrupt and gradual: {self.abrupt} and {self.gradual}; together they are at most 1"
+            yield f"abrupt and gradual: {self.abrupt} and {self.gradual}; must be at most 1 together"
 
     @property
     def start_ms(self) -> int:
-        """The first moment of the history."""
+        """Start of the history, epoch milliseconds."""
         return self.end_ms - self.days * DAY_MS

@@ -1,4 +1,4 @@
-"""Closed loops: what is served may depend on all that arrived before."""
+"""Closed loops: the style of a turn may depend on every earlier record."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,17 +8,17 @@ from tacit_lab.simulate.truth import Truth
 
 
 class Asked(NamedTuple):
-    """A turn for which a style is wanted."""
+    """A turn that needs a style."""
 
     user_id: str
     unit: str
-    """The conversation's id; a visit is one."""
+    """Id of the conversation, which is one visit."""
     at_ms: int
     topic: str | None
 
 
 Serve = Callable[[Asked], Choice]
-"""Chooses the style of a turn; a facet that it leaves out is served as if drawn at random."""
+"""Function that chooses the style of a turn; an absent facet counts as served at random."""
 
 
 class Watched(NamedTuple):
@@ -26,11 +26,11 @@ class Watched(NamedTuple):
 
     asked: Asked
     chance: float
-    """How likely the user was to like what was really served, 0–1."""
+    """Chance of a like of the served style, 0–1."""
 
 
 class Watch:
-    """A way to serve that notes how good each answer was, in the order in which they were served."""
+    """Record of the turns of a closed loop, in order, each with its chance of a like."""
 
     def __init__(self, serve: Serve, truth: Truth) -> None:
         self._serve = serve

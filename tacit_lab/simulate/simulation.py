@@ -1,4 +1,4 @@
-"""Puts all lives in one stream: who does what when, and when it arrives."""
+"""Simulation: the visits and control events of all users as one stream of arrivals."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,32 +19,32 @@ from tacit_lab.simulate.turns import Step, Turns, Visit, visits
 from tacit_lab.simulate.users import SimulatedUser, SimulatedUsers
 
 MAX_DELAY_MS = 2 * HOUR_MS
-"""From happening to arrival, for events that are out of order."""
+"""Longest time from event time to arrival, for events out of order."""
 
 MAX_REPEAT_MS = 10 * MINUTE_MS
-"""From an event's arrival to its duplicate's."""
+"""Longest time from the arrival of an event to that of its duplicate."""
 
 _LATENCY_MS = 1500
 _MIN_DELAY_MS = MINUTE_MS
 _MAX_RECORDS = 1024
-"""Of one visit: more than a dozen turns can have, whatever goes wrong with them."""
+"""Limit of the records of one visit: above the number for 12 turns with every fault."""
 _ACTIVITY_SD = 1.0
-"""Of the logarithm of users' numbers of turns."""
+"""Standard deviation of the logarithm of a user's count of turns."""
 
 
 class ControlMoment(NamedTuple):
-    """A control event of one user, by its place among theirs."""
+    """A control event of one user, by its number among the user's control events."""
 
     at_ms: int
     user: int
-    place: int
+    number: int
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """A scenario played out; the same scenario and catalogue make the same bytes.
+    """Events of a scenario; the same scenario and catalogue give the same bytes.
 
-    Nothing is kept but the times of all visits and what is under way: about 150 bytes a visit of four turns.
+    Memory holds the times of all visits and the records in flight: about 150 bytes per visit of four turns.
     """
 
     scenario: Scenario
@@ -54,26 +54,26 @@ class Simulation:
 
     @property
     def events(self) -> Iterator[bytes]:
-        """The records in the order in which they arrive, each a line without its newline."""
+        """Records in order of arrival, each a line without its newline."""
         return (arrival.line for arrival in self.arrivals())
 
     def arrivals(self, serve: Serve | None = None) -> Iterator[Arrival]:
-        """Return the records with what each was made as; an event arrives at most hours after it happened.
+        """Yield records in order of arrival; an event arrives at most hours after its event time.
 
-        With `serve` the loop is closed: it is asked for the style of each turn when all records that arrive before that
-        turn have been taken, and no other.
+        With `serve` the loop is closed: `serve` chooses the style of each turn after the caller has taken every record
+        that arrives before the turn, and no other record.
         """
         pending: list[Arrival] = []
-        lives = _Lives(self._schedule(), _Sending(self, serve))
-        while (now_ms := lives.next_ms) is not None:
+        moments = _Moments(self._schedule(), _Sending(self, serve))
+        while (now_ms := moments.next_ms) is not None:
             while pending and pending[0].at_ms < now_ms:
                 yield heappop(pending)
-            for arrival in lives.step():
+            for arrival in moments.step():
                 heappush(pending, arrival)
         yield from sorted(pending)
 
     def _schedule(self) -> list[Visit | ControlMoment]:
-        """Return all users' visits and words by time."""
+        """Return the visits and control events of all users, by time."""
         schedule: list[Visit | ControlMoment] = []
         for number, turns in enumerate(_turns_per_user(self.scenario)):
             user = self.users.user(number)
@@ -86,46 +86,46 @@ class Simulation:
         return schedule
 
 
-class _Lives:
-    """All users' visits and words, step by step in time order: those to come, and the visits that are under way."""
+class _Moments:
+    """Visits and control events of all users, in order of time: those in progress, and those that follow."""
 
     def __init__(self, schedule: list[Visit | ControlMoment], sending: "_Sending") -> None:
         self._schedule = schedule
         self._sending = sending
-        self._begun = 0
-        self._under_way: list[tuple[int, int, Iterator[_Sent]]] = []
-        """A heap by time and place in the schedule."""
+        self._started = 0
+        self._in_progress: list[tuple[int, int, Iterator[_Sent]]] = []
+        """Heap by time and index in the schedule."""
 
     @property
     def next_ms(self) -> int | None:
-        """When something happens next; None: everything has happened."""
-        times = [moment.at_ms for moment in self._schedule[self._begun : self._begun + 1]]
-        times += [at_ms for at_ms, _, _ in self._under_way[:1]]
+        """Time of the next step; None after the last one."""
+        times = [moment.at_ms for moment in self._schedule[self._started : self._started + 1]]
+        times += [at_ms for at_ms, _, _ in self._in_progress[:1]]
         return min(times, default=None)
 
     def step(self) -> list[Arrival]:
-        """Return the records of what happens next."""
-        if self._under_way and self._under_way[0][0] == self.next_ms:
-            _, place, steps = heappop(self._under_way)
+        """Return the records of the next step."""
+        if self._in_progress and self._in_progress[0][0] == self.next_ms:
+            _, index, steps = heappop(self._in_progress)
         else:
-            place, steps = self._begun, self._sending.steps(self._begun, self._schedule[self._begun])
-            self._begun += 1
+            index, steps = self._started, self._sending.steps(self._started, self._schedule[self._started])
+            self._started += 1
         sent = next(steps)
         if sent.next_ms is not None:
-            heappush(self._under_way, (sent.next_ms, place, steps))
+            heappush(self._in_progress, (sent.next_ms, index, steps))
         return sent.arrivals
 
 
 class _Sent(NamedTuple):
-    """What arrives because of one step."""
+    """Arrivals of one step."""
 
     arrivals: list[Arrival]
     next_ms: int | None
-    """When the next step of the same visit is due."""
+    """Time of the next step of the visit; None after the last one."""
 
 
 class _Sending:
-    """What happens to events on their way: delays, repeats and faults, from seeds of their own."""
+    """Delays, duplicates and faults between events and arrivals, from separate seeds."""
 
     def __init__(self, simulation: Simulation, serve: Serve | None) -> None:
         scenario, catalogue = simulation.scenario, simulation.catalogue
@@ -135,12 +135,12 @@ class _Sending:
         self._turns = Turns(scenario, catalogue, simulation.users.topic_effects)
         self._faults = Faults(scenario, catalogue)
 
-    def steps(self, place: int, moment: Visit | ControlMoment) -> Iterator[_Sent]:
-        """Return what arrives because of a visit or a word, turn by turn; `place` is the moment's in the schedule."""
+    def steps(self, index: int, moment: Visit | ControlMoment) -> Iterator[_Sent]:
+        """Yield the arrivals of a visit or a control event, turn by turn; `index` is the position in the schedule."""
         user = self._users.user(moment.user)
         kind = "visit" if isinstance(moment, Visit) else "word"
-        random = Random(f"{self._scenario.seed}/sending/{kind}/{moment.user}/{moment.place}")
-        numbers = count(place * _MAX_RECORDS)
+        random = Random(f"{self._scenario.seed}/sending/{kind}/{moment.user}/{moment.number}")
+        numbers = count(index * _MAX_RECORDS)
         for made, next_ms in self._steps(user, moment):
             records = [record for event in made for record in self._sent(random, user, event)]
             arrivals = [Arrival(at_ms, next(numbers), made_as, line) for at_ms, made_as, line in records]
@@ -148,7 +148,7 @@ class _Sending:
 
     def _steps(self, user: SimulatedUser, moment: Visit | ControlMoment) -> Iterator[Step]:
         if isinstance(moment, ControlMoment):
-            return iter([Step([control_events(self._scenario, moment.user, user)[moment.place]], None)])
+            return iter([Step([control_events(self._scenario, moment.user, user)[moment.number]], None)])
         return self._turns.steps(user, moment, self._serve)
 
     def _sent(self, random: Random, user: SimulatedUser, made: Made) -> Iterator[tuple[int, Kind | Reason, bytes]]:
@@ -168,7 +168,7 @@ class _Sending:
 
 
 def _turns_per_user(scenario: Scenario) -> Iterator[int]:
-    """Share out the turns: many have few, few have many; one each if there are enough, and exactly all in all."""
+    """Yield the count of turns of each user, log-normal: at least one if there are enough, and exact in total."""
     random = Random(f"{scenario.seed}/activity")
     weights = [random.lognormvariate(0, _ACTIVITY_SD) for _ in range(scenario.users)]
     least = 1 if scenario.turns >= scenario.users else 0

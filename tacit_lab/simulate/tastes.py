@@ -1,12 +1,12 @@
-"""Tastes: how much users like each value of each facet.
+"""Tastes: the utility of each value of each facet for a user.
 
-How likely a like is follows a probit model: Φ(bias + Σ utility of each facet's value). A utility is the sum of a
-population, a cohort, a user and a topic effect. An ordered facet's utility has a single peak (Coombs, "A Theory of
-Data", 1964), so "shorter" moves towards the best value and never past a worse one.
+The chance of a like follows a probit model: Φ(bias + Σ utility of each facet's value). A utility is the sum of the
+effects of the population, a cohort, the user and a topic. The utility of an ordered facet has a single peak (Coombs,
+"A Theory of Data", 1964). So "shorter" asks for a value that is closer to the best one.
 """
 
 from collections.abc import Mapping, Sequence
-from math import erfc, sqrt
+from math import sqrt
 from random import Random
 
 from state.catalogue.numbered import NumberedCatalogue
@@ -16,35 +16,26 @@ Utilities = dict[str, dict[str, float]]
 """Facet → value → utility, in standard deviations of the probit's noise."""
 
 Style = Mapping[str, str | Sequence[str]]
-"""Facet → the value or values an answer is given in, as events have it."""
+"""Facet → value or values of an answer, as in events."""
 
 COHORT_SHARES = (0.30, 0.25, 0.20, 0.10, 0.10, 0.05)
 
-_POPULATION_SD, _COHORT_SD, _PERSON_SD, _TOPIC_SD = 0.15, 0.35, 0.5, 0.2
+_POPULATION_SD, _COHORT_SD, _USER_SD, _TOPIC_SD = 0.15, 0.35, 0.5, 0.2
 _BEND = 0.2
-"""How much both ends of an ordered facet lose to its middle."""
+"""Loss of utility from the middle of an ordered facet to each end."""
 _FACETS = 5
-"""The number of facets that these deviations are meant for; others are scaled to the same total variance."""
+"""Count of facets for these deviations; with another count they are scaled to the same total variance."""
 _CHANGES = 0.5
-"""Share of facets that a change of taste touches."""
-
-
-def probit(score: float) -> float:
-    """Return Φ(score), the chance of a like.
-
-    >>> probit(0.0)
-    0.5
-    """
-    return 0.5 * erfc(-score / sqrt(2))
+"""Share of the facets in a change of taste."""
 
 
 def best(utilities: Utilities) -> dict[str, str]:
-    """Return each facet's value of most utility."""
+    """Return the value of each facet with the highest utility."""
     return {facet: max(values, key=values.__getitem__) for facet, values in utilities.items()}
 
 
 def worths(utilities: Utilities, style: Style) -> dict[str, float]:
-    """Return what each facet adds to the score: the mean of the values it is served in, or of all if it is left out.
+    """Return by facet the mean utility of the served values; of all values for an absent facet.
 
     >>> worths({"length": {"concise": 0.5, "detailed": -0.1}}, {"length": ["concise"]})
     {'length': 0.5}
@@ -53,7 +44,7 @@ def worths(utilities: Utilities, style: Style) -> dict[str, float]:
 
 
 def score(utilities: Utilities, style: Style) -> float:
-    """Return what all facets together add."""
+    """Return the sum over the facets."""
     return sum(worths(utilities, style).values())
 
 
@@ -64,7 +55,7 @@ def _worth(values: Mapping[str, float], served: str | Sequence[str] | None) -> f
 
 
 class Tastes:
-    """What the world is like, drawn once: the effects of population, cohorts and topics."""
+    """Effects of the population, the cohorts and the topics, drawn once per simulation."""
 
     def __init__(self, random: Random, catalogue: NumberedCatalogue) -> None:
         self._catalogue = catalogue
@@ -76,7 +67,7 @@ class Tastes:
     def draw(self, random: Random) -> tuple[int, Utilities]:
         """Return a user's cohort and taste."""
         cohort = random.choices(range(len(COHORT_SHARES)), COHORT_SHARES)[0]
-        user = self._effects(random, _PERSON_SD)
+        user = self._effects(random, _USER_SD)
         levels = (self._population, self._cohorts[cohort], user)
         return cohort, {
             name: {
@@ -87,7 +78,7 @@ class Tastes:
         }
 
     def changed(self, random: Random, before: Utilities) -> Utilities:
-        """Return the taste of a user else, in a random part of the facets and at least in one."""
+        """Return another user's taste in a random part of the facets, at least one, and the former taste elsewhere."""
         other = self.draw(random)[1]
         first = random.choice(self._catalogue.facet_names)
         return {
@@ -101,7 +92,7 @@ class Tastes:
 
 
 def _facet_effects(random: Random, facet: Facet, sd: float) -> dict[str, float]:
-    """Return an effect per value, 0 on average."""
+    """Return an effect per value; their mean is 0."""
     if not facet.ordered:
         draws = [random.gauss(0, sd) for _ in facet.values]
         return {value: draw - sum(draws) / len(draws) for value, draw in zip(facet.values, draws, strict=True)}
@@ -110,13 +101,13 @@ def _facet_effects(random: Random, facet: Facet, sd: float) -> dict[str, float]:
 
 
 def _places(facet: Facet) -> list[float]:
-    """Return each value's place on a scale from −1 to 1."""
+    """Return the position of each value on a scale from −1 to 1."""
     last = len(facet.values) - 1
     return [2 * index / last - 1 for index in range(last + 1)]
 
 
 def _bends(facet: Facet, scale: float) -> list[float]:
-    """Return the curve that gives an ordered facet its peak, 0 on average."""
+    """Return the curve of an ordered facet by value; the mean is 0."""
     if not facet.ordered:
         return [0.0] * len(facet.values)
     squares = [place * place for place in _places(facet)]
@@ -125,7 +116,7 @@ def _bends(facet: Facet, scale: float) -> list[float]:
 
 
 def _centred(cohorts: list[Utilities]) -> list[Utilities]:
-    """Take from each cohort what all have in common: that is the population's effect."""
+    """Subtract the weighted mean of the cohorts, which belongs to the population, from each cohort."""
 
     def mean(facet: str, value: str) -> float:
         return sum(share * cohort[facet][value] for share, cohort in zip(COHORT_SHARES, cohorts, strict=True))

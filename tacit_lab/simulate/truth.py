@@ -1,4 +1,4 @@
-"""What is true of the simulated users: what they like best, and how well any choice for them would do."""
+"""Truth of a simulation: the best style of each user, and the chance of a like of any style."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -9,49 +9,51 @@ from typing import NamedTuple
 import msgspec
 
 from state.durable import replacing
-from state.errors import SourceError
-from tacit_lab.simulate.tastes import Style, Utilities, best, probit, score
+from state.errors import SinkError, SourceError
+from state.learning.probit import normal_cdf
+from tacit_lab.simulate.tastes import Style, Utilities, best, score
 from tacit_lab.simulate.users import SimulatedUser
 
 
 class Chances(NamedTuple):
-    """The mean chance of a like, over all users, of four ways to choose a style at the end of the history."""
+    """Mean chance of a like at the end of the history, over all users, of four ways to choose a style."""
 
     oracle: float
-    """All users gets what they like best."""
+    """The best style of each user."""
     population: float
-    """All get what suits users best on average."""
+    """The style that is best on average, for every user."""
     random: float
+    """A random style."""
     chosen: float
-    """All users gets what the caller chose for them."""
+    """The style that the caller chose for each user."""
 
 
 class _World(msgspec.Struct, frozen=True):
-    """The first line of a truth file; each further line is a user."""
+    """First line of a truth file; each other line is a user."""
 
     topic_effects: dict[str, Utilities]
     population_default: dict[str, str]
 
 
 class Truth:
-    """The users by user id, and what follows from their tastes. "Now" is the end of the history."""
+    """Users by user id, and conclusions from their tastes. "Now" is the end of the history."""
 
     def __init__(self, users: Mapping[str, SimulatedUser], topic_effects: Mapping[str, Utilities]) -> None:
         self.users = users
         self._topic_effects = topic_effects
 
     def preferred(self, user_id: str, facet: str) -> str:
-        """Return the value that this user likes best now, over their topics."""
+        """Return the value that a user likes best now, over the user's topics."""
         return self.best(user_id)[facet]
 
     def best(self, user_id: str) -> dict[str, str]:
-        """Return each facet's value of most utility to this user now, averaged over their topics."""
+        """Return the best value of each facet for a user now, averaged over the user's topics."""
         user = self.users[user_id]
         return best(self._over_topics(user, user.after))
 
     @cached_property
     def population_default(self) -> dict[str, str]:
-        """Each facet's one value that is of most utility now, averaged over all users."""
+        """Best value of each facet now, averaged over all users."""
         total: Utilities = {}
         for user in self.users.values():
             for facet, values in self._over_topics(user, user.after).items():
@@ -61,33 +63,33 @@ class Truth:
         return best(total)
 
     def best_at(self, user_id: str, at_ms: int, topic: str | None) -> dict[str, str]:
-        """Return each facet's value of most utility to this user at that time on that topic."""
+        """Return the best value of each facet for a user at a time on a topic."""
         return best(self.users[user_id].utilities(at_ms, self._effects(topic)))
 
     def changed(self, user_id: str) -> dict[str, tuple[str, str]]:
-        """Return the facets whose best value another taste has changed → the best value before and after it."""
+        """Return facet → best value before and after the change of taste, for each facet with two different values."""
         user = self.users[user_id]
         before, after = (best(self._over_topics(user, taste)) for taste in (user.before, user.after))
         return {facet: (before[facet], after[facet]) for facet in before if before[facet] != after[facet]}
 
     def chance_at(self, user_id: str, at_ms: int, topic: str | None, served: Style) -> float:
-        """Return how likely this user likes an answer that is served so, 0–1, at that time on that topic.
+        """Return the chance, 0–1, that a user likes an answer at a time on a topic.
 
-        A facet that `served` leaves out counts as served at random.
+        A facet that is absent in `served` counts as served at random.
         """
         user = self.users[user_id]
         return user.chance(user.utilities(at_ms, self._effects(topic)), served)
 
     def chance_of_like(self, user_id: str, style: Style) -> float:
-        """Return how likely this user likes an answer in this style now, 0–1, over their topics.
+        """Return the chance, 0–1, that a user likes an answer in a style now, over the user's topics.
 
-        A facet that `style` leaves out counts as served at random.
+        A facet that is absent in `style` counts as served at random.
         """
         user = self.users[user_id]
         return self._chance(user, user.after, style)
 
     def chances(self, choose: Callable[[str], Style], *, seed: int = 0) -> Chances:
-        """Return how well `choose`, user id → style, does, next to the oracle, the population's default and chance."""
+        """Compare `choose`, a function from user id to style, with the oracle, the population's default and chance."""
         random = Random(seed)
         sums = [0.0] * len(Chances._fields)
         for user_id, user in self.users.items():
@@ -97,15 +99,24 @@ class Truth:
         return Chances(*(total / len(self.users) for total in sums))
 
     def write(self, path: Path) -> None:
-        """Write the truth as JSON lines: what holds for all, then a user per line."""
-        with replacing(path) as file:
-            file.writelines(line + b"\n" for line in self.lines())
+        """Write the truth as JSON lines (`lines`); the file appears when it is complete.
+
+        Raises:
+            SinkError: the file cannot be written.
+        """
+        try:
+            with replacing(path) as file:
+                file.writelines(line + b"\n" for line in self.lines())
+        except OSError as error:
+            raise SinkError(
+                f"{path} cannot be written: {error.strerror}; make room, make the folder writable, or give another path"
+            ) from error
 
     def lines(self) -> Iterator[bytes]:
-        """Return the lines of a truth file.
+        """Yield the lines of a truth file: the world, then a user per line.
 
-        A user's line also states, before and after the change of taste, which values they like `best`, and their
-        chance to `like` each value of a facet while all other facets are at their best.
+        The line of a user also has, before and after the change of taste, the `best` values, and the chance of a
+        `like` by facet and value while all other facets have their best value.
         """
         yield msgspec.json.encode(_World(dict(self._topic_effects), self.population_default))
         for user in self.users.values():
@@ -122,7 +133,7 @@ class Truth:
         """Read a truth file.
 
         Raises:
-            SourceError: it cannot be read, or is no truth file.
+            SourceError: the file is unreadable or of another kind.
         """
         try:
             first, *lines = path.read_bytes().splitlines()
@@ -134,7 +145,7 @@ class Truth:
 
     def _chance(self, user: SimulatedUser, utilities: Utilities, style: Style) -> float:
         return sum(
-            share * probit(user.bias + score(utilities, style) + score(effects, style))
+            share * normal_cdf(user.bias + score(utilities, style) + score(effects, style))
             for share, effects in self._topics(user)
         )
 
@@ -146,7 +157,7 @@ class Truth:
         }
 
     def _over_topics(self, user: SimulatedUser, utilities: Utilities) -> Utilities:
-        """Return the utilities with the effects of this user's topics, averaged."""
+        """Add the mean effects of the user's topics to utilities."""
         topics = self._topics(user)
         return {
             facet: {
@@ -157,7 +168,7 @@ class Truth:
         }
 
     def _topics(self, user: SimulatedUser) -> list[tuple[float, Utilities]]:
-        """Return each topic's share and effects; a catalogue without topics is one topic without effects."""
+        """Return share and effects of each topic; a catalogue without topics has one topic without effects."""
         return [(share, self._topic_effects[topic]) for topic, share in user.topics.items()] or [(1.0, {})]
 
     def _effects(self, topic: str | None) -> Utilities:

@@ -1,4 +1,4 @@
-"""Visits, turns and feedback: what users do with the assistant, as events of the contract."""
+"""Visits, turns and feedback of simulated users, as events of the contract."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
@@ -14,16 +14,16 @@ from tacit_lab.simulate.tastes import Utilities, best, worths
 from tacit_lab.simulate.users import SimulatedUser
 
 Served = dict[str, list[str]]
-"""Facet → the values an answer was given in: one, or up to three if the facet is `multiple`."""
+"""Facet → values of an answer: one, or up to three of a `multiple` facet."""
 
 _VISIT_TURNS = 12
 _VISIT_MS = 70 * MINUTE_MS
 _FIRST_TURN_MS = 5_000
-"""From joining, where users are asked for consent, to the first turn."""
+"""Time from joining, with the consent, to the first turn."""
 _TURN_GAP_MS = (20_000, 120_000, 5 * MINUTE_MS)
-"""Between turns: at least, on average beyond that, at most."""
+"""Time between turns: minimum, mean above the minimum, maximum."""
 _FEEDBACK_MS = (10_000, 5 * MINUTE_MS)
-"""From a turn to feedback that comes later."""
+"""Limits of the time from a turn to feedback in a second event."""
 _PEAK_HOURS = (9.5, 14.0, 20.0)
 _SAME_TOPIC = 0.8
 _USUAL_SURFACE = 0.7
@@ -35,12 +35,12 @@ class Visit(NamedTuple):
 
     at_ms: int
     user: int
-    place: int
+    number: int
     turns: int
 
 
 class Turn(NamedTuple):
-    """One answer, before anything is emitted about it."""
+    """One answer, before its feedback."""
 
     id: str
     at_ms: int
@@ -50,32 +50,32 @@ class Turn(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one turn of a visit made."""
+    """Events of one turn of a visit."""
 
     made: list[Made]
-    """The turn, then its later feedback if there is one."""
+    """The turn, then any feedback in a second event."""
     next_ms: int | None
-    """When the visit continues; None: it is over."""
+    """Time of the next turn; None after the last one."""
 
 
 def visits(scenario: Scenario, number: int, joined_at: int, turns: int) -> Iterator[Visit]:
-    """Spread a user's turns over visits, from joining to the end, around the hour of day they prefer."""
+    """Yield a user's visits from joining to the end, around the user's preferred hour of the day."""
     random = Random(f"{scenario.seed}/visits/{number}")
     peak = random.choice(_PEAK_HOURS)
     latest = scenario.end_ms - _VISIT_MS
     days = (latest - joined_at) / DAY_MS
-    at, place = joined_at + _FIRST_TURN_MS, 0
+    at, index = joined_at + _FIRST_TURN_MS, 0
     while turns:
         size = min(turns, _VISIT_TURNS, 1 + int(random.expovariate(1 / 3.5)))
-        yield Visit(at, number, place, size)
-        turns, place = turns - size, place + 1
+        yield Visit(at, number, index, size)
+        turns, index = turns - size, index + 1
         midnight = (joined_at // DAY_MS + int(random.random() * days)) * DAY_MS
         hour = random.gauss(peak, 2.0) % 24
         at = min(max(midnight + int(hour * HOUR_MS), joined_at + 10 * MINUTE_MS), latest)
 
 
 class Turns:
-    """Makes the events of a visit; a visit has its own seed, so visits can be made in any order."""
+    """Events of visits; each visit has its own seed, so the order of the calls has no influence."""
 
     def __init__(
         self, scenario: Scenario, catalogue: NumberedCatalogue, topic_effects: Mapping[str, Utilities]
@@ -87,24 +87,24 @@ class Turns:
         self._dislikes = _kinds(catalogue, label=False)
 
     def steps(self, user: SimulatedUser, visit: Visit, serve: Serve | None = None) -> Iterator[Step]:
-        """Play a visit turn by turn: each is made, and `serve` asked for its style, no sooner than it is called for.
+        """Yield the turns of a visit; each turn, and the call of `serve` for its style, happens on demand.
 
-        Without `serve` styles are drawn.
+        Without `serve` the styles are random.
         """
-        random = Random(f"{self._scenario.seed}/visit/{visit.user}/{visit.place}")
+        random = Random(f"{self._scenario.seed}/visit/{visit.user}/{visit.number}")
         at_ms, topic = visit.at_ms, _pick_topic(random, user)
         surface = self._surface(random, user)
         pinned = user.pinned(at_ms)
-        unit = f"{self._scenario.seed:x}-{visit.user:x}-{visit.place:x}"
-        for index in range(visit.turns):
+        unit = f"{self._scenario.seed:x}-{visit.user:x}-{visit.number:x}"
+        for number in range(visit.turns):
             asked = Asked(user.user_id, unit, at_ms, topic)
             served, acted_on = self._drawn(random, pinned) if serve is None else _chosen(serve(asked))
-            turn = Turn(f"{unit}-{index:x}", at_ms, topic, served, acted_on)
+            turn = Turn(f"{unit}-{number:x}", at_ms, topic, served, acted_on)
             made = list(self._events(random, user, surface, turn))
             least, mean, most = _TURN_GAP_MS
             at_ms += min(most, least + int(random.expovariate(1 / mean)))
             topic = topic if random.random() < _SAME_TOPIC else _pick_topic(random, user)
-            yield Step(made, at_ms if index + 1 < visit.turns else None)
+            yield Step(made, at_ms if number + 1 < visit.turns else None)
 
     def _events(self, random: Random, user: SimulatedUser, surface: str | None, turn: Turn) -> Iterator[Made]:
         event = self._event(user, surface, turn)
@@ -145,7 +145,7 @@ class Turns:
         return random.choice(self._catalogue.surfaces.values)
 
     def _drawn(self, random: Random, pinned: Mapping[str, str]) -> tuple[Served, Sequence[Followed]]:
-        """Draw an answer's style; what a user has set themselves is always kept."""
+        """Draw the style of an answer; a pinned facet has the pinned value."""
         explored = random.random() < self._scenario.explored
         served: Served = {}
         for name, facet in self._catalogue.facets.items():
@@ -162,21 +162,21 @@ class Turns:
         if random.random() < user.chance(utilities, turn.served):
             return _kind_drawn(random, self._likes)
         preferred = best(utilities)
-        if random.random() < self._scenario.directed and (kinds := self._learn_directed(turn.served, preferred)):
+        if random.random() < self._scenario.directed and (kinds := self._directed_kinds(turn.served, preferred)):
             return {"kind": random.choice(kinds)}
-        word = _kind_drawn(random, self._dislikes)
-        if word is None or not turn.served or random.random() >= self._scenario.narrowed:
-            return word
+        dislike = _kind_drawn(random, self._dislikes)
+        if dislike is None or not turn.served or random.random() >= self._scenario.narrowed:
+            return dislike
         worth = worths(utilities, turn.served)
-        return word | {
+        return dislike | {
             "facets": [max(turn.served, key=lambda facet: utilities[facet][preferred[facet]] - worth[facet])]
         }
 
     def _utilities(self, user: SimulatedUser, turn: Turn) -> Utilities:
         return user.utilities(turn.at_ms, {} if turn.topic is None else self._topic_effects[turn.topic])
 
-    def _learn_directed(self, served: Served, preferred: Mapping[str, str]) -> list[str]:
-        """Return the kinds of feedback that ask for a facet to go where this user likes it best."""
+    def _directed_kinds(self, served: Served, preferred: Mapping[str, str]) -> list[str]:
+        """Return the kinds of directed feedback toward the preferred values."""
         return [
             name
             for name, kind in self._catalogue.feedback.items()
@@ -208,7 +208,7 @@ def _direction(values: tuple[str, ...], served: str, best: str) -> str | None:
 
 
 def _kinds(catalogue: NumberedCatalogue, *, label: bool) -> dict[str, float]:
-    """Return how often users use each kind of like or dislike: the weaker its meaning, the more often."""
+    """Return the relative frequency of each kind of like or dislike: the lower the weight, the higher the frequency."""
     return {name: 1 / kind.weight for name, kind in catalogue.feedback.items() if kind.label is label}
 
 

@@ -1,4 +1,4 @@
-"""Who the simulated users are: what they like, when that changes, and what they state about their data."""
+"""Simulated users: tastes, changes of taste, and the times of control events."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -8,17 +8,18 @@ from typing import Literal
 import msgspec
 
 from state.catalogue.numbered import NumberedCatalogue
+from state.learning.probit import normal_cdf
 from tacit_lab.simulate.scenario import DAY_MS, MINUTE_MS, Scenario
-from tacit_lab.simulate.tastes import Style, Tastes, Utilities, best, probit, score
+from tacit_lab.simulate.tastes import Style, Tastes, Utilities, best, score
 
 _BIAS_MEAN, _BIAS_SD = -0.31, 0.6
 _FAVOURITES = (0.6, 0.3, 0.1)
-"""Shares of a user's topics."""
+"""Shares of a user's topics, most frequent first."""
 _LOCALES = ("en-US", "en-GB", "de-DE", "fr-FR", "es-ES")
 
 
 class Pin(msgspec.Struct, frozen=True):
-    """A facet that a user set, or took back (`value` None)."""
+    """A pin of a facet, or its end (`value` None)."""
 
     at: int
     facet: str
@@ -26,37 +27,37 @@ class Pin(msgspec.Struct, frozen=True):
 
 
 class SimulatedUser(msgspec.Struct, frozen=True):
-    """All that is true of one user; times are epoch ms."""
+    """The truth about one user; times are epoch milliseconds."""
 
     user_id: str
     cohort: int
     joined_at: int
     locale: str
     surface: str | None
-    """Where they mostly are."""
+    """Most frequent surface."""
     topics: dict[str, float]
-    """Topic → share; they talk about no others."""
+    """Topic → share; the user has no other topics."""
     bias: float
     change: Literal["none", "abrupt", "gradual"]
     change_at: int
-    """When the change begins; without one, when they joined."""
+    """Start of the change; without a change, the time of joining."""
     change_ms: int
-    """How long it takes."""
+    """Duration of the change."""
     before: Utilities
     after: Utilities
     consents: list[tuple[int, bool]]
-    """What they state on consent, and when."""
+    """Time of each consent event, and the consent given or withdrawn."""
     pins: list[Pin]
     forgets_at: int | None
 
     def change_share(self, at_ms: int) -> float:
-        """How much of the change has happened, 0–1."""
+        """Return the share of the change that is complete at a time, 0–1."""
         if at_ms < self.change_at:
             return 0.0
         return min(1.0, (at_ms - self.change_at) / self.change_ms) if self.change_ms else 1.0
 
     def utilities(self, at_ms: int, effects: Utilities) -> Utilities:
-        """Return how much each value is worth to them at a time, on a topic with these effects; `{}`: none."""
+        """Return the utilities at a time, on a topic with the given effects; `{}`: no effects."""
         share = self.change_share(at_ms)
         return {
             facet: {
@@ -67,25 +68,25 @@ class SimulatedUser(msgspec.Struct, frozen=True):
         }
 
     def chance(self, utilities: Utilities, style: Style) -> float:
-        """Return how likely they like an answer in this style, 0–1, given what each value is worth to them."""
-        return probit(self.bias + score(utilities, style))
+        """Return the chance of a like of an answer, 0–1."""
+        return normal_cdf(self.bias + score(utilities, style))
 
     def wiped_at(self) -> int | None:
-        """When their data was last wiped, by a forget or a withdrawn consent."""
+        """Return the time of the last wipe, by a forget or a withdrawn consent; None without a wipe."""
         wipes = [at for at, granted in self.consents if not granted]
         if self.forgets_at is not None:
             wipes.append(self.forgets_at)
         return max(wipes, default=None)
 
     def pinned(self, at_ms: int) -> dict[str, str]:
-        """Return the facets that they have set at a time; a forget drops all."""
+        """Return the pinned facets at a time; a forget removes all pins."""
         since = self.forgets_at if self.forgets_at is not None and self.forgets_at <= at_ms else 0
         values = {pin.facet: pin.value for pin in self.pins if since < pin.at <= at_ms}
         return {facet: value for facet, value in values.items() if value is not None}
 
 
 class SimulatedUsers(Mapping[str, SimulatedUser]):
-    """The users of a scenario, each drawn again from a seed of their own whenever they are asked for."""
+    """Users of a scenario; each access draws the user from a separate seed, behind a cache."""
 
     def __init__(self, scenario: Scenario, catalogue: NumberedCatalogue) -> None:
         self._scenario = scenario
@@ -133,7 +134,7 @@ class SimulatedUsers(Mapping[str, SimulatedUser]):
         )
 
     def _joined_at(self, random: Random) -> int:
-        """Half were there from the beginning; no user joins on the last three days."""
+        """Return the time of joining: half of the users join in the first two days, and none in the last three."""
         days = self._scenario.days
         span = min(2.0, days - 3) if random.random() < 0.5 else days - 3
         return self._scenario.start_ms + int(random.random() * span * DAY_MS)
@@ -154,7 +155,7 @@ class SimulatedUsers(Mapping[str, SimulatedUser]):
         return {topic: round(share / sum(shares), 3) for topic, share in zip(favourites, shares, strict=True)}
 
     def _control_times(self, random: Random, joined_at: int) -> tuple[list[tuple[int, bool]], int | None]:
-        """Return what a user states on consent, and when they ask to be forgotten."""
+        """Return the consent events, and the time of the forget."""
         scenario = self._scenario
         never, out, again, forgets = (random.random() for _ in range(4))
         times = sorted(self._later(random, joined_at) for _ in range(2))
@@ -173,12 +174,12 @@ class SimulatedUsers(Mapping[str, SimulatedUser]):
         if pins >= self._scenario.pins:
             return []
         facet = random.choice(self._catalogue.facet_names)
-        set_at, taken_back_at = sorted(self._later(random, joined_at) for _ in range(2))
-        pin = Pin(set_at, facet, best(taste)[facet])
-        return [pin, Pin(taken_back_at, facet, None)] if unpins < self._scenario.unpins else [pin]
+        pinned_at, unpinned_at = sorted(self._later(random, joined_at) for _ in range(2))
+        pin = Pin(pinned_at, facet, best(taste)[facet])
+        return [pin, Pin(unpinned_at, facet, None)] if unpins < self._scenario.unpins else [pin]
 
     def _later(self, random: Random, joined_at: int) -> int:
-        """Return a time at which a user who joined is there, apart from other such times."""
+        """Return a random time after joining."""
         span = self._scenario.end_ms - joined_at - DAY_MS
         return joined_at + MINUTE_MS + int(random.random() * span)
 

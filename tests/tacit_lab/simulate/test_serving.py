@@ -1,4 +1,4 @@
-"""tacit/simulate: closed loops."""
+"""Closed loops of the simulation."""
 
 import json
 from collections import defaultdict
@@ -17,7 +17,7 @@ from tacit_lab.simulate import Arrival, Asked, Kind, Scenario, Serve, Simulation
 END_MS = 1_795_297_433_438
 SCENARIO = Scenario(end_ms=END_MS, users=60, turns=3000, out_of_order=0.3, later_feedback=0.5, days=20)
 CATALOGUE = NumberedCatalogue.load()
-NOBODY = Adaptation("absent", {}, None, {}, CATALOGUE)
+NO_SIGNALS = Adaptation("absent", {}, None, {}, CATALOGUE)
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +26,16 @@ def simulation() -> Simulation:
 
 
 def serve_default(asked: Asked) -> Choice:
-    return NOBODY.choose(asked.unit)
+    return NO_SIGNALS.choose(asked.unit)
 
 
 def serve_best(simulation: Simulation) -> Serve:
-    """Serve what the user likes best, then and there."""
+    """Return a function that serves the best style for the time and the topic."""
     return lambda asked: Choice(simulation.truth.best_at(asked.user_id, asked.at_ms, asked.topic), (), CATALOGUE)
 
 
 def turns(arrivals: list[Arrival]) -> dict[str, dict[str, Any]]:
-    """Return the turns as they were emitted first, by id."""
+    """Return the first event of each turn, by turn id."""
     events = (json.loads(arrival.line) for arrival in arrivals if arrival.made_as is Kind.TURN)
     return {event["turn_id"]: event for event in events}
 
@@ -45,8 +45,8 @@ def likes(arrivals: list[Arrival]) -> float:
     return fmean(CATALOGUE.feedback[feedback["kind"]].label is True for feedback in kinds if feedback)
 
 
-def test_serve_is_asked_with_all_that_arrived_before_and_nothing_later(simulation: Simulation) -> None:
-    """Whoever takes records one by one knows at each turn exactly those that arrived earlier."""
+def test_serve_is_called_after_every_earlier_record(simulation: Simulation) -> None:
+    """At each turn the caller has taken exactly the records that arrived earlier."""
     taken: list[Arrival] = []
     known: list[tuple[int, int]] = []
 
@@ -64,8 +64,8 @@ def test_serve_is_asked_with_all_that_arrived_before_and_nothing_later(simulatio
         assert arrived[count - 1] < at_ms <= arrived[count] if count else at_ms <= arrived[0]
 
 
-def test_turn_is_served_as_chosen_and_says_what_it_followed(simulation: Simulation) -> None:
-    """Values and `acted_on` of a choice are in the turn's event, which satisfies the contract, and in its feedback."""
+def test_turn_has_the_chosen_style_and_its_signals(simulation: Simulation) -> None:
+    """Values and `acted_on` of the choice are in the event of the turn and in its feedback; the event is valid."""
     asked_of: dict[str, list[Asked]] = defaultdict(list)
 
     def serve(asked: Asked) -> Choice:
@@ -88,16 +88,16 @@ def test_turn_is_served_as_chosen_and_says_what_it_followed(simulation: Simulati
             assert event["acted_on"] == found[event["turn_id"]]["acted_on"]
 
 
-def test_people_like_what_they_like_best(simulation: Simulation) -> None:
-    """Serving the truth's best is liked as often as the truth states, and far more often than styles drawn at random."""
+def test_best_style_is_liked_most(simulation: Simulation) -> None:
+    """The share of likes of the best style is the true chance, and far above the share of random styles."""
     watch = Watch(serve_best(simulation), simulation.truth)
     share = likes(list(simulation.arrivals(watch)))
     assert share == pytest.approx(fmean(turn.chance for turn in watch.turns), abs=0.03)
     assert share > likes(list(simulation.arrivals())) + 0.25
 
 
-def test_watch_notes_the_chance_of_each_turn_in_order(simulation: Simulation) -> None:
-    """It serves what it was given to serve, and how good that was can be reported from the truth."""
+def test_watch_records_the_chance_of_each_turn_in_order(simulation: Simulation) -> None:
+    """A watch serves the same styles, and the chances are those of the truth."""
     watch = Watch(serve_default, simulation.truth)
     assert list(simulation.arrivals(watch)) == list(simulation.arrivals(serve_default))
     assert [turn.asked.at_ms for turn in watch.turns] == sorted(turn.asked.at_ms for turn in watch.turns)
@@ -106,8 +106,8 @@ def test_watch_notes_the_chance_of_each_turn_in_order(simulation: Simulation) ->
         assert chance == simulation.truth.chance_at(asked.user_id, asked.at_ms, asked.topic, served)
 
 
-def test_style_does_not_change_when_people_come(simulation: Simulation) -> None:
-    """However they are served, users make the same visits with as many turns."""
+def test_style_does_not_change_visits(simulation: Simulation) -> None:
+    """Visits and their turns are the same with and without a closed loop."""
     opened, closed = (turns(list(simulation.arrivals(serve))) for serve in (None, serve_best(simulation)))
     assert opened.keys() == closed.keys()
     firsts = [turn_id for turn_id in opened if turn_id.endswith("-0")]
@@ -115,8 +115,8 @@ def test_style_does_not_change_when_people_come(simulation: Simulation) -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"tone": "formal"}])
-def test_facet_that_is_not_served_is_in_no_event(values: dict[str, str]) -> None:
-    """A turn may have some facets or none; its feedback names no other."""
+def test_absent_facet_is_in_no_event(values: dict[str, str]) -> None:
+    """Feedback names only facets that the turn has."""
     simulation = simulate(replace(SCENARIO, turns=800, directed=0.5, narrowed=1))
     arrivals = list(simulation.arrivals(lambda _: Choice(values, (), CATALOGUE)))
     for event in turns(arrivals).values():

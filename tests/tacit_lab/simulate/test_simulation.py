@@ -1,4 +1,4 @@
-"""tacit/simulate: the events."""
+"""Events of the simulation."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ values = ["slow", "fast"]
 [feedback.faster]
 moves = { pace = "up" }
 """
-"""No topics, no surfaces, no defaults, no likes: what a catalogue may leave out."""
+"""A catalogue without every optional part: topics, surfaces, defaults and likes."""
 
 EVEN_CATALOGUE = """
 schema = 1
@@ -69,7 +69,7 @@ weight = 0.5
 [feedback.shorter]
 moves = { length = "down" }
 """
-"""A little of everything that `ODD_CATALOGUE` lacks."""
+"""A catalogue with every part that `ODD_CATALOGUE` lacks."""
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,15 @@ def arrivals() -> list[Arrival]:
     return list(simulate(SCENARIO).arrivals())
 
 
-def good(arrivals: list[Arrival]) -> Iterator[tuple[Kind, dict[str, Any]]]:
-    """Return the events that were not broken on purpose, without their duplicates."""
+def valid(arrivals: list[Arrival]) -> Iterator[tuple[Kind, dict[str, Any]]]:
+    """Yield the valid events without their duplicates."""
     for arrival in arrivals:
         if isinstance(arrival.made_as, Kind) and arrival.made_as is not Kind.DUPLICATE:
             yield arrival.made_as, json.loads(arrival.line)
 
 
 def with_share(share: float, *reasons: Reason, **others: float) -> Scenario:
-    """Return the scenario with this share of records broken for each of these reasons."""
+    """Return the scenario with a share of broken records for each reason."""
     changes: dict[str, Any] = {**dict.fromkeys(reasons, share), **others}
     return replace(SCENARIO, **changes)
 
@@ -95,55 +95,55 @@ def kinds(scenario: Scenario) -> Counter[Kind | Reason]:
 
 
 def parse(arrival: Arrival, catalogue: NumberedCatalogue) -> Reason | None:
-    """Return what the workers' parser states: why a record is rejected, None if it is not."""
+    """Return the reason of the parser for a reject, or None for an accepted record."""
     parser = Parser(catalogue=catalogue, region="eu", secret=b"0" * 16, shards=1, counters=EventCounters())
     parsed = parser.parse(Record(FileOrigin("a.jsonl"), 1, arrival.line), END_MS)
     return parsed.reason if isinstance(parsed, Reject) else None
 
 
-def test_turns_are_exactly_as_many_as_asked(arrivals: list[Arrival]) -> None:
-    """Control events, later feedback, duplicates and broken records come on top."""
+def test_count_of_turns_is_exact(arrivals: list[Arrival]) -> None:
+    """Control events, second events, duplicates and broken records are additional."""
     assert sum(arrival.made_as is Kind.TURN for arrival in arrivals) == SCENARIO.turns
 
 
-def test_everyone_has_a_turn_if_there_are_enough(arrivals: list[Arrival]) -> None:
-    """Some users are busier than others by far, and no user is missing."""
-    turns = Counter(event["user_id"] for kind, event in good(arrivals) if kind is Kind.TURN)
+def test_each_user_has_a_turn_if_there_are_enough(arrivals: list[Arrival]) -> None:
+    """Activity differs between users by far, and no user is missing."""
+    turns = Counter(event["user_id"] for kind, event in valid(arrivals) if kind is Kind.TURN)
     assert len(turns) == SCENARIO.users
     assert max(turns.values()) > 3 * median(turns.values())
 
 
 @given(users=st.integers(1, 30), turns=st.integers(1, 60), seed=st.integers(0, 2**64))
 @settings(max_examples=25, deadline=None)
-def test_any_numbers_give_the_turns_asked_for(users: int, turns: int, seed: int) -> None:
-    """Whatever the seed, there are exactly that many turns, and every good event satisfies the contract."""
+def test_any_numbers_give_the_exact_count_of_turns(users: int, turns: int, seed: int) -> None:
+    """The count is exact for each seed, and every valid event satisfies the contract."""
     scenario = Scenario(end_ms=END_MS, users=users, turns=turns, seed=seed, days=5)
-    made = list(good(list(simulate(scenario).arrivals())))
+    made = list(valid(list(simulate(scenario).arrivals())))
     assert sum(kind is Kind.TURN for kind, _ in made) == turns
     for _, event in made:
         msgspec.convert(event, Event)
         assert scenario.start_ms <= event["at"] <= scenario.end_ms
 
 
-def test_good_events_satisfy_contract_and_catalogue(arrivals: list[Arrival]) -> None:
-    """Nothing is rejected that was not broken on purpose."""
+def test_valid_events_satisfy_contract_and_catalogue(arrivals: list[Arrival]) -> None:
+    """The parser accepts every valid event."""
     catalogue = NumberedCatalogue.load()
     assert {parse(a, catalogue) for a in arrivals if isinstance(a.made_as, Kind)} == {None}
 
 
-def test_good_events_fit_any_catalogue() -> None:
-    """A catalogue without topics, surfaces, defaults and likes gets events that fit it."""
+def test_valid_events_fit_any_catalogue() -> None:
+    """Events fit a catalogue without topics, surfaces, defaults and likes."""
     catalogue = NumberedCatalogue.parse(ODD_CATALOGUE)
     made = list(simulate(replace(SCENARIO, turns=500), catalogue).arrivals())
     assert {parse(a, catalogue) for a in made if isinstance(a.made_as, Kind)} == {None}
-    events = [event for kind, event in good(made) if kind is Kind.TURN]
+    events = [event for kind, event in valid(made) if kind is Kind.TURN]
     assert {len(event["served"]["genre"]) for event in events} == {1, 2, 3}
     assert {event["feedback"]["kind"] for event in events if "feedback" in event} == {"faster"}
 
 
 @pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.LATE}))
-def test_broken_records_are_rejected_for_the_reason_they_were_made_for(reason: Reason) -> None:
-    """A record's fault is found, and no other fault before it."""
+def test_broken_records_are_rejected_for_their_reason(reason: Reason) -> None:
+    """The parser finds the fault of a record, and no other fault before it."""
     catalogue = NumberedCatalogue.load()
     arrivals = simulate(with_share(0.2, reason, turns=400)).arrivals()
     made = [parse(arrival, catalogue) for arrival in arrivals if arrival.made_as is reason]
@@ -151,8 +151,8 @@ def test_broken_records_are_rejected_for_the_reason_they_were_made_for(reason: R
     assert set(made) == {reason}
 
 
-def test_late_records_are_late_and_nothing_else() -> None:
-    """Each is over a day behind an event of the same user that arrived before it, and covered by their consent."""
+def test_late_records_have_no_other_fault() -> None:
+    """A late record is over a day behind an earlier arrival of the same user, and after the consent."""
     newest: dict[str, int] = defaultdict(int)
     consented: dict[str, int] = {}
     late = 0
@@ -169,16 +169,16 @@ def test_late_records_are_late_and_nothing_else() -> None:
     assert late > 200
 
 
-def test_same_scenario_makes_the_same_bytes() -> None:
-    """Order and content depend on the parameters alone, also when a simulation is read twice."""
+def test_same_scenario_gives_the_same_bytes() -> None:
+    """Order and content depend on the parameters only, in a second read, too."""
     scenario = replace(SCENARIO, turns=800)
     simulation = simulate(scenario)
     first = list(simulation.events)
     assert first == list(simulation.events) == list(simulate(scenario).events)
 
 
-def test_bytes_of_a_scenario_stay_as_they_are() -> None:
-    """Histories that others have made and measured can be made again, with every later version."""
+def test_bytes_of_a_scenario_do_not_change() -> None:
+    """Each later version gives the same history, so published measurements stay comparable."""
     made = hashlib.sha256()
     for catalogue in (NumberedCatalogue.parse(ODD_CATALOGUE), NumberedCatalogue.parse(EVEN_CATALOGUE)):
         scenario = replace(SCENARIO, turns=1000, seed=3, out_of_order=0.3, duplicates=0.2, narrowed=0.5)
@@ -187,23 +187,23 @@ def test_bytes_of_a_scenario_stay_as_they_are() -> None:
     assert made.hexdigest() == "821593ca7019062e5dac6022831666ac5901db138f35ca74c5afae7b7aa6aec1"
 
 
-def test_another_seed_makes_another_history() -> None:
-    """No event id is shared, so that histories can be read one after the other."""
+def test_another_seed_gives_another_history() -> None:
+    """Two histories share no event id, so one run can read both."""
     first, second = (simulate(replace(SCENARIO, turns=800, seed=seed)).events for seed in (1, 2))
     assert not set(first) & set(second)
 
 
-def test_faults_do_not_change_lives() -> None:
-    """With or without delays, duplicates and broken records, users do the same."""
+def test_faults_do_not_change_valid_events() -> None:
+    """Valid events are the same with and without delays, duplicates and broken records."""
     clean = with_share(0.0, *Reason, duplicates=0, out_of_order=0)
-    lives = [
-        {json.dumps(event) for _, event in good(list(simulate(scenario).arrivals()))} for scenario in (SCENARIO, clean)
+    histories = [
+        {json.dumps(event) for _, event in valid(list(simulate(scenario).arrivals()))} for scenario in (SCENARIO, clean)
     ]
-    assert lives[0] == lives[1]
+    assert histories[0] == histories[1]
 
 
-def test_records_come_in_order_of_arrival_with_bounded_disorder(arrivals: list[Arrival]) -> None:
-    """No good event comes before it happened, or more than the greatest delay behind a younger one."""
+def test_records_are_in_order_of_arrival_with_bounded_disorder(arrivals: list[Arrival]) -> None:
+    """A valid event arrives after its event time, and at most the longest delay behind a newer one."""
     assert arrivals == sorted(arrivals)
     newest = 0
     disorder = []
@@ -217,7 +217,7 @@ def test_records_come_in_order_of_arrival_with_bounded_disorder(arrivals: list[A
 
 
 def test_duplicates_repeat_a_record_byte_for_byte(arrivals: list[Arrival]) -> None:
-    """A duplicate comes after what it repeats."""
+    """A duplicate arrives after its original."""
     seen: set[bytes] = set()
     for arrival in arrivals:
         if arrival.made_as is Kind.DUPLICATE:
@@ -226,14 +226,14 @@ def test_duplicates_repeat_a_record_byte_for_byte(arrivals: list[Arrival]) -> No
 
 
 @pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.LATE}))
-def test_broken_share_is_as_asked(reason: Reason) -> None:
-    """Broken records are relative to turns."""
+def test_share_of_broken_records_is_as_requested(reason: Reason) -> None:
+    """The share is relative to the count of turns."""
     counts = kinds(with_share(0.1, reason))
     assert counts[reason] == pytest.approx(0.1 * SCENARIO.turns, rel=0.2)
 
 
-def test_event_shares_are_as_asked() -> None:
-    """Feedback, later feedback, delays and duplicates come out near their shares."""
+def test_shares_of_events_are_as_requested() -> None:
+    """Second events and duplicates are near their shares."""
     scenario = replace(SCENARIO, feedback=0.5, later_feedback=0.4, duplicates=0.1)
     counts = kinds(scenario)
     assert counts[Kind.FEEDBACK] == pytest.approx(scenario.turns * 0.5 * 0.4, rel=0.15)
@@ -241,8 +241,8 @@ def test_event_shares_are_as_asked() -> None:
     assert counts[Kind.DUPLICATE] == pytest.approx(0.1 * total, rel=0.2)
 
 
-def test_shares_of_people_are_as_asked() -> None:
-    """Tastes change, consent is given and withdrawn, facets pinned and data forgotten as often as asked."""
+def test_shares_of_users_are_as_requested() -> None:
+    """Changes of taste, consents, opt-outs, pins and forgets are near their shares."""
     users = simulate(Scenario(end_ms=END_MS, users=3000, turns=3000)).truth.users.values()
     shares = {
         "abrupt": sum(user.change == "abrupt" for user in users),
@@ -258,8 +258,8 @@ def test_shares_of_people_are_as_asked() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_a_share_of_none_or_all_is_exact(share: float) -> None:
-    """Zero switches a thing off, one makes it happen always."""
+def test_share_of_zero_or_one_is_exact(share: float) -> None:
+    """0 switches an event off, and 1 gives every user or turn the event."""
     scenario = replace(SCENARIO, turns=500, never_consents=share, duplicates=share, feedback=share, later_feedback=1)
     counts = kinds(scenario)
     assert (counts[Kind.CONSENT] == 0) == bool(share)
@@ -268,10 +268,10 @@ def test_a_share_of_none_or_all_is_exact(share: float) -> None:
 
 
 def test_consent_comes_before_the_first_turn(arrivals: list[Arrival]) -> None:
-    """Whoever consents is asked at their first contact."""
+    """The first consent of a user arrives before every turn of the user."""
     joined: set[str] = set()
     met: set[str] = set()
-    for kind, event in good(arrivals):
+    for kind, event in valid(arrivals):
         if kind is Kind.CONSENT and event["granted"] and event["user_id"] not in joined:
             assert event["user_id"] not in met
             joined.add(event["user_id"])
@@ -281,9 +281,9 @@ def test_consent_comes_before_the_first_turn(arrivals: list[Arrival]) -> None:
 
 
 def test_later_feedback_belongs_to_its_turn(arrivals: list[Arrival]) -> None:
-    """A second event repeats its turn, has an id of its own and comes minutes after it."""
-    turns = {event["turn_id"]: event for kind, event in good(arrivals) if kind is Kind.TURN}
-    for kind, event in good(arrivals):
+    """A second event repeats its turn with another event id, minutes later."""
+    turns = {event["turn_id"]: event for kind, event in valid(arrivals) if kind is Kind.TURN}
+    for kind, event in valid(arrivals):
         if kind is Kind.FEEDBACK:
             turn = turns[event["turn_id"]]
             assert 10_000 <= event["at"] - turn["at"] <= 5 * 60_000
@@ -292,31 +292,31 @@ def test_later_feedback_belongs_to_its_turn(arrivals: list[Arrival]) -> None:
 
 
 def test_pinned_facets_are_served_as_pinned() -> None:
-    """What a user set themselves is never explored away."""
+    """A random style keeps the pinned value."""
     scenario = replace(SCENARIO, pins=1, unpins=0, forgets=0)
     simulation = simulate(scenario)
     pinned = 0
-    for kind, event in good(list(simulation.arrivals())):
+    for kind, event in valid(list(simulation.arrivals())):
         user = simulation.truth.users[event["user_id"]]
-        # A visit continues in the style it began with.
+        # A visit keeps the pins of its start.
         if kind is Kind.TURN and event["at"] > user.pins[0].at + 2 * HOUR_MS:
             assert event["served"][user.pins[0].facet] == user.pins[0].value
             pinned += 1
     assert pinned > 500
 
 
-def test_streaming_begins_without_the_rest() -> None:
-    """The first events of a long history need none of the others to be made."""
+def test_first_events_need_no_later_ones() -> None:
+    """A long history is generated on demand."""
     simulation = simulate(Scenario(end_ms=END_MS, users=10, turns=200_000))
     assert len(list(islice(simulation.events, 5))) == 5
 
 
 def test_impossible_scenario_names_every_problem() -> None:
-    """All parameters that cannot work are reported at once, with what is allowed."""
+    """The error has a sentence for each parameter, with the allowed range."""
     with pytest.raises(ConfigurationError) as error:
         Scenario(end_ms=END_MS, users=0, feedback=1.5, abrupt=0.6, gradual=0.6)
     assert error.value.problems == (
-        "users: 0; at least 1 is needed",
-        "feedback: 1.5; a share from 0 to 1 is needed",
-        "abrupt and gradual: 0.6 and 0.6; together they are at most 1",
+        "users: 0; must be at least 1",
+        "feedback: 1.5; must be a share from 0 to 1",
+        "abrupt and gradual: 0.6 and 0.6; must be at most 1 together",
     )

@@ -1,4 +1,4 @@
-"""tacit/simulate: the truth behind the events."""
+"""Truth of a simulation."""
 
 import json
 from collections import defaultdict
@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.errors import SourceError
+from state.errors import SinkError, SourceError
+from state.learning.probit import normal_cdf
 from tacit_lab.simulate import Kind, Scenario, SimulatedUser, Simulation, Truth, simulate
-from tacit_lab.simulate.tastes import probit
 from tacit_lab.simulate.users import Pin
 
 END_MS = 1_795_297_433_438
@@ -26,16 +26,16 @@ def simulation() -> Simulation:
 
 
 def liked(feedback: dict[str, Any]) -> bool:
-    """Return whether feedback is a like; directed feedback to be served otherwise is none."""
+    """Return True for a like; directed feedback is a dislike here."""
     return CATALOGUE.feedback[feedback["kind"]].label is True
 
 
 def chance_then(simulation: Simulation, event: dict[str, Any]) -> float:
-    """Return the chance of a like of one turn, from the truth's numbers alone."""
+    """Compute the chance of a like of one turn from the numbers of the truth."""
     user = simulation.truth.users[event["user_id"]]
     share = user.change_share(event["at"])
     effects = simulation.users.topic_effects[event["topic"]]
-    return probit(
+    return normal_cdf(
         user.bias
         + sum(
             (1 - share) * user.before[facet][value] + share * user.after[facet][value] + effects[facet][value]
@@ -49,8 +49,8 @@ def turns_with_feedback(simulation: Simulation) -> list[dict[str, Any]]:
     return [event for event in events if "feedback" in event]
 
 
-def test_likes_are_as_frequent_as_the_truth_says(simulation: Simulation) -> None:
-    """In every tenth of predicted chances, the share of likes is the mean prediction."""
+def test_share_of_likes_is_the_true_chance(simulation: Simulation) -> None:
+    """In each of ten bins of chances, the share of likes is the mean chance."""
     tenths: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for event in turns_with_feedback(simulation):
         chance = chance_then(simulation, event)
@@ -60,15 +60,15 @@ def test_likes_are_as_frequent_as_the_truth_says(simulation: Simulation) -> None
         assert fmean(like for _, like in seen) == pytest.approx(fmean(chance for chance, _ in seen), abs=0.05)
 
 
-def test_chance_at_is_what_turns_are_drawn_from(simulation: Simulation) -> None:
-    """The truth states of each turn what follows from its numbers: taste then, topic and style."""
+def test_chance_at_follows_from_taste_topic_and_style(simulation: Simulation) -> None:
+    """The chance of a turn is the one computed from the numbers of the truth."""
     for event in turns_with_feedback(simulation)[:3000]:
         chance = simulation.truth.chance_at(event["user_id"], event["at"], event["topic"], event["served"])
         assert chance == pytest.approx(chance_then(simulation, event))
 
 
-def test_chance_at_is_no_better_than_of_the_best_then_and_there(simulation: Simulation) -> None:
-    """What was served has at most the chance of the best style at that time on that topic."""
+def test_best_at_has_the_highest_chance(simulation: Simulation) -> None:
+    """A served style has at most the chance of the best style at the same time on the same topic."""
     truth = simulation.truth
     for event in turns_with_feedback(simulation)[:3000]:
         user_id, at_ms, topic = event["user_id"], event["at"], event["topic"]
@@ -77,19 +77,19 @@ def test_chance_at_is_no_better_than_of_the_best_then_and_there(simulation: Simu
 
 
 def test_several_values_count_as_their_average() -> None:
-    """So does a facet that is left out: as the average of all its values."""
+    """An absent facet counts as the average of all its values."""
     user = next(iter(simulate(Scenario(end_ms=END_MS, users=1, turns=1)).truth.users.values()))
     values = {"genre": {"drama": 0.9, "comedy": 0.3, "western": -0.6}}
     user = replace(user, bias=0.0, change="none", change_at=user.joined_at, before=values, after=values)
     truth = Truth({"ada": user}, {"work": {"genre": {"drama": 0.0, "comedy": 0.0, "western": -0.6}}})
     chances = [truth.chance_at("ada", END_MS, None, {"genre": served}) for served in ("drama", ["drama", "comedy"])]
-    assert chances == pytest.approx([probit(0.9), probit(0.6)])
-    assert truth.chance_at("ada", END_MS, None, {}) == pytest.approx(probit(0.2))
-    assert truth.chance_at("ada", END_MS, "work", {}) == pytest.approx(probit(0.0), abs=1e-9)
+    assert chances == pytest.approx([normal_cdf(0.9), normal_cdf(0.6)])
+    assert truth.chance_at("ada", END_MS, None, {}) == pytest.approx(normal_cdf(0.2))
+    assert truth.chance_at("ada", END_MS, "work", {}) == pytest.approx(normal_cdf(0.0), abs=1e-9)
 
 
-def test_changed_facets_are_those_whose_best_value_changed(simulation: Simulation) -> None:
-    """What is best after the change is what is preferred now; without a change of taste nothing has changed."""
+def test_changed_facets_have_another_best_value(simulation: Simulation) -> None:
+    """The best value after the change is the best value now; a user without a change of taste has no changed facet."""
     truth = simulation.truth
     rows = {row["user_id"]: row for row in map(json.loads, list(truth.lines())[1:])}
     changed = 0
@@ -102,8 +102,8 @@ def test_changed_facets_are_those_whose_best_value_changed(simulation: Simulatio
     assert changed > 100
 
 
-def test_chance_of_like_predicts_those_whose_taste_is_stable(simulation: Simulation) -> None:
-    """What the truth states of a style, over a user's topics, is how often turns in that style were liked."""
+def test_chance_of_like_predicts_users_with_a_stable_taste(simulation: Simulation) -> None:
+    """The share of likes of turns in a style is the chance over the user's topics."""
     tenths: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for event in turns_with_feedback(simulation):
         if simulation.truth.users[event["user_id"]].change == "none":
@@ -113,21 +113,21 @@ def test_chance_of_like_predicts_those_whose_taste_is_stable(simulation: Simulat
         assert fmean(like for _, like in seen) == pytest.approx(fmean(chance for chance, _ in seen), abs=0.05)
 
 
-def test_directed_feedback_asks_for_the_better_side(simulation: Simulation) -> None:
-    """Whoever asks for a move of a facet likes the next value that way better on this topic."""
+def test_directed_feedback_points_to_a_better_value(simulation: Simulation) -> None:
+    """The next value in the direction has a higher chance on the topic."""
     asked = 0
     for event in turns_with_feedback(simulation):
         for facet, direction in CATALOGUE.feedback[event["feedback"]["kind"]].moves.items():
             values = CATALOGUE.facets[facet].values
-            there = values[values.index(event["served"][facet]) + (1 if direction == "up" else -1)]
-            moved = event | {"served": event["served"] | {facet: there}}
+            next_value = values[values.index(event["served"][facet]) + (1 if direction == "up" else -1)]
+            moved = event | {"served": event["served"] | {facet: next_value}}
             assert chance_then(simulation, moved) > chance_then(simulation, event)
             asked += 1
     assert asked > 500
 
 
 def test_best_choice_beats_all_others(simulation: Simulation) -> None:
-    """No combination of values has a chance that is more than a trifle higher, whoever it is."""
+    """No combination of values has a chance that is higher by more than 0.01."""
     truth = simulation.truth
     combinations = [
         dict(zip(CATALOGUE.facets, values, strict=True))
@@ -139,8 +139,8 @@ def test_best_choice_beats_all_others(simulation: Simulation) -> None:
         assert truth.best(user_id)["tone"] == truth.preferred(user_id, "tone")
 
 
-def test_population_default_is_the_one_choice_that_suits_most(simulation: Simulation) -> None:
-    """Changing any one of its values makes users like less, on average."""
+def test_population_default_is_the_best_single_choice(simulation: Simulation) -> None:
+    """A change of one value lowers the mean chance."""
     truth = simulation.truth
     default = truth.population_default
 
@@ -152,7 +152,7 @@ def test_population_default_is_the_one_choice_that_suits_most(simulation: Simula
 
 
 def test_chances_order_oracle_population_and_random(simulation: Simulation) -> None:
-    """The oracle beats the population's default, which beats chance; a chooser is judged like them."""
+    """The oracle beats the population's default, which beats chance; a caller's choice is measured alike."""
     truth = simulation.truth
     chances = truth.chances(lambda _: truth.population_default)
     assert chances.chosen == chances.population
@@ -160,8 +160,8 @@ def test_chances_order_oracle_population_and_random(simulation: Simulation) -> N
     assert truth.chances(truth.best).chosen == chances.oracle
 
 
-def test_facet_left_out_counts_as_its_average(simulation: Simulation) -> None:
-    """A choice of nothing lies between the best and the worst choice."""
+def test_absent_facet_counts_as_its_average(simulation: Simulation) -> None:
+    """An empty choice lies between the best and the worst choice."""
     truth = simulation.truth
     user_id = next(iter(truth.users))
     worst = {facet: min(v, key=v.__getitem__) for facet, v in truth.users[user_id].after.items()}
@@ -169,15 +169,15 @@ def test_facet_left_out_counts_as_its_average(simulation: Simulation) -> None:
     assert chances == sorted(chances)
 
 
-def test_people_do_not_depend_on_each_other() -> None:
-    """A user's tastes, words and changes are the same in a larger crowd with more turns."""
+def test_users_do_not_depend_on_each_other() -> None:
+    """A user is the same in a scenario with more users and more turns."""
     small = simulate(Scenario(end_ms=END_MS, users=5, turns=50)).truth
     large = simulate(Scenario(end_ms=END_MS, users=500, turns=5000)).truth
     assert [small.users[user_id] for user_id in small.users] == [large.users[user_id] for user_id in small.users]
 
 
 def test_change_is_abrupt_or_gradual_and_done_by_the_end() -> None:
-    """At the end all users is what `after` states, and whoever changes really does in some facet."""
+    """At the end each user has the taste `after`, which differs from `before` in some facet."""
     for user in simulate(Scenario(end_ms=END_MS, users=200, turns=200)).truth.users.values():
         assert user.change_share(END_MS) == 1.0 or user.change == "none"
         assert (user.before != user.after) == (user.change != "none")
@@ -189,14 +189,14 @@ def test_change_is_abrupt_or_gradual_and_done_by_the_end() -> None:
             assert user.change_share(user.change_at) == 1.0
 
 
-def test_unknown_person_is_a_key_error(simulation: Simulation) -> None:
-    """Only ids that the simulation made are known."""
+def test_unknown_user_is_a_key_error(simulation: Simulation) -> None:
+    """Only ids of the simulation are in the truth."""
     for user_id in ("user-999999", "user-1", "ada", "user--00001"):
         assert user_id not in simulation.truth.users
 
 
-def test_truth_file_says_what_the_simulation_knows(simulation: Simulation, tmp_path: Path) -> None:
-    """Written and read again, the truth gives the same answers."""
+def test_truth_file_holds_the_whole_truth(simulation: Simulation, tmp_path: Path) -> None:
+    """The truth from a file gives the same answers."""
     path = tmp_path / "truth.jsonl"
     simulation.truth.write(path)
     loaded = Truth.load(path)
@@ -208,7 +208,7 @@ def test_truth_file_says_what_the_simulation_knows(simulation: Simulation, tmp_p
 
 
 def test_truth_file_has_best_values_and_likes_before_and_after(simulation: Simulation) -> None:
-    """A reader without our code finds each user's best values and chances in their line."""
+    """The line of a user has the best values and the chances."""
     world, *users = map(json.loads, simulation.truth.lines())
     assert world["population_default"] == simulation.truth.population_default
     assert len(users) == 300
@@ -222,15 +222,21 @@ def test_truth_file_has_best_values_and_likes_before_and_after(simulation: Simul
 
 @pytest.mark.parametrize("content", [b"", b"{}\n", b"no json\n"])
 def test_foreign_file_is_no_truth(tmp_path: Path, content: bytes) -> None:
-    """A file of another kind is one clear error."""
+    """The error names the file and the command that writes a truth file."""
     path = tmp_path / "other.jsonl"
     path.write_bytes(content)
     with pytest.raises(SourceError, match=r"other\.jsonl: is no truth file: .*tacit simulate"):
         Truth.load(path)
 
 
-def test_wipes_and_pins_follow_what_people_said() -> None:
-    """A forget drops pins; the last withdrawal or forget is the last wipe."""
+def test_unwritable_truth_is_a_sink_error(simulation: Simulation, tmp_path: Path) -> None:
+    """The error names the path and the cause."""
+    with pytest.raises(SinkError, match=r"truth\.jsonl cannot be written: No such file or directory"):
+        simulation.truth.write(tmp_path / "missing" / "truth.jsonl")
+
+
+def test_wipes_and_pins_follow_control_events() -> None:
+    """A forget removes pins; the last withdrawal or forget is the last wipe."""
     template = next(iter(simulate(Scenario(end_ms=END_MS, users=1, turns=1)).truth.users.values()))
     user = _with(template, consents=[(10, True), (20, False), (40, True)], forgets_at=30)
     assert user.wiped_at() == 30
@@ -242,6 +248,5 @@ def test_wipes_and_pins_follow_what_people_said() -> None:
 
 
 def _with(user: SimulatedUser, *, consents: list[tuple[int, bool]], forgets_at: int | None) -> SimulatedUser:
-
     pins = [Pin(15, "tone", "formal"), Pin(32, "length", "concise"), Pin(45, "length", None)]
     return replace(user, consents=consents, pins=pins, forgets_at=forgets_at)
