@@ -60,7 +60,7 @@ def test_other_kinds_of_file_are_refused(tmp_path: Path) -> None:
 def test_without_matplotlib_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the extra that has it."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'tacit-signals\[plot\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'tacit-worker\[plot\]'"):
         require_plot(tmp_path / "figures.png")
 
 
