@@ -1,4 +1,4 @@
-"""How good the deployed model's predictions are on any event stream, next to those of River's own models."""
+"""Evaluation: predictions of the deployed model on any event stream, compared with those of River's models."""
 
 from tacit_lab.evaluate.baselines import Predictor, baselines
 from tacit_lab.evaluate.evaluation import Evaluation, Model, compare, evaluate

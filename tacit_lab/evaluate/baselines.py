@@ -1,7 +1,7 @@
-"""What the deployed model has to beat: River's own models and two that are hardly any, on the same pieces of feedback.
+"""Baselines: River's models and two simple rates, on the same examples as the deployed model.
 
-Their settings are those that did best on the pieces of feedback between 10% and 30% of MovieTweetings; all
-learn from pieces of feedback in full, as they are scored on all alike.
+The settings are the best ones for the examples between 10% and 30% of MovieTweetings. Every example counts in full,
+in training as in the scores.
 """
 
 from collections import defaultdict
@@ -18,51 +18,51 @@ _ANYWHERE: frozenset[str] = frozenset()
 
 
 class Predictor(Protocol):
-    """Predicts pieces of feedback, and learns from each after it was asked for it."""
+    """Model that predicts each example, and then trains with the example."""
 
     name: str
-    """For machines."""
+    """Identifier in JSON."""
     title: str
-    """For users."""
+    """Title in tables and plots."""
     needs: frozenset[str]
-    """It is worth hearing where answers have one of these (`item`, `topic`); if none is named, anywhere."""
+    """The model is included if some answer has one of these (`item`, `topic`); if empty, always."""
 
     def predict(self, e: Example) -> float:
-        """Return the chance of a like, 0–1; nothing of the piece of feedback itself may be looked at."""
+        """Return the chance of a like, 0–1, without the feedback of the example."""
 
     def learn(self, e: Example) -> None:
-        """Learn from the piece of feedback."""
+        """Train with the example."""
 
 
 class Rate:
-    """The share of likes so far, with one like and one dislike assumed before the first."""
+    """Share of likes so far, with one like and one dislike assumed at the start."""
 
     name, title, needs = "constant", "constant", _ANYWHERE
 
     def __init__(self) -> None:
         self._rate = stats.BayesianMean(prior=0.5, prior_weight=2)
 
-    def predict(self, e: Example) -> float:  # noqa: ARG002  it is the same for every answer
+    def predict(self, e: Example) -> float:  # noqa: ARG002  the rate is the same for every answer
         """Return the rate."""
         return self._rate.get()
 
     def learn(self, e: Example) -> None:
-        """Count the piece of feedback."""
+        """Count the feedback."""
         self._rate.update(e.liked)
 
 
 class UserMean:
-    """A user's share of likes, shrunk to all users'."""
+    """Share of likes of a user, shrunk toward the share of all users."""
 
     name, title, needs = "user_mean", "mean of each user", _ANYWHERE
 
     _WEIGHT = 4
-    """As many pieces of feedback at all users' rate are assumed of each user."""
+    """Count of feedback at the rate of all users that is assumed for each user."""
 
     def __init__(self) -> None:
         self._rate = Rate()
         self._likes: dict[bytes, tuple[int, int]] = defaultdict(lambda: (0, 0))
-        """Likes and pieces of feedback, by user."""
+        """Counts of likes and of all feedback, by user."""
 
     def predict(self, e: Example) -> float:
         """Return the mean."""
@@ -70,14 +70,14 @@ class UserMean:
         return (likes + self._WEIGHT * self._rate.predict(e)) / (feedback + self._WEIGHT)
 
     def learn(self, e: Example) -> None:
-        """Count the piece of feedback for the user, and for all users."""
+        """Count the feedback for the user and for all users."""
         likes, feedback = self._likes[e.user]
         self._likes[e.user] = likes + e.liked, feedback + 1
         self._rate.learn(e)
 
 
 class LogisticRegressionPerUser:
-    """River's LogisticRegression, one per user, over the served values; a new one starts from all users' rate."""
+    """River's LogisticRegression over the served values, one per user; a new one starts from the rate of all users."""
 
     name, title, needs = "logistic_regression", "River LogReg, per user", _ANYWHERE
 
@@ -89,11 +89,11 @@ class LogisticRegressionPerUser:
         self._models: dict[bytes, linear_model.LogisticRegression] = {}
 
     def predict(self, e: Example) -> float:
-        """Return what the user's own model states."""
+        """Return the prediction of the user's model."""
         return float(self._of(e).predict_proba_one(dict.fromkeys(e.slots, 1))[True])
 
     def learn(self, e: Example) -> None:
-        """Teach the user's own model."""
+        """Train the user's model and the rate of all users."""
         self._of(e).learn_one(dict.fromkeys(e.slots, 1), e.liked)
         self._rate.learn(e)
 
@@ -108,10 +108,10 @@ class LogisticRegressionPerUser:
 
 
 class SharedAdPredictor:
-    """River's AdPredictor, one for all: the served values, the user, and the user × each value.
+    """River's AdPredictor, one for all users: the served values, the user, and the user × each value.
 
-    River's prior of a weight is N(0, 1), so a noise of 2.5 makes a single weight worth little, as it should be. Of
-    `epsilon`, its forgetting, River's own default of .05 would leave a user's weights nothing to add up.
+    River's prior of a weight is N(0, 1): with a noise of 2.5 a single weight has little influence. `epsilon` is the
+    forgetting; with River's default of 0.05 the weights of a user would never grow.
     """
 
     name, title, needs = "ad_predictor", "River AdPredictor", _ANYWHERE
@@ -120,11 +120,11 @@ class SharedAdPredictor:
         self._model = linear_model.AdPredictor(beta=2.5, prior_probability=0.5, epsilon=0.001)
 
     def predict(self, e: Example) -> float:
-        """Return what the model states of the answer's features."""
+        """Return the prediction for the features of the answer."""
         return float(self._model.predict_proba_one(self._features(e))[True])
 
     def learn(self, e: Example) -> None:
-        """Teach the model."""
+        """Train the model."""
         self._model.learn_one(self._features(e), e.liked)
 
     def _features(self, e: Example) -> dict[Hashable, int]:
@@ -135,7 +135,7 @@ class SharedAdPredictor:
 
 
 class FullAdPredictor(SharedAdPredictor):
-    """The same with all that the deployed model goes by: the item, and each value on the topic."""
+    """The same with the other features of the deployed model: the item, and each value on the topic."""
 
     name, title, needs = "ad_predictor_full", "River AdPredictor, full", frozenset({"item", "topic"})
 
@@ -149,13 +149,13 @@ class FullAdPredictor(SharedAdPredictor):
 
 
 class BiasedMF:
-    """River's BiasedMF: users and items with a bias and five factors each; knows nothing of served values."""
+    """River's BiasedMF: users and items with a bias and five factors each, without the served values."""
 
     name, title, needs = "biased_mf", "River BiasedMF, items", frozenset({"item"})
 
     _STEP = 0.04
     _MIN = 0.02
-    """It is a regression: what it states is no chance until it is kept from 0 and 1 by this much."""
+    """Distance of a prediction from 0 and from 1: a regression has no such limits."""
 
     def __init__(self) -> None:
         self._model = reco.BiasedMF(
@@ -168,18 +168,18 @@ class BiasedMF:
         )
 
     def predict(self, e: Example) -> float:
-        """Return what the model states of the user and the item."""
+        """Return the prediction for the user and the item."""
         if not self._model.global_mean.n:
             return 0.5
         return float(min(max(self._model.predict_one(e.user, e.item), self._MIN), 1 - self._MIN))
 
     def learn(self, e: Example) -> None:
-        """Teach the model."""
+        """Train the model."""
         self._model.learn_one(e.user, e.item, float(e.liked))
 
 
 def baselines() -> list[Predictor]:
-    """Return all of them, new."""
+    """Return every baseline, untrained."""
     return [
         SharedAdPredictor(),
         FullAdPredictor(),

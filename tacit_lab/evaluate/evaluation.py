@@ -1,4 +1,4 @@
-"""One pass over a stream: the deployed model and its baselines predict each piece of feedback, and then learn from it."""
+"""One pass over a stream: the deployed model and the baselines predict each example, and then train with it."""
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
@@ -27,46 +27,46 @@ from tacit_lab.evaluate.prequential import Deployed
 
 @dataclass(slots=True)
 class Model:
-    """What one model predicted."""
+    """Predictions of one model."""
 
     name: str
-    """For machines."""
+    """Identifier in JSON."""
     title: str
-    """For users."""
+    """Title in tables and plots."""
     p: "array[float]" = field(default_factory=lambda: array("d"))
-    """The chance of a like, of each piece of feedback."""
+    """Predicted chance of a like, by example."""
     cpu_s: float = 0.0
-    """Of predicting and learning."""
+    """CPU time of predictions and training."""
 
 
 @dataclass(slots=True)
 class Evaluation:
-    """What all models predicted of the same pieces of feedback."""
+    """Predictions of all models for the same examples."""
 
     feedback: FeedbackOutcomes
     models: list[Model]
-    """The deployed one first."""
+    """The deployed model is the first."""
     users: int = 0
     counters: Counters = field(default_factory=Counters)
 
     @property
     def deployed(self) -> Model:
-        """The model whose predictions the others are compared with."""
+        """The deployed model, which the others are compared with."""
         return self.models[0]
 
     @property
     def scored_from(self) -> int:
-        """Place of the first of the last 70% of all pieces of feedback."""
+        """Index of the first scored example; the last 70% are scored."""
         return scored_from(len(self.feedback))
 
     def figures(self, model: Model, bucket: Bucket, start: int) -> Figures:
-        """Return the figures of a model in a bucket, of the pieces of feedback from a place on."""
+        """Return the figures of a model in a bucket, from example number `start`, counted from 0."""
         liked = self.feedback.liked
-        places = list(self.feedback.within(bucket, start))
-        return figures_of([liked[place] for place in places], [model.p[place] for place in places])
+        indices = list(self.feedback.within(bucket, start))
+        return figures_of([liked[index] for index in indices], [model.p[index] for index in indices])
 
     def cpu_us(self, model: Model) -> float:
-        """Return the CPU time of predicting and learning, in µs per piece of feedback."""
+        """Return the CPU time of predictions and training, in µs per example."""
         return model.cpu_s / max(1, len(self.feedback)) * 1e6
 
     def as_dict(self) -> dict[str, Any]:
@@ -94,15 +94,18 @@ class Evaluation:
         }
 
 
-def evaluate(job: Job, keeps_to: Prior | None, report: Callable[[Counters], object]) -> Evaluation:
-    """Return what the deployed model and its baselines make of a job's source.
+def evaluate(job: Job, fixed_prior: Prior | None, report: Callable[[Counters], object]) -> Evaluation:
+    """Evaluate the deployed model and the baselines on the source of a job.
 
-    What is believed of all users is learned, unless there is a prior to keep to. `report` is reported of progress.
+    Args:
+        job: source and settings.
+        fixed_prior: prior of all users for the whole stream; None: the population model is trained, too.
+        report: called with the counters for each batch.
 
     Raises:
         SourceError: the source cannot be read.
     """
-    deployed = Deployed(job, keeps_to)
+    deployed = Deployed(job, fixed_prior)
 
     def batches() -> Iterable[Sequence[Example]]:
         for batch in deployed.examples():
@@ -116,35 +119,35 @@ def evaluate(job: Job, keeps_to: Prior | None, report: Callable[[Counters], obje
 
 
 def compare(batches: Iterable[Sequence[Example]], predictors: Sequence[Predictor]) -> Evaluation:
-    """Return what was predicted of examples (the deployed model's `p`) next to what others predict of them.
+    """Compare the predictions of the deployed model (`Example.p`) with those of other models.
 
-    Directed feedback ("shorter") is a dislike of the answer as it was. Those who need items or topics are left out where no answer
-    had one.
+    Directed feedback ("shorter") is a dislike of the served answer. A model that needs items or topics is left out if
+    no answer has one.
     """
     evaluation = Evaluation(FeedbackOutcomes(), [Model("tacit", "Tacit")])
     others = [Model(predictor.name, predictor.title) for predictor in predictors]
     users: set[bytes] = set()
-    had: set[str] = set()
-    for judged in batches:
-        users.update([example.user for example in judged])
-        had |= {"item" for e in judged if e.item} | {"topic" for e in judged if e.topic != NONE}
-        for example in judged:
+    found: set[str] = set()
+    for examples in batches:
+        users.update([example.user for example in examples])
+        found |= {"item" for e in examples if e.item} | {"topic" for e in examples if e.topic != NONE}
+        for example in examples:
             evaluation.feedback.add(example.liked, example.feedback_count + 1)
             evaluation.deployed.p.append(example.p)
         for predictor, model in zip(predictors, others, strict=True):
-            _take_turn(predictor, model, judged)
+            _predict_and_learn(predictor, model, examples)
     evaluation.users = len(users)
     evaluation.models += [
         model
         for predictor, model in zip(predictors, others, strict=True)
-        if not predictor.needs or predictor.needs & had
+        if not predictor.needs or predictor.needs & found
     ]
     return evaluation
 
 
-def _take_turn(predictor: Predictor, model: Model, judged: Sequence[Example]) -> None:
+def _predict_and_learn(predictor: Predictor, model: Model, examples: Sequence[Example]) -> None:
     before = process_time()
-    for example in judged:
+    for example in examples:
         model.p.append(predictor.predict(example))
         predictor.learn(example)
     model.cpu_s += process_time() - before

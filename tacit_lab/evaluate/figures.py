@@ -1,4 +1,4 @@
-"""How good predictions were: each was made before anything was learned from its piece of feedback.
+"""Figures of predictions: each prediction is made before the training with its example.
 
 Prequential evaluation (Dawid, "Statistical theory: the prequential approach", JRSS A 147, 1984).
 """
@@ -17,19 +17,19 @@ CALIBRATION_BINS = BINS
 """Equally wide bins of the expected calibration error."""
 
 _TRAINING_SHARE = 0.3
-"""Of all pieces of feedback, from the first: by then a model has had a stream to learn from, and settings a slice to suit."""
+"""Share of the examples, from the first, that trains models only and is not scored."""
 
 
 class Bucket(NamedTuple):
-    """Pieces of feedback by how many their user had made by then, this one included."""
+    """Examples by their number among the examples of the user, counted from 1."""
 
     name: str
     first: int
     last: int | None
-    """None: no end."""
+    """None: no limit."""
 
     def holds(self, number: int) -> bool:
-        """State whether a user's piece of feedback of that number, from 1, is in it."""
+        """Return True if a user's example of that number is in the bucket."""
         return self.first <= number and (self.last is None or number <= self.last)
 
 
@@ -39,47 +39,47 @@ ALL = Bucket("all", 1, None)
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a model's predictions of some pieces of feedback were worth; None where there was nothing to measure."""
+    """Figures of a model's predictions; None without an example to measure."""
 
     n: int
     log_loss: float | None
-    """Mean, in nats."""
+    """Mean in nats."""
     auc: float | None
-    """Area under the ROC curve; none without both likes and dislikes."""
+    """Area under the ROC curve; None without both likes and dislikes."""
     accuracy: float | None
-    """Share of pieces of feedback on the right side of one half."""
+    """Share of predictions on the right side of one half."""
     ece: float | None
     """Expected calibration error, in `CALIBRATION_BINS` bins."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures by name, rounded to six places."""
+        """Return the figures by name, rounded to six digits."""
         return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
 class FeedbackOutcomes:
-    """What was judged, in the order of the stream: a few bytes each."""
+    """Outcomes of the examples in the order of the stream, three bytes each."""
 
     def __init__(self) -> None:
         self.liked = array("b")
         self.numbers = array("H")
-        """Of how many pieces of feedback of the user each is the last, up to 256."""
+        """Number of each example among the examples of its user, from 1 up to 256."""
 
     def __len__(self) -> int:
         return len(self.liked)
 
     def add(self, liked: bool, number: int) -> None:
-        """Take in the next one."""
+        """Add the next example."""
         self.liked.append(liked)
         self.numbers.append(number)
 
     def within(self, bucket: Bucket, start: int = 0) -> Iterator[int]:
-        """Return the places of a bucket's pieces of feedback from a place on."""
+        """Yield the indices of a bucket's examples from index `start`."""
         numbers = self.numbers
-        return (place for place in range(start, len(numbers)) if bucket.holds(numbers[place]))
+        return (index for index in range(start, len(numbers)) if bucket.holds(numbers[index]))
 
 
 def scored_from(n: int) -> int:
-    """Return the place of the first of the last 70% of so many pieces of feedback.
+    """Return the index of the first of the last 70% of `n` examples.
 
     >>> scored_from(10), scored_from(1), scored_from(0)
     (3, 0, 0)
@@ -88,9 +88,11 @@ def scored_from(n: int) -> int:
 
 
 def figures_of(liked: Sequence[int], p: Sequence[float]) -> Figures:
-    """Return the figures of predictions, by River's metrics but for the area, which these only approximate.
+    """Return the figures of predictions by River's metrics; the area is exact, River's is an approximation.
 
-    `liked` is 0 or 1, `p` the chance of a like that was predicted, 0–1.
+    Args:
+        liked: 0 or 1, by example.
+        p: predicted chance of a like, 0–1, by example.
     """
     if not liked:
         return Figures(0, None, None, None, None)
@@ -104,15 +106,15 @@ def figures_of(liked: Sequence[int], p: Sequence[float]) -> Figures:
 
 
 def auc(liked: Sequence[int], p: Sequence[float]) -> float | None:
-    """Return the chance that of a like and a dislike the like was the likelier one, a tie counting half.
+    """Return the share of pairs of a like and a dislike in which the like has the higher chance; a tie counts half.
 
-    It is the Mann–Whitney statistic: exact, where River's `ROCAUC` looks at some thresholds and its `RollingROCAUC`
-    depends on the order of ties.
+    This Mann–Whitney statistic is exact. River's `ROCAUC` takes some thresholds only, and the result of River's
+    `RollingROCAUC` depends on the order of ties.
     """
     y = np.asarray(liked, dtype=bool)
     likes, dislikes = int(y.sum()), int((~y).sum())
     if not likes or not dislikes:
         return None
-    _, place, counts = np.unique(np.asarray(p, dtype=float), return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    _, groups, counts = np.unique(np.asarray(p, dtype=float), return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[groups]
     return float((ranks[y].sum() - likes * (likes + 1) / 2) / (likes * dislikes))

@@ -1,6 +1,6 @@
-"""An evaluation as a picture: how fast models learn a user, and whether the deployed one's chances are true.
+"""Plot of an evaluation: log loss by a user's feedback so far, and calibration of the deployed model.
 
-Matplotlib is asked for only here, and only when a picture is.
+Only `plot` imports Matplotlib.
 """
 
 from importlib.util import find_spec
@@ -30,11 +30,11 @@ _STEPS = (
     Bucket("101+", 101, None),
 )
 _LAST_AT = 142.0
-"""Where on the axis 101 and more are drawn: as far from the step before as that is from the one before it."""
+"""Position of the last step on the logarithmic axis: the distance to the step before is that of the other steps."""
 _MIN = 30
-"""Fewer pieces of feedback than this are no point of a curve or of a calibration."""
+"""Examples that a point of a curve or of the calibration needs."""
 
-# Okabe and Ito's colours, which the colour-blind distinguish.
+# Okabe and Ito's colours, which colour-blind readers can distinguish.
 _BLUE, _GREY = "#0072B2", "#7f7f7f"
 _STYLES = {
     "tacit": (_BLUE, "o", "-"),
@@ -44,40 +44,40 @@ _STYLES = {
     "logistic_regression": ("#CC79A7", "v", "-"),
     "user_mean": ("#E69F00", "P", "-"),
 }
-"""Model → colour, marker and line; dashed are those that know items or topics."""
+"""Model → colour, marker and line; models with items or topics are dashed."""
 _ANY_STYLE = (_GREY, "", ":")
 
 
 class _Bin(NamedTuple):
     n: int
     p: float
-    """Mean of what was predicted."""
+    """Mean prediction."""
     liked: float
     """Share of likes."""
 
 
 def require_plot(path: Path) -> None:
-    """Check that a picture can be drawn there, before hours go into what it is to show.
+    """Check that a plot can be written, before an evaluation that may take hours.
 
     Raises:
-        ConfigurationError: it cannot.
+        ConfigurationError: the suffix is another, the folder is missing, or Matplotlib is not installed.
     """
     problems = []
     if path.suffix not in SUFFIXES:
         problems.append(f"plot: {path} must end in {' or '.join(SUFFIXES)}")
     if not path.parent.is_dir():
-        problems.append(f"plot: {path.parent} is no folder; make it first")
+        problems.append(f"plot: {path.parent} is no folder; create the folder first")
     if find_spec("matplotlib") is None:
-        problems.append("plot: pictures need matplotlib: pip install 'tacit-worker[plot]'")
+        problems.append("plot: Matplotlib is missing; run pip install 'tacit-worker[plot]'")
     if problems:
         raise ConfigurationError(problems)
 
 
 def plot(evaluation: Evaluation, path: Path) -> None:
-    """Draw the last 70% of all pieces of feedback into a `.png` or `.svg` file.
+    """Plot the last 70% of the examples into a `.png` or `.svg` file, which appears when it is complete.
 
     Raises:
-        ConfigurationError: matplotlib is missing, or the file is of another kind.
+        ConfigurationError: as `require_plot`.
         SinkError: the file cannot be written.
     """
     require_plot(path)
@@ -91,10 +91,12 @@ def plot(evaluation: Evaluation, path: Path) -> None:
     lines = axes["C"].get_legend_handles_labels()
     figure.legend(*lines, loc="outside lower center", ncols=min(len(evaluation.models), 5), frameon=False)
     try:
-        with rc_context({"svg.fonttype": "none"}), replacing(path) as file:  # words stay words
+        with rc_context({"svg.fonttype": "none"}), replacing(path) as file:  # text stays text
             figure.savefig(file, dpi=150, format=path.suffix.removeprefix("."))
     except OSError as error:
-        raise SinkError(f"{path} cannot be written: {error.strerror}") from error
+        raise SinkError(
+            f"{path} cannot be written: {error.strerror}; make room, make the folder writable, or give another path"
+        ) from error
 
 
 def _draw_curves(axes: "Axes", evaluation: Evaluation) -> None:
@@ -102,27 +104,27 @@ def _draw_curves(axes: "Axes", evaluation: Evaluation) -> None:
     for model in evaluation.models:
         colour, marker, line = _STYLES.get(model.name, _ANY_STYLE)
         width, size, layer = (3.0, 8.0, 3) if model is evaluation.deployed else (1.5, 5.0, 2)
-        found = [(_place(step), evaluation.figures(model, step, start)) for step in _STEPS]
+        found = [(_position(step), evaluation.figures(model, step, start)) for step in _STEPS]
         points = [(x, figures.log_loss) for x, figures in found if figures.n >= _MIN and figures.log_loss is not None]
         axes.plot(
             [x for x, _ in points], [y for _, y in points], label=model.title, color=colour, marker=marker,
             linestyle=line, linewidth=width, markersize=size, zorder=layer,
         )  # fmt: skip
     axes.set_xscale("log")
-    axes.set_xticks([_place(step) for step in _STEPS], [step.name for step in _STEPS])
+    axes.set_xticks([_position(step) for step in _STEPS], [step.name for step in _STEPS])
     axes.minorticks_off()
     axes.grid(color="#e6e6e6")
-    axes.set_title("Log loss by how much a user has judged", loc="left")
-    axes.set_xlabel("pieces of feedback of the user so far, this one included")
-    axes.set_ylabel("log loss of a piece of feedback (nats; less is better)")
+    axes.set_title("Log loss by the user's feedback so far", loc="left")
+    axes.set_xlabel("number of the feedback among the user's feedback")
+    axes.set_ylabel("mean log loss (nats; less is better)")
 
 
-def _place(step: Bucket) -> float:
+def _position(step: Bucket) -> float:
     return _LAST_AT if step.last is None else sqrt(step.first * step.last)
 
 
 def _draw_calibration(axes: "Axes", counts: "Axes", evaluation: Evaluation) -> None:
-    """Draw what share was liked of what was predicted to be, above how often it was predicted."""
+    """Draw the share of likes by predicted chance, above the count of predictions."""
     bins = _bins(evaluation)
     shown = [found for found in bins if found.n >= _MIN]
     errors = [2 * sqrt(found.liked * (1 - found.liked) / found.n) for found in shown]
@@ -147,21 +149,23 @@ def _draw_calibration(axes: "Axes", counts: "Axes", evaluation: Evaluation) -> N
     counts.set_yticks([])
     counts.set_ylabel("feedback")
     counts.set_xlabel("predicted chance of a like")
-    for below_one_another in (axes, counts):
-        below_one_another.set_xlim(0, 1)
-        below_one_another.grid(color="#e6e6e6")
-        below_one_another.set_axisbelow(True)
+    for panel in (axes, counts):
+        panel.set_xlim(0, 1)
+        panel.grid(color="#e6e6e6")
+        panel.set_axisbelow(True)
 
 
 def _bins(evaluation: Evaluation) -> list[_Bin]:
-    """Return what the deployed model's predictions came to, by tenths."""
+    """Return the predictions of the deployed model in ten bins."""
     liked, p = evaluation.feedback.liked, evaluation.deployed.p
-    places: list[list[int]] = [[] for _ in range(CALIBRATION_BINS)]
-    for place in range(evaluation.scored_from, len(p)):
-        places[min(int(p[place] * CALIBRATION_BINS), CALIBRATION_BINS - 1)].append(place)
+    bins: list[list[int]] = [[] for _ in range(CALIBRATION_BINS)]
+    for index in range(evaluation.scored_from, len(p)):
+        bins[min(int(p[index] * CALIBRATION_BINS), CALIBRATION_BINS - 1)].append(index)
     return [
-        _Bin(len(some), sum(p[place] for place in some) / len(some), sum(liked[place] for place in some) / len(some))
-        if some
+        _Bin(
+            len(found), sum(p[index] for index in found) / len(found), sum(liked[index] for index in found) / len(found)
+        )
+        if found
         else _Bin(0, 0.0, 0.0)
-        for some in places
+        for found in bins
     ]

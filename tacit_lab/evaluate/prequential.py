@@ -1,4 +1,4 @@
-"""The deployed model at work on an event stream, without the engine and without Redis."""
+"""Examples of an event stream with the predictions of the deployed model, without Bytewax's engine and Redis."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,29 +22,31 @@ from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
 
 _ONE_SHARD = 1
-"""All users is in it: so pieces of feedback keep the stream's order."""
+"""One shard holds all users, which keeps the examples in the order of the stream."""
 
 
 class Deployed:
-    """What `run` and `replay` compute of a stream, step by step as they do, up to what would be written.
+    """The steps of `run` and `replay` on a stream, up to the writes.
 
-    What is believed of all users is learned as well, a version every 1,000 pieces of feedback, unless there is a prior to keep
-    to.
+    The population model is trained, too, with a version every 1,000 examples, unless the prior is fixed.
     """
 
-    def __init__(self, job: Job, keeps_to: Prior | None = None) -> None:
-        """Of a job only the source, the rules and the cache's size count."""
+    def __init__(self, job: Job, fixed_prior: Prior | None = None) -> None:
+        """Evaluate a job, of which only the source, the rules and the size of the cache count.
+
+        With `fixed_prior` the prior of all users stays the same.
+        """
         self._job = job
-        self._keeps_to = keeps_to
+        self._fixed_prior = fixed_prior
         self.counters = Counters()
         self.cpu_s = 0.0
-        """Of predicting and learning, without reading and parsing, and without putting signals into words."""
+        """CPU time of predictions and training, without reading, parsing and the encoding of signals."""
 
     def examples(self) -> Iterator[Sequence[Example]]:
-        """Go through the stream; return what was predicted of each piece of feedback, batch by batch.
+        """Yield the examples of the stream with their predictions, batch by batch.
 
         Raises:
-            SourceError: it cannot be read.
+            SourceError: the source cannot be read.
         """
         job, counters = self._job, self.counters
         rules = job.settings.rules()
@@ -56,7 +58,7 @@ class Deployed:
             counters=counters.events,
         )
         with ShardStores(None, _ONE_SHARD, rules.catalogue, cached_users=job.settings.cache) as stores:
-            shared = CurrentPrior(self._keeps_to or Prior(rules.catalogue))
+            shared = CurrentPrior(self._fixed_prior or Prior(rules.catalogue))
             rules = replace(rules, teaches=True, population=shared.prior)
             adapt = Adapt(stores, rules, counters.events, shared=shared)
             learn = self._learn_population(rules, shared)
@@ -66,13 +68,13 @@ class Deployed:
                         yield self._examples(group[1], adapt, learn)
 
     def _learn_population(self, rules: Rules, shared: CurrentPrior) -> LearnPopulation | None:
-        if self._keeps_to is not None:
+        if self._fixed_prior is not None:
             return None
 
         def share(prior: Prior) -> None:
             shared.prior = prior
 
-        # A clock that stands still: versions come by the count of pieces of feedback alone, and two evaluations agree.
+        # With a constant clock the count of examples alone makes versions, so two evaluations agree.
         return LearnPopulation(PopulationTrainer(rules.catalogue), share, self.counters.learning, clock=lambda: 0)
 
     def _examples(self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None) -> Sequence[Example]:
@@ -82,7 +84,7 @@ class Deployed:
         if learn is not None and examples:
             learn.on_batch([[pack_example(example) for example in examples]])
         self.cpu_s += process_time() - before
-        adapt.take_writes(touched)  # else they would pile up
+        adapt.take_writes(touched)  # frees the writes
         return examples
 
 

@@ -1,4 +1,4 @@
-"""An evaluation for users: a line per model, the best of each column marked."""
+"""Table of an evaluation: a line per model, with a mark on the best of each column."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from tacit_lab.evaluate.figures import ALL, BUCKETS, CALIBRATION_BINS
 class _Column(NamedTuple):
     heading: str
     values: Sequence[float | None]
-    """By model."""
-    places: int
-    """Behind the point."""
+    """Values by model."""
+    digits: int
+    """Digits after the point."""
     more_is_better: bool = False
 
     def cells(self) -> list[Text]:
-        """Return the values as text, with a star behind the best as far as the text shows."""
-        texts = ["–" if value is None else f"{value:.{self.places}f}" for value in self.values]
+        """Return the values as text, with a star after each value that equals the best one as text."""
+        texts = ["–" if value is None else f"{value:.{self.digits}f}" for value in self.values]
         known = [float(text) for text in texts if text != "–"]
         best = (max if self.more_is_better else min)(known, default=None)
         return [
@@ -29,7 +29,7 @@ class _Column(NamedTuple):
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """Return the figures of the last 70% of all pieces of feedback."""
+    """Return the figures of the last 70% of the examples."""
     columns = _columns(evaluation)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim", caption=_caption(evaluation))
     table.caption_justify, table.caption_style = "left", "dim"
@@ -48,28 +48,28 @@ def _columns(evaluation: Evaluation) -> list[_Column]:
         _Column(
             bucket.name.replace("-", "–"),
             [evaluation.figures(model, bucket, start).log_loss for model in models],
-            places=3,
+            digits=3,
         )
         for bucket in BUCKETS
     ]
     found = [evaluation.figures(model, ALL, start) for model in models]
     return [
         *columns,
-        _Column("all", [figures.log_loss for figures in found], places=3),
-        _Column("AUC", [figures.auc for figures in found], places=3, more_is_better=True),
-        _Column("right", [figures.accuracy for figures in found], places=3, more_is_better=True),
-        _Column("ECE", [figures.ece for figures in found], places=3),
-        _Column("CPU µs", [evaluation.cpu_us(model) for model in models], places=0),
+        _Column("all", [figures.log_loss for figures in found], digits=3),
+        _Column("AUC", [figures.auc for figures in found], digits=3, more_is_better=True),
+        _Column("right", [figures.accuracy for figures in found], digits=3, more_is_better=True),
+        _Column("ECE", [figures.ece for figures in found], digits=3),
+        _Column("CPU µs", [evaluation.cpu_us(model) for model in models], digits=0),
     ]
 
 
 def _caption(evaluation: Evaluation) -> str:
-    judged, read = len(evaluation.feedback), evaluation.counters.source.records
-    scored = judged - evaluation.scored_from
+    count, read = len(evaluation.feedback), evaluation.counters.source.records
+    scored = count - evaluation.scored_from
     rejected = sum(evaluation.counters.events.rejects.values())
     return (
-        f"{read:,} events ({rejected:,} rejected): {judged:,} pieces of feedback of {evaluation.users:,} users, the last "
-        f"{scored:,} of them scored, each before it was learned from. Log loss by the user's number of pieces of feedback "
-        f"so far; AUC, share predicted right, calibration error ({CALIBRATION_BINS} bins) of all; CPU of predicting "
-        "and learning per piece of feedback. full: with items and topics. * best of its column"
+        f"{read:,} events ({rejected:,} rejected), {count:,} answers with feedback of {evaluation.users:,} users. "
+        f"The last {scored:,} answers are scored, each before it trains the models. Log loss by the number of the "
+        f"answer among the user's; AUC, share predicted right, calibration error ({CALIBRATION_BINS} bins) over all; "
+        "CPU time of prediction and training per answer. full: with items and topics. * best of its column"
     )

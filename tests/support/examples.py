@@ -1,4 +1,4 @@
-"""Pieces of feedback as the deployed model hands them on, for tests of what is made of them."""
+"""Examples for tests, as the deployed model creates them."""
 
 from random import Random
 
@@ -6,7 +6,7 @@ from state.events.observation import NONE
 from state.learning.example import DirectedFeedback, Example
 from tests.support.factories import CATALOGUE, START_MS
 
-WISH = DirectedFeedback(served=0, preferred=1, mean=0.0, variance=0.1)
+DIRECTED = DirectedFeedback(served=0, preferred=1, mean=0.0, variance=0.1)
 
 
 def make_example(
@@ -20,7 +20,7 @@ def make_example(
     topic: int = NONE,
     directed: tuple[DirectedFeedback, ...] = (),
 ) -> Example:
-    """Return a piece of feedback by a user of that number, who has judged so many before."""
+    """Return an example of the user with a number, after `feedback_count` earlier examples."""
     return Example(
         user.to_bytes(16, "big"), START_MS, topic, NONE, item, liked, 1.0, feedback_count, p,
         slots, 0.0, 0.1, {CATALOGUE.slot_facets[slot]: 0.0 for slot in slots}, (), directed,
@@ -28,22 +28,22 @@ def make_example(
 
 
 def tastes(n: int, *, users: int = 20, items: int = 0, seed: int = 1) -> list[Example]:
-    """Return pieces of feedback of users, half of whom like value 0 and half value 1, and all of whom like even items.
+    """Return examples of users: half of the users like value 0, the others value 1, and all like even items.
 
-    They join one after the other. Predictions are one half.
+    Users join one after the other. Each prediction is 0.5.
     """
     random, feedback_count = Random(seed), [0] * users
-    made = []
+    examples = []
     for number in range(n):
         user, slot = random.randrange(1 + number * users // n), random.randrange(2)
         item = random.randint(1, items) if items else 0
         like = 0.8 if user % 2 == slot else 0.2
         if item:
             like = (like + (0.9 if item % 2 == 0 else 0.1)) / 2
-        made.append(
+        examples.append(
             make_example(
                 user, liked=random.random() < like, feedback_count=feedback_count[user], slots=(slot,), item=item
             )
         )
         feedback_count[user] = min(feedback_count[user] + 1, 255)
-    return made
+    return examples

@@ -1,4 +1,4 @@
-"""Figures, against brute force."""
+"""Figures of predictions, compared with brute force."""
 
 from math import isclose, log
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tacit_lab.evaluate import ALL, BUCKETS, figures_of
 from tacit_lab.evaluate.figures import CALIBRATION_BINS, FeedbackOutcomes, auc, scored_from
 
-# Few different chances, so that there are ties; both ends, and places where bins meet.
+# Few different chances give ties; both ends and the borders of bins are among them.
 PREDICTIONS = st.lists(
     st.tuples(st.booleans(), st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.5, 0.7, 1.0]) | st.floats(0.0, 1.0)),
     min_size=1,
@@ -36,8 +36,8 @@ def _calibration_error(predictions: list[tuple[bool, float]]) -> float:
 
 
 @given(PREDICTIONS)
-def test_figures_are_what_they_are_defined_as(predictions: list[tuple[bool, float]]) -> None:
-    """Log loss, accuracy and calibration by their sums, the area by all pairs, ties counting half."""
+def test_figures_follow_their_definitions(predictions: list[tuple[bool, float]]) -> None:
+    """Log loss, accuracy and calibration are sums; the area is over all pairs, and a tie counts half."""
     found = figures_of([liked for liked, _ in predictions], [p for _, p in predictions])
     n = len(predictions)
     assert found.n == n
@@ -49,37 +49,37 @@ def test_figures_are_what_they_are_defined_as(predictions: list[tuple[bool, floa
         assert isclose(found.log_loss, -sum(log(p if liked else 1 - p) for liked, p in predictions) / n, rel_tol=1e-9)
 
 
-def test_sure_and_wrong_costs_much_but_not_everything() -> None:
-    """A chance of 0 is kept from it by so little that it hardly counts."""
+def test_wrong_certainty_has_a_finite_log_loss() -> None:
+    """A chance of 0 is replaced by a tiny one."""
     found = figures_of([1], [0.0])
     assert found.log_loss is not None
     assert 20 < found.log_loss < 100
 
 
-def test_nothing_judged_has_no_figures() -> None:
-    """And of likes alone there is no area."""
+def test_no_feedback_has_no_figures() -> None:
+    """Likes alone have no area."""
     assert figures_of([], []).as_dict() == {"n": 0, "log_loss": None, "auc": None, "accuracy": None, "ece": None}
     assert auc([1, 1], [0.2, 0.9]) is None
 
 
-def test_order_of_ties_does_not_matter() -> None:
-    """Predicting the same of everything is worth nothing, whatever comes first."""
+def test_order_of_ties_has_no_influence() -> None:
+    """Equal predictions have an area of one half in each order."""
     assert auc([1, 1, 0, 0], [0.5] * 4) == auc([0, 0, 1, 1], [0.5] * 4) == 0.5
 
 
 @given(st.lists(st.integers(1, 256), max_size=50), st.integers(0, 50))
-def test_every_judgement_is_in_one_bucket(numbers: list[int], start: int) -> None:
-    """And in that of all."""
+def test_each_example_is_in_one_bucket(numbers: list[int], start: int) -> None:
+    """Each example is also in the bucket of all."""
     feedback = FeedbackOutcomes()
     for number in numbers:
         feedback.add(True, number)
     found = {bucket.name: list(feedback.within(bucket, start)) for bucket in BUCKETS}
-    together = sorted(place for places in found.values() for place in places)
+    together = sorted(index for indices in found.values() for index in indices)
     assert together == list(feedback.within(ALL, start)) == list(range(start, len(numbers)))
     for name, first, last in (("1-5", 1, 5), ("6-20", 6, 20), ("21+", 21, 256)):
-        assert all(first <= numbers[place] <= last for place in found[name])
+        assert all(first <= numbers[index] <= last for index in found[name])
 
 
 def test_last_70_percent_are_scored() -> None:
-    """Of a hundred thousand all but the first thirty thousand."""
+    """The first 30% train the models only."""
     assert [scored_from(n) for n in (0, 1, 3, 4, 100_000)] == [0, 0, 0, 1, 30_000]

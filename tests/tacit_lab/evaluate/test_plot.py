@@ -1,4 +1,4 @@
-"""The picture of an evaluation: written as what its name states, or refused before anything is computed."""
+"""Plot of an evaluation: a PNG or SVG file, checked before the evaluation."""
 
 import sys
 from pathlib import Path
@@ -14,12 +14,12 @@ from tests.support.examples import make_example, tastes
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    """Return an evaluation of users with tastes, and of items."""
+    """Return an evaluation of users with tastes, with items."""
     return compare([tastes(1_500, items=9)], baselines())
 
 
 def test_png_is_a_picture(evaluation: Evaluation, tmp_path: Path) -> None:
-    """Wide enough for two panels."""
+    """The picture has room for two panels."""
     plot(evaluation, tmp_path / "figures.png")
     data = (tmp_path / "figures.png").read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
@@ -29,43 +29,43 @@ def test_png_is_a_picture(evaluation: Evaluation, tmp_path: Path) -> None:
 
 
 def test_svg_names_models_axes_and_steps(evaluation: Evaluation, tmp_path: Path) -> None:
-    """As words, which can be searched and read aloud."""
+    """The text of an SVG is searchable."""
     plot(evaluation, tmp_path / "figures.svg")
-    root = ElementTree.fromstring((tmp_path / "figures.svg").read_bytes())  # noqa: S314  # our own
-    words = {" ".join(text.itertext()).strip() for text in root.iter("{http://www.w3.org/2000/svg}text")}
-    assert {model.title for model in evaluation.models} <= words
-    assert {"1", "2", "3–5", "6–10", "11–20", "21–50", "51–100", "101+"} <= words
-    assert "log loss of a piece of feedback (nats; less is better)" in words
-    assert "predicted chance of a like" in words
-    assert any(each.startswith("Calibration of Tacit: expected error 0.") for each in words)
+    root = ElementTree.fromstring((tmp_path / "figures.svg").read_bytes())  # noqa: S314  the test wrote the file
+    texts = {" ".join(text.itertext()).strip() for text in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {model.title for model in evaluation.models} <= texts
+    assert {"1", "2", "3–5", "6–10", "11–20", "21–50", "51–100", "101+"} <= texts
+    assert "mean log loss (nats; less is better)" in texts
+    assert "predicted chance of a like" in texts
+    assert any(text.startswith("Calibration of Tacit: expected error 0.") for text in texts)
 
 
 @pytest.mark.parametrize("feedback", [0, 3])
-def test_little_can_be_drawn_too(feedback: int, tmp_path: Path) -> None:
-    """Empty panels, and no warning."""
+def test_few_examples_give_a_plot(feedback: int, tmp_path: Path) -> None:
+    """The panels are empty, without a warning."""
     found = compare([[make_example(feedback_count=n) for n in range(feedback)]], baselines())
     plot(found, tmp_path / "figures.png")
     assert (tmp_path / "figures.png").stat().st_size > 1_000
 
 
-def test_other_kinds_of_file_are_refused(tmp_path: Path) -> None:
-    """Together with a folder that is not there."""
-    with pytest.raises(ConfigurationError) as refused:
+def test_other_suffix_and_missing_folder_are_errors(tmp_path: Path) -> None:
+    """One error has a sentence for each."""
+    with pytest.raises(ConfigurationError) as caught:
         require_plot(tmp_path / "none" / "figures.pdf")
-    assert [problem.partition(": ")[0] for problem in refused.value.problems] == ["plot"] * 2
-    assert "must end in .png or .svg" in refused.value.problems[0]
-    assert "is no folder" in refused.value.problems[1]
+    assert [problem.partition(": ")[0] for problem in caught.value.problems] == ["plot"] * 2
+    assert "must end in .png or .svg" in caught.value.problems[0]
+    assert "is no folder" in caught.value.problems[1]
 
 
-def test_without_matplotlib_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the extra that has it."""
+def test_missing_matplotlib_is_a_configuration_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the extra to install."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'tacit-worker\[plot\]'"):
         require_plot(tmp_path / "figures.png")
 
 
-def test_file_that_cannot_be_written_is_an_error(evaluation: Evaluation, tmp_path: Path) -> None:
-    """In a sentence."""
+def test_unwritable_file_is_a_sink_error(evaluation: Evaluation, tmp_path: Path) -> None:
+    """The error names the file and the cause."""
     (tmp_path / "figures.png").mkdir()
     with pytest.raises(SinkError, match=r"figures\.png cannot be written: Is a directory"):
         plot(evaluation, tmp_path / "figures.png")

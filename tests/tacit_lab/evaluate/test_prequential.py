@@ -1,4 +1,4 @@
-"""The deployed model on a stream: what it predicts is what it states before it learns, of what it may learn from."""
+"""Deployed model on a stream: each prediction precedes the training, and both take only trainable feedback."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +21,8 @@ from tests.support.replays import write_history, write_lines
 DENIED = make_event(type="consent", granted=False, event_id="no")
 
 
-def judged(user: str, number: int, *, kind: str = "thumbs_up", length: str = "concise", **more: Any) -> dict[str, Any]:
-    """Return a judged answer, a minute after the one before."""
+def answer(user: str, number: int, *, kind: str = "thumbs_up", length: str = "concise", **more: Any) -> dict[str, Any]:
+    """Return an answer with feedback, `number` minutes after the start."""
     return make_event(
         user_id=user, event_id=f"{user}-{number}", at=START_MS + number * 60_000,
         served={"length": length}, feedback={"kind": kind}, **more,
@@ -30,63 +30,63 @@ def judged(user: str, number: int, *, kind: str = "thumbs_up", length: str = "co
 
 
 def granted(user: str) -> dict[str, Any]:
-    """Return that user's consent, from the beginning on."""
+    """Return the consent of a user at the start."""
     return make_event(type="consent", user_id=user, event_id=f"{user}-yes", granted=True)
 
 
-def deployed(*paths: Path, keeps_to: Prior | None = None) -> Deployed:
-    """Return the model of Copilot's catalogue on files."""
-    return Deployed(Job(Settings(embedded=True), paths, bounded=True), keeps_to)
+def deployed(*paths: Path, fixed_prior: Prior | None = None) -> Deployed:
+    """Return the deployed model with the shipped catalogue on files."""
+    return Deployed(Job(Settings(embedded=True), paths, bounded=True), fixed_prior)
 
 
 def examples(model: Deployed) -> list[Example]:
-    """Return everything the stream has to judge."""
+    """Return the examples of the stream."""
     return [example for batch in model.examples() for example in batch]
 
 
-def of_lines(folder: Path, *lines: Mapping[str, Any], keeps_to: Prior | None = None) -> list[Example]:
-    """Return what events in a file have to judge."""
+def of_lines(folder: Path, *lines: Mapping[str, Any], fixed_prior: Prior | None = None) -> list[Example]:
+    """Return the examples of a file with the given events."""
     path = write_lines(folder / "events.jsonl", lines)
-    return examples(deployed(path, keeps_to=keeps_to))
+    return examples(deployed(path, fixed_prior=fixed_prior))
 
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a simulated history with more than two versions' worth of pieces of feedback."""
+    """Return a simulated history with examples for more than two versions."""
     path = tmp_path_factory.mktemp("history") / "events.jsonl"
     write_history(path, users=150, turns=7_000)
     return path
 
 
-def test_judgements_come_in_the_order_of_the_stream(tmp_path: Path) -> None:
-    """Of all users, as far as they agreed; each with the count of their own before it."""
+def test_examples_are_in_the_order_of_the_stream(tmp_path: Path) -> None:
+    """Only users with consent have examples; each has the count of the user's earlier feedback."""
     users = [("ada", 1), ("bob", 1), ("ada", 2), ("eve", 1), ("ada", 3), ("bob", 2)]
-    lines = [granted("ada"), granted("bob"), *(judged(user, number) for user, number in users)]
+    lines = [granted("ada"), granted("bob"), *(answer(user, number) for user, number in users)]
     found = of_lines(tmp_path, *lines)
     secret = Settings(embedded=True).secret_bytes
     ada, bob = pseudonym("ada", secret), pseudonym("bob", secret)
     assert [(e.user, e.feedback_count) for e in found] == [(ada, 0), (bob, 0), (ada, 1), (ada, 2), (bob, 1)]
 
 
-def test_no_prediction_knows_its_judgement(tmp_path: Path) -> None:
-    """With the last piece of feedback turned round, nothing that was predicted is another; and it does learn."""
-    before = [granted("ada"), *(judged("ada", number) for number in range(1, 12))]
-    found = [of_lines(tmp_path, *before, judged("ada", 12, kind=kind)) for kind in ("thumbs_up", "thumbs_down")]
+def test_no_prediction_depends_on_its_feedback(tmp_path: Path) -> None:
+    """The reversal of the last feedback changes no prediction, and earlier likes raise the last one."""
+    before = [granted("ada"), *(answer("ada", number) for number in range(1, 12))]
+    found = [of_lines(tmp_path, *before, answer("ada", 12, kind=kind)) for kind in ("thumbs_up", "thumbs_down")]
     assert [e.p for e in found[0]] == [e.p for e in found[1]]
     assert [e.liked for e in found[0]] != [e.liked for e in found[1]]
     assert found[0][0].p == 0.5
     assert found[0][-1].p > 0.65
 
 
-def test_what_a_run_would_not_learn_from_is_not_scored(tmp_path: Path) -> None:
-    """Duplicates, sensitive topics, answers without feedback, users without consent, and what is no event."""
+def test_feedback_that_a_run_ignores_is_no_example(tmp_path: Path) -> None:
+    """A run ignores duplicates, sensitive topics, answers without feedback, users without consent, and rejects."""
     model = deployed(
         write_lines(
             tmp_path / "events.jsonl",
             [
-                granted("ada"), judged("ada", 1), judged("ada", 1), judged("ada", 2, topic="health"),
-                make_event(user_id="ada", event_id="plain"), judged("eve", 1), {"no": "event"}, DENIED,
-                judged("ada", 3),
+                granted("ada"), answer("ada", 1), answer("ada", 1), answer("ada", 2, topic="health"),
+                make_event(user_id="ada", event_id="plain"), answer("eve", 1), {"no": "event"}, DENIED,
+                answer("ada", 3),
             ],
         )
     )  # fmt: skip
@@ -97,15 +97,15 @@ def test_what_a_run_would_not_learn_from_is_not_scored(tmp_path: Path) -> None:
 
 
 def test_files_are_one_stream(tmp_path: Path) -> None:
-    """What a user judged in the first counts in the second."""
-    first = write_lines(tmp_path / "a.jsonl", [granted("ada"), judged("ada", 1)])
-    second = write_lines(tmp_path / "b.jsonl", [judged("ada", 2)])
+    """Feedback in the first file counts in the second."""
+    first = write_lines(tmp_path / "a.jsonl", [granted("ada"), answer("ada", 1)])
+    second = write_lines(tmp_path / "b.jsonl", [answer("ada", 2)])
     assert [e.feedback_count for e in examples(deployed(first, second))] == [0, 1]
 
 
-def test_everybody_is_learned_of(history: Path) -> None:
-    """A version every 1,000 pieces of feedback, from which newcomers' first predictions come."""
-    learning, alone = deployed(history), deployed(history, keeps_to=Prior(NumberedCatalogue.load()))
+def test_population_model_is_trained(history: Path) -> None:
+    """Each 1,000 examples make a version, and the first predictions for new users come from it."""
+    learning, alone = deployed(history), deployed(history, fixed_prior=Prior(NumberedCatalogue.load()))
     found, without = examples(learning), examples(alone)
     assert learning.counters.learning.version == len(found) // 1_000 >= 2
     assert alone.counters.learning.version == 0
@@ -117,12 +117,12 @@ def test_everybody_is_learned_of(history: Path) -> None:
 
 
 def test_two_evaluations_agree(history: Path) -> None:
-    """To the last bit: no clock has a state."""
+    """No clock has an influence on the predictions."""
     assert examples(deployed(history)) == examples(deployed(history))
 
 
-def test_time_of_predicting_and_learning_is_measured(history: Path) -> None:
-    """Reading and parsing are not part of it."""
+def test_cpu_time_of_prediction_and_training_is_measured(history: Path) -> None:
+    """The time is above 0."""
     model = deployed(history)
     assert examples(model)
     assert model.cpu_s > 0

@@ -1,4 +1,4 @@
-"""The table of an evaluation: a line per model, the best of each column marked, and 80 columns wide at most."""
+"""Table of an evaluation: a line per model, a mark on the best of each column, at most 80 columns wide."""
 
 import pytest
 from rich.console import Console
@@ -19,15 +19,15 @@ def _lines(evaluation: Evaluation, *, colour: bool = False) -> list[str]:
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    """Return an evaluation of users with tastes, and of items."""
+    """Return an evaluation of users with tastes, with items."""
     found = compare([tastes(2_000, items=9)], baselines())
     found.deployed.cpu_s = 0.0246
     found.counters.source.records = 2_500
     return found
 
 
-def test_every_model_has_its_line(evaluation: Evaluation) -> None:
-    """The deployed one first, nothing cut off."""
+def test_each_model_has_a_line(evaluation: Evaluation) -> None:
+    """The deployed model is first, and no text is cut off."""
     heading, *lines = _lines(evaluation)
     assert heading.split()[-9:] == ["1–5", "6–20", "21+", "all", "AUC", "right", "ECE", "CPU", "µs"]
     for model, line in zip(evaluation.models, lines, strict=False):
@@ -38,7 +38,7 @@ def test_every_model_has_its_line(evaluation: Evaluation) -> None:
 
 
 def test_best_of_each_column_is_marked(evaluation: Evaluation) -> None:
-    """All of those that look alike."""
+    """All values with the same text as the best one have a mark."""
     lines = _lines(evaluation)[1 : 1 + len(evaluation.models)]
     cells = [line.removeprefix(model.title).split() for model, line in zip(evaluation.models, lines, strict=True)]
     for number, column in enumerate(zip(*cells, strict=True)):
@@ -47,31 +47,31 @@ def test_best_of_each_column_is_marked(evaluation: Evaluation) -> None:
 
 
 def test_deployed_model_is_bold(evaluation: Evaluation) -> None:
-    """Where there are styles."""
+    """A terminal with colours shows the style."""
     lines = _lines(evaluation, colour=True)[1:]
     assert lines[0].startswith("\x1b[1m")
     assert not lines[1].startswith("\x1b[1m")
 
 
-def test_caption_says_what_was_scored(evaluation: Evaluation) -> None:
-    """How much of what was read."""
-    words = " ".join(" ".join(_lines(evaluation)[1 + len(evaluation.models) :]).split())
-    assert words.startswith(
-        "2,500 events (0 rejected): 2,000 pieces of feedback of 20 users, the last 1,400 of them scored"
+def test_caption_has_the_counts(evaluation: Evaluation) -> None:
+    """Events, feedback, users and scored feedback are in the caption."""
+    caption = " ".join(" ".join(_lines(evaluation)[1 + len(evaluation.models) :]).split())
+    assert caption.startswith(
+        "2,500 events (0 rejected), 2,000 answers with feedback of 20 users. The last 1,400 answers are scored"
     )
-    assert "calibration error (10 bins)" in words
+    assert "calibration error (10 bins)" in caption
 
 
-def test_what_was_not_measured_is_a_dash() -> None:
-    """No user has judged so much, or nothing was judged at all."""
+def test_missing_figure_is_a_dash() -> None:
+    """A bucket or a whole stream may be without feedback."""
     few = _lines(compare([[make_example(liked=False), make_example(liked=True, feedback_count=1)]], baselines()))
     assert few[1].replace("*", "").split()[:6] == ["Tacit", "0.693", "–", "–", "0.693", "0.500"]
     none = _lines(compare([], baselines()))
     assert none[1].split()[:8] == ["Tacit", *"–––––––"]
 
 
-def test_json_has_every_figure_by_name(evaluation: Evaluation) -> None:
-    """Per model, part and bucket."""
+def test_json_has_each_figure_by_name(evaluation: Evaluation) -> None:
+    """Figures are by model, part and bucket."""
     found = evaluation.as_dict()
     models = found.pop("models")
     assert found == {
