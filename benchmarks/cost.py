@@ -33,7 +33,7 @@ from connectors.redis.target import Mode, Target
 from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.runtime.replay import replay
-from dataflows.runtime.worker import spare_the_collector
+from dataflows.runtime.worker import collect_garbage_rarely
 from dataflows.settings import load
 from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
@@ -136,7 +136,7 @@ def _stages(stream: Path) -> list[Cost]:
     )
     shards: dict[str, Adapt] = {}
     source = FileSource([stream], stop=Event(), counters=counters.source, batch_size=BATCH)
-    spare_the_collector()  # as a worker does
+    collect_garbage_rarely()  # as a worker does
     lines = source.build_part("source", "files", None)
     with EmbeddedRedis() as server, ShardStores(None, SHARDS, catalogue) as stores:
         writer = SignalWriter(Target(server.url, "eu", mode=Mode.FILL, ttl_ms=None), counters.sink)

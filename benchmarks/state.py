@@ -33,7 +33,7 @@ from benchmarks.machine import machine, peak_mb, resident_mb
 from benchmarks.stock import Nowhere
 from benchmarks.synthetic_users import END_MS, answer, digests, fill, full_person
 from dataflows.graph import ADAPT_STEP, FLOW_ID
-from dataflows.runtime.worker import spare_the_collector
+from dataflows.runtime.worker import collect_garbage_rarely
 from dataflows.state_folder import Identity, locked
 from operators.adapt import Adapt
 from state.catalogue.numbered import NumberedCatalogue
@@ -164,7 +164,7 @@ class _PacedSource(FixedPartitionedSource[Any, None]):
 
 def _run(epochs: Iterator[list[Any]], build: Callable[[Any], Any], step: str, recovery: Path) -> Stream:
     stream = Stream([], [], 0.0)
-    spare_the_collector()
+    collect_garbage_rarely()
     flow = Dataflow(FLOW_ID)
     items = op.input("stream", flow, _PacedSource(epochs, stream))
     op.output("nowhere", op.stateful_batch(step, items, build), Nowhere())
@@ -258,7 +258,7 @@ class Costs(NamedTuple):
 def _costs(folder: Path, user_count: int, touched: int) -> Costs:
     rules, rng = Rules(NumberedCatalogue.load()), random.Random(5)
     users = digests(user_count, SECRET.encode())
-    spare_the_collector()
+    collect_garbage_rarely()
     with ShardStores(folder, SHARDS, rules.catalogue, "costs", user_count // 10) as stores:
         opened = {shard_of(user, SHARDS): user for user in users[:1000]}
         shards = {shard: stores.create(user) for shard, user in opened.items()}

@@ -18,7 +18,7 @@ class Inspected:
     identity: Identity
     catalogue: NumberedCatalogue
     """Catalogue with the numbers of the folder's vocabulary."""
-    shelf: CheckpointReader
+    checkpoints: CheckpointReader
 
     def require_secret(self, secret: bytes) -> None:
         """Check that the secret is the secret of the folder's pseudonyms.

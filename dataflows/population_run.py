@@ -102,14 +102,14 @@ def population_run(
                     used = store.pin(settings.population_version, catalogue)
                 else:
                     published = store.newest()
-                    used = _newer(read_version(file) if file else None, None if job.bounded else published)
+                    used = _newest(read_version(file) if file else None, None if job.bounded else published)
         if used is not None:
             shared.prior = Prior(catalogue, used)
         if settings.population == "learn" and settings.processes > 1:
             feed = PopulationFeed(
                 lambda: population_store(settings, target.region, target.namespace, retry_for_s=0.0),
                 lambda version: setattr(shared, "prior", Prior(catalogue, version)),
-                after=newest.n if (newest := _newer(published, used)) else 0,
+                after=newest.n if (newest := _newest(published, used)) else 0,
             )
             stack.enter_context(feed)
         sink = PopulationSink(target, counters.sink, file)
@@ -125,7 +125,7 @@ def population_store(
     return PopulationRedisStore(client, keys.within(namespace), keys.within(LIVE) if namespace != LIVE else None)
 
 
-def known_prior(
+def folder_prior(
     settings: Settings, folder: Path, catalogue: NumberedCatalogue
 ) -> tuple[Prior, PopulationVersion | None]:
     """Return the prior and the version of a state folder, for its inspection; None: the folder has no version."""
@@ -133,7 +133,7 @@ def known_prior(
     return Prior(catalogue, version), version
 
 
-def _newer(one: PopulationVersion | None, other: PopulationVersion | None) -> PopulationVersion | None:
+def _newest(one: PopulationVersion | None, other: PopulationVersion | None) -> PopulationVersion | None:
     """Return the version of the higher number."""
     versions = [version for version in (one, other) if version]
     return max(versions, key=lambda version: version.n, default=None)

@@ -15,7 +15,7 @@ from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Mode, Target
 from dataflows.inspection import Inspected
 from dataflows.job import FILES
-from dataflows.population_run import known_prior, population_store
+from dataflows.population_run import folder_prior, population_store
 from dataflows.settings import Settings
 from dataflows.state_folder import Identity
 from state.counters import SinkCounters
@@ -40,7 +40,7 @@ class Rebuilt:
     """Result of a rebuild."""
 
     namespace: str
-    people: int = 0
+    users: int = 0
     expired: int = 0
     """Number of fields that the rebuild skipped because their time to live is over."""
     sink: SinkCounters = field(default_factory=SinkCounters)
@@ -51,7 +51,7 @@ class Rebuilt:
         sink = self.sink
         return {
             "namespace": self.namespace,
-            "people": self.people,
+            "users": self.users,
             "gates": sink.gates,
             "signals": {
                 "applied": sink.applied,
@@ -84,19 +84,19 @@ def rebuild(inspected: Inspected, settings: Settings, namespace: str | None, rep
     done, started_s = Rebuilt(target.namespace), perf_counter()
     prior = _rebuild_population(inspected, settings, target)
     with closing(SignalWriter(target, done.sink)) as writer:
-        for users in _all_users(inspected.shelf, lambda share: report(share / 2)):
+        for users in _all_users(inspected.checkpoints, lambda share: report(share / 2)):
             writer.write([gate for user in users if (gate := gate_of(*user))])
         expired_ms = 0 if target.ttl_ms is None else time_ns() // 1_000_000 - target.ttl_ms
-        for users in _all_users(inspected.shelf, lambda share: report((1 + share) / 2)):
+        for users in _all_users(inspected.checkpoints, lambda share: report((1 + share) / 2)):
             writer.write([write for user in users for write in _signals(user, prior, expired_ms, done)])
-            done.people += len(users)
+            done.users += len(users)
     done.wall_s = perf_counter() - started_s
     return done
 
 
 def _rebuild_population(inspected: Inspected, settings: Settings, target: Target) -> Prior:
     """Publish the population version of the folder, and return its prior."""
-    prior, version = known_prior(settings, inspected.path, inspected.catalogue)
+    prior, version = folder_prior(settings, inspected.path, inspected.catalogue)
     if version is not None:
         with closing(population_store(settings, target.region, target.namespace)) as store:
             store.publish(population_write(prior, version), fill=target.mode is Mode.FILL)

@@ -28,6 +28,7 @@ FORMAT = 3
 DESCRIPTION = "tacit.json"
 VOCABULARY = "vocabulary.json"
 RUN_LOCK = "run.lock"
+RECOVERY = "recovery"
 SHARDS = "shards"
 _PARTITIONS = 4
 """Number of recovery partitions, fixed for a folder; the processes divide them."""
@@ -57,7 +58,7 @@ class StateFolder:
     @property
     def recovery(self) -> Path:
         """Folder of Bytewax's recovery store."""
-        return self.path / "recovery"
+        return self.path / RECOVERY
 
     @property
     def shards(self) -> Path:
@@ -74,14 +75,15 @@ def locked(folder: Path, identity: Identity, catalogue: NumberedCatalogue) -> It
     Raises:
         StateError: another run uses the folder, or the folder has another identity.
     """
-    recovery = folder / "recovery"
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context((folder / RUN_LOCK).open("a"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _agree(folder, recovery, identity, catalogue)
-            vocabulary = _grown(folder, catalogue)
+            if not (folder / DESCRIPTION).exists():
+                _create(folder, identity, catalogue)
+            _check(folder, identity)
+            vocabulary = _add_names(folder, catalogue)
         except BlockingIOError:
             raise StateError(f"another run uses the state folder {folder}: stop it first, or give another") from None
         except OSError as error:
@@ -92,16 +94,14 @@ def locked(folder: Path, identity: Identity, catalogue: NumberedCatalogue) -> It
         yield StateFolder(folder, secrets.token_hex(4), vocabulary)
 
 
-def _agree(folder: Path, recovery: Path, identity: Identity, catalogue: NumberedCatalogue) -> None:
-    description = folder / DESCRIPTION
-    if not description.exists():
-        _make(folder, recovery, identity, catalogue)
-    if differences := differing(folder, identity):
+def _check(folder: Path, identity: Identity) -> None:
+    """Check that the folder has the identity of the run, and a recovery store."""
+    if differences := identity_differences(folder, identity):
         raise StateError(
             f"the state folder {folder} was made for {'; '.join(differences)}: run with that, or give another folder"
         )
-    if not recovery.is_dir():
-        raise StateError(f"{recovery} is missing: restore the folder from a backup, or give another")
+    if not (folder / RECOVERY).is_dir():
+        raise StateError(f"{folder / RECOVERY} is missing: restore the folder from a backup, or give another")
 
 
 def read_identity(folder: Path) -> Identity:
@@ -134,7 +134,7 @@ def read_vocabulary(folder: Path) -> Vocabulary:
     return vocabulary
 
 
-def _grown(folder: Path, catalogue: NumberedCatalogue) -> Vocabulary:
+def _add_names(folder: Path, catalogue: NumberedCatalogue) -> Vocabulary:
     """Return the vocabulary of the folder with the names of the catalogue, stored durably."""
     before = read_vocabulary(folder)
     vocabulary = before.including(catalogue)
@@ -147,7 +147,7 @@ def _as_json(value: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value))
 
 
-def differing(folder: Path, identity: Identity) -> list[str]:
+def identity_differences(folder: Path, identity: Identity) -> list[str]:
     """Return the differences between the identity of a used folder and `identity`, as text.
 
     Raises:
@@ -161,19 +161,20 @@ def differing(folder: Path, identity: Identity) -> list[str]:
     ]
 
 
-def _make(folder: Path, recovery: Path, identity: Identity, catalogue: NumberedCatalogue) -> None:
+def _create(folder: Path, identity: Identity, catalogue: NumberedCatalogue) -> None:
     """Create the recovery store, the vocabulary and, last, the description: a folder with a description is complete.
 
     After a crash at any step, the next start repeats or completes the creation.
     """
-    making, description = folder / "recovery.new", folder / "tacit.json.new"
+    recovery, unfinished = folder / RECOVERY, folder / "recovery.new"
+    description = folder / "tacit.json.new"
     if not recovery.exists():
-        making.mkdir(exist_ok=True)
-        for leftover in making.iterdir():
+        unfinished.mkdir(exist_ok=True)
+        for leftover in unfinished.iterdir():
             leftover.unlink()
-        init_db_dir(making, _PARTITIONS)
+        init_db_dir(unfinished, _PARTITIONS)
         write_file(description, _as_json(identity))
-        making.rename(recovery)
+        unfinished.rename(recovery)
     if not description.exists():
         raise StateError(
             f"{folder} is damaged, its tacit.json is gone: restore it from a backup, or give another folder"

@@ -14,7 +14,7 @@ from connectors.kafka.offsets import look_up
 from connectors.redis.health import redis_problems
 from dataflows.job import Job, parse_source
 from dataflows.settings import Settings
-from dataflows.state_folder import DESCRIPTION, differing
+from dataflows.state_folder import DESCRIPTION, identity_differences
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SourceCounters
 from tacit.errors import TacitError
@@ -82,7 +82,9 @@ def _folder(settings: Settings, source: str | None) -> str:
     folder = settings.state or Path()
     if (folder / DESCRIPTION).exists():
         job = Job(settings, parse_source([source]) if source else (), bounded=False)
-        found = [words for words in differing(folder, job.identity) if source or not words.startswith("source ")]
+        found = [
+            words for words in identity_differences(folder, job.identity) if source or not words.startswith("source ")
+        ]
         if found:
             raise TacitError(f"{folder} was made for {'; '.join(found)}: run with that, or give another folder")
     return _writable(next(place for place in (folder, *folder.absolute().parents) if place.exists()))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dataflows.population_run import known_prior
+from dataflows.population_run import folder_prior
 from dataflows.settings import OUTPUT
 from state.errors import StateError
 from tacit.contract.pseudonyms import pseudonym
@@ -29,8 +29,8 @@ def show(invocation: Invocation, user: User) -> None:
     folder = inspected(settings)
     folder.require_secret(settings.secret_bytes)
     name = pseudonym(user, settings.secret_bytes)
-    found, checkpoint = folder.shelf.get(name)
-    prior, _ = known_prior(settings, folder.path, folder.catalogue)
+    found, checkpoint = folder.checkpoints.get(name)
+    prior, _ = folder_prior(settings, folder.path, folder.catalogue)
     if found is None or checkpoint is None:
         raise StateError(f"{folder.path}: the newest checkpoint has no user of that id; check the user id")
     shown = person_as_dict(name, found, checkpoint, prior)

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 from dataflows.job import Job
 from dataflows.runtime.stopping import Stop
-from dataflows.runtime.supervisor import run_cluster
+from dataflows.runtime.supervisor import run_workers
 from dataflows.runtime.worker import WorkerAddress, run_worker
 from dataflows.state_folder import locked
 from state.counters import Counters
@@ -26,5 +26,5 @@ def run(job: Job, report: Callable[[Counters], None], stop: Stop) -> Counters:
     catalogue = settings.rules().catalogue
     with locked(settings.state, job.identity, catalogue) if settings.state else nullcontext() as folder:
         if settings.processes > 1:
-            return run_cluster(job, folder, report, stop)
+            return run_workers(job, folder, report, stop)
         return run_worker(job, WorkerAddress(), folder, report, stop)

@@ -26,7 +26,7 @@ from tacit.errors import ConfigurationError, TacitError
 _SPAWN = get_context("spawn")
 """Start method with a new interpreter for each process: threads of Bytewax do not survive a fork."""
 
-END_TOGETHER_S = 10.0
+STOP_TOGETHER_S = 10.0
 """Time limit for the end of all processes after the end of the first."""
 
 
@@ -38,11 +38,11 @@ class Failure:
     problems: tuple[str, ...]
 
     @classmethod
-    def of(cls, error: TacitError) -> Self:
+    def from_error(cls, error: TacitError) -> Self:
         """Return the parts of an error."""
         return cls(type(error), error.problems if isinstance(error, ConfigurationError) else (str(error),))
 
-    def error(self) -> TacitError:
+    def to_error(self) -> TacitError:
         """Return the error."""
         if issubclass(self.kind, ConfigurationError):
             return self.kind(self.problems)
@@ -50,7 +50,7 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Member:
+class WorkerProcess:
     """Process of the run, with its last counters and its error."""
 
     process: SpawnProcess
@@ -59,100 +59,100 @@ class Member:
     failure: Failure | None = None
 
 
-def run_cluster(job: Job, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop) -> Counters:
+def run_workers(job: Job, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop) -> Counters:
     """Run `settings.processes` processes until all have ended, and return the sum of their counters.
 
-    A stop request goes to all processes. After the end of one process the others have `END_TOGETHER_S`; after an error
+    A stop request goes to all processes. After the end of one process the others have `STOP_TOGETHER_S`; after an error
     of a process the supervisor kills the others at once.
 
     Raises:
         TacitError: the first error that a process reported.
     """
     addresses = _free_addresses(job.settings.processes)
-    members: list[Member] = []
+    workers: list[WorkerProcess] = []
 
     def stop_all() -> None:
-        for member in members:
-            member.process.terminate()
+        for worker in workers:
+            worker.process.terminate()
 
     with stop.notifies(stop_all), ExitStack() as stack:
         with _blocked_signals():
-            workers = (WorkerAddress(number, addresses) for number in range(len(addresses)))
-            members.extend(stack.enter_context(_member(job, address, folder)) for address in workers)
-        if stop.requested.is_set():  # before `members` was complete
+            numbered = (WorkerAddress(number, addresses) for number in range(len(addresses)))
+            workers.extend(stack.enter_context(_started_worker(job, address, folder)) for address in numbered)
+        if stop.requested.is_set():  # before `workers` was complete
             stop_all()
-        _follow(members, report)
-    if error := _error(members):
+        _supervise(workers, report)
+    if error := _error(workers):
         raise error
-    return Counters.total(member.counters for member in members)
+    return Counters.total(worker.counters for worker in workers)
 
 
-def _error(members: Sequence[Member]) -> TacitError | None:
+def _error(workers: Sequence[WorkerProcess]) -> TacitError | None:
     """Return the error of a failed run: the cause, or else one of its consequences."""
-    if cause := _cause(members):
-        return cause.error()
-    unexplained = [member.process for member in members if member.process.exitcode and not member.failure]
+    if cause := _cause(workers):
+        return cause.to_error()
+    unexplained = [worker.process for worker in workers if worker.process.exitcode and not worker.failure]
     if unexplained:
-        return TacitError("; ".join(f"the process {process.name} {_end(process)}" for process in unexplained))
-    return next((member.failure.error() for member in members if member.failure), None)
+        return TacitError("; ".join(f"the process {process.name} {_describe_end(process)}" for process in unexplained))
+    return next((worker.failure.to_error() for worker in workers if worker.failure), None)
 
 
-def _cause(members: Sequence[Member]) -> Failure | None:
-    failures = (member.failure for member in members if member.failure)
+def _cause(workers: Sequence[WorkerProcess]) -> Failure | None:
+    failures = (worker.failure for worker in workers if worker.failure)
     return next((failure for failure in failures if failure.kind is not EngineError), None)
 
 
-def _end(process: SpawnProcess) -> str:
+def _describe_end(process: SpawnProcess) -> str:
     code = process.exitcode or 0
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
 
-def _follow(members: Sequence[Member], report: Callable[[Counters], None]) -> None:
+def _supervise(workers: Sequence[WorkerProcess], report: Callable[[Counters], None]) -> None:
     """Receive counters and errors until each process has closed its pipe; kill a process that outlives the others.
 
     If one process fails, Bytewax ends the others, except while they wait for the start of the failed one.
     """
-    running = {id(member.pipe): member for member in members}
+    running = {id(worker.pipe): worker for worker in workers}
     deadline_s = math.inf
     while running:
         timeout_s = None if math.isinf(deadline_s) else max(0.0, deadline_s - monotonic())
-        ready = wait([member.pipe for member in running.values()], timeout_s)
+        ready = wait([worker.pipe for worker in running.values()], timeout_s)
         for pipe in ready:
             _receive(running[id(pipe)], running)
-        if not ready or _cause(members):
+        if not ready or _cause(workers):
             _kill(running.values())
-        if len(running) < len(members):
-            deadline_s = min(deadline_s, monotonic() + END_TOGETHER_S)
-        report(Counters.total(member.counters for member in members))
+        if len(running) < len(workers):
+            deadline_s = min(deadline_s, monotonic() + STOP_TOGETHER_S)
+        report(Counters.total(worker.counters for worker in workers))
 
 
-def _receive(member: Member, running: dict[int, Member]) -> None:
+def _receive(worker: WorkerProcess, running: dict[int, WorkerProcess]) -> None:
     try:
-        message = member.pipe.recv()
+        message = worker.pipe.recv()
     except (EOFError, ConnectionResetError):
-        del running[id(member.pipe)]
+        del running[id(worker.pipe)]
         return
     if isinstance(message, Failure):
-        member.failure = message
+        worker.failure = message
     else:
-        member.counters = message
+        worker.counters = message
 
 
-def _kill(members: Iterable[Member]) -> None:
-    for member in members:
-        member.process.kill()
+def _kill(workers: Iterable[WorkerProcess]) -> None:
+    for worker in workers:
+        worker.process.kill()
 
 
 @contextmanager
-def _member(job: Job, address: WorkerAddress, folder: StateFolder | None) -> Iterator[Member]:
+def _started_worker(job: Job, address: WorkerAddress, folder: StateFolder | None) -> Iterator[WorkerProcess]:
     receiver, sender = _SPAWN.Pipe(duplex=False)
     process = _SPAWN.Process(
-        target=_run_member, args=(job, address, folder, sender, os.getpid()), name=f"tacit-{address.process}"
+        target=_run_worker_process, args=(job, address, folder, sender, os.getpid()), name=f"tacit-{address.process}"
     )
     process.start()
     sender.close()
     try:
-        yield Member(process, receiver, Counters())
+        yield WorkerProcess(process, receiver, Counters())
     except BaseException:
         process.kill()
         raise
@@ -161,7 +161,9 @@ def _member(job: Job, address: WorkerAddress, folder: StateFolder | None) -> Ite
         receiver.close()
 
 
-def _run_member(job: Job, address: WorkerAddress, folder: StateFolder | None, pipe: Connection, parent: int) -> None:
+def _run_worker_process(
+    job: Job, address: WorkerAddress, folder: StateFolder | None, pipe: Connection, parent: int
+) -> None:
     die_with(parent)
     _close_stdout()
     configure(job.log_level)
@@ -170,7 +172,7 @@ def _run_member(job: Job, address: WorkerAddress, folder: StateFolder | None, pi
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # blocked by the supervisor until here
             run_worker(job, address, folder, pipe.send, stop)
     except TacitError as error:
-        pipe.send(Failure.of(error))
+        pipe.send(Failure.from_error(error))
         sys.exit(1)
     finally:
         pipe.close()

@@ -78,11 +78,11 @@ def run_worker(
     counters = Counters()
     counters.source.progressed_at = monotonic()
     with monitor(_metrics_address(job, address), counters), _reporting(counters, report):
-        spare_the_collector()
+        collect_garbage_rarely()
         _log.info("worker.started", process=address.process, source=job.source_name, keeps_state=folder is not None)
         _run_engine(job, address, folder, counters, stop.requested)
         counters.stopped = stop.requested.is_set()
-    _log.info("worker.ended", process=address.process, records=counters.source.records, stopped=counters.stopped)
+    _log.info("worker.stopped", process=address.process, records=counters.source.records, on_request=counters.stopped)
     return counters
 
 
@@ -160,7 +160,7 @@ def _engine_error(cause: BaseException, folder: StateFolder | None) -> TacitErro
     return EngineError(f"Bytewax ended with an error: {text}")
 
 
-def spare_the_collector() -> None:
+def collect_garbage_rarely() -> None:
     """Make Python search for reference cycles rarely: the stream makes none, and each search stops the stream.
 
     `gc.freeze` exempts the imported modules. A search starts after 500,000 more containers, where the default is 700.

@@ -47,7 +47,7 @@ def replay_table(done: Replayed, people: int | None, settings: Settings, *, reje
 def rebuilt_table(done: Rebuilt) -> Table:
     """Return a rebuild's counts as a table."""
     sink, table = done.sink, _table()
-    table.add_row(Text("users", "bold"), Text(f"{done.people:,}", "bold"), f"namespace {done.namespace}")
+    table.add_row(Text("users", "bold"), Text(f"{done.users:,}", "bold"), f"namespace {done.namespace}")
     table.add_row("wipes and consent", f"{sink.gates:,}", "")
     table.add_row("signal fields written", f"{sink.applied:,}", "")
     table.add_row("  there already", f"{sink.stale:,}", "as new or newer")

@@ -35,7 +35,7 @@ def users_in(state: Path) -> dict[str, Held]:
     if not (state / DESCRIPTION).exists():
         return {}
     folder = inspect(state, NumberedCatalogue.load())
-    return dict(_users(folder.shelf, folder.catalogue))
+    return dict(_users(folder.checkpoints, folder.catalogue))
 
 
 def _users(checkpoints: CheckpointReader, catalogue: NumberedCatalogue) -> Iterator[tuple[str, Held]]:

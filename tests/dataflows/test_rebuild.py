@@ -83,8 +83,8 @@ def test_rebuild_restores_all_keys(emptied: Deployment) -> None:
     assert decided(after) == decided(before)
     old, new = versions(before), versions(after)
     assert all(new[field] >= old[field] for field in old)
-    assert done["people"] == len({key.partition("{")[2] for key in before if key.endswith(":gate")})
-    assert done["gates"] == done["people"]
+    assert done["users"] == len({key.partition("{")[2] for key in before if key.endswith(":gate")})
+    assert done["gates"] == done["users"]
     assert done["signals"] == {
         "applied": sum(name not in (STATUS, WIPED) for _, name in new),
         "stale": 0,
@@ -227,7 +227,7 @@ def test_command_says_what_it_did(emptied: Deployment) -> None:
     said = {line[:24].strip(): line[24:].split()[0] for line in done.stdout.splitlines()}
     again = tacit(*words, "--json", cwd=emptied.folder)
     summary = json.loads(again.stdout)
-    assert said["users"] == str(summary["people"])
+    assert said["users"] == str(summary["users"])
     assert said["wipes and consent"] == str(summary["gates"])
     assert said["signal fields written"] == str(summary["signals"]["stale"])
     assert (said["there already"], summary["signals"]["applied"]) == ("0", 0)
@@ -252,7 +252,7 @@ def test_gated_and_unwritable_fields_are_shown() -> None:
     """Gated fields belong to wiped users; an unwritable one means a wrong clock or another program's key."""
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(rebuilt_table(Rebuilt("live", people=9, sink=SinkCounters(gated=2, unwritable=1))))
+        console.print(rebuilt_table(Rebuilt("live", users=9, sink=SinkCounters(gated=2, unwritable=1))))
     shown = capture.get()
     assert re.search(r"^ +gated +2 +the user opted out or was wiped since", shown, re.MULTILINE)
     assert re.search(r"^ +unwritable +1 +a wrong clock", shown, re.MULTILINE)

@@ -54,7 +54,7 @@ def test_inspection_succeeds_while_two_processes_write_checkpoints(
         [*arguments, "--processes", "2", "--checkpoint-every", "1", "--metrics", "off"], tmp_path / "log"
     ) as run:
         run.wait_for(lambda: (state / DESCRIPTION).exists(), "a state folder")
-        checkpoint_reader = inspect(state, NumberedCatalogue.load()).shelf
+        checkpoint_reader = inspect(state, NumberedCatalogue.load()).checkpoints
         while checkpoints[-1] < CHECKPOINTS:
             kafka.produce(topic, islice(events, 50))
             found, _ = checkpoint_reader.get(pseudonym(user_id, SECRET.encode()))

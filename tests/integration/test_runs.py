@@ -187,6 +187,6 @@ def _wait_until_equal(client: redis.Redis, expected: dict[str, Any], run: Runnin
 
 
 def _records_read(run: Running) -> list[int]:
-    """Return the number of records that each cleanly ended process logged, for all runs of the log."""
-    ends = [json.loads(line) for line in run.log.read_text().splitlines() if '"worker.ended"' in line]
+    """Return the number of records that each cleanly stopped process logged, for all runs of the log."""
+    ends = [json.loads(line) for line in run.log.read_text().splitlines() if '"worker.stopped"' in line]
     return [int(end["records"]) for end in ends]

@@ -189,7 +189,7 @@ def test_stdout_has_only_the_json_summary(history: Path, tmp_path: Path) -> None
         done = tacit("replay", str(history), "--redis", url, "--json", cwd=tmp_path, TACIT_LOG_LEVEL="info")
     assert json.loads(done.stdout)["read"] > 0
     logged = [json.loads(line)["event"] for line in done.stderr.splitlines()]
-    assert logged == ["worker.started", "worker.ended"]
+    assert logged == ["worker.started", "worker.stopped"]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_error_of_a_process_keeps_type_and_text(error: TacitError) -> None:
     """The type decides on a restart and on the exit status."""
-    arrived = Failure.of(error).error()
+    arrived = Failure.from_error(error).to_error()
     assert type(arrived) is type(error)
     assert str(arrived) == str(error)
 
