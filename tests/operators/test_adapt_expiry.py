@@ -16,7 +16,7 @@ from state.storage.shard_stores import ShardStores
 from state.user import codec
 from state.user.windows import DAY_MS
 from tests.support.factories import CATALOGUE, RULES, START_MS, control_events, interactions, make_observation, make_pin
-from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, people
+from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, pseudonyms
 
 FREED_AFTER_MS = RULES.idle_ms + RECLAIM_GRACE_MS
 INTERVALS_UNTIL_FREED = 90
@@ -63,7 +63,7 @@ def memory_bytes(folder: Path) -> int:
 
 def test_count_disk_and_memory_shrink_with_absent_users(tmp_path: Path) -> None:
     """Of several thousand users, the few active ones continue; of the others, only consent, pins and wipes stay."""
-    users = people(6000)
+    users = pseudonyms(6000)
     denied, pinned, forgotten, active = users[:50], users[50:100], users[100:150], users[-20:]
     shard = Shard(tmp_path)
     with shard.stores:
@@ -103,7 +103,7 @@ def test_no_user_is_freed_too_early(tmp_path: Path) -> None:
 
 def test_round_reaches_all_users_a_part_at_a_time(tmp_path: Path) -> None:
     """No checkpoint interval waits for a whole round."""
-    users = people(3 * RECLAIMED_PER_INTERVAL)
+    users = pseudonyms(3 * RECLAIMED_PER_INTERVAL)
     shard = Shard(tmp_path)
     with shard.stores:
         shard.interval([answer(user, START_MS) for user in users])

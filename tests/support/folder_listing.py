@@ -1,8 +1,8 @@
-"""What lies below a folder, so that a test can report whether anything was touched."""
+"""Listing of a folder, with which a test proves that no file has changed."""
 
 from pathlib import Path
 
 
 def everything_below(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return size and time of change of all files and folders."""
+    """Return path → size and time of change of each file and folder."""
     return {str(path): ((found := path.lstat()).st_size, found.st_mtime_ns) for path in folder.rglob("*")}

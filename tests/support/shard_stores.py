@@ -1,4 +1,4 @@
-"""Shards on disk as tests need them: filled, looked into, and damaged."""
+"""Shards on disk for tests: filled, read and damaged."""
 
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -20,12 +20,12 @@ _executions = count(1)
 def open_stores(
     folder: Path, *, shards: int = SHARDS, cached: int = 2, catalogue: NumberedCatalogue = CATALOGUE
 ) -> ShardStores:
-    """Return the stores of an execution that no other one had."""
+    """Return the stores of a new execution."""
     return ShardStores(folder, shards, catalogue, f"{next(_executions):08x}", cached)
 
 
 def touch(store: ShardStore, users: Sequence[bytes], at_ms: int = START_MS) -> None:
-    """Take in one batch: a turn of each of these users."""
+    """Process one batch: a turn of each user."""
     store.begin_batch()
     for user in users:
         state = store.get(user) or UserState()
@@ -35,7 +35,7 @@ def touch(store: ShardStore, users: Sequence[bytes], at_ms: int = START_MS) -> N
 
 
 def contents(store: ShardStore) -> dict[bytes, bytes]:
-    """Return all users' bytes."""
+    """Return the packed states of all users, by pseudonym."""
     return {user: codec.pack(state) for user, state in store}
 
 
@@ -44,8 +44,8 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("*/c0*"))
 
 
-def people(number: int) -> list[bytes]:
-    """Return pseudonyms that are far apart, as real ones are."""
+def pseudonyms(number: int) -> list[bytes]:
+    """Return pseudonyms that are spread evenly, like real ones."""
     return [(n * 40_503 % 65_536).to_bytes(2, "big") + n.to_bytes(14, "big") for n in range(number)]
 
 
@@ -71,6 +71,6 @@ DAMAGES: dict[str, Damage] = {
     "a bit flipped": _flip_bit,
     "a byte longer": lambda file: file.write_bytes(file.read_bytes() + b"\0"),
 }
-"""What can become of a file."""
+"""Name → function that damages a file."""
 NEED_BYTES = {"cut by a byte", "emptied", "a bit flipped"}
-"""Those that a file without a byte cannot suffer."""
+"""Damages that need a file with at least one byte."""

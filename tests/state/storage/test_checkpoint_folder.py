@@ -1,4 +1,4 @@
-"""state/storage/checkpoint_folder: a checkpoint in which anything is not as it was is refused, each case shown."""
+"""Checkpoint folder: a checkpoint with any change is an error, case by case."""
 
 import shutil
 from fnmatch import fnmatch
@@ -21,15 +21,15 @@ FILES = {
     "*.sst": 2,
     MANIFEST_FILE: 0,
 }
-"""The files of a checkpoint, by pattern, and the place of the last that fits it."""
+"""Files of a checkpoint: pattern → index of the last match."""
 EVERY_DAMAGE = [
-    (pattern, place, damage)
+    (pattern, index, damage)
     for pattern, last in FILES.items()
-    for place in range(last + 1)
+    for index in range(last + 1)
     for damage in DAMAGES
     if pattern != "*.log" or damage not in NEED_BYTES  # a checkpoint's log is empty
 ]
-WHAT_TO_DO = "; restore the whole state folder from a backup, or replay history into a new one"
+REMEDY = "; restore the whole state folder from a backup, or replay history into a new one"
 
 
 class Saved(NamedTuple):
@@ -61,25 +61,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Saved:
 
 @pytest.fixture
 def saved(made: Saved, tmp_path: Path) -> Saved:
-    """Return a copy that a test may damage."""
+    """Return a copy for a test to damage."""
     return made._replace(folder=shutil.copytree(made.folder, tmp_path / "shards"))
 
 
-def _refused(saved: Saved) -> str:
+def _error_of(saved: Saved) -> str:
     with open_stores(saved.folder) as stores, pytest.raises(StateError) as caught:
         stores.resume(saved.token)
     return str(caught.value)
 
 
-def _file(checkpoint: Path, pattern: str, place: int) -> Path:
-    return sorted(checkpoint.glob(pattern))[place]
+def _file(checkpoint: Path, pattern: str, index: int) -> Path:
+    return sorted(checkpoint.glob(pattern))[index]
 
 
 # Damage
 
 
-def test_every_file_of_a_checkpoint_is_among_those_that_are_damaged_here(saved: Saved) -> None:
-    """A file that a later RocksDB adds has to be added above."""
+def test_each_file_of_a_checkpoint_has_a_test_of_damage(saved: Saved) -> None:
+    """`FILES` has every file of a checkpoint; a later RocksDB may add one."""
     found = dict.fromkeys(FILES, -1)
     for path in saved.checkpoint.iterdir():
         (pattern,) = [pattern for pattern in FILES if fnmatch(path.name, pattern)]
@@ -88,97 +88,97 @@ def test_every_file_of_a_checkpoint_is_among_those_that_are_damaged_here(saved: 
     assert _file(saved.checkpoint, "*.log", 0).stat().st_size == 0
 
 
-def test_whole_checkpoint_is_taken(saved: Saved) -> None:
-    """The copy that the tests below damage is whole."""
+def test_complete_checkpoint_is_opened(saved: Saved) -> None:
+    """The copy is complete before a test damages it."""
     with open_stores(saved.folder) as stores:
         assert contents(stores.resume(saved.token)) == saved.contents
 
 
-@pytest.mark.parametrize(("pattern", "place", "damage"), EVERY_DAMAGE)
-def test_damaged_file_is_refused(pattern: str, place: int, damage: str, saved: Saved) -> None:
-    """The message names shard, checkpoint and file, and states what to do."""
-    file = _file(saved.checkpoint, pattern, place)
+@pytest.mark.parametrize(("pattern", "index", "damage"), EVERY_DAMAGE)
+def test_damaged_file_is_an_error(pattern: str, index: int, damage: str, saved: Saved) -> None:
+    """The error names shard, checkpoint and file, and the remedy."""
+    file = _file(saved.checkpoint, pattern, index)
     DAMAGES[damage](file)
-    message = _refused(saved)
+    message = _error_of(saved)
     where = f"shard 0: checkpoint {saved.checkpoint.name} in {saved.folder / '000'} is damaged: "
     assert message.startswith(where + file.name)
-    assert message.endswith(WHAT_TO_DO)
+    assert message.endswith(REMEDY)
 
 
 @pytest.mark.parametrize("damage", ["missing", "a bit flipped"])
-def test_damage_is_found_again_at_the_next_try(damage: str, saved: Saved) -> None:
-    """A refusal repairs nothing and makes nothing worse."""
+def test_damage_is_found_in_each_attempt(damage: str, saved: Saved) -> None:
+    """An error changes no file."""
     DAMAGES[damage](_file(saved.checkpoint, "*.sst", 1))
     before = sorted(path.name for path in saved.checkpoint.iterdir())
-    assert _refused(saved) == _refused(saved)
+    assert _error_of(saved) == _error_of(saved)
     assert sorted(path.name for path in saved.checkpoint.iterdir()) == before
 
 
 @pytest.mark.parametrize("name", ["000099.sst", "CURRENT.bak", "MANIFEST-000099"])
-def test_foreign_file_is_refused(name: str, saved: Saved) -> None:
-    """No user knows what it would do to the rest."""
+def test_foreign_file_is_an_error(name: str, saved: Saved) -> None:
+    """The effect of a foreign file on RocksDB is unknown."""
     (saved.checkpoint / name).write_bytes(b"x")
-    assert f"{name} does not belong there; restore" in _refused(saved)
+    assert f"{name} does not belong there; restore" in _error_of(saved)
 
 
-def test_foreign_folder_is_refused(saved: Saved) -> None:
+def test_foreign_folder_is_an_error(saved: Saved) -> None:
     """A checkpoint has files only."""
     (saved.checkpoint / "lost+found").mkdir()
-    assert "lost+found does not belong there; restore" in _refused(saved)
+    assert "lost+found does not belong there; restore" in _error_of(saved)
 
 
-def test_missing_checkpoint_is_refused(saved: Saved) -> None:
-    """Older ones next to it are no substitute: the source has continued."""
+def test_missing_checkpoint_is_an_error(saved: Saved) -> None:
+    """An older checkpoint is no substitute: the source is ahead of it."""
     shutil.rmtree(saved.checkpoint)
     assert checkpoints(saved.folder)
-    assert f"checkpoint {saved.checkpoint.name} in {saved.folder / '000'} is damaged: it is missing" in _refused(saved)
+    assert f"checkpoint {saved.checkpoint.name} in {saved.folder / '000'} is damaged: it is missing" in _error_of(saved)
 
 
-def test_missing_shards_are_refused(saved: Saved) -> None:
-    """The recovery store knows of users who are not there."""
+def test_missing_shards_are_an_error(saved: Saved) -> None:
+    """The recovery store has the token of a missing checkpoint."""
     shutil.rmtree(saved.folder)
-    assert "is damaged: it is missing" in _refused(saved)
+    assert "is damaged: it is missing" in _error_of(saved)
 
 
-def test_checkpoint_of_another_shard_under_this_name_is_refused(saved: Saved, tmp_path: Path) -> None:
-    """Whole as it is: the token knows its manifest."""
+def test_checkpoint_of_another_shard_is_an_error(saved: Saved, tmp_path: Path) -> None:
+    """A complete checkpoint of another shard has another manifest than the token."""
     with open_stores(tmp_path / "other", shards=2) as stores:
         store = stores.create(b"\1" + bytes(15))
         touch(store, USERS)
         other = tmp_path / "other" / "001" / Token.unpack(store.snapshot()).name
     shutil.rmtree(saved.checkpoint)
     shutil.copytree(other, saved.checkpoint)
-    assert "is damaged: Manifest is not the one that was committed" in _refused(saved)
+    assert f"is damaged: {MANIFEST_FILE} is not the one that was committed" in _error_of(saved)
 
 
-def test_checkpoint_of_another_folder_under_this_name_is_refused(saved: Saved, tmp_path: Path) -> None:
-    """Of the same shard and number, with other users."""
+def test_checkpoint_of_another_folder_is_an_error(saved: Saved, tmp_path: Path) -> None:
+    """A checkpoint with the same shard and number has other users."""
     other = _save(tmp_path / "other")
     shutil.rmtree(saved.checkpoint)
     shutil.copytree(other.checkpoint, saved.checkpoint)
-    assert "is damaged: Manifest is not the one that was committed" in _refused(saved)
+    assert f"is damaged: {MANIFEST_FILE} is not the one that was committed" in _error_of(saved)
 
 
-def test_older_checkpoint_under_this_name_is_refused(saved: Saved) -> None:
-    """As a hasty hand might repair it."""
+def test_older_checkpoint_under_the_newest_name_is_an_error(saved: Saved) -> None:
+    """A copy of an older checkpoint is no repair."""
     older = checkpoints(saved.folder)[0]
     shutil.rmtree(saved.checkpoint)
     shutil.copytree(older, saved.checkpoint)
-    assert "is damaged: Manifest is not the one that was committed" in _refused(saved)
+    assert f"is damaged: {MANIFEST_FILE} is not the one that was committed" in _error_of(saved)
 
 
 # The folder
 
 
-def test_checkpoint_without_a_seal_is_not_whole(saved: Saved) -> None:
-    """What is half made or half deleted has none."""
+def test_checkpoint_without_a_manifest_is_incomplete(saved: Saved) -> None:
+    """A half-made or half-deleted checkpoint has no manifest."""
     assert read_manifest(saved.checkpoint) is not None
     (saved.checkpoint / MANIFEST_FILE).unlink()
     assert read_manifest(saved.checkpoint) is None
 
 
-def test_half_made_checkpoint_counts_and_is_cleared_away(tmp_path: Path) -> None:
-    """RocksDB makes one next to its place; a crash leaves it there."""
+def test_half_made_checkpoint_is_counted_and_deleted(tmp_path: Path) -> None:
+    """RocksDB writes a checkpoint under a temporary name, which a crash leaves behind."""
     folder = ShardFolder(tmp_path, 0)
     for name in ("c0000000007-1f3a09bc", "c0000000008-1f3a09bc", "c0000000009-1f3a09bc.tmp"):
         (folder.path / name).mkdir(parents=True)
@@ -187,15 +187,15 @@ def test_half_made_checkpoint_counts_and_is_cleared_away(tmp_path: Path) -> None
     assert folder.names() == ["c0000000008-1f3a09bc"]
 
 
-def test_shard_that_was_never_opened_has_no_checkpoints(tmp_path: Path) -> None:
-    """Nor is its folder made by looking."""
+def test_new_shard_has_no_checkpoints(tmp_path: Path) -> None:
+    """The read creates no folder."""
     folder = ShardFolder(tmp_path, 3)
     assert (folder.names(), folder.highest_number(), folder.is_committed) == ([], 0, False)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_disk_that_cannot_be_used_is_trouble_that_may_pass(tmp_path: Path) -> None:
-    """Not damage: the system's words are passed on."""
+def test_unusable_disk_is_a_storage_error(tmp_path: Path) -> None:
+    """The error has the message of the operating system, and is no damage."""
     (tmp_path / "000").write_text("in the way")
     with (
         open_stores(tmp_path) as stores,

@@ -1,4 +1,4 @@
-"""state/storage/rocksdb: what RocksDB states becomes an error that states what it means."""
+"""RocksDB's errors as errors of Tacit, each with its meaning."""
 
 import resource
 from pathlib import Path
@@ -10,7 +10,7 @@ from state.storage.rocksdb import RocksDatabase, error_of, storage_error
 
 
 def test_corruption_is_damage() -> None:
-    """It does not pass: only a backup or a replay helps."""
+    """Corruption needs a backup or a replay."""
     error = error_of(Exception("Corruption: block checksum mismatch:\n stored = 1"), "shard 3 in state/003")
     assert isinstance(error, StateError)
     assert str(error) == (
@@ -19,23 +19,23 @@ def test_corruption_is_damage() -> None:
     )
 
 
-@pytest.mark.parametrize("said", ["IO error: No space left on device: While appending to file", "Resource busy"])
-def test_trouble_with_the_disk_may_pass(said: str) -> None:
-    """A live run tries again."""
-    error = error_of(Exception(said), "shard 3 in state/003")
+@pytest.mark.parametrize("message", ["IO error: No space left on device: While appending to file", "Resource busy"])
+def test_failure_of_the_disk_is_a_storage_error(message: str) -> None:
+    """A live run retries."""
+    error = error_of(Exception(message), "shard 3 in state/003")
     assert isinstance(error, StorageError)
     assert str(error) == (
-        f"shard 3 in state/003 cannot be used: {said}; free space or repair the disk: committed state is safe"
+        f"shard 3 in state/003 cannot be used: {message}; free space or repair the disk: committed state is safe"
     )
 
 
 def test_storage_error_is_not_damage() -> None:
-    """Or a live run would give up."""
+    """A live run ends at damage, and retries after a failure of the disk."""
     assert not isinstance(storage_error("shard 3", "full"), StateError)
 
 
-def test_what_rocksdb_raises_is_an_exception_without_a_type_of_its_own(tmp_path: Path) -> None:
-    """Which is how `state.storage.shard_database` reports it from mistakes of ours."""
+def test_rocksdb_raises_the_plain_exception_type(tmp_path: Path) -> None:
+    """`state.storage.rocksdb` recognizes RocksDB's errors by the type `Exception`."""
     (tmp_path / "CURRENT").write_text("MANIFEST-000099\n")
     (tmp_path / "MANIFEST-000099").write_bytes(b"no manifest at all")
     with pytest.raises(Exception, match=r"^Corruption") as caught:
@@ -43,8 +43,8 @@ def test_what_rocksdb_raises_is_an_exception_without_a_type_of_its_own(tmp_path:
     assert type(caught.value) is Exception
 
 
-def test_database_that_is_only_read_is_not_changed(tmp_path: Path) -> None:
-    """Nor held: workers continue."""
+def test_read_only_database_is_not_changed(tmp_path: Path) -> None:
+    """A read-only database holds no lock, so workers continue."""
     rocks = RocksDatabase(1)
     database = rocks.open(tmp_path / "db")
     database[b"a"] = b"1"
@@ -57,8 +57,8 @@ def test_database_that_is_only_read_is_not_changed(tmp_path: Path) -> None:
     database.close()
 
 
-def test_files_may_be_open_as_far_as_the_system_lets() -> None:
-    """A limit of 1,024, as shells have it, is raised."""
+def test_limit_of_open_files_is_raised() -> None:
+    """The limit of a shell, 1,024, is raised."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, hard), hard))
     try:

@@ -1,4 +1,4 @@
-"""state/storage/shard_database: checkpoints and the engine's commits, with an end at every step."""
+"""Shard database: checkpoints and the engine's commits, with a crash at each step."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -21,8 +21,8 @@ T = TypeVar("T")
 ROCKS = RocksDatabase(1)
 
 
-class AtOnce(Executor):
-    """Does what it is given before it returns."""
+class ImmediateExecutor(Executor):
+    """Executor that runs each function at once."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Call the function."""
@@ -31,12 +31,12 @@ class AtOnce(Executor):
         return done
 
 
-AT_ONCE = AtOnce()
+AT_ONCE = ImmediateExecutor()
 
 
 @contextmanager
 def opened(folder: Path, execution: str, token: bytes | None = None) -> Iterator[ShardDatabase]:
-    """Open the folder's one shard for a while; what was in no checkpoint then is lost, as by a crash."""
+    """Open the one shard of the folder; the end loses all writes after the last checkpoint, like a crash."""
     disk = ShardDatabase(ROCKS, ShardFolder(folder, 0), 1, execution, Token.unpack(token) if token else None, AT_ONCE)
     try:
         yield disk
@@ -53,12 +53,12 @@ def names(disk: ShardDatabase) -> list[bytes]:
 
 
 def kept(folder: Path) -> list[str]:
-    """Return the checkpoints there are: number and execution."""
+    """Return number and execution of each checkpoint."""
     return [path.name.lstrip("c0") for path in checkpoints(folder)]
 
 
-def test_bytes_come_back_as_they_were_written(tmp_path: Path) -> None:
-    """In order, before and after a checkpoint, in this execution and the next."""
+def test_written_bytes_are_read_back(tmp_path: Path) -> None:
+    """The order is that of the keys, before and after a checkpoint, in this execution and the next."""
     with opened(tmp_path, "one") as disk:
         write(disk, b"b", b"a", b"c")
         disk.delete([b"c"])
@@ -71,8 +71,8 @@ def test_bytes_come_back_as_they_were_written(tmp_path: Path) -> None:
         assert disk.scan(b"", 1) == [(b"a", b"aaa")]
 
 
-def test_much_that_is_written_goes_to_a_table_before_the_epoch_ends(tmp_path: Path) -> None:
-    """So that little is left for the checkpoint, which is whole all the same."""
+def test_many_writes_go_to_a_table_before_the_checkpoint(tmp_path: Path) -> None:
+    """The checkpoint then takes less time, and is complete."""
     with opened(tmp_path, "one") as disk:
         for number in range(4):
             disk.write([(b"%d" % number, bytes(FLUSH_BYTES // 2))])
@@ -81,11 +81,11 @@ def test_much_that_is_written_goes_to_a_table_before_the_epoch_ends(tmp_path: Pa
         assert names(disk) == [b"0", b"1", b"2", b"3"]
 
 
-# Proofs
+# Commits
 
 
-def test_at_most_two_checkpoints_stay_after_a_proof(tmp_path: Path) -> None:
-    """The newest, and the one committed before it."""
+def test_at_most_two_checkpoints_stay_after_a_commit(tmp_path: Path) -> None:
+    """The newest checkpoint stays, and the committed one before it."""
     with opened(tmp_path, "one") as disk:
         for number in range(1, 6):
             write(disk, b"%d" % number)
@@ -95,8 +95,8 @@ def test_at_most_two_checkpoints_stay_after_a_proof(tmp_path: Path) -> None:
             assert kept(tmp_path) == [f"{n}-one" for n in range(max(1, number - 1), number + 1)]
 
 
-def test_only_the_first_batch_of_an_epoch_is_a_proof(tmp_path: Path) -> None:
-    """Before there is a checkpoint there is nothing to prove, and one is not proved twice."""
+def test_first_batch_after_a_checkpoint_confirms_the_commit(tmp_path: Path) -> None:
+    """Without a new checkpoint there is no commit to confirm."""
     with opened(tmp_path, "one") as disk:
         assert not disk.confirm_commit()
         write(disk, b"a")
@@ -109,8 +109,8 @@ def test_only_the_first_batch_of_an_epoch_is_a_proof(tmp_path: Path) -> None:
         assert not disk.confirm_commit()
 
 
-def test_unproved_checkpoints_stay(tmp_path: Path) -> None:
-    """The engine may still hold the token of any of them."""
+def test_unconfirmed_checkpoints_stay(tmp_path: Path) -> None:
+    """The engine may hold the token of any of them."""
     with opened(tmp_path, "one") as disk:
         tokens = []
         for number in range(3):
@@ -121,11 +121,11 @@ def test_unproved_checkpoints_stay(tmp_path: Path) -> None:
             assert len(names(disk)) == execution + 1
 
 
-# Ends that nothing saw coming
+# Crashes
 
 
-def test_checkpoint_whose_token_was_never_committed_is_passed_over(tmp_path: Path) -> None:
-    """The older one is resumed as it was; no number comes twice; the leftover goes with the next proof."""
+def test_uncommitted_checkpoint_is_skipped(tmp_path: Path) -> None:
+    """The older checkpoint is resumed, no number is used twice, and the next commit deletes the leftover."""
     with opened(tmp_path, "one") as disk:
         write(disk, b"a")
         committed = disk.checkpoint(1)
@@ -143,8 +143,8 @@ def test_checkpoint_whose_token_was_never_committed_is_passed_over(tmp_path: Pat
         assert names(disk) == [b"a", b"c"]
 
 
-def test_shard_whose_first_token_was_never_committed_starts_anew(tmp_path: Path) -> None:
-    """Its source starts from the beginning too; the leftover's number is not used again."""
+def test_shard_without_a_committed_token_starts_empty(tmp_path: Path) -> None:
+    """The source starts from the beginning, too, and no number is used twice."""
     with opened(tmp_path, "one") as disk:
         write(disk, b"a")
         disk.checkpoint(1)
@@ -157,8 +157,8 @@ def test_shard_whose_first_token_was_never_committed_starts_anew(tmp_path: Path)
         assert kept(tmp_path) == ["2-two"]
 
 
-def test_shard_with_a_committed_checkpoint_does_not_start_anew(tmp_path: Path) -> None:
-    """Whoever emptied the recovery store receives of it."""
+def test_shard_with_a_committed_checkpoint_does_not_start_empty(tmp_path: Path) -> None:
+    """A missing token after a commit is an error: the recovery store was lost."""
     with opened(tmp_path, "one") as disk:
         write(disk, b"a")
         disk.checkpoint(1)
@@ -172,7 +172,7 @@ def test_shard_with_a_committed_checkpoint_does_not_start_anew(tmp_path: Path) -
 
 
 def test_work_of_ended_executions_is_removed(tmp_path: Path) -> None:
-    """Be it one that closed its shard, or one that had no time to."""
+    """The execution may have closed the shard or crashed."""
     with opened(tmp_path, "one") as disk:
         write(disk, b"a")
         token = disk.checkpoint(1)
@@ -185,8 +185,8 @@ def test_work_of_ended_executions_is_removed(tmp_path: Path) -> None:
         assert [path.name for path in (tmp_path / "000").glob("work-*")] == ["work-two"]
 
 
-def test_what_was_written_after_a_checkpoint_is_lost_with_the_execution(tmp_path: Path) -> None:
-    """The source sends it again."""
+def test_writes_after_a_checkpoint_are_lost_with_the_execution(tmp_path: Path) -> None:
+    """The source repeats the events."""
     with opened(tmp_path, "one") as disk:
         write(disk, b"a")
         token = disk.checkpoint(1)
@@ -196,8 +196,8 @@ def test_what_was_written_after_a_checkpoint_is_lost_with_the_execution(tmp_path
         assert names(disk) == [b"a"]
 
 
-def test_work_does_not_change_the_checkpoint_it_began_from(tmp_path: Path) -> None:
-    """Tables are shared and never written to; whatever happens, it can be resumed from again."""
+def test_writes_do_not_change_the_resumed_checkpoint(tmp_path: Path) -> None:
+    """Tables are shared and never change, so the checkpoint can be resumed again."""
     with opened(tmp_path, "one") as disk:
         for number in range(50):
             write(disk, b"%d" % number)

@@ -1,4 +1,4 @@
-"""state/storage/shard_store, against a plain dict of users' bytes."""
+"""Shard store, compared with a plain dict of packed states."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from state.user import codec
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
 from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation, make_pin
-from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, people, touch
+from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, pseudonyms, touch
 
 TOUCHED = st.lists(st.sampled_from(USERS), max_size=6)
 STEPS = st.sampled_from(["change", "change", "change", "look", "snapshot", "restart", "crash"])
@@ -22,7 +22,7 @@ STEPS = st.sampled_from(["change", "change", "change", "look", "snapshot", "rest
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ShardStore]:
-    """Return a store whose cache has room for one user per generation."""
+    """Return a store with a small cache."""
     with open_stores(tmp_path) as stores:
         yield stores.create(USERS[0])
 
@@ -31,13 +31,13 @@ def store(tmp_path: Path) -> Iterator[ShardStore]:
 
 
 class Trial:
-    """A shard over several executions, and what it should hold."""
+    """A shard over several executions, and its expected contents."""
 
     def __init__(self, folder: Path, cached: int) -> None:
         self.folder, self.cached = folder, cached
         self.token: bytes | None = None
         self.saved: dict[bytes, bytes] = {}
-        """What the shard held when it returned the token."""
+        """Contents of the shard at the last token."""
         self.held: dict[bytes, bytes] = {}
         self.clock_ms = START_MS
         self.open()
@@ -58,7 +58,7 @@ class Trial:
         assert len(self.store) == len(self.held)
 
     def batch(self, users: list[bytes], *, changes: bool) -> None:
-        """Look at users, or hold on to their changed states until the batch ends."""
+        """Read users, or change their states and put them at the end of the batch."""
         self.store.begin_batch()
         touched: dict[bytes, UserState] = {}
         for user in users:
@@ -77,8 +77,8 @@ class Trial:
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(STEPS, TOUCHED), max_size=25), st.integers(1, 8))
-def test_store_behaves_as_a_plain_dict(steps: list[tuple[str, list[bytes]]], cached: int) -> None:
-    """However small the cache, whoever is put back late, and after any end: what the last token named is there."""
+def test_store_equals_a_plain_dict(steps: list[tuple[str, list[bytes]]], cached: int) -> None:
+    """For each size of the cache, late puts and any crash, the contents are those of the last token."""
     with TemporaryDirectory() as folder:
         trial = Trial(Path(folder), cached)
         for step, users in steps:
@@ -87,15 +87,15 @@ def test_store_behaves_as_a_plain_dict(steps: list[tuple[str, list[bytes]]], cac
             assert contents(trial.store) == trial.held
 
 
-def test_someone_unknown_is_none(store: ShardStore) -> None:
-    """Looking does not make them known."""
+def test_unknown_user_is_none(store: ShardStore) -> None:
+    """A read does not add the user."""
     assert store.get(USERS[0]) is None
     assert len(store) == 0
     assert list(store) == []
 
 
-def test_live_state_is_the_same_object_until_it_is_packed_away(store: ShardStore) -> None:
-    """Whoever is touched often is not unpacked again."""
+def test_cached_state_is_the_same_object_until_eviction(store: ShardStore) -> None:
+    """A user with frequent events is unpacked once."""
     touch(store, USERS[:1])
     state = store.get(USERS[0])
     assert state is store.get(USERS[0])
@@ -105,8 +105,8 @@ def test_live_state_is_the_same_object_until_it_is_packed_away(store: ShardStore
     assert again is not state
 
 
-def test_live_people_are_bounded(tmp_path: Path) -> None:
-    """Two generations; the others are on disk."""
+def test_cached_users_are_bounded(tmp_path: Path) -> None:
+    """The other users are on disk."""
     with open_stores(tmp_path, cached=4) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS)
@@ -114,9 +114,9 @@ def test_live_people_are_bounded(tmp_path: Path) -> None:
         assert sum(store.get(user) is state for user, state in before.items()) <= 4
 
 
-def test_what_has_changed_is_written_during_the_epoch(tmp_path: Path) -> None:
-    """So that little is left for its end, even when the cache has room for all users."""
-    users = people(4 * MAX_CHANGED)
+def test_changed_states_are_written_before_the_checkpoint(tmp_path: Path) -> None:
+    """The checkpoint then takes less time, even if the cache has room for all users."""
+    users = pseudonyms(4 * MAX_CHANGED)
     with open_stores(tmp_path, cached=10**6) as stores:
         store = stores.create(users[0])
         for first in range(0, len(users), 50):
@@ -125,8 +125,8 @@ def test_what_has_changed_is_written_during_the_epoch(tmp_path: Path) -> None:
         assert len(store) == len(contents(store)) == len(users)
 
 
-def test_iterating_leaves_the_live_people_alone(store: ShardStore) -> None:
-    """What is handed out are copies."""
+def test_iteration_does_not_change_cached_users(store: ShardStore) -> None:
+    """The iteration yields copies."""
     touch(store, USERS)
     before = contents(store)
     for _, state in store:
@@ -137,8 +137,8 @@ def test_iterating_leaves_the_live_people_alone(store: ShardStore) -> None:
 # Snapshots
 
 
-def test_untouched_shard_returns_its_old_token_and_writes_nothing(tmp_path: Path) -> None:
-    """Nor does one that was looked at only, in this execution or the next."""
+def test_unchanged_shard_returns_the_same_token(tmp_path: Path) -> None:
+    """A read is no change, in this execution and the next."""
     with open_stores(tmp_path) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS)
@@ -152,8 +152,8 @@ def test_untouched_shard_returns_its_old_token_and_writes_nothing(tmp_path: Path
     assert len(checkpoints(tmp_path)) == 1
 
 
-def test_snapshot_is_of_its_moment(tmp_path: Path) -> None:
-    """What comes after it does not show in it."""
+def test_snapshot_has_the_state_of_its_time(tmp_path: Path) -> None:
+    """Later changes are not in the snapshot."""
     with open_stores(tmp_path) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS[:5])
@@ -165,8 +165,8 @@ def test_snapshot_is_of_its_moment(tmp_path: Path) -> None:
         assert contents(store) == before
 
 
-def test_nothing_is_kept_without_a_folder() -> None:
-    """Snapshots are empty, and when the stores are closed the disk is as it was."""
+def test_store_without_a_folder_leaves_no_files() -> None:
+    """Snapshots are empty, and the closed stores leave no files."""
     with ShardStores(None, 1, CATALOGUE, cached_users=2) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS)
@@ -180,8 +180,8 @@ def test_nothing_is_kept_without_a_folder() -> None:
 # Reclaiming
 
 
-def test_reclaim_frees_the_idle_and_nobody_else(store: ShardStore) -> None:
-    """Whoever had an event since then stays, and so does whoever is live."""
+def test_reclaim_frees_idle_users_only(store: ShardStore) -> None:
+    """Users with a newer event stay, and so do cached users."""
     touch(store, USERS[:3])
     touch(store, USERS[3:6], START_MS + DAY_MS)
     touch(store, USERS[6:], START_MS + 2 * DAY_MS)
@@ -192,8 +192,8 @@ def test_reclaim_frees_the_idle_and_nobody_else(store: ShardStore) -> None:
     assert sorted(contents(store)) == USERS[6:]
 
 
-def test_someone_reclaimed_is_a_stranger(store: ShardStore) -> None:
-    """Who is counted again when they come back."""
+def test_reclaimed_user_is_unknown(store: ShardStore) -> None:
+    """The user counts as a new one afterwards."""
     touch(store, USERS)
     store.reclaim(START_MS + 1, 100)
     assert store.get(USERS[0]) is None
@@ -202,9 +202,9 @@ def test_someone_reclaimed_is_a_stranger(store: ShardStore) -> None:
     assert len(store) == held + 1
 
 
-def test_reclaim_goes_round(tmp_path: Path) -> None:
-    """Of so many users at a time, it comes to all users, and begins again."""
-    users = people(100)
+def test_reclaim_visits_all_users_in_turn(tmp_path: Path) -> None:
+    """Each call visits the next users, and starts again after the last."""
+    users = pseudonyms(100)
     with open_stores(tmp_path) as stores:
         store = stores.create(users[0])
         touch(store, users)
@@ -221,8 +221,8 @@ def test_reclaim_goes_round(tmp_path: Path) -> None:
         assert sorted(contents(store)) == USERS[6:]
 
 
-def test_what_outlives_an_absence_is_kept_small(store: ShardStore) -> None:
-    """A pin, and no more; again and again nothing changes."""
+def test_idle_user_with_a_pin_keeps_only_the_pin(store: ShardStore) -> None:
+    """Only the pin stays, and a second call changes nothing."""
     touch(store, USERS)
     store.begin_batch()
     state = store.get(USERS[0])
@@ -240,8 +240,8 @@ def test_what_outlives_an_absence_is_kept_small(store: ShardStore) -> None:
     assert contents(store) == after
 
 
-def test_what_is_reclaimed_stays_gone(tmp_path: Path) -> None:
-    """In the next checkpoint, and in the count that it holds."""
+def test_reclaimed_users_are_not_in_the_next_checkpoint(tmp_path: Path) -> None:
+    """The next checkpoint is without the users, and so is its count."""
     with open_stores(tmp_path) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS)

@@ -1,4 +1,4 @@
-"""state/storage/shard_stores: shards are opened once, refused when necessary, and released at the end."""
+"""Shard stores: each shard is opened once, checked, and released at the end."""
 
 import gc
 import resource
@@ -14,7 +14,7 @@ from state.errors import StateError, StorageError
 from state.storage.manifest import Token
 from state.storage.shard_store import ShardStore
 from state.storage.shards import shard_of
-from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, people, touch
+from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, pseudonyms, touch
 
 HOLDER = """
 import sys
@@ -30,22 +30,22 @@ with open_stores(Path(sys.argv[1])) as stores:
 
 
 def _descriptors() -> set[Path]:
-    """Return the files that this process has open."""
+    """Return the open files of this process."""
     gc.collect()
     return {one.readlink() for one in Path("/proc/self/fd").iterdir() if one.is_symlink()}
 
 
 def _filled(folder: Path) -> bytes:
-    """Return the token of a shard with some users in it."""
+    """Return the token of a shard with users."""
     with open_stores(folder) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS)
         return store.snapshot()
 
 
-def test_person_is_in_the_shard_of_their_digest(tmp_path: Path) -> None:
-    """Each shard has a folder, and its token states which one it is."""
-    users = people(40)
+def test_user_is_in_the_shard_of_the_pseudonym(tmp_path: Path) -> None:
+    """Each shard has a folder and a token with the number of the shard."""
+    users = pseudonyms(40)
     with open_stores(tmp_path, shards=4) as stores:
         first = {shard_of(user, 4): user for user in users}
         shards = {shard: stores.create(user) for shard, user in first.items()}
@@ -56,9 +56,9 @@ def test_person_is_in_the_shard_of_their_digest(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000", "001", "002", "003"]
 
 
-def test_all_shards_begin_to_write_when_the_first_is_asked(tmp_path: Path) -> None:
-    """None waits with its writing until the one before it is done."""
-    users = people(40)
+def test_first_snapshot_starts_the_writes_of_all_shards(tmp_path: Path) -> None:
+    """The shards write in parallel."""
+    users = pseudonyms(40)
     with open_stores(tmp_path, shards=2, cached=1000) as stores:
         halves = [[user for user in users if shard_of(user, 2) == shard] for shard in range(2)]
         one, other = [stores.create(half[0]) for half in halves]
@@ -69,8 +69,8 @@ def test_all_shards_begin_to_write_when_the_first_is_asked(tmp_path: Path) -> No
         assert sorted(contents(other)) == sorted(halves[1])
 
 
-def test_state_of_other_shards_is_refused(tmp_path: Path) -> None:
-    """Users would be looked for where they are not."""
+def test_another_number_of_shards_is_an_error(tmp_path: Path) -> None:
+    """With another number of shards, a user would be in another shard."""
     token = _filled(tmp_path)
     with (
         open_stores(tmp_path, shards=8) as stores,
@@ -79,8 +79,8 @@ def test_state_of_other_shards_is_refused(tmp_path: Path) -> None:
         stores.resume(token)
 
 
-def test_shard_held_by_another_process_is_refused(tmp_path: Path) -> None:
-    """The lock is the kernel's, and free as soon as that process has ended, however it does."""
+def test_shard_of_another_process_is_an_error(tmp_path: Path) -> None:
+    """The kernel holds the lock, and frees it at any end of the process."""
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -96,8 +96,8 @@ def test_shard_held_by_another_process_is_refused(tmp_path: Path) -> None:
 
 
 def test_closed_stores_leave_no_file_open(tmp_path: Path) -> None:
-    """A live run starts again in the same process after a failure."""
-    _filled(tmp_path / "warm")  # what is opened once per process
+    """A live run restarts in the same process after a failure."""
+    _filled(tmp_path / "warm")  # opens the files of the process's lifetime
     before = _descriptors()
     token = _filled(tmp_path / "state")
     for _ in range(3):
@@ -109,7 +109,7 @@ def test_closed_stores_leave_no_file_open(tmp_path: Path) -> None:
 
 
 def test_stores_are_closed_after_an_error(tmp_path: Path) -> None:
-    """The next execution continues from the last token."""
+    """The next execution resumes from the last token."""
     token = _filled(tmp_path)
     with suppress(ZeroDivisionError), open_stores(tmp_path) as stores:
         touch(stores.resume(token), USERS)
@@ -118,8 +118,8 @@ def test_stores_are_closed_after_an_error(tmp_path: Path) -> None:
         assert len(stores.resume(token)) == len(USERS)
 
 
-def test_refused_shard_is_let_go_of(tmp_path: Path) -> None:
-    """Once it is repaired the same process can open it; nothing of the attempt is left."""
+def test_damaged_shard_is_released(tmp_path: Path) -> None:
+    """The same process can open the repaired shard, and the failed attempt leaves no files."""
     token = _filled(tmp_path)
     table = next(checkpoints(tmp_path)[0].glob("*.sst"))
     content = table.read_bytes()
@@ -134,9 +134,9 @@ def test_refused_shard_is_let_go_of(tmp_path: Path) -> None:
         assert len(stores.resume(token)) == len(USERS)
 
 
-def test_disk_that_fails_in_midstream_lets_the_next_start_go_on(tmp_path: Path) -> None:
-    """In the same process, from the last token: committed state is safe."""
-    token, users = _filled(tmp_path), people(1000)
+def test_run_resumes_after_a_failure_of_the_disk(tmp_path: Path) -> None:
+    """The next start in the same process resumes from the last token."""
+    token, users = _filled(tmp_path), pseudonyms(1000)
     with open_stores(tmp_path) as stores:
         store = stores.resume(token)
         with (
@@ -157,7 +157,7 @@ def _touch_and_save(store: ShardStore, users: list[bytes]) -> None:
 
 @contextmanager
 def _no_file_above(size: int) -> Iterator[None]:
-    """Let the system refuse to write more than so many bytes to a file, as a full disk would."""
+    """Limit the size of files, which has the effect of a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -166,9 +166,9 @@ def _no_file_above(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_stores_that_cannot_be_tidied_are_closed_all_the_same(tmp_path: Path) -> None:
-    """A folder that a user took away while it was at work is no reason to keep the others locked."""
-    users = people(40)
+def test_stores_close_without_their_working_folder(tmp_path: Path) -> None:
+    """A missing working folder does not leave other shards locked."""
+    users = pseudonyms(40)
     with open_stores(tmp_path, shards=2) as stores:
         for shard in range(2):
             touch(stores.create(next(user for user in users if shard_of(user, 2) == shard)), USERS[:1])
@@ -178,8 +178,8 @@ def test_stores_that_cannot_be_tidied_are_closed_all_the_same(tmp_path: Path) ->
             stores.create(next(user for user in users if shard_of(user, 2) == shard))
 
 
-def test_orderly_end_proves_the_last_tokens(tmp_path: Path) -> None:
-    """No batch will come that does: from then on the shard is not started again without its token."""
+def test_orderly_end_confirms_the_last_tokens(tmp_path: Path) -> None:
+    """No later batch confirms the commit; afterwards the shard needs its token."""
     with open_stores(tmp_path) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS)
