@@ -1,1 +1,1 @@
-"""What it costs: CPU per event, rate, latency and memory, each next to something run in the same minute."""
+"""Benchmarks of CPU per event, rate, latency, memory and learning, each with a comparison in the same run."""

@@ -1,9 +1,9 @@
-"""CPU per event of the whole path and of each stage, next to the same job in stock operators, in the same run.
+"""CPU per event of the whole path, of each stage, and of the same job in stock operators, measured in one run.
 
     python -m benchmarks.cost [--users N] [--turns N] [--stock-events N] [--json]
 
-CPU is user and system time of our processes, without starting Python and without the Redis server. Stages are timed
-one by one on the same stream; what the engine adds is the whole path less its stages.
+CPU is user and system time of Tacit's processes, without the start of Python and without the Redis server. Each stage
+is timed alone on the same stream. The cost of the engine is the whole path minus the stages.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from bytewax.testing import run_main
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.apart import apart
 from benchmarks.machine import machine, peak_mb
+from benchmarks.processes import in_new_process
 from benchmarks.stock import build_stock
 from connectors.files.reject_sink import FileRejectSink
 from connectors.files.source import FileSource, FilesPartition
@@ -60,7 +60,7 @@ BATCH = 1000
 class Cost:
     """One measurement."""
 
-    what: str
+    name: str
     events: int
     cpu_us: float
     """Per event."""
@@ -69,7 +69,7 @@ class Cost:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the table or the JSON."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="tacit-bench-") as folder:
         stream = Path(folder) / "events.jsonl"
@@ -77,22 +77,28 @@ def main() -> None:
         short = Path(folder) / "short.jsonl"
         with stream.open("rb") as lines:
             short.write_bytes(b"".join(islice(lines, options.stock_events)))
-        whole = [apart(_whole_path, stream, 1), apart(_whole_path, stream, 2)]
-        stages = apart(_stages, stream)
-        same_short = apart(_whole_path, short, 1)
-        stock = apart(_stock, short)
+        whole_paths = [in_new_process(_whole_path, stream, 1), in_new_process(_whole_path, stream, 2)]
+        stages = in_new_process(_stages, stream)
+        short_path = in_new_process(_whole_path, short, 1)
+        stock = in_new_process(_stock, short)
     if options.json:
-        print(json.dumps({"machine": machine(), "costs": [asdict(c) for c in (*whole, *stages, same_short, stock)]}))
+        costs = [asdict(cost) for cost in (*whole_paths, *stages, short_path, stock)]
+        print(json.dumps({"machine": machine(), "costs": costs}))
         return
-    _print(whole, stages, same_short, stock)
+    _print(whole_paths, stages, short_path, stock)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__.split("\n")[0])
-    parser.add_argument("--users", type=int, default=2000)
-    parser.add_argument("--turns", type=int, default=60_000)
-    parser.add_argument("--stock-events", type=int, default=15_000, help="events for the comparison, which is slow")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--users", type=int, default=2000, help="simulated users (default: %(default)s)")
+    parser.add_argument("--turns", type=int, default=60_000, help="simulated answers (default: %(default)s)")
+    parser.add_argument(
+        "--stock-events",
+        type=int,
+        default=15_000,
+        help="events for stock operators, which are slow (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser.parse_args()
 
 
@@ -102,7 +108,7 @@ def _write_stream(path: Path, users: int, turns: int) -> None:
 
 
 def _whole_path(stream: Path, processes: int) -> Cost:
-    """Run the product as `tacit replay` does: file to Redis, no recovery."""
+    """Replay a file to Redis as `tacit replay` does, without checkpoints."""
     configure("error")
     with EmbeddedRedis() as server:
         flags = {"embedded": True, "redis": server.url, "ttl": "none", "metrics": "off", "processes": processes}
@@ -114,7 +120,7 @@ def _whole_path(stream: Path, processes: int) -> Cost:
 
 
 class _Clock:
-    """Adds up CPU time by stage."""
+    """CPU time in seconds, summed by stage."""
 
     def __init__(self) -> None:
         self.cpu_s: dict[str, float] = {}
@@ -127,7 +133,7 @@ class _Clock:
 
 
 def _stages(stream: Path) -> list[Cost]:
-    """Do the whole job stage by stage, batch by batch, without the engine."""
+    """Run the job batch by batch without the engine, and time each stage."""
     counters, clock, catalogue = Counters(), _Clock(), NumberedCatalogue.load()
     parser = Parser(catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters.events)
     rules, shared = Rules(catalogue, ttl_ms=None, teaches=True), CurrentPrior(Prior(catalogue))
@@ -136,7 +142,7 @@ def _stages(stream: Path) -> list[Cost]:
     )
     shards: dict[str, Adapt] = {}
     source = FileSource([stream], stop=Event(), counters=counters.source, batch_size=BATCH)
-    collect_garbage_rarely()  # as a worker does
+    collect_garbage_rarely()  # a worker does the same
     lines = source.build_part("source", "files", None)
     with EmbeddedRedis() as server, ShardStores(None, SHARDS, catalogue) as stores:
         writer = SignalWriter(Target(server.url, "eu", mode=Mode.FILL, ttl_ms=None), counters.sink)
@@ -149,9 +155,9 @@ def _stages(stream: Path) -> list[Cost]:
                     shards[key] = Adapt(stores, rules, counters.events, shared=shared)
                 with clock.stage("observe"):
                     touched, _ = shards[key].observe([packed])
-                with clock.stage("encode"):
+                with clock.stage("encode signals"):
                     writes += shards[key].take_writes(touched)
-                with clock.stage("learn about all users"):
+                with clock.stage("train the population model"):
                     learn.on_batch([[pack_example(example) for example in shards[key].take_examples()]])
             with clock.stage("Redis write"):
                 writer.write(writes)
@@ -168,7 +174,7 @@ def _next_batch(lines: FilesPartition, clock: _Clock) -> list[Record]:
 
 
 def _stock(stream: Path) -> Cost:
-    """Run the job in stock operators, file to Redis, no recovery."""
+    """Replay a file to Redis in stock operators, without checkpoints."""
     configure("error")
     counters, catalogue = Counters(), NumberedCatalogue.load()
     parser = Parser(catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters.events)
@@ -184,7 +190,7 @@ def _stock(stream: Path) -> Cost:
     return Cost("stock operators, 1 process", read, cpu_s / read * 1e6, wall_s, peak_mb())
 
 
-def _print(whole: list[Cost], stages: list[Cost], short: Cost, stock: Cost) -> None:
+def _print(whole_paths: list[Cost], stages: list[Cost], short: Cost, stock: Cost) -> None:
     console = Console(highlight=False)
     console.print(machine())
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -194,20 +200,20 @@ def _print(whole: list[Cost], stages: list[Cost], short: Cost, stock: Cost) -> N
     def row(cost: Cost, *, note: str = "") -> None:
         rate = f"{cost.events / cost.wall_s:,.0f}" if cost.wall_s else ""
         peak = f"{cost.peak_mb:.0f}" if cost.peak_mb else ""
-        table.add_row(cost.what + note, f"{cost.events:,}", f"{cost.cpu_us:.1f}", rate, peak)
+        table.add_row(cost.name + note, f"{cost.events:,}", f"{cost.cpu_us:.1f}", rate, peak)
 
-    one, two = whole
+    one, two = whole_paths
     row(one)
     for stage in stages:
-        row(stage, note="")
+        row(stage)
     engine = one.cpu_us - sum(stage.cpu_us for stage in stages)
-    table.add_row("  engine and the rest (difference)", "", f"{engine:.1f}", "", "")
+    table.add_row("  engine and remainder (difference)", "", f"{engine:.1f}", "", "")
     row(two)
     row(short, note=", short stream")
     row(stock, note=", short stream")
     console.print(table)
-    console.print(f"2 processes cost {two.cpu_us / one.cpu_us:.2f} times the CPU per event of 1")
-    console.print(f"stock operators cost {stock.cpu_us / short.cpu_us:.1f} times the CPU per event of ours")
+    console.print(f"2 processes use {two.cpu_us / one.cpu_us:.2f} times the CPU per event of 1 process")
+    console.print(f"stock operators use {stock.cpu_us / short.cpu_us:.1f} times the CPU per event of Tacit")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""CPU per record of consuming a topic: kafka-python against confluent-kafka, in turns.
+"""CPU per record of reading a topic with kafka-python and with confluent-kafka, in alternating runs.
 
     .venv/bin/python -m pip install confluent-kafka && python -m benchmarks.kafka_clients [--turns N] [--runs N]
 
-The broker is the one of the tests. confluent-kafka is no dependency of the project; docs/decisions.md has the figures.
+The broker is that of the tests. confluent-kafka is not a dependency of the project; docs/decisions.md has the figures.
 """
 
 import argparse
@@ -28,14 +28,14 @@ PARTITION_BYTES = 512 * 1024
 FETCH_BYTES = 2 * 1024 * 1024
 WAIT_MS = 200
 
-Taken = tuple[int, int, bytes]
+Fetched = tuple[int, int, bytes]
 """Offset, timestamp and value of a record."""
 
 
 def main() -> None:
-    """Produce the records once, and let each client consume them in a process of its own."""
+    """Produce the records once; each client reads them in a separate process."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kafka_clients")
-    parser.add_argument("--turns", type=int, default=250_000, help="answers of the simulated history")
+    parser.add_argument("--turns", type=int, default=250_000, help="simulated answers (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=4)
     parser.add_argument("--consume", nargs=4, metavar=("CLIENT", "SERVERS", "TOPIC", "RECORDS"))
     options = parser.parse_args()
@@ -52,8 +52,8 @@ def main() -> None:
         produce(broker.servers, topic, records)
         print(f"{len(records):,} records of {sum(map(len, records)) // len(records)} bytes", flush=True)
         for client in CLIENTS * options.runs:
-            words = ("--consume", client, broker.servers, topic, str(len(records)))
-            subprocess.run([sys.executable, "-m", "benchmarks.kafka_clients", *words], check=True)
+            arguments = ("--consume", client, broker.servers, topic, str(len(records)))
+            subprocess.run([sys.executable, "-m", "benchmarks.kafka_clients", *arguments], check=True)
 
 
 def history(turns: int) -> list[bytes]:
@@ -66,7 +66,7 @@ def history(turns: int) -> list[bytes]:
 
 
 def produce(servers: str, topic: str, records: list[bytes]) -> None:
-    """Append the records to the partitions in turns."""
+    """Append the records to the partitions, round-robin."""
     with KafkaProducer(bootstrap_servers=servers, linger_ms=20, batch_size=65_536) as producer:
         for number, record in enumerate(records):
             producer.send(topic, record, key=b"user-%06d" % (number % 2000), partition=number % PARTITIONS)
@@ -74,16 +74,16 @@ def produce(servers: str, topic: str, records: list[bytes]) -> None:
 
 
 def consume(client: str, servers: str, topic: str, records: int) -> float:
-    """Return CPU per record in µs, from the first batch to the last, threads of the client included."""
+    """Return the CPU per record in µs, from the end of the first batch on, threads of the client included."""
     batches = (_kafka_python if client == "kafka-python" else _confluent)(servers, topic)
-    first = taken = len(next(batches))
+    first = read = len(next(batches))
     start = time.process_time()
-    while taken < records:
-        taken += len(next(batches))
-    return 1e6 * (time.process_time() - start) / (taken - first)
+    while read < records:
+        read += len(next(batches))
+    return 1e6 * (time.process_time() - start) / (read - first)
 
 
-def _kafka_python(servers: str, topic: str) -> Iterator[list[Taken]]:
+def _kafka_python(servers: str, topic: str) -> Iterator[list[Fetched]]:
     consumer = KafkaConsumer(
         bootstrap_servers=servers,
         group_id=None,
@@ -101,7 +101,7 @@ def _kafka_python(servers: str, topic: str) -> Iterator[list[Taken]]:
             yield [(record.offset, record.timestamp, record.value) for record in found]
 
 
-def _confluent(servers: str, topic: str) -> Iterator[list[Taken]]:
+def _confluent(servers: str, topic: str) -> Iterator[list[Fetched]]:
     confluent: Any = importlib.import_module("confluent_kafka")
     consumer = confluent.Consumer(
         {

@@ -1,4 +1,4 @@
-"""What the benchmark of learning measures of one history: predictions, preferences, confidence and the closed loop."""
+"""Figures of one simulated history: predictions, preferences, confidence and the closed loop."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -6,12 +6,12 @@ from random import Random
 from statistics import fmean
 from typing import NamedTuple
 
-from benchmarks.learning_path import Path
+from benchmarks.learning_path import Deployment
 from tacit_lab.evaluate.figures import Bucket, figures_of, scored_from
 from tacit_lab.simulate import Simulation, Truth, Watched
 
 APPLIED_FROM = 0.8
-"""Confidence."""
+"""Smallest confidence at which an assistant applies a value."""
 BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 """Edges of the calibration of confidence."""
 
@@ -20,7 +20,7 @@ _BUCKETS = (
     (Bucket("6–20", 6, 20), ""),
     (Bucket("21–50", 21, 50), "≥ 0.63"),
     (Bucket("51+", 51, None), "≥ 0.75"),
-    (Bucket("any number of", 1, None), ""),
+    (Bucket("1 or more", 1, None), ""),
 )
 
 
@@ -30,112 +30,114 @@ class Figure(NamedTuple):
     name: str
     unit: str
     value: float | None
-    """None: there was nothing to measure."""
+    """None without data."""
     n: int
-    """Of what it is measured."""
+    """Number of measured items."""
     target: str = ""
-    """`≥` or `≤` and a number, or nothing."""
+    """`≥` or `≤` and a number; empty without a target."""
 
     def meets(self, value: float) -> bool:
-        """State whether a value is on the right side of the target."""
+        """Check whether a value reaches the target."""
         bound = float(self.target[1:])
         return value >= bound if self.target[0] == "≥" else value <= bound
 
 
-class Found(NamedTuple):
-    """A preferred value at the end of the history, of one facet of one user."""
+class LearnedPreference(NamedTuple):
+    """The learned value of one facet of one user at the end of the history."""
 
     feedback: int
-    """By the user, since their last wipe."""
+    """Number of the user's feedbacks since the last wipe."""
     confidence: float
     right: bool
+    """The learned value is the user's best."""
     default_right: bool
-    """The one value that is best for all is this user's, too."""
+    """The population's best value is the user's best, too."""
 
 
 def share_of(name: str, hits: Sequence[bool], target: str = "") -> Figure:
-    """Return the share of hits."""
+    """Return the share of hits as a figure."""
     return Figure(name, "share", sum(hits) / len(hits) if hits else None, len(hits), target)
 
 
-def prediction_figures(path: Path, truth: Truth) -> list[Figure]:
-    """Score the predictions of the last 70% of pieces of feedback, next to those of the truth itself."""
-    scored = path.judged[scored_from(len(path.judged)) :]
-    liked, n = [judged.liked for judged in scored], len(scored)
-    ours = figures_of(liked, [judged.p for judged in scored])
-    oracle = figures_of(liked, [truth.chance_at(j.user_id, j.at_ms, j.topic, j.served) for j in scored])
-    both = None not in (ours.log_loss, oracle.log_loss)
+def prediction_figures(deployment: Deployment, truth: Truth) -> list[Figure]:
+    """Score the predictions of the last 70% of the feedback, and those of an oracle that knows the truth."""
+    scored = deployment.predictions[scored_from(len(deployment.predictions)) :]
+    liked, n = [one.liked for one in scored], len(scored)
+    tacit = figures_of(liked, [one.p for one in scored])
+    oracle = figures_of(liked, [truth.chance_at(one.user_id, one.at_ms, one.topic, one.served) for one in scored])
+    both = None not in (tacit.log_loss, oracle.log_loss)
     return [
-        Figure("log loss", "nats", ours.log_loss, n),
+        Figure("log loss", "nats", tacit.log_loss, n),
         Figure("log loss of the oracle", "nats", oracle.log_loss, n),
         Figure(
-            "  ours above the oracle's",
+            "  Tacit above the oracle",
             "nats",
-            (ours.log_loss or 0) - (oracle.log_loss or 0) if both else None,
+            (tacit.log_loss or 0) - (oracle.log_loss or 0) if both else None,
             n,
             "≤ 0.13",
         ),
-        Figure("area under the ROC curve", "", ours.auc, n),
+        Figure("area under the ROC curve", "", tacit.auc, n),
         Figure("area of the oracle", "", oracle.auc, n),
-        Figure("expected calibration error", "", ours.ece, n),
+        Figure("expected calibration error", "", tacit.ece, n),
     ]
 
 
-def preferences(path: Path, truth: Truth) -> list[Found]:
-    """Return what was learned about all users and facets by the end; no user's own settings."""
+def learned_preferences(deployment: Deployment, truth: Truth) -> list[LearnedPreference]:
+    """Return the learned values of all users at the end of the history; pinned values are left out."""
     default = truth.population_default
-    found = []
-    for user_id, signals in path.signals.items():
+    learned = []
+    for user_id, signals in deployment.signals.items():
         best = truth.best(user_id)
         for facet, signal in signals.items():
             if signal.source == "learned" and signal.evidence and signal.confidence is not None:
                 right, default_right = signal.value == best[facet], default[facet] == best[facet]
-                found.append(Found(path.feedback[user_id], signal.confidence, right, default_right))
-    return found
+                preference = LearnedPreference(deployment.feedback[user_id], signal.confidence, right, default_right)
+                learned.append(preference)
+    return learned
 
 
-def preference_figures(found: Sequence[Found]) -> list[Figure]:
-    """State how often the preferred value is right, by how much a user has judged."""
+def preference_figures(preferences: Sequence[LearnedPreference]) -> list[Figure]:
+    """Return the share of right values by the user's number of feedbacks."""
     rows = []
     for bucket, target in _BUCKETS:
-        hits = [one.right for one in found if bucket.holds(one.feedback)]
-        rows.append(share_of(f"right after {bucket.name} pieces of feedback", hits, target))
-    return [*rows, share_of("right, had all the same value", [one.default_right for one in found])]
+        hits = [one.right for one in preferences if bucket.holds(one.feedback)]
+        rows.append(share_of(f"right after {bucket.name} feedbacks", hits, target))
+    return [*rows, share_of("right with one value for all users", [one.default_right for one in preferences])]
 
 
-def confidence_figures(found: Sequence[Found]) -> list[Figure]:
-    """State how many preferred values are sure enough to be applied, and how often these are right."""
-    sure = [one.right for one in found if one.confidence >= APPLIED_FROM]
+def confidence_figures(preferences: Sequence[LearnedPreference]) -> list[Figure]:
+    """Return the share of values with enough confidence to be applied, and the share of these that is right."""
+    applied = [one.right for one in preferences if one.confidence >= APPLIED_FROM]
     return [
-        share_of(f"confidence {APPLIED_FROM} or more", [one.confidence >= APPLIED_FROM for one in found]),
-        share_of("  right of these", sure, "≥ 0.80"),
+        share_of(f"confidence {APPLIED_FROM} or more", [one.confidence >= APPLIED_FROM for one in preferences]),
+        share_of("  right of these", applied, "≥ 0.80"),
     ]
 
 
 class Bin(NamedTuple):
-    """Preferences of about the same confidence."""
+    """Learned preferences within a range of confidence."""
 
     low: float
     high: float
     n: int
     confidence: float | None
-    """Their mean; None without any."""
+    """Mean confidence; None for an empty bin."""
     right: float | None
-    """Share."""
+    """Share of right values; None for an empty bin."""
 
 
-def by_confidence(found: Sequence[Found]) -> list[Bin]:
-    """Return the preferences by bins of confidence."""
+def by_confidence(preferences: Sequence[LearnedPreference]) -> list[Bin]:
+    """Group preferences into bins of confidence."""
     bins = []
     for low, high in pairwise(BINS):
-        inside = [one for one in found if low <= one.confidence < high or one.confidence == high == BINS[-1]]
+        inside = [one for one in preferences if low <= one.confidence < high or one.confidence == high == BINS[-1]]
         confidence = fmean(one.confidence for one in inside) if inside else None
         bins.append(Bin(low, high, len(inside), confidence, fmean(one.right for one in inside) if inside else None))
     return bins
 
 
 def loop_figures(turns: Sequence[Watched], simulation: Simulation) -> list[Figure]:
-    """Return the mean chance of a like in the last half of the history, next to other ways to serve the same turns."""
+    """Return the mean probability of a like in the last half of the history, with other choices for the same turns."""
     truth, scenario, random = simulation.truth, simulation.scenario, Random(simulation.scenario.seed)
     half_ms = (scenario.start_ms + scenario.end_ms) // 2
     latest = [turn for turn in turns if turn.asked.at_ms >= half_ms]
@@ -147,11 +149,11 @@ def loop_figures(turns: Sequence[Watched], simulation: Simulation) -> list[Figur
         for index, style in enumerate((drawn, default, truth.best_at(user_id, at_ms, topic))):
             sums[index] += truth.chance_at(user_id, at_ms, topic, style)
         sums[3] += chance
-    drawn_, same, oracle, ours = (total / len(latest) if latest else None for total in sums)
+    random_mean, default_mean, oracle_mean, tacit_mean = (total / len(latest) if latest else None for total in sums)
     n = len(latest)
     return [
-        Figure("styles drawn at random", "chance", drawn_, n),
-        Figure("the best single style for all", "chance", same, n),
-        Figure("as Copilot chooses", "chance", ours, n, "≥ 0.72"),
-        Figure("the oracle", "chance", oracle, n),
+        Figure("random styles", "probability", random_mean, n),
+        Figure("the best single style for all users", "probability", default_mean, n),
+        Figure("as the assistant chooses", "probability", tacit_mean, n, "≥ 0.72"),
+        Figure("the oracle", "probability", oracle_mean, n),
     ]

@@ -1,6 +1,6 @@
-"""The product's own code from a record to what Copilot reads, record by record, without the engine and without Redis.
+"""A deployment in one process: from a record to an assistant's adaptation, without the engine and without Redis.
 
-All that depends on how users are learned is in `_through`.
+Only `_process` calls the code that learns.
 """
 
 from collections import Counter
@@ -31,33 +31,33 @@ _ORIGIN = FileOrigin("simulation")
 _ONE_SHARD = 1
 
 
-class Judged(NamedTuple):
-    """One piece of feedback of an answer, and what was predicted before it was learned from."""
+class Prediction(NamedTuple):
+    """The prediction for one answer before training, and the user's feedback."""
 
     user_id: str
     at_ms: int
     topic: str | None
     served: Style
     p: float
-    """The chance of a like that was predicted, 0–1."""
+    """Predicted probability of a like, 0–1."""
     liked: bool
 
 
-class Said(NamedTuple):
-    """A signal that was written."""
+class EmittedSignal(NamedTuple):
+    """One write of a signal."""
 
     user_id: str
     facet: str
     signal: Signal
-    judged: int
-    """How many pieces of feedback of this user had been learned from by then."""
+    feedback_count: int
+    """Number of the user's feedbacks that trained the model before this write."""
 
 
-class Path:
-    """A deployment that one simulated stream goes through, and what is known in it at any moment.
+class Deployment:
+    """A deployment that processes one simulated stream, with its current signals.
 
-    Signals live permanently. The clock is that of the stream: versions of what is believed of all users come as often as
-    they do in a live deployment.
+    Signals do not expire. The clock is that of the stream, so population versions are published as often as in a live
+    deployment.
     """
 
     def __init__(self, simulation: Simulation, stores: ShardStores, *, learns_population: bool = True) -> None:
@@ -88,37 +88,37 @@ class Path:
             else None
         )
         self._records = 0
-        self._judged_ever: Counter[str] = Counter()
+        self._feedback_ever: Counter[str] = Counter()
         self._opted_out: set[str] = set()
-        self._epochs: dict[str, int] = {}
+        self._wiped_ms: dict[str, int] = {}
         self._defaults: dict[str, Signal] = {}
-        self.judged: list[Judged] = []
-        self.said: list[Said] = []
+        self.predictions: list[Prediction] = []
+        self.emitted: list[EmittedSignal] = []
         self.signals: dict[str, dict[str, Signal]] = {}
-        """User id → facet → the newest signal; nothing of the wiped."""
+        """User id → facet → the newest signal; a wipe removes the user."""
         self.feedback: Counter[str] = Counter()
-        """How many of each user's pieces of feedback were learned from since their last wipe."""
+        """User id → number of feedbacks that trained the model since the user's last wipe."""
 
     def take(self, arrival: Arrival) -> None:
-        """Take in one record."""
+        """Process one record."""
         self._now_ms = arrival.at_ms
         self._records += 1
-        examples, writes, versions = self._through(Record(_ORIGIN, self._records, arrival.line))
+        examples, writes, versions = self._process(Record(_ORIGIN, self._records, arrival.line))
         for example in examples:
-            self._note(example)
+            self._add_prediction(example)
         for write in writes:
             self._apply(write)
         for version in versions:
             self._defaults = {facet: decode_signal(data) for facet, data in version.defaults}
 
     def adaptation(self, user_id: str) -> Adaptation:
-        """Return what Copilot reads of one user now."""
+        """Return the adaptation that an assistant reads for a user now."""
         signals = self.signals.get(user_id, {})
         status: Status = "opted_out" if user_id in self._opted_out else "fresh" if signals else "absent"
         return Adaptation(status, signals, None, self._defaults, self._catalogue)
 
-    def _through(self, record: Record) -> tuple[Sequence[Example], Sequence[Write], Sequence[PopulationWrite]]:
-        """Return what a record has to teach, what is written because of it, and new versions of the population."""
+    def _process(self, record: Record) -> tuple[Sequence[Example], Sequence[Write], Sequence[PopulationWrite]]:
+        """Return the training examples, the writes and the new population versions of a record."""
         examples: list[Example] = []
         writes: list[Write] = []
         for group in self._parse([record]):
@@ -131,11 +131,11 @@ class Path:
         versions, _ = self._learn.on_batch([[pack_example(example) for example in examples]])
         return examples, writes, versions
 
-    def _note(self, e: Example) -> None:
+    def _add_prediction(self, e: Example) -> None:
         user_id, served = self._user_ids[e.user], _served(e.slots, self._catalogue)
-        self.judged.append(Judged(user_id, e.at_ms, self._topics.get(e.topic), served, e.p, e.liked))
+        self.predictions.append(Prediction(user_id, e.at_ms, self._topics.get(e.topic), served, e.p, e.liked))
         self.feedback[user_id] += 1
-        self._judged_ever[user_id] += 1
+        self._feedback_ever[user_id] += 1
 
     def _apply(self, write: Write) -> None:
         user_id = self._user_ids[write.user]
@@ -145,10 +145,10 @@ class Path:
             self._apply_signals(user_id, write)
 
     def _apply_gate(self, user_id: str, gate: GateWrite) -> None:
-        if gate.wiped_ms > self._epochs.get(user_id, 0) or gate.opted_out:
+        if gate.wiped_ms > self._wiped_ms.get(user_id, 0) or gate.opted_out:
             self.signals.pop(user_id, None)
             self.feedback.pop(user_id, None)
-        self._epochs[user_id] = gate.wiped_ms
+        self._wiped_ms[user_id] = gate.wiped_ms
         (self._opted_out.add if gate.opted_out else self._opted_out.discard)(user_id)
 
     def _apply_signals(self, user_id: str, write: SignalWrite) -> None:
@@ -156,7 +156,7 @@ class Path:
             if facet != PROFILE:
                 signal = decode_signal(data)
                 self.signals.setdefault(user_id, {})[facet] = signal
-                self.said.append(Said(user_id, facet, signal, self._judged_ever[user_id]))
+                self.emitted.append(EmittedSignal(user_id, facet, signal, self._feedback_ever[user_id]))
 
     def _clock(self) -> int:
         return self._now_ms

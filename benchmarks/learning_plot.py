@@ -1,40 +1,40 @@
-"""The calibration of confidence as a picture."""
+"""Plot of the calibration of confidence."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
 from math import sqrt
 from pathlib import Path
 
-from benchmarks.learning_figures import APPLIED_FROM, BINS, Found, by_confidence
+from benchmarks.learning_figures import APPLIED_FROM, BINS, LearnedPreference, by_confidence
 
 _MIN = 10
-"""Fewer preferences than this are no point."""
+"""Smallest number of preferences for a point of the curve."""
 _BLUE, _GREY, _PALE = "#0072B2", "#7f7f7f", "#9cc3e0"
 
 
-def plot_confidence(found: Sequence[Found], folder: Path) -> str:
-    """Draw `confidence.png` and `confidence.svg` into a folder, which is made if need be, and state so.
+def plot_confidence(preferences: Sequence[LearnedPreference], folder: Path) -> str:
+    """Draw `confidence.png` and `confidence.svg` into a folder, and return a message with the paths.
 
-    Without matplotlib nothing is drawn, and that is what is emitted.
+    A missing folder is created. Without matplotlib nothing is drawn; the message names the package to install.
     """
     if find_spec("matplotlib") is None:
-        return "no picture: it needs matplotlib (pip install matplotlib)"
+        return "no plot: matplotlib is missing; run pip install matplotlib"
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    bins = by_confidence(found)
+    bins = by_confidence(preferences)
     points = [(b.confidence, b.right, b.n) for b in bins if b.confidence and b.right is not None and b.n >= _MIN]
     figure = Figure(figsize=(6.4, 6.4), layout="constrained")
     axes, counts = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
-    axes.plot([0.5, 1], [0.5, 1], color=_GREY, linestyle="--", linewidth=1, label="as sure as right")
-    axes.axvline(APPLIED_FROM, color=_GREY, linestyle=":", linewidth=1, label="applied from here on")
+    axes.plot([0.5, 1], [0.5, 1], color=_GREY, linestyle="--", linewidth=1, label="confidence = share right")
+    axes.axvline(APPLIED_FROM, color=_GREY, linestyle=":", linewidth=1, label="applied from this confidence on")
     axes.errorbar(
         [confidence for confidence, _, _ in points], [right for _, right, _ in points],
         yerr=[2 * sqrt(right * (1 - right) / n) for _, right, n in points], color=_BLUE, marker="o", linewidth=2,
-        markersize=7, capsize=3, label="preferred values (± 2 standard errors)",
+        markersize=7, capsize=3, label="learned values (± 2 standard errors)",
     )  # fmt: skip
-    axes.set_title("Preferred values: how sure, and how often right", loc="left")
-    axes.set_ylabel("share that is right")
+    axes.set_title("Learned values: confidence and share right", loc="left")
+    axes.set_ylabel("share right")
     axes.legend(frameon=False, loc="upper left")
     axes.grid(color="#e6e6e6")
     axes.set_axisbelow(True)
@@ -48,7 +48,7 @@ def plot_confidence(found: Sequence[Found], folder: Path) -> str:
     counts.set_ylabel("preferences")
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "confidence.png", folder / "confidence.svg"]
-    with rc_context({"svg.fonttype": "none"}):  # words stay words
+    with rc_context({"svg.fonttype": "none"}):  # keep text as text
         for path in paths:
             figure.savefig(path, dpi=150)
-    return f"drawn: {', '.join(map(str, paths))}"
+    return f"plots written: {', '.join(map(str, paths))}"

@@ -1,10 +1,10 @@
-"""Live through a real Kafka: from produce to readable in Redis, and CPU per event from Kafka to Redis.
+"""Delay from Kafka to a readable signal in Redis, and CPU per event, of a live run with a real broker.
 
     python -m benchmarks.live [--rate N] [--seconds N] [--processes N] [--users N]
 
-Needs the broker that the tests use (`python -m tests.support.kafka_broker install`), and states so where it is missing. Every
-tenth event is the pin of a user new; Redis itself reports when that user's key appears (keyspace notifications), so
-nothing polls. The others are answers with feedback, by 2,000 users, or by as many as the state has from the start.
+The benchmark needs the broker of the tests (`python -m tests.support.kafka_broker install`) and is skipped without it.
+Every tenth event is a pin of a new user. Redis reports the creation of that user's key (keyspace notifications), so
+nothing polls. The other events are answers with feedback of 2,000 users, or of the users in the state (--users).
 """
 
 import argparse
@@ -24,9 +24,9 @@ import msgspec
 import redis
 from kafka import KafkaProducer  # type: ignore[import-untyped]
 
-from benchmarks.apart import apart
 from benchmarks.machine import machine
-from benchmarks.synthetic_users import digests, fill
+from benchmarks.processes import in_new_process
+from benchmarks.synthetic_users import fill, pseudonyms
 from connectors.kafka.address import TopicAddress
 from dataflows.job import Job
 from dataflows.observability.logs import configure
@@ -45,19 +45,19 @@ from tests.support.kafka_broker import started_broker
 from tests.support.kafka_jars import BrokerUnavailableError
 from tests.support.kafka_topics import Kafka
 
-PEOPLE = 2000
+USERS = 2000
 SHARDS = 16
 METRICS = "127.0.0.1:9471"
 TACIT = Path(sys.executable).with_name("tacit")
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__.split("\n")[0])
     parser.add_argument("--rate", type=int, default=500, help="events per second")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--users", type=int, default=0, help="users with full state from the start")
+    parser.add_argument("--users", type=int, default=0, help="users with full state before the first event")
     options = parser.parse_args()
     print(machine())
     try:
@@ -72,11 +72,11 @@ def _measure(broker: Kafka, options: argparse.Namespace) -> None:
     p50, p99 = _quantile(delays_s, 0.50), _quantile(delays_s, 0.99)
     print(
         f"produce to readable at {options.rate} events/s, recovery on, {options.processes} process(es), "
-        f"{options.users:,} users to begin with, "
+        f"{options.users:,} users in the initial state, "
         f"{len(delays_s):,} measured: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, "
         f"max {delays_s[-1] * 1000:.0f} ms"
     )
-    cpu_us, events = apart(_kafka_to_redis, broker.servers, broker.create_topic(partitions=4))
+    cpu_us, events = in_new_process(_kafka_to_redis, broker.servers, broker.create_topic(partitions=4))
     print(f"Kafka to Redis, {events:,} events: {cpu_us:.1f} µs of CPU per event")
 
 
@@ -95,7 +95,7 @@ def _delays(broker: Kafka, options: argparse.Namespace) -> list[float]:
         listener.start()
         try:
             _produce(broker.servers, topic, options, produced)
-            eventually(lambda: produced.keys() <= readable.keys(), within_s=10, what="all users to be readable")
+            eventually(lambda: produced.keys() <= readable.keys(), within_s=10, what="a signal of every new user")
         finally:
             done.set()
             listener.join()
@@ -104,13 +104,13 @@ def _delays(broker: Kafka, options: argparse.Namespace) -> list[float]:
 
 @contextmanager
 def _worker(source: str, redis_url: str, folder: Path, options: argparse.Namespace) -> Iterator[None]:
-    """Run `tacit run` with recovery, on a state that has users in it, and wait until it reads."""
+    """Run `tacit run` with a state folder, and wait until the worker reads its source."""
     if options.users:
-        apart(_fill, folder / "state", f"topic {TopicAddress.parse(source).topic}", options.users)
-    words = ["run", source, "--redis", redis_url, "--state", str(folder / "state"), "--metrics", METRICS]
-    words += ["--rejects", str(folder / "rejects.jsonl"), "--processes", str(options.processes)]
+        in_new_process(_fill, folder / "state", f"topic {TopicAddress.parse(source).topic}", options.users)
+    arguments = ["run", source, "--redis", redis_url, "--state", str(folder / "state"), "--metrics", METRICS]
+    arguments += ["--rejects", str(folder / "rejects.jsonl"), "--processes", str(options.processes)]
     with (folder / "log").open("wb") as log:
-        worker = subprocess.Popen([str(TACIT), *words], env=environment(), stdout=log, stderr=log)
+        worker = subprocess.Popen([str(TACIT), *arguments], env=environment(), stdout=log, stderr=log)
         try:
             eventually(_reads, within_s=60, what="the worker to read")
             yield
@@ -121,7 +121,7 @@ def _worker(source: str, redis_url: str, folder: Path, options: argparse.Namespa
 
 def _fill(folder: Path, source: str, users: int) -> None:
     secret = SECRET.encode()
-    fill(folder, Identity(SHARDS, "eu", "live", source, fingerprint(secret)), digests(users, secret))
+    fill(folder, Identity(SHARDS, "eu", "live", source, fingerprint(secret)), pseudonyms(users, secret))
 
 
 def _reads() -> bool:
@@ -133,19 +133,18 @@ def _reads() -> bool:
 
 
 def _listen(client: redis.Redis, readable: dict[str, float], done: Event) -> None:
-    """Note when each user's key is first written."""
+    """Record the time of the first write to each user's key."""
     events = client.pubsub()
     events.psubscribe("__keyspace@0__:*:signals")
     while not done.is_set():
         event = events.get_message(ignore_subscribe_messages=True, timeout=0.2)
         if event is not None:
-            pseudonym = hash_tag(event["channel"].decode())
-            readable.setdefault(pseudonym, time.perf_counter())
+            readable.setdefault(hash_tag(event["channel"].decode()), time.perf_counter())
     events.close()
 
 
 def _produce(servers: str, topic: str, options: argparse.Namespace, produced: dict[str, float]) -> None:
-    """Send `rate` events a second, evenly; note when each new user's pin was handed to Kafka."""
+    """Send `rate` events per second at even intervals, and record the time of each new user's pin."""
     rng, catalogue, secret = random.Random(3), NumberedCatalogue.load(), SECRET.encode()
     producer = KafkaProducer(bootstrap_servers=servers, linger_ms=0, acks=1, metrics_enabled=False)
     begin = time.perf_counter()
@@ -164,15 +163,15 @@ def _event(number: int, rng: random.Random, catalogue: NumberedCatalogue, users:
     common = {"schema": 1, "event_id": f"e{number}", "at": time.time_ns() // 1_000_000, "region": "eu"}
     if number % 10 == 0:
         return common | {"type": "pin", "user_id": f"new-{number}", "facet": "length", "value": "concise"}
-    user = {"user_id": f"user-{rng.randrange(users or PEOPLE)}"}
-    if number < 2 * PEOPLE and not users:
+    user = {"user_id": f"user-{rng.randrange(users or USERS)}"}
+    if number < 2 * USERS and not users:
         return common | user | {"type": "consent", "granted": True}
     served = {facet: rng.choice(values.values) for facet, values in catalogue.facets.items()}
     return common | user | {"type": "interaction", "served": served, "feedback": {"kind": "thumbs_up"}}
 
 
 def _kafka_to_redis(servers: str, topic: str) -> tuple[float, int]:
-    """Replay the demo's stream from a topic; return CPU µs per event, and how many there were."""
+    """Replay the demo's stream from a topic; return the CPU per event in µs and the number of events."""
     configure("error")
     address = TopicAddress.parse(f"kafka://{servers}/{topic}")
     write_events(simulate(Scenario(end_ms=time.time_ns() // 1_000_000, users=2000)).events, str(address))

@@ -1,4 +1,4 @@
-"""What a figure was measured on, and how much memory it took."""
+"""The machine of a measurement, and the memory of this process."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def machine() -> str:
-    """Return one line about the machine and what matters of its software."""
+    """Return one line: CPU, cores, kernel and the versions of Python, Bytewax and River."""
     cpu = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "CPU"
     )
@@ -24,7 +24,7 @@ def peak_mb() -> float:
 
 
 def resident_mb() -> float:
-    """Return this process's resident memory now, in MB."""
+    """Return this process's current resident memory in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 

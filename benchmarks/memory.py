@@ -2,15 +2,15 @@
 
     python -m benchmarks.memory [--users N]
 
-All users gets the state of a user after 70 answers with feedback: all rings full, all windows used. Snapshots are not
-part of it.
+Every user has the state of a user after 70 answers with feedback: all rings full, all windows used. Checkpoints are not
+measured.
 """
 
 import argparse
 
-from benchmarks.apart import apart
 from benchmarks.machine import machine, resident_mb
-from benchmarks.synthetic_users import full_person
+from benchmarks.processes import in_new_process
+from benchmarks.synthetic_users import full_user
 from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
@@ -28,20 +28,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.split("\n")[0])
     parser.add_argument("--users", type=int, default=200_000)
     users = parser.parse_args().users
-    base_mb, full_mb, packed_bytes = apart(_fill, users)
+    base_mb, full_mb, packed_bytes = in_new_process(_fill, users)
     print(machine())
-    print(f"base of a worker process   {base_mb:8.0f} MB")
-    print(f"with {users:,} users       {full_mb:8.0f} MB")
-    per_person_kb = (full_mb - base_mb) * 1000 / users
-    print(f"per user                 {per_person_kb:8.2f} KB, of which packed {packed_bytes:,} bytes")
+    print(f"worker process without users   {base_mb:8.0f} MB")
+    print(f"with {users:,} users             {full_mb:8.0f} MB")
+    per_user_kb = (full_mb - base_mb) * 1000 / users
+    print(f"per user                       {per_user_kb:8.2f} KB; packed state: {packed_bytes:,} bytes")
 
 
 def _fill(users: int) -> tuple[float, float, int]:
-    """Return resident MB before and after, and the bytes of one packed user."""
-    import dataflows.runtime.worker  # noqa: F401  # the base is a worker with all it imports
+    """Return the resident MB before and after filling, and the bytes of one packed user state."""
+    import dataflows.runtime.worker  # noqa: F401  # a worker imports these modules before its first user
 
     catalogue = NumberedCatalogue.load()
-    packed = codec.pack(full_person(Rules(catalogue)))
+    packed = codec.pack(full_user(Rules(catalogue)))
     with ShardStores(None, SHARDS, catalogue) as stores:
         base_mb = resident_mb()
         shards: dict[int, ShardStore] = {}

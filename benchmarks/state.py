@@ -1,11 +1,11 @@
-"""State larger than a cache: stops at checkpoints, CPU per touched user, misses, memory, time to resume.
+"""State larger than the cache: pauses, CPU per touched user, cache misses, memory, time to resume.
 
-    python -m benchmarks.state [--users N] [--touched N] [--epochs N]
+    python -m benchmarks.state [--users N] [--touched N] [--intervals N]
 
-All users has full state (70 answers). The dataflow's own stateful step runs in Bytewax with recovery on, under an even
-stream that touches `touched` users per checkpoint interval of 10 s; next to it runs what Bytewax offers by itself, a key per user
-whose packed state it saves. A stop is the longest time in an checkpoint interval for which the source was not asked for more, the
-work on one batch of 200 included.
+Each user has full state (70 answers). Tacit's stateful step runs in Bytewax with checkpoints, under an even stream that
+touches `touched` users per checkpoint interval of 10 s. The comparison is Bytewax's own state: one key per user, with
+packed state of the same size. A pause is the longest time in a checkpoint interval between two polls of the source,
+including the work on one batch of 200.
 """
 
 import argparse
@@ -28,10 +28,10 @@ from bytewax.operators import StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
-from benchmarks.apart import apart
 from benchmarks.machine import machine, peak_mb, resident_mb
+from benchmarks.processes import in_new_process
 from benchmarks.stock import Nowhere
-from benchmarks.synthetic_users import END_MS, answer, digests, fill, full_person
+from benchmarks.synthetic_users import END_MS, answer, fill, full_user, pseudonyms
 from dataflows.graph import ADAPT_STEP, FLOW_ID
 from dataflows.runtime.worker import collect_garbage_rarely
 from dataflows.state_folder import Identity, locked
@@ -52,56 +52,57 @@ from tests.support.commands import SECRET, environment
 from tests.support.factories import make_event
 
 SHARDS = 16
-EPOCH_S = 10.0
+INTERVAL_S = 10.0
 BATCH = 200
 IDENTITY = Identity(SHARDS, "eu", "live", "files", fingerprint(SECRET.encode()))
 TACIT = Path(sys.executable).with_name("tacit")
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.state", description=__doc__.split("\n")[0])
-    parser.add_argument("--users", type=int, default=1_000_000)
-    parser.add_argument("--touched", type=int, default=100_000, help="per checkpoint interval")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--users", type=int, default=1_000_000, help="users in the state (default: %(default)s)")
+    parser.add_argument(
+        "--touched", type=int, default=100_000, help="users per checkpoint interval (default: %(default)s)"
+    )
+    parser.add_argument("--intervals", type=int, default=12, help="checkpoint intervals (default: %(default)s)")
     options = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory(prefix="tacit-benchmark-") as folder:
-        _measure(Path(folder), options.users, options.touched, options.epochs)
+        _measure(Path(folder), options.users, options.touched, options.intervals)
 
 
-def _measure(folder: Path, user_count: int, touched: int, epochs: int) -> None:
-    print(
-        f"{user_count:,} users, {touched:,} touched per checkpoint interval of {EPOCH_S:g} s, {epochs} checkpoint intervals"
-    )
-    apart(_fill, folder / "state", user_count)
-    _print("Tacit", apart(_tacit, folder / "state", user_count, touched, epochs), touched)
+def _measure(folder: Path, user_count: int, touched: int, intervals: int) -> None:
+    print(f"{user_count:,} users, {touched:,} touched in each of {intervals} checkpoint intervals of {INTERVAL_S:g} s")
+    in_new_process(_fill, folder / "state", user_count)
+    _print("Tacit", in_new_process(_tacit, folder / "state", user_count, touched, intervals), touched)
     print(f"  two checkpoints on disk: {disk_bytes([folder / 'state']) / 1e6:,.0f} MB")
     print(f"  from the start of `tacit replay` to its first signal in Redis: {_resume_s(folder):.2f} s")
-    costs = apart(_costs, folder / "costs", user_count, touched)
-    print(f"  saved: {costs.keep_us:.1f} µs of CPU per touched user, all threads")
+    costs = in_new_process(_costs, folder / "costs", user_count, touched)
+    print(f"  saving a touched user: {costs.save_us:.1f} µs of CPU, all threads")
     print(
-        f"  with a tenth of the users cached: an answer {costs.hit_us:.1f} µs of CPU, of a user who is not "
+        f"  with a tenth of the users cached: an answer of a cached user {costs.hit_us:.1f} µs of CPU, of another user "
         f"{costs.miss_us:.1f} µs; {costs.resident_mb:,.0f} MB resident"
     )
-    _print("a key per user", apart(_plain, folder / "plain", user_count, touched, 2), touched)
+    _print("Bytewax, one key per user", in_new_process(_keyed, folder / "keyed", user_count, touched, 2), touched)
 
 
 class Stream(NamedTuple):
-    """What a stream met."""
+    """Measurements of one stream."""
 
-    stops_s: list[float]
-    """By checkpoint interval."""
+    pauses_s: list[float]
+    """Longest pause of each checkpoint interval."""
     cpu_s: list[float]
+    """CPU of each checkpoint interval, all threads."""
     peak_mb: float
 
 
 def _print(name: str, stream: Stream, touched: int) -> None:
-    stops_ms = sorted(stop * 1000 for stop in stream.stops_s)
+    pauses_ms = sorted(pause * 1000 for pause in stream.pauses_s)
     cpu_us = sum(stream.cpu_s) / len(stream.cpu_s) / touched * 1e6
     print(
-        f"{name}: stops per checkpoint interval median {stops_ms[len(stops_ms) // 2]:,.0f} ms, max {stops_ms[-1]:,.0f} ms; "
-        f"CPU {cpu_us:.1f} µs per touched user, all threads and the event's own work included; "
+        f"{name}: longest pause of an interval: median {pauses_ms[len(pauses_ms) // 2]:,.0f} ms, "
+        f"max {pauses_ms[-1]:,.0f} ms; CPU {cpu_us:.1f} µs per touched user, all threads and the event included; "
         f"peak memory {stream.peak_mb:,.0f} MB"
     )
 
@@ -110,39 +111,39 @@ def _print(name: str, stream: Stream, touched: int) -> None:
 
 
 class _Paced(StatefulSourcePartition[Any, None]):
-    """Hands over batches at even times, checkpoint interval by checkpoint interval, and notes for how long it was not asked."""
+    """A source that emits batches at even times, and measures the time between two polls."""
 
-    def __init__(self, epochs: Iterator[list[Any]], stream: Stream) -> None:
-        self._epochs = epochs
+    def __init__(self, intervals: Iterator[list[Any]], stream: Stream) -> None:
+        self._intervals = intervals
         self._stream = stream
         self._waiting: list[Any] = []
         self._returned_s = self._due_s = 0.0
-        self._began_cpu_s = 0.0
+        self._started_cpu_s = 0.0
         self._every_s = 0.0
 
     def next_batch(self) -> list[Any]:
         now_s = time.perf_counter()
         if self._returned_s:
-            self._stream.stops_s[-1] = max(self._stream.stops_s[-1], now_s - self._returned_s)
+            self._stream.pauses_s[-1] = max(self._stream.pauses_s[-1], now_s - self._returned_s)
         if not self._waiting:
-            self._begin_epoch(now_s)
+            self._begin_interval(now_s)
         out = self._waiting.pop() if now_s >= self._due_s else []
         if out:
             self._due_s += self._every_s
         self._returned_s = time.perf_counter()
         return out
 
-    def _begin_epoch(self, now_s: float) -> None:
+    def _begin_interval(self, now_s: float) -> None:
         cpu_s = time.process_time()
         if self._returned_s:
-            self._stream.cpu_s.append(cpu_s - self._began_cpu_s)
-        self._waiting = next(self._epochs, [])
+            self._stream.cpu_s.append(cpu_s - self._started_cpu_s)
+        self._waiting = next(self._intervals, [])
         if not self._waiting:
             raise StopIteration
-        self._stream.stops_s.append(0.0)
-        self._every_s = EPOCH_S / len(self._waiting)
+        self._stream.pauses_s.append(0.0)
+        self._every_s = INTERVAL_S / len(self._waiting)
         self._due_s = max(self._due_s, now_s)
-        self._began_cpu_s = time.process_time()
+        self._started_cpu_s = time.process_time()
 
     def next_awake(self) -> datetime | None:
         return None
@@ -152,8 +153,8 @@ class _Paced(StatefulSourcePartition[Any, None]):
 
 
 class _PacedSource(FixedPartitionedSource[Any, None]):
-    def __init__(self, epochs: Iterator[list[Any]], stream: Stream) -> None:
-        self._partition = _Paced(epochs, stream)
+    def __init__(self, intervals: Iterator[list[Any]], stream: Stream) -> None:
+        self._partition = _Paced(intervals, stream)
 
     def list_parts(self) -> list[str]:
         return ["one"]
@@ -162,62 +163,64 @@ class _PacedSource(FixedPartitionedSource[Any, None]):
         return self._partition
 
 
-def _run(epochs: Iterator[list[Any]], build: Callable[[Any], Any], step: str, recovery: Path) -> Stream:
+def _run(intervals: Iterator[list[Any]], build: Callable[[Any], Any], step: str, recovery: Path) -> Stream:
     stream = Stream([], [], 0.0)
     collect_garbage_rarely()
     flow = Dataflow(FLOW_ID)
-    items = op.input("stream", flow, _PacedSource(epochs, stream))
+    items = op.input("stream", flow, _PacedSource(intervals, stream))
     op.output("nowhere", op.stateful_batch(step, items, build), Nowhere())
-    cli_main(flow, epoch_interval=timedelta(seconds=EPOCH_S), recovery_config=RecoveryConfig(recovery))
+    cli_main(flow, epoch_interval=timedelta(seconds=INTERVAL_S), recovery_config=RecoveryConfig(recovery))
     return stream._replace(peak_mb=peak_mb())
 
 
 def _fill(folder: Path, user_count: int) -> None:
-    fill(folder, IDENTITY, digests(user_count, SECRET.encode()))
+    fill(folder, IDENTITY, pseudonyms(user_count, SECRET.encode()))
 
 
-def _tacit(folder: Path, user_count: int, touched: int, epochs: int) -> Stream:
-    """Run the stateful step over users of whom most are not in the cache."""
+def _tacit(folder: Path, user_count: int, touched: int, intervals: int) -> Stream:
+    """Run Tacit's stateful step; most users are not in the cache."""
     rules, counters = Rules(NumberedCatalogue.load()), EventCounters()
     with (
         locked(folder, IDENTITY, rules.catalogue) as held,
         ShardStores(held.shards, SHARDS, rules.catalogue, held.execution) as stores,
     ):
         stream = _run(
-            _answers(user_count, touched, epochs, rules.catalogue),
+            _answers(user_count, touched, intervals, rules.catalogue),
             lambda token: Adapt(stores, rules, counters, token, reclaims=True),
             ADAPT_STEP,
             held.recovery,
         )
-    if counters.outcomes[Outcome.ACCEPTED] < touched * epochs:
-        raise SystemExit(f"not every answer was accepted: {counters.outcomes}, {counters.rejects}")
+    if counters.outcomes[Outcome.ACCEPTED] < touched * intervals:
+        raise SystemExit(f"not all answers were accepted: {counters.outcomes}, {counters.rejects}")
     return stream
 
 
-def _answers(user_count: int, touched: int, epochs: int, catalogue: NumberedCatalogue) -> Iterator[list[Any]]:
+def _answers(user_count: int, touched: int, intervals: int, catalogue: NumberedCatalogue) -> Iterator[list[Any]]:
     """Yield an interval's batches of (shard, [packed answers]), one answer per touched user."""
-    rng, users = random.Random(2), digests(user_count, SECRET.encode())
-    for epoch in range(epochs):
+    rng, users = random.Random(2), pseudonyms(user_count, SECRET.encode())
+    for interval in range(intervals):
         chosen = rng.sample(users, touched)
-        yield [_grouped(chosen[first : first + BATCH], epoch, rng, catalogue) for first in range(0, len(chosen), BATCH)]
+        yield [
+            _grouped(chosen[first : first + BATCH], interval, rng, catalogue) for first in range(0, len(chosen), BATCH)
+        ]
 
 
 def _grouped(
-    users: list[bytes], epoch: int, rng: random.Random, catalogue: NumberedCatalogue
+    users: list[bytes], interval: int, rng: random.Random, catalogue: NumberedCatalogue
 ) -> list[tuple[str, list[bytes]]]:
     groups: dict[int, list[bytes]] = {}
     for user in users:
-        at_ms = END_MS + epoch * round(EPOCH_S * 1000)
-        packed = pack(answer(user, at_ms, 1000 + epoch, rng, catalogue))
+        at_ms = END_MS + interval * round(INTERVAL_S * 1000)
+        packed = pack(answer(user, at_ms, 1000 + interval, rng, catalogue))
         groups.setdefault(shard_of(user, SHARDS), []).append(packed)
     return [(shard_key(shard), packed) for shard, packed in groups.items()]
 
 
-# What Bytewax offers by itself
+# Comparison: Bytewax's own keyed state
 
 
 class _KeyedUser(StatefulBatchLogic[bytes, None, bytes]):
-    """A key per user, whose state is as large as ours."""
+    """One user's key, with as many bytes of state as Tacit has per user."""
 
     def __init__(self, packed: bytes) -> None:
         self._packed = packed
@@ -229,45 +232,46 @@ class _KeyedUser(StatefulBatchLogic[bytes, None, bytes]):
         return self._packed
 
 
-def _plain(folder: Path, user_count: int, touched: int, epochs: int) -> Stream:
+def _keyed(folder: Path, user_count: int, touched: int, intervals: int) -> Stream:
     folder.mkdir()
     init_db_dir(folder, 4)
-    packed = codec.pack(full_person(Rules(NumberedCatalogue.load())))
-    stream = _run(_keys(user_count, touched, epochs + 1), lambda saved: _KeyedUser(saved or packed), "people", folder)
-    return stream._replace(stops_s=stream.stops_s[2:], cpu_s=stream.cpu_s[2:])  # the first fills, the second settles
+    packed = codec.pack(full_user(Rules(NumberedCatalogue.load())))
+    stream = _run(_keys(user_count, touched, intervals + 1), lambda saved: _KeyedUser(saved or packed), "users", folder)
+    # Filling and the first interval are not part of the figures.
+    return stream._replace(pauses_s=stream.pauses_s[2:], cpu_s=stream.cpu_s[2:])
 
 
-def _keys(user_count: int, touched: int, epochs: int) -> Iterator[list[Any]]:
-    rng, users = random.Random(2), [user.hex() for user in digests(user_count, SECRET.encode())]
-    for chosen in (users, *(rng.sample(users, touched) for _ in range(epochs))):
+def _keys(user_count: int, touched: int, intervals: int) -> Iterator[list[Any]]:
+    rng, users = random.Random(2), [user.hex() for user in pseudonyms(user_count, SECRET.encode())]
+    for chosen in (users, *(rng.sample(users, touched) for _ in range(intervals))):
         yield [[(user, b"") for user in chosen[first : first + BATCH]] for first in range(0, len(chosen), BATCH)]
 
 
-# Costs, without the engine
+# CPU without the engine
 
 
 class Costs(NamedTuple):
-    """Of a worker whose cache holds a tenth of the users; CPU in µs."""
+    """CPU in µs and memory of a worker whose cache holds a tenth of the users."""
 
     hit_us: float
     miss_us: float
     resident_mb: float
-    keep_us: float
+    save_us: float
 
 
 def _costs(folder: Path, user_count: int, touched: int) -> Costs:
     rules, rng = Rules(NumberedCatalogue.load()), random.Random(5)
-    users = digests(user_count, SECRET.encode())
+    users = pseudonyms(user_count, SECRET.encode())
     collect_garbage_rarely()
     with ShardStores(folder, SHARDS, rules.catalogue, "costs", user_count // 10) as stores:
         opened = {shard_of(user, SHARDS): user for user in users[:1000]}
         shards = {shard: stores.create(user) for shard, user in opened.items()}
-        _put_all(shards, users, full_person(rules))
+        _put_all(shards, users, full_user(rules))
         chosen = rng.sample(users, user_count // 20)
         miss_us, hit_us = (_observe_us(shards, chosen, number, rules) for number in range(2))
         for user in rng.sample(users, user_count // 10):  # fill the cache
             shards[shard_of(user, SHARDS)].get(user)
-        return Costs(hit_us, miss_us, resident_mb(), _keep_us(shards, users, touched, rng))
+        return Costs(hit_us, miss_us, resident_mb(), _save_us(shards, users, touched, rng))
 
 
 def _put_all(shards: dict[int, ShardStore], users: list[bytes], state: UserState) -> None:
@@ -281,10 +285,10 @@ def _put_all(shards: dict[int, ShardStore], users: list[bytes], state: UserState
 
 
 def _observe_us(shards: dict[int, ShardStore], users: list[bytes], number: int, rules: Rules) -> float:
-    """Return this thread's CPU for an answer of each of them."""
+    """Return this thread's CPU per answer, for one answer of each user."""
     rng = random.Random(number)
     answers = [answer(user, END_MS + number, 2000 + number, rng, rules.catalogue) for user in users]
-    began_s = time.thread_time()
+    started_s = time.thread_time()
     for o in answers:
         store = shards[shard_of(o.user, SHARDS)]
         state = store.get(o.user) or UserState()
@@ -292,14 +296,14 @@ def _observe_us(shards: dict[int, ShardStore], users: list[bytes], number: int, 
         store.put(o.user, state)
         store.end_batch()
         state.take_writes(o.user, rules.catalogue)
-    return (time.thread_time() - began_s) / len(answers) * 1e6
+    return (time.thread_time() - started_s) / len(answers) * 1e6
 
 
-def _keep_us(shards: dict[int, ShardStore], users: list[bytes], touched: int, rng: random.Random) -> float:
-    """Return all threads' CPU for saving a touched user: packed, written, merged later, checkpoints made."""
-    epochs = 10
-    began_s, reading_s = time.process_time(), 0.0
-    for _ in range(epochs):
+def _save_us(shards: dict[int, ShardStore], users: list[bytes], touched: int, rng: random.Random) -> float:
+    """Return all threads' CPU per saved user: packing, writing, compaction and checkpoints."""
+    intervals = 10
+    started_s, reading_s = time.process_time(), 0.0
+    for _ in range(intervals):
         chosen = rng.sample(users, touched)
         for first in range(0, touched, 1000):
             before_s = time.thread_time()
@@ -314,25 +318,27 @@ def _keep_us(shards: dict[int, ShardStore], users: list[bytes], touched: int, rn
         for store in shards.values():
             store.snapshot()
             store.begin_batch()
-    return (time.process_time() - began_s - reading_s) / touched / epochs * 1e6
+    return (time.process_time() - started_s - reading_s) / touched / intervals * 1e6
 
 
 def _resume_s(folder: Path) -> float:
-    """Return the time from the start of a process to the first signal it writes, everything read and verified."""
+    """Return the time from the start of `tacit replay` on a large state folder to its first signal."""
     events = folder / "events.jsonl"
     event = make_event(user_id="user-1", event_id="resumed", at=time.time_ns() // 1_000_000)
     events.write_bytes(json.dumps(event).encode() + b"\n")
     with EmbeddedRedis() as server, redis.Redis.from_url(server.url) as client:
-        words = [str(events), "--state", str(folder / "state"), "--redis", server.url]
-        words += ["--rejects", str(folder / "rejects.jsonl")]
-        began_s = time.perf_counter()
-        with subprocess.Popen([str(TACIT), "replay", *words], env=environment(), stdout=subprocess.DEVNULL) as worker:
+        arguments = [str(events), "--state", str(folder / "state"), "--redis", server.url]
+        arguments += ["--rejects", str(folder / "rejects.jsonl")]
+        started_s = time.perf_counter()
+        with subprocess.Popen(
+            [str(TACIT), "replay", *arguments], env=environment(), stdout=subprocess.DEVNULL
+        ) as worker:
             while not client.dbsize() and worker.poll() is None:
                 time.sleep(0.005)
-            took_s = time.perf_counter() - began_s
+            elapsed_s = time.perf_counter() - started_s
     if worker.returncode:
         raise SystemExit(f"tacit replay ended with {worker.returncode}")
-    return took_s
+    return elapsed_s
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The same job in Bytewax's stock operators: state and windows keyed by user, one item at a time.
 
-What a capable team would write from Bytewax's documentation: `stateful_map` for consent, pins and preferences, a
-`fold_window` over event time for each of the three activity windows. Parsing, learning and writing are ours, so the
-difference is what shards, panes and packing save.
+The dataflow follows Bytewax's documentation: `stateful_map` for consent, pins and preferences, and a `fold_window` over
+event time for each of the three activity windows. Parsing, learning and writing are Tacit's own, so the difference is
+the saving of shards, panes and packing.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -32,20 +32,20 @@ _WINDOWS = (
 
 
 def build_stock(source: Source[Record], parser: Parser, catalogue: NumberedCatalogue, writes: Sink[Write]) -> Dataflow:
-    """Wire the job in stock operators."""
+    """Build the dataflow from stock operators."""
     rules = Rules(catalogue)
     flow = Dataflow("stock")
     records = op.input("source", flow, source)
     observations = op.filter_map("parse", records, lambda record: _parse(parser, record))
-    keyed = op.key_on("by_person", observations, lambda o: o.user.hex())
+    keyed = op.key_on("by_user", observations, lambda o: o.user.hex())
 
     def observe(state: UserState | None, o: Observation) -> tuple[UserState, list[Write]]:
         state = state or UserState()
         state.observe(o, rules)
         return state, list(state.take_writes(o.user, catalogue))
 
-    said = op.flat_map("said", op.stateful_map("observe", keyed, observe), lambda pair: pair[1])
-    op.output("signals", said, writes)
+    emitted = op.flat_map("emitted", op.stateful_map("observe", keyed, observe), lambda pair: pair[1])
+    op.output("signals", emitted, writes)
     turns = op.filter("turns", keyed, lambda pair: pair[1].kind == Kind.INTERACTION)
     for name, length, offset in _WINDOWS:
         op.output(f"counts_{name}", _counts(name, turns, length, offset), Nowhere())
@@ -71,7 +71,7 @@ def _counts(
 
 
 class Nowhere(DynamicSink[object]):
-    """Takes the counts and leaves them: the profile would be built from them, which is not charged here."""
+    """A sink that drops its items: building the profile from the counts is not measured."""
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_NowherePartition":
         return _NowherePartition()

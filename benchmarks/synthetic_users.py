@@ -1,4 +1,4 @@
-"""State folders full of users, for measuring what a worker does with them."""
+"""Synthetic users with full state, and state folders that hold them."""
 
 import random
 import time
@@ -27,10 +27,10 @@ from tacit.contract.pseudonyms import pseudonym
 
 ANSWERS = 70
 END_MS = time.time_ns() // 1_000_000 - 3_600_000
-"""A full user's newest answer is some days older."""
+"""Event time of the measured answers (epoch ms); a full user's newest answer is up to some days older."""
 
 
-def full_person(rules: Rules) -> UserState:
+def full_user(rules: Rules) -> UserState:
     """Return the state of a user after 70 answers with feedback: all rings full, all windows used."""
     state = UserState()
     for observation in _answers(rules.catalogue):
@@ -55,7 +55,7 @@ def answer(
     catalogue: NumberedCatalogue,
     kind: Kind = Kind.INTERACTION,
 ) -> Observation:
-    """Return an observation of an answer in some style with some feedback."""
+    """Return an observation of an answer with a random style and random feedback."""
     return Observation(
         user=user,
         at_ms=at_ms,
@@ -75,17 +75,17 @@ def answer(
     )
 
 
-def digests(user_count: int, secret: bytes) -> list[bytes]:
+def pseudonyms(user_count: int, secret: bytes) -> list[bytes]:
     """Return the pseudonyms of the users `user-0`, `user-1` and so on."""
     return [pseudonym(f"user-{number}", secret) for number in range(user_count)]
 
 
 class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
-    """Fills a shard with the users it is handed."""
+    """A step that writes the same state for each user of a shard."""
 
     def __init__(self, stores: ShardStores, state: UserState) -> None:
         self._stores = stores
-        self._person = state
+        self._user_state = state
         self._store: ShardStore | None = None
 
     def on_batch(self, values: list[list[bytes]]) -> tuple[list[None], bool]:
@@ -93,7 +93,7 @@ class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
         for users in values:
             for user in users:
                 if store.get(user) is None:
-                    store.put(user, self._person)
+                    store.put(user, self._user_state)
                 store.end_batch()
         return [], StatefulBatchLogic.RETAIN
 
@@ -103,9 +103,9 @@ class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
 
 
 def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
-    """Make a state folder in which all of them are full, as if a run with that identity had left it."""
+    """Create a state folder, as a run with this identity would leave it, with full state for each user."""
     catalogue = NumberedCatalogue.load()
-    state = full_person(Rules(catalogue))
+    state = full_user(Rules(catalogue))
     shards: list[list[bytes]] = [[] for _ in range(identity.shards)]
     for user in users:
         shards[shard_of(user, identity.shards)].append(user)
@@ -115,7 +115,7 @@ def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
     ):
         flow = Dataflow(FLOW_ID)
         groups = op.input(
-            "people", flow, TestingSource([(shard_key(i), user_count) for i, user_count in enumerate(shards)])
+            "users", flow, TestingSource([(shard_key(shard), members) for shard, members in enumerate(shards)])
         )
         filled = op.stateful_batch(ADAPT_STEP, groups, lambda _: _Fill(stores, state))
         op.output("nowhere", filled, TestingSink([]))
