@@ -1,4 +1,4 @@
-"""CPU of short commands, beside an empty Python program in the same run.
+"""CPU of short commands, compared with an empty Python program in the same run.
 
     python -m benchmarks.startup [--rounds N] [--json]
 

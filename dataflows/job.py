@@ -39,7 +39,7 @@ def parse_source(texts: Sequence[str]) -> TopicAddress | Files:
     (PosixPath('a.jsonl'), PosixPath('b.jsonl.gz'))
 
     Raises:
-        ConfigurationError: a topic beside other sources, an invalid address, or a folder without event files.
+        ConfigurationError: a topic together with other sources, an invalid address, or a folder without event files.
     """
     if not any(text.startswith("kafka:") for text in texts):
         return tuple(path for text in texts for path in _files(Path(text)))

@@ -1,4 +1,4 @@
-"""What a worker needs, looked at one by one: what is wrong, and what to do."""
+"""Checks of everything that a worker needs, each with its problem and a remedy."""
 
 import os
 from collections.abc import Callable
@@ -22,19 +22,19 @@ from tacit.errors import TacitError
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     what: str
     ok: bool
     detail: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for `--json`."""
+        """Return the document for `--json`."""
         return asdict(self)
 
 
 def check_all(settings: Settings, source: str | None) -> list[Finding]:
-    """Look at everything that the settings name; what cannot be reached is a finding, not an error."""
+    """Run all checks; a failed one is a finding, not an error."""
     findings = [
         _find("catalogue", lambda: _catalogue(settings)),
         _find("redis", lambda: _redis(settings)),
@@ -74,7 +74,7 @@ def _rejects(rejects: str) -> str:
         return _topic(TopicAddress.parse(rejects))
     file = Path(rejects).absolute()
     if file.is_dir():
-        raise TacitError(f"{file} is a folder: name a file in it")
+        raise TacitError(f"{file} is a folder; use the path of a file")
     return _writable(file.parent)
 
 
@@ -83,20 +83,20 @@ def _folder(settings: Settings, source: str | None) -> str:
     if (folder / DESCRIPTION).exists():
         job = Job(settings, parse_source([source]) if source else (), bounded=False)
         found = [
-            words for words in identity_differences(folder, job.identity) if source or not words.startswith("source ")
+            text for text in identity_differences(folder, job.identity) if source or not text.startswith("source ")
         ]
         if found:
-            raise TacitError(f"{folder} was made for {'; '.join(found)}: run with that, or give another folder")
-    return _writable(next(place for place in (folder, *folder.absolute().parents) if place.exists()))
+            raise TacitError(f"{folder} was made for {'; '.join(found)}; use that setting, or another folder")
+    return _writable(next(path for path in (folder, *folder.absolute().parents) if path.exists()))
 
 
 def _writable(folder: Path) -> str:
     if not folder.is_dir():
-        raise TacitError(f"{folder} is no folder: make it, or name another")
+        raise TacitError(f"{folder} is not a folder; create it, or use another")
     try:
         TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise TacitError(f"{folder} cannot be written: {error.strerror}; make it writable, or name another") from error
+        raise TacitError(f"{folder} cannot be written: {error.strerror}; make it writable, or use another") from error
     free = os.statvfs(folder)
     return f"{folder} is writable, {free.f_bavail * free.f_frsize / 2**30:.1f} GiB free"
 

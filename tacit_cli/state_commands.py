@@ -15,8 +15,8 @@ from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
 from tacit_cli.state_folder import FOLDER_TEXTS, inspected, required_folder
 from tacit_cli.views.folder_stats import folder_stats, stats_table
-from tacit_cli.views.user_panel import person_panel
-from tacit_cli.views.user_record import person_as_dict
+from tacit_cli.views.user_panel import user_panel
+from tacit_cli.views.user_record import user_as_dict
 from tacit_cli.worker_settings import logged_settings
 
 app = new_app("state", "Inspect a state folder, also while workers use it.")
@@ -33,8 +33,8 @@ def show(invocation: Invocation, user: User) -> None:
     prior, _ = folder_prior(settings, folder.path, folder.catalogue)
     if found is None or checkpoint is None:
         raise StateError(f"{folder.path}: the newest checkpoint has no user of that id; check the user id")
-    shown = person_as_dict(name, found, checkpoint, prior)
-    invocation.output.show(shown, lambda: console.out.print(person_panel(shown, _now_ms())))
+    shown = user_as_dict(name, found, checkpoint, prior)
+    invocation.output.show(shown, lambda: console.out.print(user_panel(shown, _now_ms())))
 
 
 @command(app, "tacit state stats --state tacit-state --by-shard", settings=("state",), texts=FOLDER_TEXTS)

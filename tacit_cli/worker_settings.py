@@ -11,7 +11,7 @@ from tacit_lab.embedded import EmbeddedRedis
 
 
 def logged_settings(invocation: Invocation, *, needs_secret: bool = True) -> Settings:
-    """Return the settings, with logs configured as they say."""
+    """Return the settings, and configure logs by them."""
     settings = invocation.settings(needs_secret=needs_secret)
     if invocation.output.quiet and settings.log_level is None:
         settings = replace(settings, log_level="error")

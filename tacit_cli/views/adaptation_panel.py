@@ -1,4 +1,4 @@
-"""What Copilot sees of one person, for people and for machines."""
+"""Adaptation of one user, as a panel and as a document."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,11 +18,11 @@ _UNIT = "example-conversation"
 TIER_STYLE = {"apply": "bold green", "hint": "yellow", "default": "dim"}
 _STATUS_TEXT = {
     "fresh": "fresh",
-    "aged": "aged: nothing heard for half the usual time to live",
-    "absent": "absent: nothing is known, defaults hold",
-    "opted_out": "opted out: defaults hold",
-    "unavailable": "Redis did not answer, or refused (tacit check says why): defaults hold",
-    "unknown_schema": "written by another version: defaults hold",
+    "aged": "aged: no event for half of the time to live",
+    "absent": "absent: no signals; defaults apply",
+    "opted_out": "opted out: defaults apply",
+    "unavailable": "Redis did not answer (tacit check has the reason); defaults apply",
+    "unknown_schema": "written by another version; defaults apply",
 }
 
 
@@ -40,7 +40,7 @@ def adaptation_as_dict(adaptation: Adaptation) -> dict[str, Any]:
 
 
 def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str] | None = None) -> RenderableType:
-    """Return a table of what is known, and the prompt text made from it; of a simulated person also the truth."""
+    """Return signals, profile and prompt; for a simulated user also the true preferences."""
     parts: list[RenderableType] = [Text(f"status  {_STATUS_TEXT[adaptation.status]}")]
     if adaptation.signals:
         parts += [Text(), _signals_table(adaptation, truth)]
@@ -48,12 +48,12 @@ def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str
         topics = ", ".join(f"{topic} {share:.0%}" for topic, share in profile.topics) or "none"
         parts += [Text(), Text(f"turns   {described(profile.activity)}; topics: {topics}")]
     prompt = adaptation.choose(unit=_UNIT).prompt()
-    parts += [Text(), Text.assemble(("prompt  ", ""), (prompt or "(nothing to say)", "italic"))]
+    parts += [Text(), Text.assemble(("prompt  ", ""), (prompt or "(empty)", "italic"))]
     return Panel(Group(*parts), title=Text(title), title_align="left", expand=False, padding=(0, 1))
 
 
 def _signals_table(adaptation: Adaptation, truth: Mapping[str, str] | None) -> Table:
-    """Return a row per facet that something is known of."""
+    """Return a row per facet that has a signal."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("facet", "value", "confidence", "tier", "limited by", *(["in truth"] if truth else []), "why"):
         wraps = heading in {"limited by", "why"}
@@ -82,6 +82,6 @@ def limits_text(limits: Iterable[str]) -> str:
 
 def _why(signal: Signal) -> str:
     if signal.source == "user":
-        return "set by the person"
+        return "set by the user"
     why = ", ".join(f"{kind} ×{count}" for kind, count in signal.why)
-    return f"{why}; taste changed" if signal.drift_at else why
+    return f"{why}; preference changed" if signal.drift_at else why

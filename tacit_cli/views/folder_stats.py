@@ -1,4 +1,4 @@
-"""How much a state folder holds, how old its checkpoints are, and whether a run uses it: for operators and monitors."""
+"""Size of a state folder, age of its checkpoints, and the process that uses it."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,10 +19,10 @@ _LOCKS = Path("/proc/locks")
 
 
 def folder_stats(folder: Path, now_ms: int) -> dict[str, Any]:
-    """Return what there is, as plain values.
+    """Return the figures as plain values.
 
     Raises:
-        StateError: if it is no state folder, one of another format, or damaged.
+        StateError: the folder is not a state folder, has another format, or is damaged.
     """
     identity = identity_of(folder)
     newest = newest_checkpoints(folder / SHARDS, identity.shards)
@@ -61,7 +61,7 @@ def _age_s(checkpoint: Checkpoint, now_ms: int) -> float:
 
 
 def disk_bytes(folders: Iterable[Path]) -> int:
-    """Return what folders take on disk, files with several names once; what goes meanwhile counts for nothing."""
+    """Return the size of folders on disk; a file with several names counts once, a deleted one not at all."""
     taken: dict[tuple[int, int], int] = {}
     for path in _everything_below(folders):
         with suppress(FileNotFoundError):
@@ -72,15 +72,15 @@ def disk_bytes(folders: Iterable[Path]) -> int:
 
 def _everything_below(folders: Iterable[Path]) -> Iterator[Path]:
     for top in folders:
-        for folder, _, files in os.walk(top):  # which passes over folders that are gone
+        for folder, _, files in os.walk(top):  # skips deleted folders
             yield Path(folder)
             yield from (Path(folder, name) for name in files)
 
 
 def holder(lock: Path) -> int | None:
-    """Return the process that holds a lock file, as far as can be seen from here; None: nobody.
+    """Return the id of the process that holds a lock file; None: no visible process.
 
-    The kernel is asked for its list, as a lock of our own, be it shared and short, could turn away a run that starts.
+    The list of the kernel has it. A lock to find out, even a short one, could make a starting run fail.
     https://man7.org/linux/man-pages/man5/proc_locks.5.html
     """
     try:
@@ -93,14 +93,14 @@ def holder(lock: Path) -> int | None:
 
 
 def stats_table(stats: Mapping[str, Any], *, by_shard: bool) -> RenderableType:
-    """Return the numbers for people, and a row per shard if asked for."""
+    """Return the figures as a table; with `by_shard`, also a row per shard."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     pid = stats["used_by_pid"]
     table.add_row("made for", f"region {stats['region']}, namespace {stats['namespace']}, {stats['source']}")
     table.add_row("format", str(stats["format"]))
-    table.add_row("in use", f"by process {pid}" if pid else "by no process that can be seen from here")
-    table.add_row("people", f"{stats['users']:,}")
-    table.add_row("shards", f"{stats['shards']}, {len(stats['by_shard'])} of them with people")
+    table.add_row("in use", f"by process {pid}" if pid else "by no visible process")
+    table.add_row("users", f"{stats['users']:,}")
+    table.add_row("shards", f"{stats['shards']}, {len(stats['by_shard'])} of them with users")
     table.add_row("newest checkpoint", _newest(stats))
     table.add_row("on disk", f"{_mb(stats['bytes'])}, of it {_mb(stats['checkpoint_bytes'])} in checkpoints")
     return Group(table, Text(), _shards_table(stats["by_shard"])) if by_shard else table
@@ -115,11 +115,11 @@ def _newest(stats: Mapping[str, Any]) -> str:
 
 def _shards_table(shards: Iterable[Mapping[str, Any]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("shard", "people", "checkpoint", "size", "age"):
+    for heading in ("shard", "users", "checkpoint", "size", "age"):
         table.add_column(heading, justify="right")
     for one in shards:
-        people, old = f"{one['users']:,}", age(round(1000 * one["age_s"]))
-        table.add_row(str(one["shard"]), people, str(one["checkpoint"]), _mb(one["bytes"]), old)
+        users, old = f"{one['users']:,}", age(round(1000 * one["age_s"]))
+        table.add_row(str(one["shard"]), users, str(one["checkpoint"]), _mb(one["bytes"]), old)
     return table
 
 

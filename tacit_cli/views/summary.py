@@ -1,4 +1,4 @@
-"""What a replay or a rebuild did, for people."""
+"""Summaries of a replay and of a rebuild."""
 
 import redis
 from rich.table import Table
@@ -11,7 +11,7 @@ from tacit.contract.keys import RegionKeys
 
 
 def users_with_signals(settings: Settings) -> int | None:
-    """Count the people who have signals in the embedded Redis; None in any other, which is not ours to scan."""
+    """Return the number of users with signals in the embedded Redis; None for another Redis, which may be large."""
     if not settings.embedded:
         return None
     pattern = RegionKeys(settings.region).within(settings.namespace).signals_pattern
@@ -19,8 +19,8 @@ def users_with_signals(settings: Settings) -> int | None:
         return sum(1 for _ in client.scan_iter(match=pattern, count=1000))
 
 
-def replay_table(done: Replayed, people: int | None, settings: Settings, *, rejects_stay: bool = True) -> Table:
-    """Return a replay's counts as a table: every record read is in exactly one line of the first part."""
+def replay_table(done: Replayed, users: int | None, settings: Settings, *, rejects_stay: bool = True) -> Table:
+    """Return the counts of a replay as a table; each record is in exactly one line of the first part."""
     counters, events = done.counters, done.counters.events
     read = counters.source.records
     table = _table()
@@ -28,13 +28,13 @@ def replay_table(done: Replayed, people: int | None, settings: Settings, *, reje
     rejected = sum(events.rejects.values())
     for outcome, count in events.outcomes.items():
         table.add_row(f"  {outcome}", f"{count:,}", "")
-    table.add_row("  rejected", f"{rejected:,}", f"told in {settings.rejects}" if rejected and rejects_stay else "")
+    table.add_row("  rejected", f"{rejected:,}", f"in {settings.rejects}" if rejected and rejects_stay else "")
     for reason, count in events.rejects.items():
         if count:
             table.add_row(f"    {reason}", f"{count:,}", "")
     table.add_row("users with state", f"{events.users:,}", "")
-    if people is not None:
-        table.add_row("users with signals", f"{people:,}", f"namespace {settings.namespace}")
+    if users is not None:
+        table.add_row("users with signals", f"{users:,}", f"namespace {settings.namespace}")
     table.add_row("signal fields written", f"{counters.sink.applied:,}", _unwritten(done))
     if learned := counters.learning.examples:
         table.add_row("feedback trained on", f"{learned:,}", f"population version {counters.learning.version}")
@@ -45,7 +45,7 @@ def replay_table(done: Replayed, people: int | None, settings: Settings, *, reje
 
 
 def rebuilt_table(done: Rebuilt) -> Table:
-    """Return a rebuild's counts as a table."""
+    """Return the counts of a rebuild as a table."""
     sink, table = done.sink, _table()
     table.add_row(Text("users", "bold"), Text(f"{done.users:,}", "bold"), f"namespace {done.namespace}")
     table.add_row("wipes and consent", f"{sink.gates:,}", "")
@@ -70,8 +70,8 @@ def _table() -> Table:
 
 def _share(done: Replayed) -> str:
     counted, read = done.counters.events.total, done.counters.source.records
-    told = "all accounted for" if counted == read else f"{counted:,} accounted for"
-    return f"{told}; stopped before the end" if done.counters.stopped else told
+    text = "all accounted for" if counted == read else f"{counted:,} accounted for"
+    return f"{text}; stopped before the end" if done.counters.stopped else text
 
 
 def _unwritten(done: Replayed) -> str:
@@ -79,7 +79,7 @@ def _unwritten(done: Replayed) -> str:
     parts = [
         f"{count:,} {name}"
         for name, count in (
-            ("older than what is there or expired", sink.stale),
+            ("stale or expired", sink.stale),
             ("gated", sink.gated),
             ("unwritable", sink.unwritable),
         )

@@ -1,4 +1,4 @@
-"""What a state folder holds of one person, for people: whoever reviews privacy, or the person."""
+"""State of one user as a panel, for a privacy review or for the user."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,68 +14,68 @@ from tacit.contract.activity import Activity, described
 from tacit_cli.views.adaptation_panel import TIER_STYLE, limits_text
 
 _BARS = " ▁▂▃▄▅▆▇█"
-_LABEL_WIDTH = len("set by the person")
+_LABEL_WIDTH = len("set by the user")
 
 Shown = Mapping[str, Any]
-"""As `tacit_cli.views.user_record` has it."""
+"""Document of `tacit_cli.views.user_record`."""
 
 
-def person_panel(person: Shown, now_ms: int) -> RenderableType:
-    """Return a person's state at a glance: their own words, how they use the assistant, what is believed."""
-    parts: list[RenderableType] = [_facts(person, now_ms)]
-    if person["pins"]:
-        parts += [Text(), _pins(person["pins"])]
-    if any(person["hours"]):
-        parts += [Text(), _activity(person)]
-    if person["beliefs"]:
-        parts += [Text(), _beliefs(person)]
-    return Panel(Group(*parts), title=Text(person["user"]), title_align="left", expand=False, padding=(0, 1))
+def user_panel(user: Shown, now_ms: int) -> RenderableType:
+    """Return consent, pins, activity and beliefs of a user."""
+    parts: list[RenderableType] = [_facts(user, now_ms)]
+    if user["pins"]:
+        parts += [Text(), _pins(user["pins"])]
+    if any(user["hours"]):
+        parts += [Text(), _activity(user)]
+    if user["beliefs"]:
+        parts += [Text(), _beliefs(user)]
+    return Panel(Group(*parts), title=Text(user["user"]), title_align="left", expand=False, padding=(0, 1))
 
 
-def _facts(person: Shown, now_ms: int) -> Table:
+def _facts(user: Shown, now_ms: int) -> Table:
     table = _table()
-    made_ms = person["checkpoint_at_ms"]
-    table.add_row("shard", f"{person['shard']}, checkpoint {person['checkpoint']} of {age(now_ms - made_ms)} ago")
-    table.add_row("consent", _consent(person))
-    table.add_row("last wipe", utc(person["wiped_ms"]) if person["wiped_ms"] else "none")
-    table.add_row("last forget", utc(person["forgotten_ms"]) if person["forgotten_ms"] else "none")
-    table.add_row("newest event", utc(person["newest_ms"]))
-    table.add_row("accepted events", f"{person['seq']:,} since the last wipe or long absence")
+    made_ms = user["checkpoint_at_ms"]
+    table.add_row("shard", f"{user['shard']}, checkpoint {user['checkpoint']} of {age(now_ms - made_ms)} ago")
+    table.add_row("consent", _consent(user))
+    table.add_row("last wipe", utc(user["wiped_ms"]) if user["wiped_ms"] else "none")
+    table.add_row("last forget", utc(user["forgotten_ms"]) if user["forgotten_ms"] else "none")
+    table.add_row("newest event", utc(user["newest_ms"]))
+    table.add_row("accepted events", f"{user['seq']:,} since the last wipe or long absence")
     return table
 
 
-def _consent(person: Shown) -> str:
-    if person["consent"] == "unsaid":
-        return f"nothing said; {'learned from' if person['learns'] else 'not learned from'} by default"
-    return f"{person['consent']} since {utc(person['consent_at_ms'])}"
+def _consent(user: Shown) -> str:
+    if user["consent"] == "unsaid":
+        return f"not set; {'the model trains' if user['learns'] else 'the model does not train'} by default"
+    return f"{user['consent']} since {utc(user['consent_at_ms'])}"
 
 
 def _pins(pins: Shown) -> Table:
-    table = _table("set by the person", "value", "at")
+    table = _table("set by the user", "value", "at")
     for facet, pin in pins.items():
-        value = pin["value"] or "(taken back)"
+        value = pin["value"] or "(removed)"
         idle = pin["value"] and not pin["in_force"]
         table.add_row(facet, f"{value} (not in the catalogue)" if idle else value, utc(pin["at_ms"]))
     return table
 
 
-def _activity(person: Shown) -> Table:
-    activity, session, hours = person["activity"], person["session"], person["hours"]
+def _activity(user: Shown) -> Table:
+    activity, session, hours = user["activity"], user["session"], user["hours"]
     table = _table()
     table.add_row("turns", described(msgspec.convert(activity, Activity)))
     turns = f"{session['turns']} turn{'s' * (session['turns'] > 1)}"
     table.add_row("session", f"{turns} since {utc(session['started_at'])}, {session['negative_share']:.0%} disliked")
-    table.add_row("topics", ", ".join(f"{topic} {share:.0%}" for topic, share in person["topics"]) or "none")
+    table.add_row("topics", ", ".join(f"{topic} {share:.0%}" for topic, share in user["topics"]) or "none")
     table.add_row("hours", f"{bars(hours)}  0–23 h UTC, up to {max(hours):.1f}")
     return table
 
 
-def _beliefs(person: Shown) -> Table:
-    """Return a row per value, with the decision beside the value that it is for."""
-    table = _table("believed of", "value", "mean", "sd", "evidence", "decision")
+def _beliefs(user: Shown) -> Table:
+    """Return a row per value; the row of the decided value has the decision."""
+    table = _table("belief", "value", "mean", "sd", "evidence", "decision")
     for column in (2, 3, 4):
         table.columns[column].justify = "right"
-    for facet, belief in person["beliefs"].items():
+    for facet, belief in user["beliefs"].items():
         decision, heading = belief["decision"], (facet, f"{belief['evidence']:.1f}")
         for value, now in belief["values"].items():
             decided = _decision(decision) if value == decision["value"] else ""
@@ -99,7 +99,7 @@ def _table(*headings: str) -> Table:
 
 
 def bars(counts: list[float]) -> str:
-    """Return counts as a bar each, the highest being full.
+    """Return a bar per count; the highest count has a full bar.
 
     >>> bars([0.0, 1.0, 8.0])
     ' ▁█'
@@ -118,7 +118,7 @@ def utc(at_ms: int) -> str:
 
 
 def age(ms: int) -> str:
-    """Return a duration as people say it, never negative.
+    """Return a duration in its largest unit, never negative.
 
     >>> age(61_000), age(7_200_000), age(-5)
     ('1 min', '2 h', '0 s')

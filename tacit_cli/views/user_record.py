@@ -1,4 +1,4 @@
-"""What a state folder holds of one person, by the names of `tacit state show --json`."""
+"""State of one user as the document of `tacit state show --json`."""
 
 from math import sqrt
 from typing import Any
@@ -17,10 +17,10 @@ from tacit.contract.versions import version
 _CONSENT = ("unsaid", "granted", "denied")
 
 
-def person_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, prior: Prior) -> dict[str, Any]:
-    """Return all that is known of a person but the hashes of their last events; times are epoch milliseconds.
+def user_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, prior: Prior) -> dict[str, Any]:
+    """Return the state of a user without the hashes of recent events; times are epoch milliseconds.
 
-    Beliefs are the person's own, how they differ from others; a decision is what follows from those and the `prior`.
+    Beliefs are those of the user model, relative to the prior; decisions combine both.
     """
     catalogue = prior.catalogue
     return {
@@ -42,7 +42,7 @@ def person_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, prior:
 
 
 def _pins(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
-    """Return a person's words on facets; None as a value: taken back."""
+    """Return the pins by facet; None as a value: removed."""
     return {
         catalogue.facet_names[facet]: {
             "value": catalogue.slots[pin.slot].value if pin.slot >= 0 else None,
@@ -62,7 +62,7 @@ def _activity(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
 
 
 def _beliefs(state: UserState, prior: Prior) -> dict[str, Any]:
-    """Return what is believed of each facet of the catalogue; nothing of any before the first feedback."""
+    """Return the beliefs by facet; empty before the first feedback."""
     if state.preferences is None:
         return {}
     beliefs = state.beliefs(prior)

@@ -1,4 +1,4 @@
-"""A job: what the words for a source mean, and what follows from whether it ends."""
+"""Job: the source that arguments name, and the consequences of an end."""
 
 from pathlib import Path
 from typing import Any
@@ -20,30 +20,30 @@ def _job(*, bounded: bool, source: TopicAddress | tuple[Path, ...] = FILES, **se
     return Job(Settings(embedded=True, **settings), source, bounded)
 
 
-def test_words_are_one_topic_or_files() -> None:
-    """Never a mixture."""
+def test_arguments_are_one_topic_or_files() -> None:
+    """A mixture is an error."""
     assert parse_source(["kafka://a:9092/events"]) == TOPIC
     assert parse_source(["a.jsonl", "b.jsonl.gz"]) == FILES
-    for words in (["kafka://a:9092/events", "a.jsonl"], ["a.jsonl", "kafka://a:9092/events"]):
+    for texts in (["kafka://a:9092/events", "a.jsonl"], ["a.jsonl", "kafka://a:9092/events"]):
         with pytest.raises(ConfigurationError, match="one Kafka topic, or files and folders"):
-            parse_source(words)
+            parse_source(texts)
 
 
-@pytest.mark.parametrize("word", ["kafka:", "kafka:/a:1/x", "kafka://a/x", "kafka://a:1", "kafka://u:pw@a:1/x"])
-def test_malformed_topic_is_refused(word: str) -> None:
-    """What begins like a topic is no file."""
+@pytest.mark.parametrize("text", ["kafka:", "kafka:/a:1/x", "kafka://a/x", "kafka://a:1", "kafka://u:pw@a:1/x"])
+def test_invalid_topic_is_an_error(text: str) -> None:
+    """A text that begins like a topic is never a file."""
     with pytest.raises(ConfigurationError, match="a Kafka address "):
-        parse_source([word])
+        parse_source([text])
 
 
-def test_state_folder_remembers_a_topic_by_its_name() -> None:
-    """Brokers move; and of files it is their own positions that tell."""
+def test_source_of_a_state_folder_is_a_topic_by_name() -> None:
+    """Brokers may move; positions identify files."""
     assert _job(bounded=False, source=TOPIC).source_name == "topic events"
     assert _job(bounded=True).source_name == "files"
 
 
-def test_live_run_is_watched_and_a_replay_is_not() -> None:
-    """Unless settings say otherwise."""
+def test_live_run_has_metrics_and_a_replay_has_none() -> None:
+    """Settings outrank these defaults."""
     assert _job(bounded=False).metrics == LIVE_METRICS
     assert _job(bounded=True).metrics == "off"
     assert _job(bounded=True, metrics="127.0.0.1:1").metrics == "127.0.0.1:1"
@@ -61,7 +61,7 @@ def test_live_run_is_watched_and_a_replay_is_not() -> None:
         (True, "shadow", Mode.REPLAY),
     ],
 )
-def test_history_beside_live_writers_only_fills(bounded: bool, namespace: str, expected: Mode) -> None:
+def test_replay_into_live_only_fills_gaps(bounded: bool, namespace: str, expected: Mode) -> None:
     """A replay into a namespace of its own, and a live run anywhere, write what is newer."""
     assert _job(bounded=bounded, namespace=namespace).target().mode is expected
 

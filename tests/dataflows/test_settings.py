@@ -1,4 +1,4 @@
-"""Settings: who outranks whom, and that everything wrong is said at once, without saying a secret."""
+"""Settings: precedence of the sources, and errors that have all problems and no secret."""
 
 import os
 from pathlib import Path
@@ -30,8 +30,8 @@ def _problems(**flags: Any) -> list[str]:
     return list(caught.value.problems)
 
 
-def test_defaults_are_those_of_a_worker_in_europe() -> None:
-    """Only the secret has to be given."""
+def test_defaults_are_those_of_a_worker_in_region_eu() -> None:
+    """Only the secret is required."""
     settings = load({})
     assert (settings.redis, settings.region, settings.namespace) == ("redis://localhost:6379/0", "eu", "live")
     assert (settings.processes, settings.shards, settings.checkpoint_every, settings.state) == (1, 16, 10, None)
@@ -43,7 +43,7 @@ def test_defaults_are_those_of_a_worker_in_europe() -> None:
 
 
 def test_flag_outranks_variable_outranks_file_outranks_default(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Each place is asked only for what the one before it does not say."""
+    """A source counts only where the ones before it have no value."""
     (folder / "tacit.toml").write_text('region = "file"\nnamespace = "file"\nshards = 4\n')
     monkeypatch.setenv("TACIT_REGION", "variable")
     monkeypatch.setenv("TACIT_NAMESPACE", "variable")
@@ -66,8 +66,8 @@ def test_empty_variable_was_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load({}).state is None
 
 
-def test_own_settings_come_from_nowhere_else(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """The demo meets neither a deployment's state folder nor its region."""
+def test_constructor_reads_neither_variables_nor_file(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """The demo uses neither the state folder nor the region of a deployment."""
     (folder / "tacit.toml").write_text("shards = 4\n")
     monkeypatch.setenv("TACIT_REGION", "us")
     monkeypatch.setenv("TACIT_STATE", str(folder))
@@ -123,8 +123,8 @@ def test_bad_setting_is_named_with_what_is_allowed(name: str, value: object, exp
     assert expected in problem
 
 
-def test_catalogue_with_several_faults_tells_all_of_them(folder: Path) -> None:
-    """What is wrong inside the catalogue is part of the message."""
+def test_error_has_all_problems_of_a_catalogue(folder: Path) -> None:
+    """The message includes the problems inside the file."""
     (folder / "bad.toml").write_text('schema = 1\n[facets.Tone]\ntitle = "Tone"\nvalues = ["one"]\n')
     [problem] = _problems(catalogue="bad.toml")
     assert "'Tone' is not a name" in problem
@@ -132,18 +132,18 @@ def test_catalogue_with_several_faults_tells_all_of_them(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("flag", "expected"), [("none", None), ("0.5", DAY_MS // 2), (90, 90 * DAY_MS)])
-def test_signals_live_for_so_many_days(flag: object, expected: int | None) -> None:
-    """`none` is for ever, and days may be parts of one."""
+def test_time_to_live_is_in_days(flag: object, expected: int | None) -> None:
+    """`none` means no expiry; a fraction of a day is allowed."""
     assert load({"ttl": flag, "namespace": "shadow"}).ttl_ms == expected
 
 
-def test_signals_live_for_ever_in_an_embedded_redis_too() -> None:
-    """There nobody's signals are at stake, so even the namespace `live` may keep them."""
+def test_embedded_redis_allows_signals_without_expiry() -> None:
+    """Also in the namespace `live`, as the Redis ends with the command."""
     assert load({"ttl": "none", "embedded": True}).ttl_ms is None
 
 
-def test_embedded_redis_does_without_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it holds is gone with the command."""
+def test_embedded_redis_needs_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its contents end with the command."""
     monkeypatch.delenv("TACIT_SECRET")
     assert load({"embedded": True}).secret_bytes
 
@@ -156,21 +156,21 @@ def test_embedded_redis_does_without_a_secret(monkeypatch: pytest.MonkeyPatch) -
         (b"[worker]\nshards = 4\n", "worker: is not a setting"),
     ],
 )
-def test_bad_file_is_told(content: bytes, expected: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """A file that is no TOML, or that holds what is no setting, is refused."""
+def test_invalid_file_is_an_error(content: bytes, expected: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """The file is not TOML, or has a key that is not a setting."""
     (folder / "other.toml").write_bytes(content)
     monkeypatch.setenv("TACIT_CONFIG", "other.toml")
     [problem] = _problems()
     assert problem.startswith(expected)
 
 
-def test_named_file_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_named_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistyped TACIT_CONFIG must not mean the defaults."""
     monkeypatch.setenv("TACIT_CONFIG", "missing.toml")
     assert _problems() == ["config: TACIT_CONFIG names missing.toml, which is not a file; correct the path"]
 
 
-def test_all_problems_are_told_at_once_and_no_secret_is(folder: Path) -> None:
+def test_error_has_all_problems_and_no_secret(folder: Path) -> None:
     """Status 2, one message on stderr, nothing on stdout, and no value that may be secret."""
     (folder / "tacit.toml").write_text(
         'secret = "hush-hush"\nredis = "redis://:hush-hush@redis:port"\nregoin = "hush-hush"\nshards = 0\n'
@@ -185,3 +185,48 @@ def test_all_problems_are_told_at_once_and_no_secret_is(folder: Path) -> None:
         "secret", "redis", "regoin", "shards", "region", "catalogue", "ttl", "population", "checkpoint_every",
     }  # fmt: skip
     assert "hush-hush" not in done.stderr
+
+
+def test_mistyped_variable_is_a_problem_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in lower case; an empty variable counts as absent."""
+    monkeypatch.setenv("TACIT_CHEKPOINT_EVERY", "5")
+    monkeypatch.setenv("tacit_region", "us")
+    monkeypatch.setenv("TACIT_EMPTY", "")
+    assert _problems() == [
+        "TACIT_CHEKPOINT_EVERY: is not a variable of Tacit; use TACIT_CHECKPOINT_EVERY, or unset it",
+        "tacit_region: is not a variable of Tacit; use TACIT_REGION, or unset it",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TACIT_SERVICE_HOST", "TACIT_WORKER_SERVICE_PORT", "TACIT_WORKER_SERVICE_PORT_METRICS", "TACIT_PORT",
+        "TACIT_PORT_9464_TCP_ADDR", "TACIT_READER_PASSWORD",
+    ],
+)  # fmt: skip
+def test_variables_of_others_are_no_problem(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes sets variables for each service, also for one with the name of Tacit."""
+    monkeypatch.setenv(name, "10.0.0.1")
+    assert load({}).region == "eu"
+
+
+def test_flag_names_another_file(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """`--config` outranks TACIT_CONFIG, and has to exist."""
+    (folder / "other.toml").write_text('region = "named"\n')
+    monkeypatch.setenv("TACIT_CONFIG", "missing.toml")
+    assert load({}, Path("other.toml")).region == "named"
+    with pytest.raises(ConfigurationError, match=r"config: --config names absent\.toml, which is not a file"):
+        load({}, Path("absent.toml"))
+
+
+def test_given_settings_are_those_with_a_source(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A value that equals the default counts as given."""
+    (folder / "tacit.toml").write_text("shards = 16\n")
+    assert load({"namespace": "live"}).given == {"namespace", "shards", "secret"}
+
+
+def test_representation_has_neither_secret_nor_url() -> None:
+    """A log or a traceback may have it."""
+    assert SECRET not in repr(load({"redis": "redis://:hush-hush@localhost"}))
+    assert "hush-hush" not in repr(load({"redis": "redis://:hush-hush@localhost"}))

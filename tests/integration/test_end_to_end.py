@@ -154,7 +154,7 @@ def test_show_prints_the_adaptation_of_the_reader(output: Literal["json", "text"
         assert (shown["status"], shown["signals"]["length"]["source"]) == ("fresh", "user")
         assert shown["choice"]["values"]["length"] == "concise"
     else:
-        assert "set by the person" in done.stdout
+        assert "set by the user" in done.stdout
         assert "Keep answers short." in done.stdout
 
 

@@ -123,25 +123,28 @@ def test_namespace_that_nobody_writes_is_not_promoted(two: str, namespaces: Name
 # Commands
 
 
-def said(*words: str, cwd: Path) -> str:
-    """Return what a command prints that needs no secret."""
+def output(*words: str, cwd: Path, status: int = 0) -> str:
+    """Return the output of a command that needs no secret."""
     done = tacit(*words, cwd=cwd, TACIT_SECRET="")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (status, "")
     return done.stdout
 
 
-def test_commands_say_what_they_did(two: str, tmp_path: Path) -> None:
-    """To people, and as JSON to machines."""
-    table = said("diff", "live", "shadow", "--redis", two, cwd=tmp_path).splitlines()
-    assert table[0].split() == ["people", "in", "both", "3"]
+def test_commands_print_their_results(two: str, tmp_path: Path) -> None:
+    """As text and as JSON; `diff` ends with status 1 for a difference and 0 for none."""
+    table = output("diff", "live", "shadow", "--redis", two, cwd=tmp_path, status=1).splitlines()
+    assert table[0].split() == ["users", "in", "both", "3"]
     assert [line.split()[:4] for line in table if line.startswith("length")] == [["length", "3", "1", "(33%)"]]
-    found: dict[str, Any] = json.loads(said("diff", "live", "shadow", "--redis", two, "--json", cwd=tmp_path))
-    assert (found["both"], found["facets"]["length"]["value"]) == (3, 1)
-    assert said("promote", "shadow", "--redis", two, cwd=tmp_path) == (
-        "Copilot reads shadow now, live before; back again: tacit promote live\n"
+    found: dict[str, Any] = json.loads(
+        output("diff", "live", "shadow", "--redis", two, "--json", cwd=tmp_path, status=1)
     )
-    assert said("promote", "shadow", "--redis", two, cwd=tmp_path) == "Copilot reads shadow, as before\n"
-    as_json = said("promote", "live", "--redis", two, "--json", cwd=tmp_path)
+    assert (found["both"], found["facets"]["length"]["value"]) == (3, 1)
+    assert output("diff", "live", "live", "--redis", two, "--quiet", cwd=tmp_path) == ""
+    assert output("promote", "shadow", "--redis", two, cwd=tmp_path) == (
+        "readers use shadow instead of live; to undo: tacit promote live\n"
+    )
+    assert output("promote", "shadow", "--redis", two, cwd=tmp_path) == "readers use shadow, as before\n"
+    as_json = output("promote", "live", "--redis", two, "--json", cwd=tmp_path)
     assert json.loads(as_json) == {"region": "eu", "active": "live", "before": "shadow"}
 
 

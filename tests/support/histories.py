@@ -1,4 +1,4 @@
-"""A few people's stories, the state folder that they leave, and what `tacit state` says of it."""
+"""Events of a few users, the state folder of their replay, and the output of `tacit state`."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -27,14 +27,14 @@ STORIES: Mapping[str, list[dict[str, Any]]] = {
 
 
 def events() -> Iterator[dict[str, Any]]:
-    """Yield the stories, each event a minute after the one before it."""
-    for person, story in STORIES.items():
-        for place, event in enumerate(story):
-            yield make_event(event_id=f"{person}-{place}", user_id=person, at=START_MS + place * MINUTE_MS, **event)
+    """Yield the events of all users, those of a user one minute apart."""
+    for user, story in STORIES.items():
+        for number, event in enumerate(story):
+            yield make_event(event_id=f"{user}-{number}", user_id=user, at=START_MS + number * MINUTE_MS, **event)
 
 
-def tell(folder: Path) -> None:
-    """Make `state` in a folder, as the stories leave it."""
+def make_state(folder: Path) -> None:
+    """Replay the events with the state folder `state` in a folder."""
     with redis_of_its_own() as (url, _):
         history = write_lines(folder / "events.jsonl", events())
         replay(url, history, "--state", "state", "--namespace", "n", cwd=folder)
@@ -42,14 +42,14 @@ def tell(folder: Path) -> None:
 
 @cache
 def printed(cwd: Path, *words: str) -> str:
-    """Return what a command prints that is done well."""
+    """Return the output of a command that succeeds."""
     done = tacit("state", *words, "--state", "state", cwd=cwd)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
 def refusal(cwd: Path, *words: str, secret: str = SECRET) -> str:
-    """Return the one line in which a command was refused."""
+    """Return the one error line of a command that fails."""
     done = tacit("state", *words, "--state", "state", cwd=cwd, TACIT_SECRET=secret)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()

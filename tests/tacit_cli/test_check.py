@@ -1,4 +1,4 @@
-"""The check: each thing that is wrong is named, with what to do, and all of them at once."""
+"""Check: all problems at once, each with a remedy."""
 
 import json
 from collections.abc import Iterator
@@ -41,8 +41,8 @@ def _check(source: str | None = None, **settings: Any) -> dict[str, Finding]:
     return {finding.what: finding for finding in found}
 
 
-def test_all_that_is_right_is_said_to_be(server: tuple[str, redis.Redis], folder: Path) -> None:
-    """With what was found, so that a person can see that it is what they meant."""
+def test_finding_without_a_problem_has_a_detail(server: tuple[str, redis.Redis], folder: Path) -> None:
+    """So that an operator sees a wrong but valid setting."""
     write_lines(folder / "events.jsonl", [b"{}"])
     findings = _check("events.jsonl", redis=server[0], state=folder / "new" / "state")
     assert list(findings) == ["catalogue", "redis", "rejects", "state folder", "source"]
@@ -74,8 +74,8 @@ def test_redis_that_evicts_is_named(server: tuple[str, redis.Redis]) -> None:
 @pytest.mark.parametrize(
     ("rejects", "expected"),
     [
-        ("no/such/rejects.jsonl", "{folder}/no/such is no folder: make it, or name another"),
-        (".", "{folder} is a folder: name a file in it"),
+        ("no/such/rejects.jsonl", "{folder}/no/such is not a folder; create it, or use another"),
+        (".", "{folder} is a folder; use the path of a file"),
         ("/proc/rejects.jsonl", "/proc cannot be written: "),
     ],
 )
@@ -88,22 +88,20 @@ def test_rejects_file_that_cannot_be_is_named(rejects: str, expected: str, folde
 
 @pytest.mark.parametrize("state", ["/proc/state", "/dev/null"])
 def test_state_folder_that_cannot_be_is_named(state: str) -> None:
-    """A file system that takes no files, and what is no folder."""
+    """A file system without write access, and a path that is not a folder."""
     finding = _check(state=Path(state))["state folder"]
     assert not finding.ok
-    assert "name another" in finding.detail
+    assert "use another" in finding.detail
 
 
 def test_state_folder_of_another_run_is_named(folder: Path) -> None:
-    """As the run itself would refuse it; without a source, what it was made to read is left aside."""
+    """The run itself fails for the same reason; without a source, the source of the folder is not compared."""
     identity = Job(_settings(region="us"), parse_source(["events.jsonl"]), bounded=True).identity
     with locked(folder / "state", identity, CATALOGUE):
         pass
     finding = _check(state=folder / "state")["state folder"]
     assert not finding.ok
-    assert finding.detail == (
-        f"{folder}/state was made for region 'us', not 'eu': run with that, or give another folder"
-    )
+    assert finding.detail == (f"{folder}/state was made for region 'us', not 'eu'; use that setting, or another folder")
     assert _check(state=folder / "state", region="us")["state folder"].ok
 
 
@@ -134,8 +132,8 @@ def test_broker_that_is_not_there_is_named(server: tuple[str, redis.Redis], fold
     assert all("check the address, and that a broker listens there" in detail for detail in wrong.values())
 
 
-def test_findings_are_printed_for_people_and_machines(server: tuple[str, redis.Redis], folder: Path) -> None:
-    """Status 0 if all is well, 1 if anything is wrong; brackets in a name stay what they are."""
+def test_findings_are_printed_as_table_and_as_json(server: tuple[str, redis.Redis], folder: Path) -> None:
+    """Status 0 without a problem, 1 with one; a name may have brackets."""
     well = tacit("check", "--redis", server[0], "--json", cwd=folder)
     assert (well.returncode, well.stderr) == (0, "")
     assert [finding["ok"] for finding in json.loads(well.stdout)] == [True, True, True]
@@ -147,8 +145,8 @@ def test_findings_are_printed_for_people_and_machines(server: tuple[str, redis.R
     assert "[red]missing[/].jsonl: there is no such file" in wrong.stdout
 
 
-def test_wrong_settings_are_told_before_anything_is_looked_at(folder: Path) -> None:
-    """As with every command: status 2."""
+def test_invalid_settings_end_the_command_before_any_check(folder: Path) -> None:
+    """Status 2, as for every command."""
     done = tacit("check", "--region", "EU", "--json", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert json.loads(done.stderr)["error"]["problems"] == ["region: must match [a-z0-9-]{2,16}"]

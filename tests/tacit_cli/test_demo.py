@@ -1,4 +1,4 @@
-"""The demo: one command, all sections, and nothing left of it."""
+"""Demo: one command prints all sections, and leaves nothing."""
 
 import signal
 from pathlib import Path
@@ -9,9 +9,9 @@ from tests.support.commands import running, tacit
 
 SMALL = ("demo", "--users", "60", "--turns", "1500")
 SECTIONS = (
-    "What the dataflow did",
-    "What Copilot now reads of three people",
-    "How often the preferred value is right",
+    "Result of the dataflow",
+    "Signals of three users, as an assistant reads them",
+    "Share of correct preferred values",
     "mean chance that an answer is liked",
     "Next",
 )
@@ -29,7 +29,7 @@ def _servers(folder: Path) -> list[Path]:
 
 
 def test_demo_shows_all_and_leaves_nothing(tmp_path: Path) -> None:
-    """Neither settings of a real deployment nor a missing secret have a say in it."""
+    """It uses neither the settings of a deployment nor a secret."""
     state = str(tmp_path / "state")
     done = tacit(*SMALL, cwd=tmp_path, TMPDIR=str(tmp_path), TACIT_SECRET="", TACIT_REGION="us", TACIT_STATE=state)
     assert (done.returncode, done.stderr) == (0, "")

@@ -68,7 +68,7 @@ def test_table_and_picture_are_made(cwd: Path) -> None:
     assert (cwd / "figures.svg").read_bytes().startswith(b"<?xml")
 
 
-def test_nothing_is_believed_of_everybody_if_so_asked(cwd: Path, found: dict[str, Any]) -> None:
+def test_population_model_can_be_switched_off(cwd: Path, found: dict[str, Any]) -> None:
     """The baselines do as they did."""
     none = evaluated(cwd, "--population", "none")
     assert none["models"]["tacit"]["last_70"] != found["models"]["tacit"]["last_70"]
@@ -107,7 +107,7 @@ def test_version_is_read_from_redis_and_kept_to(cwd: Path, found: dict[str, Any]
         ([], "Missing argument 'SOURCE"),
     ],
 )
-def test_asking_wrongly_is_said_at_once(words: list[str], expected: str, cwd: Path) -> None:
+def test_wrong_usage_is_an_error(words: list[str], expected: str, cwd: Path) -> None:
     """Without a traceback."""
     done = tacit("evaluate", *words, cwd=cwd)
     assert done.returncode in {1, 2}

@@ -1,4 +1,4 @@
-"""`tacit state`: what a folder holds, said without writing into it, and refused clearly."""
+"""Commands `tacit state`: contents of a folder without a change to it, and clear errors."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from state.storage.shards import shard_of
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, tacit
 from tests.support.folder_listing import everything_below
-from tests.support.histories import MINUTE_MS, START_MS, STORIES, printed, refusal, tell
+from tests.support.histories import MINUTE_MS, START_MS, STORIES, make_state, printed, refusal
 from tests.support.replays import now_ms
 
 
@@ -22,7 +22,7 @@ from tests.support.replays import now_ms
 def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which `state` is what the stories leave."""
     folder = tmp_path_factory.mktemp("stories")
-    tell(folder)
+    make_state(folder)
     return folder
 
 
@@ -33,16 +33,16 @@ def copy(cwd: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def show(person: str, cwd: Path) -> dict[str, Any]:
-    """Return all that is shown of a person."""
-    shown: dict[str, Any] = json.loads(printed(cwd, "show", person, "--json"))
+def show(user: str, cwd: Path) -> dict[str, Any]:
+    """Return the document of a user."""
+    shown: dict[str, Any] = json.loads(printed(cwd, "show", user, "--json"))
     return shown
 
 
-# One person
+# One user
 
 
-def test_all_that_is_known_of_a_person_is_shown(cwd: Path) -> None:
+def test_document_has_the_state_of_a_user(cwd: Path) -> None:
     """By pseudonym, with the names that scripts rely on."""
     shown = show("u:ada", cwd)
     user = pseudonym("u:ada", SECRET.encode())
@@ -87,16 +87,16 @@ def test_beliefs_are_shown_by_value(cwd: Path) -> None:
     assert length["evidence"] > 4 > 0 == beliefs["tone"]["evidence"]
 
 
-def test_opted_out_person_is_shown_as_such(cwd: Path) -> None:
-    """With the wipe that it was, and nothing learned."""
+def test_opted_out_user_has_consent_denied_and_no_learned_state(cwd: Path) -> None:
+    """The opt-out is a wipe."""
     shown = show("u:opted-out", cwd)
     last_ms = START_MS + 2 * MINUTE_MS
     assert (shown["consent"], shown["consent_at_ms"], shown["wiped_ms"]) == ("denied", last_ms, last_ms)
     assert (shown["learns"], shown["beliefs"], shown["activity"]) == (False, {}, {"1h": 0, "24h": 0, "7d": 0})
 
 
-def test_nothing_but_the_time_is_left_of_a_forgotten_person(cwd: Path) -> None:
-    """A consent from before counts as unsaid."""
+def test_forgotten_user_keeps_times_only(cwd: Path) -> None:
+    """An earlier consent no longer counts."""
     shown = show("u:forgotten", cwd)
     last_ms = START_MS + 2 * MINUTE_MS
     assert (shown["consent"], shown["learns"]) == ("unsaid", False)
@@ -104,49 +104,49 @@ def test_nothing_but_the_time_is_left_of_a_forgotten_person(cwd: Path) -> None:
     assert (shown["pins"], shown["topics"], shown["beliefs"], max(shown["hours"])) == ({}, [], {}, 0)
 
 
-@pytest.mark.parametrize("person", STORIES)
+@pytest.mark.parametrize("user", STORIES)
 @pytest.mark.parametrize("words", [(), ("--json",)])
-def test_user_id_is_never_printed(person: str, words: tuple[str, ...], cwd: Path) -> None:
-    """What is shown may be passed on."""
-    said = printed(cwd, "show", person, *words)
-    assert person not in said
-    assert pseudonym_text(pseudonym(person, SECRET.encode())) in said
+def test_user_id_is_never_printed(user: str, words: tuple[str, ...], cwd: Path) -> None:
+    """The output may be passed on."""
+    output = printed(cwd, "show", user, *words)
+    assert user not in output
+    assert pseudonym_text(pseudonym(user, SECRET.encode())) in output
 
 
-def test_person_is_shown_at_a_glance(cwd: Path) -> None:
+def test_panel_has_the_state_of_a_user(cwd: Path) -> None:
     """Times in UTC, counts in words, beliefs in rows."""
     lines = [re.split(r" {2,}", line.strip("│ ")) for line in printed(cwd, "show", "u:ada").splitlines()]
-    said = {line[0]: line[1:] for line in reversed(lines)}
-    assert re.fullmatch(r"\d+, checkpoint 1 of \d+ (s|min) ago", said["shard"][0])
-    assert re.fullmatch(r"granted since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said["consent"][0])
-    assert said["last wipe"] == said["last forget"] == ["none"]
-    assert said["accepted events"] == ["9 since the last wipe or long absence"]
-    assert said["format"][0] == "(taken back)"
-    assert said["turns"] == ["5 in 1 h, 5 in 24 h, 5 in 7 d"]
-    assert said["topics"] == ["code 100%"]
+    rows = {line[0]: line[1:] for line in reversed(lines)}
+    assert re.fullmatch(r"\d+, checkpoint 1 of \d+ (s|min) ago", rows["shard"][0])
+    assert re.fullmatch(r"granted since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", rows["consent"][0])
+    assert rows["last wipe"] == rows["last forget"] == ["none"]
+    assert rows["accepted events"] == ["9 since the last wipe or long absence"]
+    assert rows["format"][0] == "(removed)"
+    assert rows["turns"] == ["5 in 1 h, 5 in 24 h, 5 in 7 d"]
+    assert rows["topics"] == ["code 100%"]
     assert ["length", "concise"] in [line[:2] for line in lines]
 
 
 @pytest.mark.parametrize(
-    ("person", "expected"),
-    [("u:forgotten", "nothing said; not learned from by default"), ("u:opted-out", "denied since ")],
+    ("user", "expected"),
+    [("u:forgotten", "not set; the model does not train by default"), ("u:opted-out", "denied since ")],
 )
-def test_consent_is_said_in_words(person: str, expected: str, cwd: Path) -> None:
-    """Also where it was never given, or no longer holds."""
-    assert f"consent            {expected}" in printed(cwd, "show", person)
+def test_consent_is_shown_as_text(user: str, expected: str, cwd: Path) -> None:
+    """Also without a consent, and after a forget."""
+    assert f"consent          {expected}" in printed(cwd, "show", user)
 
 
-def test_unknown_person_is_status_1(cwd: Path) -> None:
+def test_unknown_user_is_status_1(cwd: Path) -> None:
     """In a sentence that does not repeat the id."""
     expected = "state: the newest checkpoint has no user of that id; check the user id"
     assert refusal(cwd, "show", "u:nobody") == expected
 
 
-def test_another_secret_is_said_instead_of_unknown(cwd: Path) -> None:
-    """Under it everybody is a stranger."""
-    said = refusal(cwd, "show", "u:ada", secret="another-secret-of-32-bytes-length")
-    assert said.startswith("the state folder state was made under another secret")
-    assert said.endswith("set TACIT_SECRET to the one that its workers have")
+def test_another_secret_has_an_error_of_its_own(cwd: Path) -> None:
+    """No pseudonym matches under another secret."""
+    error = refusal(cwd, "show", "u:ada", secret="another-secret-of-32-bytes-length")
+    assert error.startswith("the state folder state was made under another secret")
+    assert error.endswith("set TACIT_SECRET to the one that its workers have")
 
 
 def test_another_catalogue_is_refused(cwd: Path) -> None:
@@ -154,8 +154,8 @@ def test_another_catalogue_is_refused(cwd: Path) -> None:
     (cwd / "other.toml").write_text(
         'schema = 1\n[facets.mood]\ntitle = "Mood"\nvalues = ["calm", "lively"]\n[feedback.thumbs_up]\nlabel = true\n'
     )
-    said = refusal(cwd, "show", "u:ada", "--catalogue", "other.toml")
-    assert said.endswith("give the catalogue of its workers by --catalogue")
+    error = refusal(cwd, "show", "u:ada", "--catalogue", "other.toml")
+    assert error.endswith("give the catalogue of its workers by --catalogue")
 
 
 def test_reading_writes_nothing(copy: Path) -> None:
@@ -166,7 +166,7 @@ def test_reading_writes_nothing(copy: Path) -> None:
     assert everything_below(copy) == before
 
 
-# What is refused
+# Errors
 
 
 def _no_folder(state: Path) -> str:
@@ -187,10 +187,10 @@ def _damaged_description(state: Path) -> str:
 
 @pytest.mark.parametrize("spoil", [_no_folder, _of_another_format, _damaged_description])
 @pytest.mark.parametrize("command", [("show", "u:ada"), ("stats",)])
-def test_what_is_no_readable_state_folder_is_refused(
+def test_unreadable_state_folder_is_an_error(
     spoil: Callable[[Path], str], command: tuple[str, ...], copy: Path
 ) -> None:
-    """In one line, which says what to do."""
+    """One line with the remedy."""
     expected = spoil(copy / "state")
     assert refusal(copy, *command).startswith(expected)
 
@@ -205,12 +205,12 @@ def test_damaged_checkpoint_is_refused(copy: Path) -> None:
     """It is named."""
     for manifest in copy.glob("state/shards/*/c*/MANIFEST-*"):
         manifest.write_bytes(manifest.read_bytes()[:-1])
-    said = refusal(copy, "show", "u:ada")
-    assert re.match(r"shard \d+: checkpoint c0000000001-\w{8} in .* is damaged: MANIFEST-\d+ has other bytes", said)
+    error = refusal(copy, "show", "u:ada")
+    assert re.match(r"shard \d+: checkpoint c0000000001-\w{8} in .* is damaged: MANIFEST-\d+ has other bytes", error)
 
 
-def test_folder_must_be_named() -> None:
-    """Asking without one is asking wrongly."""
+def test_state_folder_is_required() -> None:
+    """Its absence is wrong usage."""
     done = tacit("state", "show", "u:ada")
     assert (done.returncode, done.stderr) == (2, "tacit: state: is required; name the state folder by --state DIR\n")
     assert tacit("state", "stats").returncode == 2

@@ -1,4 +1,4 @@
-"""What a person sees of an adaptation: its status in words, what is known and why, and the prompt."""
+"""Panel and document of an adaptation: status, signals with their reasons, and the prompt."""
 
 import json
 from typing import Any, get_args
@@ -20,11 +20,11 @@ PINNED = signal("formal", NOW_MS, source="user")
 
 EXPECTED = {
     "fresh": "status  fresh",
-    "aged": "status  aged: nothing heard for half the usual time to live",
-    "absent": "status  absent: nothing is known, defaults hold",
-    "opted_out": "status  opted out: defaults hold",
-    "unavailable": "status  Redis did not answer, or refused (tacit check says why): defaults hold",
-    "unknown_schema": "status  written by another version: defaults hold",
+    "aged": "status  aged: no event for half of the time to live",
+    "absent": "status  absent: no signals; defaults apply",
+    "opted_out": "status  opted out: defaults apply",
+    "unavailable": "status  Redis did not answer (tacit check has the reason); defaults apply",
+    "unknown_schema": "status  written by another version; defaults apply",
 }
 
 
@@ -40,8 +40,8 @@ def _text(adaptation: Adaptation, title: str = "ada", **options: Any) -> str:
 
 
 @pytest.mark.parametrize("status", get_args(Status))
-def test_every_status_is_said_in_words(status: Status) -> None:
-    """And whatever it is, there is a prompt, from defaults if from nothing else."""
+def test_every_status_has_a_text(status: Status) -> None:
+    """Each has a prompt, which may come from defaults."""
     text = _text(_adaptation(status))
     assert EXPECTED[status] in text
     assert "prompt  Give answers of medium length." in text
@@ -54,13 +54,13 @@ def test_signal_is_shown_with_its_reasons() -> None:
     assert f"{LEARNED.confidence:.2f}" in text
     assert all(f"{kind} ×{number}" in text for kind, number in LEARNED.why)
     (pinned,) = [line for line in text.splitlines() if line.startswith("│ tone")]
-    assert pinned.split()[2:] == [PINNED.value, "–", "apply", "set", "by", "the", "person", "│"]
+    assert pinned.split()[2:] == [PINNED.value, "–", "apply", "set", "by", "the", "user", "│"]
 
 
-def test_change_of_taste_is_told() -> None:
+def test_change_of_a_preference_is_shown() -> None:
     """It explains why a tier fell."""
     text = _text(_adaptation(length=replace(LEARNED, drift_at=NOW_MS)))
-    assert "taste changed" in " ".join(text.replace("│", "").split())
+    assert "preference changed" in " ".join(text.replace("│", "").split())
 
 
 def test_tier_below_apply_has_its_limits() -> None:
@@ -71,18 +71,18 @@ def test_tier_below_apply_has_its_limits() -> None:
     assert adaptation_as_dict(adaptation)["limited_by"] == {"length": ["too_little_evidence"], "tone": []}
 
 
-def test_truth_stands_beside_what_was_learned_of_a_simulated_person() -> None:
-    """Only where there is one."""
+def test_truth_of_a_simulated_user_has_a_column() -> None:
+    """Only if there is a truth."""
     assert "in truth" not in _text(_adaptation(length=LEARNED))
     assert "in truth" in _text(_adaptation(length=LEARNED), truth={"length": "detailed"})
 
 
 def test_user_id_is_shown_as_it_is() -> None:
-    """It is whatever the producer says, and is no markup."""
+    """Any text of the producer, without markup."""
     assert "[bold]:smile:[/bold]" in _text(_adaptation(), "[bold]:smile:[/bold]")
 
 
-def test_machines_get_all_of_it() -> None:
+def test_document_is_complete() -> None:
     """As plain values, with a choice made."""
     shown = json.loads(json.dumps(adaptation_as_dict(_adaptation(length=LEARNED, tone=PINNED))))
     assert shown["status"] == "fresh"
@@ -94,8 +94,8 @@ def test_machines_get_all_of_it() -> None:
     assert shown["prompt"]
 
 
-def test_redis_that_is_away_means_defaults_and_status_1() -> None:
-    """Copilot would go on with defaults; whoever asks here wants to know."""
+def test_absent_redis_means_defaults_and_status_1() -> None:
+    """An assistant continues with defaults; an operator needs the failure."""
     done = tacit("show", "ada", "--redis", f"redis://127.0.0.1:{free_port()}", "--json")
     assert (done.returncode, done.stderr) == (1, "")
     shown = json.loads(done.stdout)

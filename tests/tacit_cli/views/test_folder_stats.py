@@ -1,4 +1,4 @@
-"""How much a state folder holds, how old it is, and who uses it."""
+"""Figures of a state folder: size, age, and the process that uses it."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from dataflows.state_folder import FORMAT, Identity, locked
 from state.catalogue.numbered import NumberedCatalogue
 from tacit_cli.views.folder_stats import disk_bytes, folder_stats
 from tests.support.commands import tacit
-from tests.support.histories import STORIES, printed, tell
+from tests.support.histories import STORIES, make_state, printed
 from tests.support.replays import now_ms
 
 IDENTITY = Identity(16, "eu", "n", "files", "")
@@ -20,9 +20,9 @@ IDENTITY = Identity(16, "eu", "n", "files", "")
 
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which `state` is what the stories leave."""
+    """Return a folder with the state folder `state`."""
     folder = tmp_path_factory.mktemp("stories")
-    tell(folder)
+    make_state(folder)
     return folder
 
 
@@ -31,7 +31,7 @@ def stats(cwd: Path) -> dict[str, Any]:
 
 
 def test_stats_are_those_of_the_folder(cwd: Path) -> None:
-    """People, shards, checkpoints, bytes: as the file system has them."""
+    """Users, shards, checkpoints and bytes agree with the file system."""
     found = stats(cwd)
     assert (found["users"], found["shards"], found["format"]) == (len(STORIES), 16, FORMAT)
     assert (found["region"], found["namespace"], found["source"]) == ("eu", "n", "files")
@@ -51,12 +51,12 @@ def test_files_with_several_names_are_counted_once(tmp_path: Path) -> None:
 
 
 def test_file_that_goes_meanwhile_counts_for_nothing(tmp_path: Path) -> None:
-    """Workers do not wait for whoever counts."""
+    """Workers do not wait for the count."""
     assert disk_bytes([tmp_path / "gone"]) == 0
 
 
 def test_stats_need_no_secret(cwd: Path) -> None:
-    """Whatever watches the folder need not know it; scripts get all of it, with a row per shard."""
+    """A monitor needs no secret; the document has a row per shard."""
     done = tacit("state", "stats", "--json", cwd=cwd, TACIT_SECRET="", TACIT_STATE="state")
     assert (done.returncode, done.stderr) == (0, "")
     found, expected = json.loads(done.stdout), stats(cwd)
@@ -66,24 +66,24 @@ def test_stats_need_no_secret(cwd: Path) -> None:
 
 def test_stats_are_shown_at_a_glance(cwd: Path) -> None:
     """Shards one by one only if asked for."""
-    said = printed(cwd, "stats", "--by-shard")
-    assert re.search(r"^people +4 *$", said, re.MULTILINE)
-    assert re.search(r"^newest checkpoint +1, .* old \(\d{4}-.*Z\) *$", said, re.MULTILINE)
-    rows = said.partition("shard  people")[2].splitlines()[1:]
+    output = printed(cwd, "stats", "--by-shard")
+    assert re.search(r"^users +4 *$", output, re.MULTILINE)
+    assert re.search(r"^newest checkpoint +1, .* old \(\d{4}-.*Z\) *$", output, re.MULTILINE)
+    rows = output.partition("shard  users")[2].splitlines()[1:]
     assert len(rows) == len(stats(cwd)["by_shard"])
-    assert "shard  people" not in printed(cwd, "stats")
+    assert "shard  users" not in printed(cwd, "stats")
 
 
-def test_folder_in_use_says_by_whom(tmp_path: Path) -> None:
-    """As the kernel has it: a lock taken to find out could turn away a run that starts."""
+def test_folder_in_use_has_the_process(tmp_path: Path) -> None:
+    """From the list of the kernel: a lock to find out could make a starting run fail."""
     with locked(tmp_path / "state", IDENTITY, NumberedCatalogue.load()):
         assert stats(tmp_path)["used_by_pid"] == os.getpid()
         assert f"by process {os.getpid()}" in printed(tmp_path, "stats")
     assert stats(tmp_path)["used_by_pid"] is None
 
 
-def test_new_folder_has_nobody_yet(tmp_path: Path) -> None:
-    """A run that has not come to its first epoch's end."""
+def test_new_folder_has_no_users(tmp_path: Path) -> None:
+    """The run has no checkpoint yet."""
     with locked(tmp_path / "state", IDENTITY, NumberedCatalogue.load()):
         pass
     found = stats(tmp_path)

@@ -1,4 +1,4 @@
-"""The summary of a replay: every record in one line, and what is unusual in words."""
+"""Summary of a replay: each record in one line, and notes on unusual counts."""
 
 from typing import Any
 
@@ -21,10 +21,10 @@ def _counters(**sink: int) -> Counters:
     return counters
 
 
-def _lines(counters: Counters, people: int | None = None, **settings: Any) -> dict[str, str]:
+def _lines(counters: Counters, users: int | None = None, **settings: Any) -> dict[str, str]:
     console = Console(width=150, highlight=False, markup=False, emoji=False)
     with console.capture() as capture:
-        console.print(replay_table(Replayed(counters, 2.0), people, Settings(embedded=True, **settings)))
+        console.print(replay_table(Replayed(counters, 2.0), users, Settings(embedded=True, **settings)))
     lines = capture.get().splitlines()
     return {line.strip().split("  ")[0]: " ".join(line.strip().split("  ")[1:]).strip() for line in lines}
 
@@ -35,7 +35,7 @@ def test_every_count_has_its_line() -> None:
     assert lines["events read"].split(maxsplit=1) == ["10,000", "all accounted for"]
     assert lines["accepted"] == "9,990"
     assert lines["duplicate"] == "0"
-    assert lines["rejected"].split(maxsplit=1) == ["10", "told in [r].jsonl"]
+    assert lines["rejected"].split(maxsplit=1) == ["10", "in [r].jsonl"]
     assert lines["late"] == "10"
     assert "not_json" not in lines
     assert lines["signal fields written"] == "5"
@@ -43,22 +43,22 @@ def test_every_count_has_its_line() -> None:
     assert lines["CPU"].split()[:2] == ["50", "µs/event"]
 
 
-def test_people_are_counted_where_they_can_be() -> None:
-    """In an embedded Redis only."""
+def test_users_with_signals_are_counted_in_an_embedded_redis() -> None:
+    """Another Redis may be large, and is not scanned."""
     assert "users with signals" not in _lines(_counters())
-    assert _lines(_counters(), people=1_234, namespace="shadow")["users with signals"].split() == [
+    assert _lines(_counters(), users=1_234, namespace="shadow")["users with signals"].split() == [
         "1,234", "namespace", "shadow",
     ]  # fmt: skip
 
 
-def test_fields_that_were_not_written_are_told() -> None:
+def test_unwritten_fields_have_counts() -> None:
     """Stale fields are usual in a replay; gated ones belong to users who opted out or were wiped."""
     line = _lines(_counters(applied=1, stale=2_000, gated=3, unwritable=4))["signal fields written"]
-    assert "2,000 older than what is there or expired, 3 gated, 4 unwritable" in line
+    assert "2,000 stale or expired, 3 gated, 4 unwritable" in line
 
 
-def test_replay_that_was_stopped_says_so() -> None:
-    """Its counts are those of what it read until then."""
+def test_stopped_replay_is_marked() -> None:
+    """Its counts are those of the records before the stop."""
     counters = _counters()
     counters.stopped = True
     assert _lines(counters)["events read"].endswith("all accounted for; stopped before the end")
