@@ -1,5 +1,6 @@
 """Lookup of users: commands for Redis, and adaptations from the replies. No I/O, so both readers share this code."""
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ DEFAULTS_FOR_S = 60.0
 MAX_VALUE_BYTES = 4096
 """Longest field of a signals hash; a worker writes shorter ones."""
 
+_NEVER_S = -math.inf
 _STATUS, _PROFILE = STATUS.encode(), PROFILE.encode()
 
 
@@ -53,8 +55,8 @@ class Lookups:
         self._follows_active = namespace is None
         self._clock_s = clock_s
         self._keys = keys.within(namespace or LIVE)
-        self._active_read_at_s = float("-inf")
-        self._defaults = _CachedDefaults(self._keys.namespace, {}, float("-inf"))
+        self._active_read_at_s = _NEVER_S
+        self._defaults = _CachedDefaults(self._keys.namespace, {}, _NEVER_S)
         self._facets = [
             (name, name.encode(), frozenset(facet.values), frozenset({*facet.values, None}), facet.default)
             for name, facet in catalogue.facets.items()
@@ -76,16 +78,16 @@ class Lookups:
             cached = self._defaults
             reads_defaults = cached.namespace != keys.namespace or now_s - cached.read_at_s >= DEFAULTS_FOR_S
             commands: list[Command] = [("HGETALL", keys.signals(user)) for user in users]
-            commands += [("HGETALL", keys.defaults)] * reads_defaults
-            commands += [("GET", self._region_keys.active)] * reads_active
+            if reads_defaults:
+                commands.append(("HGETALL", keys.defaults))
+            if reads_active:
+                commands.append(("GET", self._region_keys.active))
             replies = yield commands
             if reads_active:
                 self._cache_active(replies[-1], now_s)
             if keys != self._keys:
                 continue
-            if self._follows_active and self._active_read_at_s == float(
-                "-inf"
-            ):  # the active namespace is still unknown
+            if self._follows_active and self._active_read_at_s == _NEVER_S:
                 return [self._without_signals("unavailable") for _ in users]
             if reads_defaults:
                 self._cache_defaults(keys.namespace, replies[len(users)], now_s)

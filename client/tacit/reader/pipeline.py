@@ -16,11 +16,20 @@ CONNECTION_ERRORS = (redis.RedisError, OSError, ValueError)
 No other exception is caught: a signal handler's time limit must reach the caller.
 """
 
+_LOST = (redis.ConnectionError, redis.TimeoutError)
+
 _pack_one = cast("Callable[[Command], bytes]", hiredis.pack_command)  # its stub accepts only tuples of one member
 
 
 class Connection(Protocol):
-    """Methods of `redis.connection.Connection`, which has no types for them."""
+    """Members of `redis.connection.Connection`, which has no types for them."""
+
+    pid: int
+    """Process that made the connection."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is open."""
 
     def send_packed_command(self, command: Sequence[bytes]) -> None:
         """Send, and connect first where necessary."""
@@ -86,4 +95,4 @@ def as_redis_error(error: Exception) -> redis.RedisError:
 
 def is_lost(reply: Reply) -> bool:
     """Return whether the server did not reply; the command may have taken effect or not."""
-    return isinstance(reply, redis.ConnectionError | redis.TimeoutError)
+    return isinstance(reply, _LOST)

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import redis
 import redis.asyncio
@@ -62,11 +62,8 @@ class _Servers(Generic[Pool]):
             self.map.lose(address)
 
 
-class _Sent(NamedTuple):
-    """A connection on which replies are due, and the pool it returns to."""
-
-    connection: Connection
-    pool: ReaderPool
+_Sent = tuple[Connection, ReaderPool]
+"""A connection on which replies are due, and the pool it returns to."""
 
 
 class Transport:
@@ -110,8 +107,9 @@ class Transport:
         replies: Replies = {}
         for address, commands in requests.items():
             found = sent[address]
-            if found and time.monotonic() >= answered_by_s and not _has_reply(found.connection):
-                found.pool.release(found.connection)
+            if found and time.monotonic() >= answered_by_s and not _has_reply(found[0]):
+                connection, pool = found
+                pool.release(connection)
                 self._servers.record(address, is_answered=False)
                 found = None
             replies[address] = self._receive(address, found, commands)
@@ -126,17 +124,14 @@ class Transport:
             connection = pool.take()
         except (ConfigurationError, NoFreeConnectionError):
             return None
-        except redis.RedisError:
-            self._servers.record(address, is_answered=False)
-            return None
         except (*CONNECTION_ERRORS, AttributeError):
-            # OSError and ValueError may be a signal handler's. redis-py 8.1 raises AttributeError where a connection to
-            # a Unix socket times out.
+            # A signal handler may have raised the error, so the pool may have lost a place: a new pool replaces it.
+            # redis-py 8.1 raises AttributeError where a connection to a Unix socket times out.
             self._servers.pools.pop(address, None)
             self._servers.record(address, is_answered=False)
             return None
         if send(connection, commands) is None:
-            return _Sent(connection, pool)
+            return connection, pool
         pool.release(connection)
         self._servers.record(address, is_answered=False)
         return None
@@ -144,8 +139,9 @@ class Transport:
     def _receive(self, address: Address, sent: _Sent | None, commands: Sequence[Command]) -> list[Reply]:
         if sent is None:
             return [_NOT_SENT] * len(commands)
-        replies = receive(sent.connection, len(commands), time.monotonic() + 2 * TIMEOUT_S)
-        sent.pool.give_back(sent.connection)  # every reply is read, or the connection is closed
+        connection, pool = sent
+        replies = receive(connection, len(commands), time.monotonic() + 2 * TIMEOUT_S)
+        pool.give_back(connection)  # every reply is read, or the connection is closed
         self._servers.record(address, is_answered=not is_lost(replies[-1]))
         return replies
 

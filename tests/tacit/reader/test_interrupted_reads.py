@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+import redis
 
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Target
@@ -33,6 +34,10 @@ class SoftLimit(Exception):  # noqa: N818  as task queues have it
 
 class HardLimit(BaseException):
     """As KeyboardInterrupt."""
+
+
+def _name(kind: type[BaseException]) -> str:
+    return "redis.TimeoutError" if kind is redis.TimeoutError else kind.__name__
 
 
 @pytest.fixture
@@ -74,7 +79,7 @@ class Interruption:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets interrupted in `connect`
-@pytest.mark.parametrize("kind", [HardLimit, TimeoutError])
+@pytest.mark.parametrize("kind", [HardLimit, TimeoutError, redis.TimeoutError], ids=_name)
 @pytest.mark.parametrize(("is_connected", "step"), [(True, 1), (False, 41)], ids=["connected", "connecting"])
 def test_read_can_be_interrupted_anywhere(
     url: str, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], step: int, *, is_connected: bool
@@ -124,7 +129,7 @@ def _alarms(kind: type[BaseException], seed: int) -> Iterator[list[int]]:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets interrupted in `connect`
-@pytest.mark.parametrize("kind", [SoftLimit, HardLimit, TimeoutError, ValueError])
+@pytest.mark.parametrize("kind", [SoftLimit, HardLimit, TimeoutError, ValueError, redis.TimeoutError], ids=_name)
 def test_no_read_gets_replies_of_another_user(
     url: str, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Lock
 from typing import Any
 
@@ -51,6 +51,30 @@ def test_released_connection_loses_its_unread_reply_and_keeps_its_place(pool: Re
         pool.release(connection)
         connection = pool.take()
         assert _ping(connection) == b"PONG"
+        pool.give_back(connection)
+
+
+def test_free_connection_with_an_unread_reply_is_reopened(pool: ReaderPool) -> None:
+    connection = pool.take()
+    connection.send_packed_command(pack([("ECHO", "of another user")]))
+    assert connection.can_read(1.0)
+    pool.give_back(connection)
+    connection = pool.take()
+    assert _ping(connection) == b"PONG"
+    pool.give_back(connection)
+
+
+def test_connection_that_the_server_closed_is_reopened(pool: ReaderPool) -> None:
+    closed, other = pool.take(), pool.take()
+    other.send_packed_command(pack([("CLIENT", "KILL", "SKIPME", "yes")]))
+    assert other.read_response() == 1
+    with suppress(redis.ConnectionError):
+        closed.can_read(1.0)
+    pool.give_back(closed)
+    again = pool.take()
+    assert again is closed
+    assert _ping(again) == b"PONG"
+    for connection in (again, other):
         pool.give_back(connection)
 
 
