@@ -45,7 +45,7 @@ def publish(url: str, number: int) -> None:
 def started(
     url: str, folder: Path | None, *, bounded: bool = False, population: str = "learn"
 ) -> Iterator[PopulationRun]:
-    """Give what one process of a run has of everybody."""
+    """Yield the population model of one process."""
     job = Job(Settings(embedded=True, redis=url, population=population), TOPIC, bounded)
     if folder is None:
         with population_run(job, None, CATALOGUE, Counters()) as found:

@@ -219,18 +219,18 @@ def test_progress_rises_from_0_to_1(emptied: Deployment) -> None:
 # Command
 
 
-def test_command_says_what_it_did(emptied: Deployment) -> None:
-    """For people, and for machines the same numbers."""
+def test_command_prints_text_or_json(emptied: Deployment) -> None:
+    """Text and JSON have the same numbers."""
     words = ("rebuild", "--state", "state", "--redis", emptied.url)
     done = tacit(*words, cwd=emptied.folder)
     assert (done.returncode, done.stderr) == (0, "")
-    said = {line[:24].strip(): line[24:].split()[0] for line in done.stdout.splitlines()}
+    shown = {line[:24].strip(): line[24:].split()[0] for line in done.stdout.splitlines()}
     again = tacit(*words, "--json", cwd=emptied.folder)
     summary = json.loads(again.stdout)
-    assert said["users"] == str(summary["users"])
-    assert said["wipes and consent"] == str(summary["gates"])
-    assert said["signal fields written"] == str(summary["signals"]["stale"])
-    assert (said["there already"], summary["signals"]["applied"]) == ("0", 0)
+    assert shown["users"] == str(summary["users"])
+    assert shown["wipes and consent"] == str(summary["gates"])
+    assert shown["signal fields written"] == str(summary["signals"]["stale"])
+    assert (shown["there already"], summary["signals"]["applied"]) == ("0", 0)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_command_says_what_it_did(emptied: Deployment) -> None:
     ],
 )
 def test_command_needs_a_state_folder(words: tuple[str, ...], expected: str, status: int, tmp_path: Path) -> None:
-    """One line, which says what to do."""
+    """The error is one line with the remedy."""
     done = tacit("rebuild", *words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(expected)

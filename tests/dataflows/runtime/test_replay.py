@@ -177,7 +177,7 @@ def test_interrupted_replay_resumes_from_its_state(
             else:
                 run.process.send_signal(how)
                 assert run.process.wait(20) == 1
-                assert run.output.endswith("tacit: stopped before the end; the same command goes on from there\n")
+                assert run.output.endswith("tacit: replay: stopped before the end; the same command resumes there\n")
         rest = replay(url, *words, cwd=tmp_path)["read"]
         assert 0 < rest < long.records or how is signal.SIGKILL
         assert everything_in(client) == long.left

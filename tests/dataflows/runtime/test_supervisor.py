@@ -103,9 +103,7 @@ def test_signal_during_the_start_ends_all_processes(
         os.killpg(run.process.pid, how)
         assert run.process.wait(20) == 1
     assert "Traceback" not in run.output
-    assert run.output.endswith(
-        "tacit: stopped before the end; with --state DIR the same command would go on from there\n"
-    )
+    assert run.output.endswith("tacit: replay: stopped before the end; a replay with --state DIR can resume\n")
     _assert_no_process(run)
 
 
