@@ -28,6 +28,14 @@ MODEL_VERSION = 2
 """Raised with every change that gives other beliefs after the same events; signals carry it."""
 MAX_FEEDBACK_COUNT = 255
 
+_EXAMPLE = """
+schema = 1
+[facets.length]
+title = "Answer length"
+values = ["concise", "balanced", "detailed"]
+ordered = true
+"""
+"""A catalogue with one facet, for River's checks of estimators and for doctests."""
 _KEPT_VARIANCE = KEPT * KEPT
 _REGAINED = 1 - _KEPT_VARIANCE
 _VALUE_REGAINED = tuple(_REGAINED * VALUE_VARIANCES[shape] for shape in Shape)
@@ -53,7 +61,14 @@ class Preferences(OwnBeliefs, base.Classifier):
     dict of facet → value or values, so River's metrics, `evaluate` and pipelines work on the class; without a
     population. Names outside the catalogue are ignored.
 
-    >>> model = Preferences(NumberedCatalogue.load())
+    >>> catalogue = NumberedCatalogue.parse('''
+    ... schema = 1
+    ... [facets.length]
+    ... title = "Answer length"
+    ... values = ["concise", "balanced", "detailed"]
+    ... ordered = true
+    ... ''')
+    >>> model = Preferences(catalogue)
     >>> for _ in range(20):
     ...     model.learn_one({"length": "concise"}, True)
     ...     model.learn_one({"length": "detailed"}, False)
@@ -68,7 +83,7 @@ class Preferences(OwnBeliefs, base.Classifier):
 
     @classmethod
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
-        yield {"catalogue": NumberedCatalogue.load()}
+        yield {"catalogue": NumberedCatalogue.parse(_EXAMPLE)}
 
     def own(self, slots: Sequence[int]) -> UserPart:
         """Return the user model's part of the prediction for an answer in the given style."""

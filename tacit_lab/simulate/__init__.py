@@ -3,8 +3,9 @@
 >>> simulation = simulate(Scenario(end_ms=1_795_297_433_438, users=10, turns=100))
 >>> len(list(simulation.events)) >= 100
 True
->>> simulation.truth.preferred("user-000000", "length")
-'balanced'
+>>> preferred = simulation.truth.preferred("user-000000", "length")
+>>> preferred in simulation.catalogue.facets["length"].values
+True
 """
 
 from state.catalogue.numbered import NumberedCatalogue

@@ -24,7 +24,8 @@ USER = bytes(range(16))
 ORIGIN = FileOrigin("events.jsonl")
 SHA256 = bytes(32)
 
-REQUIRED = NumberedCatalogue.load(Path(__file__).with_name("catalogue.toml"))
+CATALOGUE_FILE = Path(__file__).with_name("catalogue.toml")
+REQUIRED = NumberedCatalogue.load(CATALOGUE_FILE)
 """The catalogue of the tests, not the shipped one; learning requires a consent event."""
 CATALOGUE = replace(REQUIRED, consent=Consent("granted"))
 """The same catalogue with consent granted by default."""

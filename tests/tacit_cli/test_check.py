@@ -13,7 +13,7 @@ from dataflows.settings import Settings
 from dataflows.state_folder import locked
 from tacit_cli.check import Finding, check_all
 from tests.support.commands import tacit
-from tests.support.factories import CATALOGUE
+from tests.support.factories import CATALOGUE, CATALOGUE_FILE
 from tests.support.ports import free_port
 from tests.support.replays import redis_of_its_own, write_lines
 
@@ -44,7 +44,7 @@ def _check(source: str | None = None, **settings: Any) -> dict[str, Finding]:
 def test_finding_without_a_problem_has_a_detail(server: tuple[str, redis.Redis], folder: Path) -> None:
     """So that an operator sees a wrong but valid setting."""
     write_lines(folder / "events.jsonl", [b"{}"])
-    findings = _check("events.jsonl", redis=server[0], state=folder / "new" / "state")
+    findings = _check("events.jsonl", redis=server[0], state=folder / "new" / "state", catalogue=CATALOGUE_FILE)
     assert list(findings) == ["catalogue", "redis", "rejects", "state folder", "source"]
     assert all(finding.ok for finding in findings.values())
     assert findings["catalogue"].detail.startswith("5 facets, 16 values, 10 topics (2 sensitive)")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.signals import Signal, Source, Tier
 from tacit.reader.adaptation import MAX_PROMPT, Adaptation, Choice, Followed
+from tests.support.factories import CATALOGUE
 from tests.support.sample_signals import NOW_MS, signal
 
-CATALOGUE = NumberedCatalogue.load()
 WORDY = NumberedCatalogue.parse(
     "schema = 1\n"
     + "".join(
