@@ -29,7 +29,7 @@ class Connection(Protocol):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is open."""
+        """True while the connection is open."""
 
     def send_packed_command(self, command: Sequence[bytes]) -> None:
         """Send, and connect first where necessary."""
