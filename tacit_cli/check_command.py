@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dataflows.settings import GROUPS
+from tacit.errors import TacitError
 from tacit_cli import console
 from tacit_cli.check import check_all
 from tacit_cli.command import command, new_app
@@ -36,5 +37,8 @@ def check(invocation: Invocation, source: Source = None) -> None:
     invocation.output.show(
         [finding.as_dict() for finding in findings], lambda: console.out.print(findings_table(findings))
     )
-    if not all(finding.ok for finding in findings):
+    problems = [f"{finding.what}: {finding.detail}" for finding in findings if not finding.ok]
+    if problems and invocation.output.quiet and not invocation.output.as_json:
+        raise TacitError("\n".join(problems))
+    if problems:
         raise typer.Exit(FAILED)

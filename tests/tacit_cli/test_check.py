@@ -145,6 +145,15 @@ def test_findings_are_printed_as_table_and_as_json(server: tuple[str, redis.Redi
     assert "[red]missing[/].jsonl: there is no such file" in wrong.stdout
 
 
+def test_quiet_check_prints_problems_only(server: tuple[str, redis.Redis], folder: Path) -> None:
+    """Problems are on stderr; without a problem there is no output."""
+    well = tacit("check", "--redis", server[0], "--quiet", cwd=folder)
+    assert (well.returncode, well.stdout, well.stderr) == (0, "", "")
+    wrong = tacit("check", "missing.jsonl", "--redis", server[0], "--quiet", cwd=folder)
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.startswith("tacit: source: missing.jsonl: there is no such file")
+
+
 def test_invalid_settings_end_the_command_before_any_check(folder: Path) -> None:
     """Status 2, as for every command."""
     done = tacit("check", "--region", "EU", "--json", cwd=folder)
