@@ -55,7 +55,7 @@ _CODE = re.compile(r"(?:^|@user_script: ?\d+: -?)([A-Z]{3,})\b")
 def error_code(error: redis.RedisError) -> str:
     """Return the code of an error, in capitals.
 
-    >>> error_code(redis.ResponseError("BADEPOCH the epoch is ..."))
+    >>> error_code(redis.ResponseError("BADEPOCH wiped_ms is ..."))
     'BADEPOCH'
     >>> error_code(redis.ResponseError("Error running script (call to f_1): @user_script:9: -OOM command not allowed"))
     'OOM'

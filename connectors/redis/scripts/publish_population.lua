@@ -1,15 +1,15 @@
--- Make a population belief the newest of its namespace: all of it at once, and only if nobody was faster.
+-- Publish a population version in a namespace as a whole, unless another version was published meanwhile.
 --
 -- KEYS  1 population (STRING)   2 population:<n> (STRING)   3 defaults (HASH)   4 population:pinned (SET)
---       5.. versions that are no longer among the newest: dropped unless they are pinned
--- ARGV  1 what `population` held when it was looked at; '' for nothing
+--       5.. old versions to delete, unless they are pinned
+-- ARGV  1 expected content of `population`; '' for a missing key
 --       2 n   3 the version
 --       4.. facet, signal, facet, signal
--- Returns 1: done, 0: `population` has moved meanwhile and nothing was written.
+-- Returns 1: published, 0: `population` has another content, and nothing was written.
 -- Errors  WRONGTYPE: nothing was written.
 --
--- Repeating a call changes nothing, as `population` has moved by then. The first write is one that Redis refuses when
--- it is out of memory; a script that has written is then let through to the end.
+-- A repeated call changes nothing, as `population` has changed. Redis rejects the first write when it is out of memory,
+-- and after that write allows the later ones.
 
 local population, version, defaults = KEYS[1], KEYS[2], KEYS[3]
 
@@ -22,7 +22,7 @@ for _, number in ipairs(redis.call('SMEMBERS', KEYS[4])) do
 end
 
 redis.call('SET', version, ARGV[3], 'NX')
-redis.call('UNLINK', defaults)  -- facets that left the catalogue leave with it
+redis.call('UNLINK', defaults)  -- with facets that the catalogue no longer has
 if #ARGV > 3 then
   redis.call('HSET', defaults, unpack(ARGV, 4))
 end

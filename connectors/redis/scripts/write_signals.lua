@@ -1,35 +1,35 @@
--- Write the changed fields of one person, each if it is newer than what is stored; all checks come before any write.
+-- Write a user's changed fields, each if it is newer than the stored field; all checks come before any write.
 --
--- KEYS  1 signals (HASH)   2 gate (STRING): the same slot
--- ARGV  1 epoch_ms: time of the wipe that the writing state was born under; 0: none
---       2 expire_at_ms: when the signals expire; 0: never
---       3 "live", or "fill": a replay beside live writers, which must be newer in event time, not only in count
---       4 skew_ms: how far ahead of this server's clock a version or an epoch may be
---       5 ttl_ms: from a version's time to when it expires; 0: never
---       6.. field, value, field, value: each value JSON whose first member is its version
--- Returns {code, applied, stale}; code 0: done, -1: born before the last wipe, -2: opted out.
+-- KEYS  1 signals (HASH)   2 gate (STRING); both in one hash slot
+-- ARGV  1 wiped_ms: time of the last wipe before these signals; 0: none
+--       2 expire_at_ms: expiry of the signals; 0: never
+--       3 "live"; or "fill": a replay next to live writers, whose fields must be newer in event time, not only in count
+--       4 skew_ms: longest time of a version or a wipe ahead of this server's clock
+--       5 ttl_ms: time to live, from a version's time; 0: no expiry
+--       6.. field, value, field, value; each value is JSON with its version as the first member
+-- Returns {code, applied, stale}; code 0: written, -1: older than the last wipe, -2: opted out.
 -- Errors  BADEPOCH, BADVERSION, BADGATE: nothing was written.
 --
--- Repeating a call, or making an older one late, changes nothing. redis.pcall is not used: an error of Redis
--- (OOM, READONLY) comes from the first write, so it leaves nothing half done.
+-- A repeated or late call changes nothing. Only the first write can fail (OOM, READONLY), and then nothing is written;
+-- so the script does not use redis.pcall.
 --
--- The field `_epoch` is the wipe that a hash was born under, if there was one: what a namespace held before the wipe is
--- known by it, whatever came first, the wipe's gate or signals of another namespace that raised it.
+-- The field `_epoch` has the last wipe before the signals, if any. It distinguishes signals from before a wipe even
+-- where signals of another namespace raised the gate before the wipe itself.
 
-local EPOCH, TIME = '_epoch', '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d)%-'
+local WIPED, TIME = '_epoch', '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d)%-'
 local VERSION = '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d%d%d%d)"[,}]'
 local PIN = '"source":"user"'
 
 local signals, gate_key = KEYS[1], KEYS[2]
-local epoch_ms, expire_at_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+local wiped_ms, expire_at_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
 local fill = ARGV[3] == 'fill'
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local newest_ms = now_ms + ARGV[4]
 
-if not epoch_ms or epoch_ms < 0 or epoch_ms > newest_ms then
-  return redis.error_reply('BADEPOCH the epoch is no time in milliseconds, or ahead of the clock of this Redis')
+if not wiped_ms or wiped_ms < 0 or wiped_ms > newest_ms then
+  return redis.error_reply('BADEPOCH wiped_ms is not a time in milliseconds, or is ahead of the clock of this Redis')
 end
 
 local fields, versions = {}, {}
@@ -37,35 +37,35 @@ local newest_version = string.format('%013.0f-9999999999', newest_ms)
 for i = 6, #ARGV, 2 do
   local version = string.match(ARGV[i + 1], VERSION)
   if not version or version > newest_version then
-    return redis.error_reply('BADVERSION a version is malformed, or ahead of the clock of this Redis')
+    return redis.error_reply('BADVERSION a version is invalid, or is ahead of the clock of this Redis')
   end
   fields[#fields + 1] = ARGV[i]
   versions[#versions + 1] = version
 end
 
 local gate = redis.call('GET', gate_key) or '0000000000000-0000000000000'
-local gate_epoch, gate_flag = string.match(gate, '^(%d+)([-x])%d+$')
-if #gate ~= 27 or not gate_epoch then
-  return redis.error_reply('BADGATE the gate is malformed: write consent and wipes again')
+local gate_wiped_ms, gate_flag = string.match(gate, '^(%d+)([-x])%d+$')
+if #gate ~= 27 or not gate_wiped_ms then
+  return redis.error_reply('BADGATE the gate is invalid: write consent and wipes again')
 end
 if gate_flag == 'x' then
   return {-2, 0, 0}
 end
-gate_epoch = tonumber(gate_epoch)
+gate_wiped_ms = tonumber(gate_wiped_ms)
 
--- What is stored, until when, and the wipe it was born under. A write under a newer one wipes it.
-local stored = redis.call('HMGET', signals, EPOCH, unpack(fields))
+-- The stored fields, their wipe and their expiry. A write after a newer wipe deletes them.
+local stored = redis.call('HMGET', signals, WIPED, unpack(fields))
 local born_ms = tonumber(string.match(table.remove(stored, 1) or '', TIME) or 0)
-if epoch_ms < gate_epoch or epoch_ms < born_ms then
+if wiped_ms < gate_wiped_ms or wiped_ms < born_ms then
   return {-1, 0, 0}
 end
 local ttl_ms = redis.call('PTTL', signals)  -- -1 no expiry, -2 no key
-local wiped = ttl_ms ~= -2 and epoch_ms > born_ms
-if wiped then
+local outdated = ttl_ms ~= -2 and wiped_ms > born_ms
+if outdated then
   stored, ttl_ms = {}, -2
 end
 
-local current = {}  -- field -> newest version; `false` for none. A field may stand twice in one call.
+local current = {}  -- field -> newest version; `false` for none. A call can have a field twice.
 for i, field in ipairs(fields) do
   current[field] = stored[i] and string.match(stored[i], VERSION) or false
 end
@@ -82,17 +82,17 @@ for i, field in ipairs(fields) do
     changes[#changes + 1] = value
     pinned = pinned or pin
   elseif newer and stored[i] and string.find(stored[i], PIN, 1, true) then
-    -- What takes a pin's place has expired: it is not worth storing, but the pin has to go.
+    -- The signal that replaces a pin has expired: delete the pin, and store nothing.
     current[field] = version
     unpinned[#unpinned + 1] = field
   end
 end
 
-if wiped then
+if outdated then
   redis.call('UNLINK', signals)
 end
-if epoch_ms > gate_epoch then
-  redis.call('SET', gate_key, string.format('%013.0f', epoch_ms) .. string.sub(gate, 14))
+if wiped_ms > gate_wiped_ms then
+  redis.call('SET', gate_key, string.format('%013.0f', wiped_ms) .. string.sub(gate, 14))
 end
 local applied = #changes / 2 + #unpinned
 if applied == 0 then
@@ -102,17 +102,17 @@ if #unpinned > 0 then
   redis.call('HDEL', signals, unpack(unpinned))
 end
 if #changes > 0 then
-  if ttl_ms == -2 and epoch_ms > 0 then
-    changes[#changes + 1] = EPOCH
-    changes[#changes + 1] = string.format('{"v":"%013.0f-0000000000"}', epoch_ms)
+  if ttl_ms == -2 and wiped_ms > 0 then
+    changes[#changes + 1] = WIPED
+    changes[#changes + 1] = string.format('{"v":"%013.0f-0000000000"}', wiped_ms)
   end
   redis.call('HSET', signals, unpack(changes))
 elseif #redis.call('HVALS', signals) == 1 and born_ms > 0 then
-  redis.call('UNLINK', signals)  -- nothing but `_epoch` is left
+  redis.call('UNLINK', signals)  -- only `_epoch` is left
 end
 
--- A hash that holds a pin does not expire; any other does, and its expiry is only ever put off. With the last pin gone
--- it is that of the newest of what is left.
+-- A hash with a pin does not expire. The expiry of any other hash only moves forward.
+-- After the last pin, the newest remaining field decides.
 if not pinned and ttl_ms == -1 then
   for _, value in ipairs(redis.call('HVALS', signals)) do
     pinned = pinned or string.find(value, PIN, 1, true) ~= nil
