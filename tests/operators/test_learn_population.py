@@ -1,4 +1,4 @@
-"""operators/learn_population: packed pieces of feedback in, versions out."""
+"""Step `learn_population`: packed examples in, population versions out."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,15 +23,15 @@ MINUTE_MS = 60_000
 
 
 class Step:
-    """The step, with a clock that only the test moves, and what it handed over."""
+    """The step with a clock of the test, and the priors that it shared."""
 
     def __init__(self, trainer: PopulationTrainer | None = None, *, newest: int = 0, at_end: bool = False) -> None:
         self.now_ms = 0
-        self.handed: list[Prior] = []
+        self.shared: list[Prior] = []
         self.counters = LearningCounters()
         self.logic = LearnPopulation(
             trainer or PopulationTrainer(CATALOGUE),
-            self.handed.append,
+            self.shared.append,
             self.counters,
             newest=newest,
             at_end=at_end,
@@ -55,18 +55,18 @@ def step() -> Step:
     return Step()
 
 
-def test_thousand_judgements_make_a_version(step: Step) -> None:
-    """Each thousand; however many came at once."""
+def test_thousand_examples_make_a_version(step: Step) -> None:
+    """The size of the batches has no influence."""
     assert step.take(PACKED[:999]) == []
     (first,) = step.take(PACKED[999:1_000])
     second, third = step.take(PACKED[1_000:2_000], PACKED[2_000:2_600], PACKED[:400])
     assert [write.n for write in (first, second, third)] == [1, 2, 3]
     assert [decode_version(write.version).examples for write in (first, second, third)] == [1_000, 2_000, 3_000]
-    assert [prior.number for prior in step.handed] == [1, 2, 3]
+    assert [prior.number for prior in step.shared] == [1, 2, 3]
 
 
-def test_hundred_judgements_make_one_after_a_minute(step: Step) -> None:
-    """Not before, and not fewer; then the minute begins again."""
+def test_hundred_examples_make_a_version_after_a_minute(step: Step) -> None:
+    """Fewer examples and a shorter time make no version; each version starts the minute again."""
     assert step.take(PACKED[:100]) == []
     step.now_ms += MINUTE_MS - 1
     assert step.notify() == []
@@ -80,8 +80,8 @@ def test_hundred_judgements_make_one_after_a_minute(step: Step) -> None:
     assert step.notify() == []
 
 
-def test_step_is_woken_only_while_something_waits(step: Step) -> None:
-    """Soon enough for a minute."""
+def test_step_is_notified_only_with_unpublished_examples(step: Step) -> None:
+    """The wake-up comes within 10 s."""
     assert step.logic.notify_at() is None
     step.take(PACKED[:1])
     at = step.logic.notify_at()
@@ -91,16 +91,16 @@ def test_step_is_woken_only_while_something_waits(step: Step) -> None:
     assert step.logic.notify_at() is None
 
 
-@pytest.mark.parametrize(("at_end", "judgements", "versions"), [(True, 100, 1), (True, 99, 0), (False, 900, 0)])
-def test_end_of_history_makes_a_version_of_what_is_left(at_end: bool, judgements: int, versions: int) -> None:
-    """If there is enough; a live run has no end."""
+@pytest.mark.parametrize(("at_end", "examples", "versions"), [(True, 100, 1), (True, 99, 0), (False, 900, 0)])
+def test_end_of_history_publishes_the_rest(at_end: bool, examples: int, versions: int) -> None:
+    """A live run has no end, and 100 examples are the minimum."""
     step = Step(at_end=at_end)
-    step.take(PACKED[:judgements])
+    step.take(PACKED[:examples])
     assert len(step.end()) == versions
 
 
-def test_numbers_go_on_above_what_others_know() -> None:
-    """Of a namespace that has versions, and of what the learner itself has published."""
+def test_numbers_continue_above_published_ones() -> None:
+    """The namespace may have versions, and the trainer may have published some."""
     step = Step(newest=41)
     (write,) = step.take(PACKED[:1_000])
     assert (write.n, step.counters.version) == (42, 42)
@@ -109,8 +109,8 @@ def test_numbers_go_on_above_what_others_know() -> None:
     assert write.n == 43
 
 
-def test_judgements_and_scores_are_counted(step: Step) -> None:
-    """Scores are those that were published, once there are enough users to publish any."""
+def test_examples_and_scores_are_counted(step: Step) -> None:
+    """The scores are those of the last version, which needs enough users."""
     step.take(PACKED[:1_200])
     assert (step.counters.examples, step.counters.version, step.counters.scores) == (1_200, 1, None)
     step.take(PACKED[1_200:1_700], PACKED[1_700:2_200])
@@ -129,8 +129,8 @@ def cut(sizes: Iterator[int]) -> Iterator[list[bytes]]:
 
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=10), st.integers(0, 10))
-def test_versions_depend_on_judgements_only(sizes: list[int], restart_at: int) -> None:
-    """Not on batches, nor on a restart between two of them: what is believed is the same in every digit."""
+def test_versions_depend_on_examples_only(sizes: list[int], restart_at: int) -> None:
+    """Batches and restarts change no digit of the beliefs."""
     whole = [decode_version(write.version).terms for write in Step().take(PACKED)]
     step, found = Step(), list[object]()
     for number, group in enumerate(cut(sizes[n % len(sizes)] for n in count())):
@@ -141,8 +141,8 @@ def test_versions_depend_on_judgements_only(sizes: list[int], restart_at: int) -
     assert len(found) == 2
 
 
-def test_hostile_numbers_do_not_stop_the_step(step: Step) -> None:
-    """No weight, certainty where the opposite happens, and a user with a hundred thousand items."""
+def test_extreme_numbers_do_not_stop_the_step(step: Step) -> None:
+    """Weights of 0, wrong certainty and a user with many items raise no error."""
     sure = [replace(make_example(n, liked=False, p=1.0), weight=0.0) for n in range(30)]
     items = [make_example(1, item=n + 1) for n in range(1_000)]
     assert len(step.take([pack_example(example) for example in [*sure, *items]])) == 1

@@ -1,4 +1,4 @@
-"""River's own checks of what every estimator does, as far as they apply to ours."""
+"""River's checks of every estimator that apply to Tacit's models."""
 
 from collections.abc import Callable
 
@@ -51,4 +51,4 @@ OF_OTHERS = {
     "check_transform_one": "of transformers",
     "check_wrapper_accepts_kwargs": "of models around another model",
 }
-"""Checks that do not apply, and why."""
+"""Check that does not apply → reason."""

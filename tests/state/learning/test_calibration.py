@@ -1,4 +1,4 @@
-"""state/learning/calibration: the error as the paper defines it, and a metric wherever River takes one."""
+"""Calibration error: the paper's definition, and River's interface of a metric."""
 
 from typing import Any
 
@@ -10,84 +10,84 @@ from river.linear_model import LogisticRegression
 
 from state.learning.calibration import BINS, Calibration
 
-Judged = list[tuple[bool, int]]
-"""(liked, per mille that were predicted)."""
+Predictions = list[tuple[bool, int]]
+"""Predictions as (liked, predicted chance in per mille)."""
 
-JUDGED = st.lists(st.tuples(st.booleans(), st.integers(0, 1000)), min_size=1, max_size=60)
+PREDICTIONS = st.lists(st.tuples(st.booleans(), st.integers(0, 1000)), min_size=1, max_size=60)
 ROLLING: Any = utils.Rolling
 
 
-def reference(feedback_count: Judged) -> float:
-    """Return the error bin by bin: mean |share of likes − mean p|, weighted by how many predictions a bin has."""
+def reference(predictions: Predictions) -> float:
+    """Return the mean over bins of |share of likes − mean p|, weighted by the count of predictions."""
     error = 0.0
     for lowest in range(0, 1000, 1000 // BINS):
         highest = 1000 if lowest == 900 else lowest + 99
-        found = [(liked, p / 1000) for liked, p in feedback_count if lowest <= p <= highest]
+        found = [(liked, p / 1000) for liked, p in predictions if lowest <= p <= highest]
         if found:
             likes = sum(liked for liked, _ in found) / len(found)
-            error += len(found) / len(feedback_count) * abs(likes - sum(p for _, p in found) / len(found))
+            error += len(found) / len(predictions) * abs(likes - sum(p for _, p in found) / len(found))
     return error
 
 
-def metric_of(feedback_count: Judged) -> Calibration:
+def metric_of(predictions: Predictions) -> Calibration:
     metric = Calibration()
-    for liked, p in feedback_count:
+    for liked, p in predictions:
         metric.update(liked, p / 1000)
     return metric
 
 
-@given(JUDGED)
-def test_error_is_as_the_paper_defines_it(feedback_count: Judged) -> None:
-    assert metric_of(feedback_count).get() == pytest.approx(reference(feedback_count), abs=1e-9)
+@given(PREDICTIONS)
+def test_error_follows_the_definition(predictions: Predictions) -> None:
+    assert metric_of(predictions).get() == pytest.approx(reference(predictions), abs=1e-9)
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=20))
-def test_predictions_that_come_true_as_often_as_they_say_have_no_error(likes: list[int]) -> None:
+def test_calibrated_predictions_have_no_error(likes: list[int]) -> None:
     """Of 50 answers that were predicted k/50, k are liked."""
-    feedback_count = [(answer < k, 20 * k) for k in likes for answer in range(50)]
-    assert metric_of(feedback_count).get() == pytest.approx(0.0, abs=1e-9)
+    predictions = [(answer < k, 20 * k) for k in likes for answer in range(50)]
+    assert metric_of(predictions).get() == pytest.approx(0.0, abs=1e-9)
 
 
-def test_certainty_that_is_always_wrong_is_the_greatest_error() -> None:
+def test_wrong_certainty_has_the_largest_error() -> None:
     assert metric_of([(False, 1000), (True, 0)]).get() == 1.0
 
 
-def test_errors_one_way_make_up_for_the_other_only_within_a_bin() -> None:
+def test_opposite_errors_cancel_only_within_a_bin() -> None:
     assert metric_of([(True, 550), (False, 550)]).get() == pytest.approx(0.05)
     assert metric_of([(True, 450), (False, 550)]).get() == pytest.approx(0.55)
 
 
-def test_without_predictions_there_is_no_error() -> None:
+def test_no_predictions_have_no_error() -> None:
     assert Calibration().get() == 0.0
 
 
-@given(JUDGED)
-def test_probabilities_of_both_outcomes_and_weights_are_taken(feedback_count: Judged) -> None:
-    """A weight of 2 is to be there twice; River's classifiers predict both outcomes."""
+@given(PREDICTIONS)
+def test_weights_and_probabilities_of_both_outcomes_are_accepted(predictions: Predictions) -> None:
+    """A weight of 2 counts twice; River's classifiers predict both outcomes."""
     weighted = Calibration()
-    for liked, p in feedback_count:
+    for liked, p in predictions:
         weighted.update(liked, {True: p / 1000, False: 1 - p / 1000}, 2.0)
-    assert weighted.get() == pytest.approx(metric_of(feedback_count + feedback_count).get(), abs=1e-9)
+    assert weighted.get() == pytest.approx(metric_of(predictions + predictions).get(), abs=1e-9)
 
 
-@given(JUDGED, JUDGED)
-def test_what_is_taken_back_was_never_there(kept: Judged, reverted: Judged) -> None:
+@given(PREDICTIONS, PREDICTIONS)
+def test_reverted_predictions_have_no_influence(kept: Predictions, reverted: Predictions) -> None:
     metric = metric_of(reverted + kept)
     for liked, p in reverted:
         metric.revert(liked, p / 1000)
     assert metric.get() == pytest.approx(metric_of(kept).get(), abs=1e-9)
 
 
-@given(JUDGED, st.integers(1, 60))
-def test_rolls_over_the_latest_predictions(feedback_count: Judged, window: int) -> None:
+@given(PREDICTIONS, st.integers(1, 60))
+def test_rolling_metric_covers_the_latest_predictions(predictions: Predictions, window: int) -> None:
     rolling = ROLLING(Calibration, window_size=window)
-    for liked, p in feedback_count:
+    for liked, p in predictions:
         rolling.update(liked, p / 1000)
-    assert rolling.get() == pytest.approx(reference(feedback_count[-window:]), abs=1e-9)
+    assert rolling.get() == pytest.approx(reference(predictions[-window:]), abs=1e-9)
 
 
-def test_river_evaluates_with_it() -> None:
-    """As `progressive_val_score` does with its own metrics; the model of one feature learns a rate of 70 %."""
+def test_river_evaluates_with_the_metric() -> None:
+    """`progressive_val_score` takes the metric; a model with one feature learns a rate of 70 %."""
     stream: list[tuple[dict[Any, Any], bool]] = [({"always": 1.0}, turn % 10 < 7) for turn in range(5_000)]
     metric = Calibration()
     assert metric.works_with(LogisticRegression())
@@ -103,7 +103,7 @@ def test_less_is_better() -> None:
     assert not bad.is_better_than(good)
 
 
-def test_clone_begins_anew() -> None:
+def test_clone_starts_empty() -> None:
     used = metric_of([(True, 100)])
     assert used.clone().get() == 0.0
     assert used.get() > 0.0

@@ -1,4 +1,4 @@
-"""state/learning/features: what all users' pieces of feedback are about, by name."""
+"""Features of the population model: names, pairs, steps and prior variances."""
 
 from itertools import combinations
 
@@ -27,8 +27,8 @@ FILM_CATALOGUE = NumberedCatalogue.parse(FILMS)
 CODE, CHAT = CATALOGUE.topic_index["code"], CATALOGUE.surface_index["chat"]
 
 
-def test_terms_of_an_answer_are_in_the_catalogues_words() -> None:
-    """Every answer, its user's experience, its item, and each value: alone, on the topic and on the surface."""
+def test_features_of_an_answer_have_the_names_of_the_catalogue() -> None:
+    """Features: the bias, the user's experience, the item, and each value alone, on the topic and on the surface."""
     served = slots({"length": "concise", "tone": "formal"})
     assert Features(CATALOGUE).of_answer(served, CODE, CHAT, 0xA1B2C3D, 3) == [
         "bias",
@@ -43,14 +43,14 @@ def test_terms_of_an_answer_are_in_the_catalogues_words() -> None:
     ]
 
 
-def test_answer_without_topic_surface_and_item_has_none_of_their_terms() -> None:
-    """`NONE` is no number of a topic, and 0 no item."""
+def test_answer_without_topic_surface_and_item_has_no_such_features() -> None:
+    """`NONE` is no topic, and 0 is no item."""
     served = slots({"length": "concise"})
     assert Features(CATALOGUE).of_answer(served, NONE, NONE, 0, 0) == ["bias", "judged:0", "length=concise"]
 
 
-def test_values_of_a_facet_that_takes_several_make_pairs() -> None:
-    """Each two of them once; values of other facets make none."""
+def test_values_of_a_multiple_facet_make_pairs() -> None:
+    """Each pair appears once; other facets have no pairs."""
     served = slots({"genre": ["action", "comedy", "drama"], "decade": "1990s"}, FILM_CATALOGUE)
     found = list(Features(FILM_CATALOGUE).of_values(served))
     pairs = [f"genre={one}&genre={other}" for one, other in combinations(["action", "comedy", "drama"], 2)]
@@ -60,7 +60,7 @@ def test_values_of_a_facet_that_takes_several_make_pairs() -> None:
 
 
 def test_pairs_are_of_one_facet() -> None:
-    """Also where two facets take several values."""
+    """Two facets with several values have separate pairs."""
     several = FILM_CATALOGUE.facets["genre"]
     catalogue = replace(FILM_CATALOGUE, facets={"genre": several, "mood": replace(several, values=("dark", "gay"))})
     served = slots({"genre": ["action", "drama"], "mood": ["dark", "gay"]}, catalogue)
@@ -68,8 +68,8 @@ def test_pairs_are_of_one_facet() -> None:
     assert found == ["genre=action&genre=drama", "mood=dark&mood=gay"]
 
 
-def test_a_single_surface_tells_nothing_apart() -> None:
-    """All answers are on it."""
+def test_single_surface_has_no_features() -> None:
+    """A single surface distinguishes no answers."""
     served = slots({"decade": "1990s"}, FILM_CATALOGUE)
     found = list(Features(FILM_CATALOGUE).of_values(served, FILM_CATALOGUE.topic_index["cinema"], 0))
     assert found == ["decade=1990s", "topic:cinema&decade=1990s"]
@@ -79,12 +79,12 @@ TWINS = replace(
     make_catalogue(Words({"code": ["code", "mail"], "mail": ["code", "mail"]}, ["code", "mail"])),
     surfaces=Surfaces(("code", "mail")),
 )
-"""A facet, its values, a topic and a surface of the same names."""
+"""A catalogue in which facet, values, topic and surface share names."""
 
 
 @pytest.mark.parametrize("catalogue", [CATALOGUE, TWINS], ids=["copilot", "twins"])
-def test_no_two_things_share_a_term(catalogue: NumberedCatalogue) -> None:
-    """Over everything the catalogue can state."""
+def test_names_of_features_are_unique(catalogue: NumberedCatalogue) -> None:
+    """Every combination of the catalogue has a name of its own."""
     names = Features(catalogue)
     found = [BIAS, *(item_term(item) for item in (1, 0x10, 2**32 - 1))]
     found += [feedback_count_term(step) for step in range(len(FEEDBACK_COUNT_STEPS) + 1)]
@@ -96,8 +96,8 @@ def test_no_two_things_share_a_term(catalogue: NumberedCatalogue) -> None:
     assert len(found) == len(set(found))
 
 
-def test_term_keeps_its_name_when_the_file_is_put_in_another_order() -> None:
-    """A version outlives changes of the catalogue."""
+def test_name_does_not_depend_on_the_order_of_the_catalogue() -> None:
+    """A version stays valid after a change of the catalogue."""
     one = make_catalogue(Words({"length": ["low", "high"], "tone": ["low", "high"]}, ["code", "mail"]))
     other = make_catalogue(Words({"tone": ["high", "low"], "length": ["high", "low"]}, ["mail", "code"]))
     for catalogue in (one, other):
@@ -106,8 +106,8 @@ def test_term_keeps_its_name_when_the_file_is_put_in_another_order() -> None:
 
 
 @given(st.integers(0, 255))
-def test_steps_are_wider_the_more_was_judged(feedback_count: int) -> None:
-    """Each begins after the one before ends."""
+def test_steps_grow_with_the_count_of_feedback(feedback_count: int) -> None:
+    """Each step starts after the end of the one before."""
     step = feedback_count_step(feedback_count)
     assert all(feedback_count > last for last in FEEDBACK_COUNT_STEPS[:step])
     assert all(feedback_count <= last for last in FEEDBACK_COUNT_STEPS[step : step + 1])
@@ -125,13 +125,13 @@ def test_steps_are_wider_the_more_was_judged(feedback_count: int) -> None:
         ("item:0a1b2c3d", 0.25),
     ],
 )
-def test_prior_variance_goes_by_the_kind_of_term(term: str, variance: float) -> None:
-    """Items differ most, contexts least."""
+def test_prior_variance_depends_on_the_kind_of_feature(term: str, variance: float) -> None:
+    """Items have the largest variance, contexts the smallest."""
     assert prior_variance(term) == variance
 
 
-def test_what_is_kept_ready_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A catalogue may have a million pairs of topic and surface for each value."""
+def test_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A catalogue may have a million pairs of topic and surface for each value, and the cache has a limit."""
     monkeypatch.setattr(terms, "MAX_IN_CONTEXT", 10)
     names = Features(CATALOGUE)
     for slot in range(len(CATALOGUE.slots)):

@@ -1,4 +1,4 @@
-"""state/learning/population_model, against River's own AdPredictor and the paper's formulas."""
+"""Population model, compared with River's AdPredictor and the paper's formulas."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -18,8 +18,8 @@ from state.learning.population_version import Gaussian
 NORMAL = NormalDist()
 TERMS = ["bias", "judged:0", "length=concise", "length=detailed", "topic:code&length=concise", "item:0000000a"]
 CHOICES = st.lists(st.sampled_from(TERMS), unique=True, min_size=1, max_size=4)
-Judgement = tuple[list[str], list[str], bool, float, tuple[float, float]]
-JUDGEMENTS: st.SearchStrategy[list[Judgement]] = st.lists(
+Feedback = tuple[list[str], list[str], bool, float, tuple[float, float]]
+FEEDBACK: st.SearchStrategy[list[Feedback]] = st.lists(
     st.tuples(
         CHOICES,
         st.just(list[str]()) | CHOICES,
@@ -32,7 +32,7 @@ JUDGEMENTS: st.SearchStrategy[list[Judgement]] = st.lists(
 
 
 class Reference:
-    """Graepel et al., eq. 8 to 12, with a prior by the kind of term and forgetting toward it."""
+    """Graepel et al., eq. 8 to 12, with a prior by the kind of feature, and forgetting toward the prior."""
 
     def __init__(self, kept: float) -> None:
         self.kept = kept
@@ -60,11 +60,11 @@ class Reference:
 
 
 @pytest.mark.parametrize("kept", [KEPT, 0.9])
-@given(judgements=JUDGEMENTS)
-def test_learning_follows_the_formulas(kept: float, judgements: list[Judgement]) -> None:
-    """With weights, what else a piece of feedback rested on, and comparisons."""
+@given(feedback=FEEDBACK)
+def test_learning_follows_the_formulas(kept: float, feedback: list[Feedback]) -> None:
+    """Weights, other parts of the prediction, and comparisons follow the formulas, too."""
     population, reference = PopulationModel(kept), Reference(kept)
-    for terms, against, liked, weight, rest in judgements:
+    for terms, against, liked, weight, rest in feedback:
         population.learn(terms, liked, weight, rest, against)
         reference.learn(terms, liked, weight, rest, against)
     assert {term: population.belief(term) for term in population.means} == {
@@ -72,21 +72,21 @@ def test_learning_follows_the_formulas(kept: float, judgements: list[Judgement])
     }
 
 
-def test_without_forgetting_and_with_its_priors_it_is_rivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AdPredictor's prior is N(0, 1) for each weight; ours goes by the kind of term."""
+def test_without_forgetting_and_with_equal_priors_it_equals_rivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AdPredictor's prior is N(0, 1) for each weight."""
     monkeypatch.setattr(module, "prior_variance", lambda _: 1.0)
     ours, rivers = PopulationModel(kept=1.0), linear_model.AdPredictor(beta=1.0, prior_probability=0.5, epsilon=0.0)
     answers = [({"a": 1, "b": n % 2, "c": n % 3}, n % 5 < 2) for n in range(100)]
     for x, y in answers:
         active = {name: 1 for name, value in x.items() if value}
         ours.learn_one(x, y)
-        rivers.learn_one(active, y)  # which has a bias of its own
+        rivers.learn_one(active, y)  # adds its own bias
         p = rivers.predict_proba_one(active)[True]
         assert ours.predict_proba_one(x)[True] == pytest.approx(p, abs=1e-6)
 
 
-def test_what_is_expected_is_the_sum_of_beliefs() -> None:
-    """Of what no user has judged, the prior."""
+def test_expectation_is_the_sum_of_beliefs() -> None:
+    """A feature without feedback has its prior."""
     population = PopulationModel()
     population.learn(["bias", "length=concise"], True, 1.0)
     known = [population.belief("bias"), population.belief("length=concise")]
@@ -95,16 +95,16 @@ def test_what_is_expected_is_the_sum_of_beliefs() -> None:
     assert variance == pytest.approx(sum(belief.variance for belief in known) + 0.25)
 
 
-def test_judgement_that_was_foreseen_teaches_little() -> None:
-    """What the user's own beliefs state of it is not learned about all users again."""
+def test_expected_feedback_changes_little() -> None:
+    """The user model explains the feedback, so the population model changes little."""
     foreseen, surprising = PopulationModel(), PopulationModel()
     foreseen.learn(["bias"], True, 1.0, rest=(2.0, 1.0))
     surprising.learn(["bias"], True, 1.0, rest=(-2.0, 1.0))
     assert 0 < 10 * foreseen.means["bias"] < surprising.means["bias"]
 
 
-def test_what_is_not_judged_any_more_goes_back_to_the_prior() -> None:
-    """Touched, but without weight."""
+def test_feature_without_weight_returns_to_its_prior() -> None:
+    """Examples without weight forget only."""
     population = PopulationModel(kept=0.9)
     population.learn(["bias"], True, 1.0)
     for _ in range(200):
@@ -113,62 +113,62 @@ def test_what_is_not_judged_any_more_goes_back_to_the_prior() -> None:
     assert pytest.approx(0.5, abs=0.01) == KEPT**700_000
 
 
-# Who contributed
+# Contributors
 
 
-def test_term_is_public_from_its_twentieth_person_on() -> None:
-    """However often the nineteen came."""
+def test_feature_is_public_from_its_twentieth_user() -> None:
+    """Repeated examples of 19 users do not count."""
     population = PopulationModel()
-    for person in [*range(19)] * 3:
+    for user in [*range(19)] * 3:
         population.learn(["bias"], True, 1.0)
-        population.add_contributor(["bias"], person)
+        population.add_contributor(["bias"], user)
     assert population.published() == {}
     population.add_contributor(["bias"], 2**32 - 1)
     assert list(population.published()) == ["bias"]
     assert population.contributors == {}
 
 
-def test_one_person_makes_nothing_public() -> None:
-    """Whatever they judge, and however often."""
+def test_one_user_makes_no_feature_public() -> None:
+    """Repeated examples of one user do not count."""
     population = PopulationModel()
     for _ in range(100):
         population.learn(TERMS, True, 1.0)
         population.add_contributor(TERMS, 7)
     assert population.published() == {}
-    assert {term: list(people) for term, people in population.contributors.items()} == {term: [7] for term in TERMS}
+    assert {term: list(users) for term, users in population.contributors.items()} == {term: [7] for term in TERMS}
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(TERMS, st.integers(17, 22))), st.randoms(use_true_random=False))
-def test_public_is_what_twenty_people_contributed_to(counts: dict[str, int], random: Random) -> None:
-    """Each term by itself, in any order and with repeats; of those that are, no user is remembered."""
-    population, people = PopulationModel(), dict[str, set[int]]()
-    contributions = [(term, person) for term, count in counts.items() for person in range(count)] * 2
+def test_public_features_have_twenty_contributors(counts: dict[str, int], random: Random) -> None:
+    """The order and repeats have no influence, and a public feature keeps no contributors."""
+    population, contributors = PopulationModel(), dict[str, set[int]]()
+    contributions = [(term, user) for term, count in counts.items() for user in range(count)] * 2
     random.shuffle(contributions)
-    for term, person in contributions:
+    for term, user in contributions:
         population.learn([term], True, 1.0)
-        population.add_contributor([term], person)
-        people.setdefault(term, set()).add(person)
-    assert population.public == {term for term, who in people.items() if len(who) >= 20}
+        population.add_contributor([term], user)
+        contributors.setdefault(term, set()).add(user)
+    assert population.public == {term for term, users in contributors.items() if len(users) >= 20}
     held = {term: set(who) for term, who in population.contributors.items()}
-    assert held == {term: who for term, who in people.items() if len(who) < 20}
+    assert held == {term: users for term, users in contributors.items() if len(users) < 20}
 
 
-def test_published_terms_are_in_the_order_of_the_alphabet() -> None:
-    """So equal beliefs are equal bytes."""
+def test_published_features_are_sorted() -> None:
+    """Equal beliefs then have equal bytes."""
     population = PopulationModel()
-    for person in range(20):
+    for user in range(20):
         population.learn(TERMS[::-1], True, 1.0)
-        population.add_contributor(TERMS[::-1], person)
+        population.add_contributor(TERMS[::-1], user)
     assert list(population.published()) == sorted(TERMS)
 
 
-def test_published_beliefs_are_what_one_goes_on_from() -> None:
-    """To six digits."""
+def test_published_beliefs_restore_the_model() -> None:
+    """Beliefs are rounded to six digits."""
     population, next_one = PopulationModel(), PopulationModel()
-    for person in range(25):
-        terms = ["bias", "length=concise"] if person < 24 else ["bias", "item:0000000a"]
-        population.learn(terms, person % 3 > 0, 1.0)
-        population.add_contributor(terms, person)
+    for user in range(25):
+        terms = ["bias", "length=concise"] if user < 24 else ["bias", "item:0000000a"]
+        population.learn(terms, user % 3 > 0, 1.0)
+        population.add_contributor(terms, user)
     published = population.published()
     assert list(published) == ["bias", "length=concise"]
     assert published["bias"] == pytest.approx(population.belief("bias"), abs=1e-6)
@@ -181,16 +181,16 @@ def test_published_beliefs_are_what_one_goes_on_from() -> None:
 # Memory
 
 
-def test_terms_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those no user else has judged go first, then those that pieces of feedback have reported least of."""
+def test_features_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features of one user are evicted first, then those with the least feedback."""
     monkeypatch.setattr(module, "MAX_TERMS", 40)
     monkeypatch.setattr(module, "_KEPT_TERMS", 30)
     population = PopulationModel()
     for _ in range(50):
         population.learn(["item:00000001"], True, 1.0)
-    for person in range(CONTRIBUTORS):
+    for user in range(CONTRIBUTORS):
         population.learn(["length=concise"], True, 0.01)
-        population.add_contributor(["length=concise"], person)
+        population.add_contributor(["length=concise"], user)
     for item in range(2, 500):
         term = f"item:{item:08x}"
         population.learn([term], True, 1.0)
@@ -202,12 +202,12 @@ def test_terms_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(population.published()) == ["length=concise"]
 
 
-def test_terms_are_dropped_by_what_judgements_told_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Next to what their prior knew; of equals the earlier stay, in every process."""
+def test_least_known_features_are_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reduction of the prior variance decides; among equals the earlier feature stays, in every process."""
     monkeypatch.setattr(module, "MAX_TERMS", 20)
     monkeypatch.setattr(module, "_KEPT_TERMS", 8)
     population, items = PopulationModel(), [f"item:{item:08x}" for item in range(20)]
-    population.learn(["topic:code&length=concise"], True, 0.01)  # narrow from the beginning
+    population.learn(["topic:code&length=concise"], True, 0.01)  # has a small prior variance
     population.learn(items[:19], True, 1.0)
     population.learn([items[15]], True, 1.0)
     assert len(population.means) == 20
@@ -215,14 +215,14 @@ def test_terms_are_dropped_by_what_judgements_told_of_them(monkeypatch: pytest.M
     assert set(population.means) == set(population.variances) == {*items[:7], items[15]}
 
 
-def test_term_that_was_dropped_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And needs its twenty users again."""
+def test_evicted_feature_starts_from_the_prior(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An evicted feature needs 20 contributors again."""
     monkeypatch.setattr(module, "MAX_TERMS", 4)
     monkeypatch.setattr(module, "_KEPT_TERMS", 2)
     population = PopulationModel()
-    for person in range(CONTRIBUTORS):
+    for user in range(CONTRIBUTORS):
         population.learn(["item:00000001"], True, 0.0)
-        population.add_contributor(["item:00000001"], person)
+        population.add_contributor(["item:00000001"], user)
     for name in ("length=concise", "length=detailed", "tone=formal", "tone=friendly"):
         population.public.add(name)
         for _ in range(5):
@@ -232,7 +232,7 @@ def test_term_that_was_dropped_begins_anew(monkeypatch: pytest.MonkeyPatch) -> N
     assert "item:00000001" not in population.public
 
 
-def test_bound_leaves_room_for_what_a_version_takes() -> None:
-    """65,536 terms."""
+def test_limit_is_pinned() -> None:
+    """The limit is 65,536 features."""
     assert MAX_TERMS == 65_536
     assert module._KEPT_TERMS < MAX_TERMS

@@ -1,4 +1,4 @@
-"""state/learning/population_prior: what a version makes anybody expect, against sums over its terms."""
+"""Prior of a population version, compared with sums over its features."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -28,7 +28,7 @@ MEANS = st.floats(-1, 1)
 TRUST = st.builds(Gaussian, MEANS, st.floats(0, 0.2))
 
 
-def made(
+def prior_of(
     terms: dict[str, Gaussian] | None = None,
     trust: dict[str, Gaussian] | None = None,
     silent: Sequence[str] = (),
@@ -38,13 +38,13 @@ def made(
 
 
 def known(**means: float) -> dict[str, Gaussian]:
-    """Return terms of formats, nearly certain; `code__table` is tables on the topic of code."""
+    """Return features of formats with a small variance; `code__table` is tables on the topic code."""
     names = {name: "format=" + name for name in means} | {"code__table": "topic:code&format=table"}
     return {names[name]: Gaussian(mean, 1e-6) for name, mean in means.items()}
 
 
 def all_terms(catalogue: NumberedCatalogue) -> list[str]:
-    """Return the terms of anything that may be served, with one item."""
+    """Return the features of every possible answer, with one item."""
     names, found = Features(catalogue), {"bias", item_term(7), *(f"judged:{step}" for step in range(11))}
     for slot in range(len(catalogue.slots)):
         for topic in (NONE, *range(len(catalogue.topics.values))):
@@ -54,7 +54,7 @@ def all_terms(catalogue: NumberedCatalogue) -> list[str]:
 
 
 def beliefs(catalogue: NumberedCatalogue, named: Sequence[str]) -> st.SearchStrategy[dict[str, Gaussian]]:
-    """Return a strategy for what is believed of most of the named terms, and of some others."""
+    """Return a strategy for beliefs about most of the named features and some others."""
     one = st.builds(Gaussian, st.floats(0.1, 1) | st.floats(-1, -0.1), st.floats(0.01, 0.2))
     others = st.dictionaries(st.sampled_from(all_terms(catalogue)), one, max_size=8)
     unknown = st.sets(st.sampled_from(named), max_size=3)
@@ -62,11 +62,11 @@ def beliefs(catalogue: NumberedCatalogue, named: Sequence[str]) -> st.SearchStra
     return st.builds(dict[str, Gaussian].__or__, others, known)
 
 
-# Nothing known
+# Without a version
 
 
-def test_without_a_version_nothing_is_expected_of_anybody() -> None:
-    """With certainty: the user's own beliefs decide alone."""
+def test_without_a_version_the_expectation_is_neutral() -> None:
+    """The user model alone decides."""
     prior = Prior(CATALOGUE)
     assert prior.number == 0
     assert prior.expect([0], 0, 0, 7, 3) == NO_POPULATION
@@ -77,10 +77,10 @@ def test_without_a_version_nothing_is_expected_of_anybody() -> None:
     assert prior.uninformative == frozenset()
 
 
-def test_empty_version_expects_nothing_but_is_unsure() -> None:
-    """Each term has its prior's variance."""
+def test_empty_version_has_prior_variances() -> None:
+    """Each feature has its prior variance."""
     served = slots({"length": "concise"})
-    expected = made().expect(served, TOPICS["code"], NONE, 7, 0)
+    expected = prior_of().expect(served, TOPICS["code"], NONE, 7, 0)
     assert expected.mean == 0
     assert expected.variance == pytest.approx(NOISE_VARIANCE + 0.1 + 0.1 + 0.1 + 0.03 + 0.25)
 
@@ -90,23 +90,23 @@ def test_empty_version_expects_nothing_but_is_unsure() -> None:
 
 @pytest.mark.parametrize("catalogue", [CATALOGUE, FILM_CATALOGUE], ids=["copilot", "films"])
 @given(st.data())
-def test_expectation_is_the_sum_over_an_answers_terms(catalogue: NumberedCatalogue, data: st.DataObject) -> None:
-    """Of those in the version what it states, of the others their prior."""
+def test_expectation_is_the_sum_over_features(catalogue: NumberedCatalogue, data: st.DataObject) -> None:
+    """A feature outside the version has its prior."""
     served = slots(data.draw(styles(catalogue)), catalogue)
     topic = data.draw(st.integers(NONE, len(catalogue.topics.values) - 1))
     surface = data.draw(st.integers(NONE, len(catalogue.surfaces.values) - 1))
     item, feedback_count = data.draw(st.sampled_from([0, 7, 8])), data.draw(st.integers(0, 255))
     named = Features(catalogue).of_answer(served, topic, surface, item, feedback_count)
     terms = data.draw(beliefs(catalogue, named))
-    expected = made(terms, catalogue=catalogue).expect(served, topic, surface, item, feedback_count)
+    expected = prior_of(terms, catalogue=catalogue).expect(served, topic, surface, item, feedback_count)
     found = [terms.get(term, Gaussian(0.0, prior_variance(term))) for term in named]
     assert expected.mean == pytest.approx(sum(term.mean for term in found), abs=1e-9)
     assert expected.variance == pytest.approx(NOISE_VARIANCE + sum(term.variance for term in found), abs=1e-9)
 
 
-@pytest.mark.parametrize("prior", [Prior(CATALOGUE), made(known(table=0.3) | {"judged:4": Gaussian(0.2, 0.1)})])
-def test_one_value_is_an_answer_of_which_nothing_else_is_known(prior: Prior) -> None:
-    """Without a topic, a surface or an item."""
+@pytest.mark.parametrize("prior", [Prior(CATALOGUE), prior_of(known(table=0.3) | {"judged:4": Gaussian(0.2, 0.1)})])
+def test_single_value_is_an_answer_without_other_features(prior: Prior) -> None:
+    """The answer has no topic, surface or item."""
     expected = prior.expect([TABLE], NONE, NONE, 0, 9)
     mean, variance = prior.by_feedback_count[9]
     found = mean + prior.means[TABLE], variance + prior.variances[TABLE]
@@ -114,8 +114,8 @@ def test_one_value_is_an_answer_of_which_nothing_else_is_known(prior: Prior) -> 
 
 
 def test_comparison_of_two_values_is_their_difference() -> None:
-    """On the topic; an answer's other parts, and the offset, are the same for both."""
-    prior = made(
+    """The topic counts; the other parts of the answer and the offset are equal on both sides."""
+    prior = prior_of(
         known(prose=0.1, table=0.3, code__table=0.2) | {"bias": Gaussian(2.0, 0.1)}, {"offset": Gaussian(0.5, 0.1)}
     )
     better = prior.compare(TABLE, PROSE, TOPICS["code"], NONE)
@@ -127,13 +127,13 @@ def test_comparison_of_two_values_is_their_difference() -> None:
 
 
 @given(st.data())
-def test_parts_by_facet_add_up_to_the_whole(data: st.DataObject) -> None:
-    """With what is not of any facet; pairs of values aside."""
+def test_parts_by_facet_add_up_to_the_expectation(data: st.DataObject) -> None:
+    """The sum includes the part without a facet, and excludes pairs of values."""
     o = data.draw(interactions())
     names = ["offset", "population", "own", *(f"own:{name}" for name in CATALOGUE.facet_names)]
     trust = data.draw(st.fixed_dictionaries(dict.fromkeys(names, TRUST)))
     named = Features(CATALOGUE).of_answer(o.slots, o.topic, o.surface, o.item, 3)
-    prior = made(data.draw(beliefs(CATALOGUE, named)), trust)
+    prior = prior_of(data.draw(beliefs(CATALOGUE, named)), trust)
     shares = {CATALOGUE.slot_facets[slot]: 0.1 * slot for slot in o.slots}
     own = UserPart(0.3 + sum(shares.values()), 0.1, 0.3, shares)
     expected = prior.expect(o.slots, o.topic, o.surface, o.item, 3)
@@ -143,56 +143,56 @@ def test_parts_by_facet_add_up_to_the_whole(data: st.DataObject) -> None:
     assert set(parts) == set(shares)
 
 
-def test_factors_are_the_versions_or_one() -> None:
-    """By facet of the catalogue; what has left it is not looked for."""
+def test_factors_are_those_of_the_version_or_one() -> None:
+    """A facet outside the catalogue has no factor."""
     some = {"population": Gaussian(0.8, 0.01), "own:format": Gaussian(1.2, 0.02), "own:mood": Gaussian(9.0, 0.1)}
-    prior = made(trust=some)
+    prior = prior_of(trust=some)
     assert prior.factors[:3] == (0.0, 0.8, 1.0)
-    assert made(trust={"offset": Gaussian(0.2, 0.1), "own": Gaussian(0.7, 0.1)}).factors[:3] == (0.2, 1.0, 0.7)
+    assert prior_of(trust={"offset": Gaussian(0.2, 0.1), "own": Gaussian(0.7, 0.1)}).factors[:3] == (0.2, 1.0, 0.7)
     assert prior.factors.own == [Gaussian(1.2, 0.02) if f == FORMAT else CERTAIN for f in range(5)]
 
 
-def test_terms_that_the_catalogue_does_not_know_are_left_alone() -> None:
-    """A version may be older than the catalogue, or of a newer one."""
-    prior = made(known(table=0.3) | {"format=slides": Gaussian(9.0, 0.1), "mood=gay": Gaussian(9.0, 0.1)})
+def test_features_outside_the_catalogue_are_ignored() -> None:
+    """A version may be older or newer than the catalogue."""
+    prior = prior_of(known(table=0.3) | {"format=slides": Gaussian(9.0, 0.1), "mood=gay": Gaussian(9.0, 0.1)})
     assert max(prior.means) == 0.3
 
 
-def test_value_that_left_the_catalogue_is_nobodys_default() -> None:
-    """Its number stays, and perhaps what is believed of it."""
+def test_removed_value_is_no_default() -> None:
+    """The number of the value and beliefs about the value may remain."""
     table = Vocabulary().including(CATALOGUE)
     whole = CATALOGUE.facets["format"]
     facets = CATALOGUE.facets | {"format": replace(whole, values=("prose", "bullets", "code"), default="prose")}
     catalogue = replace(CATALOGUE, facets=facets).numbered(table)
     assert TABLE in catalogue.idle_slots
-    assert made(known(bullets=0.2, table=0.9)).default_slots[FORMAT] == TABLE
-    assert made(known(bullets=0.2, table=0.9), catalogue=catalogue).default_slots[FORMAT] == BULLETS
+    assert prior_of(known(bullets=0.2, table=0.9)).default_slots[FORMAT] == TABLE
+    assert prior_of(known(bullets=0.2, table=0.9), catalogue=catalogue).default_slots[FORMAT] == BULLETS
 
 
-# Defaults and silence
+# Defaults and uninformative facets
 
 
 @pytest.mark.parametrize(("ahead", "takes_over"), [(0.05, False), (0.2, True)])
-def test_default_is_the_populations_if_it_is_sure_enough(ahead: float, takes_over: bool) -> None:
-    """The catalogue's otherwise: from a confidence of .6."""
+def test_default_is_the_populations_with_enough_confidence(ahead: float, takes_over: bool) -> None:
+    """A confidence of 0.6 is needed, else the catalogue's default stays."""
     terms = {f"format={name}": Gaussian(0.0, 0.08) for name in ("prose", "bullets", "code")}
-    prior = made(terms | {"format=table": Gaussian(ahead, 0.08)})
+    prior = prior_of(terms | {"format=table": Gaussian(ahead, 0.08)})
     assert (NormalDist().cdf(ahead / sqrt(0.16)) >= 0.6) is takes_over
     assert prior.default_slots[FORMAT] == (TABLE if takes_over else PROSE)
 
 
-def test_silent_facets_are_those_of_the_version_that_the_catalogue_has() -> None:
-    """By number."""
-    assert made(silent=["format", "mood"]).uninformative == {FORMAT}
+def test_uninformative_facets_are_those_of_version_and_catalogue() -> None:
+    """Facets outside the catalogue are ignored."""
+    assert prior_of(silent=["format", "mood"]).uninformative == {FORMAT}
 
 
 # Topics
 
 
 def test_main_topics_lean_by_their_weights() -> None:
-    """What more a value is liked there than elsewhere, on average over the user's topics."""
+    """The effect of a topic is the difference from the mean over all topics, averaged by the weights."""
     elsewhere = {"surface:chat&format=table": Gaussian(0.5, 0.01), "surface:chat&format=prose": Gaussian(0.5, 0.01)}
-    prior = made(known(table=0.3, code__table=0.4) | elsewhere)
+    prior = prior_of(known(table=0.3, code__table=0.4) | elsewhere)
     leaning = prior.leaning([TOPICS["code"], TOPICS["email"]], [3.0, 1.0])
     assert leaning[TABLE] == pytest.approx(0.75 * 0.4)
     assert leaning[PROSE] == 0
@@ -201,18 +201,18 @@ def test_main_topics_lean_by_their_weights() -> None:
 
 
 def test_only_the_main_topics_count() -> None:
-    """Three of them."""
-    prior = made(known(code__table=0.4))
+    """The three topics with the largest weights count."""
+    prior = prior_of(known(code__table=0.4))
     others = [TOPICS[name] for name in ("email", "travel", "data")]
     assert prior.leaning([*others, TOPICS["code"]], [2.0, 2.0, 2.0, 1.0])[TABLE] == 0
     assert prior.leaning([*others[1:], TOPICS["code"]], [2.0, 2.0, 1.0])[TABLE] == pytest.approx(0.4 / 5)
     assert MAX_TOPICS == 3
 
 
-def test_what_is_kept_ready_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And forgetting it changes nothing."""
+def test_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clearing the cache changes no result."""
     monkeypatch.setattr(module, "MAX_CONTEXTS", 4)
-    prior, fresh = made(known(table=0.3, code__table=0.2)), made(known(table=0.3, code__table=0.2))
+    prior, fresh = prior_of(known(table=0.3, code__table=0.2)), prior_of(known(table=0.3, code__table=0.2))
     for topic in range(len(CATALOGUE.topics.values)):
         for surface in range(len(CATALOGUE.surfaces.values)):
             assert prior.expect([TABLE], topic, surface, 0, 0) == fresh.expect([TABLE], topic, surface, 0, 0)

@@ -1,4 +1,4 @@
-"""state/learning/population_trainer: users' pieces of feedback in, versions of what is believed of all users out."""
+"""Population trainer: examples in, population versions out."""
 
 import os
 import subprocess
@@ -40,11 +40,11 @@ def published(trainer: PopulationTrainer, number: int = 1) -> PopulationVersion:
     return decode_version(trainer.publish(number).version)
 
 
-# What is learned
+# Training
 
 
-def test_terms_are_learned_jointly_with_what_the_person_believes() -> None:
-    """As by hand: the user's part is what else the piece of feedback rests on."""
+def test_features_are_trained_together_with_the_user_model() -> None:
+    """The user's part is the rest of the prediction."""
     one = replace(
         make_example(slots=(CONCISE,), topic=CODE, item=7, feedback_count=3),
         bias=0.25,
@@ -59,8 +59,8 @@ def test_terms_are_learned_jointly_with_what_the_person_believes() -> None:
     assert trainer._population.variances == by_hand.variances
 
 
-def test_narrowed_judgement_is_about_its_facets_only() -> None:
-    """What the others and the bias state of it is known, and is not learned."""
+def test_narrowed_feedback_trains_its_facets_only() -> None:
+    """Other facets and the bias are the rest of the prediction, and do not change."""
     served = tuple(slots({"length": "concise", "format": "table"}))
     one = replace(make_example(slots=served, item=7), only=(CATALOGUE.facet_index["format"],))
     trainer = learned([make_example(slots=served, item=7), one])
@@ -69,8 +69,8 @@ def test_narrowed_judgement_is_about_its_facets_only() -> None:
     assert moved == {"format=table"}
 
 
-def test_wish_moves_the_two_values_apart() -> None:
-    """And nothing else: neither the bias, nor the item."""
+def test_directed_feedback_moves_the_two_values_apart() -> None:
+    """The bias and the item do not change."""
     comparison = DirectedFeedback(BALANCED, CONCISE, 0.1, 0.2)
     trainer = learned([make_example(liked=False, slots=(BALANCED, TABLE), topic=CODE, item=7, directed=(comparison,))])
     means = trainer._population.means
@@ -79,8 +79,8 @@ def test_wish_moves_the_two_values_apart() -> None:
     assert len(means) == 4
 
 
-def test_what_people_like_is_found() -> None:
-    """Even items are liked by all; of the two values each is liked by one half."""
+def test_tastes_of_users_are_found() -> None:
+    """All users like even items, and each value is liked by half of the users."""
     terms = published(learned(EXAMPLES)).terms
     items = [term for term in terms if term.startswith("item:")]
     assert len(items) > 20
@@ -91,8 +91,8 @@ def test_what_people_like_is_found() -> None:
 # Versions
 
 
-def test_version_tells_nothing_to_which_fewer_than_twenty_people_contributed() -> None:
-    """Neither terms, nor what their own parts are worth, nor scores."""
+def test_version_has_nothing_from_fewer_than_twenty_users() -> None:
+    """Features, stacking factors and scores of fewer users are left out."""
     few = learned([make_example(user) for user in [*range(19)] * 60])
     version_of_few = published(few)
     assert (version_of_few.terms, version_of_few.trust, version_of_few.scores) == ({}, {}, None)
@@ -111,29 +111,29 @@ def test_version_tells_nothing_to_which_fewer_than_twenty_people_contributed() -
 
 
 def test_version_becomes_the_prior() -> None:
-    """To its digits, and the next one is counted from there."""
+    """The prior has the digits of the version, and the count of unpublished examples starts again."""
     trainer = learned(EXAMPLES)
     assert (trainer.number, trainer.unpublished) == (0, 1_500)
-    told = published(trainer, 7)
+    found = published(trainer, 7)
     assert (trainer.number, trainer.prior.number, trainer.unpublished) == (7, 7, 0)
-    assert trainer.prior.means[CONCISE] == told.terms["length=concise"].mean
-    assert (told.n, told.examples, told.at) == (7, 1_500, EXAMPLES[0].at_ms)
+    assert trainer.prior.means[CONCISE] == found.terms["length=concise"].mean
+    assert (found.n, found.examples, found.at) == (7, 1_500, EXAMPLES[0].at_ms)
 
 
-def test_learner_begins_with_a_version_or_goes_on_under_it() -> None:
-    """A new one takes its terms over; one that has learned keeps its own. No user goes back to an older version."""
-    told = published(learned(EXAMPLES), 7)
+def test_trainer_starts_from_a_version_or_adopts_it() -> None:
+    """A new trainer starts from the version; a trainer with examples only adopts the prior, and never an older one."""
+    found = published(learned(EXAMPLES), 7)
     new = PopulationTrainer(CATALOGUE)
-    new.start_from(told)
+    new.start_from(found)
     assert (new.number, new.prior.number) == (7, 7)
     again = published(new, 8)
-    assert (again.terms, again.trust, again.examples, again.at) == (told.terms, told.trust, told.examples, told.at)
+    assert (again.terms, again.trust, again.examples, again.at) == (found.terms, found.trust, found.examples, found.at)
     new.adopt(version(3))
     assert new.prior.number == 8
     busy = learned(EXAMPLES[:100])
-    busy.adopt(told)
+    busy.adopt(found)
     assert busy.prior.number == 7
-    assert published(busy, 8).terms != told.terms
+    assert published(busy, 8).terms != found.terms
 
 
 # Continuing
@@ -141,8 +141,8 @@ def test_learner_begins_with_a_version_or_goes_on_under_it() -> None:
 
 @settings(max_examples=15)
 @given(st.integers(0, len(EXAMPLES)))
-def test_packed_learner_goes_on_as_if_nothing_had_happened(cut: int) -> None:
-    """Wherever it was cut; and packing changes nothing."""
+def test_restart_does_not_change_the_result(cut: int) -> None:
+    """The result does not depend on the place of the restart."""
     trainer = learned(EXAMPLES[:cut])
     twin = PopulationTrainer.unpack(trainer.pack(), CATALOGUE)
     assert twin.pack() == trainer.pack()
@@ -152,13 +152,13 @@ def test_packed_learner_goes_on_as_if_nothing_had_happened(cut: int) -> None:
     assert (one.terms, one.trust, one.silent) == (other.terms, other.trust, other.silent)
 
 
-def test_number_is_remembered_over_a_restart() -> None:
-    """The version itself comes from where it was published."""
+def test_number_survives_a_restart() -> None:
+    """The version itself comes from the store."""
     trainer = learned(EXAMPLES)
-    told = published(trainer, 7)
+    found = published(trainer, 7)
     twin = PopulationTrainer.unpack(trainer.pack(), CATALOGUE)
     assert (twin.number, twin.prior.number) == (7, 0)
-    twin.adopt(told)
+    twin.adopt(found)
     assert (twin.number, twin.prior.number) == (7, 7)
     assert twin.pack() == trainer.pack()
 
@@ -166,14 +166,14 @@ def test_number_is_remembered_over_a_restart() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"\2" + PopulationTrainer(CATALOGUE).pack()[1:], PopulationTrainer(CATALOGUE).pack()[:-1], b"\1"]
 )
-def test_other_bytes_are_refused(data: bytes) -> None:
-    """With what to do."""
+def test_foreign_bytes_are_an_error(data: bytes) -> None:
+    """The error names the remedy."""
     with pytest.raises(StateError, match=r"layout .*replay history|damaged: .*restore"):
         PopulationTrainer.unpack(data, CATALOGUE)
 
 
-def test_packed_learner_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its terms, with 19 hashes each at most: however many items and users there are."""
+def test_packed_trainer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits are the count of features and 19 hashes per feature, for any number of items and users."""
     monkeypatch.setattr(population_module, "MAX_TERMS", 200)
     monkeypatch.setattr(population_module, "_KEPT_TERMS", 150)
     trainer, largest = PopulationTrainer(CATALOGUE), 0
@@ -183,26 +183,26 @@ def test_packed_learner_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert largest < 200 * 130
 
 
-_TELL = """
+_PRINT = """
 from tests.state.learning.test_population_trainer import EXAMPLES, learned, narrowed
-learner = learned(narrowed(EXAMPLES))
-print(learner.publish(1).version.hex(), learner.pack().hex())
+trainer = learned(narrowed(EXAMPLES))
+print(trainer.publish(1).version.hex(), trainer.pack().hex())
 """
 
 
 def narrowed(examples: list[Example]) -> list[Example]:
-    """Return pieces of feedback of two facets, every other one narrowed to the first."""
+    """Return examples of two facets, every second one narrowed to the first facet."""
     return [
         replace(one, slots=(*one.slots, TABLE), shares={0: 0.1, 1: 0.2}, only=(0,) if n % 2 else ())
         for n, one in enumerate(examples)
     ]
 
 
-def test_version_and_state_are_the_same_bytes_in_every_process() -> None:
-    """To the last digit, whatever seed Python hashes strings by."""
-    told = [
+def test_version_and_state_have_the_same_bytes_in_each_process() -> None:
+    """Python's hash seed has no influence."""
+    found = [
         subprocess.run(
-            [sys.executable, "-c", _TELL],
+            [sys.executable, "-c", _PRINT],
             cwd=Path(__file__).parents[3],
             env=os.environ | {"PYTHONHASHSEED": seed},
             capture_output=True,
@@ -210,5 +210,5 @@ def test_version_and_state_are_the_same_bytes_in_every_process() -> None:
         ).stdout
         for seed in ("1", "2", "3")
     ]
-    assert len(set(told)) == 1
-    assert decode_version(bytes.fromhex(told[0].split()[0].decode())).examples == 1_500
+    assert len(set(found)) == 1
+    assert decode_version(bytes.fromhex(found[0].split()[0].decode())).examples == 1_500

@@ -1,4 +1,4 @@
-"""state/learning/population_version: a version of the population's belief as bytes, for anybody to read."""
+"""Population version as bytes: JSON, checked in each read."""
 
 import json
 from typing import Any
@@ -40,17 +40,17 @@ VERSIONS = st.builds(
 
 
 @given(VERSIONS)
-def test_version_is_read_as_it_was_written(one: PopulationVersion) -> None:
-    """To the last digit; and equal versions are equal bytes."""
+def test_version_survives_encoding(one: PopulationVersion) -> None:
+    """Each digit survives, and equal versions have equal bytes."""
     assert decode_version(encode_version(one)) == one
     assert encode_version(decode_version(encode_version(one))) == encode_version(one)
 
 
-def test_version_is_json_that_people_can_read() -> None:
-    """Terms in words, each with mean and variance."""
-    said = json.loads(encode_version(version(3)))
-    assert said["terms"]["length=concise"] == [0.03, 0.02]
-    assert (said["n"], said["examples"], said["silent"]) == (3, 3000, [])
+def test_version_is_readable_json() -> None:
+    """Each feature has mean and variance under its name."""
+    found = json.loads(encode_version(version(3)))
+    assert found["terms"]["length=concise"] == [0.03, 0.02]
+    assert (found["n"], found["examples"], found["silent"]) == (3, 3000, [])
 
 
 def _with(**fields: Any) -> bytes:
@@ -84,21 +84,21 @@ def _with(**fields: Any) -> bytes:
         encode_version(version(3)).replace(b"0.03", b"1e999"),
     ],
 )
-def test_what_is_no_version_is_refused(data: bytes) -> None:
-    """With a reason: a belief that is not finite would spread to all users."""
+def test_foreign_bytes_are_an_error(data: bytes) -> None:
+    """The error has a cause; an infinite belief would spread to all users."""
     with pytest.raises(StateError, match=r"a population version cannot be read: .+"):
         decode_version(data)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-@pytest.mark.parametrize("place", [0, 1])
-def test_belief_that_is_not_finite_is_not_written_as_one(number: float, place: int) -> None:
-    """JSON has no word for it; who reads the version refuses it."""
-    belief = Gaussian(0.1, number) if place else Gaussian(number, 0.1)
+@pytest.mark.parametrize("position", [0, 1])
+def test_infinite_belief_is_an_error(number: float, position: int) -> None:
+    """JSON has no form for such a number, and the reader rejects it."""
+    belief = Gaussian(0.1, number) if position else Gaussian(number, 0.1)
     with pytest.raises(StateError, match=r"\$\.terms"):
         decode_version(encode_version(replace(version(3), terms={"bias": belief})))
 
 
-def test_what_a_later_version_may_have_is_left_aside() -> None:
-    """So that readers need not be newer than writers."""
+def test_unknown_member_is_ignored() -> None:
+    """An older reader accepts a newer version."""
     assert decode_version(_with(mood={"gay": 1})) == version(3)

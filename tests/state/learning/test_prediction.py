@@ -1,4 +1,4 @@
-"""state/learning/prediction: what anybody would think of an answer and how this user differs, added up."""
+"""Prediction: the part of the population plus the part of the user."""
 
 from math import sqrt
 from statistics import NormalDist
@@ -18,8 +18,8 @@ OWNS = st.builds(
 
 
 @given(MEANS, st.floats(1, 3), OWNS)
-def test_parts_that_are_fully_trusted_add_up(mean: float, variance: float, own: UserPart) -> None:
-    """The chance is that of the sum of means, over all there is of variance."""
+def test_parts_with_factor_one_add_up(mean: float, variance: float, own: UserPart) -> None:
+    """The chance is Φ(sum of means / standard deviation)."""
     expected = PopulationPart(mean, variance, StackingFactors(0.0, 1.0, 1.0, (CERTAIN,) * 5))
     assert expected.stacked_mean(own) == pytest.approx(mean + own.mean, abs=1e-9)
     chance = NormalDist().cdf((mean + own.mean) / sqrt(variance + own.variance))
@@ -27,10 +27,10 @@ def test_parts_that_are_fully_trusted_add_up(mean: float, variance: float, own: 
 
 
 @given(MEANS, OWNS, st.tuples(MEANS, MEANS, MEANS), st.lists(MEANS, min_size=5, max_size=5))
-def test_each_part_counts_by_its_factor(
+def test_each_part_is_multiplied_by_its_factor(
     mean: float, own: UserPart, factors: tuple[float, float, float], of_facets: list[float]
 ) -> None:
-    """And the offset is added as it is."""
+    """The offset has no factor."""
     offset, population, bias = factors
     expected = PopulationPart(
         mean, 1.0, StackingFactors(offset, population, bias, [Gaussian(f, 0.1) for f in of_facets])
@@ -39,7 +39,7 @@ def test_each_part_counts_by_its_factor(
     assert expected.stacked_mean(own) == pytest.approx(offset + population * mean + bias * own.bias + shares, abs=1e-9)
 
 
-def test_of_nothing_known_a_like_is_as_likely_as_not() -> None:
-    """The noise of one piece of feedback is all there is."""
+def test_without_beliefs_the_chance_is_one_half() -> None:
+    """The only variance is the noise of the feedback."""
     assert NO_POPULATION.chance(UserPart(0.0, 0.0, 0.0, {})) == 0.5
     assert NO_POPULATION.chance(UserPart(1.0, 0.0, 1.0, {})) == pytest.approx(NormalDist().cdf(1.0))

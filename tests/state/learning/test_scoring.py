@@ -1,4 +1,4 @@
-"""state/learning/scoring: every prediction is scored before anything is learned from its piece of feedback."""
+"""Scores of predictions, each before the training with its example."""
 
 from math import log
 from random import Random
@@ -20,14 +20,14 @@ LENGTH, FORMAT = CATALOGUE.facet_index["length"], CATALOGUE.facet_index["format"
 
 
 def predictions(n: int, *, seed: int = 3, skill: float = 0.3) -> list[Example]:
-    """Return pieces of feedback of predictions that report likes from dislikes by so much."""
+    """Return examples with predictions of 0.5 ± `skill`, which are calibrated."""
     random = Random(seed)
-    made = []
+    examples = []
     for number in range(n):
         better = random.random() < 0.5
         p = 0.5 + (skill if better else -skill)
-        made.append(make_example(number % 50, p=p, liked=random.random() < p))
-    return made
+        examples.append(make_example(number % 50, p=p, liked=random.random() < p))
+    return examples
 
 
 def scored(examples: list[Example], scoring: Scoring | None = None) -> Scoring:
@@ -37,13 +37,13 @@ def scored(examples: list[Example], scoring: Scoring | None = None) -> Scoring:
     return scoring
 
 
-def test_nothing_scored_has_no_figures() -> None:
-    """Rather than zeros."""
+def test_no_examples_have_no_scores() -> None:
+    """The scores are None, not zeros."""
     assert Scoring(CATALOGUE).scores(FACETS) is None
 
 
-def test_figures_are_those_of_the_predictions() -> None:
-    """By hand: log loss, the constant that knows the rate so far, and the calibration error."""
+def test_figures_follow_their_definitions() -> None:
+    """Log loss, the log loss of the rate so far, and the calibration error are computed by hand."""
     examples = predictions(2_000)
     found = scored(examples).scores(FACETS)
     assert found is not None
@@ -61,7 +61,7 @@ def test_figures_are_those_of_the_predictions() -> None:
 
 
 def test_area_under_the_curve_is_rivers() -> None:
-    """Over the last 5,000."""
+    """The window is 5,000 examples."""
     examples, area = predictions(6_000), metrics.RollingROCAUC(window_size=5_000)
     found = scored(examples).scores(FACETS)
     assert found is not None
@@ -71,8 +71,8 @@ def test_area_under_the_curve_is_rivers() -> None:
     assert found.auc > 0.75
 
 
-def test_change_of_the_loss_is_noticed() -> None:
-    """When predictions that were good come to be worse than nothing."""
+def test_change_of_the_loss_is_detected() -> None:
+    """Good predictions become wrong."""
     good = predictions(3_000, skill=0.4)
     steady = scored(good).scores(FACETS)
     assert steady is not None
@@ -83,13 +83,13 @@ def test_change_of_the_loss_is_noticed() -> None:
     assert changed.drifts >= 1
 
 
-# What a facet contributes
+# Gains of facets
 
 
-def gained(helps: float, judgements: int, seed: int = 5) -> Scoring:
-    """Return the scores of pieces of feedback that one facet's part moves by `helps`, and another's by nothing."""
+def gained(helps: float, n: int, seed: int = 5) -> Scoring:
+    """Return scores of examples; the part of one facet has the effect `helps`, and that of another none."""
     random, scoring = Random(seed), Scoring(CATALOGUE)
-    for _ in range(judgements):
+    for _ in range(n):
         part, noise = random.choice([-0.5, 0.5]), random.choice([-0.5, 0.5])
         liked = random.gauss(helps * part, 1.0) > 0
         e = replace(make_example(liked=liked), bias=part + noise, shares={}, variance=0.0)
@@ -97,8 +97,8 @@ def gained(helps: float, judgements: int, seed: int = 5) -> Scoring:
     return scoring
 
 
-def test_facet_that_helps_is_told_from_one_that_does_not() -> None:
-    """By what the log loss would be if it added what it adds on average."""
+def test_informative_facet_is_distinguished_from_an_uninformative_one() -> None:
+    """The reference replaces the part of the facet by its mean."""
     scoring = gained(1.0, 4_000)
     found = scoring.scores(FACETS)
     assert found is not None
@@ -108,14 +108,14 @@ def test_facet_that_helps_is_told_from_one_that_does_not() -> None:
     assert scoring.uninformative() == ("format",)
 
 
-def test_facet_is_not_silent_before_there_is_enough() -> None:
-    """A thousand pieces of feedback."""
+def test_facet_is_informative_before_enough_feedback() -> None:
+    """The minimum is 1,000 examples."""
     assert gained(1.0, MIN_FEEDBACK - 1).uninformative() == ()
     assert gained(1.0, MIN_FEEDBACK).uninformative() == ("format",)
 
 
-def test_silent_facet_speaks_again_when_it_helps() -> None:
-    """Gains fade."""
+def test_uninformative_facet_becomes_informative_again() -> None:
+    """Old gains fade."""
     scoring = gained(0.0, 2_000)
     assert "length" in scoring.uninformative()
     later = Scoring(CATALOGUE, {name: (gain.gain, gain.part, gain.n) for name, gain in scoring.gains.items()})
@@ -128,8 +128,8 @@ def test_silent_facet_speaks_again_when_it_helps() -> None:
     assert "length" not in later.uninformative()
 
 
-def test_part_that_is_always_the_same_gains_nothing() -> None:
-    """It reports no user apart: without it the offset would state the same. The first piece of feedback is one of many."""
+def test_constant_part_has_no_gain() -> None:
+    """A constant part distinguishes no answers, and the first example does not dominate."""
     gain = FacetGain()
     gain.update(5.0, 5.0, 1.0)
     for n in range(20_000):
@@ -138,8 +138,8 @@ def test_part_that_is_always_the_same_gains_nothing() -> None:
     assert gain.gain == pytest.approx(0.0, abs=1e-3)
 
 
-def test_figures_of_facets_are_told_of_those_that_are_public() -> None:
-    """What few users contributed to could be one user's."""
+def test_scores_have_public_facets_only() -> None:
+    """Figures of few users could reveal one user."""
     scoring = gained(1.0, 2_000)
     random = Random(8)
     for _ in range(200):
@@ -149,22 +149,22 @@ def test_figures_of_facets_are_told_of_those_that_are_public() -> None:
             PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS),
             {},
         )
-    everything, some = scoring.scores(FACETS), scoring.scores({"length"})
-    assert everything is not None
+    whole, some = scoring.scores(FACETS), scoring.scores({"length"})
+    assert whole is not None
     assert some is not None
-    assert (set(everything.facets), set(everything.off_policy)) == ({"length", "format"}, {"format"})
+    assert (set(whole.facets), set(whole.off_policy)) == ({"length", "format"}, {"format"})
     assert (set(some.facets), set(some.off_policy)) == ({"length"}, set())
 
 
-def test_constant_is_no_worse_than_what_it_is() -> None:
-    """It does not believe after ten likes that no user ever dislikes."""
+def test_log_loss_of_the_rate_is_finite() -> None:
+    """After ten likes, the rate of dislikes is still above 0."""
     found = scored([make_example(liked=n >= 10, p=0.7) for n in range(11)]).scores(FACETS)
     assert found is not None
     assert found.constant_log_loss < 0.8
 
 
-def test_learner_scores_before_it_learns() -> None:
-    """A prediction that is wrong every time stays as wrong as it was."""
+def test_trainer_scores_before_it_trains() -> None:
+    """The training has no influence on the score of its example."""
     trainer = PopulationTrainer(CATALOGUE)
     for n in range(100):
         trainer.learn(make_example(n % 25, p=0.2, liked=True))
@@ -173,8 +173,8 @@ def test_learner_scores_before_it_learns() -> None:
     assert found.log_loss == pytest.approx(-log(0.2), abs=1e-6)
 
 
-def test_choices_are_compared_facet_by_facet() -> None:
-    """`acted_on` comes back with the piece of feedback."""
+def test_choices_are_compared_by_facet() -> None:
+    """Feedback has the propensities of `acted_on`."""
     random, examples = Random(8), []
     for _ in range(400):
         followed = random.random() < 0.5

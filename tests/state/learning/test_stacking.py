@@ -1,4 +1,4 @@
-"""state/learning/stacking: factors follow the exact posterior, and end at what each part is worth."""
+"""Stacking: factors follow the exact posterior, and converge to the true weight of each part."""
 
 from math import exp, sqrt
 from random import Random
@@ -20,10 +20,10 @@ ENOUGH = 4_000
 def exact(
     factors: dict[str, Gaussian], parts: dict[str, float], variance: float, liked: bool
 ) -> dict[str, tuple[float, float]]:
-    """Return the exact moments of the factors after a piece of feedback, by integrating over what they make of the parts.
+    """Return the exact moments of the factors after one example, by integration over the sum s of factor × part.
 
-    The sum s of factor times part is Gaussian before, and its density times Φ(±s/√variance) after; a factor is what
-    its covariance with s states of it, plus what has nothing to do with s.
+    The prior of s is Gaussian; the posterior density is the prior density times Φ(±s/√variance). A factor is a linear
+    function of s, by its covariance with s, plus a part that is independent of s.
     """
     mean = sum(factors[part].mean * x for part, x in parts.items())
     before = sum(factors[part].variance * x * x for part, x in parts.items())
@@ -55,63 +55,63 @@ def test_factors_follow_the_exact_posterior(
     before = {part: Gaussian(*factor) for part, factor in zip(PARTS, factors, strict=True)}
     parts = dict(zip(PARTS, (1.0, *inputs), strict=True))
     expected = exact(before, parts, variance, liked)
-    trust = Stacking(before)
-    trust.learn(parts, variance, liked)
+    stacking = Stacking(before)
+    stacking.learn(parts, variance, liked)
     for part in PARTS:
-        assert trust.factors[part] == pytest.approx(expected[part], abs=1e-5)
+        assert stacking.factors[part] == pytest.approx(expected[part], abs=1e-5)
 
 
 def learned(likes: dict[str, float], offset: float = 0.0) -> dict[str, Gaussian]:
-    """Return the factors after many pieces of feedback of a user for whom part × factor is as `likes` states, in truth."""
-    random, trust = Random(7), Stacking()
+    """Return the factors after many examples; `likes` has the true factor of each part."""
+    random, stacking = Random(7), Stacking()
     for _ in range(ENOUGH):
         parts = {OFFSET: 1.0} | {part: random.gauss(0.0, 0.7) for part in likes}
         truth = offset + sum(likes[part] * parts[part] for part in likes)
-        trust.learn(parts, 1.0, random.random() < NORMAL.cdf(truth))
-    return trust.factors
+        stacking.learn(parts, 1.0, random.random() < NORMAL.cdf(truth))
+    return stacking.factors
 
 
-def test_parts_begin_fully_trusted_and_the_offset_at_nothing() -> None:
-    trust = Stacking()
-    assert trust.factors == {}
-    trust.learn(dict.fromkeys(PARTS, 0.0), 1.3, liked=True)
-    begun = {part: Gaussian(1.0, PRIOR_VARIANCE) for part in (POPULATION, OWN_BIAS, LENGTH)}
-    assert trust.factors == {OFFSET: Gaussian(0.0, PRIOR_VARIANCE), **begun}
+def test_factors_start_at_one_and_the_offset_at_zero() -> None:
+    stacking = Stacking()
+    assert stacking.factors == {}
+    stacking.learn(dict.fromkeys(PARTS, 0.0), 1.3, liked=True)
+    start = {part: Gaussian(1.0, PRIOR_VARIANCE) for part in (POPULATION, OWN_BIAS, LENGTH)}
+    assert stacking.factors == {OFFSET: Gaussian(0.0, PRIOR_VARIANCE), **start}
 
 
-def test_part_that_predicts_nothing_loses_its_factor() -> None:
+def test_factor_of_an_uninformative_part_becomes_zero() -> None:
     factors = learned({POPULATION: 0.0, LENGTH: 1.0})
     assert factors[POPULATION].mean == pytest.approx(0.0, abs=0.1)
     assert factors[LENGTH].mean == pytest.approx(1.0, abs=0.15)
 
 
-def test_part_that_is_understated_gains() -> None:
+def test_factor_of_an_understated_part_grows() -> None:
     assert learned({POPULATION: 1.0, LENGTH: 2.0})[LENGTH].mean == pytest.approx(2.0, abs=0.2)
 
 
-def test_part_that_says_the_opposite_is_turned_around() -> None:
+def test_factor_of_an_opposite_part_becomes_negative() -> None:
     assert learned({LENGTH: -0.5})[LENGTH].mean == pytest.approx(-0.5, abs=0.1)
 
 
-def test_likes_that_no_part_foresees_become_the_offset() -> None:
+def test_unexplained_likes_become_the_offset() -> None:
     factors = learned({POPULATION: 1.0}, offset=0.4)
     assert factors[OFFSET].mean == pytest.approx(0.4, abs=0.1)
     assert factors[POPULATION].mean == pytest.approx(1.0, abs=0.15)
 
 
-def test_every_judgement_makes_factors_surer_and_leaves_parts_without_a_say_alone() -> None:
-    trust = Stacking()
-    trust.learn({OFFSET: 1.0, LENGTH: 0.5, POPULATION: 0.0}, 1.2, liked=False)
-    assert trust.factors[LENGTH].mean < 1.0
-    assert trust.factors[LENGTH].variance < PRIOR_VARIANCE
-    assert trust.factors[POPULATION] == Gaussian(1.0, PRIOR_VARIANCE)
-    before = trust.factors[LENGTH]
-    trust.learn({OFFSET: 1.0}, 1.2, liked=True)
-    assert trust.factors[LENGTH] == before
+def test_example_reduces_variances_of_its_parts_only() -> None:
+    stacking = Stacking()
+    stacking.learn({OFFSET: 1.0, LENGTH: 0.5, POPULATION: 0.0}, 1.2, liked=False)
+    assert stacking.factors[LENGTH].mean < 1.0
+    assert stacking.factors[LENGTH].variance < PRIOR_VARIANCE
+    assert stacking.factors[POPULATION] == Gaussian(1.0, PRIOR_VARIANCE)
+    before = stacking.factors[LENGTH]
+    stacking.learn({OFFSET: 1.0}, 1.2, liked=True)
+    assert stacking.factors[LENGTH] == before
 
 
-def test_factors_that_were_handed_over_stay_as_they_were() -> None:
-    """A published version continues being what it was."""
+def test_given_factors_do_not_change() -> None:
+    """A published version does not change."""
     published = {OFFSET: Gaussian(0.1, 0.01)}
     Stacking(published).learn({OFFSET: 1.0, POPULATION: 0.3}, 1.2, liked=True)
     assert published == {OFFSET: Gaussian(0.1, 0.01)}
