@@ -1,1 +1,1 @@
-"""What we know of a person: plain Python and River. No engine, no network, no clock."""
+"""State and models of users: plain Python and River, without engine, network and clock."""

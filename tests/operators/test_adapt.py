@@ -42,7 +42,7 @@ EVENTS = st.lists(interactions(USERS) | control_events(USERS), max_size=60)
 
 
 class Shard(Adapt):
-    """The step over a shard of its own, with a cache of one user per generation."""
+    """A step with a shard of its own, and a cache of one user per generation."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Shard(Adapt):
 
 @contextmanager
 def unkept() -> Iterator[ShardStores]:
-    """Give stores that are gone afterwards."""
+    """Provide stores that are deleted afterwards."""
     with ShardStores(None, 1, CATALOGUE, cached_users=2) as stores:
         yield stores
 
@@ -76,7 +76,7 @@ def shard() -> Iterator[Shard]:
 
 
 def run(adapt: Adapt, events: Sequence[Observation], *cuts: int) -> list[Write | Reject]:
-    """Hand over the events in batches that are cut at these places; return all that comes out."""
+    """Process events in batches that are cut at these indices, and return all output."""
     out: list[Write | Reject] = []
     for start, end in pairwise(sorted({0, *cuts, len(events)})):
         items, retained = adapt.on_batch([[pack(o) for o in events[start:end]]])
@@ -99,10 +99,8 @@ def shown(out: Sequence[Write | Reject]) -> dict[bytes, dict[str, dict[str, Any]
 
 @settings(max_examples=50)
 @given(EVENTS, st.lists(st.integers(0, 60), max_size=20))
-def test_what_is_shown_does_not_depend_on_how_events_are_cut_into_batches(
-    events: list[Observation], cuts: list[int]
-) -> None:
-    """A replay reads big batches, a live run small ones: the JSON of each field is the same in the end."""
+def test_contents_of_redis_do_not_depend_on_batches(events: list[Observation], cuts: list[int]) -> None:
+    """A replay reads large batches, a live run small ones: the final JSON of each field is equal."""
     with unkept() as one, unkept() as other:
         whole, pieces = Shard(one), Shard(other)
         at_once = shown(run(whole, events))
@@ -112,8 +110,8 @@ def test_what_is_shown_does_not_depend_on_how_events_are_cut_into_batches(
 
 @settings(max_examples=25)
 @given(EVENTS.filter(len), st.integers(1, 60))
-def test_resumed_shard_goes_on_as_if_nothing_had_happened(events: list[Observation], cut: int) -> None:
-    """From its token, in another execution, with the rest of the events."""
+def test_resumed_shard_continues_like_the_live_one(events: list[Observation], cut: int) -> None:
+    """Another execution resumes from the token, with the rest of the events."""
     with TemporaryDirectory() as folder, unkept() as stores:
         steady = Shard(stores)
         run(steady, events[:cut])
@@ -130,7 +128,7 @@ def test_resumed_shard_goes_on_as_if_nothing_had_happened(events: list[Observati
 
 
 def test_user_is_written_once_in_a_batch(shard: Shard) -> None:
-    """All fields in one call, gates before it."""
+    """One call writes all fields, after the gates."""
     events = [
         make_observation(START_MS, kind=Kind.FORGET),
         *[make_observation(START_MS + n, served={"length": "concise"}, feedback="thumbs_up") for n in range(1, 9)],
@@ -142,7 +140,7 @@ def test_user_is_written_once_in_a_batch(shard: Shard) -> None:
     assert sorted(name for name, _ in signals.fields) == ["_profile", "length", "tone"]
 
 
-def test_packed_groups_of_one_batch_are_one(shard: Shard) -> None:
+def test_packed_groups_of_one_batch_are_one_batch(shard: Shard) -> None:
     """Several workers send to one shard."""
     first = make_observation(START_MS, served={"tone": "formal"}, feedback="thumbs_up")
     second = make_observation(START_MS + 1, served={"length": "concise"}, feedback="thumbs_up")
@@ -164,7 +162,7 @@ def test_users_do_not_mix(shard: Shard) -> None:
 @settings(max_examples=50)
 @given(EVENTS)
 def test_every_observation_has_one_count(events: list[Observation]) -> None:
-    """Accepted, duplicate, unconsented, before a wipe, or late; stored users are counted, too."""
+    """The outcomes are accepted, duplicate, unconsented, before a wipe and late; stored users are counted, too."""
     with unkept() as stores:
         shard = Shard(stores)
         out = run(shard, events)
@@ -174,7 +172,7 @@ def test_every_observation_has_one_count(events: list[Observation]) -> None:
 
 
 def test_user_without_accepted_events_is_not_stored() -> None:
-    """Without consent there is nothing to keep."""
+    """Without consent, no state is created."""
     with unkept() as stores:
         shard = Shard(stores, rules=Rules(REQUIRED))
         assert run(shard, [make_observation(START_MS + n) for n in range(3)]) == []
@@ -187,7 +185,7 @@ def test_user_without_accepted_events_is_not_stored() -> None:
 
 
 def test_empty_shard_stays_open() -> None:
-    """Its second batch goes to the same store as the first."""
+    """The second batch uses the same store as the first."""
     with ShardStores(None, 1, REQUIRED) as stores:
         shard = Shard(stores, rules=Rules(REQUIRED))
         for number in range(2):
@@ -208,7 +206,7 @@ def test_late_event_is_a_reject_like_any_other(shard: Shard) -> None:
 
 
 def test_detail_of_a_late_event_has_the_limit() -> None:
-    """As it was set."""
+    """The limit is the allowed lateness of the rules."""
     with unkept() as stores:
         shard = Shard(stores, rules=Rules(CATALOGUE, lateness_ms=90 * 60_000))
         out = run(shard, [make_observation(START_MS), make_observation(START_MS - DAY_MS)])
@@ -217,7 +215,7 @@ def test_detail_of_a_late_event_has_the_limit() -> None:
 
 
 def test_control_event_is_never_late(shard: Shard) -> None:
-    """A year old, and it counts."""
+    """A control event that is a year old takes effect."""
     old = make_observation(START_MS - 365 * DAY_MS, kind=Kind.DENY)
     _, gate = run(shard, [make_observation(START_MS), old], 1)
     assert gate == GateWrite(USER, old.at_ms, old.at_ms, opted_out=True)

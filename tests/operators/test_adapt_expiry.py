@@ -48,7 +48,7 @@ def answer(user: bytes, at_ms: int) -> Observation:
 
 
 def disk_bytes(folder: Path) -> int:
-    """Return what the newest checkpoint takes."""
+    """Return the size of the newest checkpoint."""
     return sum(file.stat().st_size for file in checkpoints(folder)[-1].glob("*.sst"))
 
 
@@ -62,7 +62,7 @@ def memory_bytes(folder: Path) -> int:
 
 
 def test_count_disk_and_memory_shrink_with_absent_users(tmp_path: Path) -> None:
-    """Of several thousand users, the few active ones continue; of the others, only consent, pins and wipes stay."""
+    """Of several thousand users, the active ones continue; of the others, only consent, pins and wipes stay."""
     users = pseudonyms(6000)
     denied, pinned, forgotten, active = users[:50], users[50:100], users[100:150], users[-20:]
     shard = Shard(tmp_path)
@@ -102,7 +102,7 @@ def test_no_user_is_freed_too_early(tmp_path: Path) -> None:
 
 
 def test_round_reaches_all_users_a_part_at_a_time(tmp_path: Path) -> None:
-    """No checkpoint interval waits for a whole round."""
+    """Each checkpoint interval scans a part of the users."""
     users = pseudonyms(3 * RECLAIMED_PER_INTERVAL)
     shard = Shard(tmp_path)
     with shard.stores:
@@ -138,7 +138,7 @@ def streams(draw: st.DrawFn) -> list[list[Observation]]:
 @settings(max_examples=25)
 @given(streams())
 def test_reclaiming_changes_no_writes_and_no_counts(intervals: list[list[Observation]]) -> None:
-    """Writes are the same as without; of active users, no byte is missing."""
+    """Writes equal those without reclaiming, and the states of active users keep every byte."""
     with TemporaryDirectory() as folder:
         frugal, keeping = Shard(Path(folder)), Shard(None)
         with frugal.stores, keeping.stores:

@@ -1,4 +1,4 @@
-"""state/durable: whole or not at all, whatever happens while a file is written."""
+"""state/durable: a file is written whole or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ OLD, NEW = b"old " * 50_000, b"new " * 60_000
 
 
 @contextmanager
-def read_all_the_while(path: Path) -> Iterator[set[bytes]]:
-    """Read a file again and again in another thread while the block runs; give the contents that were found."""
+def read_repeatedly(path: Path) -> Iterator[set[bytes]]:
+    """Read a file again and again in another thread during the block, and collect its contents."""
     found: set[bytes] = set()
     ended = Event()
 
@@ -33,10 +33,10 @@ def read_all_the_while(path: Path) -> Iterator[set[bytes]]:
 
 
 def test_reader_finds_old_or_new_contents(tmp_path: Path) -> None:
-    """Never a part of either, in 200 replacements."""
+    """In 200 replacements, no reader finds a part of a file."""
     path = tmp_path / "file"
     write_file(path, OLD)
-    with read_all_the_while(path) as found:
+    with read_repeatedly(path) as found:
         for _ in range(100):
             write_file(path, NEW)
             write_file(path, OLD)
@@ -44,8 +44,8 @@ def test_reader_finds_old_or_new_contents(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_block_that_raises_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    """The temporary file is gone."""
+def test_block_that_raises_does_not_change_the_file(tmp_path: Path) -> None:
+    """The temporary file is deleted."""
     path = tmp_path / "file"
     write_file(path, OLD)
     with pytest.raises(TypeError), replacing(path) as file:
@@ -54,8 +54,8 @@ def test_block_that_raises_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    """The error is the disk's own."""
+def test_full_disk_does_not_change_the_file(tmp_path: Path) -> None:
+    """The error is the operating system's."""
     path = tmp_path / "file"
     write_file(path, OLD)
     (tmp_path / "file.new").symlink_to("/dev/full")
@@ -67,7 +67,7 @@ def test_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
 def test_bytes_are_on_disk_before_the_name_and_the_name_before_the_return(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The order of fsync and rename is what a crash cannot undo."""
+    """The file is synced before the rename, and its folder before the return, so a crash cannot undo the write."""
     path, synced = tmp_path / "file", []
 
     def fsync(descriptor: int) -> None:
@@ -79,7 +79,7 @@ def test_bytes_are_on_disk_before_the_name_and_the_name_before_the_return(
 
 
 def test_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
-    """A file may lie elsewhere."""
+    """The file of a symbolic link may be in another folder."""
     target, link = tmp_path / "target", tmp_path / "link"
     write_file(target, OLD)
     link.symlink_to(target)

@@ -48,7 +48,7 @@ def writes(state: UserState) -> list[GateWrite | SignalWrite]:
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[Observation]:
-    """Return events of several years, most in order, with absences of all lengths between some of them."""
+    """Return events over several years, mostly in order, with absences of all lengths."""
     after_ms, events = 0, []
     for o in draw(st.lists(EVENTS, max_size=20)):
         after_ms += draw(st.sampled_from([0, 0, DAY_MS, 60 * DAY_MS, IDLE_MS, IDLE_MS + 1, 200 * DAY_MS]))

@@ -25,14 +25,14 @@ VISIBLE = 1e-30
 
 
 class Turn(NamedTuple):
-    """When it was, and what about."""
+    """Time and topic of a turn."""
 
     at_ms: int
     topic: int | None = None
 
 
 class Visit(NamedTuple):
-    """A session."""
+    """A session: first turn, last turn, turns and dislikes."""
 
     first_ms: int
     last_ms: int
@@ -41,7 +41,7 @@ class Visit(NamedTuple):
 
 
 class ActivityOracle:
-    """All turns and the clock: the newest event time."""
+    """All turns, and the clock: the newest event time."""
 
     def __init__(self) -> None:
         self.restart()
@@ -56,12 +56,12 @@ class ActivityOracle:
         self.turns.append(turn)
 
     def add_dislike(self, at_ms: int) -> None:
-        """Keep a dislike if there is a session for it when it comes."""
+        """Add a dislike, if a session covers its time."""
         if any(visit.first_ms <= at_ms < visit.last_ms + GAP_MS for visit in self.visits()):
             self.dislikes_ms.append(at_ms)
 
     def count(self, width_ms: int, step_ms: int) -> int:
-        """Return the turns of the window that ends with the clock's step."""
+        """Return the number of turns in a window that ends with the clock's pane."""
         end_ms = (self.clock_ms // step_ms + 1) * step_ms
         return sum(end_ms - width_ms <= turn.at_ms < end_ms for turn in self.turns)
 
@@ -82,14 +82,14 @@ class ActivityOracle:
         return self.clock_ms // DAY_MS - at_ms // DAY_MS
 
     def hours(self) -> list[float]:
-        """Return the turns by hour of day; half is left of them after 30 days."""
+        """Return the weight of turns by hour of day, which halves in 30 days."""
         hours = [0.0] * 24
         for turn in self.turns:
             hours[turn.at_ms % DAY_MS // HOUR_MS] += 0.977 ** self.days_ago(turn.at_ms)
         return hours
 
     def topic_weights(self) -> dict[int, float]:
-        """Return the turns by topic; half is left of them after 7 days."""
+        """Return the weight of turns by topic, which halves in 7 days."""
         weights: dict[int, float] = {}
         for at_ms, topic in self.turns:
             if topic is not None:
@@ -97,7 +97,7 @@ class ActivityOracle:
         return weights
 
     def check(self, profile: Profile, topic_names: Sequence[str]) -> None:
-        """Assert that the profile is right, for a user with at most eight topics."""
+        """Assert that a profile agrees, for a user with at most eight topics."""
         found = profile.activity
         assert found.hour == self.count(HOUR_MS, 5 * MINUTE_MS)
         assert found.day == self.count(DAY_MS, HOUR_MS)

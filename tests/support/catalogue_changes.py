@@ -1,4 +1,4 @@
-"""Catalogues that change, and what a state knows by name: tests of them speak of names only."""
+"""Changing catalogues: tests compare beliefs and signals by name, never by number."""
 
 from array import array
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ _NOTHING = (
 
 @dataclass(frozen=True)
 class Words:
-    """The names of a catalogue's file, in its order."""
+    """The names in a catalogue's file, in order."""
 
     facets: Mapping[str, Sequence[str]]
     topics: Sequence[str] = ()
@@ -48,7 +48,7 @@ class Words:
 
 
 def make_catalogue(file: Words) -> NumberedCatalogue:
-    """Return the catalogue; all facets are ordered, `more` and `less` move all of them."""
+    """Return a catalogue; its facets are ordered, and `more` and `less` move all of them."""
     more, less = ({"moves": dict.fromkeys(file.facets, direction)} for direction in ("up", "down"))
     meanings = {"liked": {"label": True}, "disliked": {"label": False}, "more": more, "less": less}
     return msgspec.convert(
@@ -72,7 +72,7 @@ def some(names: Sequence[str], least: int = 0) -> st.SearchStrategy[list[str]]:
 
 @st.composite
 def words(draw: st.DrawFn) -> Words:
-    """Draw a catalogue's file: any names of those above, in any order."""
+    """Draw a catalogue's file: any of the names above, in any order."""
     facets = {name: draw(some(VALUES, 2)) for name in draw(some(FACETS, 1))}
     topics = draw(some(TOPICS))
     return Words(facets, topics, draw(some(topics)), draw(some(KINDS, 1)))
@@ -91,7 +91,7 @@ ONLY_TONE = {"tone": FIRST.facets["tone"]}
 
 
 class Deployment:
-    """A state folder through its catalogues: each change packs and unpacks the user's state."""
+    """A user's state through changes of the catalogue: each change packs and unpacks the state."""
 
     def __init__(self, file: Words) -> None:
         self.vocabulary = Vocabulary()
@@ -175,14 +175,14 @@ def pin(deployment: Deployment, at_ms: int, facet: str, value: str | None) -> Ob
 
 
 def observe(state: UserState, deployment: Deployment, *observations: Observation) -> dict[str, Any]:
-    """Observe, and return what is written then."""
+    """Observe an event, and return its write."""
     for o in observations:
         state.observe(o, Rules(deployment.catalogue))
     return emitted(state, deployment.catalogue)
 
 
 def experienced(deployment: Deployment) -> UserState:
-    """Return a user with a taste for middling length and high tone, and events with all names of `FIRST`."""
+    """Return a user with a taste for middle length and high tone, after events with all names of `FIRST`."""
     state = UserState()
     for n in range(0, 30, 3):
         observe(

@@ -42,5 +42,5 @@ class Shown:
             self.wiped_ms, self.fields = wiped_ms, {}
 
     def _is_outdated(self) -> bool:
-        """Nothing shown is newer than the last wipe."""
+        """Check whether a version is not newer than the last wipe."""
         return all(int(emitted["v"][:13]) <= self.wiped_ms for emitted in self.fields.values())

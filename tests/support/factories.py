@@ -1,4 +1,4 @@
-"""Events and observations with defaults for all members that a test does not name."""
+"""Events and observations with a default for each member."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -4,5 +4,5 @@ from pathlib import Path
 
 
 def everything_below(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return path → size and time of change of each file and folder."""
+    """Return path → size and modification time of each file and folder."""
     return {str(path): ((found := path.lstat()).st_size, found.st_mtime_ns) for path in folder.rglob("*")}

@@ -30,7 +30,7 @@ class Reference:
         self.sums = dict.fromkeys(range(len(catalogue.facet_names)), 0.0)
 
     def predict(self, served: Sequence[int], expected: PopulationPart) -> float:
-        """Return the chance of a like."""
+        """Return the probability of a like."""
         return NORMAL.cdf(self._trusted(self._features(served), expected) / self._scale(served, expected))
 
     def learn(
@@ -41,11 +41,11 @@ class Reference:
         expected: PopulationPart = NO_POPULATION,
         only: Collection[int] = (),
     ) -> None:
-        """Learn that an answer was liked or not."""
+        """Train with a like or a dislike."""
         self._learn(self._features(served), 1 if liked else -1, weight, expected, only)
 
     def comparison(self, served: int, preferred: int, weight: float, expected: PopulationPart = NO_POPULATION) -> None:
-        """Train with directed feedback: another value than the served one is preferred."""
+        """Train with directed feedback: another value is preferred to the served one."""
         places = self.catalogue.slot_places
         slope = ("slope", self.catalogue.slot_facets[served])
         x = {("value", preferred): 1.0, ("value", served): -1.0, slope: places[preferred] - places[served]}
@@ -113,5 +113,5 @@ class Reference:
 
 
 def as_float32(x: float) -> float:
-    """Return the number as state keeps it."""
+    """Round a number to 32 bits, as the state does."""
     return float(struct.unpack("f", struct.pack("f", x))[0])

@@ -39,7 +39,7 @@ WITH_DATA: list[Check] = [
     clf.check_predict_proba_one_binary,
     clf.check_classifier_tracks_seen_labels,
 ]
-OF_OTHERS = {
+NOT_APPLICABLE = {
     "check_debug_one": "of models that can explain themselves",
     "check_has_tag": "a helper of other checks",
     "check_learn_many_matches_learn_one": "of models that learn from batches",

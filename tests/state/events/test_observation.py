@@ -48,19 +48,19 @@ def resolved(catalogue: NumberedCatalogue = CATALOGUE, at_ms: int = START_MS, **
 
 
 @given(OBSERVATIONS)
-def test_unpack_returns_what_was_packed(o: Observation) -> None:
-    """Holds up to the limits of the largest catalogue."""
+def test_observation_round_trips_through_bytes(o: Observation) -> None:
+    """The numbers reach the limits of the largest catalogue."""
     assert unpack(pack(o)) == o
 
 
 @given(OBSERVATIONS)
 def test_unpacked_observation_packs_to_the_same_bytes(o: Observation) -> None:
-    """The number of exchanges has no effect."""
+    """Observations may pass several exchanges."""
     assert pack(unpack(pack(o))) == pack(o)
 
 
 def test_largest_observation_packs() -> None:
-    """All values of all facets at once, and feedback narrowed to all facets."""
+    """The observation has all values of all facets, and feedback on every facet."""
     o = replace(resolved(), slots=list(range(64 * 32)), facets=list(range(64)), acted=[])
     assert unpack(pack(o)) == o
 
@@ -81,7 +81,7 @@ def test_interaction_gets_the_catalogues_numbers() -> None:
 
 
 def test_absent_members_are_none() -> None:
-    """No topic, no feedback, no turn."""
+    """Topic, feedback and turn are optional."""
     o = resolved()
     assert (o.topic, o.feedback, o.turn) == (NONE, NONE, 0)
     assert not o.slots

@@ -39,7 +39,7 @@ def test_reject_of_a_file_has_the_origin() -> None:
 
 
 def test_unwritable_write_names_its_key() -> None:
-    """And for which of Redis' reasons."""
+    """The detail has Redis's reason."""
     assert json.loads(WriteReject("WRONGTYPE", "tacit:v1:eu:live:{k1.00}:signals", "ab" * 32, 5).to_json()) == {
         "reason": "unwritable",
         "detail": "WRONGTYPE",
@@ -81,5 +81,5 @@ ORIGINS = st.builds(KafkaOrigin, st.text("az.-_09", min_size=1), st.integers(0, 
 
 @given(ORIGINS)
 def test_unpacked_origin_is_the_packed_one(origin: Origin) -> None:
-    """File names that are not UTF-8 included."""
+    """File names may be invalid UTF-8."""
     assert unpack_origin(pack_origin(origin)) == origin

@@ -9,7 +9,7 @@ from river.checks import clf, common
 
 from state.learning.preferences import Preferences
 from tests.support.factories import CATALOGUE, slots
-from tests.support.river_checks import GENERAL, OF_OTHERS, WITH_DATA, Check
+from tests.support.river_checks import GENERAL, NOT_APPLICABLE, WITH_DATA, Check
 
 METRICS: Any = metrics
 """River's metrics come without types."""
@@ -84,5 +84,5 @@ def test_no_check_of_rivers_is_left_out() -> None:
     """A new one has to be looked at."""
     offered = {name for module in (common, clf) for name in vars(module) if name.startswith("check_")}
     done = {check.__name__ for check in [*GENERAL, *WITH_DATA]}
-    assert offered == done | set(OF_OTHERS)
-    assert not done & set(OF_OTHERS)
+    assert offered == done | set(NOT_APPLICABLE)
+    assert not done & set(NOT_APPLICABLE)

@@ -2,8 +2,8 @@
 
       learned                 90 days and more                 restart
 ────x──x─x───x─┼──────────────────────────────────────────────┼x──x──▶
-  yes          │         retired at any time in between       │ yes needed again
-               └ what outlives it: a no, pins, the last wipe ─┘
+  grant        │         retired at any time in between       │ new grant needed
+               └ kept: an opt-out, pins, the last wipe ───────┘
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from tests.support.factories import CATALOGUE, RULES, make_observation, make_pin
 
 
 def shown(*observations: Observation, rules: Rules = RULES) -> Shown:
-    """Return what Redis shows when each event is written on its own."""
+    """Return the contents of Redis when each event is written on its own."""
     state, redis = UserState(), Shown()
     for o in observations:
         state.observe(o, rules)
@@ -39,8 +39,8 @@ def shown(*observations: Observation, rules: Rules = RULES) -> Shown:
 # Restart
 
 
-def test_absence_of_90_days_ends_nothing() -> None:
-    """A millisecond more does."""
+def test_user_restarts_after_more_than_90_days() -> None:
+    """An absence of exactly 90 days changes nothing."""
     stays = observe(like(T), make_observation(T + IDLE_MS))
     assert stays.preferences is not None
     assert stays.seq == 2
@@ -50,8 +50,8 @@ def test_absence_of_90_days_ends_nothing() -> None:
 
 
 @pytest.mark.parametrize("back", [like(BACK), make_pin(BACK, "tone", "formal"), word(Kind.GRANT, BACK)])
-def test_returning_user_is_as_a_new_one(back: Observation) -> None:
-    """To the byte, whatever comes first."""
+def test_returning_user_equals_a_new_one(back: Observation) -> None:
+    """Packed states are equal, with any event as the first one."""
     assert codec.pack(observe(like(T), like(T + 1), back)) == codec.pack(observe(back))
 
 
@@ -65,7 +65,7 @@ def test_absence_is_counted_from_the_last_accepted_event() -> None:
 
 
 def test_versions_grow_over_an_absence() -> None:
-    """The count restarts, the time is newer."""
+    """The count restarts, but the time of a version is newer."""
     redis = shown(like(T), like(T + 1))
     before = redis.fields["length"]["v"]
     after = shown(like(T), like(T + 1), like(BACK)).fields["length"]
@@ -74,7 +74,7 @@ def test_versions_grow_over_an_absence() -> None:
 
 
 def test_idle_time_is_a_rule() -> None:
-    """An hour, here."""
+    """The rules set the idle time; here it is an hour."""
     rules = Rules(CATALOGUE, idle_ms=HOUR_MS)
     assert observe(like(T), make_observation(T + HOUR_MS + 1), rules=rules).preferences is None
 
@@ -93,15 +93,15 @@ def test_granted_consent_lapses() -> None:
     assert state.observe(like(BACK + 2), STRICT).outcome is Outcome.ACCEPTED
 
 
-def test_without_a_need_for_consent_a_lapsed_yes_is_not_missed() -> None:
-    """The catalogue's default holds again."""
+def test_lapsed_grant_has_no_effect_with_consent_by_default() -> None:
+    """The catalogue's default applies again."""
     state = observe(word(Kind.GRANT, T))
     assert state.observe(like(BACK), RULES).outcome is Outcome.ACCEPTED
     assert state.consent.at_ms == 0
 
 
-def test_explicit_no_outlives_an_absence() -> None:
-    """Absences of any length; no signal of the user is written meanwhile."""
+def test_opt_out_outlives_an_absence() -> None:
+    """After an absence of any length, no signal of the user is written."""
     state = observe(make_pin(T, "tone", "formal"), word(Kind.DENY, T + 1))
     assert state.observe(like(T + 1000 * DAY_MS), RULES).outcome is Outcome.UNCONSENTED
     state.observe(make_pin(T + 2000 * DAY_MS, "format", "table"), RULES)
@@ -110,23 +110,23 @@ def test_explicit_no_outlives_an_absence() -> None:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_yes_from_before_an_absence_does_not_count_after_it(order: Sequence[int]) -> None:
-    """Nor does its repeat, or one that only comes then."""
+def test_grant_from_before_an_absence_does_not_hold_after_it(order: Sequence[int]) -> None:
+    """Neither a repeat of the grant nor a late grant from before the absence holds."""
     events = [word(Kind.GRANT, T), make_pin(BACK, "tone", "formal")]
     state = observe(*[events[place] for place in order], rules=STRICT)
     assert state.observe(events[0], STRICT).outcome in {Outcome.ACCEPTED, Outcome.DUPLICATE}
     assert state.observe(like(BACK + 1), STRICT).outcome is Outcome.UNCONSENTED
 
 
-def test_no_that_was_taken_back_before_an_absence_stays_taken_back() -> None:
-    """Its repeat changes nothing, in the state as in Redis."""
+def test_opt_out_that_was_revoked_before_an_absence_stays_revoked() -> None:
+    """A repeat of the opt-out changes neither the state nor Redis."""
     events = [word(Kind.DENY, T), word(Kind.GRANT, T + 1), make_observation(BACK), word(Kind.DENY, T)]
     assert not observe(*events).consent.opted_out
     assert shown(*events).consent == (T + 1, False)
 
 
-def test_yes_that_waits_to_be_written_is_not_lost_in_an_absence() -> None:
-    """The gate is written although a wipe follows in the same batch: else the earlier opt-out would stay."""
+def test_unwritten_grant_is_not_lost_in_an_absence() -> None:
+    """The gate is written although a wipe follows in the same batch. Otherwise the earlier opt-out would stay."""
     state, redis = observe(word(Kind.DENY, T)), Shown()
     redis.take(writes(state))
     for o in (word(Kind.GRANT, T + 1), word(Kind.FORGET, BACK), make_observation(BACK + 1)):
@@ -134,8 +134,8 @@ def test_yes_that_waits_to_be_written_is_not_lost_in_an_absence() -> None:
     assert PROFILE in redis.take(writes(state)).fields
 
 
-def test_no_counts_however_late_it_comes() -> None:
-    """A no must not get lost."""
+def test_late_opt_out_counts() -> None:
+    """An opt-out of any age takes effect."""
     state = observe(like(BACK))
     assert state.observe(word(Kind.DENY, T), RULES).outcome is Outcome.ACCEPTED
     assert state.consent.opted_out
@@ -146,20 +146,20 @@ def test_no_counts_however_late_it_comes() -> None:
 
 
 def test_repeat_of_an_event_from_before_an_absence_is_late() -> None:
-    """Its id is forgotten, its time is not."""
+    """The state drops the id, but the time of the event is too old."""
     first = like(T)
     state = observe(first, make_observation(BACK))
     assert state.observe(first, RULES).outcome is Reason.LATE
 
 
 def test_id_of_an_event_from_before_an_absence_may_come_again() -> None:
-    """A repeat of that event would have its time."""
+    """A repeat of the old event would have its time; this event has a new one."""
     state = observe(make_observation(T, event=5))
     assert state.observe(make_observation(BACK, event=5), RULES).outcome is Outcome.ACCEPTED
 
 
 def test_wipes_outlive_an_absence() -> None:
-    """Older events stay dropped."""
+    """Events older than the wipe stay dropped."""
     state = observe(word(Kind.FORGET, T), like(BACK))
     assert (state.consent.wiped_ms, state.consent.forgotten_ms) == (T, T)
     assert state.observe(make_pin(T, "tone", "formal"), RULES).outcome is Outcome.BEFORE_WIPE
@@ -192,7 +192,7 @@ def test_learned_signal_next_to_a_pin_is_replaced(back: Observation) -> None:
 
 
 def test_without_a_pin_no_learned_facet_is_emitted() -> None:
-    """Signals have expired. With an unlimited time to live, signals stay until newer ones come."""
+    """The signals have expired. With an unlimited time to live they stay until newer ones replace them."""
     rules = Rules(CATALOGUE, ttl_ms=None)
     state = observe(like(T), rules=rules)
     writes(state)
@@ -203,7 +203,7 @@ def test_without_a_pin_no_learned_facet_is_emitted() -> None:
 
 
 def test_signals_from_before_an_absence_keep_their_time() -> None:
-    """In one batch with what came after, so that it has expired or not as if it had been written then."""
+    """A signal of a batch that also has later events expires as if it had been written in time."""
     state = observe(word(Kind.DENY, T), word(Kind.GRANT, T + 1), like(T + 2), like(BACK))
     *gates, old, new = writes(state)
     assert [type(write) for write in gates] == [GateWrite, GateWrite]
@@ -214,15 +214,15 @@ def test_signals_from_before_an_absence_keep_their_time() -> None:
 
 
 def test_wipe_drops_signals_from_before_an_absence() -> None:
-    """It is about what is wiped."""
+    """Waiting signals of wiped state are not written."""
     state = observe(like(T), like(BACK), word(Kind.FORGET, BACK + 1))
     assert [type(write) for write in writes(state)] == [GateWrite]
 
 
 @settings(max_examples=200)
 @given(lives(), st.lists(st.booleans(), min_size=20, max_size=20), st.sampled_from([RULES, STRICT]))
-def test_what_is_shown_does_not_depend_on_batches(events: list[Observation], cuts: list[bool], rules: Rules) -> None:
-    """Also where some of them hold an absence."""
+def test_contents_of_redis_do_not_depend_on_batches(events: list[Observation], cuts: list[bool], rules: Rules) -> None:
+    """Some batches include an absence."""
     state, redis = UserState(), Shown()
     for o, cut in zip(events, cuts, strict=False):
         state.observe(o, rules)
@@ -233,7 +233,7 @@ def test_what_is_shown_does_not_depend_on_batches(events: list[Observation], cut
 
 @given(lives(), st.sampled_from([RULES, STRICT]))
 def test_events_that_are_not_accepted_change_nothing(events: list[Observation], rules: Rules) -> None:
-    """The result depends on accepted events alone, also after an absence."""
+    """The state depends on accepted events alone, also after an absence."""
     state, calm = UserState(), UserState()
     for o in events:
         if state.observe(o, rules).outcome is Outcome.ACCEPTED:

@@ -21,7 +21,7 @@ from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation
 
 
 def retired(state: UserState) -> UserState:
-    """Return the state after the store's scan: reduced, or a new one."""
+    """Return the state after the store's scan: a reduced state, or a new one."""
     twin = codec.unpack(codec.pack(state), CATALOGUE)
     return codec.unpack(codec.pack(twin), CATALOGUE) if twin.retire() else UserState()
 
@@ -34,10 +34,10 @@ def retired(state: UserState) -> UserState:
     st.integers(1, 400 * DAY_MS),
     st.sampled_from([RULES, STRICT]),
 )
-def test_retiring_changes_nothing_of_what_follows(
+def test_retiring_has_no_effect_on_later_events(
     before: list[Observation], back: list[Observation], stale: list[Observation], more_ms: int, rules: Rules
 ) -> None:
-    """Any life, an absence long enough, then any events: first such that end it, then also older ones and repeats."""
+    """The events after the absence may be old, and may be repeats."""
     left = observe(*before, rules=rules)
     writes(left)
     gone = retired(left)
@@ -64,8 +64,8 @@ def test_retiring_changes_nothing_of_what_follows(
         ([word(Kind.DENY, T), word(Kind.GRANT, T + 1)], True),
     ],
 )
-def test_what_outlives_an_absence_is_kept(events: list[Observation], is_kept: bool) -> None:
-    """An explicit no, pins, and the time of a wipe, by which Redis knows what is newer than it."""
+def test_retired_state_keeps_opt_outs_pins_and_wipes(events: list[Observation], is_kept: bool) -> None:
+    """The time of a wipe orders the signals in Redis."""
     state = observe(*events)
     writes(state)
     assert state.retire() is is_kept
@@ -75,7 +75,7 @@ def test_what_outlives_an_absence_is_kept(events: list[Observation], is_kept: bo
 
 @given(lives())
 def test_retiring_twice_is_retiring_once(events: list[Observation]) -> None:
-    """And whoever has only retired is known by it, so that a scan need not write them again."""
+    """A retired user is recognized, so a scan does not write the state again."""
     state = observe(*events)
     writes(state)
     assert state.is_retired is not bool(events)
@@ -86,8 +86,8 @@ def test_retiring_twice_is_retiring_once(events: list[Observation]) -> None:
     assert codec.pack(state) == packed
 
 
-def test_who_comes_back_is_no_longer_retired() -> None:
-    """The next absence ends in another scan."""
+def test_returning_user_is_not_retired() -> None:
+    """Another scan retires the user after the next absence."""
     state = observe(make_pin(T, "tone", "formal"))
     writes(state)
     state.retire()

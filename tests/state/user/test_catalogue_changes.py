@@ -66,7 +66,7 @@ def test_change_shifts_no_beliefs(change: Words) -> None:
 
 @pytest.mark.parametrize("change", [CHANGES[2], *CHANGES[4:6], *CHANGES[7:10]], ids=[IDS[2], *IDS[4:6], *IDS[7:10]])
 def test_change_that_leaves_a_facets_values_leaves_its_signal(change: Words) -> None:
-    """To the last digit."""
+    """The numbers of the signal stay the same to the last digit."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)
     before = signals(state, deployment.catalogue)
@@ -87,8 +87,8 @@ def test_new_value_starts_at_the_prior() -> None:
     assert (state.preferences.means[new], state.preferences.variances[new]) == (0.0, fresh.variances[new])
 
 
-def test_state_packed_under_the_longer_table_is_refused_under_the_shorter() -> None:
-    """For example a folder with a restored table and older state."""
+def test_state_of_a_longer_table_is_rejected_under_a_shorter_one() -> None:
+    """An example is a state folder with an older table and newer state."""
     deployment = Deployment(FIRST)
     short = deployment.catalogue
     state = deployment.change(experienced(deployment), replace(FIRST, facets=LONGER))
@@ -96,8 +96,8 @@ def test_state_packed_under_the_longer_table_is_refused_under_the_shorter() -> N
         codec.unpack(codec.pack(state), short)
 
 
-def test_pin_under_the_longer_table_is_refused_under_the_shorter() -> None:
-    """A user with only a pin is checked, too."""
+def test_pin_of_a_longer_table_is_rejected_under_a_shorter_one() -> None:
+    """A state with only a pin is checked, too."""
     deployment = Deployment(replace(FIRST, facets=LONGER))
     state = UserState()
     observe(state, deployment, pin(deployment, T, "tone", "high"))
@@ -108,8 +108,8 @@ def test_pin_under_the_longer_table_is_refused_under_the_shorter() -> None:
 # What is learned under the new catalogue
 
 
-def test_directed_feedback_goes_by_the_order_of_the_file() -> None:
-    """A value put between two others is the next one of both."""
+def test_directed_feedback_follows_the_order_of_the_file() -> None:
+    """A new value between two others is the next value of both."""
     deployment = Deployment(replace(FIRST, kinds=("more",)))
     between = {"length": ("low", "auto", "mid", "high"), "tone": ("low", "high")}
     state = deployment.change(UserState(), replace(FIRST, facets=between, kinds=("more",)))
@@ -119,7 +119,7 @@ def test_directed_feedback_goes_by_the_order_of_the_file() -> None:
     assert ("slot", "length", "mid") not in known
 
 
-def test_beliefs_of_removed_values_rest() -> None:
+def test_beliefs_of_removed_values_do_not_change() -> None:
     """Training in the meantime includes a change of taste."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)

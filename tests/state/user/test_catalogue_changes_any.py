@@ -31,7 +31,7 @@ from tests.support.factories import START_MS, pinned
 
 
 class Act(NamedTuple):
-    """An act of a user: a turn with feedback, or a pin of the first served value."""
+    """A user action: a turn with feedback, or a pin of the first served value."""
 
     pins: bool
     served: dict[str, str]
@@ -94,7 +94,7 @@ def learned_apart(
 
 
 def _table_of(file: Words, ours: NumberedCatalogue) -> Vocabulary:
-    """Return the table of a file alone, with the places that our scales have."""
+    """Return the vocabulary of a file alone, with the scale positions of the deployment's vocabulary."""
     alone = Vocabulary().including(make_catalogue(file))
     places = [ours.slot_places[ours.slot_index[facet][value]] for facet, value in alone.slots]
     return msgspec.structs.replace(alone, places=tuple(places))
@@ -107,7 +107,7 @@ def is_learned_from(o: Observation, deployment: Deployment) -> bool:
 @settings(max_examples=150)
 @given(histories())
 def test_any_changes_shift_no_beliefs(history: History) -> None:
-    """By name, a restart changes nothing that is known, and what is learned does not depend on the numbers."""
+    """A restart changes no belief by name, and training does not depend on the numbers."""
     deployment, state, at_ms = Deployment(history[0][0]), UserState(), START_MS
     for file, done in history:
         known = beliefs(state, deployment.catalogue)

@@ -28,7 +28,7 @@ LATER_MS = T + 20 * DAY_MS
 
 
 def test_removed_value_is_replaced_at_the_next_event() -> None:
-    """The best remaining value is emitted in its place, at an event of any kind."""
+    """An event of any kind emits the best remaining value."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)
     assert signals(state, deployment.catalogue)["length"].value == "mid"
@@ -40,7 +40,7 @@ def test_removed_value_is_replaced_at_the_next_event() -> None:
 
 
 def test_removed_facet_is_not_emitted_until_its_return() -> None:
-    """Its signal would be due; it is as soon as the facet is there again."""
+    """The signal is due in the meantime, and is emitted after the facet returns."""
     deployment = Deployment(FIRST)
     state = deployment.change(experienced(deployment), replace(FIRST, facets=ONLY_TONE))
     for n in range(3):
@@ -50,8 +50,8 @@ def test_removed_facet_is_not_emitted_until_its_return() -> None:
     assert fields["length"]["value"] == "mid"
 
 
-def test_kind_that_is_removed_is_no_reason() -> None:
-    """`why` names what the catalogue has; the count is back with the kind."""
+def test_removed_feedback_kind_is_no_reason() -> None:
+    """`why` names kinds of the catalogue only; the count returns with the kind."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)
     before = signals(state, deployment.catalogue)["length"].why
@@ -63,8 +63,8 @@ def test_kind_that_is_removed_is_no_reason() -> None:
 
 
 @pytest.mark.parametrize("change", [replace(FIRST, topics=("travel", "code")), replace(FIRST, sensitive=("mail",))])
-def test_topic_that_is_removed_or_became_sensitive_is_not_named(change: Words) -> None:
-    """Nor does its share show: those of the others add up to 1. It is back when it may be named again."""
+def test_removed_or_sensitive_topic_is_not_in_the_profile(change: Words) -> None:
+    """The shares of the other topics add up to 1. The topic returns when the catalogue allows it again."""
     deployment = Deployment(FIRST)
     state = deployment.change(experienced(deployment), change)
     topics = dict(observe(state, deployment, turn(deployment, T + DAY_MS, {}, None))[PROFILE]["topics"])
@@ -85,8 +85,8 @@ def pinned_to_mid(deployment: Deployment, *, learned: bool) -> UserState:
 
 
 @pytest.mark.parametrize("learned", [True, False])
-def test_pin_of_a_removed_value_is_not_in_force_until_that_is_back(learned: bool) -> None:
-    """The learned decision is emitted at the user's next event, and the pin after its value returns."""
+def test_pin_of_a_removed_value_is_in_force_after_its_return(learned: bool) -> None:
+    """The user's next event emits the learned decision; the pin is emitted after its value returns."""
     deployment = Deployment(FIRST)
     state = deployment.change(pinned_to_mid(deployment, learned=learned), replace(FIRST, facets=WITHOUT_MID))
     assert pinned(state, deployment.catalogue) == {}
@@ -100,8 +100,8 @@ def test_pin_of_a_removed_value_is_not_in_force_until_that_is_back(learned: bool
     assert "length" not in observe(state, deployment, turn(deployment, T + 203, {}, None))
 
 
-def test_pin_that_is_not_in_force_leaves_room_for_learning() -> None:
-    """Feedback is emitted as usual; a newer pin takes its place."""
+def test_facet_with_an_inactive_pin_is_learned() -> None:
+    """Feedback is emitted as usual; a newer pin replaces the inactive one."""
     deployment = Deployment(FIRST)
     state = deployment.change(pinned_to_mid(deployment, learned=True), replace(FIRST, facets=WITHOUT_MID))
     likes = [turn(deployment, T + 200 + n, {"length": "off"}, "liked") for n in range(20)]
@@ -110,8 +110,8 @@ def test_pin_that_is_not_in_force_leaves_room_for_learning() -> None:
     assert (fields["length"]["source"], fields["length"]["value"]) == ("user", "low")
 
 
-def test_pin_of_a_removed_facet_waits_in_silence() -> None:
-    """An opt-out and a grant emit all pins again."""
+def test_pin_of_a_removed_facet_is_not_emitted() -> None:
+    """An opt-out followed by a grant emits all other pins again."""
     deployment = Deployment(FIRST)
     state = deployment.change(pinned_to_mid(deployment, learned=False), replace(FIRST, facets=ONLY_TONE))
     consents = [make_observation(T + 200 + n, kind=kind) for n, kind in enumerate((Kind.DENY, Kind.GRANT))]
@@ -120,8 +120,8 @@ def test_pin_of_a_removed_facet_waits_in_silence() -> None:
     assert observe(state, deployment, turn(deployment, T + 301, {}, None))["length"]["source"] == "user"
 
 
-def test_forget_drops_a_pin_that_is_not_in_force() -> None:
-    """It does not come back with its value."""
+def test_forget_drops_an_inactive_pin() -> None:
+    """The pin does not return with its value."""
     deployment = Deployment(FIRST)
     state = deployment.change(pinned_to_mid(deployment, learned=True), replace(FIRST, facets=WITHOUT_MID))
     observe(state, deployment, make_observation(T + 200, kind=Kind.FORGET))

@@ -60,14 +60,14 @@ FULL = codec.pack(full_state())
 
 @given(EVENTS)
 def test_unpacked_state_packs_to_the_same_bytes(events: list[Observation]) -> None:
-    """Any events of a user."""
+    """The state results from any events of a user."""
     packed = codec.pack(observe(events))
     assert codec.pack(codec.unpack(packed, CATALOGUE)) == packed
 
 
 @given(EVENTS, EVENTS)
-def test_unpacked_state_goes_on_as_if_nothing_had_happened(before: list[Observation], after: list[Observation]) -> None:
-    """The same outcomes and writes, and in the end the same bytes: the live one holds nothing that is not packed."""
+def test_unpacked_state_continues_like_the_live_one(before: list[Observation], after: list[Observation]) -> None:
+    """Outcomes, writes and final bytes are equal: a live state holds nothing that is not packed."""
     live = observe(before)
     live.take_writes(USER, CATALOGUE)
     twin = codec.unpack(codec.pack(live), CATALOGUE)
@@ -77,18 +77,18 @@ def test_unpacked_state_goes_on_as_if_nothing_had_happened(before: list[Observat
 
 
 def test_packing_changes_nothing() -> None:
-    """It may be done at any time."""
+    """A state may be packed at any time."""
     state = full_state()
     assert codec.pack(state) == codec.pack(state)
 
 
 def test_new_user_is_small() -> None:
-    """Windows and preferences take room once there is something in them."""
+    """Windows and preferences take no bytes before their first use."""
     assert len(codec.pack(UserState())) < 64
 
 
 def test_full_state_stays_under_its_bound() -> None:
-    """1.2 KB with the shipped catalogue, however much happens."""
+    """The bound is 1.2 KB with the shipped catalogue."""
     state = full_state()
     assert len(codec.pack(state)) == len(FULL) <= 1200
     for n in range(300):
@@ -97,7 +97,7 @@ def test_full_state_stays_under_its_bound() -> None:
 
 
 def test_newest_time_is_where_a_scan_finds_it() -> None:
-    """In the eight bytes after the version, without unpacking the rest."""
+    """A scan reads the eight bytes after the version, and unpacks nothing else."""
     state = full_state()
     assert FULL[0] == codec.VERSION
     assert unpack_from("<q", FULL, 1) == (state.newest_ms,) == (codec.newest_ms(FULL),)
@@ -107,8 +107,8 @@ def test_newest_time_is_where_a_scan_finds_it() -> None:
 
 
 @pytest.mark.parametrize("version", [0, codec.VERSION + 1, 255])
-def test_other_layout_is_refused(version: int) -> None:
-    """It would be misread."""
+def test_other_layout_is_rejected(version: int) -> None:
+    """Its bytes would be misread."""
     with pytest.raises(StateError, match=f"layout {version}; this version reads {codec.VERSION}"):
         codec.unpack(bytes([version]) + FULL[1:], CATALOGUE)
 
@@ -118,35 +118,35 @@ def test_other_layout_is_refused(version: int) -> None:
     [FULL, codec.pack(UserState()), codec.pack(observe([make_observation()]))],
     ids=["full", "new", "without preferences"],
 )
-def test_truncated_state_is_refused_wherever_it_ends(packed: bytes) -> None:
-    """At every byte."""
+def test_truncated_state_is_rejected_at_every_length(packed: bytes) -> None:
+    """Each prefix is rejected."""
     for end in range(len(packed)):
         with pytest.raises(StateError, match="layout none" if end == 0 else "damaged"):
             codec.unpack(packed[:end], CATALOGUE)
 
 
 @pytest.mark.parametrize("extra", [b"\0", b"x" * 50])
-def test_extended_state_is_refused(extra: bytes) -> None:
-    """Longer bytes come from another writer."""
+def test_extended_state_is_rejected(extra: bytes) -> None:
+    """Another writer made the longer bytes."""
     with pytest.raises(StateError, match=f"damaged: {len(FULL) + len(extra)} bytes where {len(FULL)} were expected"):
         codec.unpack(FULL + extra, CATALOGUE)
 
 
-def test_state_of_another_catalogue_is_refused() -> None:
-    """If that has fewer numbers; otherwise the state folder notices."""
+def test_state_of_another_catalogue_is_rejected() -> None:
+    """The codec finds a catalogue with fewer numbers; the state folder finds all others."""
     with pytest.raises(StateError, match="16 values, 5 facets and 10 feedback kinds, the table of numbers 5, 2 and 2"):
         codec.unpack(FULL, NumberedCatalogue.parse(FILMS))
 
 
 @given(st.binary(max_size=1500))
-def test_any_bytes_are_refused_or_read(data: bytes) -> None:
-    """Nothing but a StateError comes of them."""
+def test_any_bytes_are_rejected_or_read(data: bytes) -> None:
+    """The only exception is StateError."""
     with suppress(StateError):
         codec.unpack(bytes([codec.VERSION]) + data, CATALOGUE)
 
 
 def test_layout_is_pinned() -> None:
-    """A change of it needs a new version: states out there are in this one."""
+    """A change of the layout needs a new version: stored states have this one."""
     state = observe([make_pin(START_MS, "tone", "formal", event=1), make_observation(START_MS + 1, event=2, turn=3)])
     assert blake2b(codec.pack(state), digest_size=8).hexdigest() == "95a7a5cce704f287"
 

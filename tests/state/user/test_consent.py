@@ -74,10 +74,10 @@ def assert_nothing_learned(state: UserState) -> None:
         (RULES, [word(Kind.FORGET, T)], T, Outcome.BEFORE_WIPE),
     ],
 )
-def test_learning_needs_consent_that_holds_and_is_not_younger(
+def test_training_needs_a_grant_that_is_not_younger(
     rules: Rules, earlier: list[Observation], at_ms: int, outcome: Outcome
 ) -> None:
-    """Both catalogue defaults are covered; a wipe drops all earlier events."""
+    """Both defaults of a catalogue are covered; a wipe drops all earlier events."""
     state = observe(*earlier, rules=rules)
     before = state.seq
     assert state.observe(turn(at_ms), rules).outcome is outcome
@@ -86,13 +86,13 @@ def test_learning_needs_consent_that_holds_and_is_not_younger(
 
 
 @pytest.mark.parametrize("order", [(Kind.GRANT, Kind.DENY), (Kind.DENY, Kind.GRANT)])
-def test_of_two_words_at_one_time_the_no_counts(order: Sequence[Kind]) -> None:
-    """In either order."""
+def test_opt_out_wins_over_a_grant_of_the_same_time(order: Sequence[Kind]) -> None:
+    """The order of arrival has no effect."""
     assert observe(*[word(kind, T) for kind in order]).consent.choice == DENIED
 
 
-def test_word_that_comes_late_does_not_undo_a_newer_one() -> None:
-    """The last word is the one with the latest time."""
+def test_late_consent_event_does_not_undo_a_newer_one() -> None:
+    """The event with the latest time decides."""
     assert observe(word(Kind.GRANT, T + 1), word(Kind.DENY, T)).consent.choice == GRANTED
     assert observe(word(Kind.DENY, T + 1), word(Kind.GRANT, T)).consent.choice == DENIED
 
@@ -106,7 +106,7 @@ def test_opt_out_drops_everything_but_pins() -> None:
 
 
 def test_opted_out_user_has_no_signals() -> None:
-    """A pin is stored, and earlier after a later grant."""
+    """A pin is stored during the opt-out, and emitted after a later grant."""
     state = observe(word(Kind.DENY, T), make_pin(T + 1, "tone", "formal"), turn(T + 2))
     assert [type(write) for write in writes(state)] == [GateWrite]
     state.observe(word(Kind.GRANT, T + 3), RULES)
@@ -115,8 +115,8 @@ def test_opted_out_user_has_no_signals() -> None:
     assert Shown().take([gate, signals]).fields["tone"]["value"] == "formal"
 
 
-def test_opt_out_older_than_a_forget_still_drops_what_was_learned_since() -> None:
-    """In order it would have kept all of it from being learned."""
+def test_late_opt_out_older_than_a_forget_drops_learned_state() -> None:
+    """In order of time, the opt-out would have prevented the training."""
     state = observe(word(Kind.FORGET, T + 1), turn(T + 2), word(Kind.DENY, T))
     assert state.consent.opted_out
     assert state.consent.wiped_ms == T + 1
@@ -124,8 +124,8 @@ def test_opt_out_older_than_a_forget_still_drops_what_was_learned_since() -> Non
     assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
 
 
-def test_no_is_written_even_if_a_yes_follows_at_once() -> None:
-    """This one is as old as the wipe before it, so nothing but its own gate clears what was shown since."""
+def test_opt_out_is_written_even_if_a_grant_follows() -> None:
+    """The opt-out is as old as the previous wipe, so only its own gate removes later signals."""
     state, shown = observe(word(Kind.FORGET, T), turn(T + 2)), Shown()
     assert shown.take(writes(state)).fields
     state.observe(word(Kind.DENY, T), RULES)
@@ -136,8 +136,8 @@ def test_no_is_written_even_if_a_yes_follows_at_once() -> None:
 # Wipes
 
 
-def test_forget_drops_pins_and_a_granted_consent() -> None:
-    """Nothing is left but when it was."""
+def test_forget_drops_pins_and_a_grant() -> None:
+    """Only the time of the wipe is left."""
     state = observe(word(Kind.GRANT, T), turn(T + 1), make_pin(T + 2, "tone", "formal"), word(Kind.FORGET, T + 3))
     assert_nothing_learned(state)
     assert state.pins == {}
@@ -146,15 +146,15 @@ def test_forget_drops_pins_and_a_granted_consent() -> None:
     assert Shown().take(writes(state)).fields == {}
 
 
-def test_forget_leaves_an_explicit_no() -> None:
+def test_forget_keeps_an_opt_out() -> None:
     """An opted-out user stays opted out."""
     state = observe(word(Kind.DENY, T), word(Kind.FORGET, T + 1))
     assert state.consent.opted_out
     assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
 
 
-def test_forget_that_is_known_changes_nothing() -> None:
-    """Nor does one older than it."""
+def test_repeated_forget_changes_nothing() -> None:
+    """An older forget changes nothing, either."""
     state = observe(word(Kind.FORGET, T), turn(T + 1))
     assert state.observe(word(Kind.FORGET, T), RULES).outcome is Outcome.BEFORE_WIPE
     assert state.observe(word(Kind.FORGET, T - 1), RULES).outcome is Outcome.BEFORE_WIPE
@@ -162,7 +162,7 @@ def test_forget_that_is_known_changes_nothing() -> None:
 
 
 def test_count_restarts_with_each_wipe() -> None:
-    """Versions compare between two wipes; the time of the wipe comes first."""
+    """Versions are compared between two wipes only, because the time of the wipe comes first."""
     state = observe(*[turn(T + n) for n in range(9)])
     assert state.seq == 9
     state.observe(word(Kind.FORGET, T + 20), RULES)
@@ -175,7 +175,7 @@ def test_count_restarts_with_each_wipe() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.GRANT, Kind.DENY, Kind.FORGET])
 def test_control_event_is_never_late(kind: Kind) -> None:
-    """A year old, and it still counts."""
+    """A consent event that is a year old takes effect."""
     state = observe(turn(T))
     assert state.observe(word(kind, T - 365 * 86_400_000), RULES).outcome is Outcome.ACCEPTED
     assert isinstance(writes(state)[0], GateWrite)

@@ -42,14 +42,14 @@ def test_consent_and_wipes_commute(emitted: list[Observation], random: Random) -
     st.randoms(use_true_random=False),
 )
 def test_pins_and_forgets_commute(emitted: list[Observation], random: Random) -> None:
-    """A pin lasts if no forget is younger; withdrawals of consent drop only those that come after them."""
+    """A younger forget drops a pin, in any order of arrival."""
     assert observe(*emitted).pins == observe(*random.sample(emitted, len(emitted))).pins
 
 
 @settings(max_examples=300)
 @given(st.lists(control_events() | interactions(), max_size=30), st.lists(st.booleans(), min_size=30, max_size=30))
 def test_emitted_pins_are_those_of_the_user(events: list[Observation], cuts: list[bool]) -> None:
-    """After any events in any order and batches: the pins and nothing else as pins, and nothing after a no."""
+    """After any events in any order and batches, emitted pins equal the user's pins; an opted-out user has none."""
     state, shown = UserState(), Shown()
     for o, cut in zip(events, cuts, strict=False):
         state.observe(o, RULES)

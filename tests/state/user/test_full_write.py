@@ -32,12 +32,12 @@ from tests.support.factories import (
 
 
 def liked(at_ms: int, *facets: str) -> Observation:
-    """Return a concise answer that was liked, for these facets' sake."""
+    """Return feedback on a concise answer: a like for the named facets."""
     return make_observation(at_ms, served={"length": "concise"}, feedback="thumbs_up", facets=facets)
 
 
 def lived(*events: Observation, rules: Rules = RULES) -> tuple[UserState, Shown]:
-    """Return the state after these events, as in a checkpoint, and the contents of Redis."""
+    """Return the state after events, as a checkpoint has it, and the contents of Redis."""
     state, shown = UserState(), Shown()
     for o in events:
         state.observe(o, rules)
@@ -46,22 +46,20 @@ def lived(*events: Observation, rules: Rules = RULES) -> tuple[UserState, Shown]
 
 
 def full_write(state: UserState, catalogue: NumberedCatalogue = CATALOGUE) -> list[Write]:
-    """Return the full write."""
+    """Return the full write of a user."""
     prior = Prior(catalogue)
     found = (gate_of(USER, state), pins_of(USER, state, prior), learned_of(USER, state, prior))
     return [write for write in found if write]
 
 
 def emitted(fields: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
-    """Return what matters of each signal."""
+    """Return the members of each signal that a rebuild must reproduce."""
     return {name: (one["value"], one["tier"], one["source"]) for name, one in fields.items() if name != PROFILE}
 
 
 @given(st.lists(interactions() | control_events(), max_size=60), st.sampled_from([CATALOGUE, REQUIRED]))
-def test_redis_that_was_emptied_shows_the_same_again(
-    events: Sequence[Observation], catalogue: NumberedCatalogue
-) -> None:
-    """Gate, values, tiers and sources; versions are no older. Missing fields were defaults."""
+def test_full_write_restores_an_emptied_redis(events: Sequence[Observation], catalogue: NumberedCatalogue) -> None:
+    """Gate, values, tiers and sources are equal, and versions are not older. Only default signals are missing."""
     state, shown = lived(*events, rules=Rules(catalogue))
     again = Shown().take(full_write(state, catalogue))
     assert (again.wiped_ms, again.consent) == (shown.wiped_ms, shown.consent)
@@ -91,12 +89,12 @@ def test_next_signal_is_newer_than_the_full_write(events: Sequence[Observation],
 
 
 def test_new_user_has_no_full_write() -> None:
-    """Not even a gate."""
+    """A new user has no gate, either."""
     assert full_write(UserState()) == []
 
 
 def test_opted_out_user_has_only_a_gate() -> None:
-    """Their pins are kept, and not shown."""
+    """Pins stay in the state and are not written."""
     deny = make_observation(START_MS + 1, kind=Kind.DENY)
     state, _ = lived(make_pin(START_MS, "length", "concise"), deny)
     (gate,) = full_write(state)
@@ -104,13 +102,13 @@ def test_opted_out_user_has_only_a_gate() -> None:
 
 
 def test_forgotten_user_has_only_a_gate() -> None:
-    """It keeps what is older than the wipe out."""
+    """The gate rejects signals from before the wipe."""
     state, _ = lived(liked(START_MS), make_observation(START_MS + 1, kind=Kind.FORGET))
     assert full_write(state) == [(USER, START_MS + 1, 0, False)]
 
 
 def test_facet_without_a_signal_is_not_written() -> None:
-    """Facets without feedback."""
+    """Only facets with feedback are written."""
     state, shown = lived(liked(START_MS, "length"))
     again = Shown().take(full_write(state))
     assert again.fields.keys() == shown.fields.keys() == {"length", PROFILE}

@@ -38,12 +38,12 @@ def like(at_ms: int = START_MS) -> Observation:
 
 
 def taught(state: UserState, o: Observation, rules: Rules = RULES) -> Example | None:
-    """Observe, and return the example."""
+    """Observe an event, and return its example."""
     return state.observe(o, rules).example
 
 
 def test_example_holds_the_feedback() -> None:
-    """The example holds the user model's part and the prediction from before."""
+    """The example has the user model's part and the prediction before training."""
     state = UserState()
     taught(state, like())
     assert state.preferences is not None
@@ -61,7 +61,7 @@ def test_example_holds_the_feedback() -> None:
 
 
 def test_prediction_includes_the_population() -> None:
-    """A newcomer's is the population's."""
+    """A new user's prediction is the population's."""
     prior = Prior(CATALOGUE, version(40))
     example = taught(UserState(), like(), replace(RULES, population=prior))
     assert example is not None
@@ -70,13 +70,13 @@ def test_prediction_includes_the_population() -> None:
     assert example.p > 0.6
 
 
-def test_nothing_is_handed_on_unless_asked_for() -> None:
-    """No population is trained with `--population none` or a version number."""
+def test_no_example_is_created_without_population_training() -> None:
+    """With `--population none` or a version number, no population model is trained."""
     assert taught(UserState(), like(), Rules(CATALOGUE)) is None
 
 
 def test_example_of_directed_feedback_is_a_comparison() -> None:
-    """And as a dislike of the answer as it was."""
+    """The example also is a dislike of the answer."""
     state = UserState()
     example = taught(state, make_observation(served={"length": "balanced", "format": "table"}, feedback="shorter"))
     assert example is not None
@@ -86,7 +86,7 @@ def test_example_of_directed_feedback_is_a_comparison() -> None:
 
 
 def test_example_keeps_the_named_facets() -> None:
-    """To the facets that it was about."""
+    """Feedback with `facets` is about these facets only."""
     example = taught(UserState(), make_observation(served=STYLE, feedback="thumbs_up", facets=["format"]))
     assert example is not None
     assert list(example.only) == [FORMAT]
@@ -108,12 +108,12 @@ def test_example_keeps_the_named_facets() -> None:
     ids=["no feedback", "no style", "sensitive", "directed beyond the scale", "narrowed to nothing", "a pin"],
 )
 def test_event_without_training_has_no_example(o: Observation) -> None:
-    """One rule for both."""
+    """The same rule decides about training and examples."""
     assert taught(UserState(), o) is None
 
 
-def test_without_consent_nothing_is_handed_on() -> None:
-    """Before it is given, after it is taken back, and after it has lapsed."""
+def test_event_without_consent_has_no_example() -> None:
+    """Consent is missing before a grant, after an opt-out and after an absence."""
     state, rules = UserState(), Rules(REQUIRED, teaches=True)
     consent = make_observation(START_MS + 10, kind=Kind.GRANT)
     assert taught(state, like(START_MS), rules) is None
@@ -126,8 +126,8 @@ def test_without_consent_nothing_is_handed_on() -> None:
     assert taught(late, like(START_MS + 200 * DAY_MS), rules) is None
 
 
-def test_repeat_and_late_events_are_not_handed_on() -> None:
-    """Nor what is older than a wipe."""
+def test_repeated_and_late_events_have_no_example() -> None:
+    """An event from before a wipe has none, either."""
     state, o = UserState(), like(START_MS + 5 * DAY_MS)
     assert taught(state, o) is not None
     assert taught(state, o) is None
@@ -137,8 +137,8 @@ def test_repeat_and_late_events_are_not_handed_on() -> None:
 
 
 @given(st.lists(interactions() | control_events(), max_size=60))
-def test_example_is_of_accepted_feedback_that_trained(events: list[Observation]) -> None:
-    """And there is one for each."""
+def test_each_training_has_one_example(events: list[Observation]) -> None:
+    """Other events have none."""
     state = UserState()
     for o in events:
         before = state.preferences.feedback_count if state.preferences else 0
@@ -156,7 +156,7 @@ def test_example_is_of_accepted_feedback_that_trained(events: list[Observation])
 
 
 def test_choices_are_compared_with_earlier_signals() -> None:
-    """Only facets with different signal and default count; pinned facets do not."""
+    """A facet is compared when its signal differs from its default; a pinned facet is not."""
     state = UserState()
     for n in range(20):
         taught(state, like(START_MS + n))

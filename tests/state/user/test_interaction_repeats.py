@@ -46,14 +46,14 @@ def test_interaction_is_late_after_a_day(back_ms: int, outcome: Outcome | Reason
 
 
 def test_allowed_lateness_is_a_setting() -> None:
-    """An hour, here."""
+    """The rules set the lateness; here it is an hour."""
     rules = Rules(CATALOGUE, lateness_ms=HOUR_MS)
     state = observe(make_observation(T), rules=rules)
     assert state.observe(make_observation(T - HOUR_MS - 1), rules).outcome is Reason.LATE
 
 
 def test_late_event_changes_nothing() -> None:
-    """It is a reject, so it must leave no trace."""
+    """A reject has no effect on the state."""
     state = observe(make_observation(T, served={"length": "concise"}, feedback="thumbs_up"))
     before = codec.pack(state)
     state.observe(make_observation(T - 2 * DAY_MS, served={"length": "concise"}, feedback="thumbs_up"), RULES)
@@ -61,12 +61,12 @@ def test_late_event_changes_nothing() -> None:
 
 
 def test_first_event_may_be_of_any_age() -> None:
-    """History is read with the clock of its own time."""
+    """A replay of history reads old events first."""
     assert UserState().observe(make_observation(MINUTE_MS), RULES).outcome is Outcome.ACCEPTED
 
 
 def test_repeat_is_known_among_the_last_64_events() -> None:
-    """After that many others an id may come again."""
+    """After 64 other events, an id counts as new."""
     others = [make_observation(T + n) for n in range(1, RECENT_EVENTS)]
     state = observe(make_observation(T, event=7), *others)
     assert state.observe(make_observation(T, event=7), RULES).outcome is Outcome.DUPLICATE
@@ -75,8 +75,8 @@ def test_repeat_is_known_among_the_last_64_events() -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.GRANT, Kind.DENY, Kind.FORGET])
-def test_repeated_word_is_a_duplicate(kind: Kind) -> None:
-    """And is not written again."""
+def test_repeated_consent_event_is_a_duplicate(kind: Kind) -> None:
+    """It is not written again."""
     o = make_observation(T, kind=kind)
     state = observe(o)
     state.take_writes(o.user, CATALOGUE)
@@ -86,7 +86,7 @@ def test_repeated_word_is_a_duplicate(kind: Kind) -> None:
 
 @st.composite
 def repeated(draw: st.DrawFn) -> tuple[list[Observation], list[Observation]]:
-    """Return events of a user, and the same with a later repeat of each event."""
+    """Return events of a user, and the same events with a later repeat of each."""
     pins = control_events().filter(lambda o: o.kind == Kind.PIN)
     once = draw(st.lists(interactions() | pins, max_size=RECENT_EVENTS // 2, unique_by=lambda o: o.event))
     twice: list[Observation] = []
@@ -97,8 +97,8 @@ def repeated(draw: st.DrawFn) -> tuple[list[Observation], list[Observation]]:
 
 
 @given(repeated())
-def test_each_event_twice_is_each_event_once(streams: tuple[list[Observation], list[Observation]]) -> None:
-    """State to the byte, counts and what is written."""
+def test_repeats_change_nothing(streams: tuple[list[Observation], list[Observation]]) -> None:
+    """State, counts and writes equal those without repeats."""
     calm, state = UserState(), UserState()
     once, twice = (
         [one.observe(o, RULES).outcome for o in events] for one, events in zip((calm, state), streams, strict=True)
@@ -120,7 +120,7 @@ def shuffled(once: list[Observation], random: Random) -> list[Observation]:
 
 
 def life(user: bytes, random: Random) -> list[Observation]:
-    """Return months of turns, feedback and pins of a user."""
+    """Return turns, feedback and pins of a user over months."""
     at_ms, events = T, [make_observation(T, kind=Kind.GRANT, user=user)]
     names = sorted(CATALOGUE.facets)
     for number in range(500):
@@ -140,8 +140,8 @@ def life(user: bytes, random: Random) -> list[Observation]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_long_lives_sent_twice_are_lives_sent_once(seed: int) -> None:
-    """Several users with shuffled repeats: states equal those of the first copies alone."""
+def test_shuffled_repeats_over_months_change_nothing(seed: int) -> None:
+    """The states of several users equal those of the first copies alone."""
     random = Random(seed)
     users = [bytes([number]) * 16 for number in range(3)]
     streams = [shuffled(life(user, random), random) for user in users]
@@ -164,7 +164,7 @@ def test_long_lives_sent_twice_are_lives_sent_once(seed: int) -> None:
     st.randoms(use_true_random=False),
 )
 def test_turn_with_much_feedback_sent_twice_is_one_turn(kinds: list[str], random: Random) -> None:
-    """It counts once, is disliked once at most, and teaches with a weight of 1 at most."""
+    """The turn counts once, has at most one dislike, and trains with a weight of at most 1."""
     served = {"length": "balanced"}
     events = [make_observation(T + n, turn=7, topic="code", served=served, feedback=f) for n, f in enumerate(kinds)]
     twice = random.sample(2 * events, 2 * len(events))
@@ -179,7 +179,7 @@ def test_turn_with_much_feedback_sent_twice_is_one_turn(kinds: list[str], random
 
 @given(st.lists(interactions() | control_events(), max_size=40))
 def test_events_that_are_not_accepted_change_nothing(events: list[Observation]) -> None:
-    """Not a byte: the store need not keep them."""
+    """Packed states are equal, so a store need not write them."""
     state = UserState()
     for o in events:
         before = codec.pack(state)
@@ -189,7 +189,7 @@ def test_events_that_are_not_accepted_change_nothing(events: list[Observation]) 
 
 @given(st.lists(interactions() | control_events(), max_size=60))
 def test_rings_are_bounded(events: list[Observation]) -> None:
-    """Any events, in any number."""
+    """The bound holds for any number of events."""
     state = observe(*events, *[make_observation(T + n, turn=n) for n in range(80)])
     assert len(state.events.hashes) <= RECENT_EVENTS
     assert len(state.turns.hashes) == len(state.turns.learned) <= RECENT_TURNS
@@ -197,7 +197,7 @@ def test_rings_are_bounded(events: list[Observation]) -> None:
 
 
 def fullest() -> UserState:
-    """Return a state with every part full: all facets pinned, a session every half hour."""
+    """Return a state with every part full: all facets pinned, and a session every half hour."""
     everything = {name: facet.values[0] for name, facet in CATALOGUE.facets.items()}
     state = observe(*[make_pin(T - 3 * DAY_MS, name, value) for name, value in everything.items()])
     for number in range(2 * RECENT_EVENTS):
@@ -215,8 +215,8 @@ half_hours = st.integers(-60, 60).map(lambda number: make_observation(T + number
 
 
 @given(st.lists(half_hours | interactions() | control_events(), max_size=60))
-def test_packed_state_has_a_most_of_bytes(events: list[Observation]) -> None:
-    """2.7 KB with the shipped catalogue, whatever comes after whatever came before."""
+def test_packed_state_has_a_maximum_size(events: list[Observation]) -> None:
+    """The maximum is 2.7 KB with the shipped catalogue."""
     new, full = UserState(), codec.unpack(FULLEST, CATALOGUE)
     assert full.windows is not None
     assert len(full.windows.sessions) == MAX_SESSIONS
@@ -228,7 +228,7 @@ def test_packed_state_has_a_most_of_bytes(events: list[Observation]) -> None:
 
 
 def test_pin_moves_the_clock() -> None:
-    """It is an event like any other."""
+    """The clock is the time of the user's newest event of any kind."""
     state = observe(make_observation(T), make_pin(T + 2 * DAY_MS, "tone", "formal"))
     assert state.observe(make_observation(T), RULES).outcome is Reason.LATE
     assert state.windows is not None

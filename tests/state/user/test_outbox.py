@@ -33,35 +33,35 @@ def test_same_decision_does_not_differ() -> None:
 
 
 def test_other_value_or_tier_differs() -> None:
-    """Another runner-up alone is none."""
+    """Another runner-up alone makes no difference."""
     assert sent_first().differs(0, FIRST._replace(slot=1))
     assert sent_first().differs(0, FIRST._replace(tier=2))
     assert not sent_first().differs(0, FIRST._replace(runner_up=0))
 
 
 def test_confidence_that_moved_by_5_hundredths_differs() -> None:
-    """In either direction."""
+    """The confidence may rise or fall."""
     for moved, differs in ((0.049, False), (0.051, True), (-0.049, False), (-0.051, True)):
         assert sent_first().differs(0, FIRST._replace(confidence=0.7 + moved)) is differs
 
 
 def test_small_steps_add_up_to_a_difference() -> None:
-    """Compared is what was sent, not what was decided last."""
+    """A decision is compared with the last emitted one, not with the last one."""
     sent = sent_first()
     found = [step for step in range(1, 11) if sent.differs(0, FIRST._replace(confidence=0.7 + step / 100))]
     assert found == [5, 6, 7, 8, 9, 10]
 
 
 def test_retracted_facet_differs_again() -> None:
-    """And is not due: there is nothing to repeat."""
+    """It is not due, because nothing is to be repeated."""
     sent = sent_first()
     sent.retract(0)
     assert sent.differs(0, FIRST)
     assert sent.due(LATER_MS) == []
 
 
-def test_due_are_those_sent_before() -> None:
-    """Not those sent at that time or after."""
+def test_due_facets_are_those_emitted_before_a_time() -> None:
+    """A facet that was emitted at that time or later is not due."""
     sent = sent_first()
     sent.record(1, FIRST, START_MS + 5)
     assert sent.due(START_MS) == []
@@ -113,11 +113,11 @@ def test_answer_is_compared_by_its_value(served: str, followed: bool, used_defau
 
 @pytest.mark.parametrize("propensity", [0.0, 1.0])
 def test_choice_that_was_certain_is_not_compared(propensity: float) -> None:
-    """Nor is one that could not have been made."""
+    """An impossible choice is not compared, either."""
     assert differing("concise", propensity, sent("concise")) == []
 
 
-def test_there_is_nothing_to_compare_where_signal_and_default_are_one() -> None:
+def test_facet_whose_signal_is_the_default_is_not_compared() -> None:
     """The same holds without a signal, and for the tier `default`."""
     assert differing("concise", 0.4, sent("concise"), default="concise") == []
     assert differing("concise", 0.4, sent("concise", tier=0)) == []

@@ -39,7 +39,7 @@ def like(at_ms: int, served: Served = CONCISE) -> Observation:
 
 
 def emitted(state: UserState, *observations: Observation, rules: Rules = RULES) -> dict[str, dict[str, Any]]:
-    """Observe, and return the write: field → decoded JSON."""
+    """Observe an event, and return its write: field → decoded JSON."""
     for o in observations:
         state.observe(o, rules)
     fields: dict[str, dict[str, Any]] = {}
@@ -52,7 +52,7 @@ def emitted(state: UserState, *observations: Observation, rules: Rules = RULES) 
 
 
 def test_new_user_has_no_writes() -> None:
-    """Nothing is known."""
+    """A new user has neither signals nor a profile."""
     assert UserState().take_writes(USER, CATALOGUE) == []
 
 
@@ -73,14 +73,14 @@ def test_version_is_the_newest_time_seen_not_the_events() -> None:
 
 
 def test_nothing_is_written_twice() -> None:
-    """Taking empties."""
+    """Taking the writes empties the outbox."""
     state = UserState()
     assert emitted(state, like(T))
     assert emitted(state) == {}
 
 
 def test_nothing_is_written_when_nothing_changed() -> None:
-    """A turn without feedback in the same pane; a sensitive one; one that is not accepted."""
+    """Examples: a turn without feedback in the same pane, a sensitive turn, an event that is not accepted."""
     state = UserState()
     emitted(state, like(T))
     quiet = [
@@ -98,7 +98,7 @@ ANSWERS = st.lists(st.tuples(LENGTHS, st.sampled_from(["thumbs_up", "thumbs_down
 
 @given(ANSWERS)
 def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answers: list[tuple[str, str]]) -> None:
-    """Against a rule that looks at every decision."""
+    """The oracle compares every decision with the last emitted one."""
     state = UserState()
     last: tuple[int, int, float] | None = None
     for n, (value, feedback) in enumerate(answers):
@@ -134,8 +134,8 @@ def test_drift_alone_is_written() -> None:
     assert emitted(state, dislike)["length"]["drift_at"] == (T + 20) // 1000 * 1000
 
 
-def test_of_several_findings_in_a_batch_the_last_is_written() -> None:
-    """With the numbers of its own moment."""
+def test_last_of_several_drifts_in_a_batch_is_written() -> None:
+    """The signal has the numbers of that event."""
     at_once, one_by_one = UserState(), UserState()
     events = [like(T + n) for n in range(7)]
     last = [fields["length"] for event in events if "length" in (fields := emitted(one_by_one, event))][-1]
@@ -159,7 +159,7 @@ def test_signal_is_repeated_after_half_its_time_to_live() -> None:
 
 
 def test_signal_without_a_time_to_live_is_not_repeated() -> None:
-    """There is nothing to renew."""
+    """A signal that does not expire needs no repeat."""
     rules = Rules(CATALOGUE, ttl_ms=None)
     state = UserState()
     emitted(state, like(T), rules=rules)
@@ -167,7 +167,7 @@ def test_signal_without_a_time_to_live_is_not_repeated() -> None:
 
 
 def test_pin_is_not_repeated() -> None:
-    """A hash that holds one does not expire."""
+    """The hash of a user with a pin does not expire."""
     state = UserState()
     emitted(state, like(T), make_pin(T + 1, "length", "detailed"))
     assert set(emitted(state, make_observation(T + 20 * DAY_MS))) == {PROFILE}
@@ -183,7 +183,7 @@ def test_profile_is_written_in_each_pane_once() -> None:
     assert written == [True, False, False, False, False] * 2 + [True]
 
 
-def test_profile_is_that_of_the_beginning_of_its_pane() -> None:
+def test_profile_is_that_of_the_start_of_its_pane() -> None:
     """Later events of the pane go into the next profile."""
     state = UserState()
     fields = emitted(state, make_observation(T, topic="code"), make_observation(T + 1, topic="email"))
@@ -194,7 +194,7 @@ def test_profile_is_that_of_the_beginning_of_its_pane() -> None:
 
 @given(st.lists(interactions(), max_size=40))
 def test_no_pane_has_two_profiles(events: list[Observation]) -> None:
-    """Also out of order."""
+    """Events may come out of order."""
     state = UserState()
     panes = [fields[PROFILE]["at"] // PANE_MS for o in events if PROFILE in (fields := emitted(state, o))]
     assert panes == sorted(set(panes))
@@ -205,7 +205,7 @@ def test_no_pane_has_two_profiles(events: list[Observation]) -> None:
 
 @given(st.lists(interactions() | control_events(), max_size=60))
 def test_versions_of_a_field_only_grow_between_wipes(events: list[Observation]) -> None:
-    """So whatever order they arrive in, the newest stays."""
+    """The newest version wins in Redis, in any order of arrival."""
     state = UserState()
     newest: dict[tuple[int, str], str] = {}
     for o in events:
@@ -226,8 +226,8 @@ def test_versions_of_a_field_only_grow_between_wipes(events: list[Observation]) 
 
 
 @pytest.mark.parametrize("events", [[], [make_pin(T, "tone", "formal")], [like(T), make_pin(T + 1, "tone", "formal")]])
-def test_user_is_that_of_the_writes(events: list[Observation]) -> None:
-    """Every write carries the user and the time of the last wipe."""
+def test_writes_carry_the_user_and_the_wipe(events: list[Observation]) -> None:
+    """Every write has the pseudonym and the time of the last wipe."""
     state = UserState()
     for o in events:
         state.observe(o, RULES)

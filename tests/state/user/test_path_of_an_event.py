@@ -27,14 +27,14 @@ STYLE = {"length": "concise", "format": "table"}
 
 
 def module_of(frame: FrameType) -> str | None:
-    """Return the project's module that a frame runs in; None for another one."""
+    """Return the project's module of a frame; None for other code."""
     path = Path(frame.f_code.co_filename)
     is_ours = any(path.is_relative_to(package) for package in PACKAGES)
     return ".".join(path.relative_to(ROOT).with_suffix("").parts) if is_ours else None
 
 
 def entries(state: UserState, o: Observation, rules: Rules) -> Counter[str]:
-    """Observe, and return how often each module was entered."""
+    """Observe an event, and return the number of entries of each module."""
     calls = set[tuple[str, str, str]]()
 
     def profile(frame: FrameType, event: str, _: object) -> None:
@@ -55,7 +55,7 @@ def entries(state: UserState, o: Observation, rules: Rules) -> Counter[str]:
 
 
 def like(n: int, feedback: str = "thumbs_up") -> Observation:
-    """Return feedback on a turn of its own, in a pane of its own."""
+    """Return feedback on a new turn in a new pane."""
     at_ms, acted = START_MS + n * PANE_MS, [("length", "concise", 0.5)]
     return make_observation(at_ms, served=STYLE, feedback=feedback, topic="code", turn=n + 1, acted=acted)
 
@@ -63,7 +63,7 @@ def like(n: int, feedback: str = "thumbs_up") -> Observation:
 @pytest.mark.parametrize("prior", [Prior(CATALOGUE), Prior(CATALOGUE, version(7))], ids=["alone", "with a population"])
 @pytest.mark.parametrize("feedback", ["thumbs_up", "thumbs_down", "shorter"])
 def test_event_enters_each_module_at_most_twice(prior: Prior, feedback: str) -> None:
-    """The user is known, so that no part is created."""
+    """The user exists, so no part of the state is created."""
     rules = Rules(CATALOGUE, teaches=True, population=prior)
     state = UserState()
     for n in range(3):

@@ -61,14 +61,14 @@ def test_pin_outranks_what_is_learned() -> None:
 
 
 def test_older_pin_does_not_replace_a_newer_one() -> None:
-    """Last writer wins, by event time; of one time, the last to come."""
+    """The newest event time wins; of equal times, the last arrival."""
     assert pinned(observe(make_pin(T + 1, "tone", "formal"), make_pin(T, "tone", "friendly"))) == {"tone": "formal"}
     assert pinned(observe(make_pin(T + 1, "tone", "formal"), make_pin(T, "tone", None))) == {"tone": "formal"}
     assert pinned(observe(make_pin(T, "tone", "formal"), make_pin(T, "tone", "friendly"))) == {"tone": "friendly"}
 
 
 def test_pin_from_before_a_known_wipe_is_dropped() -> None:
-    """As every event is that is not after it."""
+    """The same rule holds for every other event."""
     state = observe(word(Kind.DENY, T))
     assert state.observe(make_pin(T, "tone", "formal"), RULES).outcome is Outcome.BEFORE_WIPE
     assert state.pins == {}
@@ -76,7 +76,7 @@ def test_pin_from_before_a_known_wipe_is_dropped() -> None:
 
 @pytest.mark.parametrize("rules", [STRICT, RULES])
 def test_removed_pin_of_a_new_user_leaves_the_default(rules: Rules) -> None:
-    """Without consent nothing is explored on them."""
+    """Without consent, the signal has no exploration."""
     state = observe(make_pin(T, "tone", "formal"), make_pin(T + 1, "tone", None), rules=rules)
     tone = Shown().take(writes(state)).fields["tone"]
     assert (tone["value"], tone["tier"], tone["source"], tone["evidence"]) == ("neutral", "default", "learned", 0.0)
@@ -92,23 +92,23 @@ def test_pin_younger_than_a_late_forget_is_emitted_again() -> None:
 
 
 def test_pin_is_emitted_again_after_an_older_opt_out() -> None:
-    """The wipe cleared what was shown, and consent holds all along."""
+    """The wipe removed the signal, and consent holds."""
     state = observe(make_pin(T, "tone", "formal"), word(Kind.GRANT, T + 5))
     shown = Shown().take(writes(state))
     state.observe(word(Kind.DENY, T + 2), RULES)
     assert shown.take(writes(state)).fields["tone"]["value"] == "formal"
 
 
-def test_pin_that_outlives_a_wipe_is_newer_than_it() -> None:
-    """A gate clears what is not newer than the last wipe, whenever it comes: here with an old word on consent."""
+def test_pin_that_outlives_a_wipe_has_a_newer_version() -> None:
+    """A gate removes signals that are not newer than the last wipe; here the event is an old opt-out."""
     state = observe(make_pin(T + 2, "tone", "formal"), word(Kind.FORGET, T + 1))
     shown = Shown().take(writes(state))
     state.observe(word(Kind.GRANT, T), RULES)
     assert shown.take(writes(state)).fields["tone"]["v"] == f"{T + 2}-0000000001"
 
 
-def test_pin_older_than_a_late_forget_is_no_longer_shown() -> None:
-    """Also where a later wipe keeps the forget from being one itself."""
+def test_pin_older_than_a_late_forget_is_removed() -> None:
+    """This holds although a later wipe is known."""
     state = observe(make_pin(T, "tone", "formal"), word(Kind.DENY, T + 2), word(Kind.GRANT, T + 3))
     shown = Shown().take(writes(state))
     assert shown.fields["tone"]["source"] == "user"

@@ -1,12 +1,12 @@
 """state/user/sessions, against an oracle that keeps every turn.
 
-the pause between two sessions, and what late turns make of it
+two sessions, the pause between them, and late turns (░) that merge them
 
      10:00  10:10                       11:00   11:10
     ───┬──────┬───────────────────────────┬───────┬───▶
-       x      x       ░         ░    ░    x       x      10:25: the first lasts until then
-       └──────┘     10:25     10:45 10:50 └───────┘      10:50: the second begins then
-                                                         both: 25 minutes are no pause: one session
+       x      x       ░         ░    ░    x       x      10:25: the first session lasts until then
+       └──────┘     10:25     10:45 10:50 └───────┘      10:50: the second session begins then
+                                                         both: 25 minutes are no pause, so one session
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ STREAMS = st.lists(st.tuples(STEPS_MS, LATE_MS, st.booleans()), min_size=1, max_
 
 
 def sessions_of(minutes: Sequence[int], clock: int = 0) -> Sessions:
-    """Return the sessions of turns so many minutes after the start; the clock is the newest, or `clock`."""
+    """Return the sessions of turns, in minutes after the start; the clock is the newest turn, or `clock`."""
     sessions = Sessions()
     for number, minute in enumerate(minutes):
         clock = max(clock, *minutes[: number + 1])
@@ -45,7 +45,7 @@ def visits(sessions: Sessions) -> list[Visit]:
 
 
 def minutes_of(sessions: Sessions) -> list[tuple[int, int, int]]:
-    """Return first turn, last turn and number of turns of each, times in minutes after the start."""
+    """Return the first turn, the last turn and the number of turns of each session, in minutes after the start."""
     return [
         ((visit.first_ms - START_MS) // MINUTE_MS, (visit.last_ms - START_MS) // MINUTE_MS, visit.turns)
         for visit in visits(sessions)
@@ -55,7 +55,7 @@ def minutes_of(sessions: Sessions) -> list[tuple[int, int, int]]:
 @settings(max_examples=300)
 @given(STREAMS)
 def test_sessions_are_those_of_an_oracle_that_keeps_all_turns(stream: list[tuple[int, int, bool]]) -> None:
-    """After each turn up to a day late: all that the last day can touch, with their dislikes, and never too many."""
+    """After each turn, up to a day late, sessions and dislikes of the last day are equal; their number is bounded."""
     sessions, oracle = Sessions(), ActivityOracle()
     clock_ms = START_MS
     for step_ms, late_ms, disliked in stream:
@@ -74,7 +74,7 @@ def test_sessions_are_those_of_an_oracle_that_keeps_all_turns(stream: list[tuple
 
 @given(st.permutations(range(0, 24 * 60, 10)), st.sets(st.integers(0, 143), max_size=120))
 def test_order_within_a_day_makes_no_difference(minutes: list[int], absent: set[int]) -> None:
-    """The same turns, the same sessions."""
+    """The same turns in any order give the same sessions."""
     present = [minute for minute in minutes if minute // 10 not in absent]
     assert minutes_of(sessions_of(present)) == minutes_of(sessions_of(sorted(present)))
 
@@ -99,13 +99,13 @@ def test_order_within_a_day_makes_no_difference(minutes: list[int], absent: set[
         ((29, 0), [(0, 29, 2)]),
     ],
 )
-def test_late_turn_joins_what_it_touches(minutes: Sequence[int], expected: list[tuple[int, int, int]]) -> None:
-    """None, one, or the two around it; 30 minutes are a pause, a millisecond less is none."""
+def test_late_turn_joins_the_sessions_it_touches(minutes: Sequence[int], expected: list[tuple[int, int, int]]) -> None:
+    """It may touch none, one or two; 30 minutes are a pause, one millisecond less is none."""
     assert minutes_of(sessions_of(minutes)) == expected
 
 
 def test_merged_sessions_keep_their_dislikes() -> None:
-    """Of both."""
+    """The dislikes of both sessions are added."""
     sessions = sessions_of([0, 50])
     for minute in (0, 29, 50):
         sessions.add_dislike(START_MS + minute * MINUTE_MS)
@@ -121,8 +121,8 @@ def test_turn_that_is_later_than_a_day_does_not_reopen_a_session() -> None:
     assert minutes_of(sessions) == [(3 * day, 3 * day, 1)]
 
 
-def test_first_turn_begins_a_session_whenever_it_is() -> None:
-    """Also in the first minutes of 1970, and where a pin has moved the clock far ahead."""
+def test_first_turn_of_any_time_begins_a_session() -> None:
+    """Examples: the first minutes of 1970, and a clock that a pin has moved far ahead."""
     sessions = Sessions()
     sessions.add_turn(MINUTE_MS, START_MS)
     assert (sessions.newest().started_at, sessions.newest().turns) == (MINUTE_MS, 1)
@@ -134,14 +134,14 @@ def test_first_turn_begins_a_session_whenever_it_is() -> None:
 @pytest.mark.parametrize(("minute", "dislikes"), [(-1, [0, 0]), (0, [1, 0]), (39, [1, 0]), (40, [0, 0]), (60, [0, 1]),
                                                   (99, [0, 1]), (100, [0, 0])])  # fmt: skip
 def test_dislike_counts_in_the_session_that_covers_its_time(minute: int, dislikes: list[int]) -> None:
-    """From its first turn until the pause after its last is over: feedback mostly comes as an event of its own."""
+    """The session covers the time from its first turn to the end of the pause after its last turn."""
     sessions = sessions_of([0, 10, 60, 70])
     sessions.add_dislike(START_MS + minute * MINUTE_MS)
     assert [visit.dislikes for visit in visits(sessions)] == dislikes
 
 
 def test_share_of_dislikes_is_a_share() -> None:
-    """Turns of an earlier session that are disliked only now do not make it more than all."""
+    """Late dislikes of an earlier session do not raise the share above 1."""
     sessions = sessions_of([0, 10])
     for expected in (0.5, 1.0, 1.0):
         sessions.add_dislike(START_MS)
@@ -149,7 +149,7 @@ def test_share_of_dislikes_is_a_share() -> None:
 
 
 def test_share_falls_again_with_turns_that_are_liked() -> None:
-    """Dislikes are counted whole; only what is read of them is cut off."""
+    """All dislikes are counted; only the share is limited to 1."""
     sessions = sessions_of([0])
     for _ in range(2):
         sessions.add_dislike(START_MS)
@@ -159,7 +159,7 @@ def test_share_falls_again_with_turns_that_are_liked() -> None:
 
 
 def test_dislike_without_a_session_counts_nowhere() -> None:
-    """There was no turn yet."""
+    """No turn came before the dislike."""
     sessions = Sessions()
     sessions.add_dislike(START_MS)
     assert (len(sessions), sessions.newest().negative_share) == (0, 0.0)
@@ -170,7 +170,7 @@ def test_dislike_without_a_session_counts_nowhere() -> None:
 
 @given(st.lists(st.integers(0, 24 * 60), max_size=60))
 def test_no_more_than_49_sessions_are_kept(late: list[int]) -> None:
-    """A turn every half hour for three days is the most there can be, whatever comes late in between."""
+    """The maximum is a turn every half hour."""
     minutes = list(range(0, 3 * 24 * 60 + 1, 30))
     sessions = sessions_of(minutes)
     assert len(sessions) == MAX_SESSIONS == 49
@@ -181,7 +181,7 @@ def test_no_more_than_49_sessions_are_kept(late: list[int]) -> None:
 
 
 def test_sessions_are_freed_as_the_clock_moves_on() -> None:
-    """Once no turn of the last day can touch them; the newest stays, however old it is."""
+    """A session is dropped when no late turn can touch it; the newest session stays."""
     sessions = sessions_of([0, 60, 120])
     sessions.free(START_MS + KEPT_MS - 1)
     assert len(sessions) == 3
@@ -191,8 +191,8 @@ def test_sessions_are_freed_as_the_clock_moves_on() -> None:
     assert minutes_of(sessions) == [(120, 120, 1)]
 
 
-def test_copy_stays_as_it_was() -> None:
-    """It is read when the batch ends."""
+def test_copy_does_not_change() -> None:
+    """The copy is read at the end of the batch."""
     sessions = sessions_of([0, 60])
     twin = sessions.copy()
     before = visits(twin)

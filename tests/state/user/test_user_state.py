@@ -31,12 +31,12 @@ def profile(state: UserState) -> Profile:
 
 
 def beliefs(state: UserState) -> list[float]:
-    """Return the means of what was learned, the bias last."""
+    """Return the learned means; the last one is the bias."""
     return list((state.preferences or Preferences(CATALOGUE)).means)
 
 
 def evidence(state: UserState) -> float:
-    """Return the count of feedback on length."""
+    """Return the evidence of the facet length."""
     return state.preferences.evidence[0] if state.preferences else 0.0
 
 
@@ -44,15 +44,15 @@ def evidence(state: UserState) -> float:
 
 
 def test_interaction_without_feedback_moves_the_windows_only() -> None:
-    """The event counts as activity, and does not train."""
+    """The event counts as activity and does not train."""
     state = observe(make_observation(T, served=CONCISE, topic="code"))
     assert profile(state).activity.hour == 1
     assert profile(state).topics == (("code", 1.0),)
     assert state.preferences is None
 
 
-def test_feedback_without_what_was_served_teaches_nothing() -> None:
-    """It counts as a turn, and as a dislike."""
+def test_feedback_without_a_served_style_does_not_train() -> None:
+    """It counts as a turn and as a dislike."""
     state = observe(make_observation(T, feedback="thumbs_down"))
     assert profile(state).session.negative_share == 1.0
     assert state.preferences is None
@@ -72,7 +72,7 @@ def test_dislikes_are_negative_and_directed_feedback(feedback: str, disliked: in
 
 
 def test_turn_counts_once_with_any_feedback() -> None:
-    """The answer, the copy, the thumb: one turn."""
+    """An answer, a copy and a thumb are three events of one turn."""
     state = observe(
         make_observation(T, turn=7, topic="code"),
         make_observation(T + 1, turn=7, served=CONCISE, feedback="copied", topic="code"),
@@ -85,8 +85,8 @@ def test_turn_counts_once_with_any_feedback() -> None:
     assert profile(state).session.turns == 4
 
 
-def test_turn_teaches_with_a_weight_of_one_at_most() -> None:
-    """0.4 and 0.6 are all there is; what comes then is not learned from."""
+def test_turn_trains_with_a_weight_of_one_at_most() -> None:
+    """After weights of 0.4 and 0.6, further feedback does not train."""
     of_turn = [
         make_observation(T + n, turn=7, served=CONCISE, feedback=feedback)
         for n, feedback in enumerate(["copied", "accepted", "thumbs_up", "thumbs_down"])
@@ -99,15 +99,15 @@ def test_turn_teaches_with_a_weight_of_one_at_most() -> None:
 
 @given(st.lists(st.sampled_from(CATALOGUE.feedback_names), min_size=1, max_size=30))
 def test_feedback_on_one_turn_never_weighs_more_than_one(kinds: list[str]) -> None:
-    """Any kinds of feedback in any order."""
+    """The bound holds for any kinds of feedback in any order."""
     served = {"length": "balanced"}
     state = observe(*[make_observation(T + n, turn=7, served=served, feedback=kind) for n, kind in enumerate(kinds)])
     assert state.turns.learned[0] <= 1.0
     assert evidence(state) <= 1.0 + 1e-6
 
 
-def test_rounding_leaves_no_crumb_of_weight() -> None:
-    """Fifty times 0.02 is all there is, although the sum in 32 bits is a little less than 1."""
+def test_rounding_leaves_no_weight() -> None:
+    """Fifty feedbacks of weight 0.02 use the weight up, although their 32-bit sum is a little less than 1."""
     rules = Rules(replace(CATALOGUE, feedback={"nod": FeedbackKind(weight=0.02, label=True)}))
     state = UserState()
     for n in range(60):
@@ -117,8 +117,8 @@ def test_rounding_leaves_no_crumb_of_weight() -> None:
     assert state.preferences.reasons[0] == 50
 
 
-def test_rest_of_a_turns_weight_is_learned() -> None:
-    """After 0.4 a whole like counts 0.6."""
+def test_feedback_trains_with_the_rest_of_the_weight() -> None:
+    """After a weight of 0.4, a like has a weight of 0.6."""
     state = observe(
         make_observation(T, turn=7, served=CONCISE, feedback="copied"),
         make_observation(T + 1, turn=7, served=CONCISE, feedback="thumbs_up"),
@@ -126,8 +126,8 @@ def test_rest_of_a_turns_weight_is_learned() -> None:
     assert evidence(state) == pytest.approx(0.4 * 0.99 + 0.6)
 
 
-def test_feedback_that_teaches_nothing_takes_no_weight() -> None:
-    """At the end of the scale there is nothing shorter; the thumb that follows counts whole."""
+def test_feedback_without_training_takes_no_weight() -> None:
+    """No shorter value exists at the end of the scale, so the next thumb has its full weight."""
     state = observe(
         make_observation(T, turn=7, served=CONCISE, feedback="shorter"),
         make_observation(T + 1, turn=7, served=CONCISE, feedback="thumbs_up"),
@@ -135,20 +135,20 @@ def test_feedback_that_teaches_nothing_takes_no_weight() -> None:
     assert evidence(state) == 1.0
 
 
-def test_events_without_a_turn_each_weigh_whole() -> None:
-    """Nothing ties them together."""
+def test_events_without_a_turn_have_their_full_weight() -> None:
+    """Nothing connects these events."""
     state = observe(*[make_observation(T + n, served=CONCISE, feedback="thumbs_up") for n in range(2)])
     assert evidence(state) == pytest.approx(1.99)
 
 
 def test_turn_is_disliked_once() -> None:
-    """Regenerated, edited and thumbed down: one turn that went wrong."""
+    """A regeneration, an edit and a thumb down are one dislike of the turn."""
     events = [make_observation(T + n, turn=7, feedback=kind) for n, kind in enumerate(["edited", "thumbs_down"])]
     assert profile(observe(*events, make_observation(T + 5, turn=8))).session.negative_share == 0.5
 
 
 def test_turn_is_found_among_the_last_sixteen() -> None:
-    """Feedback that comes later than that counts as a new turn."""
+    """Later feedback counts as a new turn."""
     turns = [make_observation(T + n, turn=100 + n) for n in range(RECENT_TURNS)]
     state = observe(*turns, make_observation(T + 50, turn=100, served=CONCISE, feedback="thumbs_up"))
     assert profile(state).activity.hour == RECENT_TURNS
@@ -156,8 +156,8 @@ def test_turn_is_found_among_the_last_sixteen() -> None:
     assert profile(state).activity.hour == RECENT_TURNS + 2
 
 
-def test_turn_that_took_anothers_place_starts_without_its_past() -> None:
-    """Neither its weight nor its dislike."""
+def test_turn_in_a_reused_place_starts_empty() -> None:
+    """Neither weight nor dislike of the earlier turn counts."""
     first = make_observation(T, turn=1, served=CONCISE, feedback="thumbs_down")
     others = [make_observation(T + n, turn=1 + n) for n in range(1, RECENT_TURNS)]
     state = observe(first, *others, make_observation(T + 60, turn=99, served=CONCISE, feedback="thumbs_down"))
@@ -170,8 +170,8 @@ def test_turn_that_took_anothers_place_starts_without_its_past() -> None:
 
 
 @pytest.mark.parametrize("turn", [0, 7])
-def test_sensitive_turn_is_counted_without_its_topic_and_not_learned_from(turn: int) -> None:
-    """The turn counts as activity; the topic is not stored. The same holds without a turn id."""
+def test_sensitive_turn_counts_without_topic_and_training(turn: int) -> None:
+    """The turn counts as activity, and the topic is not stored. The same holds without a turn id."""
     state = observe(make_observation(T, turn=turn, topic="health", served=CONCISE, feedback="thumbs_up"))
     assert profile(state).activity.hour == 1
     assert profile(state).topics == ()
@@ -179,8 +179,8 @@ def test_sensitive_turn_is_counted_without_its_topic_and_not_learned_from(turn: 
 
 
 @pytest.mark.parametrize("topic", [None, "code"])
-def test_later_feedback_on_a_sensitive_turn_is_not_learned_from(topic: str | None) -> None:
-    """Even if it comes without the topic, or with another."""
+def test_later_feedback_on_a_sensitive_turn_does_not_train(topic: str | None) -> None:
+    """The feedback may have no topic, or another one."""
     state = observe(
         make_observation(T, turn=7, topic="health", served=CONCISE),
         make_observation(T + 1, turn=7, topic=topic, served=CONCISE, feedback="thumbs_up"),
@@ -189,8 +189,8 @@ def test_later_feedback_on_a_sensitive_turn_is_not_learned_from(topic: str | Non
     assert profile(state).topics == ()
 
 
-def test_turn_that_turns_out_sensitive_teaches_no_more() -> None:
-    """The topic may come with the second event."""
+def test_turn_that_becomes_sensitive_does_not_train_again() -> None:
+    """The second event of the turn names the topic."""
     state = observe(
         make_observation(T, turn=7, served=CONCISE, feedback="copied"),
         make_observation(T + 1, turn=7, topic="finance"),
@@ -201,7 +201,7 @@ def test_turn_that_turns_out_sensitive_teaches_no_more() -> None:
 
 @given(st.lists(interactions(), max_size=40))
 def test_sensitive_topics_are_never_counted(events: list[Observation]) -> None:
-    """In no stream."""
+    """The property holds for any events."""
     state = observe(*events)
     if state.windows is not None:
         assert not {name for name, _ in profile(state).topics} & set(CATALOGUE.topics.sensitive)

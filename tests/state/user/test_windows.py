@@ -72,7 +72,7 @@ def streams(draw: st.DrawFn, topics: int = MAX_TOPICS_KEPT) -> list[Turn]:
 @example([Turn(START_MS)])
 @example([Turn(START_MS + HOUR_MS, 1), Turn(START_MS, 2), Turn(START_MS + 5 * MINUTE_MS - 1, 1)])
 def test_windows_are_those_of_an_oracle_that_keeps_all_turns(turns: list[Turn]) -> None:
-    """After each turn: counts, session, hours and topics, in any order within a day and after any absence."""
+    """After each turn, counts, session, hours and topics are equal, in any order within a day and after any absence."""
     clocked, oracle = Clocked(), ActivityOracle()
     for turn in turns:
         clocked.add(turn)
@@ -82,7 +82,7 @@ def test_windows_are_those_of_an_oracle_that_keeps_all_turns(turns: list[Turn]) 
 
 @given(streams(), st.integers(0, 8 * DAY_MS))
 def test_clock_that_moves_on_alone_empties_the_windows(turns: list[Turn], further_ms: int) -> None:
-    """A pin or a word on consent is no turn, and moves the clock as well."""
+    """A pin or a consent event is no turn, and moves the clock."""
     clocked, oracle = Clocked(turns), ActivityOracle()
     for turn in turns:
         oracle.add_turn(turn)
@@ -93,7 +93,7 @@ def test_clock_that_moves_on_alone_empties_the_windows(turns: list[Turn], furthe
 
 @given(streams(), st.randoms(use_true_random=False))
 def test_counts_do_not_depend_on_the_order_of_turns(turns: list[Turn], random: Random) -> None:
-    """Also when the newest comes first: of sliding windows, there is no lateness."""
+    """The newest turn may come first."""
     shuffled = random.sample(turns, len(turns))
     assert Clocked(shuffled).profile().activity == Clocked(turns).profile().activity
 
@@ -110,7 +110,7 @@ def test_size_is_fixed_whatever_the_stream(turns: list[Turn]) -> None:
 
 @given(streams(topics=len(TOPICS)))
 def test_topic_never_weighs_more_than_it_should(turns: list[Turn]) -> None:
-    """Of more than eight topics some lose their past when others take their place; none gains from it."""
+    """With more than eight topics, a replaced topic loses its weight, and no topic gains weight."""
     clocked, oracle = Clocked(turns), ActivityOracle()
     for turn in turns:
         oracle.add_turn(turn)
@@ -120,7 +120,7 @@ def test_topic_never_weighs_more_than_it_should(turns: list[Turn]) -> None:
 
 
 def test_sessions_are_freed_with_the_days() -> None:
-    """Without a turn that begins another; the newest stays."""
+    """Without later turns, only the newest session stays."""
     clocked = Clocked([Turn(START_MS + hour * HOUR_MS) for hour in range(24)])
     assert len(clocked.windows.sessions) == 24
     clocked.advance(START_MS + 40 * HOUR_MS)
@@ -130,21 +130,21 @@ def test_sessions_are_freed_with_the_days() -> None:
 
 
 def test_hour_of_day_halves_in_30_days() -> None:
-    """A habit that was given up fades."""
+    """The weight of an hour of the day halves."""
     clocked = Clocked([Turn(START_MS + 9 * HOUR_MS)] * 100)
     clocked.advance(START_MS + 30 * DAY_MS)
     assert clocked.profile().hours[9] == pytest.approx(50, rel=0.01)
 
 
 def test_topic_halves_in_7_days() -> None:
-    """A topic's weight halves in a week."""
+    """The weight of a topic halves."""
     clocked = Clocked([Turn(START_MS, 1)] * 2)
     clocked.add(Turn(START_MS + 7 * DAY_MS, 2))
     assert dict(clocked.profile().topics) == pytest.approx({"topic-1": 0.5, "topic-2": 0.5}, abs=0.002)
 
 
 def test_everything_fades_in_a_thousand_years() -> None:
-    """No overflow, no division by nothing."""
+    """Nothing overflows, and nothing is divided by zero."""
     clocked = Clocked([Turn(START_MS, 1)])
     clocked.advance(START_MS + 365_000 * DAY_MS)
     profile = clocked.profile()
@@ -153,8 +153,8 @@ def test_everything_fades_in_a_thousand_years() -> None:
     assert (profile.activity.hour, profile.activity.day, profile.activity.week) == (0, 0, 0)
 
 
-def test_lightest_topic_makes_room() -> None:
-    """Eight are kept and five are shown, heaviest first."""
+def test_new_topic_replaces_the_lightest_one() -> None:
+    """Eight topics are stored; the heaviest five are in the profile."""
     turns = [Turn(START_MS, topic) for topic in range(8) for _ in range(10 - topic)]
     profile = Clocked([*turns, Turn(START_MS, 20)]).profile()
     assert [name for name, _ in profile.topics] == ["topic-0", "topic-1", "topic-2", "topic-3", "topic-4"]
@@ -163,15 +163,15 @@ def test_lightest_topic_makes_room() -> None:
 
 
 def test_pane_stops_counting_at_its_limit() -> None:
-    """65,535 turns in five minutes are a machine."""
+    """The limit is 65,535 turns in five minutes."""
     clocked = Clocked([Turn(START_MS)])
     clocked.windows.panes[START_MS // (5 * MINUTE_MS) % 12] = 65_535
     clocked.add(Turn(START_MS))
     assert clocked.profile().activity.hour == 65_535
 
 
-def test_copy_stays_as_it_was() -> None:
-    """The copy is read at the end of a batch, and keeps its moment."""
+def test_copy_does_not_change() -> None:
+    """The copy is read at the end of the batch."""
     clocked = Clocked([Turn(START_MS, 1)])
     clocked.windows.sessions.add_dislike(START_MS)
     twin = clocked.windows.copy()

@@ -32,7 +32,7 @@ LATE_MS = st.just(0) | st.sampled_from([1, HOUR_MS, HOUR_MS + 1, DAY_MS, DAY_MS 
 
 
 class Arrival(NamedTuple):
-    """An event, and what it is to the oracle."""
+    """An event, and its kind in the oracle's view."""
 
     o: Observation
     topic: int | None
@@ -67,7 +67,7 @@ def _turn(draw: st.DrawFn, at_ms: int, event: int) -> Arrival:
 
 
 class UserOracle(ActivityOracle):
-    """Keeps all that was accepted since the last absence."""
+    """An oracle that keeps all accepted events since the last absence."""
 
     def __init__(self, lateness_ms: int) -> None:
         self.lateness_ms = lateness_ms
@@ -105,7 +105,7 @@ class UserOracle(ActivityOracle):
 @settings(max_examples=150)
 @given(streams(), st.sampled_from([HOUR_MS, DAY_MS]))
 def test_activity_is_that_of_an_oracle_that_keeps_all_events(stream: Sequence[Arrival], lateness_ms: int) -> None:
-    """Outcomes and profile after every event: late and repeated ones, dislikes, pins, and absences."""
+    """Outcome and profile are equal after every event: late or repeated events, dislikes, pins and absences."""
     rules = Rules(CATALOGUE, lateness_ms=lateness_ms)
     state, oracle = UserState(), UserOracle(lateness_ms)
     for arrival in stream:
@@ -117,7 +117,7 @@ def test_activity_is_that_of_an_oracle_that_keeps_all_events(stream: Sequence[Ar
 
 
 def test_late_event_bridges_two_sessions() -> None:
-    """It makes one of them, with the dislikes of both."""
+    """The merged session has the dislikes of both."""
     minutes = [(0, "thumbs_down"), (10, None), (50, "thumbs_down"), (60, None), (30, None)]
     state = UserState()
     for minute, feedback in minutes:

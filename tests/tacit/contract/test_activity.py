@@ -10,7 +10,7 @@ NOW = Activity(5, 17, 80)
 
 
 def test_table_has_a_window_for_each_member() -> None:
-    """Narrowest first; no pane is narrower than the one before, so that panes end together."""
+    """Windows are in ascending order, and so are their panes, so that panes end together."""
     assert [(window.member, window.key, window.span_ms) for window in WINDOWS] == [
         ("hour", "1h", HOUR_MS),
         ("day", "24h", DAY_MS),
@@ -32,7 +32,7 @@ def test_table_has_a_window_for_each_member() -> None:
     ],
 )
 def test_passed_windows_are_zero(age_ms: int, expected: Activity) -> None:
-    """A window passes when its span has."""
+    """A window is empty when the clock has passed its span."""
     assert aged(NOW, age_ms) == expected
 
 

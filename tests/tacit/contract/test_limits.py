@@ -18,7 +18,7 @@ from tests.support.sample_signals import signal
 @given(some_beliefs())
 @example(confident(0.81))
 def test_derived_limits_hold_for_the_decision(beliefs: Beliefs) -> None:
-    """Below `apply` there is at least one; confidences that rounding moves across a bound are left out."""
+    """Every tier below `apply` has a limit; confidences that rounding moves across a bound are left out."""
     decision = decide(beliefs, FORMAT)
     assume(all(abs(decision.confidence - bound) > 0.001 for bound in (HINT_FROM, APPLY_FROM)))
     known = limits(beliefs, FORMAT, decision)
@@ -29,7 +29,7 @@ def test_derived_limits_hold_for_the_decision(beliefs: Beliefs) -> None:
 
 @given(st.floats(0.62, 0.999), st.booleans())
 def test_derived_limits_are_complete_without_a_change_of_taste(confidence: float, informative: bool) -> None:
-    """And with a confidence from which a tier above `default` would follow."""
+    """The confidence would give a tier above `default`."""
     beliefs = confident(confidence)
     if not informative:
         beliefs.prior.uninformative = frozenset([FORMAT])
