@@ -59,7 +59,7 @@ class Figure:
     unit: str
     value: float
     target: str = ""
-    beside: float | None = None
+    plain: float | None = None
     """The same in plain redis-py."""
 
 
@@ -282,11 +282,9 @@ def _print(figures: list[Figure]) -> None:
     for heading in ("", "unit", "Tacit", "plain redis-py", "target", ""):
         table.add_column(heading, justify="left" if heading in ("", "unit") else "right")
     for figure in figures:
-        beside = "" if figure.beside is None else _number(figure.beside)
+        plain = "" if figure.plain is None else _number(figure.plain)
         is_met = not figure.target or _is_met(figure)
-        table.add_row(
-            figure.what, figure.unit, _number(figure.value), beside, figure.target, "" if is_met else "missed"
-        )
+        table.add_row(figure.what, figure.unit, _number(figure.value), plain, figure.target, "" if is_met else "missed")
     console.print(table)
 
 

@@ -1,9 +1,9 @@
-"""Redis fails while 1,000 signals a second are written and people are read: what is lost, and when it goes on.
+"""Faults of Redis during 1,000 writes of signals and 200 reads per second: losses, and time to recover.
 
 Part of `python -m benchmarks.serving`, or alone: `python -m benchmarks.serving_faults [--json]`.
 
-The writer is the workers' sink in a process of its own; what it may not write yet waits, as a source would. Everybody
-is read one after the other, 200 a second. After each fault all that was acknowledged is looked for in Redis.
+The writer is the sink of workers in a process of its own; signals that cannot be written yet wait, as in a source.
+The reader reads all users in turn. After each fault, the benchmark looks in Redis for all acknowledged signals.
 """
 
 import argparse
@@ -40,20 +40,20 @@ from tests.support.redis_server import BINARIES
 
 SECRET = b"0123456789abcdef"
 LIVE = RegionKeys("eu").within("live")
-PEOPLE = 1_000
-NAMES = [f"user-{number}" for number in range(PEOPLE)]
+USER_COUNT = 1_000
+NAMES = [f"user-{number}" for number in range(USER_COUNT)]
 USERS = [pseudonym(name, SECRET) for name in NAMES]
 RATE = 1_000
-"""Signals a second."""
+"""Signals per second."""
 READS = 200
 BEFORE_S, AFTER_S = 2.0, 2.0
 WIDTH = 120
 MAX_S = 60.0
-"""How long a writer may take to catch up."""
+"""Longest time for a writer to catch up."""
 
 
 class Fault(NamedTuple):
-    """Something that happens to Redis."""
+    """Fault of Redis."""
 
     what: str
     url: str
@@ -61,38 +61,38 @@ class Fault(NamedTuple):
     held_s: float
     end: Callable[[], object]
     connect: Callable[[], redis.Redis]
-    """To the server that holds everything afterwards."""
+    """Return a client of the server that has all data afterwards."""
 
 
 class Acknowledged(NamedTuple):
-    """A moment at which Redis had taken all that was sent."""
+    """Time at which Redis had acknowledged all sent signals."""
 
     at_s: float
     signals: int
     waiting: int
-    """Signals that are due by then and not sent yet."""
+    """Signals due at that time and not sent yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a fault did. Times count from the moment at which Redis was there again."""
+    """Outcome of a fault. Times count from the end of the fault."""
 
     what: str
     held_s: float
     first_write_s: float
     """Until the first acknowledged write."""
     caught_up_s: float
-    """Until nothing was waiting any more."""
+    """Until no signal was waiting."""
     written: int
     lost: int
-    """People of whom Redis holds something older than what it has acknowledged."""
+    """Users with a signal in Redis that is older than the acknowledged one."""
     older: int
-    """Reads that gave something older than a read before them."""
+    """Reads with an older version than an earlier read."""
     reads: int
     read_p50_ms: float
-    """While Redis was away."""
+    """During the fault."""
     read_max_ms: float
-    """From beginning to end."""
+    """During the whole measurement."""
     raised: int
 
 
@@ -111,7 +111,7 @@ def main() -> None:
 
 
 def measure() -> list[Outcome]:
-    """Let Redis fail in each way, one after the other; a minute."""
+    """Measure each fault in turn; takes a minute."""
     outcomes = []
     for make in (_restarted, _killed, _paused, _full, _read_only, _failed_over):
         with tempfile.TemporaryDirectory() as folder, make(Path(folder)) as fault:
@@ -175,7 +175,7 @@ def _measure(fault: Fault) -> Outcome:
     start_ms = time_ns() // 1_000_000
     writer = context.Process(target=_write, args=(fault.url, start_ms, theirs), daemon=True)
     writer.start()
-    ours.recv()  # it has begun
+    ours.recv()  # the writer runs
     with _Reads(fault.url) as reads:
         sleep(BEFORE_S)
         away_s = monotonic()
@@ -187,8 +187,8 @@ def _measure(fault: Fault) -> Outcome:
         sleep(AFTER_S)
     ours.send("stop")
     written: int = acknowledged[-1].signals
-    while isinstance(said := ours.recv(), Acknowledged):
-        written = said.signals
+    while isinstance(message := ours.recv(), Acknowledged):
+        written = message.signals
     writer.join()
     first, caught_up = _recovery(acknowledged, back_s)
     return Outcome(
@@ -198,7 +198,7 @@ def _measure(fault: Fault) -> Outcome:
 
 
 def _write(url: str, start_ms: int, pipe: Connection) -> None:
-    """Write what is due, a signal a millisecond, and tell each time that all of it is acknowledged."""
+    """Write a signal per millisecond, and report each time when all due signals are acknowledged."""
     configure("error")
     with closing(SignalWriter(Target(url, "eu"), SinkCounters())) as writer:
         sent, began_s = 0, monotonic()
@@ -208,19 +208,19 @@ def _write(url: str, start_ms: int, pipe: Connection) -> None:
             if due - sent < RATE // 50:
                 sleep(0.005)
                 continue
-            writer.write([_news(seq, start_ms) for seq in range(sent, min(due, sent + RATE))])
+            writer.write([_write_of(seq, start_ms) for seq in range(sent, min(due, sent + RATE))])
             sent = min(due, sent + RATE)
             pipe.send(Acknowledged(monotonic(), sent, int((monotonic() - began_s) * RATE) - sent))
     pipe.send("stopped")
 
 
-def _news(seq: int, start_ms: int) -> SignalWrite:
+def _write_of(seq: int, start_ms: int) -> SignalWrite:
     at_ms = start_ms + seq
-    said = Signal(
+    stored = Signal(
         version(at_ms, seq), "concise", 0.9, 0.9, "apply", "learned", 9.0, "balanced", 0.1, "balanced", 0.05, None,
         (("thumbs_up", 9),), "m2.c1.p0", at_ms,
     )  # fmt: skip
-    return SignalWrite(USERS[seq % PEOPLE], 0, at_ms, (("length", encode(said)),))
+    return SignalWrite(USERS[seq % USER_COUNT], 0, at_ms, (("length", encode(stored)),))
 
 
 def _until_caught_up(pipe: Connection, back_s: float) -> list[Acknowledged]:
@@ -229,26 +229,26 @@ def _until_caught_up(pipe: Connection, back_s: float) -> list[Acknowledged]:
         seen.append(pipe.recv())
         if seen[-1].at_s > back_s and seen[-1].waiting < RATE // 10:
             return seen
-    raise RuntimeError(f"nothing was written for {MAX_S:g} s")
+    raise RuntimeError(f"no write was acknowledged for {MAX_S:g} s")
 
 
 def _recovery(acknowledged: list[Acknowledged], back_s: float) -> tuple[float, float]:
-    """Return when the first write was acknowledged, and when nothing waited any more, both after Redis was back."""
-    times_s = [said.at_s - back_s for said in acknowledged if said.at_s > back_s]
+    """Return the seconds from the end of the fault to the first acknowledged write, and to the last waiting one."""
+    times_s = [report.at_s - back_s for report in acknowledged if report.at_s > back_s]
     return times_s[0], times_s[-1]
 
 
 def _lost(client: redis.Redis, start_ms: int, written: int) -> int:
     lost = 0
-    for seq in range(max(0, written - PEOPLE), written):
-        held = client.hget(LIVE.signals(USERS[seq % PEOPLE]), "length")
+    for seq in range(max(0, written - USER_COUNT), written):
+        held = client.hget(LIVE.signals(USERS[seq % USER_COUNT]), "length")
         raw = held.encode() if isinstance(held, str) else held
         lost += raw is None or decode_signal(raw).v < version(start_ms + seq, seq)
     return lost
 
 
 class _Reads:
-    """Reads everybody over and over in a thread."""
+    """Thread that reads all users in turn, again and again."""
 
     def __init__(self, url: str) -> None:
         self.took: list[tuple[float, float]] = []
@@ -274,11 +274,11 @@ class _Reads:
     def _read(self, url: str) -> None:
         with SignalReader(url, region="eu", secret=SECRET) as reader:
             while not self._stop.wait(1 / READS):
-                name = NAMES[len(self.took) % PEOPLE]
+                name = NAMES[len(self.took) % USER_COUNT]
                 began_s = monotonic()
                 try:
                     adaptation = reader.get(name)
-                except Exception:  # what must not happen is counted
+                except Exception:  # counted, as a reader must not raise
                     self.raised += 1
                     continue
                 self.took.append((began_s, (monotonic() - began_s) * 1e3))
@@ -289,7 +289,7 @@ class _Reads:
 
 
 def table(outcomes: list[Outcome]) -> Table:
-    """Return the outcomes as people read them, a line each."""
+    """Return a table with a line per outcome."""
     found = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in (
         "Redis is", "for s", "first write\nafter s", "caught up\nafter s", "signals", "lost", "older", "reads",

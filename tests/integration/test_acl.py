@@ -1,4 +1,4 @@
-"""The shipped users on a real Redis: readers read signals and nothing else, writers write and cannot destroy."""
+"""Shipped Redis users on a real Redis: a reader only reads signals, and a writer cannot delete other data."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -36,12 +36,12 @@ LIVE = KEYS.within("live")
 
 @dataclass(frozen=True)
 class Users:
-    """URLs of one server, by who asks."""
+    """URLs of one server, one per Redis user."""
 
     reader: str
     writer: str
     auditor: str
-    nobody: str
+    without_user: str
 
 
 @pytest.fixture(scope="module", params=BINARIES)
@@ -57,7 +57,7 @@ def users(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             reader=f"unix://tacit-reader:READER@{path}",
             writer=f"unix://tacit-writer:WRITER@{path}",
             auditor=f"unix://tacit-auditor:AUDITOR@{path}",
-            nobody=server.url,
+            without_user=server.url,
         )
 
 
@@ -73,8 +73,8 @@ def writer(users: Users) -> Iterator[redis.Redis]:
         yield client
 
 
-def test_signals_go_from_writer_to_reader(users: Users) -> None:
-    """All that the sink, its start-up check and the reader do is allowed."""
+def test_writer_writes_signals_that_a_reader_reads(users: Users) -> None:
+    """All commands of the sink, of its start-up check, and of the reader are allowed."""
     counters = SinkCounters()
     with closing(SignalWriter(Target(users.writer, "eu"), counters)) as sink:
         sink.write([write(("length", signal("concise", NOW_MS)), user=ADA)])
@@ -85,8 +85,8 @@ def test_signals_go_from_writer_to_reader(users: Users) -> None:
     assert redis_problems(users.writer, "eu") == []
 
 
-def test_population_goes_from_writer_to_reader(users: Users, reader: redis.Redis) -> None:
-    """All that is done with versions is allowed to writers; readers see what is said of a stranger, and no version."""
+def test_writer_publishes_defaults_that_a_reader_reads(users: Users, reader: redis.Redis) -> None:
+    """Writers may run all commands of versions; readers see the defaults of new users, and no version."""
     shadow = KEYS.within("shadow")
     with closing(PopulationRedisStore(RedisClient(users.writer), shadow, LIVE)) as store:
         assert all(store.publish(population_write(n), fill=False) for n in range(1, 13))
@@ -95,7 +95,7 @@ def test_population_goes_from_writer_to_reader(users: Users, reader: redis.Redis
         assert store.newest() == version(13, NOW_MS + 1)
     assert set(reader.hgetall(shadow.defaults)) == {b"length", b"tone"}
     with SignalReader(users.reader, region="eu", secret=SECRET, namespace="shadow") as copilot:
-        assert copilot.get("nobody").choose(unit="c").values["length"] == "concise"
+        assert copilot.get("new user").choose(unit="c").values["length"] == "concise"
     with (
         closing(PopulationRedisStore(RedisClient(users.reader), shadow)) as store,
         pytest.raises(SinkError, match=r"NOPERM.*users\.acl"),
@@ -113,7 +113,7 @@ FORBIDDEN_TO_READERS: dict[str, Callable[[redis.Redis], object]] = {
     "see a population belief": lambda client: client.get(LIVE.population_version(1)),
     "see which population belief is the newest": lambda client: client.get(LIVE.population),
     "see which population beliefs are pinned": lambda client: client.smembers(LIVE.population_pinned),
-    "write what is said of a stranger": lambda client: client.hset(LIVE.defaults, "length", "{}"),
+    "write the defaults of new users": lambda client: client.hset(LIVE.defaults, "length", "{}"),
     "see another region": lambda client: client.hgetall(RegionKeys("us").within("live").signals(ADA)),
     "see a region with a longer name": lambda client: client.hgetall(RegionKeys("eu-2").within("live").signals(ADA)),
     "run a script": lambda client: client.eval("return 1", 0),
@@ -155,7 +155,7 @@ def test_auditor_cannot(users: Users, what: str) -> None:
 
 
 def test_auditor_compares_and_writer_promotes(users: Users) -> None:
-    """Neither needs more."""
+    """Both need no other rights."""
     for namespace in ("live", "shadow"):
         with closing(SignalWriter(Target(users.writer, "eu", namespace), SinkCounters())) as sink:
             sink.write([write(("length", signal("concise", NOW_MS)), user=ADA)])
@@ -181,18 +181,18 @@ def test_writer_cannot(writer: redis.Redis, what: str) -> None:
         FORBIDDEN_TO_WRITERS[what](writer)
 
 
-def test_without_a_user_nothing_is_allowed(users: Users) -> None:
-    with redis.Redis.from_url(users.nobody, protocol=2) as client, pytest.raises(redis.AuthenticationError):
+def test_client_without_a_user_may_do_nothing(users: Users) -> None:
+    with redis.Redis.from_url(users.without_user, protocol=2) as client, pytest.raises(redis.AuthenticationError):
         client.ping()
 
 
 def test_reader_with_a_wrong_password_gives_defaults(users: Users) -> None:
-    """For Copilot, a misconfigured Redis is one more Redis that does not answer."""
+    """For Copilot, a misconfigured Redis equals a Redis that does not answer."""
     with SignalReader(users.reader.replace("READER", "guess"), region="eu", secret=SECRET) as copilot:
         assert copilot.get("ada").status == "unavailable"
 
 
-def test_sink_as_a_reader_fails_at_once_and_says_where_to_look(users: Users) -> None:
+def test_sink_with_a_reader_fails_at_once_and_names_the_page(users: Users) -> None:
     with (
         closing(SignalWriter(Target(users.reader, "eu"), SinkCounters())) as sink,
         pytest.raises(SinkError, match=r"NOPERM.*users\.acl"),
@@ -201,8 +201,8 @@ def test_sink_as_a_reader_fails_at_once_and_says_where_to_look(users: Users) -> 
     assert redis_problems(users.reader, "eu") != []
 
 
-def test_template_cannot_be_used_unfilled() -> None:
-    """A server refuses the file as shipped: nobody runs with a password that everybody knows."""
+def test_template_without_passwords_is_rejected() -> None:
+    """A server rejects the file as shipped, because its passwords are public."""
     for binary in BINARIES.values():
         with pytest.raises(TacitError, match="did not start"), EmbeddedRedis(binary, ("--aclfile", str(USERS))):
             pass

@@ -1,4 +1,4 @@
-"""A failover to a replica under writing: the name leads to the new primary, and nothing acknowledged is lost."""
+"""Failover to a replica during writes: the name resolves to the new primary, and no acknowledged write is lost."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +21,7 @@ from tests.support.redis_server import BINARIES
 from tests.support.sample_signals import NOW_MS, signal, write
 
 SECRET = "a secret of tests"
-PEOPLE = [pseudonym(f"user-{number}", SECRET.encode()) for number in range(50)]
+USERS = [pseudonym(f"user-{number}", SECRET.encode()) for number in range(50)]
 LIVE = RegionKeys("eu").within("live")
 
 
@@ -31,19 +31,19 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
         yield made
 
 
-def news(seq: int) -> list[SignalWrite]:
-    """Return what is said of everybody for the so-manieth time."""
-    return [write(("length", signal("concise", NOW_MS, seq)), user=user) for user in PEOPLE]
+def writes_of_all(seq: int) -> list[SignalWrite]:
+    """Return a signal of this number for each user."""
+    return [write(("length", signal("concise", NOW_MS, seq)), user=user) for user in USERS]
 
 
-def test_writing_goes_on_at_the_new_primary(pair: Pair) -> None:
-    """While the roles change writes wait or are refused; all are acknowledged in the end, by one or the other."""
+def test_writing_continues_at_the_new_primary(pair: Pair) -> None:
+    """While the roles change, writes wait or fail; one of the servers acknowledges each write in the end."""
     acknowledged, counters, stop = [0], SinkCounters(), Event()
 
     def work() -> None:
         with closing(SignalWriter(Target(pair.url, "eu"), counters)) as writer:
             while not stop.is_set():
-                writer.write(news(acknowledged[0] + 1))
+                writer.write(writes_of_all(acknowledged[0] + 1))
                 acknowledged[0] += 1
 
     worker = Thread(target=work)
@@ -56,18 +56,18 @@ def test_writing_goes_on_at_the_new_primary(pair: Pair) -> None:
     finally:
         stop.set()
         worker.join(30)
-    said = [decode_signal(pair.replica.hget(LIVE.signals(user), "length") or b"") for user in PEOPLE]
-    assert {one.v for one in said} == {signal("concise", NOW_MS, acknowledged[0]).v}
+    stored = [decode_signal(pair.replica.hget(LIVE.signals(user), "length") or b"") for user in USERS]
+    assert {found.v for found in stored} == {signal("concise", NOW_MS, acknowledged[0]).v}
     assert counters.unwritable == 0
 
 
 def test_reader_finds_the_new_primary(pair: Pair) -> None:
-    """Its connections lead to what is a replica now, which still answers; new ones lead to the primary."""
+    """Old connections lead to the new replica, which still answers; new connections lead to the new primary."""
     with closing(SignalWriter(Target(pair.url, "eu"), SinkCounters())) as writer:
-        writer.write(news(1))
+        writer.write(writes_of_all(1))
         with SignalReader(pair.url, region="eu", secret=SECRET) as reader:
             assert reader.get("user-1").status == "fresh"
             pair.fail_over()
-            writer.write(news(2))
+            writer.write(writes_of_all(2))
             latest = signal("concise", NOW_MS, 2).v
-            eventually(lambda: reader.get("user-1").signals["length"].v == latest, within_s=20, what="the news")
+            eventually(lambda: reader.get("user-1").signals["length"].v == latest, within_s=20, what="the new signals")

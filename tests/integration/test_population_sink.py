@@ -1,4 +1,4 @@
-"""The population's sink on a real Redis: the file first, then Redis, and troubles that pass."""
+"""Sink of the population model on a real Redis: first the file, then Redis, also after outages."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -85,7 +85,7 @@ def test_without_a_state_folder_there_is_no_file(target: Target, make: Make, sto
     assert store.newest() == version(1)
 
 
-def test_what_was_written_again_after_a_crash_changes_nothing(
+def test_version_repeated_after_a_crash_changes_nothing(
     target: Target, make: Make, file: Path, store: PopulationRedisStore
 ) -> None:
     make(target, file).write_batch([write(1), write(2), write(3)])
@@ -93,22 +93,22 @@ def test_what_was_written_again_after_a_crash_changes_nothing(
     assert store.newest() == read_version(file) == version(3)
 
 
-def test_history_beside_live_workers_keeps_its_version_to_itself(
+def test_replay_next_to_live_workers_publishes_no_version(
     target: Target, make: Make, file: Path, store: PopulationRedisStore
 ) -> None:
-    """It is in the replay's own state folder, which goes on from it."""
+    """The version is in the replay's own state folder, from which the replay resumes."""
     store.publish(write(1, NOW_MS), fill=False)
     make(replace(target, mode=Mode.FILL), file).write_batch([write(2, NOW_MS - 1)])
     assert store.newest() == version(1, NOW_MS)
     assert read_version(file) == version(2, NOW_MS - 1)
 
 
-def test_other_namespaces_are_left_alone(target: Target, make: Make, store: PopulationRedisStore) -> None:
+def test_other_namespaces_are_unchanged(target: Target, make: Make, store: PopulationRedisStore) -> None:
     make(replace(target, namespace="shadow", mode=Mode.REPLAY), None).write_batch([write(1)])
     assert store.newest() is None
 
 
-def test_trouble_that_passes_is_waited_for(
+def test_write_waits_for_the_end_of_an_outage(
     target: Target, make: Make, counters: SinkCounters, redis_client: redis.Redis, store: PopulationRedisStore
 ) -> None:
     redis_client.config_set("maxmemory", 1)
@@ -124,22 +124,22 @@ def test_trouble_that_passes_is_waited_for(
     assert store.newest() == version(1)
 
 
-def test_redis_that_stays_away_ends_in_an_error_and_the_version_is_in_the_file(make: Make, file: Path) -> None:
+def test_long_outage_is_an_error_and_the_file_has_the_version(make: Make, file: Path) -> None:
     target = Target(f"redis://127.0.0.1:{free_port()}", "eu", retry_for_s=0.1)
     with pytest.raises(SinkError, match="CONNECTION"):
         make(target, file).write_batch([write(1)])
     assert read_version(file) == version(1)
 
 
-def test_full_disk_ends_in_an_error_and_redis_has_nothing_that_the_file_has_not(
+def test_full_disk_is_an_error_before_the_write_to_redis(
     target: Target, make: Make, file: Path, store: PopulationRedisStore
 ) -> None:
     file.with_name(f"{FILE_NAME}.new").symlink_to("/dev/full")
-    with pytest.raises(StorageError, match="make room"):
+    with pytest.raises(StorageError, match="free space"):
         make(target, file).write_batch([write(1)])
     assert store.newest() is None
 
 
-def test_target_that_cannot_be_is_refused(make: Make) -> None:
+def test_invalid_target_is_rejected(make: Make) -> None:
     with pytest.raises(ConfigurationError):
         make(Target("http://redis", "eu"), None)

@@ -1,4 +1,4 @@
-"""The population belief on a real Redis: a pointer that only rises, its defaults, a bounded number of versions."""
+"""Population versions on a real Redis: a pointer that only rises, its defaults, a bounded number of versions."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -49,23 +49,23 @@ def lasting(redis_server: EmbeddedRedis) -> Iterator[PopulationRedisStore]:
         yield store
 
 
-def kept(client: redis.Redis, keys: NamespaceKeys = LIVE) -> list[int]:
+def kept_numbers(client: redis.Redis, keys: NamespaceKeys = LIVE) -> list[int]:
     """Return the numbers of all versions that Redis holds."""
     tails = [str(key).removeprefix(f"{keys.population}:") for key in client.keys(f"{keys.population}:*")]
     return sorted(int(tail) for tail in tails if tail != "pinned")
 
 
-def told(client: redis.Redis, keys: NamespaceKeys = LIVE) -> dict[str, str]:
-    """Return which versions the defaults are of, by facet."""
+def default_versions(client: redis.Redis, keys: NamespaceKeys = LIVE) -> dict[str, str]:
+    """Return facet → version of its default."""
     return {str(facet): decode_signal(str(raw).encode()).by for facet, raw in client.hgetall(keys.defaults).items()}
 
 
-def test_key_of_pins_is_beside_the_versions() -> None:
+def test_key_of_pins_shares_the_prefix_of_versions() -> None:
     assert LIVE.population_pinned == "tacit:v1:eu:{live}:population:pinned"
 
 
 class TestReading:
-    """What is there is found; what cannot be read is nothing."""
+    """Stored versions are found; an unreadable version counts as missing."""
 
     def test_empty_namespace_has_no_version(self, live: PopulationRedisStore) -> None:
         assert live.newest() is None
@@ -77,7 +77,7 @@ class TestReading:
         assert live.newest() == live.fetch(2) == version(2)
         assert live.fetch(1) == version(1)
 
-    def test_only_what_is_above_a_number_is_read(self, live: PopulationRedisStore) -> None:
+    def test_only_versions_above_a_number_are_read(self, live: PopulationRedisStore) -> None:
         live.publish(write(2), fill=False)
         assert live.newest(above=1) == version(2)
         assert live.newest(above=2) is None
@@ -95,7 +95,7 @@ class TestReading:
         assert shadow.fetch(7) == version(7, NOW_MS - 5)
 
     @pytest.mark.parametrize("raw", [b"", b"seven", b"-1", b"0", b"07", b"1.0", b"\xff", b"9" * 5000])
-    def test_pointer_that_is_no_number_is_logged_and_replaced(
+    def test_pointer_without_a_number_is_logged_and_replaced(
         self, live: PopulationRedisStore, redis_client: redis.Redis, raw: bytes
     ) -> None:
         redis_client.set(LIVE.population, raw)
@@ -119,7 +119,7 @@ class TestReading:
         ],
         ids=["empty", "null", "no text", "torn", "nearly empty", "deep", "cut off", "another's"],
     )
-    def test_version_that_cannot_be_read_is_none_and_logged_once(
+    def test_unreadable_version_is_none_and_logged_once(
         self, live: PopulationRedisStore, redis_client: redis.Redis, raw: bytes
     ) -> None:
         live.publish(write(3), fill=False)
@@ -134,7 +134,9 @@ class TestReading:
         redis_client.rpush(LIVE.population, "x")
         assert live.newest() is None
 
-    def test_run_goes_on_past_what_cannot_be_read(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
+    def test_run_continues_after_an_unreadable_version(
+        self, live: PopulationRedisStore, redis_client: redis.Redis
+    ) -> None:
         live.publish(write(1), fill=False)
         redis_client.set(LIVE.population_version(1), "{")
         assert live.publish(write(2), fill=True)
@@ -142,7 +144,7 @@ class TestReading:
 
 
 class TestPublishing:
-    """A version, its number and its defaults come together or not at all."""
+    """A version, its number and its defaults are written together or not at all."""
 
     def test_repeat_changes_nothing(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         for n in (1, 2):
@@ -161,7 +163,7 @@ class TestPublishing:
         assert _dump(redis_client) == before
 
     def test_version_is_written_once(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
-        """Two that learn at once cannot both have made version 5."""
+        """Of two trainers at the same time, only one can publish version 5."""
         live.publish(write(5), fill=False)
         before = _dump(redis_client)
         assert not live.publish(write(5, NOW_MS + 1), fill=False)
@@ -173,32 +175,32 @@ class TestPublishing:
         live.pin(2, CATALOGUE)
         for n in range(4, 31):
             live.publish(write(n), fill=False)
-        assert kept(redis_client) == [2, *range(21, 31)]
+        assert kept_numbers(redis_client) == [2, *range(21, 31)]
 
-    def test_pin_taken_back_lets_the_version_go(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
+    def test_unpinned_version_is_deleted(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         live.publish(write(1), fill=False)
         live.pin(1, CATALOGUE)
         for n in range(2, 13):
             live.publish(write(n), fill=False)
         redis_client.srem(LIVE.population_pinned, 1)
         live.publish(write(13), fill=False)
-        assert kept(redis_client) == [*range(4, 14)]
+        assert kept_numbers(redis_client) == [*range(4, 14)]
 
-    def test_facet_that_left_the_catalogue_leaves_the_defaults(
+    def test_facet_removed_from_the_catalogue_leaves_the_defaults(
         self, live: PopulationRedisStore, redis_client: redis.Redis
     ) -> None:
         live.publish(write(1, facets=("length", "tone")), fill=False)
         live.publish(write(2, facets=("tone", "format")), fill=False)
-        assert told(redis_client) == {"tone": "m1.c1.p2", "format": "m1.c1.p2"}
+        assert default_versions(redis_client) == {"tone": "m1.c1.p2", "format": "m1.c1.p2"}
         live.publish(write(3, facets=()), fill=False)
-        assert told(redis_client) == {}
+        assert default_versions(redis_client) == {}
 
     @pytest.mark.parametrize(
         ("at_ms", "is_published"),
         [(NOW_MS - 1, False), (NOW_MS, False), (NOW_MS + 1, True)],
         ids=["older", "same", "newer"],
     )
-    def test_history_replaces_only_what_is_older_in_event_time(
+    def test_replay_replaces_only_versions_older_in_event_time(
         self, live: PopulationRedisStore, redis_client: redis.Redis, at_ms: int, is_published: bool
     ) -> None:
         live.publish(write(1, NOW_MS), fill=False)
@@ -207,38 +209,36 @@ class TestPublishing:
             assert live.publish(poorer, fill=True) is is_published
         assert [log["event"] for log in logs] == ["population.publish_skipped"] * (not is_published)
         assert live.newest() == (version(2, at_ms) if is_published else version(1, NOW_MS))
-        assert set(told(redis_client).values()) == {f"m1.c1.p{1 + is_published}"}
+        assert set(default_versions(redis_client).values()) == {f"m1.c1.p{1 + is_published}"}
 
     def test_of_the_same_event_time_more_examples_are_newer(self, live: PopulationRedisStore) -> None:
-        """With several processes the newest event may come with the first thousand judgements."""
+        """With several processes, the newest event may arrive with the first thousand pieces of feedback."""
         for n in (1, 2, 3):
             assert live.publish(write(n, NOW_MS), fill=True)
         assert live.newest() == version(3, NOW_MS)
 
-    def test_history_fills_an_empty_namespace(self, live: PopulationRedisStore) -> None:
+    def test_replay_fills_an_empty_namespace(self, live: PopulationRedisStore) -> None:
         assert live.publish(write(1), fill=True)
         assert live.publish(write(1), fill=True)
 
     @pytest.mark.parametrize("key", [LIVE.population, LIVE.population_pinned])
-    def test_key_that_holds_something_else_refuses_the_whole_version(
+    def test_key_of_another_type_rejects_the_whole_version(
         self, live: PopulationRedisStore, redis_client: redis.Redis, key: str
     ) -> None:
-        """A run goes on: what it learned, it uses."""
+        """The run continues with the version that it trained."""
         redis_client.rpush(key, "x")
         with capture_logs() as logs:
             assert not live.publish(write(1), fill=False)
         assert logs[-1]["event"] == "population.publish_rejected"
-        assert kept(redis_client) == []
-        assert told(redis_client) == {}
+        assert kept_numbers(redis_client) == []
+        assert default_versions(redis_client) == {}
 
-    def test_defaults_that_are_something_else_are_replaced(
-        self, live: PopulationRedisStore, redis_client: redis.Redis
-    ) -> None:
+    def test_defaults_of_another_type_are_replaced(self, live: PopulationRedisStore, redis_client: redis.Redis) -> None:
         redis_client.rpush(LIVE.defaults, "x")
         assert live.publish(write(1), fill=False)
-        assert set(told(redis_client)) == {"length", "tone"}
+        assert set(default_versions(redis_client)) == {"length", "tone"}
 
-    def test_without_memory_nothing_is_half_done(self, redis_url: str, redis_client: redis.Redis) -> None:
+    def test_redis_without_memory_stores_no_part_of_a_version(self, redis_url: str, redis_client: redis.Redis) -> None:
         redis_client.config_set("maxmemory", 1)
         try:
             with (
@@ -250,7 +250,7 @@ class TestPublishing:
             redis_client.config_set("maxmemory", 0)
         assert redis_client.dbsize() == 0
 
-    def test_several_that_publish_at_once_end_with_the_newest(self, redis_url: str, redis_client: redis.Redis) -> None:
+    def test_concurrent_publishers_end_with_the_newest(self, redis_url: str, redis_client: redis.Redis) -> None:
         def publish(numbers: range) -> None:
             with closing(PopulationRedisStore(RedisClient(redis_url), LIVE)) as store:
                 for n in numbers:
@@ -262,13 +262,13 @@ class TestPublishing:
         for thread in threads:
             thread.join()
         assert redis_client.get(LIVE.population) == "120"
-        assert set(told(redis_client).values()) == {"m1.c1.p120"}
-        assert set(kept(redis_client)) <= set(range(111, 121))
+        assert set(default_versions(redis_client).values()) == {"m1.c1.p120"}
+        assert set(kept_numbers(redis_client)) <= set(range(111, 121))
 
 
 @dataclass(frozen=True)
 class Step:
-    """A version published, or pinned if it is kept."""
+    """Publication of a version, or its pin if the version exists."""
 
     n: int
     pin: bool
@@ -282,7 +282,7 @@ steps = st.lists(st.builds(Step, st.integers(1, 45), st.sampled_from([False, Fal
 def test_any_order_and_repeats_end_in_the_newest_and_a_bounded_number(
     lasting: PopulationRedisStore, redis_client: redis.Redis, taken: list[Step]
 ) -> None:
-    """After each step: the pointer is the highest number so far, defaults are its, and versions are as they were."""
+    """After each step, pointer and defaults are those of the highest number, and older versions are unchanged."""
     redis_client.flushall()
     pinned: set[int] = set()
     newest = 0
@@ -290,12 +290,12 @@ def test_any_order_and_repeats_end_in_the_newest_and_a_bounded_number(
         if not step.pin:
             lasting.publish(write(step.n), fill=False)
             newest = max(newest, step.n)
-        elif step.n in kept(redis_client):
+        elif step.n in kept_numbers(redis_client):
             lasting.pin(step.n, CATALOGUE)
             pinned.add(step.n)
-        there = kept(redis_client)
+        there = kept_numbers(redis_client)
         assert redis_client.get(LIVE.population) == (str(newest) if newest else None)
-        assert set(told(redis_client).values()) == ({f"m1.c1.p{newest}"} if newest else set())
+        assert set(default_versions(redis_client).values()) == ({f"m1.c1.p{newest}"} if newest else set())
         assert pinned <= set(there)
         assert all(newest - KEPT < n <= newest or n in pinned for n in there)
         assert lasting.newest() == (version(newest) if newest else None)
@@ -305,14 +305,14 @@ def test_any_order_and_repeats_end_in_the_newest_and_a_bounded_number(
 class TestPinning:
     """A pinned version stays."""
 
-    def test_version_of_the_fallback_is_copied_and_told_where_nothing_was(
+    def test_fallback_version_is_copied_and_published_in_an_empty_namespace(
         self, live: PopulationRedisStore, shadow: PopulationRedisStore, redis_client: redis.Redis
     ) -> None:
         live.publish(write(7), fill=False)
         assert shadow.pin(7, CATALOGUE) == version(7)
         assert shadow.newest() == version(7)
-        assert set(told(redis_client, SHADOW)) == set(CATALOGUE.facets)
-        assert {by.rpartition(".")[2] for by in told(redis_client, SHADOW).values()} == {"p7"}
+        assert set(default_versions(redis_client, SHADOW)) == set(CATALOGUE.facets)
+        assert {by.rpartition(".")[2] for by in default_versions(redis_client, SHADOW).values()} == {"p7"}
         assert redis_client.smembers(SHADOW.population_pinned) == {"7"}
         assert not redis_client.exists(LIVE.population_pinned)
         for n in range(8, 20):
@@ -320,14 +320,14 @@ class TestPinning:
         assert live.fetch(7) is None
         assert shadow.fetch(7) == version(7)
 
-    def test_what_a_namespace_says_already_stays(
+    def test_pinning_keeps_the_published_defaults(
         self, live: PopulationRedisStore, shadow: PopulationRedisStore, redis_client: redis.Redis
     ) -> None:
         live.publish(write(7), fill=False)
         shadow.publish(write(2), fill=False)
         shadow.pin(7, CATALOGUE)
         assert shadow.newest() == version(2)
-        assert set(told(redis_client, SHADOW).values()) == {"m1.c1.p2"}
+        assert set(default_versions(redis_client, SHADOW).values()) == {"m1.c1.p2"}
         assert shadow.fetch(7) == version(7)
 
     def test_number_of_a_pinned_copy_is_not_given_to_another_version(
@@ -349,28 +349,26 @@ class TestPinning:
         shadow.pin(7, CATALOGUE)
         assert _dump(redis_client) == before
 
-    @pytest.mark.parametrize(("newest", "said"), [(None, "it has none"), (30, "the newest is 30")])
-    def test_version_that_is_not_kept_is_refused_with_what_to_do(
-        self, live: PopulationRedisStore, redis_client: redis.Redis, newest: int | None, said: str
+    @pytest.mark.parametrize(("newest", "newest_text"), [(None, "it has none"), (30, "the newest is 30")])
+    def test_missing_version_is_rejected_with_the_allowed_ones(
+        self, live: PopulationRedisStore, redis_client: redis.Redis, newest: int | None, newest_text: str
     ) -> None:
         if newest:
             live.publish(write(newest), fill=False)
         before = _dump(redis_client)
-        with pytest.raises(ConfigurationError, match=rf"version 12 .* live \({said}\): allowed are one"):
+        with pytest.raises(ConfigurationError, match=rf"version 12 .* live \({newest_text}\): allowed are one"):
             live.pin(12, CATALOGUE)
         assert _dump(redis_client) == before
 
 
-def test_version_of_a_newer_tacit_is_read_as_far_as_it_is_known(
-    live: PopulationRedisStore, redis_client: redis.Redis
-) -> None:
-    raw = msgspec.json.encode(msgspec.to_builtins(version(3)) | {"unheard_of": {"a": 1}})
+def test_unknown_members_of_a_newer_version_are_ignored(live: PopulationRedisStore, redis_client: redis.Redis) -> None:
+    raw = msgspec.json.encode(msgspec.to_builtins(version(3)) | {"unknown": {"a": 1}})
     live.publish(write(3), fill=False)
     redis_client.set(LIVE.population_version(3), raw)
     assert live.newest() == version(3)
 
 
 def _dump(client: redis.Redis) -> dict[str, object]:
-    """Return all that Redis holds."""
+    """Return all keys with their content."""
     read = {"string": client.get, "hash": client.hgetall, "set": client.smembers}
     return {str(key): read[str(client.type(key))](key) for key in client.scan_iter()}

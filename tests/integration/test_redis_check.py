@@ -1,4 +1,4 @@
-"""The start-up check says in words what would go wrong later, and is silent about a Redis that will do."""
+"""The start-up check describes problems of a Redis, and reports none for a suitable Redis."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ def _evicting(client: redis.Redis) -> Iterator[None]:
         client.config_set("maxmemory-policy", "noeviction")
 
 
-def test_redis_that_will_do_has_no_problems_and_is_left_as_it_was(redis_url: str, redis_client: redis.Redis) -> None:
+def test_suitable_redis_has_no_problems_and_is_unchanged(redis_url: str, redis_client: redis.Redis) -> None:
     assert redis_problems(redis_url, "eu") == []
     assert redis_client.dbsize() == 0
 
@@ -40,12 +40,12 @@ def test_replica_is_a_problem(redis_url: str, redis_client: redis.Redis) -> None
     assert "READONLY" in problem
 
 
-def test_redis_that_is_not_there_is_a_problem_without_its_password() -> None:
+def test_unreachable_redis_is_a_problem_without_its_password() -> None:
     [problem] = redis_problems(f"redis://writer:hush-hush@127.0.0.1:{free_port()}", "eu")
     assert "CONNECTION" in problem
     assert "hush-hush" not in problem
 
 
-def test_url_of_another_kind_is_refused() -> None:
+def test_url_of_another_kind_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match="Redis URL"):
         redis_problems("http://redis", "eu")

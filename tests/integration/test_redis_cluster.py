@@ -1,4 +1,4 @@
-"""A real Redis Cluster of three: it holds what one server would, whatever moves where meanwhile."""
+"""Reads and writes in a real Redis Cluster of three servers, also while hash slots move and servers fail."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ from tests.support.sample_signals import NOW_MS, signal, write
 KEYS = RegionKeys("eu")
 LIVE = KEYS.within("live")
 NAMES = [f"user-{number}" for number in range(3 * PIPELINE_WRITES)]
-PEOPLE = {name: pseudonym(name, SECRET.encode()) for name in NAMES}
+USERS = {name: pseudonym(name, SECRET.encode()) for name in NAMES}
 
 
 @pytest.fixture(scope="module", params=BINARIES)
@@ -74,13 +74,13 @@ def reader(empty: Cluster) -> Iterator[SignalReader]:
         yield opened
 
 
-def news(seq: int) -> list[SignalWrite]:
-    """Return what is said of everybody for the so-manieth time."""
-    return [write(("length", signal("concise", NOW_MS, seq)), user=user) for user in PEOPLE.values()]
+def writes_of_all(seq: int) -> list[SignalWrite]:
+    """Return a signal of this number for each user."""
+    return [write(("length", signal("concise", NOW_MS, seq)), user=user) for user in USERS.values()]
 
 
 def versions(found: dict[str, Adaptation]) -> set[str]:
-    """Return the versions of what was read, of everybody who was answered."""
+    """Return the versions of all signals that were read."""
     return {adaptation.signals["length"].v for adaptation in found.values() if adaptation.status != "unavailable"}
 
 
@@ -91,11 +91,11 @@ def version_of(seq: int) -> str:
 # Writing and reading
 
 
-def test_everybody_is_written_and_read_wherever_they_are(
+def test_users_of_all_servers_are_written_and_read(
     empty: Cluster, writer: SignalWriter, counters: SinkCounters, reader: SignalReader
 ) -> None:
-    """By both readers; nothing is tried again, and all three servers have a share."""
-    writer.write(news(1))
+    """Both readers find all users without a retry, and each of the three servers has some of the users."""
+    writer.write(writes_of_all(1))
     assert (counters.applied, counters.retries, counters.unwritable) == (len(NAMES), 0, 0)
     assert all(len(server.client.keys("*:signals")) > len(NAMES) / 5 for server in empty.primaries)
     assert versions(reader.get_many(NAMES)) == {version_of(1)}
@@ -110,15 +110,15 @@ def test_everybody_is_written_and_read_wherever_they_are(
 
 def test_wipe_reaches_every_namespace(empty: Cluster, writer: SignalWriter) -> None:
     with closing(SignalWriter(Target(empty.url, "eu", "shadow"), SinkCounters())) as shadow:
-        shadow.write(news(1))
-    writer.write([GateWrite(user, NOW_MS, NOW_MS, opted_out=True) for user in PEOPLE.values()])
+        shadow.write(writes_of_all(1))
+    writer.write([GateWrite(user, NOW_MS, NOW_MS, opted_out=True) for user in USERS.values()])
     held = {key: content for key, content in empty.everything().items() if key.endswith(":signals")}
     assert len(held) == 2 * len(NAMES)
     assert {tuple(content) for content in held.values()} == {("_status",)}
 
 
-def test_history_leaves_in_a_cluster_what_it_leaves_on_one_server(empty: Cluster, tmp_path: Path) -> None:
-    """Byte for byte: signals, gates, versions of the population; and the commands see it."""
+def test_replay_leaves_the_same_bytes_in_a_cluster_and_on_one_server(empty: Cluster, tmp_path: Path) -> None:
+    """Signals, gates and population versions are equal; the commands show them."""
     write_history(tmp_path / "events.jsonl")
     words = ("events.jsonl", "--population", "none")
     with redis_of_its_own() as (url, client):
@@ -130,8 +130,8 @@ def test_history_leaves_in_a_cluster_what_it_leaves_on_one_server(empty: Cluster
     assert tacit("rebuild", "--redis", empty.url, "--state", "state", cwd=tmp_path).returncode == 0
     assert empty.everything().keys() == single.keys()
     assert tacit("check", "events.jsonl", "--redis", empty.url, cwd=tmp_path).returncode == 0
-    person = json.loads(tacit("show", "user-000001", "--redis", empty.url, "--json", cwd=tmp_path).stdout)
-    assert person["status"] in ("fresh", "absent", "opted_out")
+    shown = json.loads(tacit("show", "user-000001", "--redis", empty.url, "--json", cwd=tmp_path).stdout)
+    assert shown["status"] in ("fresh", "absent", "opted_out")
 
 
 def test_population_is_written_by_one_script(empty: Cluster, reader: SignalReader) -> None:
@@ -142,13 +142,13 @@ def test_population_is_written_by_one_script(empty: Cluster, reader: SignalReade
         assert store.fetch(2) is None
     with closing(PopulationRedisStore(RedisClient(empty.url), shadow, LIVE)) as store:
         assert store.pin(5, NumberedCatalogue.load()) == version(5)
-    assert reader.get("nobody").choose(unit="c").values["length"] == "concise"
+    assert reader.get("new user").choose(unit="c").values["length"] == "concise"
 
 
 def test_namespaces_are_compared_over_all_servers(empty: Cluster, writer: SignalWriter) -> None:
-    writer.write(news(1))
+    writer.write(writes_of_all(1))
     with closing(SignalWriter(Target(empty.url, "eu", "shadow"), SinkCounters())) as shadow:
-        shadow.write(news(2)[:-5])
+        shadow.write(writes_of_all(2)[:-5])
     with closing(Namespaces(RedisClient(empty.url), KEYS)) as namespaces:
         found = namespaces.compare("live", "shadow")
         assert (found.both, found.same, found.only_first) == (len(NAMES) - 5, len(NAMES) - 5, 5)
@@ -156,7 +156,7 @@ def test_namespaces_are_compared_over_all_servers(empty: Cluster, writer: Signal
         assert namespaces.active() == "shadow"
 
 
-def test_check_looks_at_every_server(empty: Cluster) -> None:
+def test_check_covers_every_server(empty: Cluster) -> None:
     assert redis_problems(empty.url, "eu") == []
     last = empty.servers[2]
     last.client.config_set("maxmemory-policy", "allkeys-lru")
@@ -168,14 +168,15 @@ def test_check_looks_at_every_server(empty: Cluster) -> None:
 
 
 @pytest.mark.parametrize("binary", BINARIES)
-def test_shipped_users_may_all_that_a_cluster_takes(binary: str, tmp_path: Path) -> None:
-    """Redirects, the map and keys that are moving, for reader, writer and auditor alike."""
+def test_shipped_redis_users_have_all_rights_for_a_cluster(binary: str, tmp_path: Path) -> None:
+    """Reader, writer and auditor can follow redirects, fetch the map, and use moving keys."""
     with pytest.MonkeyPatch.context() as environment:
         for user in ("READER", "WRITER", "AUDITOR"):
             environment.setenv(f"TACIT_{user}_PASSWORD", user)
         _, *users = [user.rules for user in redis_users("eu")]
     file = tmp_path / "users.acl"
-    file.write_text("\n".join(["user default on nopass ~* &* +@all", *users, ""]))  # default: the cluster's own talk
+    servers_user = "user default on nopass ~* &* +@all"  # for the servers themselves
+    file.write_text("\n".join([servers_user, *users, ""]))
     with cluster(BINARIES[binary], ("--aclfile", str(file))) as made:
         urls = {who: made.url.replace("//", f"//tacit-{who}:{who.upper()}@") for who in ("reader", "writer", "auditor")}
         assert redis_problems(urls["writer"], "eu") == []
@@ -184,13 +185,13 @@ def test_shipped_users_may_all_that_a_cluster_takes(binary: str, tmp_path: Path)
             closing(Namespaces(RedisClient(urls["auditor"]), KEYS)) as namespaces,
             SignalReader(urls["reader"], region="eu", secret=SECRET) as reader,
         ):
-            writer.write(news(1))
+            writer.write(writes_of_all(1))
             slot, source, target = _a_slot(made)
             made.begin_moving(slot, source, target)
             made.move_keys(slot, source, target)
             assert versions(reader.get_many(NAMES)) == {version_of(1)}
             made.end_moving(slot, source, target)
-            writer.write(news(2))
+            writer.write(writes_of_all(2))
             assert versions(reader.get_many(NAMES)) == {version_of(2)}
             assert namespaces.compare("live", "live").both == len(NAMES)
 
@@ -199,29 +200,29 @@ def test_shipped_users_may_all_that_a_cluster_takes(binary: str, tmp_path: Path)
 
 
 def _a_slot(made: Cluster) -> tuple[int, Server, Server]:
-    """Return the slot of somebody, who holds it, and who else could."""
-    key = LIVE.signals(PEOPLE[NAMES[0]])
+    """Return the hash slot of a user, its server, and another server."""
+    key = LIVE.signals(USERS[NAMES[0]])
     source = made.holder(key)
     return key_slot(key.encode()), source, next(server for server in made.primaries if server != source)
 
 
-def test_slot_that_moves_is_followed(
+def test_moving_hash_slot_is_followed(
     empty: Cluster, writer: SignalWriter, counters: SinkCounters, reader: SignalReader
 ) -> None:
-    """Readers find each key where it is; a write needs signals and gate in one place, and waits until they are."""
+    """Readers find each key on either server; a write waits until signals and gate are on the same server."""
     slot, source, target = _a_slot(empty)
-    writer.write(news(1))
+    writer.write(writes_of_all(1))
     empty.begin_moving(slot, source, target)
     assert versions(reader.get_many(NAMES)) == {version_of(1)}
     empty.move_keys(slot, source, target)
     assert versions(reader.get_many(NAMES)) == {version_of(1)}
     with once(lambda: counters.retries, lambda: empty.end_moving(slot, source, target)):
-        writer.write(news(2))
+        writer.write(writes_of_all(2))
     assert versions(reader.get_many(NAMES)) == {version_of(2)}
     empty.begin_moving(slot, target, source)
     empty.end_moving(slot, target, source)
     waited = counters.retries
-    writer.write(news(3))
+    writer.write(writes_of_all(3))
     assert counters.retries == waited
     assert versions(reader.get_many(NAMES)) == {version_of(3)}
 
@@ -241,15 +242,13 @@ def _frozen(servers: Sequence[Server]) -> Iterator[None]:
             os.kill(pid, signals_of_unix.SIGCONT)
 
 
-def test_servers_that_hang_cost_their_own_people_a_default(
-    empty: Cluster, writer: SignalWriter, reader: SignalReader
-) -> None:
-    """All are asked at once and waited for once; soon the silent ones are not asked any more, until they are back."""
+def test_only_users_of_hanging_servers_get_defaults(empty: Cluster, writer: SignalWriter, reader: SignalReader) -> None:
+    """A read sends to all servers, then waits once; open circuits soon exclude the silent servers until they answer."""
     some = NAMES[:USERS_PER_ROUND_TRIP]
-    writer.write(news(1))
+    writer.write(writes_of_all(1))
     assert versions(reader.get_many(some)) == {version_of(1)}
     speaking, *silent = empty.primaries
-    theirs = {name for name in some if empty.holder(LIVE.signals(PEOPLE[name])) != speaking}
+    theirs = {name for name in some if empty.holder(LIVE.signals(USERS[name])) != speaking}
     answered = set()
     with _frozen(silent):
         for _ in range(2 * FAILURES):
@@ -265,9 +264,9 @@ def test_servers_that_hang_cost_their_own_people_a_default(
     )
 
 
-def test_servers_that_hang_are_waited_for_by_asyncio_as_well(empty: Cluster, writer: SignalWriter) -> None:
+def test_async_reader_limits_the_wait_for_hanging_servers(empty: Cluster, writer: SignalWriter) -> None:
     some = NAMES[:USERS_PER_ROUND_TRIP]
-    writer.write(news(1))
+    writer.write(writes_of_all(1))
     _, *silent = empty.primaries
 
     async def read() -> list[set[str]]:
@@ -281,7 +280,7 @@ def test_servers_that_hang_are_waited_for_by_asyncio_as_well(empty: Cluster, wri
 
 
 class Work:
-    """Writes and reads of everybody, one after the other until it is stopped, with all that was seen."""
+    """Writes and reads of all users in a loop, with the versions that were read."""
 
     def __init__(self, url: str, counters: SinkCounters) -> None:
         self.rounds = 0
@@ -308,7 +307,7 @@ class Work:
     def _write(self, url: str, counters: SinkCounters) -> None:
         with closing(SignalWriter(Target(url, "eu"), counters)) as writer:
             while not self._stop.is_set():
-                writer.write(news(self.rounds + 1))
+                writer.write(writes_of_all(self.rounds + 1))
                 self.rounds += 1
 
     def _read(self, url: str) -> None:
@@ -329,8 +328,8 @@ def _assert_nothing_was_lost(made: Cluster, work: Work, counters: SinkCounters) 
     assert counters.unwritable == counters.gated == 0
 
 
-def test_replica_that_takes_over_is_found(empty: Cluster, counters: SinkCounters) -> None:
-    """An operator's failover: nothing that was acknowledged is lost, and readers see time go one way only."""
+def test_promoted_replica_is_found(empty: Cluster, counters: SinkCounters) -> None:
+    """After an operator's failover, no acknowledged write is lost, and no reader sees an older version."""
     with Work(empty.url, counters) as work:
         empty.fail_over()
         work.wait(10)
@@ -338,8 +337,8 @@ def test_replica_that_takes_over_is_found(empty: Cluster, counters: SinkCounters
 
 
 @pytest.mark.parametrize("binary", BINARIES)
-def test_server_that_dies_is_replaced(binary: str, counters: SinkCounters) -> None:
-    """It is the one that the URL names; the cluster promotes its replica, and nobody needs a restart."""
+def test_replica_replaces_a_dead_server(binary: str, counters: SinkCounters) -> None:
+    """The URL names the dead server; the cluster promotes its replica, and no process needs a restart."""
     with cluster(BINARIES[binary], ("--cluster-node-timeout", "1000")) as made:
         with Work(made.url, counters) as work:
             dead = made.servers[0]
@@ -347,7 +346,7 @@ def test_server_that_dies_is_replaced(binary: str, counters: SinkCounters) -> No
             os.kill(dead.process.pid, signals_of_unix.SIGKILL)
             work.wait(10)
         left = Cluster(made.servers[1:])
-        work.seen = {}  # what the dead one had acknowledged and not yet sent to its replica may be seen again, older
+        work.seen = {}  # writes that did not reach the replica are lost, so older versions may return
         _assert_nothing_was_lost(left, work, counters)
         with SignalReader(made.servers[1].url, region="eu", secret=SECRET) as reader:
             assert versions(reader.get_many(NAMES)) == {version_of(work.rounds)}

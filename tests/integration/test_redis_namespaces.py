@@ -1,4 +1,4 @@
-"""connectors/redis/namespaces and its commands, on a real Redis: what differs, and which set Copilot reads."""
+"""connectors/redis/namespaces and its commands on a real Redis: comparison, and promotion for Copilot."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ KEYS = RegionKeys("eu")
 ADA, BOB, CYD, DEE = (bytes([n]) * 16 for n in range(4))
 
 
-def say(url: str, namespace: str, *writes: object) -> None:
+def store_writes(url: str, namespace: str, *writes: object) -> None:
     with closing(SignalWriter(Target(url, "eu", namespace), SinkCounters())) as writer:
         writer.write(writes)  # type: ignore[arg-type]
 
@@ -39,21 +39,21 @@ def namespaces(redis_url: str) -> Iterator[Namespaces]:
 
 @pytest.fixture
 def two(redis_url: str) -> str:
-    """Return a Redis in which `live` and `shadow` say nearly the same."""
+    """Return a Redis with nearly the same signals in `live` and `shadow`."""
     concise, detailed = (signal(value, NOW_MS, tier="hint") for value in ("concise", "detailed"))
     surer = msgspec.structs.replace(concise, confidence=(concise.confidence or 0) + 0.1, tier="apply")
-    say(redis_url, "live", write(("length", concise), ("_profile", profile(NOW_MS)), user=ADA))
-    say(redis_url, "shadow", write(("length", concise), user=ADA))
-    say(redis_url, "live", write(("length", concise), ("tone", concise), user=BOB))
-    say(redis_url, "shadow", write(("length", detailed), user=BOB))
-    say(redis_url, "live", write(("length", concise), user=CYD))
-    say(redis_url, "shadow", write(("length", surer), user=CYD))
-    say(redis_url, "shadow", write(("length", concise), user=DEE))
+    store_writes(redis_url, "live", write(("length", concise), ("_profile", profile(NOW_MS)), user=ADA))
+    store_writes(redis_url, "shadow", write(("length", concise), user=ADA))
+    store_writes(redis_url, "live", write(("length", concise), ("tone", concise), user=BOB))
+    store_writes(redis_url, "shadow", write(("length", detailed), user=BOB))
+    store_writes(redis_url, "live", write(("length", concise), user=CYD))
+    store_writes(redis_url, "shadow", write(("length", surer), user=CYD))
+    store_writes(redis_url, "shadow", write(("length", concise), user=DEE))
     return redis_url
 
 
-def test_people_are_compared_facet_by_facet(two: str, namespaces: Namespaces) -> None:
-    """By value, tier and source; profiles are no facets."""
+def test_users_are_compared_facet_by_facet(two: str, namespaces: Namespaces) -> None:
+    """The comparison covers value, tier and source, without profiles."""
     found = namespaces.compare("live", "shadow").as_dict()
     length, tone = found["facets"].pop("length"), found["facets"].pop("tone")
     assert found == {
@@ -67,8 +67,8 @@ def test_people_are_compared_facet_by_facet(two: str, namespaces: Namespaces) ->
     }  # fmt: skip
 
 
-def test_other_way_round_is_the_same_mirrored(two: str, namespaces: Namespaces) -> None:
-    """And a namespace is the same as itself."""
+def test_comparison_in_the_other_order_is_mirrored(two: str, namespaces: Namespaces) -> None:
+    """A namespace equals itself."""
     one, other = namespaces.compare("live", "shadow"), namespaces.compare("shadow", "live")
     assert (one.both, one.same, one.only_first, one.only_second) == (
         other.both, other.same, other.only_second, other.only_first,
@@ -77,18 +77,18 @@ def test_other_way_round_is_the_same_mirrored(two: str, namespaces: Namespaces) 
     assert (itself.both, itself.same, itself.only_first, itself.only_second) == (4, 4, 0, 0)
 
 
-def test_everybody_is_counted_once_however_many_there_are(redis_url: str, namespaces: Namespaces) -> None:
-    """More than fit into one batch, and than one step of a scan looks at."""
-    people = 2 * USERS_AT_ONCE + 7
-    writes = [write(("length", signal("concise", NOW_MS)), user=n.to_bytes(16, "big")) for n in range(people)]
-    say(redis_url, "live", *writes)
-    say(redis_url, "shadow", *writes[5:])
+def test_each_of_many_users_is_counted_once(redis_url: str, namespaces: Namespaces) -> None:
+    """The users exceed one batch, and one step of a scan."""
+    users = 2 * USERS_AT_ONCE + 7
+    writes = [write(("length", signal("concise", NOW_MS)), user=n.to_bytes(16, "big")) for n in range(users)]
+    store_writes(redis_url, "live", *writes)
+    store_writes(redis_url, "shadow", *writes[5:])
     found = namespaces.compare("live", "shadow")
-    assert (found.both, found.same, found.only_first, found.only_second) == (people - 5, people - 5, 5, 0)
+    assert (found.both, found.same, found.only_first, found.only_second) == (users - 5, users - 5, 5, 0)
 
 
-def test_what_is_no_signal_is_counted_and_compared_with_nothing(two: str, redis_client: redis.Redis) -> None:
-    """Of another type, no JSON, an opt-out in one of them."""
+def test_invalid_signals_are_counted_and_not_compared(two: str, redis_client: redis.Redis) -> None:
+    """Keys of another type, invalid JSON, and an opt-out in one namespace."""
     live, shadow = KEYS.within("live"), KEYS.within("shadow")
     redis_client.hset(live.signals(ADA), "tone", "{")
     redis_client.hset(shadow.signals(CYD), "_status", "opted_out")
@@ -102,19 +102,19 @@ def test_what_is_no_signal_is_counted_and_compared_with_nothing(two: str, redis_
 # Promoting
 
 
-def test_promoted_namespace_is_what_copilot_reads(two: str, namespaces: Namespaces) -> None:
-    """And back again."""
+def test_copilot_reads_the_promoted_namespace(two: str, namespaces: Namespaces) -> None:
+    """A second promotion goes back."""
     assert namespaces.active() == "live"
     assert namespaces.promote("shadow") == "live"
     assert namespaces.active() == "shadow"
     with SignalReader(two, region="eu", secret=SECRET) as reader:
-        reader.get("nobody")
+        reader.get("new user")
         assert reader._lookups._lookups._keys.namespace == "shadow"
     assert namespaces.promote("live") == "shadow"
 
 
-def test_namespace_that_nobody_writes_is_not_promoted(two: str, namespaces: Namespaces) -> None:
-    """A slip of the hand would give everybody the defaults."""
+def test_namespace_without_writers_is_not_promoted(two: str, namespaces: Namespaces) -> None:
+    """A typing error would give all users the defaults."""
     with pytest.raises(ConfigurationError, match="shadwo has no signals; allowed are live, shadow"):
         namespaces.promote("shadwo")
     assert namespaces.active() == "live"
@@ -149,8 +149,8 @@ def test_commands_print_their_results(two: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("diff", "live", "shadow"), ("promote", "shadow")])
-def test_redis_that_does_not_answer_is_named_without_its_password(words: tuple[str, ...], tmp_path: Path) -> None:
-    """One line, which fits a command that only reads."""
+def test_silent_redis_is_named_without_its_password(words: tuple[str, ...], tmp_path: Path) -> None:
+    """The error is one line, in terms of a command that only reads."""
     address = f"127.0.0.1:{free_port()}"
     done = tacit(*words, "--redis", f"redis://ada:hush-hush@{address}", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
@@ -159,8 +159,8 @@ def test_redis_that_does_not_answer_is_named_without_its_password(words: tuple[s
     )
 
 
-def test_refusals_are_one_line(two: str, tmp_path: Path) -> None:
-    """Asked for wrongly, or Redis is not there."""
+def test_errors_are_one_line(two: str, tmp_path: Path) -> None:
+    """Wrong arguments, or an unreachable Redis."""
     for words, status, reason in (
         (("promote", "shadwo", "--redis", two), 2, "shadwo has no signals; allowed are live, shadow"),
         (("diff", "live", "no such name", "--redis", two), 2, "namespace"),
@@ -171,14 +171,14 @@ def test_refusals_are_one_line(two: str, tmp_path: Path) -> None:
         assert reason in line
 
 
-def test_users_are_those_of_the_region(tmp_path: Path) -> None:
-    """With the passwords of the environment, or some that are told once and kept nowhere."""
+def test_redis_users_are_those_of_the_region(tmp_path: Path) -> None:
+    """Passwords come from the environment, or are generated, printed once, and stored nowhere."""
     done = tacit("redis", "acl", "--region", "us", cwd=tmp_path, TACIT_READER_PASSWORD="given")
     lines = done.stdout.splitlines()
     assert [line.split()[1] for line in lines] == ["default", "tacit-reader", "tacit-writer", "tacit-auditor"]
     assert all("~tacit:v1:us:" in line and "eu" not in line.split("~", 1)[1] for line in lines[1:])
-    told = done.stderr.splitlines()
-    assert [line.split(":")[0] for line in told] == ["tacit-writer", "tacit-auditor"]
-    assert all(line.split()[2] not in done.stdout for line in told)
+    passwords = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in passwords] == ["tacit-writer", "tacit-auditor"]
+    assert all(line.split()[2] not in done.stdout for line in passwords)
     users = json.loads(tacit("redis", "acl", "--json", cwd=tmp_path).stdout)
     assert [bool(user["password"]) for user in users] == [False, True, True, True]

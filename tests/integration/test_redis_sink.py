@@ -1,4 +1,4 @@
-"""The sink on a real Redis: batches, troubles that pass and troubles that do not."""
+"""The sink on a real Redis: batches, short outages, and errors that remain."""
 
 import json
 import re
@@ -51,38 +51,38 @@ def writer(target: Target, counters: SinkCounters) -> Iterator[SignalWriter]:
         yield opened
 
 
-def _people(count: int, at_ms: int = NOW_MS) -> list[SignalWrite]:
+def _writes(count: int, at_ms: int = NOW_MS) -> list[SignalWrite]:
     return [write(("length", signal("concise", at_ms)), user=place.to_bytes(16, "big")) for place in range(count)]
 
 
 def test_dataflow_writes_every_item(
     target: Target, counters: SinkCounters, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
-    """More people than fit in one pipeline, through Bytewax."""
-    people: list[Write] = list(_people(2 * PIPELINE_WRITES + 1))
+    """More users than fit into one pipeline, through Bytewax."""
+    items: list[Write] = list(_writes(2 * PIPELINE_WRITES + 1))
     flow = Dataflow("test")
-    writes: Stream[Write] = op.input("in", flow, TestingSource(people, batch_size=200))
+    writes: Stream[Write] = op.input("in", flow, TestingSource(items, batch_size=200))
     op.output("out", writes, RedisSink(target, counters, lambda: FileRejectSink(tmp_path / "rejects")))
     run_main(flow)
-    stored = [KEYS.within("live").signals(made.user) for made in people]
-    assert redis_client.exists(*stored) == counters.applied == len(people)
+    stored = [KEYS.within("live").signals(made.user) for made in items]
+    assert redis_client.exists(*stored) == counters.applied == len(items)
     assert counters.retries == counters.unwritable == 0
 
 
-def test_server_that_forgot_the_scripts_costs_no_retry(
+def test_server_without_the_scripts_costs_no_retry(
     writer: SignalWriter, counters: SinkCounters, redis_client: redis.Redis
 ) -> None:
-    """A pipeline brings the scripts it uses."""
+    """Each pipeline loads its scripts."""
     writer.write([LENGTH, GateWrite(USER, 0, NOW_MS, opted_out=False)])
     redis_client.script_flush()
-    writer.write([*_people(3), GateWrite(USER, 0, NOW_MS, opted_out=False)])
+    writer.write([*_writes(3), GateWrite(USER, 0, NOW_MS, opted_out=False)])
     assert (counters.applied, counters.gates, counters.retries) == (4, 2, 0)
 
 
-def test_repeats_reach_a_server_that_never_had_the_scripts(
+def test_repeats_reach_a_server_without_the_scripts(
     writer: SignalWriter, counters: SinkCounters, redis_client: redis.Redis
 ) -> None:
-    """As in a failover between the first command, which bore the script and stands, and those that go again."""
+    """A failover after the first command, which loaded the script: the repeated commands load the script again."""
     opted_out = bytes(16)
     writer.write([GateWrite(opted_out, wiped_ms=0, consent_at_ms=NOW_MS, opted_out=True)])
     redis_client.config_set("maxmemory", 1)
@@ -97,19 +97,17 @@ def test_repeats_reach_a_server_that_never_had_the_scripts(
     assert counters.gated == 1
 
 
-def test_broken_connection_is_made_again(
-    writer: SignalWriter, counters: SinkCounters, redis_client: redis.Redis
-) -> None:
+def test_broken_connection_is_replaced(writer: SignalWriter, counters: SinkCounters, redis_client: redis.Redis) -> None:
     writer.write([LENGTH])
     redis_client.client_kill_filter(_type="normal", skipme=True)
-    writer.write(_people(3))
+    writer.write(_writes(3))
     assert counters.applied == 4
     assert counters.retries > 0
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that keeps Redis from taking writes for a while."""
+    """Cause of a short outage of writes."""
 
     start: Callable[[redis.Redis], object]
     end: Callable[[redis.Redis], object]
@@ -128,10 +126,10 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("code", TROUBLES)
-def test_trouble_that_passes_is_waited_for(
+def test_write_waits_for_the_end_of_an_outage(
     writer: SignalWriter, counters: SinkCounters, redis_client: redis.Redis, code: str
 ) -> None:
-    writer.write(_people(1))
+    writer.write(_writes(1))
     TROUBLES[code].start(redis_client)
     with once(lambda: counters.retries, lambda: TROUBLES[code].end(redis_client)):
         writer.write([LENGTH])
@@ -140,10 +138,8 @@ def test_trouble_that_passes_is_waited_for(
 
 
 @pytest.mark.parametrize("code", TROUBLES)
-def test_trouble_that_stays_ends_in_an_error_that_names_its_code(
-    target: Target, redis_client: redis.Redis, code: str
-) -> None:
-    """Redis 6.2 wraps a script's errors: the code is found all the same. No key or value is in the text."""
+def test_long_outage_is_an_error_with_its_code(target: Target, redis_client: redis.Redis, code: str) -> None:
+    """The error has the code even where Redis 6.2 wraps it, and has no key or value."""
     redis_client.sadd(KEYS.namespaces, "live")
     TROUBLES[code].start(redis_client)
     try:
@@ -158,7 +154,7 @@ def test_trouble_that_stays_ends_in_an_error_that_names_its_code(
     assert "concise" not in str(caught.value)
 
 
-def test_unreachable_redis_ends_in_an_error_without_the_password() -> None:
+def test_unreachable_redis_is_an_error_without_the_password() -> None:
     url = f"redis://writer:hush-hush@127.0.0.1:{free_port()}"
     with (
         closing(SignalWriter(Target(url, "eu", retry_for_s=0.1), SinkCounters())) as writer,
@@ -168,11 +164,11 @@ def test_unreachable_redis_ends_in_an_error_without_the_password() -> None:
     assert "hush-hush" not in str(caught.value)
 
 
-def test_write_that_can_never_succeed_is_a_reject_and_the_rest_is_written(
+def test_impossible_write_is_a_reject_and_the_rest_is_written(
     target: Target, counters: SinkCounters, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
-    """The key finds it, `tacit rebuild` writes it again when that is mended, and nobody's values are told."""
-    other, another, third = _people(3)
+    """The reject has the key, for `tacit rebuild` after the repair, and no values of the user."""
+    other, another, third = _writes(3)
     live = KEYS.within("live")
     redis_client.set(live.signals(other.user), "no hash")
     ahead = write(("length", signal("concise", NOW_MS + HOUR_MS)), user=another.user)
@@ -182,12 +178,14 @@ def test_write_that_can_never_succeed_is_a_reject_and_the_rest_is_written(
         sink.write_batch([third])
         assert not rejects.exists()
         sink.write_batch([other, ahead, third])
-    told = [json.loads(line) for line in rejects.read_text().splitlines()]
-    assert [(one["reason"], one["detail"], one["origin"]) for one in told] == [
+    logged = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert [(reject["reason"], reject["detail"], reject["origin"]) for reject in logged] == [
         ("unwritable", "WRONGTYPE", {"key": live.signals(other.user)}),
         ("unwritable", "BADVERSION", {"key": live.signals(another.user)}),
     ]
-    assert all(abs(one["at"] - NOW_MS) < HOUR_MS and re.fullmatch("[0-9a-f]{64}", one["sha256"]) for one in told)
+    assert all(
+        abs(reject["at"] - NOW_MS) < HOUR_MS and re.fullmatch("[0-9a-f]{64}", reject["sha256"]) for reject in logged
+    )
     assert "concise" not in rejects.read_text()
     assert (counters.unwritable, counters.applied, counters.stale) == (2, 1, 1)
 
@@ -211,17 +209,17 @@ def test_namespace_is_registered_before_the_first_write(
     assert redis_client.hkeys(KEYS.within("shadow").signals(USER)) == ["_status"]
 
 
-def test_registration_lost_by_the_server_is_made_again(writer: SignalWriter, redis_client: redis.Redis) -> None:
+def test_lost_registration_is_repeated(writer: SignalWriter, redis_client: redis.Redis) -> None:
     writer.write([LENGTH])
     redis_client.flushall()
     redis_client.client_kill_filter(_type="normal", skipme=True)
     writer.write([LENGTH])
-    writer.write(_people(1))
+    writer.write(_writes(1))
     assert redis_client.smembers(KEYS.namespaces) == {"live"}
 
 
-def test_what_follows_a_failed_command_of_its_owner_is_sent_again(redis_url: str, redis_client: redis.Redis) -> None:
-    """`a` fails until its script is loaded, by the last command: then `a` and what followed it take effect in order."""
+def test_commands_after_a_failed_one_of_the_same_owner_are_repeated(redis_url: str, redis_client: redis.Redis) -> None:
+    """`a` fails until the last command loads its script; then `a` and the commands after it take effect in order."""
     append = "return redis.call('RPUSH', KEYS[1], ARGV[1])"
     sha = sha1(append.encode(), usedforsecurity=False).hexdigest()
     with closing(RedisClient(redis_url)) as client:
@@ -250,6 +248,6 @@ def test_writes_over_tcp() -> None:
 @pytest.mark.parametrize(
     "target", [Target("http://redis", "eu"), Target("redis://redis", "EU"), Target("redis://redis", "eu", "a:b")]
 )
-def test_target_that_cannot_be_is_refused(target: Target) -> None:
+def test_invalid_target_is_rejected(target: Target) -> None:
     with pytest.raises(ConfigurationError):
         SignalWriter(target, SinkCounters())

@@ -1,4 +1,4 @@
-"""Writers that crash, repeat themselves and overtake each other leave in Redis what one quiet run would leave."""
+"""Writers that crash, repeat writes and overtake each other leave the same bytes in Redis as one quiet run."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -33,8 +33,8 @@ runs_on_a_server = settings(
 
 
 @dataclass
-class Person:
-    """The least a state must keep to write as the dataflow does: the oracle of what each step emits."""
+class UserOracle:
+    """Oracle of the writes of each step: the smallest state that writes like the dataflow."""
 
     wiped_ms: int = 0
     consent_at_ms: int = 0
@@ -56,13 +56,13 @@ class Person:
 
 
 def _history(taken: Sequence[Step]) -> list[Write]:
-    person, started_ms = Person(), NOW_MS - HOUR_MS
-    return [made for place, step in enumerate(taken) for made in person.take(step, started_ms + 1000 * place)]
+    user, started_ms = UserOracle(), NOW_MS - HOUR_MS
+    return [made for place, step in enumerate(taken) for made in user.take(step, started_ms + 1000 * place)]
 
 
 @st.composite
 def interleaved(draw: st.DrawFn) -> tuple[list[Write], list[tuple[str, Write]]]:
-    """Draw a history, and deliveries of it by two writers, each in order, going back now and then as after a crash."""
+    """Draw a history, and its deliveries by two writers: each in order, sometimes going back as after a crash."""
     history = _history(draw(steps))
     positions = dict.fromkeys(NAMESPACES, 0)
     crashes = draw(st.integers(0, 4))
@@ -86,14 +86,14 @@ def writers(redis_server: EmbeddedRedis) -> Iterator[dict[str, SignalWriter]]:
 
 
 def _outcome(client: redis.Redis, namespace: str) -> tuple[object, ...]:
-    """Everything of our person: gate, fields, and when they expire, in seconds (events are whole seconds apart)."""
+    """Return the gate, fields and expiry of the user, in seconds (events are whole seconds apart)."""
     signals = KEYS.within(namespace).signals(USER)
     ttl_ms = client.pttl(signals)
     expires_s = round((time.time() * 1000 + ttl_ms - NOW_MS) / 1000) if ttl_ms > 0 else ttl_ms
     return client.get(KEYS.gate(USER)), client.hgetall(signals), expires_s
 
 
-def _start_anew(client: redis.Redis) -> None:
+def _empty(client: redis.Redis) -> None:
     client.flushall()
     client.sadd(KEYS.namespaces, *NAMESPACES)
 
@@ -103,12 +103,12 @@ def _start_anew(client: redis.Redis) -> None:
 def test_crashing_writers_end_where_one_quiet_run_ends(
     writers: dict[str, SignalWriter], redis_client: redis.Redis, case: tuple[list[Write], list[tuple[str, Write]]]
 ) -> None:
-    """Live and shadow, interleaved and repeating themselves, leave the same as either alone."""
+    """Live and shadow, interleaved and with repeated writes, leave the same as either alone."""
     history, delivered = case
-    _start_anew(redis_client)
+    _empty(redis_client)
     writers["live"].write(history)
     quiet = _outcome(redis_client, "live")
-    _start_anew(redis_client)
+    _empty(redis_client)
     for name, made in delivered:
         writers[name].write([made])
     assert [_outcome(redis_client, name) for name in NAMESPACES] == [quiet, quiet]
@@ -116,33 +116,33 @@ def test_crashing_writers_end_where_one_quiet_run_ends(
 
 @runs_on_a_server
 @given(data=st.data(), taken=steps)
-def test_gates_commute_and_bear_repeating(
+def test_gates_are_commutative_and_idempotent(
     writers: dict[str, SignalWriter], redis_client: redis.Redis, data: st.DataObject, taken: list[Step]
 ) -> None:
-    """Wipes and words on consent have one outcome in any order, with any repeats."""
+    """Wipes and consent events have one outcome in any order, with any repeats."""
     gates = [made for made in _history(taken) if isinstance(made, GateWrite)]
     shuffled = data.draw(st.permutations(gates + data.draw(st.lists(st.sampled_from(gates)) if gates else st.just([]))))
-    _start_anew(redis_client)
+    _empty(redis_client)
     writers["live"].write(gates)
     expected = _outcome(redis_client, "live")
-    _start_anew(redis_client)
+    _empty(redis_client)
     writers["live"].write(shuffled)
     assert _outcome(redis_client, "live") == expected
 
 
 @runs_on_a_server
 @given(data=st.data(), taken=steps)
-def test_repeating_all_in_order_mends_any_disorder(
+def test_repeating_all_in_order_repairs_any_disorder(
     writers: dict[str, SignalWriter], redis_client: redis.Redis, data: st.DataObject, taken: list[Step]
 ) -> None:
-    """Writes, wipes and words of two namespaces, shuffled, left out and repeated: one replay, one state."""
+    """After shuffled, missing and repeated writes of two namespaces, one replay restores the state."""
     history = _history(taken)
     both = [(name, made) for made in history for name in NAMESPACES]
     disorder = data.draw(st.permutations(both + data.draw(st.lists(st.sampled_from(both), max_size=6)) if both else []))
-    _start_anew(redis_client)
+    _empty(redis_client)
     writers["live"].write(history)
     quiet = _outcome(redis_client, "live")
-    _start_anew(redis_client)
+    _empty(redis_client)
     for name, made in disorder[: data.draw(st.integers(0, len(disorder)))]:
         writers[name].write([made])
     for name in data.draw(st.permutations(NAMESPACES)):
@@ -152,14 +152,14 @@ def test_repeating_all_in_order_mends_any_disorder(
 
 @runs_on_a_server
 @given(data=st.data(), taken=steps)
-def test_in_any_order_nothing_old_and_nobody_wiped_comes_back(
+def test_no_order_restores_old_or_wiped_signals(
     writers: dict[str, SignalWriter], redis_client: redis.Redis, data: st.DataObject, taken: list[Step]
 ) -> None:
-    """However deliveries are shuffled and repeated, after each one Redis holds nothing that it must not."""
+    """After each of the shuffled and repeated deliveries, Redis has no outdated, wiped or opted-out signals."""
     history = _history(taken)
     born = {_field_version(made): made.wiped_ms for made in history if isinstance(made, SignalWrite)}
     extra = data.draw(st.lists(st.sampled_from(history), max_size=5)) if history else []
-    _start_anew(redis_client)
+    _empty(redis_client)
     before: dict[str, str] = {}
     for made in data.draw(st.permutations(history + extra)):
         writers["live"].write([made])

@@ -1,4 +1,4 @@
-"""The two scripts on a real Redis: what a write may change, and that wipes and consent hold in every namespace."""
+"""The two scripts on a real Redis: versions, expiry, wipes and consent, in every namespace."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -48,7 +48,7 @@ def writers(redis_url: str) -> Iterator[Writers]:
 
 
 def _stored(client: redis.Redis) -> dict[str, str]:
-    """Facet → version of what is stored in `live`."""
+    """Return facet → version in `live`."""
     return {str(name): str(raw)[6:30] for name, raw in client.hgetall(LIVE).items() if name != WIPED}
 
 
@@ -65,7 +65,7 @@ def _opt_out(at_ms: int) -> GateWrite:
 
 
 class TestVersions:
-    """What is stored is only ever replaced by what is newer."""
+    """Only a newer signal replaces a stored signal."""
 
     def test_newer_replaces_older(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", T1)))])
@@ -79,7 +79,7 @@ class TestVersions:
         assert _stored_length(redis_client) == "concise"
         assert (writers.counters.applied, writers.counters.stale) == (1, 2)
 
-    def test_each_facet_is_judged_by_its_own_version(self, writers: Writers, redis_client: redis.Redis) -> None:
+    def test_each_facet_has_a_version_of_its_own(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", T2)))])
         writers.live.write([write(("length", signal("concise", T1)), ("tone", signal("formal", T1)))])
         assert _stored(redis_client) == {"length": version(T2, 1), "tone": version(T1, 1)}
@@ -101,7 +101,7 @@ class TestVersions:
         assert _stored(redis_client)["length"] == version(T3, 1)
 
     @pytest.mark.parametrize("ahead", [b'{"v":"1-2"}', b'{"value":"concise"}', b"", b"not json"])
-    def test_malformed_version_writes_nothing(self, writers: Writers, redis_client: redis.Redis, ahead: bytes) -> None:
+    def test_invalid_version_writes_nothing(self, writers: Writers, redis_client: redis.Redis, ahead: bytes) -> None:
         good = write(("tone", signal("formal", T1)))
         writers.live.write([good._replace(fields=(*good.fields, ("length", ahead)))])
         assert not redis_client.exists(LIVE)
@@ -113,16 +113,18 @@ class TestVersions:
         assert writers.counters.unwritable == 1
 
     @pytest.mark.parametrize("wiped_ms", [NOW_MS + HOUR_MS, -1], ids=["future", "negative"])
-    def test_impossible_epoch_writes_nothing(self, writers: Writers, redis_client: redis.Redis, wiped_ms: int) -> None:
+    def test_invalid_time_of_a_wipe_writes_nothing(
+        self, writers: Writers, redis_client: redis.Redis, wiped_ms: int
+    ) -> None:
         writers.live.write([write(("length", signal("concise", T1)), wiped_ms=wiped_ms)])
-        with pytest.raises(SinkError, match="BADEPOCH"):  # a wipe is never skipped: the run ends and does it again
+        with pytest.raises(SinkError, match="BADEPOCH"):  # the run ends rather than skip a wipe, and repeats it
             writers.live.write([_forget(wiped_ms)])
         assert not redis_client.exists(LIVE, GATE)
         assert writers.counters.unwritable == 1
 
 
 class TestExpiry:
-    """Signals live for 30 days from the newest event, and for ever while one of them is the person's own setting."""
+    """Signals expire 30 days after the newest event, and never while one of them is a pin."""
 
     def test_counts_from_the_event_and_is_only_put_off(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", NOW_MS - DAY_MS)))])
@@ -132,12 +134,12 @@ class TestExpiry:
         writers.live.write([write(("tone", signal("formal", NOW_MS)))])
         assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS, abs=HOUR_MS / 2)
 
-    def test_what_would_have_expired_is_stale(self, writers: Writers, redis_client: redis.Redis) -> None:
+    def test_signal_older_than_its_time_to_live_is_stale(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", NOW_MS - 31 * DAY_MS)))])
         assert not redis_client.exists(LIVE)
         assert writers.counters.stale == 1
 
-    def test_old_pin_is_kept_for_ever(self, writers: Writers, redis_client: redis.Redis) -> None:
+    def test_old_pin_does_not_expire(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", NOW_MS - 99 * DAY_MS, source="user")))])
         assert redis_client.pttl(LIVE) == -1
 
@@ -153,7 +155,7 @@ class TestExpiry:
         writers.live.write([write(("format", signal("prose", T3)))])
         assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS - HOUR_MS, abs=HOUR_MS / 2)
 
-    def test_pin_goes_when_what_takes_its_place_has_expired(self, writers: Writers, redis_client: redis.Redis) -> None:
+    def test_pin_is_deleted_when_its_replacement_has_expired(self, writers: Writers, redis_client: redis.Redis) -> None:
         for facet in ("length", "tone"):
             writers.live.write([write((facet, signal("concise", NOW_MS - 60 * DAY_MS, source="user")))])
         writers.live.write([write(("length", signal("balanced", NOW_MS - 50 * DAY_MS)))])
@@ -162,10 +164,8 @@ class TestExpiry:
         writers.live.write([write(("tone", signal("neutral", NOW_MS - 50 * DAY_MS)))])
         assert not redis_client.exists(LIVE)
 
-    def test_pin_that_is_taken_back_late_leaves_what_is_fresh(
-        self, writers: Writers, redis_client: redis.Redis
-    ) -> None:
-        """A word of 50 days ago that comes today: what else was learned lives for 30 days from its own events."""
+    def test_late_unpin_keeps_fresh_signals(self, writers: Writers, redis_client: redis.Redis) -> None:
+        """An unpin of 50 days ago arrives today: other signals expire 30 days after their own events."""
         writers.live.write([write(("tone", signal("formal", T2)), ("length", signal("concise", T1, source="user")))])
         late = write(("length", signal("balanced", T3)))._replace(at_ms=NOW_MS - 50 * DAY_MS)
         writers.live.write([late])
@@ -185,7 +185,7 @@ class TestExpiry:
 
 
 class TestWipes:
-    """What was learned before a wipe never comes back, in any namespace."""
+    """Signals from before a wipe never come back, in any namespace."""
 
     def test_forget_clears_every_namespace(self, writers: Writers, redis_client: redis.Redis) -> None:
         for writer in (writers.live, writers.shadow):
@@ -194,12 +194,12 @@ class TestWipes:
         assert not redis_client.exists(LIVE, SHADOW)
         assert redis_client.get(GATE) == f"{T2}-0000000000000"
 
-    def test_state_born_before_a_wipe_is_refused(self, writers: Writers, redis_client: redis.Redis) -> None:
+    def test_state_older_than_a_wipe_is_gated(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([_forget(T2), write(("length", signal("concise", T3)), wiped_ms=T1)])
         assert not redis_client.exists(LIVE)
         assert writers.counters.gated == 1
 
-    def test_signals_of_a_newer_epoch_wipe_and_raise_the_gate_and_keep_consent(
+    def test_signals_after_a_newer_wipe_wipe_and_raise_the_gate_and_keep_consent(
         self, writers: Writers, redis_client: redis.Redis
     ) -> None:
         consent = GateWrite(USER, wiped_ms=0, consent_at_ms=T1, opted_out=False)
@@ -221,10 +221,8 @@ class TestWipes:
         assert not redis_client.exists(SHADOW)
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
-    def test_wipe_reaches_a_namespace_whose_own_writes_heard_of_it_from_the_gate(
-        self, writers: Writers, redis_client: redis.Redis
-    ) -> None:
-        """What shadow held when live's signals raised the gate is gone with shadow's next write, not beside it."""
+    def test_write_after_a_raised_gate_deletes_older_signals(self, writers: Writers, redis_client: redis.Redis) -> None:
+        """Signals of live raise the gate; the next write of shadow deletes the older signals of shadow."""
         writers.shadow.write([write(("length", signal("concise", T1)))])
         writers.live.write([write(("tone", signal("formal", T3)), wiped_ms=T2)])
         writers.shadow.write([write(("tone", signal("formal", T3)), wiped_ms=T2)])
@@ -233,15 +231,15 @@ class TestWipes:
     def test_late_wipe_of_newer_signals_reaches_every_namespace(
         self, writers: Writers, redis_client: redis.Redis
     ) -> None:
-        """A forget that comes late wipes what is newer than itself: no version tells that."""
+        """A late forget wipes signals with newer versions, as their state does not contain the forget."""
         writers.shadow.write([write(("length", signal("concise", T3)))])
         writers.live.write([write(("tone", signal("formal", T4)), wiped_ms=T2)])
         writers.live.write([_forget(T2)])
         assert not redis_client.exists(SHADOW)
         assert _stored(redis_client) == {"tone": version(T4, 1)}
 
-    def test_hash_says_which_wipe_it_was_born_under(self, writers: Writers, redis_client: redis.Redis) -> None:
-        """If there was one, and no longer than anything else in it."""
+    def test_hash_has_the_time_of_the_wipe_before_it(self, writers: Writers, redis_client: redis.Redis) -> None:
+        """The field exists only after a wipe, and only next to other fields."""
         writers.live.write([write(("length", signal("concise", T1)))])
         assert redis_client.hkeys(LIVE) == ["length"]
         old_ms = NOW_MS - 60 * DAY_MS
@@ -251,7 +249,7 @@ class TestWipes:
         assert not redis_client.exists(LIVE)
 
     @pytest.mark.parametrize("hostile", ["", "never", "nan", '{"v":"never"}', '{"v":"' + "9" * 400 + '"}'])
-    def test_epoch_that_nobody_of_us_wrote_counts_as_none(
+    def test_invalid_time_of_the_wipe_counts_as_none(
         self, writers: Writers, redis_client: redis.Redis, hostile: str
     ) -> None:
         writers.live.write([write(("length", signal("concise", T1)))])
@@ -261,15 +259,15 @@ class TestWipes:
         writers.live.write([_forget(T3), write(("tone", signal("formal", T4)), wiped_ms=T3)])
         assert redis_client.hgetall(LIVE).keys() == {"tone", WIPED}
 
-    def test_gate_that_is_lost_lets_nothing_older_in(self, writers: Writers, redis_client: redis.Redis) -> None:
-        """What the signals know of the wipe still counts."""
+    def test_lost_gate_still_blocks_older_signals(self, writers: Writers, redis_client: redis.Redis) -> None:
+        """The time of the wipe in the signals still counts."""
         writers.live.write([write(("length", signal("concise", T3)), wiped_ms=T2)])
         redis_client.delete(GATE)
         writers.live.write([write(("tone", signal("formal", T3)), wiped_ms=T1)])
         assert writers.counters.gated == 1
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
-    def test_malformed_gate_refuses_signals_until_it_is_written_again(
+    def test_invalid_gate_rejects_signals_until_the_next_gate_write(
         self, writers: Writers, redis_client: redis.Redis
     ) -> None:
         redis_client.set(GATE, "whatever")
@@ -280,7 +278,7 @@ class TestWipes:
 
 
 class TestConsent:
-    """Who opted out has a status and nothing else, until a newer word says yes."""
+    """An opted-out user has only a status, until a newer opt-in."""
 
     def test_opt_out_leaves_only_the_status_in_every_namespace(
         self, writers: Writers, redis_client: redis.Redis
@@ -302,14 +300,14 @@ class TestConsent:
         assert _stored(redis_client) == {"length": version(T4, 1)}
 
     @pytest.mark.parametrize("granted", [True, False])
-    def test_key_that_holds_something_else_gives_way_to_a_word(
+    def test_key_of_another_type_is_replaced_by_a_consent_event(
         self, writers: Writers, redis_client: redis.Redis, granted: bool
     ) -> None:
         redis_client.set(LIVE, "no hash")
         writers.live.write([GateWrite(USER, wiped_ms=0, consent_at_ms=T2, opted_out=not granted)])
         assert redis_client.hkeys(LIVE) == ([] if granted else ["_status"])
 
-    def test_yes_alone_wipes_nothing(self, writers: Writers, redis_client: redis.Redis) -> None:
+    def test_opt_in_alone_wipes_nothing(self, writers: Writers, redis_client: redis.Redis) -> None:
         opt_in = GateWrite(USER, wiped_ms=0, consent_at_ms=T2, opted_out=False)
         writers.live.write([write(("length", signal("concise", T1))), opt_in])
         assert _stored(redis_client) == {"length": version(T1, 1)}
@@ -322,7 +320,9 @@ class TestConsent:
         assert redis_client.get(GATE) == f"{T3}x{T2}"
         assert redis_client.hkeys(LIVE) == ["_status"]
 
-    def test_of_two_words_at_the_same_time_no_counts(self, writers: Writers, redis_client: redis.Redis) -> None:
+    def test_of_two_consent_events_at_the_same_time_the_opt_out_counts(
+        self, writers: Writers, redis_client: redis.Redis
+    ) -> None:
         opt_in = GateWrite(USER, wiped_ms=0, consent_at_ms=T2, opted_out=False)
         writers.live.write([opt_in, _opt_out(T2), opt_in])
         assert redis_client.hkeys(LIVE) == ["_status"]
@@ -332,7 +332,7 @@ class TestConsent:
 def test_gates_are_written_when_redis_is_out_of_memory(
     writers: Writers, redis_client: redis.Redis, gate: GateWrite
 ) -> None:
-    """A wipe must work when nothing else does."""
+    """A wipe succeeds even where signals cannot be written."""
     writers.live.write([write(("length", signal("concise", T1)))])
     redis_client.config_set("maxmemory", 1)
     try:

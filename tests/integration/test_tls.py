@@ -20,6 +20,7 @@ from state.counters import SinkCounters
 from state.errors import SinkError
 from tacit import AsyncSignalReader, SignalReader
 from tacit.contract.pseudonyms import pseudonym
+from tests.support.conditions import eventually
 from tests.support.sample_signals import NOW_MS, signal, write
 
 SECRET = "a secret of tests"
@@ -27,7 +28,7 @@ ADA = write(("length", signal("concise", NOW_MS)), user=pseudonym("ada", SECRET.
 
 
 class Proxy:
-    """Takes TLS off connections, and hands on what they say to a server on a Unix socket."""
+    """TLS proxy: decrypts connections, and forwards their bytes to a server on a Unix socket."""
 
     def __init__(self, server: str, certificate: trustme.LeafCert) -> None:
         self._server = server
@@ -38,7 +39,7 @@ class Proxy:
 
     @contextmanager
     def running(self) -> Iterator[int]:
-        """Give the port for as long as it listens."""
+        """Yield the port while the proxy listens."""
         thread = Thread(target=asyncio.run, args=(self._serve(),), daemon=True)
         thread.start()
         assert self._ready.wait(10)
@@ -50,13 +51,13 @@ class Proxy:
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._hand_on, "127.0.0.1", 0, ssl=self._context)
+        server = await asyncio.start_server(self._forward, "127.0.0.1", 0, ssl=self._context)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._end.wait()
         server.close()
 
-    async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_unix_connection(self._server.removeprefix("unix://"))
         with suppress(OSError):
             await asyncio.wait(
@@ -80,8 +81,8 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def stacked_mean(authority: trustme.CA, tmp_path: Path) -> Path:
-    """Return the authority's certificate as a file."""
+def authority_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    """Return the file of the authority's certificate."""
     path = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(path)
     return path
@@ -89,12 +90,12 @@ def stacked_mean(authority: trustme.CA, tmp_path: Path) -> Path:
 
 @contextmanager
 def served(redis_url: str, authority: trustme.CA, name: str = "localhost") -> Iterator[str]:
-    """Give the URL of a Redis behind TLS, whose certificate is for that name."""
+    """Yield the URL of a Redis behind TLS with a certificate for this name."""
     with Proxy(redis_url, authority.issue_cert(name)).running() as port:
         yield f"rediss://localhost:{port}"
 
 
-def say(url: str) -> None:
+def store_signal(url: str) -> None:
     with closing(SignalWriter(Target(url, "eu", retry_for_s=0.5), SinkCounters())) as writer:
         writer.write([ADA])
 
@@ -112,28 +113,31 @@ def read_async(url: str) -> str:
     return asyncio.run(get())
 
 
-def test_workers_and_readers_speak_tls(redis_url: str, authority: trustme.CA, stacked_mean: Path) -> None:
-    """To a server whose authority they are told."""
+def test_workers_and_readers_speak_tls(redis_url: str, authority: trustme.CA, authority_file: Path) -> None:
+    """The URL names the authority of the server."""
     with served(redis_url, authority) as url:
-        told = f"{url}?ssl_ca_certs={stacked_mean}"
-        assert redis_problems(told, "eu") == []
-        say(told)
-        assert (read(told), read_async(told)) == ("fresh", "fresh")
+        trusting_url = f"{url}?ssl_ca_certs={authority_file}"
+        assert redis_problems(trusting_url, "eu") == []
+        store_signal(trusting_url)
+        eventually(lambda: read(trusting_url) == "fresh", within_s=10, what="a read before its time limit")
+        eventually(lambda: read_async(trusting_url) == "fresh", within_s=10, what="an async read before its time limit")
 
 
 def test_unknown_authority_is_not_trusted(redis_url: str, authority: trustme.CA) -> None:
-    """Workers stop with a reason, readers give defaults; nothing was said."""
-    say(redis_url)
+    """Workers stop with a reason, readers give defaults, and no command was sent."""
+    store_signal(redis_url)
     with served(redis_url, authority) as url:
         with pytest.raises(SinkError, match="CONNECTION"):
-            say(url)
+            store_signal(url)
         assert (read(url), read_async(url)) == ("unavailable", "unavailable")
 
 
-def test_certificate_for_another_host_is_not_trusted(redis_url: str, authority: trustme.CA, stacked_mean: Path) -> None:
-    """Even of an authority that is."""
+def test_certificate_for_another_host_is_not_trusted(
+    redis_url: str, authority: trustme.CA, authority_file: Path
+) -> None:
+    """Not even by a trusted authority."""
     with served(redis_url, authority, "other.example") as url:
-        told = f"{url}?ssl_ca_certs={stacked_mean}"
+        trusting_url = f"{url}?ssl_ca_certs={authority_file}"
         with pytest.raises(SinkError, match="CONNECTION"):
-            say(told)
-        assert (read(told), read_async(told)) == ("unavailable", "unavailable")
+            store_signal(trusting_url)
+        assert (read(trusting_url), read_async(trusting_url)) == ("unavailable", "unavailable")

@@ -1,4 +1,4 @@
-"""A real Redis Cluster: three servers that share the slots, and a replica that can take the first one's place."""
+"""Real Redis Cluster: three primaries that share the hash slots, and a replica of the first primary."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,7 +19,7 @@ PRIMARIES = 3
 
 @dataclass(frozen=True)
 class Server:
-    """One server, and a client of it alone."""
+    """One server with its own client."""
 
     port: int
     process: EmbeddedRedis
@@ -36,7 +36,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Servers in the order of their slots; then the first one's replica."""
+    """Primaries in the order of their hash slots, then the replica of the first primary."""
 
     servers: Sequence[Server]
 
@@ -46,43 +46,43 @@ class Cluster:
 
     @property
     def primaries(self) -> list[Server]:
-        """Those that hold slots now."""
+        """Servers that hold hash slots now."""
         return [server for server in self.servers if server.client.role()[0] == "master"]
 
     def holder(self, key: str) -> Server:
-        """Return the server that holds a key's slot, as the others see it."""
+        """Return the server of a key's hash slot, by the map of the second server."""
         for held in _slots(self.servers[1]):
             if held[0] <= key_slot(key.encode()) <= held[1]:
                 return next(server for server in self.servers if server.port == held[2][1])
         raise LookupError(key)
 
     def everything(self) -> dict[str, Any]:
-        """Return all that the cluster holds, byte for byte."""
+        """Return the content of all keys, byte for byte."""
         return {key: held for server in self.primaries for key, held in everything_in(server.client).items()}
 
     def empty(self) -> None:
-        """Make it hold nothing."""
+        """Delete all keys."""
         for server in self.primaries:
             server.client.flushall()
 
     def fail_over(self) -> None:
-        """Let the replica take the first server's place."""
+        """Promote the replica in place of the first primary."""
         replica = self.servers[-1]
         replica.client.execute_command("CLUSTER", "FAILOVER")
         eventually(lambda: replica.client.role()[0] == "master", within_s=20, what="the replica's promotion")
 
     def begin_moving(self, slot: int, source: Server, target: Server) -> None:
-        """Bring a slot into the state in which keys go over one by one."""
+        """Start a migration of a hash slot, in which single keys move."""
         target.client.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
         source.client.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
 
     def move_keys(self, slot: int, source: Server, target: Server) -> None:
-        """Let a slot's keys go over."""
+        """Move all keys of a hash slot."""
         if keys := source.client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1000):
             source.client.execute_command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
 
     def end_moving(self, slot: int, source: Server, target: Server) -> None:
-        """Tell everybody that the slot has moved: MOVED."""
+        """End the migration on all servers, which then redirect with MOVED."""
         self.move_keys(slot, source, target)
         for server in (target, *self.primaries):
             server.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target.id)
@@ -90,7 +90,7 @@ class Cluster:
 
 @contextmanager
 def cluster(binary: Path, options: Sequence[str] = ()) -> Iterator[Cluster]:
-    """Give a running cluster that covers all slots."""
+    """Yield a running cluster that covers all hash slots."""
     with ExitStack() as stack:
         servers = []
         for _ in range(PRIMARIES + 1):
@@ -133,6 +133,6 @@ def _known(server: Server) -> dict[str, dict[str, str]]:
 
 
 def _sees(server: Server, replica: Server) -> bool:
-    """Say whether a server sees the replica as one, and all slots covered."""
+    """Return whether a server knows the replica as a replica, and all hash slots as covered."""
     is_ok = server.client.execute_command("CLUSTER INFO")["cluster_state"] == "ok"
     return is_ok and "slave" in _known(server)[f"127.0.0.1:{replica.port}"]["flags"]

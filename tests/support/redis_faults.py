@@ -1,4 +1,4 @@
-"""Redis servers that may be killed, frozen and brought back where they were, and a pair of which one takes over."""
+"""Redis servers for faults: a server that tests kill, freeze and restart, and a pair for a failover."""
 
 import signal
 import subprocess
@@ -20,11 +20,11 @@ from tests.support.ports import free_port
 
 
 class FragileRedis:
-    """A server and a client of it; the client reconnects.
+    """Server and its client, which reconnects.
 
     Args:
-        folder: where it keeps what its options tell it to keep; without any it comes back empty.
-        options: further words for its command line, as in `("--appendonly", "yes")`.
+        folder: folder for data; without an option such as `--appendonly`, the server restarts empty.
+        options: further arguments of the command line, as in `("--appendonly", "yes")`.
     """
 
     def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
@@ -36,24 +36,24 @@ class FragileRedis:
         self.start()
 
     def start(self) -> None:
-        """Start, with what it has kept."""
+        """Start the server with its stored data."""
         self._process = subprocess.Popen(
             self._command, stdout=subprocess.DEVNULL, preexec_fn=partial(die_with, getpid())
         )
         eventually(self._answers, within_s=10, what="Redis to start")
 
     def stop(self) -> None:
-        """End it in an orderly way."""
+        """Stop the server with SIGTERM."""
         self._process.terminate()
         self._process.wait(30)
 
     def kill(self) -> None:
-        """Kill it; what it did not keep is lost."""
+        """Kill the server; data not on disk is lost."""
         self._process.kill()
         self._process.wait(5)
 
     def pause(self) -> None:
-        """Freeze it: connections stay, answers do not come."""
+        """Freeze the server: connections stay open, without replies."""
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -69,7 +69,7 @@ class FragileRedis:
 
 @contextmanager
 def fragile_redis(folder: Path, options: Sequence[str] = ()) -> Iterator[FragileRedis]:
-    """Give a running server, and leave nothing behind."""
+    """Yield a running server, and kill it afterwards."""
     server = FragileRedis(folder, options)
     try:
         yield server
@@ -79,7 +79,7 @@ def fragile_redis(folder: Path, options: Sequence[str] = ()) -> Iterator[Fragile
 
 
 class Pair(NamedTuple):
-    """A primary and its replica, and the name by which workers and readers know whichever is the primary."""
+    """A primary, its replica, and the symbolic link by which workers and readers find the primary."""
 
     primary: redis.Redis
     replica: redis.Redis
@@ -92,13 +92,13 @@ class Pair(NamedTuple):
         return f"unix://{self.name}"
 
     def point_at(self, place: int) -> None:
-        """Let the name lead to one of the two."""
+        """Point the symbolic link at one of the two servers."""
         new = self.name.with_suffix(".new")
         new.symlink_to(self.sockets[place])
         new.replace(self.name)
 
     def fail_over(self) -> None:
-        """Do it as an operator does: writes wait until the replica has everything, then roles change, then the name."""
+        """Fail over like an operator: writes wait until the replica is in sync, roles change, then the link changes."""
         self.primary.execute_command("FAILOVER", "TO", "127.0.0.1", self.replica_port)
         eventually(lambda: self.replica.role()[0] == b"master", within_s=20, what="the replica's promotion")
         self.point_at(1)
@@ -106,7 +106,7 @@ class Pair(NamedTuple):
 
 @contextmanager
 def redis_pair(binary: Path, folder: Path) -> Iterator[Pair]:
-    """Give a primary and a replica that has all it holds."""
+    """Yield a primary and a replica in sync."""
     ports = free_port(), free_port()
     listen = [("--port", str(port), "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0") for port in ports]
     follow = ("--replicaof", "127.0.0.1", str(ports[0]))

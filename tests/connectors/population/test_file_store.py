@@ -1,4 +1,4 @@
-"""connectors/population/file_store: always a whole version, never an older one, and durable when it is said to be."""
+"""connectors/population/file_store: always a whole version, never an older one, and durable after `write`."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_without_a_file_there_is_no_version(path: Path) -> None:
     assert read_version(path) is None
 
 
-def test_version_is_read_as_it_was_written(path: Path) -> None:
+def test_written_version_is_read(path: Path) -> None:
     PopulationFileStore(path).write(write(3))
     assert read_version(path) == version(3)
     assert path.read_bytes() == write(3).version
@@ -42,14 +42,14 @@ def test_any_order_and_repeats_end_in_the_newest(
         assert read_version(path) == version(max(numbers[: place + 1]))
 
 
-def test_number_that_was_given_anew_after_a_crash_replaces_the_first(path: Path) -> None:
-    """The first never got as far as Redis: otherwise its number would not have been given again."""
+def test_version_with_a_number_reused_after_a_crash_replaces_the_first(path: Path) -> None:
+    """A number is only reused if the first version did not reach Redis."""
     PopulationFileStore(path).write(write(3))
     PopulationFileStore(path).write(write(3, NOW_MS + 1))
     assert read_version(path) == version(3, NOW_MS + 1)
 
 
-def test_what_a_crash_left_of_a_write_is_no_hindrance(path: Path) -> None:
+def test_partial_file_of_a_crash_does_not_prevent_a_write(path: Path) -> None:
     PopulationFileStore(path).write(write(3))
     path.with_name(f"{FILE_NAME}.new").write_bytes(write(4).version[:20])
     assert read_version(path) == version(3)
@@ -75,7 +75,7 @@ def test_bytes_are_durable_before_the_name_and_the_name_before_the_end(
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"null", b"\0" * 100, write(3).version[:-1], b'{"x":' + b"[" * 100_000])
-def test_damaged_file_is_an_error_that_names_it_and_is_not_written_over(path: Path, raw: bytes) -> None:
+def test_damaged_file_is_an_error_with_its_name_and_is_not_replaced(path: Path, raw: bytes) -> None:
     path.write_bytes(raw)
     with pytest.raises(StateError, match=rf"{FILE_NAME} is damaged.*restore it"):
         read_version(path)
@@ -96,11 +96,11 @@ def test_full_disk_is_an_error_and_the_old_version_stays(path: Path) -> None:
     assert read_version(path) == version(4)
 
 
-def test_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="No such file"):
         PopulationFileStore(tmp_path / "gone" / FILE_NAME).write(write(1))
 
 
-def test_path_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+def test_unreadable_path_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="directory"):
         read_version(tmp_path)
