@@ -1,4 +1,4 @@
-"""Log of outages: one record as an outage starts, one as it ends, and none for each failed attempt between them."""
+"""Log of outages: a record at the start and at the end of an outage, and no record per failed attempt."""
 
 from collections.abc import Hashable
 

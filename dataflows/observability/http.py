@@ -1,4 +1,4 @@
-"""HTTP server of /metrics and /healthz of one process."""
+"""HTTP server of a process: /metrics and /healthz."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator

@@ -9,9 +9,9 @@ _LIBC = ctypes.CDLL(None)  # loaded at import, because the child of a threaded p
 
 
 def die_with(parent: int) -> None:
-    """Request SIGKILL from the kernel for the end of the thread that started this process (prctl(2), PR_SET_PDEATHSIG).
+    """Make the kernel send SIGKILL to the calling process at the end of the parent's thread that started the process.
 
-    Call it in the child, with the pid of the parent. Without prctl the call does nothing.
+    The call is prctl(2), PR_SET_PDEATHSIG, in the child, with the pid of the parent. Without prctl it has no effect.
     """
     prctl = getattr(_LIBC, "prctl", None)
     if prctl is None:

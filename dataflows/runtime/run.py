@@ -1,4 +1,4 @@
-"""Run of one process or several, with a lock on the state folder."""
+"""Run in a single process or in several, with a lock on the state folder."""
 
 from collections.abc import Callable
 from contextlib import nullcontext

@@ -62,8 +62,8 @@ class WorkerProcess:
 def run_workers(job: Job, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop) -> Counters:
     """Run `settings.processes` processes until all have ended, and return the sum of their counters.
 
-    A stop request goes to all processes. After the end of one process the others have `STOP_TOGETHER_S`; after an error
-    of a process the supervisor kills the others at once.
+    A stop request goes to all processes. After the end of the first process, the supervisor waits `STOP_TOGETHER_S`
+    and then kills the rest; after an error of a process it kills the rest at once.
 
     Raises:
         TacitError: the first error that a process reported.
@@ -88,7 +88,7 @@ def run_workers(job: Job, folder: StateFolder | None, report: Callable[[Counters
 
 
 def _error(workers: Sequence[WorkerProcess]) -> TacitError | None:
-    """Return the error of a failed run: the cause, or else one of its consequences."""
+    """Return the error of a failed run: the cause if a process reported it, otherwise a consequence."""
     if cause := _cause(workers):
         return cause.to_error()
     unexplained = [worker.process for worker in workers if worker.process.exitcode and not worker.failure]
@@ -108,9 +108,9 @@ def _describe_end(process: SpawnProcess) -> str:
 
 
 def _supervise(workers: Sequence[WorkerProcess], report: Callable[[Counters], None]) -> None:
-    """Receive counters and errors until each process has closed its pipe; kill a process that outlives the others.
+    """Receive counters and errors until each process has closed its pipe; kill a process that runs too long.
 
-    If one process fails, Bytewax ends the others, except while they wait for the start of the failed one.
+    If a process fails, Bytewax ends the rest, except during the start: the rest then waits for the failed process.
     """
     running = {id(worker.pipe): worker for worker in workers}
     deadline_s = math.inf

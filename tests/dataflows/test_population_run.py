@@ -45,7 +45,7 @@ def newest(client: redis.Redis, prefix: str = PREFIX) -> PopulationVersion:
     return decode_version(version.encode())
 
 
-def by_of(held: dict[str, Any], *, namespace: str = "live") -> set[str]:
+def deciding_models(held: dict[str, Any], *, namespace: str = "live") -> set[str]:
     """Return the member `by` of all signals of users."""
     return {
         json.loads(signal)["by"]
@@ -72,7 +72,7 @@ def test_each_thousand_feedback_events_and_the_end_publish_a_version(run: Run) -
 
 def test_signals_have_the_number_of_their_population_version(run: Run) -> None:
     """Signals before the first version have the number 0."""
-    found = by_of(everything_in(run.client))
+    found = deciding_models(everything_in(run.client))
     assert {"m2.c1.p0", "m2.c1.p2"} <= found <= {f"m2.c1.p{n}" for n in range(4)}
 
 
@@ -187,7 +187,7 @@ def test_population_none_publishes_nothing(run: Run, tmp_path: Path) -> None:
     with redis_of_its_own() as (url, client):
         replay(url, run.folder / "events.jsonl", "--state", "state", "--population", "none", cwd=tmp_path)
         held = everything_in(client)
-    assert by_of(held) == {"m2.c1.p0"}
+    assert deciding_models(held) == {"m2.c1.p0"}
     assert not [key for key in held if "population" in key or "defaults" in key]
     assert not (tmp_path / "state" / "population.json").exists()
 
@@ -202,7 +202,7 @@ def test_fixed_version_gives_the_same_bytes_in_one_and_two_processes(run: Run, t
         {key.split(":", 4)[4]: content for key, content in held.items() if key.split(":")[3].strip("{}") == name}
         for name in ("one", "two")
     )
-    assert by_of(held, namespace="one") == {"m2.c1.p2"}
+    assert deciding_models(held, namespace="one") == {"m2.c1.p2"}
     assert one == two
     assert len(one) > 100
 

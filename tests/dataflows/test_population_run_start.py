@@ -55,7 +55,7 @@ def started(
         yield found
 
 
-def take(found: PopulationRun, learn: LearnPopulation, examples: list[bytes]) -> list[PopulationVersion]:
+def train(found: PopulationRun, learn: LearnPopulation, examples: list[bytes]) -> list[PopulationVersion]:
     """Train on the examples, write the published versions, and return them."""
     writes, _ = learn.on_batch([examples])
     sink = found.sink.build("population", 0, 1)
@@ -80,7 +80,7 @@ def test_replay_starts_without_a_version(server: tuple[str, redis.Redis], tmp_pa
     publish(server[0], 41)
     with started(server[0], tmp_path / "state", bounded=True) as found:
         assert found.shared.prior.number == 0
-        (version,) = take(found, found.build_learn(None), PACKED[:1_000])
+        (version,) = train(found, found.build_learn(None), PACKED[:1_000])
     assert (version.n, version.examples) == (42, 1_000)
 
 
@@ -96,7 +96,7 @@ def test_training_without_snapshot_starts_from_the_first_version(
         with started(server[0], folder) as found:
             learn = found.build_learn(None)
             assert (folder / FIRST_NAME).exists() is bool(published)
-            (version,) = take(found, learn, PACKED[:1_000])
+            (version,) = train(found, learn, PACKED[:1_000])
         assert (version.n, version.examples) == ((published or 0) + 1 + start, first + 1_000)
 
 
@@ -104,12 +104,12 @@ def test_training_resumes_from_its_snapshot(server: tuple[str, redis.Redis], tmp
     """The run uses the newest version of any process, and the training continues from the snapshot."""
     with started(server[0], tmp_path / "state") as found:
         learn = found.build_learn(None)
-        take(found, learn, PACKED[:1_000])
+        train(found, learn, PACKED[:1_000])
         snapshot = learn.snapshot()
     publish(server[0], 7)
     with started(server[0], tmp_path / "state") as found:
         assert found.shared.prior.number == 7
-        (version,) = take(found, found.build_learn(snapshot), PACKED[1_000:])
+        (version,) = train(found, found.build_learn(snapshot), PACKED[1_000:])
     assert (version.n, version.examples) == (8, 2_000)
 
 
@@ -117,7 +117,7 @@ def test_version_of_the_folder_is_used_if_redis_has_none(server: tuple[str, redi
     """A newer version in Redis replaces the version of the folder."""
     publish(server[0], 41)
     with started(server[0], tmp_path / "state") as found:
-        take(found, found.build_learn(None), PACKED[:1_000])
+        train(found, found.build_learn(None), PACKED[:1_000])
     server[1].flushall()
     with started(server[0], tmp_path / "state") as found:
         assert found.shared.prior.number == 42
