@@ -131,9 +131,9 @@ class CheckedProducer:
         target = f"the Kafka topic {topic}" if topic else "Kafka"
         if isinstance(error, MessageSizeTooLargeError):
             return SinkError(
-                f"a record for {target} is larger than Kafka takes ({error}); raise max.message.bytes of the topic"
+                f"a record for {target} is larger than Kafka accepts ({error}); raise max.message.bytes of the topic"
             )
         return SinkError(
-            f"{target} did not take a record within {self._delivery_s:g} s ({type(error).__name__}: {error}); "
+            f"{target} did not acknowledge a record within {self._delivery_s:g} s ({type(error).__name__}: {error}); "
             "check that a broker runs there, that the topic exists and that it has enough in-sync replicas"
         )

@@ -54,7 +54,7 @@ def monitor(address: str, counters: Counters) -> Iterator[None]:
         server = _listening(address)
     except (OSError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
-        raise ConfigurationError([f"metrics: {address} cannot be listened on: {why}; name another, or off"]) from error
+        raise ConfigurationError([f"metrics: {address} cannot be bound: {why}; name another, or off"]) from error
     server.set_app(_app(counters))
     thread = Thread(target=server.serve_forever, args=(_POLL_S,), name="monitor", daemon=True)
     thread.start()

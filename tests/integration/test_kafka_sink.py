@@ -59,7 +59,7 @@ def test_every_reject_of_many_arrives(kafka: Kafka) -> None:
 def test_missing_rejects_topic_fails_the_start(kafka: Kafka) -> None:
     """A missing rejects topic is found at the start within the time limit."""
     began = monotonic()
-    with refused(SinkError, "Kafka topic nowhere did not take"):
+    with refused(SinkError, "Kafka topic nowhere did not acknowledge"):
         run_rejects(kafka, "nowhere", REJECTS, delivery_s=1)
     assert monotonic() - began < 10
 
@@ -70,9 +70,9 @@ def test_record_that_the_broker_rejects_fails_the_flush(kafka: Kafka) -> None:
     producer = CheckedProducer([kafka.servers], delivery_s=5)
     producer.send(topic, b"user", b"small")
     producer.send(topic, b"user", b"x" * 5000)
-    with pytest.raises(SinkError, match="larger than Kafka takes"):
+    with pytest.raises(SinkError, match="larger than Kafka accepts"):
         producer.flush()
-    with pytest.raises(SinkError, match="larger than Kafka takes"):
+    with pytest.raises(SinkError, match="larger than Kafka accepts"):
         producer.send(topic, b"user", b"x" * 2_000_000)
     producer.close()
 

@@ -93,4 +93,4 @@ def test_unavailable_address_is_a_configuration_error(address: str, reason: str,
         address = address.format(taken=taken.getsockname()[1], free=port)
         with pytest.raises(ConfigurationError) as caught, monitor(address, _counters()):
             pass
-    assert str(caught.value) == f"metrics: {address} cannot be listened on: {reason}; name another, or off"
+    assert str(caught.value) == f"metrics: {address} cannot be bound: {reason}; name another, or off"

@@ -62,7 +62,7 @@ def test_run_with_a_wrong_setting_is_not_restarted(unreachable: str, url: str, t
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = tacit("run", unreachable, "--redis", url, "--state", "state", "--metrics", address, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"tacit: metrics: {address} cannot be listened on")
+    assert done.stderr.splitlines()[-1].startswith(f"tacit: metrics: {address} cannot be bound")
     assert _failures(done.stderr) == 0
 
 

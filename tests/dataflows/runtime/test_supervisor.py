@@ -57,7 +57,7 @@ def test_process_that_cannot_start_ends_the_run(history: Path, tmp_path: Path) -
         done = tacit("replay", str(history), *words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == (
-        f"tacit: metrics: 127.0.0.1:{port + 1} cannot be listened on: Address already in use; name another, or off\n"
+        f"tacit: metrics: 127.0.0.1:{port + 1} cannot be bound: Address already in use; name another, or off\n"
     )
 
 
