@@ -32,7 +32,7 @@ from benchmarks.learning_path import Deployment
 from benchmarks.learning_plot import plot_confidence
 from benchmarks.machine import machine
 from state.storage.shard_stores import ShardStores
-from tacit_lab.simulate import Scenario, Simulation, Watch, simulate
+from tacit_lab.simulate import Scenario, ServeRecorder, Simulation, simulate
 
 Groups = dict[str, list[Figure]]
 """Title → figures."""
@@ -112,13 +112,15 @@ def measure(simulation: Simulation, *, learns_population: bool = True) -> Histor
     return HistoryFigures(simulation.scenario.seed, groups, preferences)
 
 
-def _closed_loop(simulation: Simulation, learns_population: bool) -> Watch:
+def _closed_loop(simulation: Simulation, learns_population: bool) -> ServeRecorder:
     with ShardStores(None, 1, simulation.catalogue) as stores:
         deployment = Deployment(simulation, stores, learns_population=learns_population)
-        watch = Watch(lambda asked: deployment.adaptation(asked.user_id).choose(asked.unit), simulation.truth)
-        for arrival in simulation.arrivals(watch):
+        recorder = ServeRecorder(
+            lambda request: deployment.adaptation(request.user_id).choose(request.unit), simulation.truth
+        )
+        for arrival in simulation.arrivals(recorder):
             deployment.take(arrival)
-    return watch
+    return recorder
 
 
 def _as_json(history: HistoryFigures) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from benchmarks.learning_path import Deployment
 from tacit_lab.evaluate.figures import Bucket, figures_of, scored_from
-from tacit_lab.simulate import Simulation, Truth, Watched
+from tacit_lab.simulate import ServedTurn, Simulation, Truth
 
 APPLIED_FROM = 0.8
 """Smallest confidence at which an assistant applies a value."""
@@ -136,11 +136,11 @@ def by_confidence(preferences: Sequence[LearnedPreference]) -> list[Bin]:
     return bins
 
 
-def loop_figures(turns: Sequence[Watched], simulation: Simulation) -> list[Figure]:
+def loop_figures(turns: Sequence[ServedTurn], simulation: Simulation) -> list[Figure]:
     """Return the mean probability of a like in the last half of the history, with other choices for the same turns."""
     truth, scenario, random = simulation.truth, simulation.scenario, Random(simulation.scenario.seed)
     half_ms = (scenario.start_ms + scenario.end_ms) // 2
-    latest = [turn for turn in turns if turn.asked.at_ms >= half_ms]
+    latest = [turn for turn in turns if turn.request.at_ms >= half_ms]
     default, facets = truth.population_default, simulation.catalogue.facets
 
     sums = [0.0] * 4

@@ -11,7 +11,7 @@ True
 from state.catalogue.numbered import NumberedCatalogue
 from tacit_lab.simulate.events import Arrival, Kind
 from tacit_lab.simulate.scenario import Scenario
-from tacit_lab.simulate.serving import Asked, Serve, Watch, Watched
+from tacit_lab.simulate.serving import Serve, ServedTurn, ServeRecorder, TurnRequest
 from tacit_lab.simulate.simulation import Simulation
 from tacit_lab.simulate.tastes import Style
 from tacit_lab.simulate.truth import Chances, Truth
@@ -19,17 +19,17 @@ from tacit_lab.simulate.users import SimulatedUser, SimulatedUsers
 
 __all__ = [
     "Arrival",
-    "Asked",
     "Chances",
     "Kind",
     "Scenario",
     "Serve",
+    "ServeRecorder",
+    "ServedTurn",
     "SimulatedUser",
     "Simulation",
     "Style",
     "Truth",
-    "Watch",
-    "Watched",
+    "TurnRequest",
     "simulate",
 ]
 

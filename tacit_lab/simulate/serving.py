@@ -7,7 +7,7 @@ from tacit.reader.adaptation import Choice
 from tacit_lab.simulate.truth import Truth
 
 
-class Asked(NamedTuple):
+class TurnRequest(NamedTuple):
     """A turn that needs a style."""
 
     user_id: str
@@ -17,29 +17,29 @@ class Asked(NamedTuple):
     topic: str | None
 
 
-Serve = Callable[[Asked], Choice]
+Serve = Callable[[TurnRequest], Choice]
 """Function that chooses the style of a turn; an absent facet counts as served at random."""
 
 
-class Watched(NamedTuple):
+class ServedTurn(NamedTuple):
     """A turn of a closed loop."""
 
-    asked: Asked
+    request: TurnRequest
     chance: float
     """Chance of a like of the served style, 0–1."""
 
 
-class Watch:
+class ServeRecorder:
     """Record of the turns of a closed loop, in order, each with its chance of a like."""
 
     def __init__(self, serve: Serve, truth: Truth) -> None:
         self._serve = serve
         self._truth = truth
-        self.turns: list[Watched] = []
+        self.turns: list[ServedTurn] = []
 
-    def __call__(self, asked: Asked) -> Choice:
+    def __call__(self, request: TurnRequest) -> Choice:
         """Serve a turn."""
-        choice = self._serve(asked)
-        chance = self._truth.chance_at(asked.user_id, asked.at_ms, asked.topic, choice.values)
-        self.turns.append(Watched(asked, chance))
+        choice = self._serve(request)
+        chance = self._truth.chance_at(request.user_id, request.at_ms, request.topic, choice.values)
+        self.turns.append(ServedTurn(request, chance))
         return choice

@@ -9,7 +9,7 @@ from tacit.contract.catalogue import Facet
 from tacit.reader.adaptation import Choice, Followed
 from tacit_lab.simulate.events import Event, Kind, Made
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, MINUTE_MS, Scenario
-from tacit_lab.simulate.serving import Asked, Serve
+from tacit_lab.simulate.serving import Serve, TurnRequest
 from tacit_lab.simulate.tastes import Utilities, best, worths
 from tacit_lab.simulate.users import SimulatedUser
 
@@ -97,8 +97,8 @@ class Turns:
         pinned = user.pinned(at_ms)
         unit = f"{self._scenario.seed:x}-{visit.user:x}-{visit.number:x}"
         for number in range(visit.turns):
-            asked = Asked(user.user_id, unit, at_ms, topic)
-            served, acted_on = self._drawn(random, pinned) if serve is None else _chosen(serve(asked))
+            request = TurnRequest(user.user_id, unit, at_ms, topic)
+            served, acted_on = self._drawn(random, pinned) if serve is None else _chosen(serve(request))
             turn = Turn(f"{unit}-{number:x}", at_ms, topic, served, acted_on)
             made = list(self._events(random, user, surface, turn))
             least, mean, most = _TURN_GAP_MS

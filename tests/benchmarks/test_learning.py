@@ -107,7 +107,7 @@ def test_closed_loop_follows_signals_of_earlier_records() -> None:
     versions: list[str] = []
     with ShardStores(None, 1, simulation.catalogue) as stores:
         deployment = Deployment(simulation, stores)
-        for arrival in simulation.arrivals(lambda asked: deployment.adaptation(asked.user_id).choose(asked.unit)):
+        for arrival in simulation.arrivals(lambda request: deployment.adaptation(request.user_id).choose(request.unit)):
             if arrival.made_as is Kind.TURN:
                 event: dict[str, Any] = json.loads(arrival.line)
                 followed = [entry["version"] for entry in event["acted_on"] if entry["version"]]

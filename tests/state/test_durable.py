@@ -1,35 +1,14 @@
 """state/durable: a file is written whole or not at all."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 
 import pytest
 
 from state.durable import replacing, write_file
+from tests.support.repeated_reads import read_repeatedly
 
 OLD, NEW = b"old " * 50_000, b"new " * 60_000
-
-
-@contextmanager
-def read_repeatedly(path: Path) -> Iterator[set[bytes]]:
-    """Read a file again and again in another thread during the block, and collect its contents."""
-    found: set[bytes] = set()
-    ended = Event()
-
-    def read() -> None:
-        while not ended.is_set():
-            found.add(path.read_bytes())
-
-    reader = Thread(target=read)
-    reader.start()
-    try:
-        yield found
-    finally:
-        ended.set()
-        reader.join()
 
 
 def test_reader_finds_old_or_new_contents(tmp_path: Path) -> None:

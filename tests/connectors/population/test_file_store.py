@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from connectors.population.file_store import FILE_NAME, PopulationFileStore, read_version
 from state.errors import StateError, StorageError
+from tests.support.repeated_reads import read_repeatedly
 from tests.support.sample_population import version, write
 from tests.support.sample_signals import NOW_MS
 
@@ -47,6 +48,16 @@ def test_version_with_a_number_reused_after_a_crash_replaces_the_first(path: Pat
     PopulationFileStore(path).write(write(3))
     PopulationFileStore(path).write(write(3, NOW_MS + 1))
     assert read_version(path) == version(3, NOW_MS + 1)
+
+
+def test_reader_finds_a_complete_version(path: Path) -> None:
+    """No reader finds a part of a version."""
+    file = PopulationFileStore(path)
+    file.write(write(1))
+    with read_repeatedly(path) as found:
+        for n in range(2, 50):
+            file.write(write(n))
+    assert found <= {write(n).version for n in range(1, 50)}
 
 
 def test_partial_file_of_a_crash_does_not_prevent_a_write(path: Path) -> None:

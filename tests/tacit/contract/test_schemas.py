@@ -25,6 +25,7 @@ from tacit.contract.signals import PROFILE, STATUS
 from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Arrival, Kind, Scenario, simulate
 from tacit_lab.simulate.output import write_events
+from tests.support.repeated_reads import read_repeatedly
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "docs" / "schema"
 SCENARIO = Scenario(
@@ -150,3 +151,14 @@ def _parsed(event: dict[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def test_reader_finds_complete_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No reader finds a part of a schema while the command writes it."""
+    monkeypatch.setattr("sys.argv", ["schemas", str(tmp_path)])
+    main()
+    name = "event.schema.json"
+    with read_repeatedly(tmp_path / name) as found:
+        for _ in range(50):
+            main()
+    assert found == {documents()[name].encode()}

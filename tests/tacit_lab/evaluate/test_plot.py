@@ -10,6 +10,7 @@ from state.errors import SinkError
 from tacit.errors import ConfigurationError
 from tacit_lab.evaluate import Evaluation, baselines, compare, plot, require_plot
 from tests.support.examples import make_example, tastes
+from tests.support.repeated_reads import read_repeatedly
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,15 @@ def test_svg_names_models_axes_and_steps(evaluation: Evaluation, tmp_path: Path)
     assert "mean log loss (nats; less is better)" in texts
     assert "predicted chance of a like" in texts
     assert any(text.startswith("Calibration of Tacit: expected error 0.") for text in texts)
+
+
+def test_reader_finds_a_complete_picture(evaluation: Evaluation, tmp_path: Path) -> None:
+    """Each PNG file that a reader finds has its last chunk, IEND."""
+    path = tmp_path / "figures.png"
+    plot(evaluation, path)
+    with read_repeatedly(path) as found:
+        plot(evaluation, path)
+    assert all(data.endswith(b"IEND\xaeB`\x82") for data in found)
 
 
 @pytest.mark.parametrize("feedback", [0, 3])

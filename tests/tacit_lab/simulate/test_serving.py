@@ -12,7 +12,7 @@ import pytest
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.events import Event
 from tacit.reader.adaptation import Adaptation, Choice
-from tacit_lab.simulate import Arrival, Asked, Kind, Scenario, Serve, Simulation, Watch, simulate
+from tacit_lab.simulate import Arrival, Kind, Scenario, Serve, ServeRecorder, Simulation, TurnRequest, simulate
 
 END_MS = 1_795_297_433_438
 SCENARIO = Scenario(end_ms=END_MS, users=60, turns=3000, out_of_order=0.3, later_feedback=0.5, days=20)
@@ -25,13 +25,15 @@ def simulation() -> Simulation:
     return simulate(SCENARIO)
 
 
-def serve_default(asked: Asked) -> Choice:
-    return NO_SIGNALS.choose(asked.unit)
+def serve_default(request: TurnRequest) -> Choice:
+    return NO_SIGNALS.choose(request.unit)
 
 
 def serve_best(simulation: Simulation) -> Serve:
     """Return a function that serves the best style for the time and the topic."""
-    return lambda asked: Choice(simulation.truth.best_at(asked.user_id, asked.at_ms, asked.topic), (), CATALOGUE)
+    return lambda request: Choice(
+        simulation.truth.best_at(request.user_id, request.at_ms, request.topic), (), CATALOGUE
+    )
 
 
 def turns(arrivals: list[Arrival]) -> dict[str, dict[str, Any]]:
@@ -50,9 +52,9 @@ def test_serve_is_called_after_every_earlier_record(simulation: Simulation) -> N
     taken: list[Arrival] = []
     known: list[tuple[int, int]] = []
 
-    def serve(asked: Asked) -> Choice:
-        known.append((asked.at_ms, len(taken)))
-        return serve_default(asked)
+    def serve(request: TurnRequest) -> Choice:
+        known.append((request.at_ms, len(taken)))
+        return serve_default(request)
 
     for arrival in simulation.arrivals(serve):
         assert not taken or taken[-1] < arrival
@@ -66,22 +68,22 @@ def test_serve_is_called_after_every_earlier_record(simulation: Simulation) -> N
 
 def test_turn_has_the_chosen_style_and_its_signals(simulation: Simulation) -> None:
     """Values and `acted_on` of the choice are in the event of the turn and in its feedback; the event is valid."""
-    asked_of: dict[str, list[Asked]] = defaultdict(list)
+    requests: dict[str, list[TurnRequest]] = defaultdict(list)
 
-    def serve(asked: Asked) -> Choice:
-        asked_of[asked.unit].append(asked)
-        return serve_default(asked)
+    def serve(request: TurnRequest) -> Choice:
+        requests[request.unit].append(request)
+        return serve_default(request)
 
     arrivals = list(simulation.arrivals(serve))
     found = turns(arrivals)
-    assert len(found) == sum(map(len, asked_of.values())) == SCENARIO.turns
-    for unit, several in asked_of.items():
-        for index, asked in enumerate(several):
+    assert len(found) == sum(map(len, requests.values())) == SCENARIO.turns
+    for unit, several in requests.items():
+        for index, request in enumerate(several):
             event = found[f"{unit}-{index:x}"]
             msgspec.convert(event, Event)
-            assert (event["user_id"], event["at"], event["topic"]) == (asked.user_id, asked.at_ms, asked.topic)
-            assert event["served"] == serve_default(asked).values
-            assert event["acted_on"] == list(serve_default(asked).acted_on)
+            assert (event["user_id"], event["at"], event["topic"]) == (request.user_id, request.at_ms, request.topic)
+            assert event["served"] == serve_default(request).values
+            assert event["acted_on"] == list(serve_default(request).acted_on)
     for arrival in arrivals:
         if arrival.made_as is Kind.FEEDBACK:
             event = json.loads(arrival.line)
@@ -90,20 +92,20 @@ def test_turn_has_the_chosen_style_and_its_signals(simulation: Simulation) -> No
 
 def test_best_style_is_liked_most(simulation: Simulation) -> None:
     """The share of likes of the best style is the true chance, and far above the share of random styles."""
-    watch = Watch(serve_best(simulation), simulation.truth)
-    share = likes(list(simulation.arrivals(watch)))
-    assert share == pytest.approx(fmean(turn.chance for turn in watch.turns), abs=0.03)
+    recorder = ServeRecorder(serve_best(simulation), simulation.truth)
+    share = likes(list(simulation.arrivals(recorder)))
+    assert share == pytest.approx(fmean(turn.chance for turn in recorder.turns), abs=0.03)
     assert share > likes(list(simulation.arrivals())) + 0.25
 
 
-def test_watch_records_the_chance_of_each_turn_in_order(simulation: Simulation) -> None:
-    """A watch serves the same styles, and the chances are those of the truth."""
-    watch = Watch(serve_default, simulation.truth)
-    assert list(simulation.arrivals(watch)) == list(simulation.arrivals(serve_default))
-    assert [turn.asked.at_ms for turn in watch.turns] == sorted(turn.asked.at_ms for turn in watch.turns)
-    for asked, chance in watch.turns:
-        served = serve_default(asked).values
-        assert chance == simulation.truth.chance_at(asked.user_id, asked.at_ms, asked.topic, served)
+def test_recorder_has_the_chance_of_each_turn_in_order(simulation: Simulation) -> None:
+    """The recorder serves the same styles, and the chances are those of the truth."""
+    recorder = ServeRecorder(serve_default, simulation.truth)
+    assert list(simulation.arrivals(recorder)) == list(simulation.arrivals(serve_default))
+    assert [turn.request.at_ms for turn in recorder.turns] == sorted(turn.request.at_ms for turn in recorder.turns)
+    for request, chance in recorder.turns:
+        served = serve_default(request).values
+        assert chance == simulation.truth.chance_at(request.user_id, request.at_ms, request.topic, served)
 
 
 def test_style_does_not_change_visits(simulation: Simulation) -> None:

@@ -15,6 +15,7 @@ from state.errors import SinkError, SourceError
 from state.learning.probit import normal_cdf
 from tacit_lab.simulate import Kind, Scenario, SimulatedUser, Simulation, Truth, simulate
 from tacit_lab.simulate.users import Pin
+from tests.support.repeated_reads import read_repeatedly
 
 END_MS = 1_795_297_433_438
 CATALOGUE = NumberedCatalogue.load()
@@ -115,15 +116,15 @@ def test_chance_of_like_predicts_users_with_a_stable_taste(simulation: Simulatio
 
 def test_directed_feedback_points_to_a_better_value(simulation: Simulation) -> None:
     """The next value in the direction has a higher chance on the topic."""
-    asked = 0
+    count = 0
     for event in turns_with_feedback(simulation):
         for facet, direction in CATALOGUE.feedback[event["feedback"]["kind"]].moves.items():
             values = CATALOGUE.facets[facet].values
             next_value = values[values.index(event["served"][facet]) + (1 if direction == "up" else -1)]
             moved = event | {"served": event["served"] | {facet: next_value}}
             assert chance_then(simulation, moved) > chance_then(simulation, event)
-            asked += 1
-    assert asked > 500
+            count += 1
+    assert count > 500
 
 
 def test_best_choice_beats_all_others(simulation: Simulation) -> None:
@@ -227,6 +228,18 @@ def test_foreign_file_is_no_truth(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(SourceError, match=r"other\.jsonl: is no truth file: .*tacit simulate"):
         Truth.load(path)
+
+
+def test_reader_finds_old_or_new_truth(tmp_path: Path) -> None:
+    """No reader finds a part of a truth file."""
+    truths = [simulate(Scenario(end_ms=END_MS, users=100, turns=100, seed=seed)).truth for seed in (1, 2)]
+    path = tmp_path / "truth.jsonl"
+    truths[0].write(path)
+    with read_repeatedly(path) as found:
+        for _ in range(5):
+            for truth in truths:
+                truth.write(path)
+    assert found <= {b"".join(line + b"\n" for line in truth.lines()) for truth in truths}
 
 
 def test_unwritable_truth_is_a_sink_error(simulation: Simulation, tmp_path: Path) -> None:
