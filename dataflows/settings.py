@@ -14,12 +14,9 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from connectors.kafka.address import Start, TopicAddress
 from dataflows.setting import InvalidSettingError, Setting, convert
 from dataflows.setting_sources import read_settings
-from state.catalogue.numbered import NumberedCatalogue
-from state.catalogue.vocabulary import Vocabulary
 from state.storage.shards import CACHED_USERS, MAX_SHARDS
-from state.user.rules import Rules
-from state.user.windows import DAY_MS, HOUR_MS
-from tacit.contract.catalogue import SHIPPED
+from tacit.contract.activity import DAY_MS
+from tacit.contract.catalogue import SHIPPED, Catalogue
 from tacit.contract.keys import LIVE, NAMESPACE, REGION
 from tacit.contract.lifetimes import SIGNAL_TTL_MS
 from tacit.contract.pseudonyms import SECRET_BYTES
@@ -154,7 +151,7 @@ class Settings:
             "FILE",
             "Catalogue (TOML).",
             "the catalogue of the package",
-            check=lambda path: _configuration_problem(NumberedCatalogue.load, path),
+            check=lambda path: _configuration_problem(Catalogue.load, path),
         ),
     ] = SHIPPED
     population: Annotated[
@@ -217,16 +214,6 @@ class Settings:
     def ttl_ms(self) -> int | None:
         """Time to live of a signal in milliseconds; None: no limit."""
         return None if self.ttl is None else round(self.ttl * DAY_MS)
-
-    def rules(self, vocabulary: Vocabulary | None = None) -> Rules:
-        """Return the rules of the deployment, with the numbers of a vocabulary if one is passed."""
-        catalogue = NumberedCatalogue.load(self.catalogue)
-        return Rules(
-            catalogue.numbered(vocabulary) if vocabulary else catalogue,
-            round(self.lateness * HOUR_MS),
-            self.ttl_ms,
-            teaches=self.population == "learn",
-        )
 
 
 @cache

@@ -1,5 +1,6 @@
 """Entry point of the command `tacit`."""
 
+import gc
 import signal
 import sys
 from types import FrameType
@@ -11,6 +12,7 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line; the exit status is in its help."""
     signal.signal(signal.SIGTERM, _end)
+    gc.disable()  # imports allocate much and free little: a tenth of their time; GroupedCommand enables it again
     try:
         _run(as_json="--json" in sys.argv)
     except ModuleNotFoundError as error:

@@ -1,5 +1,6 @@
 """Help of a command, with its options in groups."""
 
+import gc
 from collections import defaultdict
 from typing import Any
 
@@ -24,6 +25,11 @@ class GroupedCommand(TyperCommand):
         """Parse arguments and options."""
         parse_lightly(self.get_params(ctx))
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, with the garbage collection that is off during imports."""
+        gc.enable()
+        return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from dataflows.job import Job
+from dataflows.rules import rules_of
 from dataflows.runtime.stopping import Stop
 from dataflows.runtime.supervisor import run_workers
 from dataflows.runtime.worker import WorkerAddress, run_worker
@@ -23,7 +24,7 @@ def run(job: Job, report: Callable[[Counters], None], stop: Stop) -> Counters:
         TacitError: the first error of the run.
     """
     settings = job.settings
-    catalogue = settings.rules().catalogue
+    catalogue = rules_of(settings).catalogue
     with locked(settings.state, job.identity, catalogue) if settings.state else nullcontext() as folder:
         if settings.processes > 1:
             return run_workers(job, folder, report, stop)

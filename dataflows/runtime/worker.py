@@ -23,6 +23,7 @@ from dataflows.graph import build
 from dataflows.job import Job
 from dataflows.observability.http import monitor
 from dataflows.population_run import population_run
+from dataflows.rules import rules_of
 from dataflows.runtime.first_error import FirstError
 from dataflows.runtime.stopping import Stop
 from dataflows.settings import Settings
@@ -90,7 +91,7 @@ def _run_engine(
     job: Job, address: WorkerAddress, folder: StateFolder | None, counters: Counters, stop: threading.Event
 ) -> None:
     settings = job.settings
-    rules = settings.rules(folder.vocabulary if folder else None)
+    rules = rules_of(settings, folder.vocabulary if folder else None)
     parser = Parser(
         catalogue=rules.catalogue,
         region=settings.region,

@@ -10,6 +10,7 @@ from typing import Any
 from bytewax.inputs import StatefulSourcePartition
 
 from dataflows.job import Job
+from dataflows.rules import rules_of
 from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
@@ -49,7 +50,7 @@ class Deployed:
             SourceError: the source cannot be read.
         """
         job, counters = self._job, self.counters
-        rules = job.settings.rules()
+        rules = rules_of(job.settings)
         parse = Parser(
             catalogue=rules.catalogue,
             region=job.settings.region,

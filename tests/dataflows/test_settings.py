@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dataflows.rules import rules_of
 from dataflows.settings import Settings, load
 from state.user.windows import DAY_MS, HOUR_MS
 from tacit.contract.catalogue import SHIPPED
@@ -39,7 +40,7 @@ def test_defaults_are_those_of_a_worker_in_region_eu() -> None:
     assert settings.ttl_ms == 30 * DAY_MS
     assert settings.catalogue == SHIPPED
     assert settings.secret_bytes == SECRET.encode()
-    assert settings.rules().lateness_ms == 24 * HOUR_MS
+    assert rules_of(settings).lateness_ms == 24 * HOUR_MS
 
 
 def test_flag_outranks_variable_outranks_file_outranks_default(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

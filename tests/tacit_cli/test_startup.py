@@ -17,8 +17,9 @@ HEAVY = frozenset(
     }
 )  # fmt: skip
 CODE = """
-import atexit, pathlib, sys
+import atexit, gc, pathlib, sys
 atexit.register(lambda: pathlib.Path("modules").write_text("\\n".join(sys.modules)))
+atexit.register(lambda: pathlib.Path("gc").write_text(str(gc.isenabled())))
 from tacit_cli.__main__ import main
 main()
 """
@@ -63,3 +64,9 @@ def test_show_imports_the_client_and_no_connector_to_redis(tmp_path: Path, redis
 def test_help_imports_no_package_of_the_worker(tmp_path: Path) -> None:
     """The list of commands is a table of names."""
     assert _imported(tmp_path, "--help") & {"connectors", "dataflows", "operators", "state", "tacit_lab"} == set()
+
+
+def test_garbage_is_collected_while_a_command_runs(tmp_path: Path) -> None:
+    """It is off during imports only."""
+    _imported(tmp_path, "redis", "acl")
+    assert (tmp_path / "gc").read_text() == "True"
