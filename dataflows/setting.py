@@ -5,9 +5,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
-
-_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +49,9 @@ def convert(value: object, annotation: Any, setting: Setting) -> Any:
     if setting.none is not None and isinstance(value, str) and value.lower() == setting.none:
         return None
     try:
-        converted = _as_kind(value, kinds[0])
-    except ValueError:
+        converted = _as_kind(value, kinds[0], setting)
+    except ValueError:  # pydantic's error, too; its text repeats the value
         raise InvalidSettingError(f"must be {allowed_values(annotation, setting)}") from None
-    if isinstance(converted, int | float) and not _is_between(converted, setting):
-        raise InvalidSettingError(f"must be {allowed_values(annotation, setting)}")
     if setting.check and (problem := setting.check(converted)):
         raise InvalidSettingError(problem)
     return converted
@@ -89,46 +85,29 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def _as_kind(value: object, kind: Any) -> Any:
-    if get_origin(kind) is Literal:
-        return _as_choice(value, get_args(kind))
-    if kind is bool:
-        return _as_bool(value)
-    if kind is Path and isinstance(value, str | Path):
-        return Path(value)
+def _as_kind(value: object, kind: Any, setting: Setting) -> Any:
     if kind is str and isinstance(value, str):
         return value
-    if kind in {int, float} and isinstance(value, str | int | float) and not isinstance(value, bool):
-        return _as_number(value, kind)
-    raise ValueError
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    if kind in {str, Path}:
+        raise ValueError(kind)
+    from pydantic import TypeAdapter  # a third of the start-up time of a command whose settings are text
+
+    # Text is converted; a value of TOML has a type of its own, and `true` is no number.
+    return TypeAdapter(_limited(kind, setting)).validate_python(value, strict=not isinstance(value, str))
 
 
-def _as_choice(value: object, choices: tuple[str, ...]) -> str:
-    for choice in choices:
-        if choice == value:
-            return choice
-    raise ValueError
+def _limited(kind: Any, setting: Setting) -> Any:
+    """Return a type with the limits of its setting in pydantic's form."""
+    if kind not in {int, float}:
+        return kind
+    from pydantic import Field
 
-
-def _as_bool(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = str(value).lower()
-    if word not in _TRUE | _FALSE:
-        raise ValueError
-    return word in _TRUE
-
-
-def _as_number(value: str | float, kind: type[int] | type[float]) -> float:
-    if isinstance(value, str) and not value.isascii():
-        raise ValueError
-    if kind is int and isinstance(value, float):
-        raise ValueError
-    return kind(value)
-
-
-def _is_between(value: float, setting: Setting) -> bool:
-    return setting.least <= value <= setting.most and value > setting.above and math.isfinite(value)
+    least, most, above = (
+        limit if math.isfinite(limit) else None for limit in (setting.least, setting.most, setting.above)
+    )
+    return Annotated[kind, Field(ge=least, le=most, gt=above, allow_inf_nan=None if kind is int else False)]
 
 
 def _listed(names: list[str]) -> str:
