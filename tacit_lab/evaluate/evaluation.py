@@ -22,7 +22,7 @@ from tacit_lab.evaluate.figures import (
     figures_of,
     scored_from,
 )
-from tacit_lab.evaluate.prequential import Deployed
+from tacit_lab.evaluate.prequential import DeployedModel
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ def evaluate(job: Job, fixed_prior: Prior | None, report: Callable[[Counters], o
     Raises:
         SourceError: the source cannot be read.
     """
-    deployed = Deployed(job, fixed_prior)
+    deployed = DeployedModel(job, fixed_prior)
 
     def batches() -> Iterable[Sequence[Example]]:
         for batch in deployed.examples():

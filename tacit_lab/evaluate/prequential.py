@@ -26,7 +26,7 @@ _ONE_SHARD = 1
 """One shard holds all users, which keeps the examples in the order of the stream."""
 
 
-class Deployed:
+class DeployedModel:
     """The steps of `run` and `replay` on a stream, up to the writes.
 
     The population model is trained, too, with a version every 1,000 examples, unless the prior is fixed.

@@ -1,22 +1,22 @@
 """Control events of simulated users: consents, pins and forgets, as events of the contract."""
 
-from tacit_lab.simulate.events import Event, Kind, Made
+from tacit_lab.simulate.events import Event, Kind, SimulatedEvent
 from tacit_lab.simulate.scenario import Scenario
 from tacit_lab.simulate.users import SimulatedUser
 
 
-def control_events(scenario: Scenario, number: int, user: SimulatedUser) -> list[Made]:
+def control_events(scenario: Scenario, number: int, user: SimulatedUser) -> list[SimulatedEvent]:
     """Return all of a user's control events, in time order."""
-    made: list[Made] = [
-        *(Made(at, Kind.CONSENT, {"granted": granted}) for at, granted in user.consents),
-        *(Made(pin.at, Kind.PIN, {"facet": pin.facet, "value": pin.value}) for pin in user.pins),
+    events: list[SimulatedEvent] = [
+        *(SimulatedEvent(at, Kind.CONSENT, {"granted": granted}) for at, granted in user.consents),
+        *(SimulatedEvent(pin.at, Kind.PIN, {"facet": pin.facet, "value": pin.value}) for pin in user.pins),
     ]
     if user.forgets_at is not None:
-        made.append(Made(user.forgets_at, Kind.FORGET, {}))
-    made.sort(key=lambda event: event.at_ms)
+        events.append(SimulatedEvent(user.forgets_at, Kind.FORGET, {}))
+    events.sort(key=lambda event: event.at_ms)
     return [
-        Made(at, kind, _event(scenario, f"{number:x}-w{index}", user.user_id, at) | {"type": kind} | body)
-        for index, (at, kind, body) in enumerate(made)
+        SimulatedEvent(at, kind, _event(scenario, f"{number:x}-w{index}", user.user_id, at) | {"type": kind} | body)
+        for index, (at, kind, body) in enumerate(events)
     ]
 
 

@@ -26,7 +26,7 @@ class Kind(StrEnum):
     """The bytes of an earlier record."""
 
 
-class Made(NamedTuple):
+class SimulatedEvent(NamedTuple):
     """A valid event and its event time."""
 
     at_ms: int

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.records import Reason
 from tacit_lab.simulate.control_events import control_events
-from tacit_lab.simulate.events import Arrival, Kind, Made, encode
+from tacit_lab.simulate.events import Arrival, Kind, SimulatedEvent, encode
 from tacit_lab.simulate.faults import Faults
 from tacit_lab.simulate.scenario import HOUR_MS, MINUTE_MS, Scenario
 from tacit_lab.simulate.serving import Serve
@@ -64,7 +64,7 @@ class Simulation:
         that arrives before the turn, and no other record.
         """
         pending: list[Arrival] = []
-        moments = _Moments(self._schedule(), _Sending(self, serve))
+        moments = _Moments(self._schedule(), _Delivery(self, serve))
         while (now_ms := moments.next_ms) is not None:
             while pending and pending[0].at_ms < now_ms:
                 yield heappop(pending)
@@ -79,8 +79,8 @@ class Simulation:
             user = self.users.user(number)
             schedule += visits(self.scenario, number, user.joined_at, turns)
             schedule += (
-                ControlMoment(made.at_ms, number, index)
-                for index, made in enumerate(control_events(self.scenario, number, user))
+                ControlMoment(event.at_ms, number, index)
+                for index, event in enumerate(control_events(self.scenario, number, user))
             )
         schedule.sort()
         return schedule
@@ -89,11 +89,11 @@ class Simulation:
 class _Moments:
     """Visits and control events of all users, in order of time: those in progress, and those that follow."""
 
-    def __init__(self, schedule: list[Visit | ControlMoment], sending: "_Sending") -> None:
+    def __init__(self, schedule: list[Visit | ControlMoment], delivery: "_Delivery") -> None:
         self._schedule = schedule
-        self._sending = sending
+        self._delivery = delivery
         self._started = 0
-        self._in_progress: list[tuple[int, int, Iterator[_Sent]]] = []
+        self._in_progress: list[tuple[int, int, Iterator[_StepArrivals]]] = []
         """Heap by time and index in the schedule."""
 
     @property
@@ -108,15 +108,15 @@ class _Moments:
         if self._in_progress and self._in_progress[0][0] == self.next_ms:
             _, index, steps = heappop(self._in_progress)
         else:
-            index, steps = self._started, self._sending.steps(self._started, self._schedule[self._started])
+            index, steps = self._started, self._delivery.steps(self._started, self._schedule[self._started])
             self._started += 1
-        sent = next(steps)
-        if sent.next_ms is not None:
-            heappush(self._in_progress, (sent.next_ms, index, steps))
-        return sent.arrivals
+        step = next(steps)
+        if step.next_ms is not None:
+            heappush(self._in_progress, (step.next_ms, index, steps))
+        return step.arrivals
 
 
-class _Sent(NamedTuple):
+class _StepArrivals(NamedTuple):
     """Arrivals of one step."""
 
     arrivals: list[Arrival]
@@ -124,7 +124,7 @@ class _Sent(NamedTuple):
     """Time of the next step of the visit; None after the last one."""
 
 
-class _Sending:
+class _Delivery:
     """Delays, duplicates and faults between events and arrivals, from separate seeds."""
 
     def __init__(self, simulation: Simulation, serve: Serve | None) -> None:
@@ -135,30 +135,32 @@ class _Sending:
         self._turns = Turns(scenario, catalogue, simulation.users.topic_effects)
         self._faults = Faults(scenario, catalogue)
 
-    def steps(self, index: int, moment: Visit | ControlMoment) -> Iterator[_Sent]:
+    def steps(self, index: int, moment: Visit | ControlMoment) -> Iterator[_StepArrivals]:
         """Yield the arrivals of a visit or a control event, turn by turn; `index` is the position in the schedule."""
         user = self._users.user(moment.user)
         kind = "visit" if isinstance(moment, Visit) else "word"
         random = Random(f"{self._scenario.seed}/sending/{kind}/{moment.user}/{moment.number}")
         numbers = count(index * _MAX_RECORDS)
-        for made, next_ms in self._steps(user, moment):
-            records = [record for event in made for record in self._sent(random, user, event)]
+        for events, next_ms in self._steps(user, moment):
+            records = [record for event in events for record in self._records(random, user, event)]
             arrivals = [Arrival(at_ms, next(numbers), made_as, line) for at_ms, made_as, line in records]
-            yield _Sent(arrivals, next_ms)
+            yield _StepArrivals(arrivals, next_ms)
 
     def _steps(self, user: SimulatedUser, moment: Visit | ControlMoment) -> Iterator[Step]:
         if isinstance(moment, ControlMoment):
             return iter([Step([control_events(self._scenario, moment.user, user)[moment.number]], None)])
         return self._turns.steps(user, moment, self._serve)
 
-    def _sent(self, random: Random, user: SimulatedUser, made: Made) -> Iterator[tuple[int, Kind | Reason, bytes]]:
-        line = encode(made.event)
-        arrives_ms = made.at_ms + self._delay_ms(random, made.kind)
-        yield arrives_ms, made.kind, line
+    def _records(
+        self, random: Random, user: SimulatedUser, event: SimulatedEvent
+    ) -> Iterator[tuple[int, Kind | Reason, bytes]]:
+        line = encode(event.event)
+        arrives_ms = event.at_ms + self._delay_ms(random, event.kind)
+        yield arrives_ms, event.kind, line
         if random.random() < self._scenario.duplicates:
             yield arrives_ms + random.randint(1, MAX_REPEAT_MS), Kind.DUPLICATE, line
-        if made.kind is Kind.TURN:
-            for reason, broken in self._faults.of(random, user, made.event, made.at_ms):
+        if event.kind is Kind.TURN:
+            for reason, broken in self._faults.of(random, user, event.event, event.at_ms):
                 yield arrives_ms + 1, reason, broken
 
     def _delay_ms(self, random: Random, kind: Kind) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.catalogue import Facet
 from tacit.reader.adaptation import Choice, Followed
-from tacit_lab.simulate.events import Event, Kind, Made
+from tacit_lab.simulate.events import Event, Kind, SimulatedEvent
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, MINUTE_MS, Scenario
 from tacit_lab.simulate.serving import Serve, TurnRequest
 from tacit_lab.simulate.tastes import Utilities, best, worths
@@ -52,7 +52,7 @@ class Turn(NamedTuple):
 class Step(NamedTuple):
     """Events of one turn of a visit."""
 
-    made: list[Made]
+    events: list[SimulatedEvent]
     """The turn, then any feedback in a second event."""
     next_ms: int | None
     """Time of the next turn; None after the last one."""
@@ -100,23 +100,25 @@ class Turns:
             request = TurnRequest(user.user_id, unit, at_ms, topic)
             served, acted_on = self._drawn(random, pinned) if serve is None else _chosen(serve(request))
             turn = Turn(f"{unit}-{number:x}", at_ms, topic, served, acted_on)
-            made = list(self._events(random, user, surface, turn))
+            events = list(self._events(random, user, surface, turn))
             least, mean, most = _TURN_GAP_MS
             at_ms += min(most, least + int(random.expovariate(1 / mean)))
             topic = topic if random.random() < _SAME_TOPIC else _pick_topic(random, user)
-            yield Step(made, at_ms if number + 1 < visit.turns else None)
+            yield Step(events, at_ms if number + 1 < visit.turns else None)
 
-    def _events(self, random: Random, user: SimulatedUser, surface: str | None, turn: Turn) -> Iterator[Made]:
+    def _events(self, random: Random, user: SimulatedUser, surface: str | None, turn: Turn) -> Iterator[SimulatedEvent]:
         event = self._event(user, surface, turn)
         feedback = self._feedback(random, user, turn) if random.random() < self._scenario.feedback else None
         if feedback is None:
-            yield Made(turn.at_ms, Kind.TURN, event)
+            yield SimulatedEvent(turn.at_ms, Kind.TURN, event)
         elif random.random() >= self._scenario.later_feedback:
-            yield Made(turn.at_ms, Kind.TURN, event | {"feedback": feedback})
+            yield SimulatedEvent(turn.at_ms, Kind.TURN, event | {"feedback": feedback})
         else:
-            yield Made(turn.at_ms, Kind.TURN, event)
+            yield SimulatedEvent(turn.at_ms, Kind.TURN, event)
             at_ms = turn.at_ms + random.randint(*_FEEDBACK_MS)
-            yield Made(at_ms, Kind.FEEDBACK, event | {"event_id": f"{turn.id}-f", "at": at_ms, "feedback": feedback})
+            yield SimulatedEvent(
+                at_ms, Kind.FEEDBACK, event | {"event_id": f"{turn.id}-f", "at": at_ms, "feedback": feedback}
+            )
 
     def _event(self, user: SimulatedUser, surface: str | None, turn: Turn) -> Event:
         facets = self._catalogue.facets

@@ -38,7 +38,7 @@ _NOTHING = (
 
 
 @dataclass(frozen=True)
-class Words:
+class CatalogueNames:
     """The names in a catalogue's file, in order."""
 
     facets: Mapping[str, Sequence[str]]
@@ -47,7 +47,7 @@ class Words:
     kinds: Sequence[str] = field(default=KINDS)
 
 
-def make_catalogue(file: Words) -> NumberedCatalogue:
+def make_catalogue(file: CatalogueNames) -> NumberedCatalogue:
     """Return a catalogue; its facets are ordered, and `more` and `less` move all of them."""
     more, less = ({"moves": dict.fromkeys(file.facets, direction)} for direction in ("up", "down"))
     meanings = {"liked": {"label": True}, "disliked": {"label": False}, "more": more, "less": less}
@@ -71,14 +71,14 @@ def some(names: Sequence[str], least: int = 0) -> st.SearchStrategy[list[str]]:
 
 
 @st.composite
-def words(draw: st.DrawFn) -> Words:
+def catalogue_names(draw: st.DrawFn) -> CatalogueNames:
     """Draw a catalogue's file: any of the names above, in any order."""
     facets = {name: draw(some(VALUES, 2)) for name in draw(some(FACETS, 1))}
     topics = draw(some(TOPICS))
-    return Words(facets, topics, draw(some(topics)), draw(some(KINDS, 1)))
+    return CatalogueNames(facets, topics, draw(some(topics)), draw(some(KINDS, 1)))
 
 
-FIRST = Words(
+FIRST = CatalogueNames(
     {"length": ("low", "mid", "high"), "tone": ("low", "high")},
     ("code", "mail", "travel"),
     (),
@@ -93,17 +93,17 @@ ONLY_TONE = {"tone": FIRST.facets["tone"]}
 class Deployment:
     """A user's state through changes of the catalogue: each change packs and unpacks the state."""
 
-    def __init__(self, file: Words) -> None:
+    def __init__(self, file: CatalogueNames) -> None:
         self.vocabulary = Vocabulary()
         self.catalogue = self._number(file)
 
-    def change(self, state: UserState, file: Words) -> UserState:
+    def change(self, state: UserState, file: CatalogueNames) -> UserState:
         """Restart with another catalogue, and return the user's state."""
         packed = codec.pack(state)
         self.catalogue = self._number(file)
         return codec.unpack(packed, self.catalogue)
 
-    def _number(self, file: Words) -> NumberedCatalogue:
+    def _number(self, file: CatalogueNames) -> NumberedCatalogue:
         catalogue = make_catalogue(file)
         self.vocabulary = self.vocabulary.including(catalogue)
         return catalogue.numbered(self.vocabulary)

@@ -14,7 +14,7 @@ from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_trainer import PopulationTrainer
 from tacit.contract.keys import RegionKeys
-from tacit_lab.evaluate.prequential import Deployed
+from tacit_lab.evaluate.prequential import DeployedModel
 from tests.support.commands import tacit
 from tests.support.replays import write_history
 
@@ -79,7 +79,7 @@ def test_version_is_read_from_redis_and_kept_to(cwd: Path, found: dict[str, Any]
     """From the namespace that is named; one that is not there is an error."""
     trainer = PopulationTrainer(NumberedCatalogue.load())
     job = Job(Settings(embedded=True), (cwd / "events.jsonl",), bounded=True)
-    for batch in Deployed(job).examples():
+    for batch in DeployedModel(job).examples():
         for example in batch:
             trainer.learn(example)
     keys = RegionKeys("eu").within("shadow")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import MAX_NAMES, Vocabulary
 from state.errors import StateError
-from tests.support.catalogue_changes import Words, make_catalogue, words
+from tests.support.catalogue_changes import CatalogueNames, catalogue_names, make_catalogue
 from tests.support.factories import CATALOGUE, FILMS
 
 FILM_TABLE = Vocabulary().including(NumberedCatalogue.parse(FILMS))
@@ -58,12 +58,12 @@ def test_new_names_are_appended(stands: str, instead: str, table: str, appended:
 
 def test_value_of_two_facets_has_two_numbers() -> None:
     """Two facets may have a value of the same name."""
-    table = Vocabulary().including(make_catalogue(Words({"a": ["auto", "off"], "b": ["off", "auto"]})))
+    table = Vocabulary().including(make_catalogue(CatalogueNames({"a": ["auto", "off"], "b": ["off", "auto"]})))
     assert table.slots == (("a", "auto"), ("a", "off"), ("b", "off"), ("b", "auto"))
 
 
-@given(st.lists(words(), max_size=8))
-def test_name_keeps_its_number_through_all_changes(catalogues: list[Words]) -> None:
+@given(st.lists(catalogue_names(), max_size=8))
+def test_name_keeps_its_number_through_all_changes(catalogues: list[CatalogueNames]) -> None:
     """Each name has one number."""
     table, numbers = Vocabulary(), dict[tuple[str, object], int]()
     for catalogue in map(make_catalogue, catalogues):
@@ -88,8 +88,8 @@ def test_name_keeps_its_number_through_all_changes(catalogues: list[Words]) -> N
 )
 def test_value_keeps_its_position_on_the_scale(values: list[str], places: list[float]) -> None:
     """A new value is evenly between its neighbours, or at the position of its only neighbour."""
-    first = Vocabulary().including(make_catalogue(Words({"length": ["low", "mid", "high"]})))
-    catalogue = make_catalogue(Words({"length": values}))
+    first = Vocabulary().including(make_catalogue(CatalogueNames({"length": ["low", "mid", "high"]})))
+    catalogue = make_catalogue(CatalogueNames({"length": values}))
     catalogue = catalogue.numbered(first.including(catalogue))
     assert [catalogue.slot_places[catalogue.slot_index["length"][value]] for value in values] == places
 

@@ -20,7 +20,7 @@ from state.learning.features import (
     prior_variance,
 )
 from tacit.contract.catalogue import Surfaces
-from tests.support.catalogue_changes import Words, make_catalogue
+from tests.support.catalogue_changes import CatalogueNames, make_catalogue
 from tests.support.factories import CATALOGUE, FILMS, slots
 
 FILM_CATALOGUE = NumberedCatalogue.parse(FILMS)
@@ -76,7 +76,7 @@ def test_single_surface_has_no_features() -> None:
 
 
 TWINS = replace(
-    make_catalogue(Words({"code": ["code", "mail"], "mail": ["code", "mail"]}, ["code", "mail"])),
+    make_catalogue(CatalogueNames({"code": ["code", "mail"], "mail": ["code", "mail"]}, ["code", "mail"])),
     surfaces=Surfaces(("code", "mail")),
 )
 """A catalogue in which facet, values, topic and surface share names."""
@@ -98,8 +98,8 @@ def test_names_of_features_are_unique(catalogue: NumberedCatalogue) -> None:
 
 def test_name_does_not_depend_on_the_order_of_the_catalogue() -> None:
     """A version stays valid after a change of the catalogue."""
-    one = make_catalogue(Words({"length": ["low", "high"], "tone": ["low", "high"]}, ["code", "mail"]))
-    other = make_catalogue(Words({"tone": ["high", "low"], "length": ["high", "low"]}, ["mail", "code"]))
+    one = make_catalogue(CatalogueNames({"length": ["low", "high"], "tone": ["low", "high"]}, ["code", "mail"]))
+    other = make_catalogue(CatalogueNames({"tone": ["high", "low"], "length": ["high", "low"]}, ["mail", "code"]))
     for catalogue in (one, other):
         slot, topic = catalogue.slot_index["length"]["high"], catalogue.topic_index["mail"]
         assert Features(catalogue).of_value(slot, topic) == ("length=high", "topic:mail&length=high")

@@ -13,8 +13,8 @@ from tests.support.catalogue_changes import (
     LONGER,
     ONLY_TONE,
     WITHOUT_MID,
+    CatalogueNames,
     Deployment,
-    Words,
     beliefs,
     experienced,
     make_catalogue,
@@ -52,7 +52,7 @@ IDS = [
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=IDS)
-def test_change_shifts_no_beliefs(change: Words) -> None:
+def test_change_shifts_no_beliefs(change: CatalogueNames) -> None:
     """Beliefs by name are unchanged, also after the change is reverted."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)
@@ -65,7 +65,7 @@ def test_change_shifts_no_beliefs(change: Words) -> None:
 
 
 @pytest.mark.parametrize("change", [CHANGES[2], *CHANGES[4:6], *CHANGES[7:10]], ids=[IDS[2], *IDS[4:6], *IDS[7:10]])
-def test_change_that_leaves_a_facets_values_leaves_its_signal(change: Words) -> None:
+def test_change_that_leaves_a_facets_values_leaves_its_signal(change: CatalogueNames) -> None:
     """The numbers of the signal stay the same to the last digit."""
     deployment = Deployment(FIRST)
     state = experienced(deployment)

@@ -17,15 +17,15 @@ from state.learning.preferences import Preferences
 from state.user.user_state import UserState
 from state.user.windows import MINUTE_MS
 from tests.support.catalogue_changes import (
+    CatalogueNames,
     Deployment,
-    Words,
     beliefs,
+    catalogue_names,
     emitted_names,
     make_catalogue,
     observe,
     pin,
     turn,
-    words,
 )
 from tests.support.factories import START_MS, pinned
 
@@ -44,36 +44,39 @@ class Act(NamedTuple):
         return turn(deployment, at_ms, self.served, self.feedback, self.topic)
 
 
-History = Sequence[tuple[Words, Sequence[Act]]]
+History = Sequence[tuple[CatalogueNames, Sequence[Act]]]
 """Catalogues in turn, each with acts of a user."""
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    return [(file, draw(st.lists(acts(file), max_size=12))) for file in draw(st.lists(words(), min_size=1, max_size=5))]
+    return [
+        (file, draw(st.lists(acts(file), max_size=12)))
+        for file in draw(st.lists(catalogue_names(), min_size=1, max_size=5))
+    ]
 
 
-def acts(file: Words) -> st.SearchStrategy[Act]:
+def acts(file: CatalogueNames) -> st.SearchStrategy[Act]:
     served = st.fixed_dictionaries({}, optional={name: st.sampled_from(v) for name, v in file.facets.items()})
     pins = st.sampled_from([False, False, False, True])
     return st.builds(Act, pins, served, st.sampled_from(file.kinds), st.sampled_from([None, *file.topics]))
 
 
-def may_be_emitted(file: Words) -> set[str]:
+def may_be_emitted(file: CatalogueNames) -> set[str]:
     """Return all names that may be emitted under a catalogue, in the form of `emitted_names`."""
     values = {f"{facet}={value}" for facet, values in file.facets.items() for value in values}
     topics = {f"#{topic}" for topic in set(file.topics) - set(file.sensitive)}
     return {*file.facets, *values, *topics, *(f"?{kind}" for kind in file.kinds)}
 
 
-def means(state: UserState, deployment: Deployment, file: Words) -> dict[tuple[str, str], float]:
+def means(state: UserState, deployment: Deployment, file: CatalogueNames) -> dict[tuple[str, str], float]:
     """Return the mean of each value that the catalogue has."""
     known = beliefs(state, deployment.catalogue)
     return {(f, v): known.get(("slot", f, v), (0.0,))[0] for f, values in file.facets.items() for v in values}
 
 
 def learned_apart(
-    state: UserState, deployment: Deployment, file: Words, o: Observation
+    state: UserState, deployment: Deployment, file: CatalogueNames, o: Observation
 ) -> dict[tuple[str, str], float]:
     """Return the means of an equal user model after an event, by the numbers of the file alone."""
     ours = deployment.catalogue
@@ -93,7 +96,7 @@ def learned_apart(
     return {(f, v): twin.means[number] for f, values in own.slot_index.items() for v, number in values.items()}
 
 
-def _table_of(file: Words, ours: NumberedCatalogue) -> Vocabulary:
+def _table_of(file: CatalogueNames, ours: NumberedCatalogue) -> Vocabulary:
     """Return the vocabulary of a file alone, with the scale positions of the deployment's vocabulary."""
     alone = Vocabulary().including(make_catalogue(file))
     places = [ours.slot_places[ours.slot_index[facet][value]] for facet, value in alone.slots]

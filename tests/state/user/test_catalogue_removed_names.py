@@ -12,8 +12,8 @@ from tests.support.catalogue_changes import (
     FIRST,
     ONLY_TONE,
     WITHOUT_MID,
+    CatalogueNames,
     Deployment,
-    Words,
     experienced,
     observe,
     pin,
@@ -63,7 +63,7 @@ def test_removed_feedback_kind_is_no_reason() -> None:
 
 
 @pytest.mark.parametrize("change", [replace(FIRST, topics=("travel", "code")), replace(FIRST, sensitive=("mail",))])
-def test_removed_or_sensitive_topic_is_not_in_the_profile(change: Words) -> None:
+def test_removed_or_sensitive_topic_is_not_in_the_profile(change: CatalogueNames) -> None:
     """The shares of the other topics add up to 1. The topic returns when the catalogue allows it again."""
     deployment = Deployment(FIRST)
     state = deployment.change(experienced(deployment), change)

@@ -14,7 +14,7 @@ from state.counters import Outcome
 from state.learning.example import Example
 from state.learning.population_prior import Prior
 from tacit.contract.pseudonyms import pseudonym
-from tacit_lab.evaluate.prequential import Deployed
+from tacit_lab.evaluate.prequential import DeployedModel
 from tests.support.factories import START_MS, make_event
 from tests.support.replays import write_history, write_lines
 
@@ -34,12 +34,12 @@ def granted(user: str) -> dict[str, Any]:
     return make_event(type="consent", user_id=user, event_id=f"{user}-yes", granted=True)
 
 
-def deployed(*paths: Path, fixed_prior: Prior | None = None) -> Deployed:
+def deployed(*paths: Path, fixed_prior: Prior | None = None) -> DeployedModel:
     """Return the deployed model with the shipped catalogue on files."""
-    return Deployed(Job(Settings(embedded=True), paths, bounded=True), fixed_prior)
+    return DeployedModel(Job(Settings(embedded=True), paths, bounded=True), fixed_prior)
 
 
-def examples(model: Deployed) -> list[Example]:
+def examples(model: DeployedModel) -> list[Example]:
     """Return the examples of the stream."""
     return [example for batch in model.examples() for example in batch]
 
