@@ -26,7 +26,7 @@ test-fast: install  ## Run the tests that need no server, in less than a minute
 	@$(BIN)/python -m pytest --quiet --numprocesses=$(TEST_WORKERS) --dist=worksteal -m "not server" $(FAST)
 FAST := client/tacit state operators connectors tests/state tests/operators tests/tacit tests/connectors tests/tools
 
-lint: style types imports python-version  ## Check style, types, imports and the minimum version of Python
+lint: style types imports python-version prose  ## Check style, types, imports, the minimum version of Python, and prose
 style: install
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
