@@ -36,25 +36,25 @@ def feedback_count_step(feedback_count: int) -> int:
 
 
 @lru_cache(maxsize=100_000)
-def prior_variance(term: str) -> float:
+def prior_variance(feature: str) -> float:
     """Return the prior variance of a feature; the prior mean is 0.
 
     >>> prior_variance("length=concise"), prior_variance("item:0a1b2c3d")
     (0.1, 0.25)
     """
-    if "&" in term:
+    if "&" in feature:
         return CONTEXT_VARIANCE
-    if term.startswith(ITEM):
+    if feature.startswith(ITEM):
         return ITEM_VARIANCE
-    return VALUE_VARIANCE if "=" in term else BIAS_VARIANCE
+    return VALUE_VARIANCE if "=" in feature else BIAS_VARIANCE
 
 
-def feedback_count_term(step: int) -> str:
+def feedback_count_feature(step: int) -> str:
     """Return the feature of a step of `FEEDBACK_COUNT_STEPS`."""
     return f"judged:{step}"
 
 
-def item_term(item: int) -> str:
+def item_feature(item: int) -> str:
     """Return the feature of an item, given the 32-bit hash of its id."""
     return f"{ITEM}{item:08x}"
 
@@ -75,21 +75,21 @@ class Features:
         found = self._in_context.get((slot, topic, surface))
         if found is None:
             value = self._values[slot]
-            terms = [value]
+            features = [value]
             if topic in self._topics:
-                terms.append(f"topic:{self._topics[topic]}&{value}")
+                features.append(f"topic:{self._topics[topic]}&{value}")
             if surface in self._surfaces:
-                terms.append(f"surface:{self._surfaces[surface]}&{value}")
+                features.append(f"surface:{self._surfaces[surface]}&{value}")
             if len(self._in_context) >= MAX_IN_CONTEXT:
                 self._in_context.clear()
-            found = self._in_context[slot, topic, surface] = tuple(terms)
+            found = self._in_context[slot, topic, surface] = tuple(features)
         return found
 
     def of_answer(self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int) -> list[str]:
         """Return all features of an answer; `item` 0: no item."""
-        found = [BIAS, feedback_count_term(feedback_count_step(feedback_count))]
+        found = [BIAS, feedback_count_feature(feedback_count_step(feedback_count))]
         if item:
-            found.append(item_term(item))
+            found.append(item_feature(item))
         found.extend(self.of_values(slots, topic, surface))
         return found
 

@@ -18,10 +18,10 @@ AdPredictor's own `epsilon` forgets toward N(0, 1). Without forgetting, beliefs 
 """
 CONTRIBUTORS = 20
 """A feature is published once so many different users have contributed."""
-MAX_TERMS = 65_536
+MAX_FEATURES = 65_536
 """Limit of features; above it the least known are evicted."""
 
-_KEPT_TERMS = MAX_TERMS * 3 // 4
+_KEPT_FEATURES = MAX_FEATURES * 3 // 4
 
 
 class PopulationModel(linear_model.AdPredictor):
@@ -62,27 +62,27 @@ class PopulationModel(linear_model.AdPredictor):
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
         yield {"kept": KEPT}
 
-    def belief(self, term: str) -> Gaussian:
+    def belief(self, feature: str) -> Gaussian:
         """Return the belief about a feature."""
-        mean = self.means.get(term)
-        return Gaussian(0.0, prior_variance(term)) if mean is None else Gaussian(mean, self.variances[term])
+        mean = self.means.get(feature)
+        return Gaussian(0.0, prior_variance(feature)) if mean is None else Gaussian(mean, self.variances[feature])
 
-    def expect(self, terms: Iterable[str]) -> tuple[float, float]:
+    def expect(self, features: Iterable[str]) -> tuple[float, float]:
         """Return mean and variance of the sum of features, without noise."""
         means, variances = self.means, self.variances
         mean = variance = 0.0
-        for term in terms:
-            known = means.get(term)
+        for feature in features:
+            known = means.get(feature)
             if known is None:
-                variance += prior_variance(term)
+                variance += prior_variance(feature)
             else:
                 mean += known
-                variance += variances[term]
+                variance += variances[feature]
         return mean, variance
 
     def learn(
         self,
-        terms: Iterable[str],
+        features: Iterable[str],
         liked: bool,
         weight: float,
         rest: tuple[float, float] = (0.0, 1.0),
@@ -91,67 +91,67 @@ class PopulationModel(linear_model.AdPredictor):
         """Learn from one piece of feedback with a weight of 0–1.
 
         `rest` is mean and variance of all other parts of the prediction, noise included, and stays unchanged. The
-        features of `against` count with the opposite sign: then the feedback compares `terms` with `against`.
+        features of `against` count with the opposite sign: then the feedback compares `features` with `against`.
         """
         means, variances = self.means, self.variances
         mean, variance = rest
         beliefs = []
-        for x, active in ((1.0, terms), (-1.0, against)):
-            for term in active:
-                prior = prior_variance(term)
-                m, v = means.get(term, 0.0), variances.get(term, prior)
+        for x, active in ((1.0, features), (-1.0, against)):
+            for feature in active:
+                prior = prior_variance(feature)
+                m, v = means.get(feature, 0.0), variances.get(feature, prior)
                 mean += x * m
                 variance += v
-                beliefs.append((term, x, m, v, prior))
+                beliefs.append((feature, x, m, v, prior))
         scale = sqrt(variance)
         sign = 1.0 if liked else -1.0
         gain, shrink = corrections(sign * mean / scale)
         mean_step, variance_step = weight * sign * gain / scale, weight * shrink / variance
         kept = self.kept
         kept_variance = kept * kept
-        for term, x, m, v, prior in beliefs:
-            means[term] = kept * (m + x * v * mean_step)
-            variances[term] = kept_variance * v * (1.0 - v * variance_step) + (1.0 - kept_variance) * prior
-        if len(means) > MAX_TERMS:
+        for feature, x, m, v, prior in beliefs:
+            means[feature] = kept * (m + x * v * mean_step)
+            variances[feature] = kept_variance * v * (1.0 - v * variance_step) + (1.0 - kept_variance) * prior
+        if len(means) > MAX_FEATURES:
             self._evict()
 
     def _evict(self) -> None:
         """Evict the least known features, unpublished ones first: those with the least reduced variance."""
 
-        def unknown(term: str) -> tuple[bool, float]:
-            return term not in self.public, self.variances[term] / prior_variance(term)
+        def unknown(feature: str) -> tuple[bool, float]:
+            return feature not in self.public, self.variances[feature] / prior_variance(feature)
 
-        for term in sorted(self.means, key=unknown)[_KEPT_TERMS:]:
-            del self.means[term], self.variances[term]
-            self.contributors.pop(term, None)
-            self.public.discard(term)
+        for feature in sorted(self.means, key=unknown)[_KEPT_FEATURES:]:
+            del self.means[feature], self.variances[feature]
+            self.contributors.pop(feature, None)
+            self.public.discard(feature)
 
-    def add_contributor(self, terms: Iterable[str], user: int) -> None:
+    def add_contributor(self, features: Iterable[str], user: int) -> None:
         """Count a user, given as a 32-bit hash, as a contributor of features."""
-        for term in terms:
-            if term in self.public or term not in self.means:  # evicted meanwhile
+        for feature in features:
+            if feature in self.public or feature not in self.means:  # evicted meanwhile
                 continue
-            users = self.contributors.setdefault(term, array("I"))
+            users = self.contributors.setdefault(feature, array("I"))
             if user in users:
                 continue
             users.append(user)
             if len(users) >= CONTRIBUTORS:
-                self.public.add(term)
-                del self.contributors[term]
+                self.public.add(feature)
+                del self.contributors[feature]
 
     def published(self) -> dict[str, Gaussian]:
         """Return the beliefs with enough contributors, rounded to six digits."""
         return {
-            term: Gaussian(round(self.means[term], 6), round(self.variances[term], 6))
-            for term in sorted(self.public)
-            if term in self.means
+            feature: Gaussian(round(self.means[feature], 6), round(self.variances[feature], 6))
+            for feature in sorted(self.public)
+            if feature in self.means
         }
 
-    def restore(self, terms: Mapping[str, Gaussian]) -> None:
+    def restore(self, features: Mapping[str, Gaussian]) -> None:
         """Start from published beliefs."""
-        for term, (mean, variance) in terms.items():
-            self.means[term], self.variances[term] = mean, variance
-            self.public.add(term)
+        for feature, (mean, variance) in features.items():
+            self.means[feature], self.variances[feature] = mean, variance
+            self.public.add(feature)
 
     def learn_one(self, x: dict[Any, Any], y: base.typing.ClfTarget, w: float = 1.0) -> None:
         """Learn from one example (River's interface); magnitudes are ignored."""

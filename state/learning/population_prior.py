@@ -14,9 +14,9 @@ from state.learning.features import (
     BIAS,
     ITEM_VARIANCE,
     Features,
+    feedback_count_feature,
     feedback_count_step,
-    feedback_count_term,
-    item_term,
+    item_feature,
     prior_variance,
 )
 from state.learning.population_version import Gaussian, PopulationVersion
@@ -41,18 +41,18 @@ class Prior:
     def __init__(self, catalogue: NumberedCatalogue, version: PopulationVersion | None = None) -> None:
         self.catalogue = catalogue
         self.number = version.n if version else 0
-        trust: Mapping[str, Gaussian] = version.trust if version else {}
+        factors: Mapping[str, Gaussian] = version.factors if version else {}
         self.factors = StackingFactors(
-            trust.get(OFFSET, Gaussian(0.0, 0.0)).mean,
-            trust.get(POPULATION, CERTAIN).mean,
-            trust.get(OWN_BIAS, CERTAIN).mean,
-            [trust.get(user_part_name(name), CERTAIN) for name in catalogue.facet_names],
+            factors.get(OFFSET, Gaussian(0.0, 0.0)).mean,
+            factors.get(POPULATION, CERTAIN).mean,
+            factors.get(OWN_BIAS, CERTAIN).mean,
+            [factors.get(user_part_name(name), CERTAIN) for name in catalogue.facet_names],
         )
         self.uninformative = frozenset(
-            facet for name, facet in catalogue.facet_index.items() if version and name in version.silent
+            facet for name, facet in catalogue.facet_index.items() if version and name in version.uninformative
         )
         """Facets without predictive value."""
-        self._terms: Mapping[str, Gaussian] = version.terms if version else {}
+        self._beliefs: Mapping[str, Gaussian] = version.features if version else {}
         self._names = Features(catalogue)
         self._slots = range(len(catalogue.slots))
         self._nothing = [0.0] * len(catalogue.slots)
@@ -61,9 +61,10 @@ class Prior:
         self.means, self.variances = self._in_context(NONE, NONE)
         """By slot, over all topics."""
         steps = [
-            self._term(feedback_count_term(feedback_count_step(feedback_count))) for feedback_count in _FEEDBACK_COUNTS
+            self._belief(feedback_count_feature(feedback_count_step(feedback_count)))
+            for feedback_count in _FEEDBACK_COUNTS
         ]
-        bias = self._term(BIAS)
+        bias = self._belief(BIAS)
         self.by_feedback_count = [
             (bias.mean + step.mean, NOISE_VARIANCE + bias.variance + step.variance) for step in steps
         ]
@@ -72,8 +73,8 @@ class Prior:
         self.default_slots = [self._default(facet) for facet in range(len(catalogue.facet_names))]
         """Facet → default slot for an unknown user; None: no default."""
 
-    def _term(self, name: str) -> Gaussian:
-        found = self._terms.get(name)
+    def _belief(self, name: str) -> Gaussian:
+        found = self._beliefs.get(name)
         if found is not None:
             return found
         return Gaussian(0.0, prior_variance(name) if self.number else 0.0)
@@ -84,9 +85,11 @@ class Prior:
         if found is None:
             if len(self._contexts) >= MAX_CONTEXTS:
                 self._contexts.clear()
-            terms = [[self._term(name) for name in self._names.of_value(slot, topic, surface)] for slot in self._slots]
-            means = [sum(term.mean for term in several) for several in terms]
-            found = self._contexts[topic, surface] = means, [sum(t.variance for t in several) for several in terms]
+            beliefs = [
+                [self._belief(name) for name in self._names.of_value(slot, topic, surface)] for slot in self._slots
+            ]
+            means = [sum(belief.mean for belief in several) for several in beliefs]
+            found = self._contexts[topic, surface] = means, [sum(t.variance for t in several) for several in beliefs]
         return found
 
     def _topic_effects(self, topic: int) -> list[float]:
@@ -113,11 +116,11 @@ class Prior:
             mean += means[slot]
             variance += variances[slot]
         for one, other in self._names.pairs(slots):
-            belief = self._term(self._names.of_pair(one, other))
+            belief = self._belief(self._names.of_pair(one, other))
             mean += belief.mean
             variance += belief.variance
         if item:
-            belief = self._terms.get(item_term(item), self._item_unknown)
+            belief = self._beliefs.get(item_feature(item), self._item_unknown)
             mean += belief.mean
             variance += belief.variance
         return PopulationPart(mean, variance, self.factors)

@@ -33,7 +33,7 @@ class _Packed(msgspec.Struct, array_like=True):
     beliefs: dict[str, Gaussian]
     public: list[str]
     contributors: dict[str, bytes]
-    trust: dict[str, Gaussian]
+    factors: dict[str, Gaussian]
     gains: dict[str, tuple[float, float, int]]
 
 
@@ -46,7 +46,7 @@ class PopulationTrainer:
 
     def __init__(self, catalogue: NumberedCatalogue) -> None:
         self._catalogue = catalogue
-        self._terms = Features(catalogue)
+        self._features = Features(catalogue)
         self._population = PopulationModel()
         self._stacking = Stacking()
         self._user_part_names = [user_part_name(name) for name in catalogue.facet_names]
@@ -69,8 +69,8 @@ class PopulationTrainer:
 
     def start_from(self, version: PopulationVersion) -> None:
         """Start from a published version; only for a trainer without examples."""
-        self._population.restore(version.terms)
-        self._stacking = Stacking(version.trust)
+        self._population.restore(version.features)
+        self._stacking = Stacking(version.factors)
         self._examples, self._at_ms = version.examples, version.at
         self.adopt(version)
 
@@ -87,8 +87,8 @@ class PopulationTrainer:
         self._learn_stacking(e, expected)
         user_hash = crc32(e.user)
         for comparison in e.directed:
-            preferred = self._terms.of_value(comparison.preferred, e.topic, e.surface)
-            served = self._terms.of_value(comparison.served, e.topic, e.surface)
+            preferred = self._features.of_value(comparison.preferred, e.topic, e.surface)
+            served = self._features.of_value(comparison.served, e.topic, e.surface)
             self._population.learn(
                 preferred, True, e.weight, (comparison.mean, NOISE_VARIANCE + comparison.variance), served
             )
@@ -100,16 +100,16 @@ class PopulationTrainer:
         self._at_ms = max(self._at_ms, e.at_ms)
 
     def _learn_feedback(self, e: Example, user_hash: int) -> None:
-        terms = self._terms.of_answer(e.slots, e.topic, e.surface, e.item, e.feedback_count)
+        features = self._features.of_answer(e.slots, e.topic, e.surface, e.item, e.feedback_count)
         mean, variance = e.own.mean, NOISE_VARIANCE + e.variance
         if e.only:
             facets = self._catalogue.slot_facets
             slots = [slot for slot in e.slots if facets[slot] in e.only]
-            learned = list(self._terms.of_values(slots, e.topic, e.surface))
-            others = self._population.expect([term for term in terms if term not in learned])
-            terms, mean, variance = learned, mean + others[0], variance + others[1]
-        self._population.learn(terms, e.liked, e.weight, (mean, variance))
-        self._population.add_contributor(terms, user_hash)
+            learned = list(self._features.of_values(slots, e.topic, e.surface))
+            others = self._population.expect([feature for feature in features if feature not in learned])
+            features, mean, variance = learned, mean + others[0], variance + others[1]
+        self._population.learn(features, e.liked, e.weight, (mean, variance))
+        self._population.add_contributor(features, user_hash)
 
     def _learn_stacking(self, e: Example, expected: PopulationPart) -> None:
         parts = {OFFSET: 1.0, POPULATION: expected.mean, OWN_BIAS: e.bias}
@@ -119,17 +119,17 @@ class PopulationTrainer:
 
     def publish(self, number: int) -> PopulationWrite:
         """Publish a new version with this number; its prior becomes `prior`."""
-        terms = self._population.published()
-        facets = {term.partition("=")[0] for term in terms if "=" in term and "&" not in term}
+        features = self._population.published()
+        facets = {feature.partition("=")[0] for feature in features if "=" in feature and "&" not in feature}
         version = PopulationVersion(
             n=number,
             model=MODEL_VERSION,
             at=self._at_ms,
             examples=self._examples,
-            terms=terms,
-            trust=self._published_trust(facets, BIAS in terms),
-            silent=tuple([name for name in self.scoring.uninformative() if name in facets]),
-            scores=self.scoring.scores(facets) if BIAS in terms else None,
+            features=features,
+            factors=self._published_factors(facets, BIAS in features),
+            uninformative=tuple([name for name in self.scoring.uninformative() if name in facets]),
+            scores=self.scoring.scores(facets) if BIAS in features else None,
         )
         self._prior = Prior(self._catalogue, version)
         self.scores = version.scores
@@ -137,7 +137,7 @@ class PopulationTrainer:
         self.unpublished = 0
         return population_write(self._prior, version)
 
-    def _published_trust(self, facets: Iterable[str], is_public: bool) -> dict[str, Gaussian]:
+    def _published_factors(self, facets: Iterable[str], is_public: bool) -> dict[str, Gaussian]:
         """Return the stacking factors of parts with enough contributors."""
         public = {user_part_name(name) for name in facets}
         public |= {OFFSET, POPULATION, OWN_BIAS} if is_public else set()
@@ -155,9 +155,9 @@ class PopulationTrainer:
             self._examples,
             self.unpublished,
             self._at_ms,
-            {term: population.belief(term) for term in population.means},
+            {feature: population.belief(feature) for feature in population.means},
             sorted(population.public),
-            {term: users.tobytes() for term, users in population.contributors.items()},
+            {feature: users.tobytes() for feature, users in population.contributors.items()},
             self._stacking.factors,
             {name: (gain.gain, gain.part, gain.n) for name, gain in self.scoring.gains.items()},
         )
@@ -183,11 +183,11 @@ class PopulationTrainer:
             raise StateError(f"the population's state is damaged: {error}; restore the state folder") from error
         trainer = cls(catalogue)
         population = trainer._population
-        for term, (mean, variance) in packed.beliefs.items():
-            population.means[term], population.variances[term] = mean, variance
+        for feature, (mean, variance) in packed.beliefs.items():
+            population.means[feature], population.variances[feature] = mean, variance
         population.public = set(packed.public)
-        population.contributors = {term: array("I", users) for term, users in packed.contributors.items()}
-        trainer._stacking = Stacking(packed.trust)
+        population.contributors = {feature: array("I", users) for feature, users in packed.contributors.items()}
+        trainer._stacking = Stacking(packed.factors)
         trainer.scoring = Scoring(catalogue, packed.gains)
         trainer._examples, trainer._at_ms = packed.examples, packed.at_ms
         trainer.number, trainer.unpublished = packed.number, packed.unpublished

@@ -62,7 +62,11 @@ class Scores(msgspec.Struct, frozen=True):
     off_policy: dict[str, OffPolicy]
 
 
-class PopulationVersion(msgspec.Struct, frozen=True):
+_MEMBERS = {"features": "terms", "factors": "trust", "uninformative": "silent"}
+"""Attribute → member of the JSON, which published versions have."""
+
+
+class PopulationVersion(msgspec.Struct, frozen=True, rename=_MEMBERS):
     """A population version, without features of fewer than 20 contributors: these stay at their prior."""
 
     n: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
@@ -72,10 +76,10 @@ class PopulationVersion(msgspec.Struct, frozen=True):
     """Newest event time of its examples, epoch milliseconds."""
     examples: Count
     """Count of all examples so far."""
-    terms: dict[str, Gaussian]
-    trust: dict[str, Gaussian]
+    features: dict[str, Gaussian]
+    factors: dict[str, Gaussian]
     """Stacking factors by part: `offset`, `population`, `own`, `own:length` … (state.learning.stacking)."""
-    silent: tuple[str, ...]
+    uninformative: tuple[str, ...]
     """Uninformative facets: emitted with tier `default` only."""
     scores: Scores | None = None
 

@@ -46,10 +46,10 @@ class PopulationPart(NamedTuple):
 
     def stacked_mean(self, own: UserPart) -> float:
         """Return the mean of the user's feedback, each part weighted by its stacking factor."""
-        offset, population, bias, trust = self.factors
+        offset, population, bias, own_factors = self.factors
         mean = offset + population * self.mean + bias * own.bias
         for facet, share in own.shares.items():
-            mean += trust[facet].mean * share
+            mean += own_factors[facet].mean * share
         return mean
 
     def chance(self, own: UserPart) -> float:

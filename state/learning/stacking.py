@@ -27,10 +27,10 @@ def user_part_name(facet: str) -> str:
 class Stacking:
     """Stacking factors by part.
 
-    >>> trust = Stacking()
+    >>> stacking = Stacking()
     >>> for _ in range(200):
-    ...     trust.learn({"population": 0.5}, 1.2, liked=False)
-    >>> trust.factors["population"].mean < 0.2
+    ...     stacking.learn({"population": 0.5}, 1.2, liked=False)
+    >>> stacking.factors["population"].mean < 0.2
     True
     """
 

@@ -215,7 +215,7 @@ def test_aborted_run_loses_and_repeats_no_feedback(
     assert {reject.position for reject in run.rejects} == {reject.position for reject in steady.rejects}
     learned, undisturbed = run.population(), steady.population()
     assert learned.examples == undisturbed.examples > 150
-    assert learned.terms.keys() == undisturbed.terms.keys()
+    assert learned.features.keys() == undisturbed.features.keys()
 
 
 def test_resumed_run_repeats_only_uncommitted_batches(steady: Run, folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_each_thousand_feedback_events_and_the_end_publish_a_version(run: Run) -
     version, summary = newest(run.client), run.summary["population"]
     assert summary == {"examples": version.examples, "version": version.n}
     assert version.n == -(-version.examples // 1_000) == 3
-    assert {"bias", "judged:0", "length=concise", "format=table"} <= set(version.terms)
+    assert {"bias", "judged:0", "length=concise", "format=table"} <= set(version.features)
     assert decode_version((run.folder / "state" / "population.json").read_bytes()) == version
     assert version.scores is not None
     assert version.scores.log_loss < version.scores.constant_log_loss
@@ -92,9 +92,9 @@ def test_version_has_no_user_and_no_rare_term(run: Run) -> None:
     version = newest(run.client)
     catalogue = NumberedCatalogue.load()
     values = {f"{name}={value}" for name, facet in catalogue.facets.items() for value in facet.values}
-    for term in version.terms:
-        context, _, value = term.rpartition("&")
-        assert term in {"bias"} | {f"judged:{n}" for n in range(11)} or value in values
+    for feature in version.features:
+        context, _, value = feature.rpartition("&")
+        assert feature in {"bias"} | {f"judged:{n}" for n in range(11)} or value in values
         assert context.partition(":")[0] in {"", "topic", "surface"}
         assert context.partition(":")[2] not in catalogue.topics.sensitive
 
@@ -160,11 +160,11 @@ def feedback(name: str, *, users: int, each: int, at_ms: int, **fields: Any) -> 
 
 @pytest.mark.parametrize(("users", "is_published"), [(20, True), (19, False)])
 def test_term_of_twenty_users_is_published(users: int, is_published: bool, tmp_path: Path) -> None:
-    """A term of nineteen users is not published, with any amount of feedback."""
+    """A feature of nineteen users is not published, with any amount of feedback."""
     write_lines(tmp_path / "events.jsonl", feedback("few", users=users, each=40, at_ms=now_ms() - 60_000))
     with redis_of_its_own() as (url, client):
         replay(url, "events.jsonl", *LEARN, cwd=tmp_path)
-        assert ("format=table" in newest(client).terms) is is_published
+        assert ("format=table" in newest(client).features) is is_published
 
 
 def test_feedback_without_consent_or_of_a_sensitive_topic_trains_nothing(tmp_path: Path) -> None:

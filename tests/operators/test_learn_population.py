@@ -131,12 +131,12 @@ def cut(sizes: Iterator[int]) -> Iterator[list[bytes]]:
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=10), st.integers(0, 10))
 def test_versions_depend_on_examples_only(sizes: list[int], restart_at: int) -> None:
     """Batches and restarts change no digit of the beliefs."""
-    whole = [decode_version(write.version).terms for write in Step().take(PACKED)]
+    whole = [decode_version(write.version).features for write in Step().take(PACKED)]
     step, found = Step(), list[object]()
     for number, group in enumerate(cut(sizes[n % len(sizes)] for n in count())):
         if number == restart_at:
             step = Step(PopulationTrainer.unpack(step.logic.snapshot(), CATALOGUE))
-        found += [decode_version(write.version).terms for write in step.take(group)]
+        found += [decode_version(write.version).features for write in step.take(group)]
     assert found == whole
     assert len(found) == 2
 

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
-from state.learning import features as terms
+from state.learning import features
 from state.learning.features import (
     BIAS,
     FEEDBACK_COUNT_STEPS,
     Features,
+    feedback_count_feature,
     feedback_count_step,
-    feedback_count_term,
-    item_term,
+    item_feature,
     prior_variance,
 )
 from tacit.contract.catalogue import Surfaces
@@ -54,7 +54,7 @@ def test_values_of_a_multiple_facet_make_pairs() -> None:
     served = slots({"genre": ["action", "comedy", "drama"], "decade": "1990s"}, FILM_CATALOGUE)
     found = list(Features(FILM_CATALOGUE).of_values(served))
     pairs = [f"genre={one}&genre={other}" for one, other in combinations(["action", "comedy", "drama"], 2)]
-    assert [term for term in found if "&" in term] == pairs
+    assert [feature for feature in found if "&" in feature] == pairs
     assert Features(CATALOGUE).pairs(slots({"length": "concise", "tone": "formal"})) == []
     assert Features(FILM_CATALOGUE).pairs(slots({"decade": ["1990s", "2000s"]}, FILM_CATALOGUE)) == []
 
@@ -64,7 +64,7 @@ def test_pairs_are_of_one_facet() -> None:
     several = FILM_CATALOGUE.facets["genre"]
     catalogue = replace(FILM_CATALOGUE, facets={"genre": several, "mood": replace(several, values=("dark", "gay"))})
     served = slots({"genre": ["action", "drama"], "mood": ["dark", "gay"]}, catalogue)
-    found = [term for term in Features(catalogue).of_values(served) if "&" in term]
+    found = [feature for feature in Features(catalogue).of_values(served) if "&" in feature]
     assert found == ["genre=action&genre=drama", "mood=dark&mood=gay"]
 
 
@@ -86,8 +86,8 @@ TWINS = replace(
 def test_names_of_features_are_unique(catalogue: NumberedCatalogue) -> None:
     """Every combination of the catalogue has a name of its own."""
     names = Features(catalogue)
-    found = [BIAS, *(item_term(item) for item in (1, 0x10, 2**32 - 1))]
-    found += [feedback_count_term(step) for step in range(len(FEEDBACK_COUNT_STEPS) + 1)]
+    found = [BIAS, *(item_feature(item) for item in (1, 0x10, 2**32 - 1))]
+    found += [feedback_count_feature(step) for step in range(len(FEEDBACK_COUNT_STEPS) + 1)]
     for slot in range(len(catalogue.slots)):
         found.append(names.of_value(slot)[0])
         found += [names.of_value(slot, topic)[1] for topic in range(len(catalogue.topics.values))]
@@ -114,7 +114,7 @@ def test_steps_grow_with_the_count_of_feedback(feedback_count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("term", "variance"),
+    ("feature", "variance"),
     [
         ("bias", 0.1),
         ("judged:7", 0.1),
@@ -125,14 +125,14 @@ def test_steps_grow_with_the_count_of_feedback(feedback_count: int) -> None:
         ("item:0a1b2c3d", 0.25),
     ],
 )
-def test_prior_variance_depends_on_the_kind_of_feature(term: str, variance: float) -> None:
+def test_prior_variance_depends_on_the_kind_of_feature(feature: str, variance: float) -> None:
     """Items have the largest variance, contexts the smallest."""
-    assert prior_variance(term) == variance
+    assert prior_variance(feature) == variance
 
 
 def test_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A catalogue may have a million pairs of topic and surface for each value, and the cache has a limit."""
-    monkeypatch.setattr(terms, "MAX_IN_CONTEXT", 10)
+    monkeypatch.setattr(features, "MAX_IN_CONTEXT", 10)
     names = Features(CATALOGUE)
     for slot in range(len(CATALOGUE.slots)):
         for topic in range(len(CATALOGUE.topics.values)):

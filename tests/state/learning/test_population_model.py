@@ -12,12 +12,12 @@ from river import linear_model
 
 from state.learning import population_model as module
 from state.learning.features import prior_variance
-from state.learning.population_model import CONTRIBUTORS, KEPT, MAX_TERMS, PopulationModel
+from state.learning.population_model import CONTRIBUTORS, KEPT, MAX_FEATURES, PopulationModel
 from state.learning.population_version import Gaussian
 
 NORMAL = NormalDist()
-TERMS = ["bias", "judged:0", "length=concise", "length=detailed", "topic:code&length=concise", "item:0000000a"]
-CHOICES = st.lists(st.sampled_from(TERMS), unique=True, min_size=1, max_size=4)
+FEATURES = ["bias", "judged:0", "length=concise", "length=detailed", "topic:code&length=concise", "item:0000000a"]
+CHOICES = st.lists(st.sampled_from(FEATURES), unique=True, min_size=1, max_size=4)
 Feedback = tuple[list[str], list[str], bool, float, tuple[float, float]]
 FEEDBACK: st.SearchStrategy[list[Feedback]] = st.lists(
     st.tuples(
@@ -26,7 +26,7 @@ FEEDBACK: st.SearchStrategy[list[Feedback]] = st.lists(
         st.booleans(),
         st.sampled_from([1.0, 0.5, 0.1]),
         st.tuples(st.floats(-1, 1) | st.floats(-9, 9), st.floats(1, 2)),
-    ).map(lambda one: (one[0], [term for term in one[1] if term not in one[0]], *one[2:])),
+    ).map(lambda one: (one[0], [feature for feature in one[1] if feature not in one[0]], *one[2:])),
     max_size=40,
 )
 
@@ -39,23 +39,25 @@ class Reference:
         self.beliefs: dict[str, tuple[float, float]] = {}
 
     def learn(
-        self, terms: Sequence[str], liked: bool, weight: float, rest: tuple[float, float], against: Sequence[str]
+        self, features: Sequence[str], liked: bool, weight: float, rest: tuple[float, float], against: Sequence[str]
     ) -> None:
-        x = dict.fromkeys(terms, 1) | dict.fromkeys(against, -1)
-        for term in x:
-            self.beliefs.setdefault(term, (0.0, prior_variance(term)))
+        x = dict.fromkeys(features, 1) | dict.fromkeys(against, -1)
+        for feature in x:
+            self.beliefs.setdefault(feature, (0.0, prior_variance(feature)))
         y = 1 if liked else -1
-        sigma = sqrt(rest[1] + sum(self.beliefs[term][1] for term in x))
-        t = max(-5.0, min(5.0, y * (rest[0] + sum(size * self.beliefs[term][0] for term, size in x.items())) / sigma))
+        sigma = sqrt(rest[1] + sum(self.beliefs[feature][1] for feature in x))
+        t = max(
+            -5.0, min(5.0, y * (rest[0] + sum(size * self.beliefs[feature][0] for feature, size in x.items())) / sigma)
+        )
         n = NORMAL.pdf(t) / NORMAL.cdf(t)
         w = n * (n + t)
-        for term, size in x.items():
-            mean, variance = self.beliefs[term]
+        for feature, size in x.items():
+            mean, variance = self.beliefs[feature]
             mean += weight * y * size * variance / sigma * n
             shrunk = variance * (1 - weight * variance / sigma**2 * w)
-            self.beliefs[term] = (
+            self.beliefs[feature] = (
                 self.kept * mean,
-                self.kept**2 * shrunk + (1 - self.kept**2) * prior_variance(term),
+                self.kept**2 * shrunk + (1 - self.kept**2) * prior_variance(feature),
             )
 
 
@@ -64,11 +66,11 @@ class Reference:
 def test_learning_follows_the_formulas(kept: float, feedback: list[Feedback]) -> None:
     """Weights, other parts of the prediction, and comparisons follow the formulas, too."""
     population, reference = PopulationModel(kept), Reference(kept)
-    for terms, against, liked, weight, rest in feedback:
-        population.learn(terms, liked, weight, rest, against)
-        reference.learn(terms, liked, weight, rest, against)
-    assert {term: population.belief(term) for term in population.means} == {
-        term: pytest.approx(belief, abs=1e-7) for term, belief in reference.beliefs.items()
+    for features, against, liked, weight, rest in feedback:
+        population.learn(features, liked, weight, rest, against)
+        reference.learn(features, liked, weight, rest, against)
+    assert {feature: population.belief(feature) for feature in population.means} == {
+        feature: pytest.approx(belief, abs=1e-7) for feature, belief in reference.beliefs.items()
     }
 
 
@@ -132,43 +134,45 @@ def test_one_user_makes_no_feature_public() -> None:
     """Repeated examples of one user do not count."""
     population = PopulationModel()
     for _ in range(100):
-        population.learn(TERMS, True, 1.0)
-        population.add_contributor(TERMS, 7)
+        population.learn(FEATURES, True, 1.0)
+        population.add_contributor(FEATURES, 7)
     assert population.published() == {}
-    assert {term: list(users) for term, users in population.contributors.items()} == {term: [7] for term in TERMS}
+    assert {feature: list(users) for feature, users in population.contributors.items()} == {
+        feature: [7] for feature in FEATURES
+    }
 
 
-@given(st.fixed_dictionaries(dict.fromkeys(TERMS, st.integers(17, 22))), st.randoms(use_true_random=False))
+@given(st.fixed_dictionaries(dict.fromkeys(FEATURES, st.integers(17, 22))), st.randoms(use_true_random=False))
 def test_public_features_have_twenty_contributors(counts: dict[str, int], random: Random) -> None:
     """The order and repeats have no influence, and a public feature keeps no contributors."""
     population, contributors = PopulationModel(), dict[str, set[int]]()
-    contributions = [(term, user) for term, count in counts.items() for user in range(count)] * 2
+    contributions = [(feature, user) for feature, count in counts.items() for user in range(count)] * 2
     random.shuffle(contributions)
-    for term, user in contributions:
-        population.learn([term], True, 1.0)
-        population.add_contributor([term], user)
-        contributors.setdefault(term, set()).add(user)
-    assert population.public == {term for term, users in contributors.items() if len(users) >= 20}
-    held = {term: set(who) for term, who in population.contributors.items()}
-    assert held == {term: users for term, users in contributors.items() if len(users) < 20}
+    for feature, user in contributions:
+        population.learn([feature], True, 1.0)
+        population.add_contributor([feature], user)
+        contributors.setdefault(feature, set()).add(user)
+    assert population.public == {feature for feature, users in contributors.items() if len(users) >= 20}
+    held = {feature: set(who) for feature, who in population.contributors.items()}
+    assert held == {feature: users for feature, users in contributors.items() if len(users) < 20}
 
 
 def test_published_features_are_sorted() -> None:
     """Equal beliefs then have equal bytes."""
     population = PopulationModel()
     for user in range(20):
-        population.learn(TERMS[::-1], True, 1.0)
-        population.add_contributor(TERMS[::-1], user)
-    assert list(population.published()) == sorted(TERMS)
+        population.learn(FEATURES[::-1], True, 1.0)
+        population.add_contributor(FEATURES[::-1], user)
+    assert list(population.published()) == sorted(FEATURES)
 
 
 def test_published_beliefs_restore_the_model() -> None:
     """Beliefs are rounded to six digits."""
     population, next_one = PopulationModel(), PopulationModel()
     for user in range(25):
-        terms = ["bias", "length=concise"] if user < 24 else ["bias", "item:0000000a"]
-        population.learn(terms, user % 3 > 0, 1.0)
-        population.add_contributor(terms, user)
+        features = ["bias", "length=concise"] if user < 24 else ["bias", "item:0000000a"]
+        population.learn(features, user % 3 > 0, 1.0)
+        population.add_contributor(features, user)
     published = population.published()
     assert list(published) == ["bias", "length=concise"]
     assert published["bias"] == pytest.approx(population.belief("bias"), abs=1e-6)
@@ -183,8 +187,8 @@ def test_published_beliefs_restore_the_model() -> None:
 
 def test_features_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Features of one user are evicted first, then those with the least feedback."""
-    monkeypatch.setattr(module, "MAX_TERMS", 40)
-    monkeypatch.setattr(module, "_KEPT_TERMS", 30)
+    monkeypatch.setattr(module, "MAX_FEATURES", 40)
+    monkeypatch.setattr(module, "_KEPT_FEATURES", 30)
     population = PopulationModel()
     for _ in range(50):
         population.learn(["item:00000001"], True, 1.0)
@@ -192,9 +196,9 @@ def test_features_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         population.learn(["length=concise"], True, 0.01)
         population.add_contributor(["length=concise"], user)
     for item in range(2, 500):
-        term = f"item:{item:08x}"
-        population.learn([term], True, 1.0)
-        population.add_contributor([term], 1)
+        feature = f"item:{item:08x}"
+        population.learn([feature], True, 1.0)
+        population.add_contributor([feature], 1)
         assert len(population.means) == len(population.variances) <= 40
         assert set(population.contributors) <= set(population.means)
     assert {"item:00000001", "length=concise"} <= set(population.means)
@@ -204,8 +208,8 @@ def test_features_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_least_known_features_are_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reduction of the prior variance decides; among equals the earlier feature stays, in every process."""
-    monkeypatch.setattr(module, "MAX_TERMS", 20)
-    monkeypatch.setattr(module, "_KEPT_TERMS", 8)
+    monkeypatch.setattr(module, "MAX_FEATURES", 20)
+    monkeypatch.setattr(module, "_KEPT_FEATURES", 8)
     population, items = PopulationModel(), [f"item:{item:08x}" for item in range(20)]
     population.learn(["topic:code&length=concise"], True, 0.01)  # has a small prior variance
     population.learn(items[:19], True, 1.0)
@@ -217,8 +221,8 @@ def test_least_known_features_are_evicted(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_evicted_feature_starts_from_the_prior(monkeypatch: pytest.MonkeyPatch) -> None:
     """An evicted feature needs 20 contributors again."""
-    monkeypatch.setattr(module, "MAX_TERMS", 4)
-    monkeypatch.setattr(module, "_KEPT_TERMS", 2)
+    monkeypatch.setattr(module, "MAX_FEATURES", 4)
+    monkeypatch.setattr(module, "_KEPT_FEATURES", 2)
     population = PopulationModel()
     for user in range(CONTRIBUTORS):
         population.learn(["item:00000001"], True, 0.0)
@@ -234,5 +238,5 @@ def test_evicted_feature_starts_from_the_prior(monkeypatch: pytest.MonkeyPatch) 
 
 def test_limit_is_pinned() -> None:
     """The limit is 65,536 features."""
-    assert MAX_TERMS == 65_536
-    assert module._KEPT_TERMS < MAX_TERMS
+    assert MAX_FEATURES == 65_536
+    assert module._KEPT_FEATURES < MAX_FEATURES

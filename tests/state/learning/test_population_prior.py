@@ -13,7 +13,7 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import NONE
 from state.learning import population_prior as module
-from state.learning.features import Features, item_term, prior_variance
+from state.learning.features import Features, item_feature, prior_variance
 from state.learning.population_prior import MAX_TOPICS, Prior
 from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.prediction import CERTAIN, NO_POPULATION, NOISE_VARIANCE, UserPart
@@ -25,16 +25,16 @@ FORMAT = CATALOGUE.facet_index["format"]
 PROSE, BULLETS, TABLE, CODE = CATALOGUE.facet_slots[FORMAT]
 TOPICS = CATALOGUE.topic_index
 MEANS = st.floats(-1, 1)
-TRUST = st.builds(Gaussian, MEANS, st.floats(0, 0.2))
+FACTORS = st.builds(Gaussian, MEANS, st.floats(0, 0.2))
 
 
 def prior_of(
-    terms: dict[str, Gaussian] | None = None,
-    trust: dict[str, Gaussian] | None = None,
-    silent: Sequence[str] = (),
+    features: dict[str, Gaussian] | None = None,
+    factors: dict[str, Gaussian] | None = None,
+    uninformative: Sequence[str] = (),
     catalogue: NumberedCatalogue = CATALOGUE,
 ) -> Prior:
-    return Prior(catalogue, PopulationVersion(4, 2, START_MS, 100, terms or {}, trust or {}, tuple(silent)))
+    return Prior(catalogue, PopulationVersion(4, 2, START_MS, 100, features or {}, factors or {}, tuple(uninformative)))
 
 
 def known(**means: float) -> dict[str, Gaussian]:
@@ -43,9 +43,9 @@ def known(**means: float) -> dict[str, Gaussian]:
     return {names[name]: Gaussian(mean, 1e-6) for name, mean in means.items()}
 
 
-def all_terms(catalogue: NumberedCatalogue) -> list[str]:
+def all_features(catalogue: NumberedCatalogue) -> list[str]:
     """Return the features of every possible answer, with one item."""
-    names, found = Features(catalogue), {"bias", item_term(7), *(f"judged:{step}" for step in range(11))}
+    names, found = Features(catalogue), {"bias", item_feature(7), *(f"judged:{step}" for step in range(11))}
     for slot in range(len(catalogue.slots)):
         for topic in (NONE, *range(len(catalogue.topics.values))):
             found.update(names.of_value(slot, topic), names.of_value(slot, NONE, topic))
@@ -56,7 +56,7 @@ def all_terms(catalogue: NumberedCatalogue) -> list[str]:
 def beliefs(catalogue: NumberedCatalogue, named: Sequence[str]) -> st.SearchStrategy[dict[str, Gaussian]]:
     """Return a strategy for beliefs about most of the named features and some others."""
     one = st.builds(Gaussian, st.floats(0.1, 1) | st.floats(-1, -0.1), st.floats(0.01, 0.2))
-    others = st.dictionaries(st.sampled_from(all_terms(catalogue)), one, max_size=8)
+    others = st.dictionaries(st.sampled_from(all_features(catalogue)), one, max_size=8)
     unknown = st.sets(st.sampled_from(named), max_size=3)
     known = unknown.flatmap(lambda left: st.fixed_dictionaries(dict.fromkeys(sorted(set(named) - left), one)))
     return st.builds(dict[str, Gaussian].__or__, others, known)
@@ -97,11 +97,11 @@ def test_expectation_is_the_sum_over_features(catalogue: NumberedCatalogue, data
     surface = data.draw(st.integers(NONE, len(catalogue.surfaces.values) - 1))
     item, feedback_count = data.draw(st.sampled_from([0, 7, 8])), data.draw(st.integers(0, 255))
     named = Features(catalogue).of_answer(served, topic, surface, item, feedback_count)
-    terms = data.draw(beliefs(catalogue, named))
-    expected = prior_of(terms, catalogue=catalogue).expect(served, topic, surface, item, feedback_count)
-    found = [terms.get(term, Gaussian(0.0, prior_variance(term))) for term in named]
-    assert expected.mean == pytest.approx(sum(term.mean for term in found), abs=1e-9)
-    assert expected.variance == pytest.approx(NOISE_VARIANCE + sum(term.variance for term in found), abs=1e-9)
+    features = data.draw(beliefs(catalogue, named))
+    expected = prior_of(features, catalogue=catalogue).expect(served, topic, surface, item, feedback_count)
+    found = [features.get(feature, Gaussian(0.0, prior_variance(feature))) for feature in named]
+    assert expected.mean == pytest.approx(sum(feature.mean for feature in found), abs=1e-9)
+    assert expected.variance == pytest.approx(NOISE_VARIANCE + sum(feature.variance for feature in found), abs=1e-9)
 
 
 @pytest.mark.parametrize("prior", [Prior(CATALOGUE), prior_of(known(table=0.3) | {"judged:4": Gaussian(0.2, 0.1)})])
@@ -131,9 +131,9 @@ def test_parts_by_facet_add_up_to_the_expectation(data: st.DataObject) -> None:
     """The sum includes the part without a facet, and excludes pairs of values."""
     o = data.draw(interactions())
     names = ["offset", "population", "own", *(f"own:{name}" for name in CATALOGUE.facet_names)]
-    trust = data.draw(st.fixed_dictionaries(dict.fromkeys(names, TRUST)))
+    factors = data.draw(st.fixed_dictionaries(dict.fromkeys(names, FACTORS)))
     named = Features(CATALOGUE).of_answer(o.slots, o.topic, o.surface, o.item, 3)
-    prior = prior_of(data.draw(beliefs(CATALOGUE, named)), trust)
+    prior = prior_of(data.draw(beliefs(CATALOGUE, named)), factors)
     shares = {CATALOGUE.slot_facets[slot]: 0.1 * slot for slot in o.slots}
     own = UserPart(0.3 + sum(shares.values()), 0.1, 0.3, shares)
     expected = prior.expect(o.slots, o.topic, o.surface, o.item, 3)
@@ -146,9 +146,9 @@ def test_parts_by_facet_add_up_to_the_expectation(data: st.DataObject) -> None:
 def test_factors_are_those_of_the_version_or_one() -> None:
     """A facet outside the catalogue has no factor."""
     some = {"population": Gaussian(0.8, 0.01), "own:format": Gaussian(1.2, 0.02), "own:mood": Gaussian(9.0, 0.1)}
-    prior = prior_of(trust=some)
+    prior = prior_of(factors=some)
     assert prior.factors[:3] == (0.0, 0.8, 1.0)
-    assert prior_of(trust={"offset": Gaussian(0.2, 0.1), "own": Gaussian(0.7, 0.1)}).factors[:3] == (0.2, 1.0, 0.7)
+    assert prior_of(factors={"offset": Gaussian(0.2, 0.1), "own": Gaussian(0.7, 0.1)}).factors[:3] == (0.2, 1.0, 0.7)
     assert prior.factors.own == [Gaussian(1.2, 0.02) if f == FORMAT else CERTAIN for f in range(5)]
 
 
@@ -175,15 +175,15 @@ def test_removed_value_is_no_default() -> None:
 @pytest.mark.parametrize(("ahead", "takes_over"), [(0.05, False), (0.2, True)])
 def test_default_is_the_populations_with_enough_confidence(ahead: float, takes_over: bool) -> None:
     """A confidence of 0.6 is needed, else the catalogue's default stays."""
-    terms = {f"format={name}": Gaussian(0.0, 0.08) for name in ("prose", "bullets", "code")}
-    prior = prior_of(terms | {"format=table": Gaussian(ahead, 0.08)})
+    features = {f"format={name}": Gaussian(0.0, 0.08) for name in ("prose", "bullets", "code")}
+    prior = prior_of(features | {"format=table": Gaussian(ahead, 0.08)})
     assert (NormalDist().cdf(ahead / sqrt(0.16)) >= 0.6) is takes_over
     assert prior.default_slots[FORMAT] == (TABLE if takes_over else PROSE)
 
 
 def test_uninformative_facets_are_those_of_version_and_catalogue() -> None:
     """Facets outside the catalogue are ignored."""
-    assert prior_of(silent=["format", "mood"]).uninformative == {FORMAT}
+    assert prior_of(uninformative=["format", "mood"]).uninformative == {FORMAT}
 
 
 # Topics

@@ -53,8 +53,8 @@ def test_features_are_trained_together_with_the_user_model() -> None:
         weight=0.4,
     )
     trainer, by_hand = learned([one]), PopulationModel()
-    terms = Features(CATALOGUE).of_answer((CONCISE,), CODE, NONE, 7, 3)
-    by_hand.learn(terms, True, 0.4, (0.75, NOISE_VARIANCE + 0.2))
+    features = Features(CATALOGUE).of_answer((CONCISE,), CODE, NONE, 7, 3)
+    by_hand.learn(features, True, 0.4, (0.75, NOISE_VARIANCE + 0.2))
     assert trainer._population.means == by_hand.means
     assert trainer._population.variances == by_hand.variances
 
@@ -65,7 +65,7 @@ def test_narrowed_feedback_trains_its_facets_only() -> None:
     one = replace(make_example(slots=served, item=7), only=(CATALOGUE.facet_index["format"],))
     trainer = learned([make_example(slots=served, item=7), one])
     once = learned([make_example(slots=served, item=7)])
-    moved = {term for term, mean in trainer._population.means.items() if mean != once._population.means[term]}
+    moved = {feature for feature, mean in trainer._population.means.items() if mean != once._population.means[feature]}
     assert moved == {"format=table"}
 
 
@@ -81,11 +81,11 @@ def test_directed_feedback_moves_the_two_values_apart() -> None:
 
 def test_tastes_of_users_are_found() -> None:
     """All users like even items, and each value is liked by half of the users."""
-    terms = published(learned(EXAMPLES)).terms
-    items = [term for term in terms if term.startswith("item:")]
+    features = published(learned(EXAMPLES)).features
+    items = [feature for feature in features if feature.startswith("item:")]
     assert len(items) > 20
-    assert all((terms[item].mean > 0) is (int(item[5:], 16) % 2 == 0) for item in items)
-    assert abs(terms["length=concise"].mean - terms["length=balanced"].mean) < 0.15
+    assert all((features[item].mean > 0) is (int(item[5:], 16) % 2 == 0) for item in items)
+    assert abs(features["length=concise"].mean - features["length=balanced"].mean) < 0.15
 
 
 # Versions
@@ -95,11 +95,11 @@ def test_version_has_nothing_from_fewer_than_twenty_users() -> None:
     """Features, stacking factors and scores of fewer users are left out."""
     few = learned([make_example(user) for user in [*range(19)] * 60])
     version_of_few = published(few)
-    assert (version_of_few.terms, version_of_few.trust, version_of_few.scores) == ({}, {}, None)
+    assert (version_of_few.features, version_of_few.factors, version_of_few.scores) == ({}, {}, None)
     assert few.prior.means == [0.0] * len(CATALOGUE.slots)
     enough = published(learned([make_example(99), make_example(98, item=7)], few), 2)
-    assert set(enough.terms) == {"bias", "judged:0", "length=concise"}
-    assert set(enough.trust) == {"offset", "population", "own", "own:length"}
+    assert set(enough.features) == {"bias", "judged:0", "length=concise"}
+    assert set(enough.factors) == {"offset", "population", "own", "own:length"}
     assert enough.scores is not None
     assert set(enough.scores.facets) == {"length"}
     one = learned([make_example(7, slots=(TABLE,)) for _ in range(1_500)], few)
@@ -107,7 +107,7 @@ def test_version_has_nothing_from_fewer_than_twenty_users() -> None:
     alone = published(one, 3)
     assert alone.scores is not None
     assert set(alone.scores.facets) == {"length"}
-    assert "format" not in alone.silent
+    assert "format" not in alone.uninformative
 
 
 def test_version_becomes_the_prior() -> None:
@@ -116,7 +116,7 @@ def test_version_becomes_the_prior() -> None:
     assert (trainer.number, trainer.unpublished) == (0, 1_500)
     found = published(trainer, 7)
     assert (trainer.number, trainer.prior.number, trainer.unpublished) == (7, 7, 0)
-    assert trainer.prior.means[CONCISE] == found.terms["length=concise"].mean
+    assert trainer.prior.means[CONCISE] == found.features["length=concise"].mean
     assert (found.n, found.examples, found.at) == (7, 1_500, EXAMPLES[0].at_ms)
 
 
@@ -127,13 +127,18 @@ def test_trainer_starts_from_a_version_or_adopts_it() -> None:
     new.start_from(found)
     assert (new.number, new.prior.number) == (7, 7)
     again = published(new, 8)
-    assert (again.terms, again.trust, again.examples, again.at) == (found.terms, found.trust, found.examples, found.at)
+    assert (again.features, again.factors, again.examples, again.at) == (
+        found.features,
+        found.factors,
+        found.examples,
+        found.at,
+    )
     new.adopt(version(3))
     assert new.prior.number == 8
     busy = learned(EXAMPLES[:100])
     busy.adopt(found)
     assert busy.prior.number == 7
-    assert published(busy, 8).terms != found.terms
+    assert published(busy, 8).features != found.features
 
 
 # Continuing
@@ -149,7 +154,7 @@ def test_restart_does_not_change_the_result(cut: int) -> None:
     learned(EXAMPLES[cut:], trainer)
     learned(EXAMPLES[cut:], twin)
     one, other = published(trainer), published(twin)
-    assert (one.terms, one.trust, one.silent) == (other.terms, other.trust, other.silent)
+    assert (one.features, one.factors, one.uninformative) == (other.features, other.factors, other.uninformative)
 
 
 def test_number_survives_a_restart() -> None:
@@ -174,8 +179,8 @@ def test_foreign_bytes_are_an_error(data: bytes) -> None:
 
 def test_packed_trainer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits are the count of features and 19 hashes per feature, for any number of items and users."""
-    monkeypatch.setattr(population_module, "MAX_TERMS", 200)
-    monkeypatch.setattr(population_module, "_KEPT_TERMS", 150)
+    monkeypatch.setattr(population_module, "MAX_FEATURES", 200)
+    monkeypatch.setattr(population_module, "_KEPT_FEATURES", 150)
     trainer, largest = PopulationTrainer(CATALOGUE), 0
     for n in range(3_000):
         trainer.learn(make_example(n % 500, item=n % 1_000 + 1))

@@ -96,7 +96,7 @@ def test_infinite_belief_is_an_error(number: float, position: int) -> None:
     """JSON has no form for such a number, and the reader rejects it."""
     belief = Gaussian(0.1, number) if position else Gaussian(number, 0.1)
     with pytest.raises(StateError, match=r"\$\.terms"):
-        decode_version(encode_version(replace(version(3), terms={"bias": belief})))
+        decode_version(encode_version(replace(version(3), features={"bias": belief})))
 
 
 def test_unknown_member_is_ignored() -> None:

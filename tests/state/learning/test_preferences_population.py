@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.learning.features import item_term
+from state.learning.features import item_feature
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.preferences import Preferences
@@ -22,7 +22,7 @@ TERMS = {
     "length=concise": Gaussian(0.3, 0.02), "length=detailed": Gaussian(-0.2, 0.03),
     "topic:code&length=concise": Gaussian(0.4, 0.01), "topic:email&length=balanced": Gaussian(-0.3, 0.02),
     "surface:voice&length=concise": Gaussian(0.5, 0.01), "format=table": Gaussian(-0.4, 0.02),
-    item_term(7): Gaussian(0.6, 0.05),
+    item_feature(7): Gaussian(0.6, 0.05),
 }  # fmt: skip
 TRUST = {
     "offset": Gaussian(0.2, 0.01), "population": Gaussian(0.8, 0.01), "own": Gaussian(0.7, 0.01),

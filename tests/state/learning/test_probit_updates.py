@@ -70,9 +70,9 @@ def by_population_model(
 ) -> dict[int, Gaussian]:
     model = PopulationModel(kept=1.0)
     model.restore({str(number): belief for number, belief in start.items()})
-    terms = [str(number) for number, x in inputs.items() if x > 0]
+    features = [str(number) for number, x in inputs.items() if x > 0]
     against = [str(number) for number, x in inputs.items() if x < 0]
-    model.learn(terms, liked, weight, rest, against)
+    model.learn(features, liked, weight, rest, against)
     return {number: model.belief(str(number)) for number in inputs}
 
 
