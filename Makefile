@@ -35,7 +35,7 @@ types: install
 imports: install
 	@$(BIN)/lint-imports --no-logo
 python-version: install
-	@$(BIN)/vermin --target=3.11- --violations --ignore --no-tips --quiet $(SOURCES)
+	@$(BIN)/vermin --target=3.11- --violations --exclude str.decode --no-tips --quiet $(SOURCES)
 prose: install
 	@$(BIN)/python -m tools.prose_lint
 SOURCES := client/tacit state operators connectors dataflows tacit_cli tacit_lab tests benchmarks examples tools
