@@ -52,7 +52,7 @@ def _files(path: Path) -> Files:
     if not path.is_dir():
         return (path,)
     try:
-        found = tuple(sorted(child for child in path.iterdir() if child.name.endswith(SUFFIXES) and child.is_file()))
+        found = tuple(sorted(child for child in path.iterdir() if _is_event_file(child)))
     except OSError as error:
         raise ConfigurationError([f"source: the folder {path} cannot be read: {error.strerror}"]) from error
     if not found:
@@ -60,6 +60,14 @@ def _files(path: Path) -> Files:
             [f"source: the folder {path} has no file with a name in {', '.join(SUFFIXES)}; check the path"]
         )
     return found
+
+
+def _is_event_file(path: Path) -> bool:
+    """Return whether the name is that of an event file; hidden files are others' temporary files.
+
+    A broken link counts: the source reports what it cannot read.
+    """
+    return path.name.endswith(SUFFIXES) and not path.name.startswith(".") and not path.is_dir()
 
 
 @dataclass(frozen=True, slots=True)

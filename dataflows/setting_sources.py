@@ -58,6 +58,10 @@ def read_settings(
     return known | variables | {name: value for name, value in given.items() if name in names}, problems
 
 
+_SIMILAR = 0.75
+"""Least similarity, 0–1, of a suggested name."""
+
+
 def _unknown(name: str, names: Collection[str]) -> str:
     return f"{name}: is not a setting; {_nearest(name, names)}, or remove it"
 
@@ -74,8 +78,9 @@ def _unknown_variables(names: Collection[str]) -> list[str]:
 
 
 def _nearest(name: str, names: Collection[str]) -> str:
-    [nearest] = get_close_matches(name, sorted(names), n=1, cutoff=0) or [""]
-    return f"use {nearest}"
+    """Return advice: the most similar name, if one is similar."""
+    nearest = get_close_matches(name, sorted(names), n=1, cutoff=_SIMILAR)
+    return f"use {nearest[0]}" if nearest else "correct the name (`tacit run --help` lists the settings)"
 
 
 def _read_file(config: Path | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Entry point of the command `tacit`."""
 
 import gc
+import io
 import signal
 import sys
 from types import FrameType
@@ -12,6 +13,9 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line; the exit status is in its help."""
     signal.signal(signal.SIGTERM, _end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?", and the command does not fail
     gc.disable()  # imports allocate much and free little: a tenth of their time; GroupedCommand enables it again
     try:
         _run(as_json="--json" in sys.argv)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.errors import ConfigurationError
 from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
 from tacit_lab.simulate import Scenario
@@ -50,6 +51,8 @@ def simulate(
     end: End = None,
 ) -> None:
     """Generate events of simulated users, with their true preferences."""
+    if truth is not None and truth.resolve() == Path(out).resolve():
+        raise ConfigurationError([f"truth: {truth} is the file of the events, too; name another file"])
     settings = invocation.settings(needs_secret=False)
     end_ms = time.time_ns() // 1_000_000 if end is None else end
     scenario = Scenario(end_ms=end_ms, users=users, turns=turns, seed=seed, region=settings.region)

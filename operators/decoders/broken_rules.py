@@ -19,9 +19,9 @@ _PART = re.compile(r"\w+|\.\.\.")
 def broken_rule(error: msgspec.ValidationError) -> str:
     r"""Return `path: rule`; a part of the path that is not a member of the contract or an index is `*`.
 
-    >>> broken_rule(msgspec.ValidationError("PopulationPart `int` >= 0 - at `$.at`"))
+    >>> broken_rule(msgspec.ValidationError("Expected `int` >= 0 - at `$.at`"))
     'at: expected int >= 0'
-    >>> broken_rule(msgspec.ValidationError("PopulationPart `str`, got `int` - at `$.served[...]`"))
+    >>> broken_rule(msgspec.ValidationError("Expected `str`, got `int` - at `$.served[...]`"))
     'served.*: expected str, got int'
     >>> broken_rule(msgspec.ValidationError("Object contains unknown field `zaphod` - at `$.feedback`"))
     'feedback.*: unknown member'

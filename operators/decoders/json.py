@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from msgspec import MsgspecError, ValidationError
+from msgspec import MsgspecError, ValidationError, convert
 
 from operators.decoders import Undecodable
 from operators.decoders.broken_rules import broken_rule
@@ -22,7 +22,32 @@ def decode(data: bytes) -> Event | Undecodable:
     try:
         return decode_event(data)
     except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return _explain(data, error)
+        return _event_of_last_members(data) or _explain(data, error)
+
+
+def _event_of_last_members(data: bytes) -> Event | None:
+    """Return the event of a document that repeats members, where the last of each counts; None if it is invalid.
+
+    msgspec rejects a document for any of the repeated members. RFC 8259 leaves the choice open, most parsers take the
+    last, and a "no" must not be lost to a producer's mistake.
+    """
+    repeats = False
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeats
+        found = dict(pairs)
+        repeats |= len(found) < len(pairs)
+        return found
+
+    try:
+        document = json.loads(data.decode(), object_pairs_hook=members, parse_constant=_no_number)
+        return convert(document, Event) if repeats else None
+    except (ValueError, RecursionError, ValidationError):
+        return None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _explain(data: bytes, error: Exception) -> Undecodable:
