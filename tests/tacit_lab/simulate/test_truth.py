@@ -10,20 +10,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from state.catalogue.numbered import NumberedCatalogue
 from state.errors import SinkError, SourceError
 from state.learning.probit import normal_cdf
 from tacit_lab.simulate import Kind, Scenario, SimulatedUser, Simulation, Truth, simulate
 from tacit_lab.simulate.users import Pin
+from tests.support.factories import REQUIRED as CATALOGUE
 from tests.support.repeated_reads import read_repeatedly
 
 END_MS = 1_795_297_433_438
-CATALOGUE = NumberedCatalogue.load()
 
 
 @pytest.fixture(scope="module")
 def simulation() -> Simulation:
-    return simulate(Scenario(end_ms=END_MS, users=300, turns=24_000, later_feedback=0, explored=1))
+    return simulate(Scenario(end_ms=END_MS, users=300, turns=24_000, later_feedback=0, explored=1), CATALOGUE)
 
 
 def liked(feedback: dict[str, Any]) -> bool:
@@ -79,7 +78,7 @@ def test_best_at_has_the_highest_chance(simulation: Simulation) -> None:
 
 def test_several_values_count_as_their_average() -> None:
     """An absent facet counts as the average of all its values."""
-    user = next(iter(simulate(Scenario(end_ms=END_MS, users=1, turns=1)).truth.users.values()))
+    user = next(iter(simulate(Scenario(end_ms=END_MS, users=1, turns=1), CATALOGUE).truth.users.values()))
     values = {"genre": {"drama": 0.9, "comedy": 0.3, "western": -0.6}}
     user = replace(user, bias=0.0, change="none", change_at=user.joined_at, before=values, after=values)
     truth = Truth({"ada": user}, {"work": {"genre": {"drama": 0.0, "comedy": 0.0, "western": -0.6}}})
@@ -172,14 +171,14 @@ def test_absent_facet_counts_as_its_average(simulation: Simulation) -> None:
 
 def test_users_do_not_depend_on_each_other() -> None:
     """A user is the same in a scenario with more users and more turns."""
-    small = simulate(Scenario(end_ms=END_MS, users=5, turns=50)).truth
-    large = simulate(Scenario(end_ms=END_MS, users=500, turns=5000)).truth
+    small = simulate(Scenario(end_ms=END_MS, users=5, turns=50), CATALOGUE).truth
+    large = simulate(Scenario(end_ms=END_MS, users=500, turns=5000), CATALOGUE).truth
     assert [small.users[user_id] for user_id in small.users] == [large.users[user_id] for user_id in small.users]
 
 
 def test_change_is_abrupt_or_gradual_and_done_by_the_end() -> None:
     """At the end each user has the taste `after`, which differs from `before` in some facet."""
-    for user in simulate(Scenario(end_ms=END_MS, users=200, turns=200)).truth.users.values():
+    for user in simulate(Scenario(end_ms=END_MS, users=200, turns=200), CATALOGUE).truth.users.values():
         assert user.change_share(END_MS) == 1.0 or user.change == "none"
         assert (user.before != user.after) == (user.change != "none")
         if user.change != "none":
@@ -232,7 +231,7 @@ def test_foreign_file_is_no_truth(tmp_path: Path, content: bytes) -> None:
 
 def test_reader_finds_old_or_new_truth(tmp_path: Path) -> None:
     """No reader finds a part of a truth file."""
-    truths = [simulate(Scenario(end_ms=END_MS, users=100, turns=100, seed=seed)).truth for seed in (1, 2)]
+    truths = [simulate(Scenario(end_ms=END_MS, users=100, turns=100, seed=seed), CATALOGUE).truth for seed in (1, 2)]
     path = tmp_path / "truth.jsonl"
     truths[0].write(path)
     with read_repeatedly(path) as found:
@@ -250,7 +249,7 @@ def test_unwritable_truth_is_a_sink_error(simulation: Simulation, tmp_path: Path
 
 def test_wipes_and_pins_follow_control_events() -> None:
     """A forget removes pins; the last withdrawal or forget is the last wipe."""
-    template = next(iter(simulate(Scenario(end_ms=END_MS, users=1, turns=1)).truth.users.values()))
+    template = next(iter(simulate(Scenario(end_ms=END_MS, users=1, turns=1), CATALOGUE).truth.users.values()))
     user = _with(template, consents=[(10, True), (20, False), (40, True)], forgets_at=30)
     assert user.wiped_at() == 30
     assert _with(template, consents=[(10, True)], forgets_at=None).wiped_at() is None
