@@ -1,6 +1,6 @@
 """Adaptation of one user, as a panel and as a document."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -44,6 +44,7 @@ def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str
     parts: list[RenderableType] = [Text(f"status  {_STATUS_TEXT[adaptation.status]}")]
     if adaptation.signals:
         parts += [Text(), _signals_table(adaptation, truth)]
+        parts += [Text(), *limits] if (limits := list(_limits(adaptation))) else []
     if profile := adaptation.profile:
         topics = ", ".join(f"{topic} {share:.0%}" for topic, share in profile.topics) or "none"
         parts += [Text(), Text(f"turns   {described(profile.activity)}; topics: {topics}")]
@@ -55,8 +56,8 @@ def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str
 def _signals_table(adaptation: Adaptation, truth: Mapping[str, str] | None) -> Table:
     """Return a row per facet that has a signal."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("facet", "value", "confidence", "tier", "limited by", *(["in truth"] if truth else []), "why"):
-        wraps = heading in {"limited by", "why"}
+    for heading in ("facet", "value", "confidence", "tier", *(["in truth"] if truth else []), "why"):
+        wraps = heading == "why"
         table.add_column(heading, justify="right" if heading == "confidence" else "left", no_wrap=not wraps)
     for facet, signal in adaptation.signals.items():
         table.add_row(
@@ -64,7 +65,6 @@ def _signals_table(adaptation: Adaptation, truth: Mapping[str, str] | None) -> T
             signal.value,
             "–" if signal.confidence is None else f"{signal.confidence:.2f}",
             Text(signal.tier, style=TIER_STYLE[signal.tier]),
-            limits_text(limited_by(signal)),
             *([truth[facet]] if truth else []),
             _why(signal),
         )
@@ -85,3 +85,13 @@ def _why(signal: Signal) -> str:
         return "set by the user"
     why = ", ".join(f"{kind} ×{count}" for kind, count in signal.why)
     return f"{why}; preference changed" if signal.drift_at else why
+
+
+def _limits(adaptation: Adaptation) -> Iterator[Text]:
+    """Yield a line per set of limits, with the facets whose tier they keep below `apply`."""
+    facets: dict[str, list[str]] = {}
+    for facet, signal in adaptation.signals.items():
+        if limits := limits_text(limited_by(signal)):
+            facets.setdefault(limits, []).append(facet)
+    for limits, names in facets.items():
+        yield Text(f"limit   {', '.join(names)}: {limits}")
