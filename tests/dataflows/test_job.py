@@ -89,3 +89,11 @@ def test_folder_without_event_files_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "events.csv").touch()
     with pytest.raises(ConfigurationError, match=r"has no file with a name in \.jsonl, \.jsonl\.gz, \.jsonl\.zst"):
         parse_source([str(tmp_path)])
+
+
+def test_folder_is_read_without_hidden_files_and_with_broken_links(tmp_path: Path) -> None:
+    """A hidden file is a temporary file of another program; a broken link is for the source to report."""
+    (tmp_path / "a.jsonl").write_bytes(b"")
+    (tmp_path / ".b.jsonl").write_bytes(b"")
+    (tmp_path / "c.jsonl").symlink_to(tmp_path / "absent.jsonl")
+    assert parse_source([str(tmp_path)]) == (tmp_path / "a.jsonl", tmp_path / "c.jsonl")

@@ -196,3 +196,19 @@ def test_replay_into_another_redis_does_not_scan_it(tmp_path: Path) -> None:
     with redis_of_its_own() as (url, _):
         done = tacit("replay", "events.jsonl", "--redis", url, "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["users_with_signals"] is None
+
+
+def test_one_file_for_events_and_truth_is_refused(tmp_path: Path) -> None:
+    """The truth would replace the events."""
+    done = tacit("simulate", "--users", "3", "--turns", "3", "--out", "x.jsonl", "--truth", "x.jsonl", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "tacit: truth: x.jsonl is the file of the events, too; name another file\n"
+    assert not (tmp_path / "x.jsonl").exists()
+
+
+def test_output_without_utf_8_is_no_failure(tmp_path: Path) -> None:
+    """A character that the terminal lacks becomes a question mark."""
+    (tmp_path / "events.jsonl").write_bytes(b"{}\n")
+    done = tacit("replay", "events.jsonl", "--embedded", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?s/event" in done.stdout
