@@ -199,6 +199,13 @@ def test_mistyped_variable_is_a_problem_with_the_nearest_name(monkeypatch: pytes
     ]
 
 
+def test_unlike_name_is_not_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong suggestion is worse than the list."""
+    monkeypatch.setenv("TACIT_ZZZ", "5")
+    [problem] = _problems()
+    assert problem.startswith("TACIT_ZZZ: is not a variable of Tacit; correct the name (")
+
+
 @pytest.mark.parametrize(
     "name",
     [
