@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from tacit.contract.gates import Gate
+
 
 class SignalWrite(NamedTuple):
     """Changed fields of a user, applied in one atomic call: each field, if newer than the stored field."""
@@ -20,12 +22,7 @@ class GateWrite(NamedTuple):
     """The whole gate of a user. Merging is idempotent and commutative."""
 
     user: bytes
-    wiped_ms: int
-    """Event time of the last wipe; 0 without a wipe."""
-    consent_at_ms: int
-    """Event time of the last choice on consent; 0 without a choice."""
-    opted_out: bool
-    """The last choice was "no"."""
+    gate: Gate
 
 
 Write = SignalWrite | GateWrite

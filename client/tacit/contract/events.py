@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from tacit.contract.gates import Scope
 from tacit.contract.keys import REGION
 
 MAX_AT_MS = 9_999_999_999_999
@@ -78,9 +79,11 @@ class Interaction(_Event, frozen=True):
 
 
 class Consent(_Event, frozen=True):
-    """Consent to learning and adaptation, granted or withdrawn."""
+    """Consent, granted or withdrawn."""
 
     granted: bool
+    scope: Annotated[list[Scope], Meta(min_length=1, max_length=3)] | None = None
+    """Scopes of the choice; None: all."""
 
 
 class Pin(_Event, frozen=True):
@@ -91,7 +94,10 @@ class Pin(_Event, frozen=True):
 
 
 class Forget(_Event, frozen=True):
-    """A request to delete the user's learned state."""
+    """A request to delete the learned state and the pins of a user, or of some facets of the user."""
+
+    facets: Names | None = None
+    """Facets to forget; None: everything."""
 
 
 Event = Interaction | Consent | Pin | Forget
