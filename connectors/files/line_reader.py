@@ -19,7 +19,7 @@ _HEAD_BYTES = 4096
 _NEWLINE = ord("\n")
 
 
-_FRAMES: dict[str, Callable[[], Frame]] = {".gz": gzip_member, ".zst": zstd_frame}
+FRAMES: dict[str, Callable[[], Frame]] = {".gz": gzip_member, ".zst": zstd_frame}
 
 
 class Position(NamedTuple):
@@ -153,7 +153,7 @@ class LineReader:
 
 def _open(path: Path) -> io.BufferedReader:
     file = path.open("rb", buffering=0)
-    new_frame = _FRAMES.get(path.suffix)
+    new_frame = FRAMES.get(path.suffix)
     raw = file if new_frame is None else Decompressed(file, new_frame)
     return io.BufferedReader(raw, _BUFFER_BYTES)
 

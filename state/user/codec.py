@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from struct import Struct
-from typing import Any
+from typing import Any, Literal
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
@@ -29,6 +29,8 @@ VERSION = 3
 """Layout version. Every change of the layout raises the version, a new window in `tacit.contract.activity` included."""
 
 _HEADER = Struct("<BqIqqBqIBBBBHBBBHBBBI")
+HEAD_BYTES = _HEADER.size
+"""Size of the header, which lists the parts behind it."""
 _NEWEST = Struct("<q")
 _PIN = Struct("<Bhq?")
 _WINDOWS = Struct(f"<{2 * PANES}s96s{2 * MAX_TOPICS_KEPT}s{4 * MAX_TOPICS_KEPT}s")
@@ -84,6 +86,19 @@ def newest_ms(data: bytes) -> int:
     except struct.error as error:
         raise _damaged(error) from error
     return int(found)
+
+
+def parts_held(data: bytes) -> Literal["tombstone", "pins", "learned"]:
+    """Return the most that packed bytes hold, of which the first `HEAD_BYTES` are enough.
+
+    A tombstone has consent and wipes alone. Bytes of another version count as learned.
+    """
+    if len(data) < _HEADER.size or data[0] != VERSION:
+        return "learned"
+    *_, turns, _, _, pins, flags, _, _, _, _, _, _ = _HEADER.unpack_from(data)
+    if flags or turns:
+        return "learned"
+    return "pins" if pins else "tombstone"
 
 
 def unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
