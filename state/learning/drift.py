@@ -46,6 +46,11 @@ class Drift:
         self.at_s.extend(new.at_s)
         self.fresh.extend(new.fresh)
 
+    def forget(self, facets: Collection[int]) -> None:
+        """Reset the detectors of the given facets."""
+        for facet in facets:
+            self.sums[facet], self.at_s[facet], self.fresh[facet] = 0.0, 0, SETTLED
+
     def watch(
         self,
         own: UserPart,

@@ -1,6 +1,7 @@
 """Gaussian beliefs about a user: the difference from the population, for each value of each facet."""
 
 from array import array
+from collections.abc import Collection
 
 from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.learning.drift import Drift
@@ -44,6 +45,24 @@ class OwnBeliefs:
         self.reasons.extend(new.reasons[len(self.reasons) :])
         self.evidence.extend(new.evidence[facets:])
         self.drift.grow(len(catalogue.facet_names))
+
+    def forget(self, facets: Collection[int]) -> None:
+        """Reset the given facets to the prior: values, slope, evidence, reasons and drift.
+
+        The bias and the count of feedback concern answers as a whole and stay, unless no other facet has evidence.
+        """
+        if not any(weight for facet, weight in enumerate(self.evidence) if facet not in facets):
+            self.__init__(self.catalogue)  # type: ignore[misc]  # a new user model, in place
+            return
+        slopes, kinds = len(self.catalogue.slots), len(self.catalogue.feedback_names)
+        new = OwnBeliefs(self.catalogue)
+        terms = [slot for slot, facet in enumerate(self.catalogue.slot_facets) if facet in facets]
+        for term in (*terms, *[slopes + facet for facet in facets]):
+            self.means[term], self.variances[term] = new.means[term], new.variances[term]
+        for facet in facets:
+            self.evidence[facet] = 0.0
+            self.reasons[facet * kinds : (facet + 1) * kinds] = array("B", bytes(kinds))
+        self.drift.forget(facets)
 
     def value(self, slot: int) -> tuple[float, float]:
         """Return mean and variance of a value."""
