@@ -24,11 +24,16 @@ from tacit.errors import ConfigurationError
 
 SOURCE, DESTINATION, STATE = "Source", "Destination", "State"
 MODEL, RUNNING, OUTPUT = "Model", "Running", "Output"
-GROUPS = (SOURCE, DESTINATION, STATE, MODEL, RUNNING, OUTPUT)
+CONTROL = "Control"
+WORKER_GROUPS = (SOURCE, DESTINATION, STATE, MODEL, RUNNING, OUTPUT)
+"""Groups of the settings of a run."""
+GROUPS = (SOURCE, DESTINATION, STATE, MODEL, CONTROL, RUNNING, OUTPUT)
 """Groups of settings, in the order of help."""
 
 STAND_IN_SECRET = "embedded-demo-secret"  # noqa: S105  # protects nothing
 """Key of pseudonyms that no other process reads."""
+
+_MAX_OPERATOR = 80
 
 _METRICS = re.compile(r"off|(?:[^:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
 
@@ -62,6 +67,10 @@ def _configuration_problem(parse: Any, value: object) -> str | None:
     except ConfigurationError as error:
         return "; ".join(error.problems)
     return None
+
+
+def _operator_problem(text: str) -> str | None:
+    return None if 0 < len(text) <= _MAX_OPERATOR and text.isprintable() else "must be a name on one line"
 
 
 def _rejects_problem(text: str) -> str | None:
@@ -160,6 +169,20 @@ class Settings:
             MODEL, "learn|none|N", "Population model: train it, use none, or keep version N.", check=_population_problem
         ),
     ] = "learn"
+    audit: Annotated[
+        str | None,
+        Setting(
+            CONTROL,
+            "FILE|kafka://HOST:PORT/TOPIC",
+            "Audit of operators' actions; a topic has one partition.",
+            "actions leave no line",
+            check=_rejects_problem,
+        ),
+    ] = None
+    operator: Annotated[
+        str | None,
+        Setting(CONTROL, "NAME", "Operator in the audit.", "the user of the system", check=_operator_problem),
+    ] = None
     processes: Annotated[int, Setting(RUNNING, "N", "Number of processes.", least=1, most=64)] = 1
     metrics: Annotated[
         str | None,

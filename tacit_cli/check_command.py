@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dataflows.settings import GROUPS
+from dataflows.settings import WORKER_GROUPS
 from tacit.errors import TacitError
 from tacit_cli import console
 from tacit_cli.check import check_all
@@ -24,7 +24,7 @@ Source = Annotated[
 @command(
     app,
     "tacit check kafka://localhost:9092/events --redis redis://localhost:6379 --state /var/lib/tacit",
-    settings=GROUPS,
+    settings=WORKER_GROUPS,
     fails_if="at least one check found a problem",
 )
 def check(invocation: Invocation, source: Source = None) -> None:

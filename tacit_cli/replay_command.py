@@ -2,7 +2,7 @@
 
 from dataflows.job import Job, parse_source
 from dataflows.runtime.replay import replay as replay_job
-from dataflows.settings import GROUPS
+from dataflows.settings import WORKER_GROUPS
 from tacit.errors import TacitError
 from tacit_cli import console
 from tacit_cli.arguments import Sources
@@ -19,7 +19,7 @@ app = new_app()
     app,
     "tacit replay events.jsonl.zst --embedded",
     "tacit replay history/ --redis redis://localhost:6379 --namespace shadow --state tacit-state",
-    settings=GROUPS,
+    settings=WORKER_GROUPS,
     fails_if="the replay failed, or stopped before the end",
 )
 def replay(invocation: Invocation, source: Sources) -> None:

@@ -8,7 +8,7 @@ from connectors.kafka.address import TopicAddress
 from dataflows.job import Job, parse_source
 from dataflows.observability.logs import configure
 from dataflows.runtime.live import run_live
-from dataflows.settings import GROUPS
+from dataflows.settings import WORKER_GROUPS
 from tacit.errors import ConfigurationError
 from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
@@ -20,7 +20,7 @@ app = new_app()
 @command(
     app,
     "tacit run kafka://localhost:9092/events --redis redis://localhost:6379 --state /var/lib/tacit",
-    settings=GROUPS,
+    settings=WORKER_GROUPS,
     has_result=False,
 )
 def run(

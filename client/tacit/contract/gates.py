@@ -81,7 +81,9 @@ def encode_gate(gate: Gate) -> bytes:
     >>> encode_gate(Gate(7, learn=ScopeConsent("denied", 7)))[:40]
     b'00000000000070000000000000n0000000000007'
     """
-    consents = "".join(f"{_CHARACTERS[state]}{since_ms:013d}" for state, since_ms in (gate.learn, gate.use, gate.explore))
+    consents = "".join(
+        f"{_CHARACTERS[state]}{since_ms:013d}" for state, since_ms in (gate.learn, gate.use, gate.explore)
+    )
     text = f"{gate.wiped_ms:013d}{gate.forgotten_ms:013d}{consents}".encode()
     if not gate.pins and not gate.wiped:
         return text
