@@ -21,6 +21,7 @@ from state.learning.population_version import PopulationWrite
 from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
 from state.user.writes import GateWrite, SignalWrite, Write
+from tacit.contract.gates import Gate
 from tacit.contract.pseudonyms import pseudonym
 from tacit.contract.signals import PROFILE, Signal, decode_signal
 from tacit.reader.adaptation import Adaptation, Status
@@ -140,16 +141,17 @@ class Deployment:
     def _apply(self, write: Write) -> None:
         user_id = self._user_ids[write.user]
         if isinstance(write, GateWrite):
-            self._apply_gate(user_id, write)
+            self._apply_gate(user_id, write.gate)
         elif user_id not in self._opted_out:
             self._apply_signals(user_id, write)
 
-    def _apply_gate(self, user_id: str, gate: GateWrite) -> None:
-        if gate.wiped_ms > self._wiped_ms.get(user_id, 0) or gate.opted_out:
+    def _apply_gate(self, user_id: str, gate: Gate) -> None:
+        opted_out = gate.use.state == "denied"
+        if gate.wiped_ms > self._wiped_ms.get(user_id, 0) or opted_out:
             self.signals.pop(user_id, None)
             self.feedback.pop(user_id, None)
         self._wiped_ms[user_id] = gate.wiped_ms
-        (self._opted_out.add if gate.opted_out else self._opted_out.discard)(user_id)
+        (self._opted_out.add if opted_out else self._opted_out.discard)(user_id)
 
     def _apply_signals(self, user_id: str, write: SignalWrite) -> None:
         for facet, data in write.fields:

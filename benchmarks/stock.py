@@ -14,7 +14,6 @@ from bytewax.inputs import Source
 from bytewax.operators import KeyedStream
 from bytewax.outputs import DynamicSink, Sink, StatelessSinkPartition
 
-from operators.clock import wall_clock_ms
 from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
@@ -53,7 +52,7 @@ def build_stock(source: Source[Record], parser: Parser, catalogue: NumberedCatal
 
 
 def _parse(parser: Parser, record: Record) -> Observation | None:
-    parsed = parser.parse(record, wall_clock_ms())
+    parsed = parser.parse(record)
     return None if isinstance(parsed, Reject) else parsed
 
 

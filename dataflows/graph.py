@@ -4,7 +4,8 @@ source ─ Record ─► parse ─┬─ (shard, [packed observations]) ─► a
                           │                                      ▲    │                   └ unwritable ► rejects
                           │                                    prior  ├─ Examples ──► learn_population ─► versions
                           │                                      └┄┄┄┄┼┄┄ direct, or by a feed ┄┄┘
-                          └───────────────── Reject ──────────────────┴─ Reject ────► rejects
+                          └───────────────── Reject ──────────────────┴─ Reject ─┬──► rejects
+                                                                                 └──► rejects of control events
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -47,6 +48,7 @@ def build(
     writes: Sink[Write],
     versions: Sink[PopulationWrite],
     rejects: Sink[AnyReject],
+    control_rejects: Sink[AnyReject],
 ) -> Dataflow:
     """Return the dataflow of sources, steps and sinks."""
     flow = Dataflow(FLOW_ID)
@@ -60,7 +62,10 @@ def build(
     examples = op.map("to_population", taught.trues, _to_population)
     op.output("versions", op.key_rm("no_key", op.stateful_batch(LEARN_STEP, examples, build_learn)), versions)
     rejected = op.merge("all_rejects", parsed.trues, out.trues)
-    op.output("rejects", cast("Stream[AnyReject]", rejected), rejects)
+    others = op.filter("other_rejects", rejected, lambda reject: not reject.control)
+    op.output("rejects", cast("Stream[AnyReject]", others), rejects)
+    controls = op.filter("only_control_rejects", rejected, lambda reject: bool(reject.control))
+    op.output("control_rejects", cast("Stream[AnyReject]", controls), control_rejects)
     return flow
 
 

@@ -70,6 +70,12 @@ def _is_event_file(path: Path) -> bool:
     return path.name.endswith(SUFFIXES) and not path.name.startswith(".") and not path.is_dir()
 
 
+def _reject_sink(destination: str) -> DynamicSink[AnyReject]:
+    if destination.startswith("kafka:"):
+        return KafkaRejectSink(TopicAddress.parse(destination))
+    return FileRejectSink(Path(destination))
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run: over `source` up to its current end if `bounded`, else without an end."""
@@ -118,10 +124,11 @@ class Job:
 
     def make_reject_sink(self) -> DynamicSink[AnyReject]:
         """Return the sink of rejects."""
-        rejects = self.settings.rejects
-        if rejects.startswith("kafka:"):
-            return KafkaRejectSink(TopicAddress.parse(rejects))
-        return FileRejectSink(Path(rejects))
+        return _reject_sink(self.settings.rejects)
+
+    def make_control_reject_sink(self) -> DynamicSink[AnyReject]:
+        """Return the sink of control events that cannot be carried out."""
+        return _reject_sink(self.settings.control_rejects_to)
 
     def target(self) -> Target:
         """Return the target of signals; a replay into the namespace `live` overwrites no newer signal."""

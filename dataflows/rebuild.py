@@ -23,7 +23,7 @@ from state.errors import SinkError
 from state.learning.population_prior import Prior
 from state.learning.signals import population_write
 from state.storage.checkpoint_reader import CheckpointReader
-from state.user.full_write import gate_of, learned_of, pins_of
+from state.user.full_write import gate_write, signals_write
 from state.user.user_state import UserState
 from state.user.writes import SignalWrite
 from tacit.contract.keys import LIVE
@@ -85,7 +85,7 @@ def rebuild(inspected: Inspected, settings: Settings, namespace: str | None, rep
     prior = _rebuild_population(inspected, settings, target)
     with closing(SignalWriter(target, done.sink)) as writer:
         for users in _all_users(inspected.checkpoints, lambda share: report(share / 2)):
-            writer.write([gate for user in users if (gate := gate_of(*user))])
+            writer.write([gate for user in users if (gate := gate_write(*user, prior))])
         expired_ms = 0 if target.ttl_ms is None else time_ns() // 1_000_000 - target.ttl_ms
         for users in _all_users(inspected.checkpoints, lambda share: report((1 + share) / 2)):
             writer.write([write for user in users for write in _signals(user, prior, expired_ms, done)])
@@ -125,9 +125,9 @@ def _all_users(checkpoints: CheckpointReader, report: Report) -> Iterator[list[U
 
 
 def _signals(user: User, prior: Prior, expired_ms: int, done: Rebuilt) -> list[SignalWrite]:
-    """Return the writes of a user: pins, and learned signals of events after `expired_ms`."""
-    pins, learned = pins_of(*user, prior), learned_of(*user, prior)
-    if learned and learned.at_ms <= expired_ms:
-        done.expired += len(learned.fields)
-        learned = None
-    return [write for write in (pins, learned) if write]
+    """Return the signals of a user, if their last event came after `expired_ms`."""
+    write = signals_write(*user, prior)
+    if write is None or write.at_ms > expired_ms:
+        return [write] if write else []
+    done.expired += len(write.fields)
+    return []

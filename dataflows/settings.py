@@ -140,6 +140,16 @@ class Settings:
             DESTINATION, "FILE|kafka://HOST:PORT/TOPIC", "Destination of rejected records.", check=_rejects_problem
         ),
     ] = "tacit-rejects.jsonl"
+    control_rejects: Annotated[
+        str,
+        Setting(
+            DESTINATION,
+            "FILE|kafka://HOST:PORT/TOPIC",
+            "Destination of control events (consent, pin, forget) that cannot be carried out.",
+            "beside --rejects: the same topic, or FILE with .control before the ending",
+            check=_rejects_problem,
+        ),
+    ] = ""
     secret: Annotated[
         str, Setting(DESTINATION, "TEXT", "Key of the pseudonyms.", "required", check=_secret_problem, is_flag=False)
     ] = field(default="", repr=False)
@@ -232,6 +242,14 @@ class Settings:
     def population_version(self) -> int | None:
         """Number of the population version to keep, if one is set."""
         return int(self.population) if self.population.isdecimal() else None
+
+    @property
+    def control_rejects_to(self) -> str:
+        """Destination of control events that cannot be carried out."""
+        file = Path(self.rejects)
+        if self.control_rejects or self.rejects.startswith("kafka:") or (file.exists() and not file.is_file()):
+            return self.control_rejects or self.rejects
+        return str(file.with_name(f"{file.stem}.control{file.suffix}"))
 
     @property
     def ttl_ms(self) -> int | None:

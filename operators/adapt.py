@@ -8,20 +8,18 @@ from typing import NamedTuple
 from bytewax.operators import StatefulBatchLogic
 
 from operators.clock import wall_clock_ms
-from state.counters import EventCounters, Outcome
-from state.events.observation import Observation, unpack
+from state.counters import EventCounters
+from state.events.observation import CONTROL_NAMES, Kind, Observation, unpack
 from state.events.records import Reason, Reject, unpack_origin
 from state.learning.example import Example, pack_example
 from state.learning.population_prior import CurrentPrior
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
+from state.user.absence import RECLAIM_GRACE_MS
 from state.user.rules import Rules
 from state.user.user_state import UserState
-from state.user.windows import DAY_MS
 from state.user.writes import Write
 
-RECLAIM_GRACE_MS = 30 * DAY_MS
-"""Grace before an absent user is freed: the streams of two users may be 30 days apart."""
 RECLAIMED_PER_INTERVAL = 125
 """Users per shard and checkpoint interval that are checked: a million in some 80 minutes, at intervals of 10 s."""
 
@@ -99,15 +97,15 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         outcomes = self._counters.outcomes
         for o in observations:
             state = touched.get(o.user) or store.get(o.user) or UserState()
-            outcome, example = state.observe(o, self._rules)
-            if isinstance(outcome, Reason):
-                rejects.append(self._reject(o, outcome))
+            observed = state.observe(o, self._rules)
+            if isinstance(observed.outcome, Reason):
+                rejects.append(self._reject(o, observed.outcome))
                 continue
-            outcomes[outcome] += 1
-            if outcome is Outcome.ACCEPTED:
+            outcomes[observed.outcome] += 1
+            if observed.changes:
                 touched[o.user] = state
-                if example is not None:
-                    self._examples.append(example)
+                if observed.example is not None:
+                    self._examples.append(observed.example)
         for user, state in touched.items():
             store.put(user, state)
         store.end_batch()
@@ -120,7 +118,9 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         """Free some absent users, once in a checkpoint interval, by the oldest event."""
         self._oldest_ms = min(self._oldest_ms, oldest_ms)
         if is_new_interval:
-            store.reclaim(self._oldest_ms - self._rules.idle_ms - RECLAIM_GRACE_MS, RECLAIMED_PER_INTERVAL)
+            rules = self._rules
+            before_ms, wipes_before_ms = rules.idle_ms + RECLAIM_GRACE_MS, rules.tombstone_ms
+            store.reclaim(self._oldest_ms - before_ms, self._oldest_ms - wipes_before_ms, RECLAIMED_PER_INTERVAL)
             self._oldest_ms = oldest_ms
 
     def take_examples(self) -> list[Example]:
@@ -138,10 +138,13 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         self._counted_users = len(store)
 
     def _reject(self, o: Observation, reason: Reason) -> Reject:
-        self._counters.rejects[reason] += 1
-        hours = self._rules.lateness_ms / 3_600_000
-        detail = f"more than {hours:g} h older than the user's newest event"
-        return Reject(reason, detail, unpack_origin(o.origin), o.position, o.sha256.hex(), self._clock())
+        detail = f"more than {self._rules.lateness_ms / 3_600_000:g} h older than the user's newest event"
+        control = ""
+        if reason is Reason.WRONG_REGION:
+            detail, control = "the user is not known in this region", CONTROL_NAMES[Kind(o.kind)]
+        reject = Reject(reason, detail, unpack_origin(o.origin), o.position, o.sha256.hex(), self._clock(), control)
+        self._counters.count_reject(reject)
+        return reject
 
     def snapshot(self) -> bytes:
         """Return the token of the shard's checkpoint for Bytewax to keep."""

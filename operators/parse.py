@@ -3,18 +3,24 @@
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
+from msgspec.structs import replace
+
 from operators.clock import wall_clock_ms
-from operators.decoders import Decode, Undecodable, json
+from operators.decoders import Decode, Repaired, Undecodable, json
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters
-from state.events.observation import NotInCatalogueError, Observation, TooManyValuesError, pack, resolve
-from state.events.records import Reason, Record, Reject
+from state.events.observation import (
+    NotInCatalogueError,
+    Observation,
+    TooManyValuesError,
+    pack,
+    resolve,
+    resolve_control,
+)
+from state.events.records import CLOCK_TOLERANCE_MS, Reason, Record, Reject
 from state.storage.shards import shard_key, shard_of
-from tacit.contract.events import MAX_EVENT_BYTES, Event, Interaction
+from tacit.contract.events import Consent, ControlEvent, Forget, Interaction
 from tacit.contract.pseudonyms import pseudonym
-
-FUTURE_TOLERANCE_MS = 5 * 60 * 1000
-"""An interaction further ahead of the wall clock is rejected as `future`."""
 
 Group = tuple[str, list[bytes]]
 """The key of a shard, and packed observations in order."""
@@ -40,6 +46,7 @@ class Parser:
         self._decode = decode
         self._catalogue = catalogue
         self._region = region
+        self._other_region = f"this worker's region is {region}"
         self._secret = secret
         self._keys = [shard_key(shard) for shard in range(shards)]
         self._counters = counters
@@ -47,14 +54,13 @@ class Parser:
 
     def __call__(self, records: Sequence[Record]) -> Iterable[Group | Reject]:
         """Return a group for each shard that has events in this batch, then the rejects."""
-        now_ms = self._clock()
         groups: dict[int, list[bytes]] = {}
         rejects: list[Reject] = []
         shards = len(self._keys)
         for record in records:
-            parsed = self.parse(record, now_ms)
+            parsed = self.parse(record)
             if isinstance(parsed, Reject):
-                self._counters.rejects[parsed.reason] += 1
+                self._counters.count_reject(parsed)
                 rejects.append(parsed)
                 continue
             shard = shard_of(parsed.user, shards)
@@ -64,38 +70,57 @@ class Parser:
                 groups[shard] = [pack(parsed)]
         return [*((self._keys[shard], packed) for shard, packed in groups.items()), *rejects]
 
-    def parse(self, record: Record, now_ms: int) -> Observation | Reject:
+    def parse(self, record: Record) -> Observation | Reject:
         """Return the observation or the reject of a record."""
-        if len(record.value) > MAX_EVENT_BYTES:
-            return _reject(record, Reason.TOO_LARGE, f"over {MAX_EVENT_BYTES} bytes", now_ms)
         event = self._decode(record.value)
+        if isinstance(event, Interaction):
+            return self._interaction(event, record)
         if isinstance(event, Undecodable):
-            return _reject(record, event.reason, event.detail, now_ms)
+            return self._reject(record, event.reason, event.detail, event.control)
+        repaired: tuple[str, ...] = ()
+        if isinstance(event, Repaired):
+            event, repaired = event
+        found = self._control(event, record)
+        if repaired and isinstance(found, Observation):
+            for member in repaired:
+                self._counters.repaired[control_name(event), member] += 1
+        return found
+
+    def _interaction(self, event: Interaction, record: Record) -> Observation | Reject:
         if event.region != self._region:
-            return _reject(record, Reason.WRONG_REGION, f"this worker's region is {self._region}", now_ms)
-        at_ms = event.at
-        if at_ms > now_ms:
-            if is_control(event):
-                at_ms = now_ms
-            elif at_ms > now_ms + FUTURE_TOLERANCE_MS:
-                return _reject(record, Reason.FUTURE, f"{(at_ms - now_ms) / 1000:.0f} s ahead of the clock", now_ms)
-        return self._resolve(event, at_ms, record, now_ms)
-
-    def _resolve(self, event: Event, at_ms: int, record: Record, now_ms: int) -> Observation | Reject:
-        user = pseudonym(event.user_id, self._secret)
-        checksum = sha256(record.value).digest()
+            return self._reject(record, Reason.WRONG_REGION, self._other_region)
+        if record.timestamp_ms and event.at > record.timestamp_ms + CLOCK_TOLERANCE_MS:
+            ahead_s = (event.at - record.timestamp_ms) / 1000
+            return self._reject(record, Reason.FUTURE, f"{ahead_s:.0f} s ahead of the record's own time")
         try:
-            return resolve(event, user, at_ms, self._catalogue, record.origin, record.position, checksum)
+            return resolve(event, pseudonym(event.user_id, self._secret), record, self._catalogue)
         except NotInCatalogueError as error:
-            return _reject(record, Reason.NOT_IN_CATALOGUE, str(error), now_ms)
+            return self._reject(record, Reason.NOT_IN_CATALOGUE, str(error))
         except TooManyValuesError as error:
-            return _reject(record, Reason.INVALID, f"{error}: takes one value", now_ms)
+            return self._reject(record, Reason.INVALID, f"{error}: takes one value")
+
+    def _control(self, event: ControlEvent, record: Record) -> Observation | Reject:
+        """Return a control event; a "no" of another region goes on to the user's shard, which knows the user or not."""
+        is_foreign = bool(event.region) and event.region != self._region
+        if is_foreign and not _is_no(event):
+            return self._reject(record, Reason.WRONG_REGION, self._other_region, control_name(event))
+        if not event.event_id:
+            event = replace(event, event_id=f"{record.origin}:{record.position}")
+        user = pseudonym(event.user_id, self._secret)
+        try:
+            return resolve_control(event, user, record, self._catalogue, is_foreign=is_foreign)
+        except NotInCatalogueError as error:
+            return self._reject(record, Reason.NOT_IN_CATALOGUE, str(error), control_name(event))
+
+    def _reject(self, record: Record, reason: Reason, detail: str, control: str = "") -> Reject:
+        hash_ = sha256(record.value).hexdigest()
+        return Reject(reason, detail, record.origin, record.position, hash_, self._clock(), control)
 
 
-def is_control(event: Event) -> bool:
-    """Return whether the event is a control event (consent, pin, forget), which a wrong clock must not lose."""
-    return not isinstance(event, Interaction)
+def _is_no(event: ControlEvent) -> bool:
+    return isinstance(event, Forget) or (isinstance(event, Consent) and not event.granted)
 
 
-def _reject(record: Record, reason: Reason, detail: str, now_ms: int) -> Reject:
-    return Reject(reason, detail, record.origin, record.position, sha256(record.value).hexdigest(), now_ms)
+def control_name(event: ControlEvent) -> str:
+    """Return the type of a control event, as events have it."""
+    return type(event).__name__.lower()

@@ -4,11 +4,12 @@ Each counter has one writer thread. Readers need no lock: numbers are whole, at 
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from state.events.records import Reason
+from state.events.records import Reason, Reject
 from state.learning.population_version import Scores
 
 
@@ -74,17 +75,25 @@ class SourceCounters:
 
 @dataclass(slots=True)
 class EventCounters:
-    """Counters of a process's events. Every record adds 1 to exactly one number."""
+    """Counters of a process's events. Every record adds 1 to exactly one number; `repaired` counts members beside."""
 
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     rejects: dict[Reason, int] = field(default_factory=lambda: dict.fromkeys(Reason, 0))
+    control_rejects: dict[Reason, int] = field(default_factory=lambda: dict.fromkeys(Reason, 0))
+    """Control events that cannot be carried out."""
+    repaired: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(Type, member) → control events that were carried out although the member breaks the contract."""
     users: int = 0
     """Users with state in the process."""
 
     @property
     def total(self) -> int:
         """Events that are counted."""
-        return sum(self.outcomes.values()) + sum(self.rejects.values())
+        return sum(self.outcomes.values()) + sum(self.rejects.values()) + sum(self.control_rejects.values())
+
+    def count_reject(self, reject: Reject) -> None:
+        """Count a reject."""
+        (self.control_rejects if reject.control else self.rejects)[reject.reason] += 1
 
 
 @dataclass(slots=True)
@@ -147,6 +156,9 @@ class Counters:
                 total.events.outcomes[outcome] += count
             for reason, count in one.events.rejects.items():
                 total.events.rejects[reason] += count
+            for reason, count in one.events.control_rejects.items():
+                total.events.control_rejects[reason] += count
+            total.events.repaired += one.events.repaired
             for name in ("applied", "stale", "gated", "unwritable", "gates", "retries"):
                 setattr(total.sink, name, getattr(total.sink, name) + getattr(one.sink, name))
         return total

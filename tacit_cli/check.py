@@ -39,6 +39,7 @@ def check_all(settings: Settings, source: str | None) -> list[Finding]:
         _find("catalogue", lambda: _catalogue(settings)),
         _find("redis", lambda: _redis(settings)),
         _find("rejects", lambda: _rejects(settings.rejects)),
+        _find("control rejects", lambda: _rejects(settings.control_rejects_to)),
     ]
     if settings.state is not None:
         findings.append(_find("state folder", lambda: _folder(settings, source)))

@@ -124,7 +124,7 @@ class PartitionBuffer:
 
     def _append_chunk(self, fetched: Sequence[Any], next_offset: int) -> None:
         origin = self.origin
-        records = [Record(origin, each.offset, each.value or b"") for each in fetched]
+        records = [Record(origin, each.offset, each.value or b"", max(each.timestamp, 0)) for each in fetched]
         value_bytes = sum([len(record.value) for record in records])
         self._last_slice = _slice(fetched[0])
         chunk = Chunk(records, value_bytes, next_offset, self._last_slice)

@@ -122,9 +122,9 @@ class SignalWriter:
             1 + len(self._namespaces),
             self._keys.gate(write.user),
             *[self._keys.within(name).signals(write.user) for name in sorted(self._namespaces)],
-            write.wiped_ms,
-            write.consent_at_ms,
-            "x" if write.opted_out else "-",
+            write.gate.wiped_ms,
+            write.gate.use.since_ms,
+            "x" if write.gate.use.state == "denied" else "-",
             self._target.skew_ms,
         )
 

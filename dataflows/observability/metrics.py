@@ -55,6 +55,18 @@ class CountersCollector(Collector):
         for reason, count in events.rejects.items():
             rejects.add_metric([reason], count)
         yield rejects
+        controls = CounterMetricFamily(
+            "tacit_control_rejects", "Control events that cannot be carried out, by reason.", labels=["reason"]
+        )
+        for reason, count in events.control_rejects.items():
+            controls.add_metric([reason], count)
+        yield controls
+        repaired = CounterMetricFamily(
+            "tacit_control_repaired", "Control events carried out despite a broken member.", labels=["kind", "field"]
+        )
+        for (kind, member), count in events.repaired.copy().items():
+            repaired.add_metric([kind, member], count)
+        yield repaired
         yield GaugeMetricFamily("tacit_users", "Users with state in this process.", value=events.users)
 
     def _sink(self) -> Iterator[Metric]:

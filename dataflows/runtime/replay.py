@@ -26,6 +26,8 @@ class Replayed:
             "stopped": counters.stopped,
             **{str(outcome): count for outcome, count in events.outcomes.items()},
             "rejected": {str(reason): count for reason, count in events.rejects.items()},
+            "control_rejected": {str(reason): count for reason, count in events.control_rejects.items()},
+            "control_repaired": {f"{kind}.{member}": count for (kind, member), count in events.repaired.items()},
             "users": events.users,
             "signals": {
                 "applied": counters.sink.applied,

@@ -119,6 +119,7 @@ def _run_engine(
             first_error.watch(RedisSink(job.target(), counters.sink, job.make_reject_sink)),
             first_error.watch(population.sink),
             first_error.watch(job.make_reject_sink()),
+            first_error.watch(job.make_control_reject_sink()),
         )
         _run_flow(flow, settings.checkpoint_every, address, folder, first_error)
         stores.confirm_commit()

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import NamedTuple, cast
 
 from state.events.records import Reason
-from tacit.contract.events import Event
+from tacit.contract.events import ControlEvent, Event
 
 
 class Undecodable(NamedTuple):
@@ -14,16 +14,27 @@ class Undecodable(NamedTuple):
     reason: Reason
     detail: str
     """`path: rule`. Of the record's content, only member names of the contract may appear."""
+    control: str = ""
+    """Type of a control event that cannot be carried out; empty for any other record."""
 
 
-Decode = Callable[[bytes], Event | Undecodable]
-"""Function: bytes of a record → a valid event, or a reject reason. A decoder never raises."""
+class Repaired(NamedTuple):
+    """A control event that breaks the contract and is carried out in the restrictive direction."""
+
+    event: ControlEvent
+    """An unreadable `at` is 0; an unreadable `event_id` or `region` is empty."""
+    members: tuple[str, ...]
+    """Names of the members that were ignored, replaced or added; `unknown` for any name outside the contract."""
+
+
+Decode = Callable[[bytes], Event | Repaired | Undecodable]
+"""Function: bytes of a record → a valid event, a repaired one, or a reject reason. A decoder never raises."""
 
 
 def decoder(name: str) -> Decode:
     """Return the decoder of a format.
 
     >>> decoder("json")(b"[")
-    Undecodable(reason=<Reason.NOT_JSON: 'not_json'>, detail='malformed JSON')
+    Undecodable(reason=<Reason.NOT_JSON: 'not_json'>, detail='malformed JSON', control='')
     """
     return cast("Decode", import_module(f"{__name__}.{name}").decode)

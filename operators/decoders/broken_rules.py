@@ -19,8 +19,8 @@ _PART = re.compile(r"\w+|\.\.\.")
 def broken_rule(error: msgspec.ValidationError) -> str:
     r"""Return `path: rule`; a part of the path that is not a member of the contract or an index is `*`.
 
-    >>> broken_rule(msgspec.ValidationError("Expected `int` >= 0 - at `$.at`"))
-    'at: expected int >= 0'
+    >>> broken_rule(msgspec.ValidationError("Expected `int` >= 946684800000 - at `$.at`"))
+    'at: expected epoch milliseconds from the year 2000 on'
     >>> broken_rule(msgspec.ValidationError("Expected `str`, got `int` - at `$.served[...]`"))
     'served.*: expected str, got int'
     >>> broken_rule(msgspec.ValidationError("Object contains unknown field `zaphod` - at `$.feedback`"))
@@ -36,6 +36,8 @@ def broken_rule(error: msgspec.ValidationError) -> str:
         path, rule = [*path, missing[1]], "missing"
     elif path == ["type"]:
         rule = "not interaction, consent, pin or forget"
+    elif path == ["at"] and message.startswith("Expected `int` >="):
+        rule = "expected epoch milliseconds from the year 2000 on"
     elif pattern := _PATTERN.fullmatch(message):
         rule = "must match " + pattern[1].replace(r"\\", "\\").removesuffix(END)
     else:

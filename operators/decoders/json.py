@@ -5,31 +5,35 @@ from typing import Any
 
 from msgspec import MsgspecError, ValidationError, convert
 
-from operators.decoders import Undecodable
+from operators.decoders import Repaired, Undecodable
 from operators.decoders.broken_rules import broken_rule
+from operators.decoders.control import read_control
 from state.events.records import Reason
-from tacit.contract.events import Event, decode_event
+from tacit.contract.events import MAX_EVENT_BYTES, Event, decode_event
 
 MAX_DEPTH = 200
 """Deepest nesting of a document. A fixed limit: Python's own depends on the depth of the caller."""
 
+_TOO_LARGE = Undecodable(Reason.TOO_LARGE, f"over {MAX_EVENT_BYTES} bytes")
 _NOT_JSON = Undecodable(Reason.NOT_JSON, "malformed JSON")
 _UNKNOWN_SCHEMA = Undecodable(Reason.UNKNOWN_SCHEMA, "schema: only 1 is known")
 
 
-def decode(data: bytes) -> Event | Undecodable:
+def decode(data: bytes) -> Event | Repaired | Undecodable:
     """Return the event in a JSON document, or a reject reason."""
+    if len(data) > MAX_EVENT_BYTES:
+        return read_control(data) or _TOO_LARGE
     try:
         return decode_event(data)
     except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return _event_of_last_members(data) or _explain(data, error)
+        return read_control(data) or _event_of_last_members(data) or _explain(data, error)
 
 
 def _event_of_last_members(data: bytes) -> Event | None:
     """Return the event of a document that repeats members, where the last of each counts; None if it is invalid.
 
-    msgspec rejects a document for any of the repeated members. RFC 8259 leaves the choice open, most parsers take the
-    last, and a "no" must not be lost to a producer's mistake.
+    msgspec rejects a document for any of the repeated members. RFC 8259 leaves the choice open, and most parsers take
+    the last.
     """
     repeats = False
 

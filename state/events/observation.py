@@ -8,13 +8,15 @@ with it the raw user id.
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from hashlib import blake2b, sha256
 from zlib import crc32
 
 import msgspec
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.events.records import Origin, pack_origin
-from tacit.contract.events import ActedOn, Consent, Event, Forget, Interaction, Pin
+from state.events.records import Record, pack_origin
+from tacit.contract.events import ActedOn, Consent, ControlEvent, Interaction, Pin
+from tacit.contract.gates import SCOPES
 
 
 class Kind(IntEnum):
@@ -26,6 +28,9 @@ class Kind(IntEnum):
     PIN = 3
     FORGET = 4
 
+
+CONTROL_NAMES = {Kind.GRANT: "consent", Kind.DENY: "consent", Kind.PIN: "pin", Kind.FORGET: "forget"}
+"""Kind of a control event → type of the event."""
 
 NONE = -1
 """No topic, surface or feedback."""
@@ -39,7 +44,7 @@ class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     at_ms: int
     kind: int
     event: int
-    """32-bit hash of the event id."""
+    """32-bit hash of the event id; of a control event, 64-bit hash of its content."""
     turn: int
     """32-bit hash of the turn id; 0: none."""
     topic: int
@@ -48,15 +53,19 @@ class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """32-bit hash of the item's id; 0: none."""
     feedback: int
     slots: Sequence[int]
-    """Served values, ascending; of a pin its value, empty when the pin is removed."""
+    """Served values, ascending; of a pin its value, empty when the pin is removed; of a consent its scopes."""
     facets: Sequence[int]
-    """Facets that the feedback is narrowed to, empty for all; of a pin its facet."""
+    """Facets that feedback or a forget is narrowed to, empty for all; of a pin its facet."""
     acted: Sequence[tuple[int, float]]
     """Values that the answer followed: slot and propensity (0–1)."""
     origin: bytes
     """Packed: `state.events.records.unpack_origin`."""
     position: int
     sha256: bytes
+    record_ms: int = 0
+    """Of a control event, the record's own time, epoch ms; 0: the source has none."""
+    is_foreign: bool = False
+    """A control event of another region, for a user who may be known here."""
 
 
 class NotInCatalogueError(ValueError):
@@ -74,51 +83,75 @@ unpack = msgspec.msgpack.Decoder(Observation).decode
 """Return the observation in packed bytes."""
 
 
-def resolve(
-    event: Event, user: bytes, at_ms: int, catalogue: NumberedCatalogue, origin: Origin, position: int, sha256: bytes
-) -> Observation:
-    """Return the event with numbers for names. `at_ms` is the event's time, corrected by the reader's clock.
+def resolve(event: Interaction, user: bytes, record: Record, catalogue: NumberedCatalogue) -> Observation:
+    """Return an interaction with numbers for names.
 
     Raises:
         NotInCatalogueError: with the path of a member outside the catalogue.
         TooManyValuesError: with the path of the facet.
     """
-    turn = item = 0
-    topic = surface = feedback = NONE
+    feedback = event.feedback
+    return Observation(
+        user,
+        event.at,
+        Kind.INTERACTION,
+        _hash(event.event_id),
+        0 if event.turn_id is None else _hash(event.turn_id),
+        NONE if event.topic is None else _index(catalogue.topic_index, event.topic, "topic"),
+        NONE if event.surface is None else _index(catalogue.surface_index, event.surface, "surface"),
+        0 if event.item is None else _hash(event.item),
+        NONE if feedback is None else _index(catalogue.feedback_index, feedback.kind, "feedback.kind"),
+        _served_slots(event.served, catalogue) if event.served else (),
+        ()
+        if feedback is None or feedback.facets is None
+        else [_index(catalogue.facet_index, name, "feedback.facets.*") for name in feedback.facets],
+        _acted_slots(event.acted_on, catalogue) if event.acted_on else (),
+        pack_origin(record.origin),
+        record.position,
+        sha256(record.value).digest(),
+    )
+
+
+def resolve_control(
+    event: ControlEvent, user: bytes, record: Record, catalogue: NumberedCatalogue, *, is_foreign: bool
+) -> Observation:
+    """Return a control event with numbers for names.
+
+    Raises:
+        NotInCatalogueError: with the path of a member outside the catalogue; only of a pin.
+    """
     slots: Sequence[int] = ()
     facets: Sequence[int] = ()
-    acted: Sequence[tuple[int, float]] = ()
-    if isinstance(event, Interaction):
-        kind = Kind.INTERACTION
-        if event.turn_id is not None:
-            turn = _hash(event.turn_id)
-        if event.topic is not None:
-            topic = _index(catalogue.topic_index, event.topic, "topic")
-        if event.surface is not None:
-            surface = _index(catalogue.surface_index, event.surface, "surface")
-        if event.item is not None:
-            item = _hash(event.item)
-        if event.served:
-            slots = _served_slots(event.served, catalogue)
-        if event.feedback is not None:
-            feedback = _index(catalogue.feedback_index, event.feedback.kind, "feedback.kind")
-            if event.feedback.facets is not None:
-                facets = [_index(catalogue.facet_index, name, "feedback.facets.*") for name in event.feedback.facets]
-        if event.acted_on:
-            acted = _acted_slots(event.acted_on, catalogue)
-    elif isinstance(event, Consent):
+    if isinstance(event, Consent):
         kind = Kind.GRANT if event.granted else Kind.DENY
+        slots = sorted({SCOPES.index(scope) for scope in event.scope or SCOPES})
     elif isinstance(event, Pin):
         kind = Kind.PIN
         facets = (_index(catalogue.facet_index, event.facet, "facet"),)
         if event.value is not None:
             slots = (_index(catalogue.slot_index[event.facet], event.value, "value"),)
-    elif isinstance(event, Forget):
+    else:
         kind = Kind.FORGET
+        facets = _forgotten_facets(event.facets, catalogue)
     return Observation(
-        user, at_ms, kind, _hash(event.event_id), turn, topic, surface, item, feedback,
-        slots, facets, acted, pack_origin(origin), position, sha256,
+        user, event.at, kind, _content_hash(event), 0, NONE, NONE, 0, NONE,
+        slots, facets, (), pack_origin(record.origin), record.position, sha256(record.value).digest(),
+        record.timestamp_ms, is_foreign,
     )  # fmt: skip
+
+
+def _forgotten_facets(names: Sequence[str] | None, catalogue: NumberedCatalogue) -> Sequence[int]:
+    """Return the facets to forget; empty, for everything, if a name is unclear."""
+    index = catalogue.facet_index
+    return sorted({index[name] for name in names}) if names and index.keys() >= set(names) else ()
+
+
+def _content_hash(event: ControlEvent) -> int:
+    """Return 64 bits by which a repeat of a control event is recognized."""
+    return int.from_bytes(blake2b(_content(event), digest_size=8).digest(), "big")
+
+
+_content = msgspec.json.Encoder(order="sorted").encode
 
 
 def _hash(name: str) -> int:

@@ -44,12 +44,18 @@ def unpack_origin(data: bytes) -> Origin:
     return KafkaOrigin(topic, int(partition))
 
 
+CLOCK_TOLERANCE_MS = 5 * 60 * 1000
+"""An event time further ahead of the record's own time is wrong."""
+
+
 class Record(NamedTuple):
-    """One record of a source: origin, position and bytes."""
+    """One record of a source: origin, position, bytes and time."""
 
     origin: Origin
     position: int
     value: bytes
+    timestamp_ms: int = 0
+    """The record's own time, epoch ms, which every reader of the record sees; 0: the source has none."""
 
 
 class Reason(StrEnum):
@@ -66,9 +72,9 @@ class Reason(StrEnum):
     NOT_IN_CATALOGUE = "not_in_catalogue"
     """The catalogue lacks a facet, value, topic, surface or feedback kind; `detail` is the path of the field."""
     FUTURE = "future"
-    """An interaction is more than 5 minutes ahead of the wall clock."""
+    """An interaction is more than 5 minutes ahead of the record's own time."""
     WRONG_REGION = "wrong_region"
-    """The event names another region than the worker's."""
+    """The event names another region than the worker's; a "no" counts only for a user who is unknown here."""
     LATE = "late"
     """An interaction is older than the user's newest event by more than the lateness."""
 
@@ -83,6 +89,8 @@ class Reject(NamedTuple):
     sha256: str
     at_ms: int
     """Wall clock at the rejection, epoch ms."""
+    control: str = ""
+    """Type of a control event; empty for any other record."""
 
     def place(self) -> dict[str, str | int]:
         """Return origin and position by the contract's names; invalid UTF-8 in a file name is escaped."""
@@ -96,7 +104,7 @@ class Reject(NamedTuple):
         >>> Reject(Reason.NOT_JSON, "", FileOrigin("a.jsonl"), 7, "e3b0", 1795297433438).to_json()
         b'{"reason":"not_json","detail":"","origin":{"file":"a.jsonl","line":7},"sha256":"e3b0","at":1795297433438}'
         """
-        return _as_json(self.reason, self.detail, self.place(), self.sha256, self.at_ms)
+        return _as_json(self.reason, self.detail, self.place(), self.sha256, self.at_ms, self.control)
 
 
 class WriteReject(NamedTuple):
@@ -123,5 +131,8 @@ AnyReject = Reject | WriteReject
 """A record of the rejects topic or file."""
 
 
-def _as_json(reason: str, detail: str, origin: Mapping[str, str | int], sha256: str, at_ms: int) -> bytes:
-    return msgspec.json.encode({"reason": reason, "detail": detail, "origin": origin, "sha256": sha256, "at": at_ms})
+def _as_json(
+    reason: str, detail: str, origin: Mapping[str, str | int], sha256: str, at_ms: int, control: str = ""
+) -> bytes:
+    members = {"reason": reason, "detail": detail, "origin": origin, "sha256": sha256, "at": at_ms}
+    return msgspec.json.encode({**members, "control": control} if control else members)

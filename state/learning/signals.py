@@ -1,4 +1,4 @@
-"""Signals made of findings, pins and population versions."""
+"""Signals made of findings and population versions."""
 
 from collections.abc import Sequence
 
@@ -37,29 +37,6 @@ def learned_signal(catalogue: NumberedCatalogue, finding: Finding) -> Signal:
         why=reasons(catalogue, finding.reasons),
         by=versions(catalogue, finding.population),
         at=finding.at_ms,
-    )
-
-
-def pinned_signal(slot: int, prior: Prior, at_ms: int, seq: int) -> Signal:
-    """Return the signal of a pinned facet; a pin outranks learned values."""
-    catalogue = prior.catalogue
-    facet, value = catalogue.slots[slot]
-    return Signal(
-        v=version(at_ms, seq),
-        value=value,
-        p=None,
-        confidence=None,
-        tier="apply",
-        source="user",
-        evidence=0.0,
-        runner_up=None,
-        gap=None,
-        default=_value(catalogue, prior.default_slots[facet]),
-        explore=0.0,
-        drift_at=None,
-        why=(),
-        by=versions(catalogue, prior.number),
-        at=at_ms,
     )
 
 

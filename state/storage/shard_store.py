@@ -122,9 +122,10 @@ class ShardStore:
         self._write(list(self._changed))
         return self._database.checkpoint(self._users)
 
-    def reclaim(self, before_ms: int, most: int) -> None:
+    def reclaim(self, before_ms: int, wipes_before_ms: int, most: int) -> None:
         """Visit the next `most` users, and free the state of users without an event since `before_ms`.
 
+        A wipe of such a user is remembered if it is not older than `wipes_before_ms`.
         Cached users are skipped.
         """
         found = self._database.scan(self._scanned, most)
@@ -134,7 +135,7 @@ class ShardStore:
             if codec.newest_ms(packed) >= before_ms or user in self._cached:
                 continue
             state = codec.unpack(packed, self._catalogue)
-            if not state.retire():
+            if not state.retire(wipes_before_ms):
                 gone.append(user)
             elif len(kept := codec.pack(state)) < len(packed):
                 bare.append((user, kept))

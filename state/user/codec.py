@@ -19,21 +19,28 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
 from state.learning.drift import Drift
 from state.learning.preferences import Preferences
+from state.user.consent import DENIED, GRANTED, UNASKED
 from state.user.outbox import Emitted
 from state.user.pins import PinnedAt
 from state.user.sessions import SESSION_ROW, Sessions
 from state.user.user_state import UserState
 from state.user.windows import MAX_TOPICS_KEPT, PANES, Windows
 
-VERSION = 3
+VERSION = 4
 """Layout version. Every change of the layout raises the version, a new window in `tacit.contract.activity` included."""
 
-_HEADER = Struct("<BqIqqBqIBBBBHBBBHBBBI")
+_READABLE = (3, VERSION)
+
+_HEADER = Struct("<BqIqqBqBqBqIBBBBHBBBBBHBBBI")
 HEAD_BYTES = _HEADER.size
 """Size of the header, which lists the parts behind it."""
 _NEWEST = Struct("<q")
-_PIN = Struct("<Bhq?")
+_PIN = Struct("<Bhq")
+_WIPE = Struct("<BqI")
 _WINDOWS = Struct(f"<{2 * PANES}s96s{2 * MAX_TOPICS_KEPT}s{4 * MAX_TOPICS_KEPT}s")
+_HEADER_3 = Struct("<BqIqqBqIBBBBHBBBHBBBI")
+_PIN_3 = Struct("<Bhq?")
+_GRANTED_3, _DENIED_3 = 1, 2
 _HAS_WINDOWS = 1
 _HAS_PREFERENCES = 2
 
@@ -44,8 +51,12 @@ def pack(state: UserState) -> bytes:
     windows, preferences, emitted = state.windows, state.preferences, outbox.emitted
     parts: list[Any] = [b"", events.hashes, turns.hashes, turns.learned]
     flags = sessions = slots = facets = kinds = feedback_count = population = 0
+    if consent.controls:
+        parts.append(consent.controls)
     if state.pins:
         parts += [_PIN.pack(facet, *pin) for facet, pin in state.pins.items()]
+    if consent.wiped:
+        parts += [_WIPE.pack(facet, *wipe) for facet, wipe in consent.wiped.items()]
     if windows is not None:
         flags, rows = _HAS_WINDOWS, windows.sessions.rows
         sessions = len(rows) // SESSION_ROW
@@ -66,10 +77,12 @@ def pack(state: UserState) -> bytes:
             emitted.slot, emitted.tier, emitted.confidence, emitted.at_ms,
         )  # fmt: skip
     parts[0] = _HEADER.pack(
-        VERSION, state.newest_ms, state.seq, consent.wiped_ms, consent.forgotten_ms, consent.choice,
-        consent.at_ms, outbox.profile_pane, len(events.hashes), events.next,
-        len(turns.hashes), turns.next, turns.disliked, len(state.pins), flags, sessions, slots, facets, kinds,
-        feedback_count, population,
+        VERSION, state.newest_ms, state.seq, consent.wiped_ms, consent.forgotten_ms,
+        consent.states[0], consent.since_ms[0], consent.states[1], consent.since_ms[1],
+        consent.states[2], consent.since_ms[2],
+        outbox.profile_pane, len(events.hashes), events.next,
+        len(turns.hashes), turns.next, turns.disliked, len(consent.controls), len(state.pins), len(consent.wiped),
+        flags, sessions, slots, facets, kinds, feedback_count, population,
     )  # fmt: skip
     return b"".join(parts)
 
@@ -115,7 +128,7 @@ def unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
 
 
 def _check_version(data: bytes) -> None:
-    if not data or data[0] != VERSION:
+    if not data or data[0] not in _READABLE:
         raise StateError(
             f"a user's state has layout {data[0] if data else 'none'}; this version reads {VERSION}: "
             "use the version that wrote it, or replay history into a new state folder"
@@ -129,18 +142,29 @@ def _damaged(error: Exception) -> StateError:
 def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
     state = UserState()
     consent, events, turns, outbox = state.consent, state.events, state.turns, state.outbox
-    (_, state.newest_ms, state.seq, consent.wiped_ms, consent.forgotten_ms, consent.choice,
-     consent.at_ms, outbox.profile_pane, event_count, events.next,
-     turn_count, turns.next, turns.disliked, pins, flags, sessions, slots, facets, kinds,
-     feedback_count, population) = _HEADER.unpack_from(data)  # fmt: skip
+    header, position = _unpack_header(data)
+    (_, state.newest_ms, state.seq, consent.wiped_ms, consent.forgotten_ms,
+     consent.states[0], consent.since_ms[0], consent.states[1], consent.since_ms[1],
+     consent.states[2], consent.since_ms[2],
+     outbox.profile_pane, event_count, events.next,
+     turn_count, turns.next, turns.disliked, controls, pins, wipes,
+     flags, sessions, slots, facets, kinds, feedback_count, population) = header  # fmt: skip
     rings = _ring_sizes(event_count, turn_count)
-    event_hashes, turn_hashes, learned = rings.unpack_from(data, _HEADER.size)
+    event_hashes, turn_hashes, learned = rings.unpack_from(data, position)
     events.hashes, turns.hashes, turns.learned = array("I", event_hashes), array("I", turn_hashes), array("f", learned)
-    position = _HEADER.size + rings.size
+    position += rings.size
+    if controls:
+        start, position = position, position + 8 * controls
+        consent.controls = array("Q", data[start:position])
     if pins:
-        start, position = position, position + pins * _PIN.size
-        for facet, slot, at_ms, in_force in _PIN.iter_unpack(data[start:position]):
-            state.pins[facet] = PinnedAt(slot, at_ms, in_force)
+        layout = _PIN if data[0] == VERSION else _PIN_3
+        start, position = position, position + pins * layout.size
+        for facet, slot, at_ms, *_ in layout.iter_unpack(data[start:position]):
+            state.pins[facet] = PinnedAt(slot, at_ms)
+    if wipes:
+        start, position = position, position + wipes * _WIPE.size
+        for facet, at_ms, seq in _WIPE.iter_unpack(data[start:position]):
+            consent.wiped[facet] = (at_ms, seq)
     counts = (slots, facets, kinds)
     _check_counts(state, counts, catalogue)
     if flags & _HAS_WINDOWS:
@@ -152,7 +176,24 @@ def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
         position += sizes.size
     if position != len(data):
         raise ValueError(f"{len(data)} bytes where {position} were expected")
+    if data[0] != VERSION and state.pins:
+        state.note_gate(catalogue)  # pins were signals; the gate takes them with the user's next event
     return state
+
+
+def _unpack_header(data: bytes) -> tuple[Sequence[Any], int]:
+    """Return the header and its size in bytes; that of layout 3 with one consent for all scopes, and no controls."""
+    if data[0] == VERSION:
+        return _HEADER.unpack_from(data), _HEADER.size
+    (version, newest, seq, wiped_ms, forgotten_ms, choice, at_ms, *rings, pins, flags,
+     sessions, slots, facets, kinds, feedback_count, population) = _HEADER_3.unpack_from(data)  # fmt: skip
+    is_granted = choice == _GRANTED_3 and at_ms > forgotten_ms
+    consent = (DENIED if choice == _DENIED_3 else GRANTED if is_granted else UNASKED, max(at_ms, forgotten_ms))
+    header = (
+        version, newest, seq, wiped_ms, forgotten_ms, *(3 * consent), *rings, 0, pins, 0,
+        flags, sessions, slots, facets, kinds, feedback_count, population,
+    )  # fmt: skip
+    return header, _HEADER_3.size
 
 
 @lru_cache(maxsize=2048)

@@ -1,71 +1,107 @@
-"""Registers of consent and wipes, and their gates.
+"""Registers of consent and wipes.
 
-Any order of events leaves the same content: the times of the last wipe and of the last forget are
-maxima, and consent is last-writer-wins by event time.
+A "no" and a forget take effect at the newest time known of the user, so the order of arrival decides, and no clock
+(state.user.control). A grant has its own time, and must be newer than the last "no" and the last forget.
 """
+
+from array import array
+from collections.abc import Collection
 
 from state.catalogue.numbered import NumberedCatalogue
 
-UNSET, GRANTED, DENIED = range(3)
-"""The user's last choice on consent."""
+UNASKED, GRANTED, LAPSED, DENIED = range(4)
+"""State of a scope; a higher number is more restrictive, but for the first, which is no answer."""
+
+LEARN, USE, EXPLORE = SCOPE_NUMBERS = range(3)
+"""Numbers of `tacit.contract.gates.SCOPES`."""
+
+RECENT_CONTROLS = 64
+"""Number of last control events against which repeats are recognized."""
 
 
 class Consent:
     """Consent and wipes of a user."""
 
-    __slots__ = ("at_ms", "choice", "forgotten_ms", "gates", "wiped_ms")
+    __slots__ = ("controls", "forgotten_ms", "since_ms", "states", "wiped", "wiped_ms")
 
     def __init__(self) -> None:
-        self.choice = UNSET
-        self.at_ms = 0
-        """Event time of the last choice; 0: no choice so far."""
+        self.states = [UNASKED] * len(SCOPE_NUMBERS)
+        """Scope → state."""
+        self.since_ms = [0] * len(SCOPE_NUMBERS)
+        """Scope → time of the last change."""
         self.wiped_ms = 0
-        """Event time of the last wipe: learned state is younger."""
+        """Time of the last wipe: learned state is younger."""
         self.forgotten_ms = 0
-        """Event time of the last forget: pins and a granted consent are younger."""
-        self.gates: list[tuple[int, int, bool]] = []
-        """Unwritten gates: (wiped_ms, at_ms, opted out) after each control event, so that no "no" hides behind a later
-        "yes"."""
+        """Time of the last forget of everything: pins and granted consents are younger."""
+        self.wiped: dict[int, tuple[int, int]] = {}
+        """Facet → time and count of events at the last forget of the facet alone."""
+        self.controls = array("Q")
+        """64-bit hashes of the last control events, oldest first."""
 
     @property
-    def opted_out(self) -> bool:
-        """The last choice was "no"."""
-        return self.choice == DENIED
+    def is_set(self) -> bool:
+        """A control event on consent or a forget was accepted."""
+        return bool(self.wiped_ms or self.wiped or any(self.states) or any(self.since_ms))
 
     @property
-    def in_force(self) -> int:
-        """The choice that holds; a grant older than the last forget does not."""
-        return self.choice if self.at_ms > self.forgotten_ms or self.choice == DENIED else UNSET
+    def is_denied(self) -> bool:
+        """A scope is denied."""
+        return DENIED in self.states
 
     def allows(self, at_ms: int, catalogue: NumberedCatalogue) -> bool:
-        """Return whether consent holds and covers an event at that time."""
-        if self.choice == DENIED:
-            return False
-        if self.choice == GRANTED and self.at_ms > self.forgotten_ms:
-            return self.at_ms <= at_ms
-        return catalogue.consent.default == "granted"
+        """Return whether consent to `learn` holds and covers an event at that time."""
+        if self.states[LEARN] == GRANTED:
+            return self.since_ms[LEARN] <= at_ms
+        return self.states[LEARN] != DENIED and catalogue.consent.default == "granted"
 
-    def choose(self, choice: int, at_ms: int, lapsed_before_ms: int) -> bool:
-        """Register a choice, and return whether it wipes; a grant from before `lapsed_before_ms` has lapsed."""
-        was_opted_out = self.opted_out
-        lapsed = choice == GRANTED and at_ms < lapsed_before_ms
-        if not lapsed and (at_ms, choice) > (self.at_ms, self.choice):  # a tie goes to "no"
-            self.at_ms, self.choice = at_ms, choice
-        opts_out = self.opted_out and not was_opted_out  # by an event that may be older than the last forget
-        return opts_out or (choice == DENIED and at_ms > self.wiped_ms)
+    def explores(self, catalogue: NumberedCatalogue) -> bool:
+        """Return whether consent to `explore` holds."""
+        state = self.states[EXPLORE]
+        return state == GRANTED or (state != DENIED and catalogue.consent.default == "granted")
 
-    def wipe(self, at_ms: int) -> None:
-        """Register a wipe; gates from before are void."""
-        self.wiped_ms = max(self.wiped_ms, at_ms)
-        self.gates = []
+    @property
+    def uses(self) -> bool:
+        """Signals may be written: `use` is not denied."""
+        return self.states[USE] != DENIED
 
-    def lapse(self) -> None:
-        """End a granted consent."""
-        if self.choice == GRANTED:
-            self.choice = UNSET
-            if not self.wiped_ms:  # after a wipe, the time of the "yes" keeps an older "no" undone
-                self.at_ms = 0
+    def grant(self, scopes: Collection[int], at_ms: int) -> bool:
+        """Grant scopes; return False if no scope takes the grant, as each has a newer "no", forget or grant."""
+        taken = [
+            scope
+            for scope in scopes
+            if at_ms > self.since_ms[scope] or (at_ms == self.since_ms[scope] and self.states[scope] == GRANTED)
+        ]
+        self._set(taken, GRANTED, at_ms)
+        return bool(taken)
 
-    def note_gate(self) -> None:
-        """Note the gate of a control event, to be written."""
-        self.gates.append((self.wiped_ms, self.at_ms, self.opted_out))
+    def deny(self, scopes: Collection[int], at_ms: int) -> None:
+        """Deny scopes."""
+        self._set(scopes, DENIED, at_ms)
+
+    def forget(self, at_ms: int) -> None:
+        """Register a forget of everything; granted scopes are open again, and a "no" stays."""
+        self.wiped_ms = self.forgotten_ms = at_ms
+        self.wiped = {}
+        self._set([scope for scope in SCOPE_NUMBERS if self.states[scope] != DENIED], UNASKED, at_ms)
+
+    def lapse(self, at_ms: int) -> bool:
+        """End the granted consents, and return whether there was one."""
+        granted = [scope for scope in SCOPE_NUMBERS if self.states[scope] == GRANTED]
+        self._set(granted, LAPSED, at_ms)
+        return bool(granted)
+
+    def expire(self) -> bool:
+        """Drop granted and lapsed consents, as if never asked for, and return whether there was one."""
+        answered = [scope for scope in SCOPE_NUMBERS if self.states[scope] in {GRANTED, LAPSED}]
+        self._set(answered, UNASKED, self.forgotten_ms)
+        return bool(answered)
+
+    def _set(self, scopes: Collection[int], state: int, at_ms: int) -> None:
+        for scope in scopes:
+            self.states[scope], self.since_ms[scope] = state, at_ms
+
+    def remember(self, control: int) -> None:
+        """Remember a control event, in place of the oldest once the ring is full."""
+        self.controls.append(control)
+        if len(self.controls) > RECENT_CONTROLS:
+            del self.controls[0]

@@ -1,67 +1,129 @@
-"""Control events: consent, pins and forgets."""
+"""Control events: consent, pins and forgets. The order of arrival decides, and no clock.
+
+A "no", a forget and a pin take effect at the newest of: their own time, if it is plausible, and the newest time known
+of the user. A "yes" and the removal of a pin have their own time, and must be newer than what they lift.
+"""
 
 from state.events.observation import NONE, Kind, Observation
-from state.user.consent import DENIED, GRANTED
-from state.user.parts import ACCEPTED, BEFORE_WIPE, DUPLICATE, Observed, UserParts
+from state.events.records import CLOCK_TOLERANCE_MS
+from state.user import absence
+from state.user.consent import LEARN
+from state.user.parts import ACCEPTED, BEFORE_WIPE, DUPLICATE, WRONG_REGION, Observed, UserParts
 from state.user.rules import Rules
+from tacit.contract.events import MIN_AT_MS
 
 
 def observe_control(user: UserParts, o: Observation, rules: Rules) -> Observed:
     """Take in a control event."""
-    if o.event in user.events:
+    if o.is_foreign and not is_known(user):
+        return WRONG_REGION
+    if o.event in user.consent.controls:
         return DUPLICATE
-    if o.kind == Kind.PIN:
-        return _observe_pin(user, o, rules)
-    return _observe_forget(user, o, rules) if o.kind == Kind.FORGET else _observe_consent(user, o, rules)
+    at_ms = _permissive_ms(o) if _is_permissive(o) else _restrictive_ms(user, o)
+    back = absence.come_back(user, at_ms, rules)
+    observed = _OBSERVERS[Kind(o.kind)](user, o, at_ms, rules)
+    if observed.changes or back:
+        user.note_gate(rules.catalogue)
+    return observed._replace(wipes=True) if back else observed
 
 
-def _observe_consent(user: UserParts, o: Observation, rules: Rules) -> Observed:
+def is_known(user: UserParts) -> bool:
+    """Return whether the state holds anything about the user."""
+    return bool(user.newest_ms or user.consent.is_set or user.pins)
+
+
+def _is_permissive(o: Observation) -> bool:
+    return o.kind == Kind.GRANT or (o.kind == Kind.PIN and not o.slots)
+
+
+def _permissive_ms(o: Observation) -> int:
+    """Return the time of a "yes" or of the removal of a pin; ahead of the record's own time, the record's time."""
+    return o.record_ms if o.record_ms and o.at_ms > o.record_ms + CLOCK_TOLERANCE_MS else o.at_ms
+
+
+def _restrictive_ms(user: UserParts, o: Observation) -> int:
+    """Return the time from which a "no", a forget or a pin holds: never before an event that arrived earlier.
+
+    A source without times of its own (a file) shows only that a user's event follows the user's earlier ones.
+    """
+    bound_ms = o.record_ms or user.newest_ms
+    is_plausible = o.at_ms >= MIN_AT_MS and (not bound_ms or o.at_ms <= bound_ms + CLOCK_TOLERANCE_MS)
+    return max(o.at_ms if is_plausible else 0, user.newest_ms) or o.record_ms
+
+
+def _observe_grant(user: UserParts, o: Observation, at_ms: int, rules: Rules) -> Observed:
     consent = user.consent
-    was_opted_out = consent.opted_out
-    choice = DENIED if o.kind == Kind.DENY else GRANTED
-    wipes = consent.choose(choice, o.at_ms, lapsed_before_ms=user.newest_ms - rules.idle_ms)
-    if wipes:
-        _wipe(user, o.at_ms)
-    _accept(user, o, rules)
-    consent.note_gate()
-    if wipes or was_opted_out:
-        user.emit_settings(user.pins, rules.prior, user.outbox)
+    explored, used = consent.explores(rules.catalogue), consent.uses
+    if at_ms < user.newest_ms - rules.idle_ms or not consent.grant(o.slots, at_ms):
+        return BEFORE_WIPE
+    _accept(user, o, at_ms)
+    if consent.explores(rules.catalogue) != explored or consent.uses != used:
+        user.emit_all(rules.prior, user.outbox)
     return ACCEPTED
 
 
-def _observe_forget(user: UserParts, o: Observation, rules: Rules) -> Observed:
+def _observe_denial(user: UserParts, o: Observation, at_ms: int, rules: Rules) -> Observed:
     consent = user.consent
-    if o.at_ms <= consent.forgotten_ms:
-        return BEFORE_WIPE
-    consent.forgotten_ms = o.at_ms
-    dropped = user.pins.forget(o.at_ms)
-    wipes = o.at_ms > consent.wiped_ms
-    if wipes:
-        _wipe(user, o.at_ms)
-    _accept(user, o, rules)
-    consent.note_gate()
-    user.emit_settings(user.pins if wipes else dropped, rules.prior, user.outbox)
-    return ACCEPTED
+    explored, wipes = consent.explores(rules.catalogue), False
+    consent.deny(o.slots, at_ms)
+    if LEARN in o.slots:
+        wipes = bool(user.seq)
+        consent.wiped_ms = at_ms
+        user.restart(at_ms)
+    if not consent.uses:
+        user.withhold()
+    _accept(user, o, at_ms)
+    if explored and not consent.explores(rules.catalogue):
+        user.emit_all(rules.prior, user.outbox)
+    return ACCEPTED._replace(wipes=wipes)
 
 
-def _observe_pin(user: UserParts, o: Observation, rules: Rules) -> Observed:
-    if o.at_ms <= user.consent.wiped_ms:
-        return BEFORE_WIPE
-    _accept(user, o, rules)
+def _observe_forget(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Observed:
+    if o.facets:
+        return _forget_facets(user, o, at_ms)
+    user.consent.forget(at_ms)
+    user.pins.clear()
+    user.restart(at_ms)
+    _accept(user, o, at_ms)
+    return ACCEPTED._replace(wipes=True)
+
+
+def _forget_facets(user: UserParts, o: Observation, at_ms: int) -> Observed:
+    _accept(user, o, at_ms)
+    if user.preferences is not None:
+        user.preferences.forget(o.facets)
+    user.outbox.forget(o.facets)
+    for facet in o.facets:
+        user.pins.forget(facet, at_ms)
+        user.consent.wiped[facet] = (user.newest_ms, user.seq)
+    return ACCEPTED._replace(wipes=True)
+
+
+def _observe_pin(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Observed:
     (facet,) = o.facets
-    if user.pins.put(facet, o.slots[0] if o.slots else NONE, o.at_ms):
-        user.emit_settings([facet], rules.prior, user.outbox)
+    consent, pin = user.consent, user.pins.get(facet)
+    forgotten_ms = max(consent.forgotten_ms, consent.wiped.get(facet, (0, 0))[0])
+    if min(at_ms, o.at_ms if o.at_ms >= MIN_AT_MS else at_ms) <= forgotten_ms:
+        return BEFORE_WIPE
+    if not o.slots and pin is not None and at_ms <= pin.at_ms:
+        return BEFORE_WIPE
+    if pin is not None and at_ms <= pin.at_ms:
+        at_ms = pin.at_ms + 1
+    _accept(user, o, at_ms)
+    user.pins.put(facet, o.slots[0] if o.slots else NONE, at_ms)
     return ACCEPTED
 
 
-def _accept(user: UserParts, o: Observation, rules: Rules) -> None:
-    before_ms = user.accept(o, rules)
+def _accept(user: UserParts, o: Observation, at_ms: int) -> None:
+    user.consent.remember(o.event)
+    before_ms = user.accept(at_ms)
     if user.windows is not None and user.newest_ms > before_ms:
         user.windows.advance(before_ms, user.newest_ms)
 
 
-def _wipe(user: UserParts, at_ms: int) -> None:
-    """Drop the learned state; the clock stays at the newest register that outlives the wipe."""
-    user.consent.wipe(at_ms)
-    user.restart(max(user.consent.wiped_ms, user.consent.at_ms, user.pins.newest_ms()))
-    user.earlier = ()
+_OBSERVERS = {
+    Kind.GRANT: _observe_grant,
+    Kind.DENY: _observe_denial,
+    Kind.PIN: _observe_pin,
+    Kind.FORGET: _observe_forget,
+}

@@ -1,45 +1,32 @@
 """All signals of a user at rest, for a Redis that lost data.
 
-Each facet that was ever emitted gets its current decision, with the version of the user's last event. The last
-emitted version may be older.
+Each facet with feedback gets its current decision, with the version of the user's last event. The last emitted version
+may be older.
 """
 
-from collections.abc import Collection
-
 from state.learning.population_prior import Prior
+from state.user.gate import gate_of
 from state.user.outbox import Outbox
 from state.user.user_state import UserState
-from state.user.windows import PANE_MS, Windows
+from state.user.windows import PANE_MS
 from state.user.writes import GateWrite, SignalWrite
 
 
-def gate_of(user: bytes, state: UserState) -> GateWrite | None:
-    """Return the gate of a user; None for a user without a wipe and without a choice on consent."""
-    consent = state.consent
-    if not consent.wiped_ms and not consent.at_ms:
+def gate_write(user: bytes, state: UserState, prior: Prior) -> GateWrite | None:
+    """Return the gate of a user; None for a user without any control event."""
+    if not state.consent.is_set and not state.pins:
         return None
-    return GateWrite(user, consent.wiped_ms, consent.at_ms, consent.opted_out)
+    return GateWrite(user, gate_of(state.consent, state.pins, prior.catalogue))
 
 
-def pins_of(user: bytes, state: UserState, prior: Prior) -> SignalWrite | None:
-    """Return the pins, and the learned decisions in place of removed pins; None without a signal."""
-    return _write(user, state, prior, state.pins.keys(), Outbox())
-
-
-def learned_of(user: bytes, state: UserState, prior: Prior) -> SignalWrite | None:
-    """Return the learned decisions of the other facets, and the profile; None without a signal."""
-    outbox, emitted = Outbox(), state.outbox.emitted
-    if state.outbox.profile_pane:
-        outbox.emit_profile(state.windows or Windows(), state.newest_ms, state.seq)
-    facets = {facet for facet, at_ms in enumerate(emitted.at_ms) if at_ms} if emitted else set()
-    return _write(user, state, prior, facets - state.pins.keys(), outbox)
-
-
-def _write(user: bytes, state: UserState, prior: Prior, facets: Collection[int], outbox: Outbox) -> SignalWrite | None:
-    state.emit_settings(facets, prior, outbox)
-    if state.consent.opted_out or not outbox:
+def signals_write(user: bytes, state: UserState, prior: Prior) -> SignalWrite | None:
+    """Return the learned decisions and the profile; None without a signal."""
+    outbox, consent = Outbox(), state.consent
+    state.emit_all(prior, outbox)
+    if not outbox:
         return None
-    return SignalWrite(user, state.consent.wiped_ms, _emitted_ms(state), outbox.take(prior.catalogue))
+    fields = outbox.take(prior.catalogue, consent.explores(prior.catalogue))
+    return SignalWrite(user, consent.wiped_ms, _emitted_ms(state), fields)
 
 
 def _emitted_ms(state: UserState) -> int:
@@ -49,4 +36,4 @@ def _emitted_ms(state: UserState) -> int:
     """
     emitted = state.outbox.emitted
     learned_ms = max(emitted.at_ms, default=0) if emitted else 0
-    return max(learned_ms, state.pins.newest_ms(), state.outbox.profile_pane * PANE_MS)
+    return max(learned_ms, state.outbox.profile_pane * PANE_MS)

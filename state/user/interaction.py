@@ -1,6 +1,6 @@
 """Interactions: activity is counted, feedback trains, and the results are emitted."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from state.events.observation import NONE, Observation
 from state.learning.example import Example
@@ -30,7 +30,8 @@ def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> Observed
     kind = None if o.feedback == NONE else catalogue.feedback_kinds[o.feedback]
     weight, disliked = (0.0, False) if kind is None else (kind.weight, kind.label is not True)
     sensitive = o.topic in catalogue.sensitive_topics
-    before_ms = user.accept(o, rules)
+    before_ms = user.accept(o.at_ms)
+    user.events.add(o.event)
     turn, is_new_turn, disliked, weight = user.turns.observe(o.turn, weight, disliked, sensitive)
     windows = user.windows = user.windows or Windows()
     topic = None if sensitive or o.topic == NONE else o.topic
@@ -39,15 +40,16 @@ def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> Observed
     learned: Sequence[int] = ()
     if kind is not None and weight and o.slots:
         observed, learned = _train(user, o, rules, kind, weight, turn)
-    due_before_ms = 0 if rules.ttl_ms is None else user.newest_ms - rules.ttl_ms // 2
-    user.outbox.emit(learned, user.preferences, windows, rules.prior, user.newest_ms, user.seq, due_before_ms)
+    if user.consent.uses:
+        due_before_ms = 0 if rules.ttl_ms is None else user.newest_ms - rules.ttl_ms // 2
+        user.outbox.emit(learned, user.preferences, windows, rules.prior, user.newest_ms, user.seq, due_before_ms)
     return observed
 
 
 def _train(
     user: UserParts, o: Observation, rules: Rules, kind: FeedbackKind, weight: float, turn: int
 ) -> tuple[Observed, Sequence[int]]:
-    """Train with feedback; return the result, and the changed facets without pinned facets."""
+    """Train with feedback; return the result, and the changed facets."""
     if user.preferences is None:
         user.preferences = Preferences(rules.catalogue)
         user.outbox.emitted = Emitted(len(rules.catalogue.facet_names))
@@ -57,12 +59,10 @@ def _train(
         return ACCEPTED, ()
     if turn != NONE:
         user.turns.learned[turn] += weight
-    pinned = user.pins.in_force() if user.pins else ()
-    observed = ACCEPTED
-    if rules.teaches:
-        example = _example(user, o, kind.label is True, weight, feedback_count, learned, pinned, rules)
-        observed = Observed(ACCEPTED.outcome, example)
-    return observed, [facet for facet in learned.facets if facet not in pinned]
+    if not rules.teaches:
+        return ACCEPTED, [*learned.facets]
+    example = _example(user, o, kind.label is True, weight, feedback_count, learned, rules)
+    return Observed(ACCEPTED.outcome, example), [*learned.facets]
 
 
 def _example(
@@ -72,12 +72,12 @@ def _example(
     weight: float,
     feedback_count: int,
     learned: Learned,
-    pinned: Collection[int],
     rules: Rules,
 ) -> Example:
     """Return the example for the population. The answer is compared with signals emitted before."""
     own, facets, emitted = learned.own, rules.catalogue.slot_facets, user.outbox.emitted
-    acted = [choice for choice in o.acted if facets[choice[0]] not in pinned]
+    pins, catalogue = user.pins, rules.catalogue
+    acted = [choice for choice in o.acted if not pins or not pins.is_set(facets[choice[0]], catalogue)]
     return Example(
         o.user, o.at_ms, o.topic, o.surface, o.item, liked, weight, feedback_count, learned.p,
         o.slots, own.bias, own.variance, own.shares, o.facets, learned.directed,

@@ -15,10 +15,10 @@ from state.learning.drift import JUST_FLAGGED
 from state.learning.example import Acted
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
-from state.learning.signals import learned_signal, pinned_signal
+from state.learning.signals import learned_signal
 from state.user.beliefs import believe
 from state.user.windows import PANE_MS, Windows
-from tacit.contract.signals import PROFILE, Signal, encode
+from tacit.contract.signals import PROFILE, encode
 from tacit.contract.versions import version
 
 MOVED = 0.05
@@ -109,7 +109,7 @@ class Outbox:
         """None until the user has preferences: before, no decision is emitted."""
         self.profile_pane = 0
         """Number of the pane in which the last profile was emitted."""
-        self.waiting: dict[int, Finding | Signal] = {}
+        self.waiting: dict[int, Finding] = {}
         """Facet → the last signal to write."""
         self.waiting_profile: tuple[Windows, int, int] | None = None
         """Windows, `at_ms` and `seq` of the last profile to write."""
@@ -155,21 +155,20 @@ class Outbox:
         self.waiting[facet] = find(beliefs, facet, decision, at_ms, seq)
         self.at_ms = at_ms
 
-    def emit_pin(self, facet: int, slot: int, prior: Prior, at_ms: int, seq: int) -> None:
-        """Emit a pin."""
-        if self.emitted is not None:
-            self.emitted.retract(facet)
-        self.waiting[facet] = pinned_signal(slot, prior, at_ms, seq)
-        self.at_ms = at_ms
-
-    def emit_belief(self, facet: int, beliefs: Beliefs, at_ms: int, seq: int, explores: bool) -> None:
-        """Emit the decision on a facet in place of a pin; without exploration unless `explores`."""
+    def emit_belief(self, facet: int, beliefs: Beliefs, at_ms: int, seq: int) -> None:
+        """Emit the present decision on a facet."""
         decision = decide(beliefs, facet)
         if self.emitted is not None:
             self.emitted.record(facet, decision, at_ms)
-        signal = learned_signal(beliefs.own.catalogue, find(beliefs, facet, decision, at_ms, seq))
-        self.waiting[facet] = signal if explores else replace(signal, explore=0.0)
+        self.waiting[facet] = find(beliefs, facet, decision, at_ms, seq)
         self.at_ms = at_ms
+
+    def forget(self, facets: Iterable[int]) -> None:
+        """Drop what waits of some facets, and the record of their emitted decisions."""
+        for facet in facets:
+            self.waiting.pop(facet, None)
+            if self.emitted is not None:
+                self.emitted.retract(facet)
 
     def emit_profile(self, windows: Windows, at_ms: int, seq: int) -> None:
         """Emit the profile, once in each pane."""
@@ -178,17 +177,17 @@ class Outbox:
             self.waiting_profile = (windows.copy(), at_ms, seq)
             self.at_ms = at_ms
 
-    def take(self, catalogue: NumberedCatalogue) -> tuple[tuple[str, bytes], ...]:
-        """Return the waiting signals as (field, JSON), and empty the outbox."""
-        fields = tuple(self._fields(catalogue))
+    def take(self, catalogue: NumberedCatalogue, explores: bool) -> tuple[tuple[str, bytes], ...]:
+        """Return the waiting signals as (field, JSON), and empty the outbox; without exploration unless `explores`."""
+        fields = tuple(self._fields(catalogue, explores))
         self.waiting = {}
         self.waiting_profile = None
         return fields
 
-    def _fields(self, catalogue: NumberedCatalogue) -> Iterator[tuple[str, bytes]]:
-        for facet, found in self.waiting.items():
-            signal = learned_signal(catalogue, found) if isinstance(found, Finding) else found
-            yield catalogue.facet_names[facet], encode(signal)
+    def _fields(self, catalogue: NumberedCatalogue, explores: bool) -> Iterator[tuple[str, bytes]]:
+        for facet, finding in self.waiting.items():
+            signal = learned_signal(catalogue, finding)
+            yield catalogue.facet_names[facet], encode(signal if explores else replace(signal, explore=0.0))
         if self.waiting_profile is not None:
             windows, at_ms, seq = self.waiting_profile
             yield PROFILE, encode(windows.profile(version(at_ms, seq), at_ms, catalogue.public_topics))

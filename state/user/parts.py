@@ -1,11 +1,9 @@
 """The parts of a user's state, and the operations that several kinds of events share."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Outcome
-from state.events.observation import Observation
 from state.events.records import Reason
 from state.learning.decisions import Beliefs
 from state.learning.example import Example
@@ -13,29 +11,39 @@ from state.learning.population_prior import Prior
 from state.learning.preferences import Preferences
 from state.user.beliefs import believe
 from state.user.consent import Consent
-from state.user.outbox import Outbox
+from state.user.gate import gate_of
+from state.user.outbox import Emitted, Outbox
 from state.user.pins import Pins
 from state.user.recent_events import RecentEvents
 from state.user.recent_turns import RecentTurns
-from state.user.rules import Rules
 from state.user.windows import Windows
 from state.user.writes import GateWrite, SignalWrite
+from tacit.contract.gates import Gate
 
 
 class Observed(NamedTuple):
     """The result of an event."""
 
     outcome: Outcome | Reason
-    """`Reason.LATE` is the only reason found here."""
-    example: Example | None
+    """`Reason.LATE` and, of control events, `Reason.WRONG_REGION` are the only reasons found here."""
+    example: Example | None = None
     """Example for the population, if rules ask for examples and the event trained."""
+    wipes: bool = False
+    """Learned state was dropped, for a user or for some facets: its bytes must leave the disk, and the population."""
+
+    @property
+    def changes(self) -> bool:
+        """The event changed the state."""
+        return self.wipes or self.outcome is Outcome.ACCEPTED
 
 
-ACCEPTED = Observed(Outcome.ACCEPTED, None)
-BEFORE_WIPE = Observed(Outcome.BEFORE_WIPE, None)
-DUPLICATE = Observed(Outcome.DUPLICATE, None)
-LATE = Observed(Reason.LATE, None)
-UNCONSENTED = Observed(Outcome.UNCONSENTED, None)
+ACCEPTED = Observed(Outcome.ACCEPTED)
+BEFORE_WIPE = Observed(Outcome.BEFORE_WIPE)
+DUPLICATE = Observed(Outcome.DUPLICATE)
+LATE = Observed(Reason.LATE)
+UNCONSENTED = Observed(Outcome.UNCONSENTED)
+LAPSED = UNCONSENTED._replace(wipes=True)
+WRONG_REGION = Observed(Reason.WRONG_REGION)
 
 
 class UserParts:
@@ -45,6 +53,7 @@ class UserParts:
         "consent",
         "earlier",
         "events",
+        "gates",
         "newest_ms",
         "outbox",
         "pins",
@@ -57,6 +66,8 @@ class UserParts:
     def __init__(self) -> None:
         self.consent = Consent()
         self.pins = Pins()
+        self.gates: list[Gate] = []
+        """Unwritten gates, one after each control event, so that no "no" hides behind a later "yes"."""
         self.earlier: tuple[Outbox, ...] = ()
         """Unwritten outboxes from before an absence."""
         self.restart(0)
@@ -73,45 +84,45 @@ class UserParts:
         self.preferences: Preferences | None = None
         self.outbox = Outbox()
 
-    def accept(self, o: Observation, rules: Rules) -> int:
-        """Move the clock, count and remember the event; return the clock before.
-
-        Pins with values that left the catalogue or came back since the user's last event are emitted.
-        """
+    def accept(self, at_ms: int) -> int:
+        """Move the clock, and count an event; return the clock before."""
         before_ms = self.newest_ms
-        if o.at_ms > before_ms:
-            self.newest_ms = o.at_ms
+        if at_ms > before_ms:
+            self.newest_ms = at_ms
         self.seq += 1
-        self.events.add(o.event)
-        if self.pins and (changed := self.pins.review(rules.catalogue)):
-            self.emit_settings(changed, rules.prior, self.outbox)
         return before_ms
 
     def beliefs(self, prior: Prior) -> Beliefs:
         """Return all beliefs about the user."""
         return believe(self.preferences or Preferences(prior.catalogue), prior, self.windows)
 
-    def emit_settings(self, facets: Iterable[int], prior: Prior, outbox: Outbox) -> None:
-        """Emit the pin of each given facet or, without a pin, the learned decision.
-
-        Facets that left the catalogue are skipped. For an opted-out user, no facet is emitted.
-        """
-        if self.consent.opted_out:
+    def emit_all(self, prior: Prior, outbox: Outbox) -> None:
+        """Emit the decision on each facet with feedback, and the profile; nothing without consent to `use`."""
+        if not self.consent.uses:
             return
-        catalogue, at_ms, seq, beliefs = prior.catalogue, self.newest_ms, self.seq, None
-        for facet in facets:
-            if self.pins.is_set(facet, catalogue):
-                outbox.emit_pin(facet, self.pins[facet].slot, prior, at_ms, seq)
-            elif catalogue.facet_slots[facet]:
-                explores = self.consent.allows(at_ms, catalogue)
-                beliefs = beliefs or self.beliefs(prior)
-                outbox.emit_belief(facet, beliefs, at_ms, seq, explores)
+        if self.preferences is not None:
+            beliefs = self.beliefs(prior)
+            for facet, evidence in enumerate(self.preferences.evidence):
+                if evidence and prior.catalogue.facet_slots[facet]:
+                    outbox.emit_belief(facet, beliefs, self.newest_ms, self.seq)
+        if self.windows is not None:
+            outbox.emit_profile(self.windows, self.newest_ms, self.seq)
+
+    def withhold(self) -> None:
+        """Drop all waiting signals, and every record of emitted ones."""
+        emitted, self.outbox, self.earlier = self.outbox.emitted, Outbox(), ()
+        if emitted is not None:
+            self.outbox.emitted = Emitted(len(emitted.slot))
+
+    def note_gate(self, catalogue: NumberedCatalogue) -> None:
+        """Note the present gate, to be written."""
+        self.gates.append(gate_of(self.consent, self.pins, catalogue))
 
     def take_writes(self, user: bytes, catalogue: NumberedCatalogue) -> list[GateWrite | SignalWrite]:
         """Return the writes since the last call, gates first."""
-        writes: list[GateWrite | SignalWrite] = [GateWrite(user, *gate) for gate in self.consent.gates]
+        writes: list[GateWrite | SignalWrite] = [GateWrite(user, gate) for gate in self.gates]
         outboxes = [outbox for outbox in (*self.earlier, self.outbox) if outbox]
-        wiped_ms = self.consent.wiped_ms
-        writes += [SignalWrite(user, wiped_ms, outbox.at_ms, outbox.take(catalogue)) for outbox in outboxes]
-        self.consent.gates, self.earlier = [], ()
+        wiped_ms, explores = self.consent.wiped_ms, self.consent.explores(catalogue)
+        writes += [SignalWrite(user, wiped_ms, outbox.at_ms, outbox.take(catalogue, explores)) for outbox in outboxes]
+        self.gates, self.earlier = [], ()
         return writes

@@ -1,10 +1,8 @@
-"""Pins of a user: values that the user set.
+"""Pins of a user: values that the user set. A pin outranks every learned value, in every namespace.
 
-Each pin is a last-writer-wins register by event time. A pin that comes after a wipe which is not older is dropped, as
-every event is.
+The reader takes pins from the gate, so no signal is written for a pin.
 """
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from state.catalogue.numbered import NumberedCatalogue
@@ -17,8 +15,6 @@ class PinnedAt(NamedTuple):
     slot: int
     """`NONE`: removed."""
     at_ms: int
-    in_force: bool
-    """At the user's last event: not removed, with a value in the catalogue."""
 
 
 class Pins(dict[int, PinnedAt]):
@@ -26,38 +22,21 @@ class Pins(dict[int, PinnedAt]):
 
     __slots__ = ()
 
-    def put(self, facet: int, slot: int, at_ms: int) -> bool:
-        """Register a pin, or remove the pin with `NONE`; return False for an event older than the last pin event."""
-        if facet in self and at_ms < self[facet].at_ms:
-            return False
-        self[facet] = PinnedAt(slot, at_ms, slot != NONE)
-        return True
+    def put(self, facet: int, slot: int, at_ms: int) -> None:
+        """Register a pin, or the removal of a pin with `NONE`."""
+        self[facet] = PinnedAt(slot, at_ms)
 
-    def forget(self, at_ms: int) -> list[int]:
-        """Drop pins up to that time, and return the facets on which a dropped pin was in force."""
-        dropped = [facet for facet, pin in self.items() if pin.at_ms <= at_ms]
-        return [facet for facet in dropped if self.pop(facet).in_force]
+    def forget(self, facet: int, at_ms: int) -> None:
+        """Remove the pin of a facet; the removal stays on record, so that no older write brings the pin back."""
+        if facet in self:
+            self[facet] = PinnedAt(NONE, at_ms)
 
     def is_set(self, facet: int, catalogue: NumberedCatalogue) -> bool:
         """Return whether the facet is pinned to a value of the catalogue."""
         pin = self.get(facet)
-        return pin is not None and _is_set(pin, catalogue)
+        return pin is not None and pin.slot != NONE and pin.slot not in catalogue.idle_slots
 
-    def review(self, catalogue: NumberedCatalogue) -> list[int]:
-        """Bring `in_force` up to date, and return the facets with a change: values that left or came back."""
-        changed = [facet for facet, pin in self.items() if pin.in_force != _is_set(pin, catalogue)]
-        for facet in changed:
-            self[facet] = self[facet]._replace(in_force=not self[facet].in_force)
-        return changed
-
-    def in_force(self) -> Collection[int]:
-        """Return the facets with a pin in force."""
-        return [facet for facet, pin in self.items() if pin.in_force]
-
-    def newest_ms(self) -> int:
-        """Return the event time of the newest pin; 0 without a pin."""
-        return max((pin.at_ms for pin in self.values()), default=0)
-
-
-def _is_set(pin: PinnedAt, catalogue: NumberedCatalogue) -> bool:
-    return pin.slot != NONE and pin.slot not in catalogue.idle_slots
+    @property
+    def in_force(self) -> bool:
+        """A pin is set, perhaps to a value that has left the catalogue."""
+        return any(pin.slot != NONE for pin in self.values())

@@ -28,14 +28,16 @@ class RecentTurns:
         """Take in an event of a turn, and return (place, is new, first dislike, weight left to train with).
 
         A turn never trains with more than 1 in all. A sensitive turn is used up at once, so that later feedback
-        without the topic does not train, either. Without an id (0) every event is a turn of its own, with place `NONE`.
+        without the topic neither trains nor counts as a dislike. Without an id (0) every event is a turn of its own,
+        with place `NONE`.
         """
         if not turn:
-            return NONE, True, disliked, 0.0 if sensitive else weight
+            return NONE, True, disliked and not sensitive, 0.0 if sensitive else weight
         is_new = turn not in self.hashes
         place = self._add(turn) if is_new else self.hashes.index(turn)
         if sensitive:
             self.learned[place] = 1.0
+            self.disliked |= 1 << place
         left = min(weight, 1.0 - self.learned[place])
         return place, is_new, disliked and self._is_first_dislike(place), left if left > _ROUNDING else 0.0
 

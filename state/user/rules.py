@@ -5,7 +5,7 @@ from dataclasses import InitVar, dataclass, field
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_prior import Prior
 from state.user.windows import DAY_MS
-from tacit.contract.lifetimes import SIGNAL_TTL_MS
+from tacit.contract.lifetimes import SIGNAL_TTL_MS, TOMBSTONE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Rules:
     """Time to live of a signal; None: unlimited."""
     idle_ms: int = 90 * DAY_MS
     """Longest absence that a user's learned state survives."""
+    tombstone_ms: int = TOMBSTONE_MS
+    """Time for which a wipe of an absent user is remembered; no older event may come."""
     teaches: bool = False
     """Feedback becomes examples for the population."""
     population: InitVar[Prior | None] = None

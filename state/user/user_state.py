@@ -4,7 +4,7 @@ from state.events.observation import Kind, Observation
 from state.user import absence
 from state.user.control import observe_control
 from state.user.interaction import observe_interaction
-from state.user.parts import UNCONSENTED, Observed, UserParts
+from state.user.parts import Observed, UserParts
 from state.user.rules import Rules
 
 
@@ -14,18 +14,13 @@ class UserState(UserParts):
     __slots__ = ()
 
     def observe(self, o: Observation, rules: Rules) -> Observed:
-        """Take in an event, and return outcome and example; `take_writes` has the signals and gates."""
-        if o.at_ms - self.newest_ms > rules.idle_ms and self.newest_ms and not absence.come_back(self, o, rules):
-            return UNCONSENTED
-        if o.kind == Kind.INTERACTION:
-            return observe_interaction(self, o, rules)
-        return observe_control(self, o, rules)
+        """Take in an event, and return its result; `take_writes` has the signals and gates."""
+        if o.kind != Kind.INTERACTION:
+            return observe_control(self, o, rules)
+        if o.at_ms - self.newest_ms > rules.idle_ms and absence.come_back(self, o.at_ms, rules):
+            return observe_interaction(self, o, rules)._replace(wipes=True)
+        return observe_interaction(self, o, rules)
 
-    def retire(self) -> bool:
+    def retire(self, wipes_before_ms: int) -> bool:
         """End the learned state of a certainly absent user, and return whether a part must be kept."""
-        return absence.retire(self)
-
-    @property
-    def is_retired(self) -> bool:
-        """No event was accepted since `retire`, so a second call changes no part."""
-        return not self.seq
+        return absence.retire(self, wipes_before_ms)

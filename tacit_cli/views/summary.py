@@ -32,6 +32,15 @@ def replay_table(done: Replayed, users: int | None, settings: Settings, *, rejec
     for reason, count in events.rejects.items():
         if count:
             table.add_row(f"    {reason}", f"{count:,}", "")
+    if lost := sum(events.control_rejects.values()):
+        table.add_row(
+            Text("  control events rejected", "bold red"), f"{lost:,}", f"look into {settings.control_rejects_to}"
+        )
+        for reason, count in events.control_rejects.items():
+            if count:
+                table.add_row(f"    {reason}", f"{count:,}", "")
+    if repaired := sum(events.repaired.values()):
+        table.add_row("broken members of control events", f"{repaired:,}", "carried out as a no")
     table.add_row("users with state", f"{events.users:,}", "")
     if users is not None:
         table.add_row("users with signals", f"{users:,}", f"namespace {settings.namespace}")

@@ -36,7 +36,9 @@ def _facts(user: Shown, now_ms: int) -> Table:
     table = _table()
     made_ms = user["checkpoint_at_ms"]
     table.add_row("shard", f"{user['shard']}, checkpoint {user['checkpoint']} of {age(now_ms - made_ms)} ago")
-    table.add_row("consent", _consent(user))
+    for scope, consent in user["consent"].items():
+        table.add_row(f"consent to {scope}", _consent(consent))
+    table.add_row("learns", "yes" if user["learns"] else "no")
     table.add_row("last wipe", utc(user["wiped_ms"]) if user["wiped_ms"] else "none")
     table.add_row("last forget", utc(user["forgotten_ms"]) if user["forgotten_ms"] else "none")
     table.add_row("newest event", utc(user["newest_ms"]))
@@ -44,10 +46,8 @@ def _facts(user: Shown, now_ms: int) -> Table:
     return table
 
 
-def _consent(user: Shown) -> str:
-    if user["consent"] == "unsaid":
-        return f"not set; {'the model trains' if user['learns'] else 'the model does not train'} by default"
-    return f"{user['consent']} since {utc(user['consent_at_ms'])}"
+def _consent(consent: Shown) -> str:
+    return f"{consent['state']} since {utc(consent['since_ms'])}" if consent["since_ms"] else consent["state"]
 
 
 def _pins(pins: Shown) -> Table:

@@ -9,12 +9,13 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import TIERS, Beliefs, decide, limits
 from state.learning.population_prior import Prior
 from state.storage.checkpoint_reader import Checkpoint
+from state.user.consent import SCOPE_NUMBERS
+from state.user.gate import scope_consent
 from state.user.user_state import UserState
 from state.user.windows import Windows
+from tacit.contract.gates import SCOPES
 from tacit.contract.pseudonyms import pseudonym_text
 from tacit.contract.versions import version
-
-_CONSENT = ("unsaid", "granted", "denied")
 
 
 def user_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, prior: Prior) -> dict[str, Any]:
@@ -28,8 +29,10 @@ def user_as_dict(user: bytes, state: UserState, checkpoint: Checkpoint, prior: P
         "shard": checkpoint.manifest.shard,
         "checkpoint": checkpoint.manifest.number,
         "checkpoint_at_ms": checkpoint.made_ms,
-        "consent": _CONSENT[state.consent.in_force],
-        "consent_at_ms": state.consent.at_ms,
+        "consent": {
+            name: scope_consent(state.consent, scope)._asdict()
+            for name, scope in zip(SCOPES, SCOPE_NUMBERS, strict=True)
+        },
         "learns": state.consent.allows(state.newest_ms, catalogue),
         "wiped_ms": state.consent.wiped_ms,
         "forgotten_ms": state.consent.forgotten_ms,

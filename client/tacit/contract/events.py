@@ -14,6 +14,9 @@ from tacit.contract.keys import REGION
 MAX_AT_MS = 9_999_999_999_999
 """Newest time of an event: times have at most 13 digits, so that versions sort as text (year 2286)."""
 
+MIN_AT_MS = 946_684_800_000
+"""Oldest time of an event: the year 2000. An older time was meant as seconds, or as no time at all."""
+
 MAX_EVENT_BYTES = 16 * 1024
 """Largest size of an encoded event."""
 
@@ -27,7 +30,7 @@ def _matching(pattern: str, max_length: int | None = None) -> Meta:
 
 Id = Annotated[str, _matching("[A-Za-z0-9_.:-]{1,64}")]
 UserId = Annotated[str, _matching(r"[^\x00-\x1f\x7f-\x9f]+", max_length=128)]
-TimeMs = Annotated[int, Meta(ge=0, le=MAX_AT_MS)]
+TimeMs = Annotated[int, Meta(ge=MIN_AT_MS, le=MAX_AT_MS)]
 Region = Annotated[str, _matching(REGION)]
 Locale = Annotated[str, _matching("[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", max_length=35)]
 Version = Annotated[str, _matching("[0-9]{13}-[0-9]{10}")]
@@ -100,7 +103,8 @@ class Forget(_Event, frozen=True):
     """Facets to forget; None: everything."""
 
 
-Event = Interaction | Consent | Pin | Forget
+ControlEvent = Consent | Pin | Forget
+Event = Interaction | ControlEvent
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
@@ -122,8 +126,8 @@ def encode_event(event: Event) -> bytes:
     Raises:
         msgspec.ValidationError: a member breaks its rule, or the JSON exceeds `MAX_EVENT_BYTES`.
 
-    >>> encode_event(Pin(schema=1, event_id="e-1", user_id="ada", at=7, region="eu", facet="tone", value="formal"))
-    b'{"type":"pin","schema":1,"event_id":"e-1","user_id":"ada","at":7,"region":"eu","facet":"tone","value":"formal"}'
+    >>> encode_event(Forget(schema=1, event_id="e-1", user_id="ada", at=1795297433438, region="eu"))
+    b'{"type":"forget","schema":1,"event_id":"e-1","user_id":"ada","at":1795297433438,"region":"eu"}'
     """
     data = _encoder.encode(event)
     if len(data) > MAX_EVENT_BYTES:
