@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from connectors.kafka.address import Start, TopicAddress
 from dataflows.setting import InvalidSettingError, Setting, convert
 from dataflows.setting_sources import read_settings
+from state.storage.erasure import ERASURE_CHECKPOINTS
 from state.storage.shards import CACHED_USERS, MAX_SHARDS
 from tacit.contract.activity import DAY_MS
 from tacit.contract.catalogue import SHIPPED, Catalogue
@@ -160,6 +161,10 @@ class Settings:
         int, Setting(STATE, "N", "Number of shards, fixed for a state folder.", least=1, most=MAX_SHARDS)
     ] = 16
     checkpoint_every: Annotated[float, Setting(STATE, "SECONDS", "Time between checkpoints.", least=1, most=3600)] = 10
+    erase_within: Annotated[
+        float,
+        Setting(STATE, "SECONDS", "Time until no file has the state of a user who forgot or withdrew.", least=5),
+    ] = 900
     cache: Annotated[int, Setting(STATE, "USERS", "Number of users kept in memory; others are on disk.", least=1)] = (
         CACHED_USERS
     )
@@ -217,6 +222,11 @@ class Settings:
             object.__setattr__(self, "secret", STAND_IN_SECRET)
         if not self.secret:
             problems.append(f"secret: {_secret_problem('')}")
+        if not problems and self.erase_within < ERASURE_CHECKPOINTS * self.checkpoint_every:
+            problems.append(
+                f"erase_within: {self.erase_within:g} is less than {ERASURE_CHECKPOINTS} times checkpoint_every, which "
+                f"an erasure needs; use {ERASURE_CHECKPOINTS * self.checkpoint_every:g} or more"
+            )
         if self.ttl is None and self.namespace == LIVE and self.embedded is not True:
             problems.append("ttl: none needs --embedded or another namespace than live; use a number of days")
         if problems:

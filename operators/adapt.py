@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from bytewax.operators import StatefulBatchLogic
 
 from operators.clock import wall_clock_ms
+from operators.erasure import ErasureTimer, ErasureTimes
 from state.counters import EventCounters
 from state.events.observation import CONTROL_NAMES, Kind, Observation, unpack
 from state.events.records import Reason, Reject, unpack_origin
@@ -22,6 +24,8 @@ from state.user.writes import Write
 
 RECLAIMED_PER_INTERVAL = 125
 """Users per shard and checkpoint interval that are checked: a million in some 80 minutes, at intervals of 10 s."""
+
+DEFAULT_ERASURE = ErasureTimes(within_ms=900_000, checkpoint_ms=10_000)
 
 
 class Examples(NamedTuple):
@@ -46,6 +50,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         *,
         shared: CurrentPrior | None = None,
         reclaims: bool = False,
+        erasure: ErasureTimes = DEFAULT_ERASURE,
         clock: Callable[[], int] = wall_clock_ms,
     ) -> None:
         """Resume from a snapshot's token, or start with an empty shard.
@@ -57,6 +62,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
             token: token of the snapshot; None at the first start.
             shared: newest prior of the process; None: the prior of `rules` stays.
             reclaims: frees the state of absent users.
+            erasure: limits of the erasure of wiped users' bytes.
             clock: Unix epoch milliseconds, for rejects.
         """
         self._stores = stores
@@ -66,6 +72,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         self._examples: list[Example] = []
         self._reclaims = reclaims
         self._clock = clock
+        self._erasure = ErasureTimer(erasure, clock)
         self._counted_users = 0
         self._store: ShardStore | None = None
         """None until the first observation, which names the shard: Bytewax does not pass the key."""
@@ -94,10 +101,13 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         is_new_interval = store.begin_batch()
         touched: dict[bytes, UserState] = {}
         rejects: list[Reject] = []
+        wiped: list[bytes] = []
         outcomes = self._counters.outcomes
         for o in observations:
             state = touched.get(o.user) or store.get(o.user) or UserState()
             observed = state.observe(o, self._rules)
+            if observed.wipes:
+                wiped.append(o.user)
             if isinstance(observed.outcome, Reason):
                 rejects.append(self._reject(o, observed.outcome))
                 continue
@@ -108,6 +118,9 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
                     self._examples.append(observed.example)
         for user, state in touched.items():
             store.put(user, state)
+        if wiped:
+            store.erase(wiped)
+            self._erasure.start()
         store.end_batch()
         if self._reclaims:
             self._reclaim(store, min(o.at_ms for o in observations), is_new_interval)
@@ -122,6 +135,22 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
             before_ms, wipes_before_ms = rules.idle_ms + RECLAIM_GRACE_MS, rules.tombstone_ms
             store.reclaim(self._oldest_ms - before_ms, self._oldest_ms - wipes_before_ms, RECLAIMED_PER_INTERVAL)
             self._oldest_ms = oldest_ms
+
+    def notify_at(self) -> datetime | None:
+        """Return the time of the erasure's next step, so that a shard without events wakes up."""
+        return self._erasure.wake_at(self._store) if self._store else None
+
+    def on_notify(self) -> tuple[list[Adapted], bool]:
+        """Take the next step of the erasure; Bytewax then asks for a snapshot."""
+        if self._store:
+            self._erasure.step(self._store)
+        return [], StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[Adapted], bool]:
+        """Compact at once, so that the last snapshot of the run ends the erasure."""
+        if self._store:
+            self._erasure.compact(self._store)
+        return [], StatefulBatchLogic.RETAIN
 
     def take_examples(self) -> list[Example]:
         """Return the examples since the last call, in order."""

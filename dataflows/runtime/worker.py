@@ -30,6 +30,7 @@ from dataflows.settings import Settings
 from dataflows.state_folder import StateFolder
 from operators.adapt import Adapt
 from operators.decoders import decoder
+from operators.erasure import ErasureTimes
 from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
@@ -112,7 +113,13 @@ def _run_engine(
             first_error.watch_call(parser),
             first_error.watch_build(
                 lambda token: Adapt(
-                    stores, rules, counters.events, token, shared=population.shared, reclaims=not job.bounded
+                    stores,
+                    rules,
+                    counters.events,
+                    token,
+                    shared=population.shared,
+                    reclaims=not job.bounded,
+                    erasure=ErasureTimes(round(settings.erase_within * 1000), round(settings.checkpoint_every * 1000)),
                 )
             ),
             first_error.watch_build(population.build_learn),
@@ -122,7 +129,7 @@ def _run_engine(
             first_error.watch(job.make_control_reject_sink()),
         )
         _run_flow(flow, settings.checkpoint_every, address, folder, first_error)
-        stores.confirm_commit()
+        stores.confirm_end()
 
 
 def _stores(settings: Settings, catalogue: NumberedCatalogue, folder: StateFolder | None) -> ShardStores:

@@ -26,6 +26,7 @@ from state.storage.manifest import (
     file_names,
     first_problem,
     manifest_file,
+    read_manifest,
 )
 
 _COMMITTED = "committed"
@@ -98,7 +99,19 @@ class ShardFolder:
             (self.path / name / MANIFEST_FILE).unlink(missing_ok=True)
             shutil.rmtree(self.path / name)
 
-    def write_manifest(self, token: Token, users: int, sequence: int, known: dict[str, ManifestFile]) -> Token:
+    def others(self, name: str) -> list[Manifest | None]:
+        """Return the manifests of all checkpoints but one; None for an incomplete checkpoint."""
+        return [read_manifest(self.path / other) for other in self.names() if other != name]
+
+    def write_manifest(
+        self,
+        token: Token,
+        users: int,
+        sequence: int,
+        known: dict[str, ManifestFile],
+        erasing: Iterable[bytes] = (),
+        settling: int = 0,
+    ) -> Token:
         """Write the manifest of a new checkpoint, and return the token; the checkpoint is durable then.
 
         `known` maps names of tables to their manifest entries, and is updated in place.
@@ -109,7 +122,17 @@ class ShardFolder:
         known.clear()
         known.update((name, file) for name, file in files.items() if name.endswith(TABLE))
         text = msgspec.json.encode(
-            Manifest(token.shard, token.shards, token.number, token.execution, users, sequence, files)
+            Manifest(
+                token.shard,
+                token.shards,
+                token.number,
+                token.execution,
+                users,
+                sequence,
+                files,
+                [user.hex() for user in sorted(erasing)],
+                settling,
+            )
         )
         write_file(path / MANIFEST_FILE, text)
         sync(self.path)

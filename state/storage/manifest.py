@@ -21,7 +21,8 @@ MANIFEST_FILE = "SEAL"
 TABLE = ".sst"
 """Ending of RocksDB's tables, which never change once written."""
 
-_FORMAT = 1
+_FORMAT = 2
+_RECORDS_ERASURE = 2
 _KIND = struct.Struct("<4sB")
 _TOKEN = struct.Struct("<4sBHHQ8sI")
 _MAGIC = b"TCKP"
@@ -89,7 +90,16 @@ class Manifest(msgspec.Struct, frozen=True):
     sequence: int
     """Count of writes in RocksDB."""
     files: dict[str, ManifestFile]
+    erasing: list[str] = []
+    """Users, as hex, with older bytes in tables of this checkpoint (state.storage.erasure)."""
+    settling: int = 0
+    """2 in the first checkpoint after an erasure's compaction, 1 in the second."""
     format: int = _FORMAT
+
+    @property
+    def records_erasure(self) -> bool:
+        """False for a version that left the older bytes of wiped users on disk."""
+        return self.format >= _RECORDS_ERASURE
 
 
 def file_names(checkpoint: Path) -> list[str]:

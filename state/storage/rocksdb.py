@@ -13,7 +13,9 @@ from pathlib import Path
 from rocksdict import (
     AccessType,
     BlockBasedOptions,
+    BottommostLevelCompaction,
     Cache,
+    CompactOptions,
     DataBlockIndexType,
     DBCompressionType,
     Options,
@@ -78,6 +80,13 @@ class RocksDatabase:
         options.set_stats_dump_period_sec(0)
         options.set_stats_persist_period_sec(0)
         return options
+
+    @staticmethod
+    def compact(database: Rdict, begin: bytes | None, end: bytes | None) -> None:
+        """Rewrite all tables with keys in a range without deleted and replaced entries, also at the lowest level."""
+        options = CompactOptions()
+        options.set_bottommost_level_compaction(BottommostLevelCompaction.force_optimized())
+        database.compact_range(begin, end, options)
 
     def _tables(self) -> BlockBasedOptions:
         tables = BlockBasedOptions()

@@ -18,6 +18,7 @@ from rocksdict import Checkpoint, Rdict, WriteBatch
 
 from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
+from state.storage.erasure import Erasure
 from state.storage.manifest import TABLE, Manifest, ManifestFile, Token, manifest_file
 from state.storage.rocksdb import RocksDatabase, translated
 
@@ -44,6 +45,7 @@ class ShardDatabase:
 
         `deleter` deletes old checkpoints in the background.
         """
+        self._rocks = rocks
         self._folder = folder
         self._shards = shards
         self._execution = execution
@@ -51,8 +53,13 @@ class ShardDatabase:
         self._latest = token
         self._committed = token
         """The newest checkpoint known as committed by the engine."""
+        self._returned = token
+        """The newest checkpoint of which the engine has the token, committed or not."""
         self._made: Token | None = None
         """A checkpoint without a manifest yet."""
+        self._made_erasing: tuple[frozenset[bytes], int] = (frozenset(), 0)
+        """Members `erasing` and `settling` of its manifest."""
+        self._erasure = Erasure()
         self._is_changed = token is None
         self._tables: dict[str, ManifestFile] = {}
         self._unflushed_bytes = 0
@@ -62,12 +69,12 @@ class ShardDatabase:
         self.users = 0
         """Count of users when the shard was opened."""
         with self._translated(), ExitStack() as opened:
-            self._database = self._open(rocks, opened)
+            self._database = self._open(opened)
             self._number = folder.highest_number()
             self._opened = opened.pop_all()
             """Resources that `close` releases."""
 
-    def _open(self, rocks: RocksDatabase, opened: ExitStack) -> Rdict:
+    def _open(self, opened: ExitStack) -> Rdict:
         """Return the database, open on a copy of the checkpoint; `opened` collects the resources to release."""
         folder, token = self._folder, self._latest
         folder.lock()
@@ -79,7 +86,7 @@ class ShardDatabase:
         opened.callback(rmtree, self._work, ignore_errors=True)  # the next opening of the shard removes leftovers
         if token is not None:
             folder.copy_into(token.name, self._work)
-        database = rocks.open(self._work)
+        database = self._rocks.open(self._work)
         opened.callback(_close, database)
         if token is not None and manifest is not None:
             self._resume(token.name, manifest, database.latest_sequence_number())
@@ -89,6 +96,7 @@ class ShardDatabase:
         if sequence != manifest.sequence:
             raise self._folder.damaged(name, f"it opens with {sequence:,} writes instead of {manifest.sequence:,}")
         self.users = manifest.users
+        self._erasure.resume(manifest, self._folder.others(name))
         self._tables = {name: file for name, file in manifest.files.items() if name.endswith(TABLE)}
 
     def _unknown_to_engine(self) -> StateError:
@@ -158,6 +166,8 @@ class ShardDatabase:
                 self._database.flush()  # a flush lets other threads run; making a checkpoint does not
                 Checkpoint(self._database).create_checkpoint(str(self._folder.path / made.name))
             self._made = made
+            self._made_erasing = frozenset(self._erasure.waiting), self._erasure.settling
+            self._erasure.checkpoint_made(self._number)
             self._is_changed = False
             self._unflushed_bytes = 0
         return self._made is not None
@@ -168,7 +178,7 @@ class ShardDatabase:
             return
         with self._translated():
             sequence = self._database.latest_sequence_number()
-            self._latest = self._folder.write_manifest(self._made, users, sequence, self._tables)
+            self._latest = self._folder.write_manifest(self._made, users, sequence, self._tables, *self._made_erasing)
         self._made = None
 
     def checkpoint(self, users: int) -> bytes:
@@ -176,6 +186,7 @@ class ShardDatabase:
         self.make_checkpoint()
         self.write_manifest(users)
         assert self._latest is not None  # noqa: S101  # a new shard counts as changed
+        self._returned = self._latest
         return self._latest.pack()
 
     def _checksum_ahead(self) -> None:
@@ -193,14 +204,75 @@ class ShardDatabase:
         """
         if self._latest is self._committed or self._latest is None:
             return False
-        kept = {token.name for token in (self._latest, self._committed) if token}
+        self._commit(self._latest)
+        return True
+
+    def confirm_earlier_commit(self) -> None:
+        """Note that the engine has committed the last returned token: it asks for the token of a later checkpoint.
+
+        Sources start a checkpoint interval only after the commit of the one before. A shard without events has this
+        sign alone.
+        """
+        if self._returned is not None and self._returned is not self._committed:
+            self._commit(self._returned)
+
+    def confirm_end(self) -> None:
+        """Note the orderly end of the engine; an erasure ends with the deletion of all checkpoints but the last."""
+        self.confirm_commit()
+        if self._erasure and not self._erasure.waiting:
+            self._delete_all_but(self._latest)
+            self._erasure.end()
+
+    def _commit(self, token: Token) -> None:
         with self._translated():
             self._folder.commit()
+        self._delete_all_but(token, self._committed, self._latest)
+        self._committed = token
+        self._erasure.committed(token.number)
+
+    def _delete_all_but(self, *kept: Token | None) -> None:
+        names = {token.name for token in kept if token}
+        with self._translated():
             self._deletion.result()
-            surplus = [name for name in self._folder.names() if name not in kept]
+            surplus = [name for name in self._folder.names() if name not in names]
             self._deletion = self._deleter.submit(self._folder.delete, surplus)
-        self._committed = self._latest
-        return True
+
+    # Erasure
+
+    @property
+    def is_erasing(self) -> bool:
+        """True while a file may have older bytes of a wiped user."""
+        return bool(self._erasure)
+
+    @property
+    def waits_for_compaction(self) -> bool:
+        """True if `compact` is the next step of the erasure."""
+        return bool(self._erasure.waiting)
+
+    @property
+    def is_settling(self) -> bool:
+        """True if the erasure needs further checkpoints."""
+        return self._erasure.is_settling
+
+    def erase(self, users: Iterable[bytes]) -> None:
+        """Let the older bytes of users leave the disk by the next `compact` and the checkpoints after it."""
+        self._erasure.add(users)
+
+    def compact(self) -> None:
+        """Rewrite the tables with older bytes of wiped users; all writes must be in the database."""
+        if not self._erasure.waiting:
+            return
+        with self._translated():
+            self._database.flush()
+            for begin, end in self._erasure.ranges():
+                self._rocks.compact(self._database, begin, end)
+        self._erasure.compacted()
+        self._is_changed = True
+
+    def settle(self) -> None:
+        """Let the next checkpoint be a new one, even without changes, if the erasure waits for checkpoints."""
+        if self._erasure.settling:
+            self._is_changed = True
 
     def close(self) -> None:
         """Close the shard; writes since the last checkpoint are lost."""

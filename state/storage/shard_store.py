@@ -1,7 +1,7 @@
 """The users of a shard: packed bytes on disk, and a bounded cache of unpacked states."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from state.catalogue.numbered import NumberedCatalogue
@@ -118,6 +118,7 @@ class ShardStore:
         """Return the token of a checkpoint of all users."""
         if self._before_snapshot is None:
             return b""
+        self._database.confirm_earlier_commit()
         self._before_snapshot()
         self._write(list(self._changed))
         return self._database.checkpoint(self._users)
@@ -142,6 +143,43 @@ class ShardStore:
         self._users -= len(gone)
         self._database.delete(gone)
         self._database.write(bare)
+
+    def confirm_end(self) -> None:
+        """Note the orderly end of the engine, which has committed the last token."""
+        self._database.confirm_end()
+
+    # Erasure (state.storage.erasure)
+
+    @property
+    def is_erasing(self) -> bool:
+        """True while a file may have older bytes of a wiped user."""
+        return self._database.is_erasing
+
+    @property
+    def waits_for_compaction(self) -> bool:
+        """True if `compact` is the next step of the erasure."""
+        return self._database.waits_for_compaction
+
+    @property
+    def is_settling(self) -> bool:
+        """True if the erasure needs further checkpoints."""
+        return self._database.is_settling
+
+    def erase(self, users: Iterable[bytes]) -> None:
+        """Let the older bytes of wiped users, whose new state was put, leave the disk."""
+        self._database.erase(users)
+
+    def compact(self) -> None:
+        """Rewrite the tables with older bytes of wiped users."""
+        if self._database.waits_for_compaction:
+            self._write(list(self._changed))
+            self._database.compact()
+            if self._before_snapshot is None:
+                self._database.confirm_end()  # there are no checkpoints
+
+    def settle(self) -> None:
+        """Let the next snapshot be a new checkpoint if the erasure waits for one."""
+        self._database.settle()
 
     def close(self) -> None:
         """Close the shard; changes since the last snapshot are lost."""

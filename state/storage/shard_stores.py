@@ -86,10 +86,10 @@ class ShardStores:
             with ThreadPoolExecutor(_CHECKPOINT_THREADS) as threads:
                 list(threads.map(ShardStore.write_manifest, made))
 
-    def confirm_commit(self) -> None:
+    def confirm_end(self) -> None:
         """Note the orderly end of the engine, which has committed the last token of every shard."""
         for store in self._open:
-            store.begin_batch()
+            store.confirm_end()
 
     def __enter__(self) -> Self:
         return self

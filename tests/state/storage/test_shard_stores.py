@@ -184,7 +184,7 @@ def test_orderly_end_confirms_the_last_tokens(tmp_path: Path) -> None:
         store = stores.create(USERS[0])
         touch(store, USERS)
         store.snapshot()
-        stores.confirm_commit()
+        stores.confirm_end()
     with (
         open_stores(tmp_path) as stores,
         pytest.raises(StateError, match=r"has checkpoints in .*, but the recovery store next to it knows of none"),

@@ -1,0 +1,91 @@
+"""Erasure of deleted users' bytes from a shard's files.
+
+A new state does not replace an older one in a table of RocksDB: a compaction does. Older checkpoints keep the older
+tables. So the bytes of a wiped user leave the disk in these steps:
+
+    wipe ─► compaction of the users' keys ─► checkpoint, settling 2 ─► checkpoint, settling 1 ─► its commit
+
+A checkpoint deletes all older ones but one when it is committed, so the commit of the second one deletes the last
+checkpoint from before the compaction. The manifest of each checkpoint has the users that wait, and the step; a run
+resumes the erasure from there.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from state.storage.manifest import Manifest
+
+CHECKPOINTS = 2
+"""Checkpoints after the compaction."""
+ERASURE_CHECKPOINTS = 5
+"""Checkpoint intervals from a compaction to the deletion of the last old checkpoint: the rest of an interval, two
+checkpoints, the commit of the second one, and one for delays."""
+MAX_RANGES = 1000
+"""Users that are compacted one by one; above, a compaction of the whole shard costs less."""
+FULL = b""
+"""Stands for all users of the shard; no pseudonym is empty."""
+
+
+class Erasure:
+    """Users of a shard with older bytes on disk, and the steps until no file has them."""
+
+    def __init__(self) -> None:
+        self.waiting: set[bytes] = set()
+        """Users without a compaction since their wipe."""
+        self.settling = 0
+        """Checkpoints to make before those from before the compaction are gone."""
+        self._last = 0
+        """Number of the checkpoint whose commit ends the erasure; 0: not made yet, or no erasure."""
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.settling or self._last)
+
+    @property
+    def is_settling(self) -> bool:
+        """True between the compaction and the end of the erasure."""
+        return bool(self.settling or self._last)
+
+    def resume(self, resumed: Manifest, others: Sequence[Manifest | None]) -> None:
+        """Continue the erasure of an earlier run.
+
+        Args:
+            resumed: manifest of the checkpoint from which the shard resumes.
+            others: manifests of the other checkpoints on disk; None for an incomplete one.
+        """
+        self.waiting = {bytes.fromhex(user) for user in resumed.erasing}
+        if not resumed.records_erasure:
+            self.waiting.add(FULL)
+        is_settled = all(other and other.settling > resumed.settling for other in others)
+        if resumed.settling and not is_settled:
+            self.settling = CHECKPOINTS
+
+    def add(self, users: Iterable[bytes]) -> None:
+        """Let users wait for a compaction."""
+        self.waiting.update(users)
+        if len(self.waiting) > MAX_RANGES:
+            self.waiting = {FULL}
+
+    def ranges(self) -> list[tuple[bytes | None, bytes | None]]:
+        """Return the ranges of keys to compact."""
+        if FULL in self.waiting:
+            return [(None, None)]
+        return [(user, user + b"\0") for user in sorted(self.waiting)]
+
+    def compacted(self) -> None:
+        """Note that no current table has older bytes of the users."""
+        self.waiting.clear()
+        self.settling, self._last = CHECKPOINTS, 0
+
+    def checkpoint_made(self, number: int) -> None:
+        """Note a new checkpoint."""
+        if self.settling:
+            self.settling -= 1
+            self._last = 0 if self.settling else number
+
+    def committed(self, number: int) -> None:
+        """Note that a checkpoint is committed, and all older ones but one are deleted."""
+        if 0 < self._last <= number:
+            self._last = 0
+
+    def end(self) -> None:
+        """Note that all other checkpoints are deleted."""
+        self.settling = self._last = 0
