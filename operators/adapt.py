@@ -138,17 +138,17 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
 
     def notify_at(self) -> datetime | None:
         """Return the time of the erasure's next step, so that a shard without events wakes up."""
-        return self._erasure.wake_at(self._store) if self._store else None
+        return self._erasure.wake_at(self._store) if self._store is not None else None
 
     def on_notify(self) -> tuple[list[Adapted], bool]:
         """Take the next step of the erasure; Bytewax then asks for a snapshot."""
-        if self._store:
+        if self._store is not None:
             self._erasure.step(self._store)
         return [], StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[list[Adapted], bool]:
         """Compact at once, so that the last snapshot of the run ends the erasure."""
-        if self._store:
+        if self._store is not None:
             self._erasure.compact(self._store)
         return [], StatefulBatchLogic.RETAIN
 
