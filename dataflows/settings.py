@@ -70,6 +70,12 @@ def _configuration_problem(parse: Any, value: object) -> str | None:
     return None
 
 
+def _source_problem(text: str) -> str | None:
+    if text.startswith("kafka:"):
+        return _configuration_problem(TopicAddress.parse, text)
+    return None if text.endswith(".jsonl") else "must be kafka://HOST:PORT/TOPIC or the path of a .jsonl file"
+
+
 def _operator_problem(text: str) -> str | None:
     return None if 0 < len(text) <= _MAX_OPERATOR and text.isprintable() else "must be a name on one line"
 
@@ -184,6 +190,22 @@ class Settings:
             MODEL, "learn|none|N", "Population model: train it, use none, or keep version N.", check=_population_problem
         ),
     ] = "learn"
+    source: Annotated[
+        str | None,
+        Setting(
+            CONTROL,
+            "FILE|kafka://HOST:PORT/TOPIC",
+            "Source of the workers, which takes control events: a topic or a .jsonl file.",
+            "required",
+            check=_source_problem,
+        ),
+    ] = None
+    receipts: Annotated[
+        str | None,
+        Setting(
+            CONTROL, "FILE|kafka://HOST:PORT/TOPIC", "Destination of receipts.", "not kept", check=_rejects_problem
+        ),
+    ] = None
     audit: Annotated[
         str | None,
         Setting(

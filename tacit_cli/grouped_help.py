@@ -9,6 +9,7 @@ from typer.core import TyperArgument, TyperCommand
 from dataflows.setting_sources import CONFIG_VARIABLE, variable_of
 from dataflows.settings import GROUPS, descriptions
 from tacit_cli.light_parsing import parse_lightly
+from tacit_cli.optional_value import fill_in
 
 _ARGUMENTS, _OTHER, _HELP = "Arguments", "Options", "Help"
 _VARIABLES = {"config": CONFIG_VARIABLE}
@@ -24,7 +25,7 @@ class GroupedCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments and options."""
         parse_lightly(self.get_params(ctx))
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, fill_in(args))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, with the garbage collection that is off during imports."""

@@ -5,7 +5,7 @@ import typer
 from tacit import SignalReader
 from tacit.contract.catalogue import Catalogue
 from tacit_cli import console
-from tacit_cli.arguments import User
+from tacit_cli.arguments import User, read_user
 from tacit_cli.command import command, new_app
 from tacit_cli.failures import FAILED
 from tacit_cli.invocation import Invocation
@@ -23,7 +23,7 @@ app = new_app()
 )
 def show(invocation: Invocation, user: User) -> None:
     """Show the signals of one user, and the prompt text they give."""
-    settings = invocation.settings()
+    settings, user = invocation.settings(), read_user(user)
     reader = SignalReader(
         settings.redis,
         region=settings.region,
