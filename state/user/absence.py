@@ -5,6 +5,8 @@ it had never been asked for, so the state of such a user can be freed. An explic
 outlive every absence.
 """
 
+from array import array
+
 from state.user.parts import UserParts
 from state.user.rules import Rules
 from tacit.contract.activity import DAY_MS
@@ -18,14 +20,19 @@ def come_back(user: UserParts, at_ms: int, rules: Rules) -> bool:
     absent_ms = at_ms - user.newest_ms
     if not user.newest_ms or absent_ms <= rules.idle_ms:
         return False
-    consent = user.consent
+    earlier = (*user.earlier, user.outbox) if user.outbox else user.earlier
     if absent_ms > rules.idle_ms + RECLAIM_GRACE_MS:
-        changed = consent.expire()
-    elif changed := consent.lapse(user.newest_ms + rules.idle_ms):
+        changed = user.consent.expire()
+        if not _is_kept(user):
+            user.restart(0)
+            user.consent.controls = array("Q")
+            user.pins.clear()
+            user.earlier = earlier
+            return True
+    elif changed := user.consent.lapse(user.newest_ms + rules.idle_ms):
         user.note_gate(rules.catalogue)
     if not user.seq:
         return changed
-    earlier = (*user.earlier, user.outbox) if user.outbox else user.earlier
     user.restart(user.newest_ms)
     user.earlier = earlier
     return True
@@ -37,8 +44,12 @@ def retire(user: UserParts, wipes_before_ms: int) -> bool:
     No write may wait. The user's next event has the same result with and without this call. A wipe from before
     `wipes_before_ms` is of no use any more: no event is as old.
     """
-    consent = user.consent
-    consent.expire()
+    user.consent.expire()
     user.restart(user.newest_ms)
+    return _is_kept(user, wipes_before_ms)
+
+
+def _is_kept(user: UserParts, wipes_before_ms: int = 1) -> bool:
+    consent = user.consent
     newest_wipe_ms = max(consent.wiped_ms, *(at_ms for at_ms, _ in consent.wiped.values()), 0)
     return consent.is_denied or user.pins.in_force or newest_wipe_ms >= max(wipes_before_ms, 1)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Kind, Observation
 from state.events.records import FileOrigin, Record, pack_origin
+from state.user.consent import SCOPE_NUMBERS
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS
@@ -108,9 +110,14 @@ def make_observation(
     feedback: str | None = None,
     facets: Sequence[str] = (),
     acted: Sequence[tuple[str, str, float]] = (),
+    scopes: Sequence[int] = (),
+    record_ms: int = 0,
+    is_foreign: bool = False,
     catalogue: NumberedCatalogue = CATALOGUE,
 ) -> Observation:
-    """Return an observation by names of the catalogue; by default its event is unique."""
+    """Return an observation by names of the catalogue; by default its event is unique, and a consent for all scopes."""
+    if kind in {Kind.GRANT, Kind.DENY}:
+        scopes = scopes or SCOPE_NUMBERS
     return Observation(
         user=user,
         at_ms=at_ms,
@@ -121,12 +128,14 @@ def make_observation(
         surface=NONE if surface is None else catalogue.surface_index[surface],
         item=item,
         feedback=NONE if feedback is None else catalogue.feedback_index[feedback],
-        slots=slots(served or {}, catalogue),
+        slots=[*scopes] or slots(served or {}, catalogue),
         facets=[catalogue.facet_index[name] for name in facets],
         acted=[(catalogue.slot_index[facet][value], propensity) for facet, value, propensity in acted],
         origin=pack_origin(ORIGIN),
         position=1,
         sha256=SHA256,
+        record_ms=record_ms,
+        is_foreign=is_foreign,
     )
 
 
@@ -174,16 +183,32 @@ def interactions(users: Sequence[bytes] = (USER,)) -> st.SearchStrategy[Observat
 
 
 def control_events(users: Sequence[bytes] = (USER,), pins: bool = True) -> st.SearchStrategy[Observation]:
-    """Return a strategy for consent events, forgets and pins within five hours."""
+    """Return a strategy for consent events, forgets and pins within five hours, from topics and from files."""
     times = st.integers(0, 300).map(lambda minutes: START_MS + minutes * MINUTE_MS)
-    kinds = st.sampled_from([Kind.GRANT, Kind.GRANT, Kind.DENY, Kind.FORGET])
-    user, event = st.sampled_from(users), st.integers(201, 400)
-    consents = st.builds(make_observation, times, kind=kinds, user=user, event=event)
+    common = {"user": st.sampled_from(users), "event": st.integers(1, 3), "record_ms": st.just(0) | times}
+    kinds = st.sampled_from([Kind.GRANT, Kind.GRANT, Kind.DENY])
+    scopes = st.just(SCOPE_NUMBERS) | st.lists(st.sampled_from(SCOPE_NUMBERS), min_size=1, unique=True).map(sorted)
+    forgotten = st.just(()) | st.just(()) | st.lists(st.sampled_from(CATALOGUE.facet_names), min_size=1, max_size=2)
+    consents = st.builds(make_observation, times, kind=kinds, scopes=scopes, **common)
+    forgets = st.builds(make_observation, times, kind=st.just(Kind.FORGET), facets=forgotten, **common)
     if not pins:
-        return consents
+        return (consents | forgets).map(_with_content_hash)
     pairs = [(slot.value, CATALOGUE.facet_names[slot.facet]) for slot in CATALOGUE.slots]
     choices = st.sampled_from([*pairs, *((None, facet) for facet in CATALOGUE.facet_names)])
-    return consents | st.builds(
-        lambda at_ms, choice, user, event: make_pin(at_ms, choice[1], choice[0], user=user, event=event),
-        times, choices, user, event,
-    )  # fmt: skip
+    return (
+        consents
+        | forgets
+        | st.builds(
+            lambda at_ms, choice, user, event, record_ms: replace(
+                make_pin(at_ms, choice[1], choice[0], user=user, event=event), record_ms=record_ms
+            ),
+            times,
+            choices,
+            **common,
+        )
+    ).map(_with_content_hash)
+
+
+def _with_content_hash(o: Observation) -> Observation:
+    """Return a control event with a hash of its content, as the parser makes it."""
+    return replace(o, event=crc32(repr((o.kind, o.at_ms, list(o.slots), list(o.facets), o.event)).encode()))

@@ -25,7 +25,7 @@ def make_parser(counters: EventCounters | None = None, catalogue: NumberedCatalo
 
 
 def parse(event: Mapping[str, Any] | bytes, catalogue: NumberedCatalogue = CATALOGUE) -> Observation | Reject:
-    return make_parser(catalogue=catalogue).parse(make_record(event), NOW_MS)
+    return make_parser(catalogue=catalogue).parse(make_record(event))
 
 
 def rejected(event: Mapping[str, Any] | bytes) -> tuple[Reason, str]:

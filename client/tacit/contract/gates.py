@@ -10,7 +10,7 @@ A worker writes the gate, and a reader obeys the gate. As text, a gate is 68 cha
        54–67    consent to `explore`, likewise
        68–      JSON: pins and partial wipes by facet; absent without any
 
-A state is `-` (unasked), `y` (granted), `l` (lapsed) or `n` (denied). Of two gates of a user, the newest entry of each
+A state is `y` (granted), `-` (unasked), `l` (lapsed) or `n` (denied). Of two gates of a user, the newest entry of each
 part wins; of two states of the same time, the later one in this list, which is the more restrictive one.
 """
 
@@ -26,11 +26,11 @@ SCOPES: tuple[Scope, ...] = ("learn", "use", "explore")
 
 ConsentState = Literal["unasked", "granted", "lapsed", "denied"]
 
-STATES: dict[str, ConsentState] = {"-": "unasked", "y": "granted", "l": "lapsed", "n": "denied"}
-"""Character in a gate → state, the most permissive first but for `unasked`, which is no answer."""
+STATES: dict[str, ConsentState] = {"y": "granted", "-": "unasked", "l": "lapsed", "n": "denied"}
+"""Character in a gate → state, the most permissive first."""
 
 _CHARACTERS = {state: character for character, state in STATES.items()}
-_CONSENT = r"([-yln])(\d{13})"
+_CONSENT = r"([y\-ln])(\d{13})"
 _GATE = re.compile(rf"(\d{{13}})(\d{{13}}){3 * _CONSENT}(\{{.*\}})?", re.DOTALL)
 _FIRST_FORM = re.compile(r"(\d{13})([-x])(\d{13})")
 """Gates up to version 0.12: the last wipe, and one consent for all scopes."""

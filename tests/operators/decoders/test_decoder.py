@@ -47,7 +47,7 @@ def parser(monkeypatch: pytest.MonkeyPatch) -> Parser:
 
 def test_event_in_another_format_is_the_same_observation(parser: Parser) -> None:
     """Only the hash of the record differs."""
-    found = parser.parse(make_record(msgspec.msgpack.encode(FULL_EVENT)), NOW_MS)
+    found = parser.parse(make_record(msgspec.msgpack.encode(FULL_EVENT)))
     expected = accepted(FULL_EVENT)
     assert not isinstance(found, Reject)
     assert found.sha256 != expected.sha256
@@ -64,7 +64,7 @@ def test_event_in_another_format_is_the_same_observation(parser: Parser) -> None
 )
 def test_reject_of_another_format_names_the_broken_rule(parser: Parser, data: bytes, detail: str) -> None:
     """The reasons and details are the same as for JSON."""
-    found = parser.parse(make_record(data), NOW_MS)
+    found = parser.parse(make_record(data))
     assert isinstance(found, Reject)
     assert (found.reason, found.detail) == (Reason.INVALID, detail)
 

@@ -1,4 +1,4 @@
-"""state/user/consent: consent and wipes, and the gates that they cause."""
+"""state/user/consent: consent by scope and wipes, and the gates that they cause."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,12 @@ import pytest
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
-from state.user.consent import DENIED, GRANTED
+from state.user.consent import DENIED, EXPLORE, GRANTED, LEARN, UNASKED, USE
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.writes import GateWrite, SignalWrite
+from tacit.contract.gates import ScopeConsent
+from tacit.contract.signals import PROFILE
 from tests.support.decoded_writes import Shown
 from tests.support.factories import (
     CATALOGUE,
@@ -23,12 +25,12 @@ from tests.support.factories import (
 )
 
 T = START_MS
-LENGTH, TONE = CATALOGUE.facet_index["length"], CATALOGUE.facet_index["tone"]
 STRICT = Rules(REQUIRED)
+ALL = (LEARN, USE, EXPLORE)
 
 
-def word(kind: Kind, at_ms: int) -> Observation:
-    return make_observation(at_ms, kind=kind)
+def control(kind: Kind, at_ms: int, *scopes: int) -> Observation:
+    return make_observation(at_ms, kind=kind, scopes=scopes or ALL)
 
 
 def turn(at_ms: int) -> Observation:
@@ -51,7 +53,7 @@ def assert_nothing_learned(state: UserState) -> None:
     assert not state.turns.hashes
 
 
-# Consent
+# Learning
 
 
 @pytest.mark.parametrize(
@@ -59,19 +61,23 @@ def assert_nothing_learned(state: UserState) -> None:
     [
         (STRICT, [], T, Outcome.UNCONSENTED),
         (RULES, [], T, Outcome.ACCEPTED),
-        (STRICT, [word(Kind.GRANT, T)], T - 1, Outcome.UNCONSENTED),
-        (STRICT, [word(Kind.GRANT, T)], T, Outcome.ACCEPTED),
-        (RULES, [word(Kind.GRANT, T)], T - 1, Outcome.UNCONSENTED),
-        (RULES, [word(Kind.DENY, T)], T + 1, Outcome.UNCONSENTED),
-        (RULES, [word(Kind.DENY, T)], T, Outcome.BEFORE_WIPE),
-        (STRICT, [word(Kind.DENY, T), word(Kind.GRANT, T + 5)], T + 4, Outcome.UNCONSENTED),
-        (STRICT, [word(Kind.DENY, T), word(Kind.GRANT, T + 5)], T + 5, Outcome.ACCEPTED),
-        (STRICT, [word(Kind.GRANT, T), word(Kind.FORGET, T + 1)], T + 2, Outcome.UNCONSENTED),
-        (STRICT, [word(Kind.GRANT, T), word(Kind.FORGET, T)], T + 1, Outcome.UNCONSENTED),
-        (RULES, [word(Kind.GRANT, T), word(Kind.FORGET, T + 1)], T + 2, Outcome.ACCEPTED),
-        (RULES, [word(Kind.DENY, T), word(Kind.FORGET, T + 1)], T + 2, Outcome.UNCONSENTED),
-        (STRICT, [word(Kind.FORGET, T), word(Kind.GRANT, T + 1)], T + 2, Outcome.ACCEPTED),
-        (RULES, [word(Kind.FORGET, T)], T, Outcome.BEFORE_WIPE),
+        (STRICT, [control(Kind.GRANT, T)], T - 1, Outcome.UNCONSENTED),
+        (STRICT, [control(Kind.GRANT, T)], T, Outcome.ACCEPTED),
+        (STRICT, [control(Kind.GRANT, T, USE, EXPLORE)], T, Outcome.UNCONSENTED),
+        (STRICT, [control(Kind.GRANT, T, LEARN)], T, Outcome.ACCEPTED),
+        (RULES, [control(Kind.GRANT, T)], T - 1, Outcome.UNCONSENTED),
+        (RULES, [control(Kind.DENY, T)], T + 1, Outcome.UNCONSENTED),
+        (RULES, [control(Kind.DENY, T, LEARN)], T + 1, Outcome.UNCONSENTED),
+        (RULES, [control(Kind.DENY, T, USE)], T + 1, Outcome.ACCEPTED),
+        (RULES, [control(Kind.DENY, T)], T, Outcome.BEFORE_WIPE),
+        (STRICT, [control(Kind.DENY, T), control(Kind.GRANT, T + 5)], T + 4, Outcome.UNCONSENTED),
+        (STRICT, [control(Kind.DENY, T), control(Kind.GRANT, T + 5)], T + 5, Outcome.ACCEPTED),
+        (STRICT, [control(Kind.GRANT, T), control(Kind.FORGET, T + 1)], T + 2, Outcome.UNCONSENTED),
+        (STRICT, [control(Kind.GRANT, T), control(Kind.FORGET, T)], T + 1, Outcome.UNCONSENTED),
+        (RULES, [control(Kind.GRANT, T), control(Kind.FORGET, T + 1)], T + 2, Outcome.ACCEPTED),
+        (RULES, [control(Kind.DENY, T), control(Kind.FORGET, T + 1)], T + 2, Outcome.UNCONSENTED),
+        (STRICT, [control(Kind.FORGET, T), control(Kind.GRANT, T + 1)], T + 2, Outcome.ACCEPTED),
+        (RULES, [control(Kind.FORGET, T)], T, Outcome.BEFORE_WIPE),
     ],
 )
 def test_training_needs_a_grant_that_is_not_younger(
@@ -86,96 +92,163 @@ def test_training_needs_a_grant_that_is_not_younger(
 
 
 @pytest.mark.parametrize("order", [(Kind.GRANT, Kind.DENY), (Kind.DENY, Kind.GRANT)])
-def test_opt_out_wins_over_a_grant_of_the_same_time(order: Sequence[Kind]) -> None:
+def test_no_wins_over_a_yes_of_the_same_time(order: Sequence[Kind]) -> None:
     """The order of arrival has no effect."""
-    assert observe(*[word(kind, T) for kind in order]).consent.choice == DENIED
+    assert observe(*[control(kind, T) for kind in order]).consent.states == [DENIED] * 3
 
 
-def test_late_consent_event_does_not_undo_a_newer_one() -> None:
-    """The event with the latest time decides."""
-    assert observe(word(Kind.GRANT, T + 1), word(Kind.DENY, T)).consent.choice == GRANTED
-    assert observe(word(Kind.DENY, T + 1), word(Kind.GRANT, T)).consent.choice == DENIED
+def test_no_takes_effect_after_all_that_arrived_before() -> None:
+    """Its own clock may be behind the one of the yes; a yes must be newer than the no."""
+    state = observe(turn(T + 4), control(Kind.GRANT, T + 5), control(Kind.DENY, T))
+    assert (state.consent.states, state.consent.since_ms) == ([DENIED] * 3, [T + 5] * 3)
+    assert state.observe(control(Kind.GRANT, T + 5), RULES).outcome is Outcome.BEFORE_WIPE
+    assert state.observe(control(Kind.GRANT, T + 6), RULES).outcome is Outcome.ACCEPTED
+    assert state.consent.states == [GRANTED] * 3
 
 
-def test_opt_out_drops_everything_but_pins() -> None:
-    """Learned state and waiting signals are dropped."""
-    state = observe(turn(T), make_pin(T + 1, "tone", "formal"), word(Kind.DENY, T + 2))
+def test_older_yes_does_not_undo_a_no() -> None:
+    """It arrives late, and is counted as older than the no."""
+    state = observe(control(Kind.DENY, T + 1))
+    assert state.observe(control(Kind.GRANT, T), RULES).outcome is Outcome.BEFORE_WIPE
+    assert state.consent.states == [DENIED] * 3
+
+
+def test_no_to_learning_drops_everything_but_pins() -> None:
+    """Learned state and waiting signals are dropped, and the pins are still in use."""
+    state = observe(turn(T), make_pin(T + 1, "tone", "formal"))
+    assert state.observe(control(Kind.DENY, T + 2, LEARN), RULES).wipes
     assert_nothing_learned(state)
-    assert pinned(state) == {"tone": "formal"}
-    assert writes(state) == [GateWrite(USER, T + 2, T + 2, opted_out=True)]
+    shown = Shown().take(writes(state))
+    assert (shown.fields, shown.pins, shown.gate.wiped_ms) == ({}, {"tone": "formal"}, T + 2)
 
 
-def test_opted_out_user_has_no_signals() -> None:
-    """A pin is stored during the opt-out, and emitted after a later grant."""
-    state = observe(word(Kind.DENY, T), make_pin(T + 1, "tone", "formal"), turn(T + 2))
-    assert [type(write) for write in writes(state)] == [GateWrite]
-    state.observe(word(Kind.GRANT, T + 3), RULES)
-    gate, signals = writes(state)
-    assert gate == GateWrite(USER, T, T + 3, opted_out=False)
-    assert Shown().take([gate, signals]).fields["tone"]["value"] == "formal"
+def test_no_is_written_even_if_a_yes_follows_in_the_same_batch() -> None:
+    """Otherwise another namespace would keep its signals."""
+    state = observe(turn(T), control(Kind.DENY, T + 1), control(Kind.GRANT, T + 2))
+    gates = [write.gate for write in writes(state) if isinstance(write, GateWrite)]
+    assert [gate.use.state for gate in gates] == ["denied", "granted"]
 
 
-def test_late_opt_out_older_than_a_forget_drops_learned_state() -> None:
-    """In order of time, the opt-out would have prevented the training."""
-    state = observe(word(Kind.FORGET, T + 1), turn(T + 2), word(Kind.DENY, T))
-    assert state.consent.opted_out
-    assert state.consent.wiped_ms == T + 1
-    assert_nothing_learned(state)
-    assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
+# Use and exploration
 
 
-def test_opt_out_is_written_even_if_a_grant_follows() -> None:
-    """The opt-out is as old as the previous wipe, so only its own gate removes later signals."""
-    state, shown = observe(word(Kind.FORGET, T), turn(T + 2)), Shown()
-    assert shown.take(writes(state)).fields
-    state.observe(word(Kind.DENY, T), RULES)
-    state.observe(word(Kind.GRANT, T + 1), RULES)
+def test_no_to_use_withholds_signals_and_learns_on() -> None:
+    """A later yes emits all that was learned meanwhile."""
+    state = observe(turn(T))
+    shown = Shown().take(writes(state))
+    assert not state.observe(control(Kind.DENY, T + 1, USE), RULES).wipes
+    state.observe(turn(T + 2), RULES)
     assert shown.take(writes(state)).fields == {}
+    assert state.preferences is not None
+    state.observe(control(Kind.GRANT, T + 3, USE), RULES)
+    assert shown.take(writes(state)).fields.keys() == {"length", PROFILE}
+    assert shown.fields["length"]["evidence"] > 1
 
 
-# Wipes
+def test_signals_waiting_at_a_no_to_use_are_dropped() -> None:
+    """The no comes in the same batch as the feedback."""
+    state = observe(turn(T), control(Kind.DENY, T + 1, USE))
+    assert [type(write) for write in writes(state)] == [GateWrite]
+
+
+def test_no_to_exploration_is_written_into_every_signal() -> None:
+    """Readers in other languages need not know the gate for that."""
+    state = observe(turn(T))
+    shown = Shown().take(writes(state))
+    assert shown.fields["length"]["explore"] > 0
+    state.observe(control(Kind.DENY, T + 1, EXPLORE), RULES)
+    assert shown.take(writes(state)).fields["length"]["explore"] == 0
+    state.observe(control(Kind.GRANT, T + 2), RULES)
+    assert shown.take(writes(state)).fields["length"]["explore"] > 0
+
+
+def test_exploration_needs_a_yes_where_consent_is_required() -> None:
+    """A yes to learning and use is no yes to exploration."""
+    state = observe(control(Kind.GRANT, T, LEARN, USE), turn(T + 1), rules=STRICT)
+    assert Shown().take(state.take_writes(USER, REQUIRED)).fields["length"]["explore"] == 0
+
+
+# Forgets
 
 
 def test_forget_drops_pins_and_a_grant() -> None:
-    """Only the time of the wipe is left."""
-    state = observe(word(Kind.GRANT, T), turn(T + 1), make_pin(T + 2, "tone", "formal"), word(Kind.FORGET, T + 3))
+    """Only the time of the wipe is left, and the user has not been asked."""
+    state = observe(control(Kind.GRANT, T), turn(T + 1), make_pin(T + 2, "tone", "formal"), control(Kind.FORGET, T + 3))
     assert_nothing_learned(state)
     assert state.pins == {}
     assert not state.consent.allows(T + 4, REQUIRED)
     assert state.consent.allows(T + 4, CATALOGUE)
-    assert Shown().take(writes(state)).fields == {}
+    shown = Shown().take(writes(state))
+    assert (shown.fields, shown.pins) == ({}, {})
+    assert shown.gate.learn == ScopeConsent("unasked", T + 3)
 
 
-def test_forget_keeps_an_opt_out() -> None:
-    """An opted-out user stays opted out."""
-    state = observe(word(Kind.DENY, T), word(Kind.FORGET, T + 1))
-    assert state.consent.opted_out
-    assert writes(state) == [GateWrite(USER, T + 1, T, opted_out=True)]
+def test_forget_keeps_a_no() -> None:
+    """The user's no stays after the forget, as old as it was."""
+    state = observe(control(Kind.DENY, T, USE), control(Kind.FORGET, T + 1))
+    assert state.consent.states == [UNASKED, DENIED, UNASKED]
+    assert Shown().take(writes(state)).gate.use == ScopeConsent("denied", T)
 
 
-def test_repeated_forget_changes_nothing() -> None:
-    """An older forget changes nothing, either."""
-    state = observe(word(Kind.FORGET, T), turn(T + 1))
-    assert state.observe(word(Kind.FORGET, T), RULES).outcome is Outcome.BEFORE_WIPE
-    assert state.observe(word(Kind.FORGET, T - 1), RULES).outcome is Outcome.BEFORE_WIPE
+def test_forget_with_an_older_time_takes_effect_at_once() -> None:
+    """A clock that is behind does not save what was learned."""
+    state = observe(turn(T), turn(T + 1))
+    assert state.observe(control(Kind.FORGET, T - 10_000), RULES).outcome is Outcome.ACCEPTED
+    assert_nothing_learned(state)
+    assert state.consent.wiped_ms == T + 1
+    assert state.observe(turn(T + 1), RULES).outcome is Outcome.BEFORE_WIPE
+
+
+def test_repeat_of_a_forget_changes_nothing() -> None:
+    """The same control event, read again after what the user did later."""
+    forget = control(Kind.FORGET, T)
+    state = observe(forget, turn(T + 1))
+    assert state.observe(forget, RULES).outcome is Outcome.DUPLICATE
     assert state.windows is not None
+
+
+def test_forget_of_a_facet_keeps_the_others() -> None:
+    """Its pin and its signals end; the rest stays as it was."""
+    both = make_observation(T, served={"length": "concise", "tone": "formal"}, feedback="thumbs_up")
+    state = observe(both, make_pin(T + 1, "tone", "neutral"))
+    shown = Shown().take(writes(state))
+    forget = make_observation(T + 2, kind=Kind.FORGET, facets=["tone"])
+    assert state.observe(forget, RULES).wipes
+    shown.take(writes(state))
+    assert (shown.fields.keys(), shown.pins, pinned(state)) == ({"length", PROFILE}, {}, {})
+    assert state.preferences is not None
+    assert state.preferences.evidence[CATALOGUE.facet_index["tone"]] == 0
+    state.observe(make_observation(T + 3, served={"tone": "formal"}, feedback="thumbs_up"), RULES)
+    assert shown.take(writes(state)).fields["tone"]["evidence"] == 1
 
 
 def test_count_restarts_with_each_wipe() -> None:
     """Versions are compared between two wipes only, because the time of the wipe comes first."""
     state = observe(*[turn(T + n) for n in range(9)])
     assert state.seq == 9
-    state.observe(word(Kind.FORGET, T + 20), RULES)
+    state.observe(control(Kind.FORGET, T + 20), RULES)
     state.observe(turn(T + 30), RULES)
     (gate, signals) = writes(state)
     assert isinstance(signals, SignalWrite)
-    assert gate.wiped_ms == signals.wiped_ms == T + 20
+    assert isinstance(gate, GateWrite)
+    assert gate.gate.wiped_ms == signals.wiped_ms == T + 20
     assert Shown().take([signals]).fields["length"]["v"] == f"{T + 30}-0000000002"
 
 
-@pytest.mark.parametrize("kind", [Kind.GRANT, Kind.DENY, Kind.FORGET])
-def test_control_event_is_never_late(kind: Kind) -> None:
-    """A consent event that is a year old takes effect."""
+@pytest.mark.parametrize("kind", [Kind.DENY, Kind.FORGET])
+def test_no_is_never_late(kind: Kind) -> None:
+    """A no that is a year old takes effect."""
     state = observe(turn(T))
-    assert state.observe(word(kind, T - 365 * 86_400_000), RULES).outcome is Outcome.ACCEPTED
+    assert state.observe(control(kind, T - 365 * 86_400_000), RULES).outcome is Outcome.ACCEPTED
     assert isinstance(writes(state)[0], GateWrite)
+
+
+@pytest.mark.parametrize("kind", [Kind.DENY, Kind.FORGET])
+def test_no_of_another_region_counts_for_a_known_user(kind: Kind) -> None:
+    """The user's data is here, so the no is meant for it; an unknown user gets no state."""
+    foreign = make_observation(T + 1, kind=kind, scopes=ALL if kind == Kind.DENY else (), is_foreign=True)
+    known, unknown = observe(turn(T)), UserState()
+    assert known.observe(foreign, RULES).outcome is Outcome.ACCEPTED
+    assert_nothing_learned(known)
+    assert unknown.observe(foreign, RULES).outcome == "wrong_region"
+    assert not unknown.consent.is_set

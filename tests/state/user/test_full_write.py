@@ -11,11 +11,12 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
 from state.learning.population_prior import Prior
 from state.user import codec
-from state.user.full_write import gate_of, learned_of, pins_of
+from state.user.full_write import gate_write, signals_write
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS, MINUTE_MS, PANE_MS
-from state.user.writes import SignalWrite, Write
+from state.user.writes import GateWrite, SignalWrite, Write
+from tacit.contract.gates import GatePin
 from tacit.contract.signals import PROFILE
 from tests.support.decoded_writes import Shown
 from tests.support.factories import (
@@ -48,7 +49,7 @@ def lived(*events: Observation, rules: Rules = RULES) -> tuple[UserState, Shown]
 def full_write(state: UserState, catalogue: NumberedCatalogue = CATALOGUE) -> list[Write]:
     """Return the full write of a user."""
     prior = Prior(catalogue)
-    found = (gate_of(USER, state), pins_of(USER, state, prior), learned_of(USER, state, prior))
+    found = (gate_write(USER, state, prior), signals_write(USER, state, prior))
     return [write for write in found if write]
 
 
@@ -59,10 +60,10 @@ def emitted(fields: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
 
 @given(st.lists(interactions() | control_events(), max_size=60), st.sampled_from([CATALOGUE, REQUIRED]))
 def test_full_write_restores_an_emptied_redis(events: Sequence[Observation], catalogue: NumberedCatalogue) -> None:
-    """Gate, values, tiers and sources are equal, and versions are not older. Only default signals are missing."""
+    """Gate, values, tiers and sources are equal, and versions are not older. Only default signals may be missing."""
     state, shown = lived(*events, rules=Rules(catalogue))
     again = Shown().take(full_write(state, catalogue))
-    assert (again.wiped_ms, again.consent) == (shown.wiped_ms, shown.consent)
+    assert again.gate == shown.gate
     assert again.fields.keys() <= shown.fields.keys()
     for name in shown.fields.keys() - again.fields.keys():
         assert (shown.fields[name]["tier"], shown.fields[name]["evidence"]) == ("default", 0.0)
@@ -84,7 +85,7 @@ def test_next_signal_is_newer_than_the_full_write(events: Sequence[Observation],
         for name, content in write.fields
     }
     after = again.take(writes)
-    if not after.consent[1]:
+    if not after.is_denied:
         assert found.items() <= after.fields.items()
 
 
@@ -94,17 +95,20 @@ def test_new_user_has_no_full_write() -> None:
 
 
 def test_opted_out_user_has_only_a_gate() -> None:
-    """Pins stay in the state and are not written."""
+    """Pins stay in the gate, for a later yes."""
     deny = make_observation(START_MS + 1, kind=Kind.DENY)
     state, _ = lived(make_pin(START_MS, "length", "concise"), deny)
-    (gate,) = full_write(state)
-    assert gate == (USER, START_MS + 1, START_MS + 1, True)
+    shown = Shown().take(full_write(state))
+    assert (shown.is_denied, shown.gate.wiped_ms, shown.fields) == (True, START_MS + 1, {})
+    assert shown.gate.pins == {"length": GatePin("concise", START_MS)}
 
 
 def test_forgotten_user_has_only_a_gate() -> None:
     """The gate rejects signals from before the wipe."""
     state, _ = lived(liked(START_MS), make_observation(START_MS + 1, kind=Kind.FORGET))
-    assert full_write(state) == [(USER, START_MS + 1, 0, False)]
+    (write,) = full_write(state)
+    assert isinstance(write, GateWrite)
+    assert (write.gate.wiped_ms, write.gate.forgotten_ms) == (START_MS + 1, START_MS + 1)
 
 
 def test_facet_without_a_signal_is_not_written() -> None:
