@@ -149,7 +149,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
     def on_eof(self) -> tuple[list[Adapted], bool]:
         """Compact at once, so that the last snapshot of the run ends the erasure."""
         if self._store is not None:
-            self._erasure.compact(self._store)
+            self._erasure.finish(self._store)
         return [], StatefulBatchLogic.RETAIN
 
     def take_examples(self) -> list[Example]:

@@ -37,13 +37,18 @@ class ErasureTimer:
 
     def step(self, store: ShardStore) -> None:
         """Take the next step of the erasure, if it is due."""
-        if store.waits_for_compaction and self._clock() >= self._compact_at_ms:
-            self.compact(store)
+        if store.waits_for_compaction and self._clock() >= self._compact_at_ms and not store.is_settling:
+            self._start_compaction(store)
         store.settle()
 
-    def compact(self, store: ShardStore) -> None:
-        """Compact now."""
-        store.compact()
+    def finish(self, store: ShardStore) -> None:
+        """Take all steps of the erasure but its checkpoints."""
+        store.settle(waits=True)
+        self._start_compaction(store)
+        store.settle(waits=True)
+
+    def _start_compaction(self, store: ShardStore) -> None:
+        store.start_compaction()
         self._is_running = False
         self._compact_at_ms = 0
 

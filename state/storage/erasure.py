@@ -19,8 +19,8 @@ CHECKPOINTS = 2
 ERASURE_CHECKPOINTS = 5
 """Checkpoint intervals from a compaction to the deletion of the last old checkpoint: the rest of an interval, two
 checkpoints, the commit of the second one, and one for delays."""
-MAX_RANGES = 1000
-"""Users that are compacted one by one; above, a compaction of the whole shard costs less."""
+MAX_WAITING = 1000
+"""Above so many users, the manifest does not list them, and all users count as waiting."""
 FULL = b""
 """Stands for all users of the shard; no pseudonym is empty."""
 
@@ -31,13 +31,20 @@ class Erasure:
     def __init__(self) -> None:
         self.waiting: set[bytes] = set()
         """Users without a compaction since their wipe."""
+        self.compacting: set[bytes] = set()
+        """Users of the compaction that runs."""
         self.settling = 0
         """Checkpoints to make before those from before the compaction are gone."""
         self._last = 0
         """Number of the checkpoint whose commit ends the erasure; 0: not made yet, or no erasure."""
 
     def __bool__(self) -> bool:
-        return bool(self.waiting or self.settling or self._last)
+        return bool(self.waiting or self.compacting or self.is_settling)
+
+    @property
+    def users(self) -> frozenset[bytes]:
+        """Users with older bytes in the current tables."""
+        return frozenset(self.waiting | self.compacting)
 
     @property
     def is_settling(self) -> bool:
@@ -61,18 +68,22 @@ class Erasure:
     def add(self, users: Iterable[bytes]) -> None:
         """Let users wait for a compaction."""
         self.waiting.update(users)
-        if len(self.waiting) > MAX_RANGES:
+        if len(self.waiting) > MAX_WAITING:
             self.waiting = {FULL}
 
-    def ranges(self) -> list[tuple[bytes | None, bytes | None]]:
-        """Return the ranges of keys to compact."""
-        if FULL in self.waiting:
+    def begin(self, tables: int) -> list[tuple[bytes | None, bytes | None]]:
+        """Begin a compaction of all users that wait, and return its ranges of keys.
+
+        A range rewrites at least one table. So for more users than tables, one range over all keys costs less.
+        """
+        self.compacting, self.waiting = self.waiting, set()
+        if FULL in self.compacting or len(self.compacting) > tables:
             return [(None, None)]
-        return [(user, user + b"\0") for user in sorted(self.waiting)]
+        return [(user, user + b"\0") for user in sorted(self.compacting)]
 
     def compacted(self) -> None:
-        """Note that no current table has older bytes of the users."""
-        self.waiting.clear()
+        """Note the end of the compaction: no current table has older bytes of its users."""
+        self.compacting = set()
         self.settling, self._last = CHECKPOINTS, 0
 
     def checkpoint_made(self, number: int) -> None:

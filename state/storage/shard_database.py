@@ -10,7 +10,7 @@ change, and the engine stores a token of a few bytes. The order of the steps mat
 """
 
 from collections.abc import Iterable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from contextlib import AbstractContextManager, ExitStack, suppress
 from shutil import rmtree
 
@@ -40,10 +40,11 @@ class ShardDatabase:
         execution: str,
         token: Token | None,
         deleter: Executor,
+        compactor: Executor,
     ) -> None:
         """Open the shard from a checkpoint; without a token the shard is new and empty.
 
-        `deleter` deletes old checkpoints in the background.
+        `deleter` deletes old checkpoints in the background, and `compactor` erases the bytes of wiped users.
         """
         self._rocks = rocks
         self._folder = folder
@@ -66,6 +67,9 @@ class ShardDatabase:
         self._deleter = deleter
         self._deletion: Future[None] = deleter.submit(lambda: None)
         """The last deletion, which may have failed."""
+        self._compactor = compactor
+        self._compaction: Future[None] | None = None
+        """The compaction that runs, or has ended without a note."""
         self.users = 0
         """Count of users when the shard was opened."""
         with self._translated(), ExitStack() as opened:
@@ -88,6 +92,7 @@ class ShardDatabase:
             folder.copy_into(token.name, self._work)
         database = self._rocks.open(self._work)
         opened.callback(_close, database)
+        opened.callback(self._abandon_compaction)
         if token is not None and manifest is not None:
             self._resume(token.name, manifest, database.latest_sequence_number())
         return database
@@ -166,7 +171,7 @@ class ShardDatabase:
                 self._database.flush()  # a flush lets other threads run; making a checkpoint does not
                 Checkpoint(self._database).create_checkpoint(str(self._folder.path / made.name))
             self._made = made
-            self._made_erasing = frozenset(self._erasure.waiting), self._erasure.settling
+            self._made_erasing = self._erasure.users, self._erasure.settling
             self._erasure.checkpoint_made(self._number)
             self._is_changed = False
             self._unflushed_bytes = 0
@@ -219,7 +224,7 @@ class ShardDatabase:
     def confirm_end(self) -> None:
         """Note the orderly end of the engine; an erasure ends with the deletion of all checkpoints but the last."""
         self.confirm_commit()
-        if self._erasure and not self._erasure.waiting:
+        if self._erasure.is_settling and not self._erasure.users:
             self._delete_all_but(self._latest)
             self._erasure.end()
 
@@ -246,26 +251,38 @@ class ShardDatabase:
 
     @property
     def waits_for_compaction(self) -> bool:
-        """True if `compact` is the next step of the erasure."""
+        """True if `start_compaction` is the next step of the erasure."""
         return bool(self._erasure.waiting)
 
     @property
     def is_settling(self) -> bool:
-        """True if the erasure needs further checkpoints."""
-        return self._erasure.is_settling
+        """True if a compaction runs, or the erasure needs further checkpoints."""
+        return self._erasure.is_settling or bool(self._erasure.compacting)
 
     def erase(self, users: Iterable[bytes]) -> None:
-        """Let the older bytes of users leave the disk by the next `compact` and the checkpoints after it."""
+        """Let the older bytes of users leave the disk by the next compaction and the checkpoints after it."""
         self._erasure.add(users)
 
-    def compact(self) -> None:
-        """Rewrite the tables with older bytes of wiped users; all writes must be in the database."""
-        if not self._erasure.waiting:
-            return
+    def start_compaction(self) -> None:
+        """Start to rewrite the tables with older bytes of wiped users; all writes must be in the database."""
+        if self._erasure.waiting and not self._erasure.compacting:
+            with self._translated():
+                ranges = self._erasure.begin(len(self._database.live_files()))
+            self._compaction = self._compactor.submit(self._compact, ranges)
+
+    def _compact(self, ranges: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+        """Compact, in another thread: the compaction runs without Python's lock."""
         with self._translated():
             self._database.flush()
-            for begin, end in self._erasure.ranges():
+            for begin, end in ranges:
                 self._rocks.compact(self._database, begin, end)
+
+    def finish_compaction(self, *, waits: bool = False) -> None:
+        """Note the end of the compaction, if it has ended or after waiting for it."""
+        if self._compaction is None or not (waits or self._compaction.done()):
+            return
+        self._compaction.result()
+        self._compaction = None
         self._erasure.compacted()
         self._is_changed = True
 
@@ -273,6 +290,11 @@ class ShardDatabase:
         """Let the next checkpoint be a new one, even without changes, if the erasure waits for checkpoints."""
         if self._erasure.settling:
             self._is_changed = True
+
+    def _abandon_compaction(self) -> None:
+        """Wait for a compaction, of which the next execution repeats the note."""
+        if self._compaction is not None:
+            wait([self._compaction])
 
     def close(self) -> None:
         """Close the shard; writes since the last checkpoint are lost."""

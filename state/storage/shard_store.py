@@ -169,16 +169,21 @@ class ShardStore:
         """Let the older bytes of wiped users, whose new state was put, leave the disk."""
         self._database.erase(users)
 
-    def compact(self) -> None:
-        """Rewrite the tables with older bytes of wiped users."""
+    def start_compaction(self) -> None:
+        """Start to rewrite the tables with older bytes of wiped users, in the background."""
         if self._database.waits_for_compaction:
             self._write(list(self._changed))
-            self._database.compact()
-            if self._before_snapshot is None:
-                self._database.confirm_end()  # there are no checkpoints
+            self._database.start_compaction()
 
-    def settle(self) -> None:
-        """Let the next snapshot be a new checkpoint if the erasure waits for one."""
+    def settle(self, *, waits: bool = False) -> None:
+        """Note an ended compaction, and let the next snapshot be a new checkpoint if the erasure needs one.
+
+        Args:
+            waits: first waits for the compaction that runs.
+        """
+        self._database.finish_compaction(waits=waits)
+        if self._before_snapshot is None:
+            self._database.confirm_end()  # there are no checkpoints
         self._database.settle()
 
     def close(self) -> None:

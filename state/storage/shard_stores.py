@@ -42,6 +42,7 @@ class ShardStores:
         self._cached_users = max(1, cached_users // shards)
         self._rocks = RocksDatabase(shards)
         self._deleter = ThreadPoolExecutor(1, thread_name_prefix="sweeper")
+        self._compactor = ThreadPoolExecutor(1, thread_name_prefix="compactor")
         self._open: list[ShardStore] = []
 
     def create(self, user: bytes) -> ShardStore:
@@ -67,7 +68,13 @@ class ShardStores:
 
     def _store(self, shard: int, token: Token | None) -> ShardStore:
         database = ShardDatabase(
-            self._rocks, ShardFolder(self._folder, shard), self._shards, self._execution, token, self._deleter
+            self._rocks,
+            ShardFolder(self._folder, shard),
+            self._shards,
+            self._execution,
+            token,
+            self._deleter,
+            self._compactor,
         )
         before_snapshot = None if self._temporary else self._checkpoint
         store = ShardStore(database, self._catalogue, self._cached_users, before_snapshot)
@@ -103,4 +110,5 @@ class ShardStores:
             for store in self._open:
                 closing.callback(store.close)
             closing.callback(self._deleter.shutdown)
+            closing.callback(self._compactor.shutdown)
             self._open.clear()

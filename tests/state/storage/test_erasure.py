@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from state.events.observation import Kind
-from state.storage.erasure import FULL, MAX_RANGES, Erasure
+from state.storage.erasure import FULL, MAX_WAITING, Erasure
 from state.storage.manifest import Manifest
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
@@ -46,8 +46,8 @@ def places(folder: Path, found: bytes) -> list[str]:
 def finish(store: ShardStore) -> bytes:
     """Take the steps of the erasure, each in a checkpoint interval without events, and return the last token."""
     for _ in range(3):
-        store.compact()
-        store.settle()
+        store.start_compaction()
+        store.settle(waits=True)
         token = store.snapshot()
     assert not store.is_erasing
     return token
@@ -100,7 +100,8 @@ def test_run_resumes_an_erasure_after_a_kill(folder: Path, steps: int) -> None:
         wipe(store, USER)
         token = store.snapshot()
         if steps > 1:
-            store.compact()
+            store.start_compaction()
+            store.settle(waits=True)
             token = store.snapshot()
         if steps > 2:
             store.settle()
@@ -120,7 +121,8 @@ def test_orderly_end_after_the_compaction_ends_the_erasure(folder: Path) -> None
         store.snapshot()
         found = learned_bytes(store)
         wipe(store, USER)
-        store.compact()
+        store.start_compaction()
+        store.settle(waits=True)
         token = store.snapshot()
         stores.confirm_end()
         assert not store.is_erasing
@@ -145,20 +147,33 @@ def test_checkpoint_of_an_older_version_is_compacted_as_a_whole() -> None:
     """Older versions left the states of wiped users on disk, and no record of these users."""
     erasure = Erasure()
     erasure.resume(Manifest(0, 1, 1, "one", 0, 0, {}, format=1), [])
-    assert erasure.ranges() == [(None, None)]
+    assert erasure.begin(tables=7) == [(None, None)]
 
 
 def test_many_users_are_compacted_as_a_whole() -> None:
     erasure = Erasure()
-    erasure.add(number.to_bytes(16, "big") for number in range(MAX_RANGES + 1))
+    erasure.add(USERS[:3])
+    assert len(erasure.begin(tables=3)) == 3
+    erasure.add(USERS[:4])
+    assert erasure.begin(tables=3) == [(None, None)]
+    erasure.add(number.to_bytes(16, "big") for number in range(MAX_WAITING + 1))
     assert erasure.waiting == {FULL}
 
 
-def test_run_without_state_folder_erases_from_its_working_tables(tmp_path: Path) -> None:
+def test_run_without_state_folder_erases_from_its_working_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Evicted states are in tables of a temporary folder."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with ShardStores(None, 1, CATALOGUE, cached_users=1) as stores:
         store = stores.create(USER)
         touch(store, USERS[:60])
+        found = learned_bytes(store)
+        store.start_flush()
         wipe(store, USER)
-        store.compact()
+        store.start_compaction()
+        store.settle(waits=True)
         assert not store.is_erasing
+        assert learned_bytes(store, USERS[51]) != found
+        assert places(tmp_path, learned_bytes(store, USERS[51]))
+        assert not places(tmp_path, found)

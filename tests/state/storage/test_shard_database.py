@@ -37,7 +37,9 @@ AT_ONCE = ImmediateExecutor()
 @contextmanager
 def opened(folder: Path, execution: str, token: bytes | None = None) -> Iterator[ShardDatabase]:
     """Open the one shard of the folder; the end loses all writes after the last checkpoint, like a crash."""
-    disk = ShardDatabase(ROCKS, ShardFolder(folder, 0), 1, execution, Token.unpack(token) if token else None, AT_ONCE)
+    disk = ShardDatabase(
+        ROCKS, ShardFolder(folder, 0), 1, execution, Token.unpack(token) if token else None, AT_ONCE, AT_ONCE
+    )
     try:
         yield disk
     finally:
