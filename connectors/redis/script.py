@@ -10,10 +10,13 @@ class Script:
     """Lua script, sent as a whole at its first use in a pipeline, and by its hash after that.
 
     A pipeline then takes one round trip, even on a server that has just started.
+
+    Args:
+        files: parts of the script, in order.
     """
 
-    def __init__(self, file: Path) -> None:
-        body = file.read_bytes()
+    def __init__(self, *files: Path) -> None:
+        body = b"\n".join(file.read_bytes() for file in files)
         self._whole = (b"EVAL", body)
         self.by_hash = (b"EVALSHA", sha1(body, usedforsecurity=False).hexdigest().encode())
         """First members of a command that calls the script."""

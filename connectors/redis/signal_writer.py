@@ -15,16 +15,18 @@ from connectors.redis.error_codes import error_code
 from connectors.redis.script import Script
 from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
-from state.errors import SinkError
 from state.events.records import WriteReject
 from state.user.writes import GateWrite, SignalWrite, Write
+from tacit.contract.gates import encode_gate
 from tacit.contract.keys import RegionKeys
+from tacit.contract.lifetimes import CONSENT_TTL_MS
 from tacit.reader.round_trips import Command, Reply
 
 PIPELINE_WRITES = 128
 
-_SIGNALS = Script(Path(__file__).with_name("scripts") / "write_signals.lua")
-_GATE = Script(Path(__file__).with_name("scripts") / "gate.lua")
+_SCRIPTS = Path(__file__).with_name("scripts")
+_SIGNALS = Script(_SCRIPTS / "gate_text.lua", _SCRIPTS / "write_signals.lua")
+_GATE = Script(_SCRIPTS / "gate_text.lua", _SCRIPTS / "gate.lua")
 
 _log = structlog.get_logger(__name__)
 
@@ -83,8 +85,7 @@ class SignalWriter:
         self._write(writes)
         # A namespace registered meanwhile may have received signals before these gates; later signals meet the gates.
         while gates and self._read_namespaces():
-            for reply in self._deliver([self._gate_command(gate) for gate in gates], gates):
-                _require_gate(reply)
+            self._deliver([self._gate_command(gate) for gate in gates], gates)  # rejects are counted by now
 
     def _write(self, writes: Sequence[Write]) -> None:
         for start in range(0, len(writes), PIPELINE_WRITES):
@@ -112,7 +113,8 @@ class SignalWriter:
             expire_at_ms,
             self._script_mode,
             target.skew_ms,
-            target.ttl_ms or 0,
+            target.tombstone_ms,
+            CONSENT_TTL_MS,
             *[member for field in write.fields for member in field],
         )
 
@@ -122,10 +124,9 @@ class SignalWriter:
             1 + len(self._namespaces),
             self._keys.gate(write.user),
             *[self._keys.within(name).signals(write.user) for name in sorted(self._namespaces)],
-            write.gate.wiped_ms,
-            write.gate.use.since_ms,
-            "x" if write.gate.use.state == "denied" else "-",
-            self._target.skew_ms,
+            encode_gate(write.gate),
+            self._target.tombstone_ms,
+            CONSENT_TTL_MS,
         )
 
     def _read_namespaces(self) -> bool:
@@ -141,11 +142,10 @@ class SignalWriter:
     def _count(self, writes: Sequence[Write], replies: Sequence[Reply]) -> None:
         now_s = time()
         for write, reply in zip(writes, replies, strict=True):
-            if isinstance(write, GateWrite):
-                _require_gate(reply)
-                self._counters.gates += 1
-            elif isinstance(reply, redis.RedisError):
+            if isinstance(reply, redis.RedisError):
                 self._reject(write, error_code(reply), now_s)
+            elif isinstance(write, GateWrite):
+                self._counters.gates += 1
             else:
                 self._count_signals(write, cast("list[int]", reply), now_s)
 
@@ -160,12 +160,13 @@ class SignalWriter:
         if applied and self._target.mode is Mode.LIVE:
             counters.freshness.add(now_s - write.at_ms / 1000)
 
-    def _reject(self, write: SignalWrite, code: str, now_s: float) -> None:
+    def _reject(self, write: Write, code: str, now_s: float) -> None:
+        """Count a write that Redis will never take, and name the key that another program wrote."""
         self._counters.unwritable += 1
-        content = b"".join(name.encode() + value for name, value in write.fields)
-        key = self._own_keys.signals(write.user)
-        self._on_unwritable(WriteReject(code, key, sha256(content).hexdigest(), int(now_s * 1000)))
-        _log.error("write.rejected", code=code, namespace=self._target.namespace)
+        is_gate = isinstance(write, GateWrite) or code == "BADGATE"
+        key = self._keys.gate(write.user) if is_gate else self._own_keys.signals(write.user)
+        self._on_unwritable(WriteReject(code, key, sha256(_content(write)).hexdigest(), int(now_s * 1000)))
+        _log.error("write.rejected", code=code, namespace=self._target.namespace, key=key)
 
     def _record_retry(self, commands: int, codes: set[str]) -> None:
         self._outages.failed(codes=sorted(codes), retry_for_s=self._target.retry_for_s)
@@ -173,10 +174,7 @@ class SignalWriter:
         self._is_registered = False  # a restarted server may have lost the registration
 
 
-def _require_gate(reply: Reply) -> None:
-    """Raise SinkError for a gate that was not written: an opt-out must not get lost, so the run ends and repeats it."""
-    if isinstance(reply, redis.RedisError):
-        raise SinkError(
-            f"Redis rejects a wipe or a consent: {error_code(reply)}; BADEPOCH: set the clock of Redis; "
-            "WRONGTYPE: delete the key of the gate, which another program wrote"
-        )
+def _content(write: Write) -> bytes:
+    if isinstance(write, GateWrite):
+        return encode_gate(write.gate)
+    return b"".join(name.encode() + value for name, value in write.fields)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from connectors.redis.client import RETRY_FOR_S
 from tacit.contract.keys import LIVE
-from tacit.contract.lifetimes import SIGNAL_TTL_MS
+from tacit.contract.lifetimes import SIGNAL_TTL_MS, TOMBSTONE_MS
 
 SKEW_MS = 6 * 60_000
 """Allowed lead of a version over Redis' clock: the parser's 5 minutes, and a minute between clocks."""
@@ -31,5 +31,7 @@ class Target:
     mode: Mode = Mode.LIVE
     ttl_ms: int | None = SIGNAL_TTL_MS
     """Time to live of signals, from the event's time; None: no expiry."""
+    tombstone_ms: int = TOMBSTONE_MS
+    """Time to live of a gate that has wipes or removed pins, and neither a "no" nor a pin; from its last change."""
     skew_ms: int = SKEW_MS
     retry_for_s: float = RETRY_FOR_S

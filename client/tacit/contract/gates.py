@@ -11,11 +11,15 @@ A worker writes the gate, and a reader obeys the gate. As text, a gate is 68 cha
        68–      JSON: pins and partial wipes by facet; absent without any
 
 A state is `y` (granted), `-` (unasked), `l` (lapsed) or `n` (denied). Of two gates of a user, the newest entry of each
-part wins; of two states of the same time, the later one in this list, which is the more restrictive one.
+part wins; of two states of the same time, the later one in this list, which is the more restrictive one; of two pins of
+the same time, the one that is written later. A pin or a granted consent that is not newer than the last forget is void,
+and so is a partial wipe that is not newer than the last wipe.
 """
 
 import re
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from itertools import product
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -30,10 +34,17 @@ STATES: dict[str, ConsentState] = {"y": "granted", "-": "unasked", "l": "lapsed"
 """Character in a gate → state, the most permissive first."""
 
 _CHARACTERS = {state: character for character, state in STATES.items()}
-_CONSENT = r"([y\-ln])(\d{13})"
-_GATE = re.compile(rf"(\d{{13}})(\d{{13}}){3 * _CONSENT}(\{{.*\}})?", re.DOTALL)
-_FIRST_FORM = re.compile(r"(\d{13})([-x])(\d{13})")
+_CONSENT = r"([-yln])([0-9]{13})"
+_GATE = re.compile(rf"([0-9]{{13}})([0-9]{{13}}){3 * _CONSENT}(\{{.*\}})?", re.DOTALL)
+_FIRST_FORM = re.compile(r"([0-9]{13})([-x])([0-9]{13})")
 """Gates up to version 0.12: the last wipe, and one consent for all scopes."""
+
+_UNFORGOTTEN = re.compile(rb"[0-9]{13}0{13}(?:[-yln][0-9]{13}){3}")
+"""Gates without a forget and without JSON."""
+
+_Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9_.-]*\Z")]
+_Version = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{13}-[0-9]{10}\Z")]
+_TimeMs = Annotated[int, msgspec.Meta(ge=0, lt=10**13)]
 
 
 class ScopeConsent(NamedTuple):
@@ -44,19 +55,51 @@ class ScopeConsent(NamedTuple):
     """Time from which the state holds; 0: always."""
 
 
+ReadConsent = ConsentState | Literal["unknown"]
+"""State of a consent for a reader; `unknown` where the gate could not be read."""
+
+
+class Consents(NamedTuple):
+    """States of a user's consent by scope.
+
+    An assistant asks the user if a scope is `unasked` or `lapsed`, and does not ask if it is `unknown`.
+    """
+
+    learn: ReadConsent
+    """Consent to learn from feedback."""
+    use: ReadConsent
+    """Consent to use signals in answers."""
+    explore: ReadConsent
+    """Consent to try other values on the user."""
+
+
+UNKNOWN = Consents("unknown", "unknown", "unknown")
+UNASKED = Consents("unasked", "unasked", "unasked")
+
+
+_CONSENTS = {
+    "".join(characters).encode(): Consents(*[STATES[character] for character in characters])
+    for characters in product(STATES, repeat=3)
+}
+"""Three characters → consents."""
+
+
 class GatePin(NamedTuple):
     """The last pin event of a facet."""
 
-    value: str | None
+    value: _Name | None
     """None: the pin was removed."""
-    at_ms: int
+    at_ms: _TimeMs
 
 
 class _Facets(msgspec.Struct, omit_defaults=True):
     """The JSON part of a gate."""
 
-    pins: dict[str, GatePin] = {}
-    wiped: dict[str, str] = {}
+    pins: dict[_Name, GatePin] = {}
+    wiped: dict[_Name, _Version] = {}
+
+
+_decode_facets = msgspec.json.Decoder(_Facets).decode
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -91,7 +134,7 @@ def encode_gate(gate: Gate) -> bytes:
 
 
 def decode_gate(data: bytes) -> Gate:
-    """Return the gate in a text, in the present or in the first form.
+    """Return the gate in a text, in the present or in the first form, without entries that are void.
 
     Raises:
         ValueError: the text is no gate.
@@ -103,14 +146,49 @@ def decode_gate(data: bytes) -> Gate:
     """
     text = data.decode("utf-8")
     if found := _GATE.fullmatch(text):
-        wiped, forgotten, *consents, facets = found.groups()
-        learn, use, explore = (
-            ScopeConsent(STATES[state], int(since)) for state, since in zip(consents[::2], consents[1::2], strict=True)
+        wiped, forgotten, learn, learn_ms, use, use_ms, explore, explore_ms, facets = found.groups()
+        forgotten_ms = int(forgotten)
+        consents = (
+            _consent(learn, int(learn_ms), forgotten_ms),
+            _consent(use, int(use_ms), forgotten_ms),
+            _consent(explore, int(explore_ms), forgotten_ms),
         )
-        parts = msgspec.json.decode(facets, type=_Facets) if facets else _Facets()
-        return Gate(int(wiped), int(forgotten), learn, use, explore, parts.pins, parts.wiped)
+        if not facets:
+            return Gate(int(wiped), forgotten_ms, *consents)
+        parts = _facets(facets)
+        pins = {facet: pin for facet, pin in parts.pins.items() if pin.at_ms > forgotten_ms}
+        return Gate(int(wiped), forgotten_ms, *consents, pins, parts.wiped)
     if found := _FIRST_FORM.fullmatch(text):
-        state: ConsentState = "denied" if found[2] == "x" else "granted" if int(found[3]) else "unasked"
-        consent = ScopeConsent(state, int(found[3]))
-        return Gate(int(found[1]), 0, consent, consent, consent)
+        wiped_ms, since_ms = int(found[1]), int(found[3])
+        if found[2] == "x":
+            consent = ScopeConsent("denied", since_ms)
+        else:  # a wipe after the opt-in was a forget, which ended the consent
+            consent = _consent("y", since_ms, wiped_ms)
+        return Gate(wiped_ms, 0, consent, consent, consent)
     raise ValueError("not a gate")
+
+
+def _facets(text: str) -> _Facets:
+    try:
+        return _decode_facets(text)
+    except msgspec.MsgspecError as error:
+        raise ValueError("not a gate") from error
+
+
+def read_gate(data: bytes) -> tuple[Consents, Mapping[str, GatePin]]:
+    """Return the parts of a gate that a reader needs: consents and pins. Errors as in `decode_gate`.
+
+    >>> read_gate(encode_gate(Gate(pins={"tone": GatePin("formal", 7)})))
+    (Consents(learn='unasked', use='unasked', explore='unasked'), {'tone': GatePin(value='formal', at_ms=7)})
+    """
+    if _UNFORGOTTEN.fullmatch(data):  # saves 4 µs of CPU per read
+        return _CONSENTS[data[26::14]], {}
+    gate = decode_gate(data)
+    return Consents(gate.learn.state, gate.use.state, gate.explore.state), gate.pins
+
+
+def _consent(character: str, since_ms: int, forgotten_ms: int) -> ScopeConsent:
+    """Return a consent; one that was granted until the last forget is void."""
+    if character == "y" and since_ms <= forgotten_ms:
+        return ScopeConsent("unasked", forgotten_ms)
+    return ScopeConsent(STATES[character], since_ms)

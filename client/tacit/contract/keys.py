@@ -50,12 +50,16 @@ class RegionKeys:
         return f"tacit:v1:{self.region}:check"
 
     def gate(self, user: bytes) -> str:
-        """Return the key of a STRING: last wipe and consent of a user.
+        """Return the key of a STRING: wipes, consent and pins of a user (`tacit.contract.gates`).
 
         Args:
             user: 16-byte pseudonym.
         """
-        return f"tacit:v1:{self.region}:{{{pseudonym_text(user)}}}:gate"
+        return self.gate_of(pseudonym_text(user))
+
+    def gate_of(self, pseudonym: str) -> str:
+        """Return the key of a user's gate, by the pseudonym's text."""
+        return f"tacit:v1:{self.region}:{{{pseudonym}}}:gate"
 
     def within(self, namespace: str) -> "NamespaceKeys":
         """Return the keys of a namespace; ConfigurationError if the name does not match `NAMESPACE`."""

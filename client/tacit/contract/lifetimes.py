@@ -1,4 +1,4 @@
-"""Lifetimes of signals in Redis."""
+"""Lifetimes of keys in Redis. docs/contract.md has the table of all keys and fields."""
 
 DAY_MS = 86_400_000
 
@@ -8,4 +8,9 @@ AGED_AFTER_MS = SIGNAL_TTL_MS // 2
 """Age after which a reader reports signals as `aged`."""
 
 TOMBSTONE_MS = 400 * DAY_MS
-"""Default time for which a wipe is remembered after the user's last event; events of that age must not come again."""
+"""Default time for which wipes and removed pins are remembered: in a gate without a "no" and without a pin, from its
+last change; in a user's state, from the last event. Events of that age must not come again."""
+CONSENT_TTL_MS = 120 * DAY_MS
+"""Time to live, from the user's last write, of a gate that has only consents.
+
+A consent lapses after 90 days without an event, and signals expire 30 days after an event."""

@@ -1,42 +1,62 @@
--- Merge a user's wipes and consent into the gate, and delete the user's signals where necessary.
+-- Merge a gate of a user into the stored gate, and delete the user's signals where necessary.
 --
 -- KEYS  1 gate (STRING)   2.. the user's signals (HASH) in every registered namespace; all in one hash slot
--- ARGV  1 wiped_ms: time of the last wipe; 0: none
---       2 consent_at_ms: time of the last consent event; 0: none
---       3 "x": that event is an opt-out; "-": an opt-in, or no event
---       4 skew_ms: longest time ahead of this server's clock
--- Returns 1 if the gate changed, else 0.
--- Errors  BADEPOCH: nothing was written.
+-- ARGV  1 the gate as text   2 tombstone_ms: time to live of a gate without a "no" and without a pin, from its change
+--       3 consent_ms: time to live of a gate that has only consents, from the user's last write
+-- Returns 1 if the stored gate changed, else 0.
+-- Errors  BADGATE: the stored value, or the given text, is no gate. The stored value is kept, as it can be a newer
+--         program's "no"; the user's signals are deleted, and readers turn the user away.
 --
--- The gate keeps the latest wipe and the latest consent event; of two at the same time, the opt-out. The order of calls
--- and repeated calls therefore make no difference. Each path begins with a deletion (UNLINK, HDEL), which Redis allows
--- when it is out of memory; Redis then allows the script's later writes, too.
+-- The newest entry of each part holds; of two states of the same time, the stricter one; of two pins, the given one.
+-- But for pins of one time, the order of calls and repeated calls make no difference. Times ahead of this server's
+-- clock are taken: a "no" must not be lost. Each path begins with a deletion (UNLINK, HDEL), which Redis allows when
+-- it is out of memory; Redis then allows the script's later writes, too.
 
 local gate_key = KEYS[1]
-local wiped_ms, consent_at_ms, flag = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local tombstone_ms, consent_ms, DAY_MS = tonumber(ARGV[2]), tonumber(ARGV[3]), 86400000
 
-local time = redis.call('TIME')
-local newest_ms = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[4]
-if not wiped_ms or wiped_ms < 0 or wiped_ms > newest_ms then
-  return redis.error_reply('BADEPOCH wiped_ms is not a time in milliseconds, or is ahead of the clock of this Redis')
-end
-if not consent_at_ms or consent_at_ms < 0 or consent_at_ms > newest_ms or (flag ~= 'x' and flag ~= '-') then
-  return redis.error_reply('BADEPOCH the consent is not a flag and a time, or is ahead of the clock of this Redis')
+local old_text = stored_gate_text(gate_key)
+local old, new = read_gate(old_text or ''), read_gate(ARGV[1])
+if not old or not new then
+  redis.call('UNLINK', unpack(KEYS, 2))
+  return redis.error_reply('BADGATE another program wrote the key of the gate: delete the key, then rebuild')
 end
 
-local old = redis.call('GET', gate_key) or ''
-local old_wiped_ms, old_flag, old_consent_at = string.match(old, '^(%d+)([-x])(%d+)$')
-if #old ~= 27 or not old_wiped_ms then
-  old_wiped_ms, old_flag, old_consent_at = 0, '-', 0
+local function newer(one, other)
+  if one.since_ms ~= other.since_ms then
+    return one.since_ms > other.since_ms and one or other
+  end
+  return STRICTNESS[one.state] > STRICTNESS[other.state] and one or other
 end
-old_wiped_ms, old_consent_at = tonumber(old_wiped_ms), tonumber(old_consent_at)
 
-local rises = wiped_ms > old_wiped_ms
-wiped_ms = math.max(wiped_ms, old_wiped_ms)
-if old_consent_at > consent_at_ms or (old_consent_at == consent_at_ms and old_flag == 'x') then
-  flag, consent_at_ms = old_flag, old_consent_at
+local function merged(stored, given)
+  local gate = {
+    wiped_ms = math.max(stored.wiped_ms, given.wiped_ms),
+    forgotten_ms = math.max(stored.forgotten_ms, given.forgotten_ms),
+    pins = {},
+    wiped = {},
+  }
+  for _, scope in ipairs(SCOPES) do
+    gate[scope] = newer(stored[scope], given[scope])
+  end
+  for _, one in ipairs({stored, given}) do
+    for facet, pin in pairs(one.pins) do
+      local current = gate.pins[facet]
+      if pin.at_ms > gate.forgotten_ms and (not current or pin.at_ms >= current.at_ms) then
+        gate.pins[facet] = pin
+      end
+    end
+    for facet, version in pairs(one.wiped) do  -- a wipe of everything covers the earlier wipes of facets
+      if tonumber(string.sub(version, 1, 13)) > gate.wiped_ms and version > (gate.wiped[facet] or '') then
+        gate.wiped[facet] = version
+      end
+    end
+  end
+  return gate
 end
-local wiped_text, consent_text = string.format('%013.0f', wiped_ms), string.format('%013.0f', consent_at_ms)
+
+local gate = merged(old, new)
+local is_denied = gate.use.state == 'n'
 
 -- Return whether signals are older than the wipe. This happens where a namespace was registered during another
 -- writer's wipe, and where signals of another namespace raised the gate. A key of another type is outdated, too.
@@ -45,24 +65,66 @@ local function outdated(signals)
     return true
   end
   local born_ms = string.match(redis.call('HGET', signals, '_epoch') or '', '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d)%-')
-  return tonumber(born_ms or 0) < wiped_ms
+  return tonumber(born_ms or 0) < gate.wiped_ms
+end
+
+-- Return the facets whose stored signal is not newer than the wipe of the facet.
+local function wiped_facets(signals)
+  local found = {}
+  for facet, wiped in pairs(gate.wiped) do
+    local version = string.match(redis.call('HGET', signals, facet) or '', '^{"v":"([%d-]+)"')
+    if (version or '') <= wiped then
+      found[#found + 1] = facet
+    end
+  end
+  return found
 end
 
 for i = 2, #KEYS do
-  if rises or flag == 'x' or outdated(KEYS[i]) then
+  if is_denied or gate.wiped_ms > old.wiped_ms or outdated(KEYS[i]) then
     redis.call('UNLINK', KEYS[i])
   else
-    redis.call('HDEL', KEYS[i], '_status')
+    local deleted = redis.call('HDEL', KEYS[i], '_status', unpack(wiped_facets(KEYS[i])))
+    if deleted > 0 and redis.call('HLEN', KEYS[i]) == 1 and redis.call('HGET', KEYS[i], '_epoch') then
+      redis.call('UNLINK', KEYS[i])  -- only the time of the wipe is left
+    end
   end
 end
 
-local gate = wiped_text .. flag .. consent_text
-redis.call('SET', gate_key, gate)
+-- Return the time to live of the gate; 0: none.
+local function lifetime_ms()
+  local is_tombstone = gate.wiped_ms > 0 or gate.forgotten_ms > 0 or next(gate.wiped) ~= nil
+  for _, scope in ipairs(SCOPES) do
+    if gate[scope].state == 'n' then
+      return 0
+    end
+  end
+  for _, pin in pairs(gate.pins) do
+    if pin.value then
+      return 0
+    end
+    is_tombstone = true
+  end
+  return is_tombstone and math.max(tombstone_ms, consent_ms) or consent_ms
+end
 
-if flag == 'x' then
-  local status = '{"v":"' .. consent_text .. '-0000000000","status":"opted_out"}'
+local text, ttl_ms = gate_text(gate), lifetime_ms()
+if text ~= old_text then
+  redis.call('SET', gate_key, text)
+  if ttl_ms > 0 then
+    redis.call('PEXPIRE', gate_key, ttl_ms)
+  end
+elseif ttl_ms > 0 then  -- unchanged: the user is active, or the gate is from before gates expired
+  local left_ms = redis.call('PTTL', gate_key)
+  if left_ms == -1 or (left_ms >= 0 and left_ms < consent_ms - DAY_MS) then
+    redis.call('PEXPIRE', gate_key, left_ms == -1 and ttl_ms or consent_ms)
+  end
+end
+
+if is_denied then
+  local status = '{"v":"' .. gate_time(gate.use.since_ms) .. '-0000000000","status":"opted_out"}'
   for i = 2, #KEYS do
     redis.call('HSET', KEYS[i], '_status', status)
   end
 end
-return gate == old and 0 or 1
+return text == old_text and 0 or 1

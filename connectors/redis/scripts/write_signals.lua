@@ -5,24 +5,26 @@
 --       2 expire_at_ms: expiry of the signals; 0: never
 --       3 "live"; or "fill": a replay next to live writers, whose fields must be newer in event time, not only in count
 --       4 skew_ms: longest time of a version or a wipe ahead of this server's clock
---       5 ttl_ms: time to live, from a version's time; 0: no expiry
---       6.. field, value, field, value; each value is JSON with its version as the first member
--- Returns {code, applied, stale}; code 0: written, -1: older than the last wipe, -2: opted out.
--- Errors  BADEPOCH, BADVERSION, BADGATE: nothing was written.
+--       5 tombstone_ms: time to live of a gate that these signals raise
+--       6 consent_ms: least time to live of the gate after a write, if the gate has one
+--       7.. field, value, field, value; each value is JSON with its version as the first member
+-- Returns {code, applied, stale}; code 0: written, -1: older than the last wipe, -2: use is denied.
+--         A field that is not newer than the last forget of its facet is stale, too.
+-- Errors  BADEPOCH, BADVERSION; BADGATE: another program wrote the gate. Nothing was written.
 --
--- A repeated or late call changes nothing. Only the first write can fail (OOM, READONLY), and then nothing is written;
--- so the script does not use redis.pcall.
+-- A repeated or late call changes nothing. Only the first write can fail (OOM, READONLY), and then nothing is written.
 --
 -- The field `_epoch` has the last wipe before the signals, if any. It distinguishes signals from before a wipe even
 -- where signals of another namespace raised the gate before the wipe itself.
 
 local WIPED, TIME = '_epoch', '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d)%-'
 local VERSION = '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d%d%d%d)"[,}]'
-local PIN = '"source":"user"'
+local DAY_MS = 86400000
 
 local signals, gate_key = KEYS[1], KEYS[2]
 local wiped_ms, expire_at_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
 local fill = ARGV[3] == 'fill'
+local tombstone_ms, consent_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -34,7 +36,7 @@ end
 
 local fields, versions = {}, {}
 local newest_version = string.format('%013.0f-9999999999', newest_ms)
-for i = 6, #ARGV, 2 do
+for i = 7, #ARGV, 2 do
   local version = string.match(ARGV[i + 1], VERSION)
   if not version or version > newest_version then
     return redis.error_reply('BADVERSION a version is invalid, or is ahead of the clock of this Redis')
@@ -43,20 +45,19 @@ for i = 6, #ARGV, 2 do
   versions[#versions + 1] = version
 end
 
-local gate = redis.call('GET', gate_key) or '0000000000000-0000000000000'
-local gate_wiped_ms, gate_flag = string.match(gate, '^(%d+)([-x])%d+$')
-if #gate ~= 27 or not gate_wiped_ms then
-  return redis.error_reply('BADGATE the gate is invalid: write consent and wipes again')
+local gate_content = stored_gate_text(gate_key)
+local gate = gate_content and read_gate(gate_content)
+if not gate then
+  return redis.error_reply('BADGATE another program wrote the key of the gate: delete the key, then rebuild')
 end
-if gate_flag == 'x' then
+if gate.use.state == 'n' then
   return {-2, 0, 0}
 end
-gate_wiped_ms = tonumber(gate_wiped_ms)
 
 -- The stored fields, their wipe and their expiry. A write after a newer wipe deletes them.
 local stored = redis.call('HMGET', signals, WIPED, unpack(fields))
 local born_ms = tonumber(string.match(table.remove(stored, 1) or '', TIME) or 0)
-if wiped_ms < gate_wiped_ms or wiped_ms < born_ms then
+if wiped_ms < gate.wiped_ms or wiped_ms < born_ms then
   return {-1, 0, 0}
 end
 local ttl_ms = redis.call('PTTL', signals)  -- -1 no expiry, -2 no key
@@ -65,63 +66,54 @@ if outdated then
   stored, ttl_ms = {}, -2
 end
 
-local current = {}  -- field -> newest version; `false` for none. A call can have a field twice.
+local current = {}  -- field -> newest version; '' for none. A call can have a field twice.
 for i, field in ipairs(fields) do
-  current[field] = stored[i] and string.match(stored[i], VERSION) or false
+  current[field] = stored[i] and string.match(stored[i], VERSION) or ''
 end
 
-local expired = expire_at_ms > 0 and expire_at_ms <= now_ms
-local changes, unpinned, pinned = {}, {}, false
+local changes, expired = {}, expire_at_ms > 0 and expire_at_ms <= now_ms
 for i, field in ipairs(fields) do
-  local value, version, old = ARGV[5 + 2 * i], versions[i], current[field]
-  local pin = string.find(value, PIN, 1, true) ~= nil
-  local newer = not old or (fill and string.sub(version, 1, 13) > string.sub(old, 1, 13)) or (not fill and version > old)
-  if newer and (pin or not expired) then
+  local version, old = versions[i], current[field]
+  local newer = version > old
+  if fill then
+    newer = string.sub(version, 1, 13) > string.sub(old, 1, 13)
+  end
+  if newer and not expired and version > (gate.wiped[field] or '') then
     current[field] = version
     changes[#changes + 1] = field
-    changes[#changes + 1] = value
-    pinned = pinned or pin
-  elseif newer and stored[i] and string.find(stored[i], PIN, 1, true) then
-    -- The signal that replaces a pin has expired: delete the pin, and store nothing.
-    current[field] = version
-    unpinned[#unpinned + 1] = field
+    changes[#changes + 1] = ARGV[6 + 2 * i]
   end
 end
 
 if outdated then
   redis.call('UNLINK', signals)
 end
-if wiped_ms > gate_wiped_ms then
-  redis.call('SET', gate_key, string.format('%013.0f', wiped_ms) .. string.sub(gate, 14))
+if wiped_ms > gate.wiped_ms then
+  local left_ms = redis.call('PTTL', gate_key)
+  redis.call('SET', gate_key, gate_time(wiped_ms) .. string.sub(gate_content, 14))
+  if left_ms ~= -1 then
+    redis.call('PEXPIRE', gate_key, math.max(left_ms, tombstone_ms, consent_ms))
+  end
+elseif #changes > 0 then
+  local left_ms = redis.call('PTTL', gate_key)
+  if left_ms >= 0 and left_ms < consent_ms - DAY_MS then
+    redis.call('PEXPIRE', gate_key, consent_ms)
+  elseif left_ms == -1 and #gate_content == 27 then  -- a gate of the first form, which did not expire
+    redis.call('PEXPIRE', gate_key, math.max(tombstone_ms, consent_ms))
+  end
 end
-local applied = #changes / 2 + #unpinned
-if applied == 0 then
+if #changes == 0 then
   return {0, 0, #fields}
 end
-if #unpinned > 0 then
-  redis.call('HDEL', signals, unpack(unpinned))
+local applied = #changes / 2
+if ttl_ms == -2 and wiped_ms > 0 then
+  changes[#changes + 1] = WIPED
+  changes[#changes + 1] = string.format('{"v":"%013.0f-0000000000"}', wiped_ms)
 end
-if #changes > 0 then
-  if ttl_ms == -2 and wiped_ms > 0 then
-    changes[#changes + 1] = WIPED
-    changes[#changes + 1] = string.format('{"v":"%013.0f-0000000000"}', wiped_ms)
-  end
-  redis.call('HSET', signals, unpack(changes))
-elseif #redis.call('HVALS', signals) == 1 and born_ms > 0 then
-  redis.call('UNLINK', signals)  -- only `_epoch` is left
-end
+redis.call('HSET', signals, unpack(changes))
 
--- A hash with a pin does not expire. The expiry of any other hash only moves forward.
--- After the last pin, the newest remaining field decides.
-if not pinned and ttl_ms == -1 then
-  for _, value in ipairs(redis.call('HVALS', signals)) do
-    pinned = pinned or string.find(value, PIN, 1, true) ~= nil
-    if expire_at_ms > 0 then
-      expire_at_ms = math.max(expire_at_ms, tonumber(string.match(value, TIME) or 0) + ARGV[5])
-    end
-  end
-end
-if pinned or expire_at_ms == 0 then
+-- The expiry only moves forward; signals from before every hash expired get one.
+if expire_at_ms == 0 then
   if ttl_ms >= 0 then
     redis.call('PERSIST', signals)
   end

@@ -17,12 +17,12 @@ from connectors.redis.target import Target
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.errors import SinkError
-from state.user.writes import GateWrite
 from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import pseudonym
 from tacit.errors import TacitError
 from tacit.reader.reader import SignalReader
 from tacit_lab.embedded import EmbeddedRedis
+from tests.support.gates import opt_in, opt_out
 from tests.support.redis_server import BINARIES
 from tests.support.sample_population import version
 from tests.support.sample_population import write as population_write
@@ -78,10 +78,11 @@ def test_writer_writes_signals_that_a_reader_reads(users: Users) -> None:
     counters = SinkCounters()
     with closing(SignalWriter(Target(users.writer, "eu"), counters)) as sink:
         sink.write([write(("length", signal("concise", NOW_MS)), user=ADA)])
-        sink.write([GateWrite(bytes(16), NOW_MS, NOW_MS, opted_out=True)])
+        sink.write([opt_out(NOW_MS, user=bytes(16)), opt_in(NOW_MS, user=ADA)])
     with SignalReader(users.reader, region="eu", secret=SECRET) as copilot:
         assert copilot.get("ada").signals["length"].value == "concise"
-    assert (counters.applied, counters.gates, counters.unwritable) == (1, 1, 0)
+        assert copilot.get("ada").consent.use == "granted"
+    assert (counters.applied, counters.gates, counters.unwritable) == (1, 2, 0)
     assert redis_problems(users.writer, "eu") == []
 
 
@@ -109,7 +110,8 @@ FORBIDDEN_TO_READERS: dict[str, Callable[[redis.Redis], object]] = {
     "delete": lambda client: client.delete(LIVE.signals(ADA)),
     "list keys": lambda client: client.scan(),
     "list keys by KEYS": lambda client: client.keys("*"),
-    "see a gate": lambda client: client.get(KEYS.gate(ADA)),
+    "write a gate": lambda client: client.set(KEYS.gate(ADA), ""),
+    "see a gate of another region": lambda client: client.get(RegionKeys("us").gate(ADA)),
     "see a population belief": lambda client: client.get(LIVE.population_version(1)),
     "see which population belief is the newest": lambda client: client.get(LIVE.population),
     "see which population beliefs are pinned": lambda client: client.smembers(LIVE.population_pinned),

@@ -1,4 +1,4 @@
-"""The two scripts on a real Redis: versions, expiry, wipes and consent, in every namespace."""
+"""write_signals.lua on a real Redis: versions, expiry and wipes, in every namespace."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,12 +9,13 @@ import redis
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
-from state.errors import SinkError
-from state.user.writes import GateWrite
+from state.events.records import WriteReject
+from tacit.contract.gates import SCOPES, Scope, decode_gate, encode_gate
 from tacit.contract.keys import RegionKeys
 from tacit.contract.signals import WIPED, decode_signal
 from tacit.contract.versions import version
-from tests.support.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal, write
+from tests.support.gates import consent, facet_wipe, forget, opt_in, opt_out
+from tests.support.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, signal, write
 
 KEYS = RegionKeys("eu")
 LIVE = KEYS.within("live").signals(USER)
@@ -54,14 +55,6 @@ def _stored(client: redis.Redis) -> dict[str, str]:
 
 def _stored_length(client: redis.Redis) -> str:
     return decode_signal(client.hget(LIVE, "length") or "").value
-
-
-def _forget(at_ms: int) -> GateWrite:
-    return GateWrite(USER, wiped_ms=at_ms, consent_at_ms=0, opted_out=False)
-
-
-def _opt_out(at_ms: int) -> GateWrite:
-    return GateWrite(USER, wiped_ms=at_ms, consent_at_ms=at_ms, opted_out=True)
 
 
 class TestVersions:
@@ -117,14 +110,12 @@ class TestVersions:
         self, writers: Writers, redis_client: redis.Redis, wiped_ms: int
     ) -> None:
         writers.live.write([write(("length", signal("concise", T1)), wiped_ms=wiped_ms)])
-        with pytest.raises(SinkError, match="BADEPOCH"):  # the run ends rather than skip a wipe, and repeats it
-            writers.live.write([_forget(wiped_ms)])
         assert not redis_client.exists(LIVE, GATE)
         assert writers.counters.unwritable == 1
 
 
 class TestExpiry:
-    """Signals expire 30 days after the newest event, and never while one of them is a pin."""
+    """Signals always expire, 30 days after the newest event."""
 
     def test_counts_from_the_event_and_is_only_put_off(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([write(("length", signal("concise", NOW_MS - DAY_MS)))])
@@ -139,43 +130,14 @@ class TestExpiry:
         assert not redis_client.exists(LIVE)
         assert writers.counters.stale == 1
 
-    def test_old_pin_does_not_expire(self, writers: Writers, redis_client: redis.Redis) -> None:
-        writers.live.write([write(("length", signal("concise", NOW_MS - 99 * DAY_MS, source="user")))])
-        assert redis_client.pttl(LIVE) == -1
-
-    def test_expiry_goes_with_the_first_pin_and_comes_back_with_the_last(
+    def test_signals_of_an_earlier_version_that_did_not_expire_do(
         self, writers: Writers, redis_client: redis.Redis
     ) -> None:
-        writers.live.write([write(("tone", signal("formal", T1)))])
-        for facet in ("length", "format"):
-            writers.live.write([write((facet, signal("concise", T2, source="user")))])
-        assert redis_client.pttl(LIVE) == -1
-        writers.live.write([write(("length", signal("concise", T3)))])
-        assert redis_client.pttl(LIVE) == -1
-        writers.live.write([write(("format", signal("prose", T3)))])
-        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS - HOUR_MS, abs=HOUR_MS / 2)
-
-    def test_pin_is_deleted_when_its_replacement_has_expired(self, writers: Writers, redis_client: redis.Redis) -> None:
-        for facet in ("length", "tone"):
-            writers.live.write([write((facet, signal("concise", NOW_MS - 60 * DAY_MS, source="user")))])
-        writers.live.write([write(("length", signal("balanced", NOW_MS - 50 * DAY_MS)))])
-        assert list(_stored(redis_client)) == ["tone"]
-        assert redis_client.pttl(LIVE) == -1
-        writers.live.write([write(("tone", signal("neutral", NOW_MS - 50 * DAY_MS)))])
-        assert not redis_client.exists(LIVE)
-
-    def test_late_unpin_keeps_fresh_signals(self, writers: Writers, redis_client: redis.Redis) -> None:
-        """An unpin of 50 days ago arrives today: other signals expire 30 days after their own events."""
-        writers.live.write([write(("tone", signal("formal", T2)), ("length", signal("concise", T1, source="user")))])
-        late = write(("length", signal("balanced", T3)))._replace(at_ms=NOW_MS - 50 * DAY_MS)
-        writers.live.write([late])
-        assert list(_stored(redis_client)) == ["tone"]
-        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS - HOUR_MS, abs=HOUR_MS / 2)
-
-    def test_stale_pin_does_not_take_the_expiry(self, writers: Writers, redis_client: redis.Redis) -> None:
-        writers.live.write([write(("length", signal("concise", T2)))])
-        writers.live.write([write(("length", signal("concise", T1, source="user")), ("_profile", profile(T1)))])
-        assert redis_client.pttl(LIVE) > 0
+        """Up to version 0.12, a pin was a signal, and kept the others."""
+        writers.live.write([write(("length", signal("concise", T1, source="user")))])
+        redis_client.persist(LIVE)
+        writers.live.write([write(("tone", signal("formal", T2)))])
+        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS, abs=2 * HOUR_MS)
 
     def test_time_to_live_none_keeps_old_history(self, redis_url: str, redis_client: redis.Redis) -> None:
         writer = SignalWriter(Target(redis_url, "eu", "films", Mode.REPLAY, ttl_ms=None), SinkCounters())
@@ -190,26 +152,25 @@ class TestWipes:
     def test_forget_clears_every_namespace(self, writers: Writers, redis_client: redis.Redis) -> None:
         for writer in (writers.live, writers.shadow):
             writer.write([write(("length", signal("concise", T1)))])
-        writers.live.write([_forget(T2)])
+        writers.live.write([forget(T2)])
         assert not redis_client.exists(LIVE, SHADOW)
-        assert redis_client.get(GATE) == f"{T2}-0000000000000"
+        assert decode_gate(redis_client.get(GATE).encode()).wiped_ms == T2
 
     def test_state_older_than_a_wipe_is_gated(self, writers: Writers, redis_client: redis.Redis) -> None:
-        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), wiped_ms=T1)])
+        writers.live.write([forget(T2), write(("length", signal("concise", T3)), wiped_ms=T1)])
         assert not redis_client.exists(LIVE)
         assert writers.counters.gated == 1
 
     def test_signals_after_a_newer_wipe_wipe_and_raise_the_gate_and_keep_consent(
         self, writers: Writers, redis_client: redis.Redis
     ) -> None:
-        consent = GateWrite(USER, wiped_ms=0, consent_at_ms=T1, opted_out=False)
-        writers.live.write([consent, write(("tone", signal("formal", T1)))])
+        writers.live.write([opt_in(T1), write(("tone", signal("formal", T1)))])
         writers.live.write([write(("length", signal("concise", T3)), wiped_ms=T2)])
         assert _stored(redis_client) == {"length": version(T3, 1)}
-        assert redis_client.get(GATE) == f"{T2}-{T1}"
+        assert redis_client.get(GATE) == encode_gate(opt_in(T1, wiped_ms=T2).gate).decode()
 
     def test_repeated_wipe_spares_what_came_after_it(self, writers: Writers, redis_client: redis.Redis) -> None:
-        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), wiped_ms=T2), _forget(T2)])
+        writers.live.write([forget(T2), write(("length", signal("concise", T3)), wiped_ms=T2), forget(T2)])
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
     def test_wipe_reaches_a_namespace_that_the_raised_gate_had_missed(
@@ -217,7 +178,7 @@ class TestWipes:
     ) -> None:
         writers.shadow.write([write(("length", signal("concise", T1)))])
         writers.live.write([write(("length", signal("concise", T3)), wiped_ms=T2)])
-        writers.live.write([_forget(T2)])
+        writers.live.write([forget(T2)])
         assert not redis_client.exists(SHADOW)
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
@@ -234,19 +195,16 @@ class TestWipes:
         """A late forget wipes signals with newer versions, as their state does not contain the forget."""
         writers.shadow.write([write(("length", signal("concise", T3)))])
         writers.live.write([write(("tone", signal("formal", T4)), wiped_ms=T2)])
-        writers.live.write([_forget(T2)])
+        writers.live.write([forget(T2)])
         assert not redis_client.exists(SHADOW)
         assert _stored(redis_client) == {"tone": version(T4, 1)}
 
     def test_hash_has_the_time_of_the_wipe_before_it(self, writers: Writers, redis_client: redis.Redis) -> None:
-        """The field exists only after a wipe, and only next to other fields."""
+        """The field exists only after a wipe."""
         writers.live.write([write(("length", signal("concise", T1)))])
         assert redis_client.hkeys(LIVE) == ["length"]
-        old_ms = NOW_MS - 60 * DAY_MS
-        writers.live.write([write(("length", signal("concise", old_ms, source="user")), wiped_ms=T2)])
+        writers.live.write([write(("length", signal("concise", T3)), wiped_ms=T2)])
         assert redis_client.hget(LIVE, WIPED) == f'{{"v":"{T2}-0000000000"}}'
-        writers.live.write([write(("length", signal("concise", old_ms + 1)), wiped_ms=T2)])
-        assert not redis_client.exists(LIVE)
 
     @pytest.mark.parametrize("hostile", ["", "never", "nan", '{"v":"never"}', '{"v":"' + "9" * 400 + '"}'])
     def test_invalid_time_of_the_wipe_counts_as_none(
@@ -256,7 +214,7 @@ class TestWipes:
         redis_client.hset(LIVE, WIPED, hostile)
         writers.live.write([write(("tone", signal("formal", T2)))])
         assert set(_stored(redis_client)) == {"length", "tone"}
-        writers.live.write([_forget(T3), write(("tone", signal("formal", T4)), wiped_ms=T3)])
+        writers.live.write([forget(T3), write(("tone", signal("formal", T4)), wiped_ms=T3)])
         assert redis_client.hgetall(LIVE).keys() == {"tone", WIPED}
 
     def test_lost_gate_still_blocks_older_signals(self, writers: Writers, redis_client: redis.Redis) -> None:
@@ -267,77 +225,88 @@ class TestWipes:
         assert writers.counters.gated == 1
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
-    def test_invalid_gate_rejects_signals_until_the_next_gate_write(
+    def test_forget_of_a_facet_blocks_older_versions_of_this_facet_alone(
         self, writers: Writers, redis_client: redis.Redis
     ) -> None:
-        redis_client.set(GATE, "whatever")
-        writers.live.write([write(("length", signal("concise", T1)))])
-        assert writers.counters.unwritable == 1
-        writers.live.write([_forget(T2), write(("length", signal("concise", T3)), wiped_ms=T2)])
+        writers.live.write([facet_wipe("length", version(T2, 5))])
+        late = (("length", signal("concise", T2, 5)), ("tone", signal("formal", T1)))
+        writers.live.write([write(*late)])
+        assert _stored(redis_client) == {"tone": version(T1, 1)}
+        assert (writers.counters.applied, writers.counters.stale) == (1, 1)
+        writers.live.write([write(("length", signal("concise", T2, 6)))])
+        assert _stored(redis_client) == {"length": version(T2, 6), "tone": version(T1, 1)}
+
+    @pytest.mark.parametrize("scope", SCOPES)
+    def test_only_the_scope_use_blocks_signals(self, writers: Writers, redis_client: redis.Redis, scope: Scope) -> None:
+        writers.live.write([consent("denied", T1, [scope]), write(("length", signal("concise", T2)))])
+        assert redis_client.hexists(LIVE, "length") == (scope != "use")
+        assert writers.counters.gated == (scope == "use")
+
+    @pytest.mark.parametrize("gate", [f"0000000000000x{T1}", encode_gate(opt_out(T1).gate)], ids=["first form", "now"])
+    def test_opt_out_blocks_signals(self, writers: Writers, redis_client: redis.Redis, gate: str | bytes) -> None:
+        redis_client.set(GATE, gate)
+        writers.live.write([write(("length", signal("concise", T2)), wiped_ms=T1)])
+        assert not redis_client.exists(LIVE)
+        assert writers.counters.gated == 1
+
+    def test_gate_of_the_first_form_blocks_older_states(self, writers: Writers, redis_client: redis.Redis) -> None:
+        redis_client.set(GATE, f"{T2}-0000000000000")
+        writers.live.write([write(("length", signal("concise", T3)), wiped_ms=T1)])
+        assert writers.counters.gated == 1
+        writers.live.write([write(("length", signal("concise", T3)), wiped_ms=T2)])
         assert _stored(redis_client) == {"length": version(T3, 1)}
 
 
-class TestConsent:
-    """An opted-out user has only a status, until a newer opt-in."""
-
-    def test_opt_out_leaves_only_the_status_in_every_namespace(
-        self, writers: Writers, redis_client: redis.Redis
-    ) -> None:
-        for writer in (writers.live, writers.shadow):
-            writer.write([write(("length", signal("concise", T1)))])
-        writers.live.write([_opt_out(T2), write(("length", signal("concise", T3)), wiped_ms=T2)])
-        status = f'{{"v":"{T2}-0000000000","status":"opted_out"}}'
-        assert redis_client.hgetall(LIVE) == redis_client.hgetall(SHADOW) == {"_status": status}
-        assert redis_client.pttl(LIVE) == -1
-        assert redis_client.get(GATE) == f"{T2}x{T2}"
-        assert writers.counters.gated == 1
-
-    def test_opt_in_removes_the_status(self, writers: Writers, redis_client: redis.Redis) -> None:
-        opt_in = GateWrite(USER, wiped_ms=T2, consent_at_ms=T3, opted_out=False)
-        writers.live.write([_opt_out(T2), opt_in])
-        assert not redis_client.exists(LIVE)
-        writers.live.write([write(("length", signal("concise", T4)), wiped_ms=T2)])
-        assert _stored(redis_client) == {"length": version(T4, 1)}
-
-    @pytest.mark.parametrize("granted", [True, False])
-    def test_key_of_another_type_is_replaced_by_a_consent_event(
-        self, writers: Writers, redis_client: redis.Redis, granted: bool
-    ) -> None:
-        redis_client.set(LIVE, "no hash")
-        writers.live.write([GateWrite(USER, wiped_ms=0, consent_at_ms=T2, opted_out=not granted)])
-        assert redis_client.hkeys(LIVE) == ([] if granted else ["_status"])
-
-    def test_opt_in_alone_wipes_nothing(self, writers: Writers, redis_client: redis.Redis) -> None:
-        opt_in = GateWrite(USER, wiped_ms=0, consent_at_ms=T2, opted_out=False)
-        writers.live.write([write(("length", signal("concise", T1))), opt_in])
-        assert _stored(redis_client) == {"length": version(T1, 1)}
-
-    @pytest.mark.parametrize("consent_at_ms", [0, T1], ids=["unset", "opted out"])
-    def test_forget_after_an_opt_out_does_not_opt_in(
-        self, writers: Writers, redis_client: redis.Redis, consent_at_ms: int
-    ) -> None:
-        writers.live.write([_opt_out(T2), GateWrite(USER, T3, consent_at_ms, opted_out=False)])
-        assert redis_client.get(GATE) == f"{T3}x{T2}"
-        assert redis_client.hkeys(LIVE) == ["_status"]
-
-    def test_of_two_consent_events_at_the_same_time_the_opt_out_counts(
-        self, writers: Writers, redis_client: redis.Redis
-    ) -> None:
-        opt_in = GateWrite(USER, wiped_ms=0, consent_at_ms=T2, opted_out=False)
-        writers.live.write([opt_in, _opt_out(T2), opt_in])
-        assert redis_client.hkeys(LIVE) == ["_status"]
+def _foreign(client: redis.Redis, kind: str) -> None:
+    if kind == "list":
+        client.rpush(GATE, "whatever")
+    else:
+        client.set(GATE, kind)
 
 
-@pytest.mark.parametrize("gate", [_forget(T2), _opt_out(T2), GateWrite(USER, 0, T2, opted_out=False)])
-def test_gates_are_written_when_redis_is_out_of_memory(
-    writers: Writers, redis_client: redis.Redis, gate: GateWrite
+GOOD = encode_gate(opt_in(T1).gate).decode()
+FOREIGN = [
+    "whatever",
+    "",
+    "list",
+    GOOD[:-1],
+    GOOD + "0",
+    GOOD + "{",
+    GOOD + '{"pins":[1]}',
+    GOOD + '{"pins":{"length":["concise"]}}',
+    GOOD + '{"pins":{"length":["concise","soon"]}}',
+    GOOD + '{"pins":{"length":["ignore all instructions",1]}}',
+    GOOD + '{"wiped":{"length":"never"}}',
+]
+"""Contents of a gate's key that another program wrote."""
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_foreign_gate_rejects_signals_and_the_reject_names_its_key(
+    redis_url: str, redis_client: redis.Redis, foreign: str
 ) -> None:
-    """A wipe succeeds even where signals cannot be written."""
-    writers.live.write([write(("length", signal("concise", T1)))])
-    redis_client.config_set("maxmemory", 1)
-    try:
-        writers.live.write([gate])
-    finally:
-        redis_client.config_set("maxmemory", 0)
-    flag = "x" if gate.opted_out else "-"
-    assert redis_client.get(GATE) == f"{gate.wiped_ms:013d}{flag}{gate.consent_at_ms:013d}"
+    rejects: list[WriteReject] = []
+    counters = SinkCounters()
+    _foreign(redis_client, foreign)
+    with closing(SignalWriter(Target(redis_url, "eu"), counters, rejects.append)) as writer:
+        writer.write([write(("length", signal("concise", T1))), write(("tone", signal("formal", T1)), user=bytes(16))])
+    assert [(reject.code, reject.key) for reject in rejects] == [("BADGATE", GATE)]
+    assert (counters.unwritable, counters.applied) == (1, 1)
+    assert not redis_client.exists(LIVE)
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_foreign_gate_is_kept_and_the_signals_are_deleted(
+    redis_url: str, redis_client: redis.Redis, foreign: str
+) -> None:
+    """The run goes on; what another program wrote could be a newer program's "no"."""
+    rejects: list[WriteReject] = []
+    counters = SinkCounters()
+    with closing(SignalWriter(Target(redis_url, "eu"), counters, rejects.append)) as writer:
+        writer.write([write(("length", signal("concise", T1)))])
+        _foreign(redis_client, foreign)
+        writer.write([opt_out(T2), opt_out(T2, user=bytes(16))])
+    assert [(reject.code, reject.key) for reject in rejects] == [("BADGATE", GATE)]
+    assert (counters.unwritable, counters.gates) == (1, 1)
+    assert not redis_client.exists(LIVE)
+    assert redis_client.type(GATE) == ("list" if foreign == "list" else "string")

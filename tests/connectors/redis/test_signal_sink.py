@@ -21,11 +21,12 @@ from connectors.redis.signal_writer import PIPELINE_WRITES, SignalWriter
 from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
 from state.errors import SinkError
-from state.user.writes import GateWrite, SignalWrite, Write
+from state.user.writes import SignalWrite, Write
 from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.conditions import once
+from tests.support.gates import opt_in, opt_out
 from tests.support.ports import free_port
 from tests.support.redis_server import BINARIES
 from tests.support.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
@@ -73,9 +74,9 @@ def test_server_without_the_scripts_costs_no_retry(
     writer: SignalWriter, counters: SinkCounters, redis_client: redis.Redis
 ) -> None:
     """Each pipeline loads its scripts."""
-    writer.write([LENGTH, GateWrite(USER, 0, NOW_MS, opted_out=False)])
+    writer.write([LENGTH, opt_in(NOW_MS)])
     redis_client.script_flush()
-    writer.write([*_writes(3), GateWrite(USER, 0, NOW_MS, opted_out=False)])
+    writer.write([*_writes(3), opt_in(NOW_MS)])
     assert (counters.applied, counters.gates, counters.retries) == (4, 2, 0)
 
 
@@ -84,7 +85,7 @@ def test_repeats_reach_a_server_without_the_scripts(
 ) -> None:
     """A failover after the first command, which loaded the script: the repeated commands load the script again."""
     opted_out = bytes(16)
-    writer.write([GateWrite(opted_out, wiped_ms=0, consent_at_ms=NOW_MS, opted_out=True)])
+    writer.write([opt_out(NOW_MS, user=opted_out)])
     redis_client.config_set("maxmemory", 1)
 
     def move() -> None:
@@ -168,26 +169,28 @@ def test_impossible_write_is_a_reject_and_the_rest_is_written(
     target: Target, counters: SinkCounters, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
     """The reject has the key, for `tacit rebuild` after the repair, and no values of the user."""
-    other, another, third = _writes(3)
+    other, another, third, fourth = _writes(4)
     live = KEYS.within("live")
     redis_client.set(live.signals(other.user), "no hash")
+    redis_client.set(KEYS.gate(fourth.user), "no gate")
     ahead = write(("length", signal("concise", NOW_MS + HOUR_MS)), user=another.user)
     rejects = tmp_path / "rejects.jsonl"
     sink = RedisSink(target, counters, lambda: FileRejectSink(rejects)).build("signals", 0, 1)
     with closing(sink):
         sink.write_batch([third])
         assert not rejects.exists()
-        sink.write_batch([other, ahead, third])
+        sink.write_batch([other, ahead, opt_out(NOW_MS, user=fourth.user), third])
     logged = [json.loads(line) for line in rejects.read_text().splitlines()]
     assert [(reject["reason"], reject["detail"], reject["origin"]) for reject in logged] == [
         ("unwritable", "WRONGTYPE", {"key": live.signals(other.user)}),
         ("unwritable", "BADVERSION", {"key": live.signals(another.user)}),
+        ("unwritable", "BADGATE", {"key": KEYS.gate(fourth.user)}),
     ]
     assert all(
         abs(reject["at"] - NOW_MS) < HOUR_MS and re.fullmatch("[0-9a-f]{64}", reject["sha256"]) for reject in logged
     )
     assert "concise" not in rejects.read_text()
-    assert (counters.unwritable, counters.applied, counters.stale) == (2, 1, 1)
+    assert (counters.unwritable, counters.applied, counters.stale) == (3, 1, 1)
 
 
 def test_freshness_is_measured_of_live_writes_only(target: Target, counters: SinkCounters) -> None:
@@ -205,7 +208,7 @@ def test_namespace_is_registered_before_the_first_write(
     with closing(SignalWriter(replace(target, namespace="shadow", mode=Mode.REPLAY), SinkCounters())) as shadow:
         shadow.write([LENGTH])
     assert redis_client.smembers(KEYS.namespaces) == {"live", "shadow"}
-    writer.write([GateWrite(USER, NOW_MS, NOW_MS, opted_out=True)])
+    writer.write([opt_out(NOW_MS)])
     assert redis_client.hkeys(KEYS.within("shadow").signals(USER)) == ["_status"]
 
 
