@@ -1,7 +1,7 @@
 """Tacit's contract and reader: events to send, signals to read, and the catalogue that both use.
 
-Results: `SignalReader` returns an `Adaptation` with a `Status` (text), `Signal`s and a `Profile`; its `Choice` has the
-style of one conversation. `limited_by` returns the `Limit`s of a tier.
+Results: `SignalReader` returns an `Adaptation` with a `Status` (text), `Signal`s, a `Profile` and `Consents`; its
+`Choice` has the style of one conversation. `limited_by` returns the `Limit`s of a tier.
 An `Event` is an `Interaction`, `Consent`, `Pin` or `Forget`.
 
 Errors: `TacitError` is the base of `ConfigurationError`, and that of `CatalogueError`.
@@ -19,6 +19,7 @@ from tacit.contract.events import (
     decode_event,
     encode_event,
 )
+from tacit.contract.gates import Consents
 from tacit.contract.keys import NamespaceKeys, RegionKeys
 from tacit.contract.limits import Limit, limited_by
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
@@ -36,6 +37,7 @@ __all__ = [
     "Choice",
     "ConfigurationError",
     "Consent",
+    "Consents",
     "Event",
     "Feedback",
     "Followed",

@@ -9,6 +9,10 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+"""A number of events; every JSON library reads it exactly."""
+
+
 class Panes(NamedTuple):
     """Panes that make up a window."""
 
@@ -22,9 +26,9 @@ class Activity(msgspec.Struct, frozen=True):
     # A new window is one more member, at the end, with a default of 0: readers then understand earlier profiles.
     # It changes the layout of stored state: raise `state.user.codec.VERSION` with it.
 
-    hour: Annotated[int, Panes(5 * MINUTE_MS, 12)] = msgspec.field(name="1h")
-    day: Annotated[int, Panes(HOUR_MS, 24)] = msgspec.field(name="24h")
-    week: Annotated[int, Panes(DAY_MS, 7)] = msgspec.field(name="7d")
+    hour: Annotated[Count, Panes(5 * MINUTE_MS, 12)] = msgspec.field(name="1h")
+    day: Annotated[Count, Panes(HOUR_MS, 24)] = msgspec.field(name="24h")
+    week: Annotated[Count, Panes(DAY_MS, 7)] = msgspec.field(name="7d")
 
 
 class Window(NamedTuple):
@@ -45,7 +49,7 @@ class Window(NamedTuple):
 def _windows() -> tuple[Window, ...]:
     hints = get_type_hints(Activity, include_extras=True)
     return tuple(
-        Window(field.name, field.encode_name, *hints[field.name].__metadata__)
+        Window(field.name, field.encode_name, hints[field.name].__metadata__[-1])
         for field in msgspec.structs.fields(Activity)
     )
 

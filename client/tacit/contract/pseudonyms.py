@@ -4,17 +4,41 @@ A worker identifies a user by 16 bytes, Redis by their text form. Only the parse
 """
 
 from hashlib import blake2b
+from typing import Literal
+from unicodedata import normalize
 
 PSEUDONYM_BYTES = 16
 SECRET_BYTES = range(16, 65)
 """Allowed lengths of the secret: BLAKE2b takes a key of up to 64 bytes."""
 
+Identity = Literal["exact", "casefold"]
+"""Comparison of user ids: by bytes, or without regard to case, Unicode form and white space at both ends."""
+
 _SCHEME = "k1."
 
 
-def pseudonym(user_id: str, secret: bytes) -> bytes:
-    """Return the 16-byte keyed BLAKE2b hash of a user id (RFC 7693)."""
+def pseudonym(user_id: str, secret: bytes, identity: Identity = "exact") -> bytes:
+    """Return the 16-byte keyed BLAKE2b hash of a user id (RFC 7693).
+
+    Args:
+        user_id: any string.
+        secret: the key.
+        identity: the comparison of user ids in the deployment's catalogue.
+    """
+    if identity == "casefold":
+        user_id = folded(user_id)
     return blake2b(user_id.encode("utf-8", "surrogatepass"), key=secret, digest_size=PSEUDONYM_BYTES).digest()
+
+
+def folded(user_id: str) -> str:
+    """Return a user id trimmed, case-folded and in NFC, the same for canonically equivalent ids of any case.
+
+    Folding works on decomposed characters, as the Unicode Standard defines caseless matching (section 3.13, D145).
+
+    >>> folded("\tADA@Example.ORG ")
+    'ada@example.org'
+    """
+    return normalize("NFC", normalize("NFD", user_id.strip()).casefold())
 
 
 def fingerprint(secret: bytes) -> str:

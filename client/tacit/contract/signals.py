@@ -1,16 +1,27 @@
 """Signals, profile and status of a user, in the form that workers write to Redis and assistants read."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from tacit.contract.activity import Activity
+from tacit.contract.activity import Activity, Count
 
 Tier = Literal["default", "hint", "apply"]
 """Permitted use: `default` value only, `hint` towards `value`, or `apply` it."""
 
 Source = Literal["user", "learned", "population"]
 """Origin of a signal: a pin (`user`), the user's own feedback, or the population model. A pin outranks all others."""
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""A probability, or a part of a whole."""
+TimeMs = Annotated[int, msgspec.Meta(ge=0, lt=10**13)]
+"""Event time, epoch ms; 13 digits."""
+Discounted = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+"""A count of events in which older events weigh less."""
+Version = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^[0-9]{13}-[0-9]{10}$"})]
+"""Version of a field (tacit.contract.versions)."""
+Versions = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": r"^m[0-9]{1,4}\.c[0-9]{1,4}\.p[0-9]{1,15}$"})]
+"""Versions of model, catalogue and population: `m1.c3.p12`."""
 
 PROFILE = "_profile"
 STATUS = "_status"
@@ -21,52 +32,53 @@ WIPED = "_epoch"
 class Signal(msgspec.Struct, frozen=True):
     """The preferred value of a facet for a user. `v` must stay the first member."""
 
-    v: str
+    # Decoding checks numbers. A reader checks texts: names need the catalogue, and patterns would cost 1 µs each here.
+
+    v: Version
     value: str
-    p: float | None
+    p: Share | None
     """Probability, 0–1, that the user likes an answer with `value`; None for a pin."""
-    confidence: float | None
+    confidence: Share | None
     """Probability, 0.5–1, that `value` beats `runner_up`; None for a pin."""
     tier: Tier
     source: Source
-    evidence: float
+    evidence: Discounted
     """Discounted count of feedback."""
     runner_up: str | None
-    gap: float | None
+    gap: Annotated[float, msgspec.Meta(ge=-1, le=1)] | None
     """Difference of the probabilities of `value` and `runner_up`."""
     default: str | None
     """The value to use without a signal; None: no value."""
-    explore: float
+    explore: Share
     """Share of conversations, 0–1, in which the assistant should try another value."""
-    drift_at: int | None
+    drift_at: TimeMs | None
     """Event time, epoch ms, of the last change that was found in the user's preference."""
-    why: tuple[tuple[str, int], ...]
+    why: tuple[tuple[str, Count], ...]
     """Feedback kinds of most weight, with their counts."""
-    by: str
-    """Versions of model, catalogue and population: `m1.c3.p12`."""
-    at: int
+    by: Versions
+    at: TimeMs
     """Event time, epoch ms."""
 
 
 class Session(msgspec.Struct, frozen=True):
     """The newest session: turns with gaps of less than 30 minutes."""
 
-    started_at: int
-    turns: int
-    negative_share: float
+    started_at: TimeMs
+    turns: Count
+    negative_share: Share
 
 
 class Profile(msgspec.Struct, frozen=True):
     """Recent activity of a user; written at most once per 5-minute pane."""
 
-    v: str
+    v: Version
     activity: Activity
-    topics: tuple[tuple[str, float], ...]
+    topics: Annotated[tuple[tuple[str, Share], ...], msgspec.Meta(max_length=5)]
     """Up to five topics with decayed shares, largest first, without sensitive topics."""
     session: Session
-    hours: tuple[float, ...]
+    hours: Annotated[tuple[Discounted, ...], msgspec.Meta(min_length=24, max_length=24)]
     """24 discounted counts of turns by hour of day, UTC."""
-    at: int
+    at: TimeMs
 
 
 class Status(msgspec.Struct, frozen=True):

@@ -1,8 +1,9 @@
 """Versions of signals: they decide which of two writes is newer."""
 
 import re
+from functools import lru_cache
 
-_VERSION = re.compile(r"\d{13}-\d{10}")
+_VERSION = re.compile(r"[0-9]{13}-[0-9]{10}")
 
 
 def version(event_ms: int, seq: int) -> str:
@@ -16,6 +17,9 @@ def version(event_ms: int, seq: int) -> str:
     return f"{event_ms:013d}-{seq:010d}"
 
 
+_VERSIONS = re.compile(r"m[0-9]{1,4}\.c[0-9]{1,4}\.p[0-9]{1,15}")
+
+
 def is_version(text: str) -> bool:
     """Return whether `text` is a version.
 
@@ -23,3 +27,13 @@ def is_version(text: str) -> bool:
     (True, False)
     """
     return _VERSION.fullmatch(text) is not None
+
+
+@lru_cache(1024)  # the signals of a deployment have few different texts
+def are_versions(text: str) -> bool:
+    """Return whether `text` has the versions of model, catalogue and population.
+
+    >>> are_versions("m1.c3.p12"), are_versions("whatever")
+    (True, False)
+    """
+    return _VERSIONS.fullmatch(text) is not None

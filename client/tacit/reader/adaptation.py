@@ -6,15 +6,16 @@ from hashlib import blake2b
 from typing import Literal, NamedTuple, TypedDict
 
 from tacit.contract.catalogue import Catalogue
+from tacit.contract.gates import UNKNOWN, Consents
 from tacit.contract.signals import Profile, Signal
 
 Status = Literal["fresh", "aged", "absent", "opted_out", "unavailable", "unknown_schema"]
 """Basis of an adaptation. Every status but `fresh` and `aged` means defaults only.
 
-- `fresh`: the user's own signals.
+- `fresh`: the user's own signals, or pins alone.
 - `aged`: the user's own signals, without an event for half the default time to live (15 days).
-- `absent`: no signals, because the user is new, was forgotten, or the signals expired.
-- `opted_out`: the user opted out of adaptation.
+- `absent`: no signals and no pin, because the user is new, was forgotten, or the signals expired.
+- `opted_out`: the user denies the use of signals, or the user's gate cannot be read; pins are left out, too.
 - `unavailable`: Redis did not answer in time.
 - `unknown_schema`: signals of another, unreadable version.
 """
@@ -77,6 +78,8 @@ class _Greedy(NamedTuple):
 class Adaptation:
     """Signals of one user that are readable and in the catalogue, with the population's signals as defaults.
 
+    Every text in signals, profile and defaults is a name of the catalogue, a version, or a constant of the contract.
+
     >>> adaptation = Adaptation("absent", {}, None, {}, Catalogue.load())
     >>> adaptation.choose(unit="conversation-1").values["tone"]
     'neutral'
@@ -84,18 +87,20 @@ class Adaptation:
 
     status: Status
     signals: Mapping[str, Signal]
-    """Facet → the user's own signal."""
+    """Facet → the user's own signal; a pin in place of a learned signal."""
     profile: Profile | None
     """Recent use of the assistant; counts of windows that have passed are zero."""
     defaults: Mapping[str, Signal]
     """Facet → the population's signal, for facets without a signal of the user."""
     _catalogue: Catalogue = field(repr=False)
+    consent: Consents = UNKNOWN
 
     def choose(self, unit: str) -> Choice:
         """Choose a value per facet for one conversation; the same `unit` always gives the same choice.
 
         Where a signal allows exploration, a share of the conversations gets another value.
-        A hash of unit and facet selects these conversations. A user's pin is never explored.
+        A hash of unit and facet selects these conversations. A user's pin is never explored, and no facet of a user
+        who denies exploration.
         """
         values: dict[str, str] = {}
         acted_on: list[Followed] = []
@@ -105,11 +110,12 @@ class Adaptation:
         return Choice(values, tuple(acted_on), self._catalogue)
 
     def _chosen(self, unit: str) -> Iterator[tuple[str, str, str | None, float]]:
+        denies = self.consent.explore == "denied"
         for name, facet in self._catalogue.facets.items():
             greedy = self._greedy(name)
             if greedy.value is None:
                 continue
-            explore = 0.0 if facet.multiple else greedy.explore
+            explore = 0.0 if facet.multiple or denies else greedy.explore
             others = [value for value in facet.values if value != greedy.value]
             drawn = _draw(unit, name)
             if drawn < explore * _DRAWS:

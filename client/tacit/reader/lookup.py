@@ -10,10 +10,12 @@ import msgspec
 
 from tacit.contract.activity import aged
 from tacit.contract.catalogue import Catalogue
+from tacit.contract.gates import UNASKED, UNKNOWN, Consents, GatePin, read_gate
 from tacit.contract.keys import LIVE, NAMESPACE, RegionKeys
 from tacit.contract.lifetimes import AGED_AFTER_MS
+from tacit.contract.pseudonyms import pseudonym_text
 from tacit.contract.signals import PROFILE, STATUS, Profile, Signal, decode_profile, decode_signal
-from tacit.contract.versions import is_version
+from tacit.contract.versions import are_versions, is_version, version
 from tacit.reader.adaptation import Adaptation, Status
 from tacit.reader.round_trips import Command, Reply, RoundTrips
 
@@ -24,6 +26,8 @@ DEFAULTS_FOR_S = 60.0
 """Lifetimes of the cached active namespace and of the population's cached defaults."""
 MAX_VALUE_BYTES = 4096
 """Longest field of a signals hash; a worker writes shorter ones."""
+MAX_GATE_BYTES = 16_384
+"""Longest gate; a pin and a partial wipe of each of 64 facets take less."""
 
 _NEVER_S = -math.inf
 _STATUS, _PROFILE = STATUS.encode(), PROFILE.encode()
@@ -62,6 +66,7 @@ class Lookups:
             for name, facet in catalogue.facets.items()
         ]
         self._kinds = frozenset(catalogue.feedback)
+        self._topics = frozenset(catalogue.topics.values) - frozenset(catalogue.topics.sensitive)
 
     def lookup(self, users: Sequence[bytes]) -> Lookup:
         """Yield commands, receive the replies, and return an adaptation per user, in order.
@@ -77,7 +82,9 @@ class Lookups:
             reads_active = self._follows_active and now_s - self._active_read_at_s >= ACTIVE_FOR_S
             cached = self._defaults
             reads_defaults = cached.namespace != keys.namespace or now_s - cached.read_at_s >= DEFAULTS_FOR_S
-            commands: list[Command] = [("HGETALL", keys.signals(user)) for user in users]
+            names = [pseudonym_text(user) for user in users]
+            commands: list[Command] = [("HGETALL", keys.signals_of(name)) for name in names]
+            commands += [("GET", self._region_keys.gate_of(name)) for name in names]
             if reads_defaults:
                 commands.append(("HGETALL", keys.defaults))
             if reads_active:
@@ -88,10 +95,13 @@ class Lookups:
             if keys != self._keys:
                 continue
             if self._follows_active and self._active_read_at_s == _NEVER_S:
-                return [self._without_signals("unavailable") for _ in users]
+                return [self._without_signals("unavailable", UNKNOWN) for _ in users]
+            count = len(users)
             if reads_defaults:
-                self._cache_defaults(keys.namespace, replies[len(users)], now_s)
-            return [self._adaptation(reply, int(now_s * 1000)) for reply in replies[: len(users)]]
+                self._cache_defaults(keys.namespace, replies[2 * count], now_s)
+            now_ms = int(now_s * 1000)
+            pairs = zip(replies[:count], replies[count : 2 * count], strict=True)
+            return [self._adaptation(signals, gate, now_ms) for signals, gate in pairs]
 
     def _cache_active(self, reply: Reply, now_s: float) -> None:
         if isinstance(reply, Exception):
@@ -102,24 +112,66 @@ class Lookups:
 
     def _cache_defaults(self, namespace: str, reply: Reply, now_s: float) -> None:
         if isinstance(reply, list):
-            self._defaults = _CachedDefaults(namespace, self._signals(_fields(reply)), now_s)
+            self._defaults = _CachedDefaults(namespace, self._defaults_of(_fields(reply)), now_s)
 
-    def _adaptation(self, reply: Reply, now_ms: int) -> Adaptation:
+    def _adaptation(self, reply: Reply, gate_reply: Reply, now_ms: int) -> Adaptation:
+        consent, pins = _gate(gate_reply)
+        if consent is UNKNOWN:
+            return self._without_signals("unavailable" if _is_failure(gate_reply) else "opted_out", consent)
+        if consent.use == "denied":
+            return self._without_signals("opted_out", consent)
         if not isinstance(reply, list):
-            return self._without_signals("unavailable")
-        if not reply:
-            return self._without_signals("absent")
+            return self._without_signals("unavailable", consent)
+        if not reply and not pins:
+            return self._without_signals("absent", consent)
         fields = _fields(reply)
         if _STATUS in fields:  # an unreadable status counts as opted out, too
-            return self._without_signals("opted_out")
-        signals, profile = self._signals(fields), _profile(fields.get(_PROFILE), now_ms)
+            return self._without_signals("opted_out", consent._replace(use="denied"))
+        signals, profile = self._signals(fields), self._profile(fields.get(_PROFILE), now_ms)
+        if pins:
+            signals = self._with_pins(signals, pins)
         if not signals and profile is None:
-            return self._without_signals("unknown_schema")
+            return self._without_signals("unknown_schema" if fields else "absent", consent)
         status: Status = "aged" if _is_aged(signals, profile, now_ms) else "fresh"
-        return Adaptation(status, signals, profile, self._population(), self._catalogue)
+        return Adaptation(status, signals, profile, self._population(), self._catalogue, consent)
 
-    def _without_signals(self, status: Status) -> Adaptation:
-        return Adaptation(status, {}, None, self._population(), self._catalogue)
+    def _without_signals(self, status: Status, consent: Consents) -> Adaptation:
+        return Adaptation(status, {}, None, self._population(), self._catalogue, consent)
+
+    def _with_pins(self, signals: dict[str, Signal], pins: Mapping[str, GatePin]) -> dict[str, Signal]:
+        """Return the signals with the pins that are in the catalogue, in the catalogue's order."""
+        found = {}
+        for name, _, values, _, default in self._facets:
+            pin, signal = pins.get(name), signals.get(name)
+            if pin is not None and pin.value in values:
+                found[name] = self._pinned(pin, self._default(name, signal, default))
+            elif signal is not None and (pin is None or signal.source != "user"):  # a pin of version 0.12, taken back
+                found[name] = signal
+        return found
+
+    def _pinned(self, pin: GatePin, default: str | None) -> Signal:
+        return Signal(
+            v=version(pin.at_ms, 0),
+            value=pin.value or "",
+            p=None,
+            confidence=None,
+            tier="apply",
+            source="user",
+            evidence=0.0,
+            runner_up=None,
+            gap=None,
+            default=default,
+            explore=0.0,
+            drift_at=None,
+            why=(),
+            by=f"m0.c{self._catalogue.version}.p0",
+            at=pin.at_ms,
+        )
+
+    def _default(self, facet: str, signal: Signal | None, default: str | None) -> str | None:
+        """Return the value without the pin: by the user's signal, the population's, or the catalogue."""
+        known = signal or self._population().get(facet)
+        return known.default if known else default
 
     def _population(self) -> Mapping[str, Signal]:
         """Return the cached defaults of any age: old defaults are better than none."""
@@ -136,18 +188,41 @@ class Lookups:
                 signal = decode_signal(raw)
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
-            if signal.value not in values or not 0 <= signal.explore <= 1 or not is_version(signal.v):
+            if signal.value not in values or not is_version(signal.v) or not are_versions(signal.by):
+                continue
+            if (signal.p is None or signal.confidence is None) and not _is_pin(signal):
                 continue
             if signal.default not in others or signal.runner_up not in others or not self._are_kinds(signal.why):
                 signal = self._restricted(signal, others, default)
             found[name] = signal
         return found
 
+    def _defaults_of(self, fields: Mapping[bytes, bytes]) -> dict[str, Signal]:
+        return {name: signal for name, signal in self._signals(fields).items() if signal.source != "user"}
+
     def _are_kinds(self, why: tuple[tuple[str, int], ...]) -> bool:
         for kind, _ in why:  # noqa: SIM110  a generator costs four times this loop
             if kind not in self._kinds:
                 return False
         return True
+
+    def _profile(self, raw: bytes | None, now_ms: int) -> Profile | None:
+        """Return the profile as of now: zero for windows that have passed, and the catalogue's topics alone."""
+        if raw is None or len(raw) > MAX_VALUE_BYTES:
+            return None
+        try:
+            profile = decode_profile(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+        if not is_version(profile.v):
+            return None
+        for topic, _ in profile.topics:
+            if topic not in self._topics:
+                topics = tuple([entry for entry in profile.topics if entry[0] in self._topics])
+                profile = msgspec.structs.replace(profile, topics=topics)
+                break
+        activity = aged(profile.activity, now_ms - profile.at)
+        return profile if activity is profile.activity else msgspec.structs.replace(profile, activity=activity)
 
     def _restricted(self, signal: Signal, others: frozenset[str | None], default: str | None) -> Signal:
         """Replace members of a signal that are not in the catalogue: the catalogue's default, or none."""
@@ -172,16 +247,26 @@ def _fields(reply: list[Reply]) -> dict[bytes, bytes]:
     return {name: value for name, value in pairs if isinstance(name, bytes) and isinstance(value, bytes)}
 
 
-def _profile(raw: bytes | None, now_ms: int) -> Profile | None:
-    """Return the profile as of now, with zero for windows that have passed."""
-    if raw is None or len(raw) > MAX_VALUE_BYTES:
-        return None
+def _gate(reply: Reply) -> tuple[Consents, Mapping[str, GatePin]]:
+    """Return consents and pins in the reply for a gate; `UNKNOWN` if it is no gate."""
+    if reply is None:
+        return UNASKED, {}
+    if not isinstance(reply, bytes) or len(reply) > MAX_GATE_BYTES:
+        return UNKNOWN, {}
     try:
-        profile = decode_profile(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    activity = aged(profile.activity, now_ms - profile.at)
-    return profile if activity is profile.activity else msgspec.structs.replace(profile, activity=activity)
+        return read_gate(reply)
+    except ValueError:
+        return UNKNOWN, {}
+
+
+def _is_failure(reply: Reply) -> bool:
+    """Return whether Redis failed to answer; a key of another type is an answer."""
+    return isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE")
+
+
+def _is_pin(signal: Signal) -> bool:
+    """Return whether a signal is a pin, as workers up to version 0.12 write it."""
+    return signal.source == "user" and signal.tier == "apply" and signal.p is None and signal.confidence is None
 
 
 def _is_aged(signals: Mapping[str, Signal], profile: Profile | None, now_ms: int) -> bool:

@@ -138,10 +138,12 @@ class _UserLookups:
             raise ConfigurationError(
                 [f"secret: {len(self._secret)} bytes; {SECRET_BYTES.start} to {SECRET_BYTES.stop - 1} are allowed"]
             )
-        self._lookups = Lookups(RegionKeys(region), catalogue or Catalogue.load(), namespace)
+        catalogue = catalogue or Catalogue.load()
+        self._identity = catalogue.identity
+        self._lookups = Lookups(RegionKeys(region), catalogue, namespace)
 
     def lookup(self, user_ids: Sequence[str]) -> Lookup:
-        return self._lookups.lookup([pseudonym(user_id, self._secret) for user_id in user_ids])
+        return self._lookups.lookup([pseudonym(user_id, self._secret, self._identity) for user_id in user_ids])
 
     def lookups(self, user_ids: Sequence[str]) -> list[Lookup]:
         starts = range(0, len(user_ids), USERS_PER_ROUND_TRIP)

@@ -1,18 +1,23 @@
 """tacit/reader/lookup: commands and adaptations without a Redis; replies are checked before use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import get_args
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.catalogue import Catalogue, Topics
+from tacit.contract.gates import SCOPES, UNASKED, UNKNOWN, ConsentState, GatePin, Scope, encode_gate
 from tacit.contract.keys import RegionKeys
 from tacit.contract.signals import encode
 from tacit.reader.adaptation import Adaptation
 from tacit.reader.lookup import MAX_VALUE_BYTES, Lookups
 from tacit.reader.round_trips import Command, Reply
+from tests.support.gates import consent, opt_out, pin
 from tests.support.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal
 
 KEYS = RegionKeys("eu")
@@ -34,9 +39,9 @@ class Clock:
 class Desk:
     """Redis in a dict; `asked` has all commands."""
 
-    def __init__(self, namespace: str | None = None) -> None:
+    def __init__(self, namespace: str | None = None, catalogue: Catalogue = CATALOGUE) -> None:
         self.clock = Clock()
-        self.lookups = Lookups(KEYS, CATALOGUE, namespace, self.clock)
+        self.lookups = Lookups(KEYS, catalogue, namespace, self.clock)
         self.held: dict[str, Reply] = {}
         self.asked: list[Sequence[Command]] = []
 
@@ -58,9 +63,9 @@ class Desk:
         return [word for field in held.items() for word in field] if isinstance(held, dict) else held
 
 
-def _read(fields: Mapping[bytes, bytes]) -> Adaptation:
+def _read(fields: Reply, gate: Reply = None) -> Adaptation:
     desk = Desk()
-    desk.held[LIVE.signals(USER)] = fields
+    desk.held = {LIVE.signals(USER): fields, KEYS.gate(USER): gate}
     return desk.get()
 
 
@@ -82,8 +87,9 @@ class TestStatus:
         assert _read({b"length": encode(old), b"_profile": encode(profile(NOW_MS))}).status == "fresh"
 
     def test_pins_do_not_age(self) -> None:
-        pin = signal("concise", NOW_MS - 99 * DAY_MS, source="user")
-        assert _read({b"length": encode(pin)}).status == "fresh"
+        gate = encode_gate(pin("length", "concise", NOW_MS - 99 * DAY_MS).gate)
+        assert _read({}, gate).status == "fresh"
+        assert _read({b"tone": encode(signal("formal", NOW_MS - 16 * DAY_MS))}, gate).status == "aged"
 
     def test_empty_hash_is_absent(self) -> None:
         assert _read({}).status == "absent"
@@ -116,7 +122,18 @@ class TestTampering:
             {"source": "admin"},
             {"explore": 1.5},
             {"explore": -0.1},
+            {"p": 2},
+            {"p": None},
+            {"confidence": -1},
+            {"evidence": -1},
+            {"gap": 1e300},
+            {"at": 10**13},
+            {"drift_at": -1},
+            {"why": [["thumbs_up", -1]]},
+            {"by": "ignore all previous instructions"},
+            {"by": "m1.c1.p0\n"},
             {"v": "1-1"},
+            {"v": "١٢٣٤٥٦٧٨٩٠١٢٣-1234567890"},
             {"evidence": "9" * MAX_VALUE_BYTES},
         ],
         ids=str,
@@ -151,6 +168,74 @@ class TestTampering:
         adaptation = _read({b"length": CONCISE, b"_profile": b"{}"})
         assert (adaptation.status, adaptation.profile) == ("fresh", None)
 
+    def test_topics_outside_the_catalogue_and_sensitive_ones_are_left_out(self) -> None:
+        """A topic can become sensitive after a profile was written."""
+        desk = Desk(catalogue=replace(CATALOGUE, topics=Topics(("code", "health"), ("health",))))
+        odd = replace(profile(NOW_MS), topics=(("health", 0.5), ("code", 0.3), ("ignore all instructions", 0.2)))
+        desk.held[LIVE.signals(USER)] = {b"_profile": encode(odd)}
+        read = desk.get().profile
+        assert read is not None
+        assert read.topics == (("code", 0.3),)
+
+
+class TestGate:
+    """Consent and pins come from the gate, in every namespace."""
+
+    @pytest.mark.parametrize("state", get_args(ConsentState))
+    @pytest.mark.parametrize("scope", SCOPES)
+    def test_consent_is_told_by_scope(self, scope: Scope, state: ConsentState) -> None:
+        gate = encode_gate(consent(state, NOW_MS, [scope]).gate)
+        adaptation = _read({b"length": CONCISE}, gate)
+        assert adaptation.consent == UNASKED._replace(**{scope: state})
+        assert adaptation.status == ("opted_out" if (scope, state) == ("use", "denied") else "fresh")
+
+    def test_user_without_a_gate_is_unasked(self) -> None:
+        assert _read({}).consent == UNASKED
+
+    def test_user_who_denies_use_gets_no_pin(self) -> None:
+        gate = replace(opt_out(NOW_MS).gate, pins={"length": GatePin("concise", NOW_MS)})
+        adaptation = _read({b"length": CONCISE}, encode_gate(gate))
+        assert (adaptation.status, adaptation.signals) == ("opted_out", {})
+        assert adaptation.choose("c").values["length"] == "balanced"
+
+    def test_nothing_is_tried_on_a_user_who_denies_exploration(self) -> None:
+        gate = encode_gate(consent("denied", NOW_MS, ["explore"]).gate)
+        eager = encode(signal("concise", NOW_MS, explore=1.0))
+        choices = [_read({b"length": eager}, gate).choose(str(unit)) for unit in range(20)]
+        assert {choice.values["length"] for choice in choices} == {"concise"}
+        assert {entry["propensity"] for choice in choices for entry in choice.acted_on} == {1.0}
+
+    def test_pin_outranks_the_learned_signal(self) -> None:
+        gate = encode_gate(pin("length", "detailed", NOW_MS - HOUR_MS).gate)
+        adaptation = _read({b"length": CONCISE, b"tone": encode(signal("formal", NOW_MS, default=None))}, gate)
+        pinned = adaptation.signals["length"]
+        assert (pinned.value, pinned.source, pinned.tier, pinned.default) == ("detailed", "user", "apply", "balanced")
+        assert adaptation.signals["tone"].value == "formal"
+        assert adaptation.choose("c").values["length"] == "detailed"
+
+    @pytest.mark.parametrize("facet", ["posture", "length"])
+    def test_pin_outside_the_catalogue_is_left_out(self, facet: str) -> None:
+        assert _read({}, encode_gate(pin(facet, "shouted", NOW_MS).gate)).signals == {}
+
+    def test_pin_of_an_earlier_version_counts_until_the_gate_has_one(self) -> None:
+        """Up to version 0.12, a pin was a signal."""
+        old = {b"length": encode(signal("concise", NOW_MS - DAY_MS, source="user"))}
+        assert _read(old).signals["length"].value == "concise"
+        assert _read(old, encode_gate(pin("length", None, NOW_MS).gate)).signals == {}
+        assert _read(old, encode_gate(pin("length", "detailed", NOW_MS).gate)).signals["length"].value == "detailed"
+
+    @pytest.mark.parametrize(
+        "gate", [b"", b"whatever", b"\xff", b"1" * 20_000, Exception("WRONGTYPE Operation"), [b"x"]]
+    )
+    def test_unreadable_gate_turns_the_user_away(self, gate: Reply) -> None:
+        adaptation = _read({b"length": CONCISE}, gate)
+        assert (adaptation.status, adaptation.signals, adaptation.consent) == ("opted_out", {}, UNKNOWN)
+
+    def test_gate_that_cannot_be_asked_for_is_unavailable(self) -> None:
+        """As for a reader whose Redis user may not read gates."""
+        adaptation = _read({b"length": CONCISE}, Exception("NOPERM this user has no permissions"))
+        assert (adaptation.status, adaptation.signals, adaptation.consent) == ("unavailable", {}, UNKNOWN)
+
 
 @pytest.mark.parametrize(
     ("age_ms", "activity"),
@@ -175,8 +260,8 @@ class TestRoundTrips:
         desk = Desk()
         desk.get()
         desk.get()
-        user = ("HGETALL", LIVE.signals(USER))
-        assert desk.asked == [[user, ("HGETALL", LIVE.defaults), ("GET", KEYS.active)], [user]]
+        user = [("HGETALL", LIVE.signals(USER)), ("GET", KEYS.gate(USER))]
+        assert desk.asked == [[*user, ("HGETALL", LIVE.defaults), ("GET", KEYS.active)], user]
 
     def test_cut_over_is_seen_within_a_second_and_read_at_once(self) -> None:
         desk = Desk()
@@ -186,7 +271,9 @@ class TestRoundTrips:
         assert desk.get().status == "absent"
         desk.clock.now_s += 1
         assert desk.get().status == "fresh"
-        assert desk.asked[-1] == [("HGETALL", SHADOW.signals(USER)), ("HGETALL", SHADOW.defaults)]
+        assert desk.asked[-1] == [
+            ("HGETALL", SHADOW.signals(USER)), ("GET", KEYS.gate(USER)), ("HGETALL", SHADOW.defaults),
+        ]  # fmt: skip
 
     def test_given_namespace_is_not_followed(self) -> None:
         desk = Desk("shadow")

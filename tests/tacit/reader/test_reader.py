@@ -12,22 +12,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 import redis
 
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Target
 from state.counters import SinkCounters
-from state.user.writes import GateWrite
 from tacit import Adaptation, AsyncSignalReader, SignalReader
+from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import pseudonym
+from tacit.contract.pseudonyms import Identity, pseudonym
 from tacit.errors import ConfigurationError
 from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.conditions import eventually
+from tests.support.gates import opt_out, pin
 from tests.support.ports import free_port
 from tests.support.sample_signals import NOW_MS, profile, signal, write
 
@@ -42,14 +44,14 @@ def _user(name: str) -> bytes:
     return pseudonym(name, SECRET.encode())
 
 
-def _read(url: str, *names: str, times: int = 1) -> dict[str, Adaptation]:
-    with SignalReader(url, region="eu", secret=SECRET) as reader:
+def _read(url: str, *names: str, times: int = 1, catalogue: Catalogue | None = None) -> dict[str, Adaptation]:
+    with SignalReader(url, region="eu", secret=SECRET, catalogue=catalogue) as reader:
         return [reader.get_many(names) for _ in range(times)][-1]
 
 
-def _read_async(url: str, *names: str, times: int = 1) -> dict[str, Adaptation]:
+def _read_async(url: str, *names: str, times: int = 1, catalogue: Catalogue | None = None) -> dict[str, Adaptation]:
     async def read() -> dict[str, Adaptation]:
-        async with AsyncSignalReader(url, region="eu", secret=SECRET) as reader:
+        async with AsyncSignalReader(url, region="eu", secret=SECRET, catalogue=catalogue) as reader:
             return [await reader.get_many(names) for _ in range(times)][-1]
 
     return asyncio.run(read())
@@ -63,7 +65,7 @@ def written(redis_url: str) -> str:
     """Return a Redis in which Ada has signals, Bob opted out, and Cleo is unknown."""
     with closing(SignalWriter(Target(redis_url, "eu"), SinkCounters())) as writer:
         ada = (("length", signal("concise", NOW_MS)), ("_profile", profile(NOW_MS)))
-        writer.write([write(*ada, user=_user("ada")), GateWrite(_user("bob"), NOW_MS, NOW_MS, opted_out=True)])
+        writer.write([write(*ada, user=_user("ada")), opt_out(NOW_MS, user=_user("bob"))])
     return redis_url
 
 
@@ -77,6 +79,37 @@ def test_reads_what_was_written(written: str, read: Read) -> None:
     }
     assert found_users["ada"].signals == {"length": signal("concise", NOW_MS)}
     assert found_users["ada"].profile == profile(NOW_MS)
+
+
+@both
+def test_pin_holds_in_every_namespace(written: str, redis_client: redis.Redis, read: Read) -> None:
+    """A pin needs no signals beside it."""
+    with closing(SignalWriter(Target(written, "eu"), SinkCounters())) as writer:
+        writer.write([pin("length", "detailed", NOW_MS, user=_user(name)) for name in ("ada", "new")])
+    for namespace in ("live", "shadow"):
+        redis_client.set(KEYS.active, namespace)
+        found = read(written, "ada", "new")
+        assert {adaptation.choose("c").values["length"] for adaptation in found.values()} == {"detailed"}
+
+
+IDS = ["a\ud800b", "", " ", "ada\u200b", "x" * 10_000, "a}{b", "a\0b", "\ud83d\ude00", "İ", "*", "\r\n"]
+
+
+@both
+@pytest.mark.parametrize("identity", get_args(Identity))
+def test_no_string_as_a_user_id_raises(written: str, read: Read, identity: Identity) -> None:
+    """Nor do any in a batch."""
+    catalogue = msgspec.structs.replace(Catalogue.load(), identity=identity)
+    found = read(written, *IDS, catalogue=catalogue)
+    assert {adaptation.status for adaptation in found.values()} == {"absent"}
+
+
+@both
+def test_folded_ids_of_a_user_are_one_user(written: str, read: Read) -> None:
+    """By the catalogue; by default ids are compared by bytes."""
+    assert [found.status for found in read(written, "ada", " Ada").values()] == ["fresh", "absent"]
+    folding = msgspec.structs.replace(Catalogue.load(), identity="casefold")
+    assert [found.status for found in read(written, "ada", " Ada", catalogue=folding).values()] == ["fresh", "fresh"]
 
 
 @both
@@ -94,8 +127,11 @@ def test_read_without_users_is_empty(written: str, read: Read) -> None:
 def test_key_of_another_type_affects_one_user(written: str, redis_client: redis.Redis, read: Read) -> None:
     redis_client.set(KEYS.within("live").signals(_user("dave")), "no hash")
     redis_client.set(KEYS.within("live").defaults, "no hash")
-    found_users = read(written, "dave", "ada")
-    assert (found_users["dave"].status, found_users["ada"].status) == ("unavailable", "fresh")
+    redis_client.rpush(KEYS.gate(_user("eve")), "no gate")
+    found_users = read(written, "dave", "ada", "eve")
+    assert {name: found.status for name, found in found_users.items()} == {
+        "dave": "unavailable", "ada": "fresh", "eve": "opted_out",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
