@@ -22,12 +22,12 @@ def consent(
 
 
 def opt_out(at_ms: int, user: bytes = USER) -> GateWrite:
-    """Return the gate of a user who said no to everything."""
+    """Return the gate of a user who denies every scope."""
     return consent("denied", at_ms, wiped_ms=at_ms, user=user)
 
 
 def opt_in(at_ms: int, wiped_ms: int = 0, user: bytes = USER) -> GateWrite:
-    """Return the gate of a user who said yes to everything."""
+    """Return the gate of a user who grants every scope."""
     return consent("granted", at_ms, wiped_ms=wiped_ms, user=user)
 
 

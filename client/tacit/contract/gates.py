@@ -160,10 +160,8 @@ def decode_gate(data: bytes) -> Gate:
         return Gate(int(wiped), forgotten_ms, *consents, pins, parts.wiped)
     if found := _FIRST_FORM.fullmatch(text):
         wiped_ms, since_ms = int(found[1]), int(found[3])
-        if found[2] == "x":
-            consent = ScopeConsent("denied", since_ms)
-        else:  # a wipe after the opt-in was a forget, which ended the consent
-            consent = _consent("y", since_ms, wiped_ms)
+        # A wipe after an opt-in was a forget, which ended the consent.
+        consent = ScopeConsent("denied", since_ms) if found[2] == "x" else _consent("y", since_ms, wiped_ms)
         return Gate(wiped_ms, 0, consent, consent, consent)
     raise ValueError("not a gate")
 

@@ -31,7 +31,7 @@ def pseudonym(user_id: str, secret: bytes, identity: Identity = "exact") -> byte
 
 
 def folded(user_id: str) -> str:
-    """Return a user id trimmed, case-folded and in NFC, the same for canonically equivalent ids of any case.
+    r"""Return a user id trimmed, case-folded and in NFC, the same for canonically equivalent ids of any case.
 
     Folding works on decomposed characters, as the Unicode Standard defines caseless matching (section 3.13, D145).
 

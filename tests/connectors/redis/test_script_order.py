@@ -46,13 +46,16 @@ class UserOracle:
 
     gate: Gate = field(default_factory=Gate)
     seq: int = 0
+    learned: set[str] = field(default_factory=set)
+    """Facets since the last wipe; all are written again when the user allows the use again."""
 
     def take(self, step: Step, at_ms: int) -> list[Write]:
         self.seq += 1
         kind, _, facet = step.partition(" ")
+        was_denied = self.gate.use.state == "denied"
         if kind == "learn":
-            written = write((facet, signal("concise", at_ms, self.seq)), wiped_ms=self.gate.wiped_ms)
-            return [] if self.gate.use.state == "denied" else [written]
+            self.learned.add(facet)
+            return [] if was_denied else self._signals([facet], at_ms)
         if kind in ("pin", "unpin"):
             value = "concise" if kind == "pin" else None
             self._change(pins={**self.gate.pins, facet: GatePin(value, at_ms)})
@@ -60,10 +63,15 @@ class UserOracle:
             self._consent("unasked", at_ms, [scope for scope in SCOPES if not self._denies(scope)])
             self._change(wiped_ms=at_ms, forgotten_ms=at_ms, pins={}, wiped={})
         elif kind == "forget":
+            self.learned.discard(facet)
             self._change(wiped={**self.gate.wiped, facet: version(at_ms, self.seq)})
         else:
             self._answer(step, at_ms)
-        return [GateWrite(USER, self.gate)]
+        is_allowed_again = was_denied and self.gate.use.state != "denied"
+        return [GateWrite(USER, self.gate), *(self._signals(sorted(self.learned), at_ms) if is_allowed_again else [])]
+
+    def _signals(self, facets: Sequence[str], at_ms: int) -> list[Write]:
+        return [write((facet, signal("concise", at_ms, self.seq)), wiped_ms=self.gate.wiped_ms) for facet in facets]
 
     def _answer(self, step: Step, at_ms: int) -> None:
         kind, _, scope = step.partition(" ")
@@ -83,6 +91,7 @@ class UserOracle:
     def _change(self, **parts: Any) -> None:
         if parts.get("wiped_ms"):
             self.seq = 0
+            self.learned.clear()
         self.gate = replace(self.gate, **parts)
 
 

@@ -299,7 +299,7 @@ def test_foreign_gate_rejects_signals_and_the_reject_names_its_key(
 def test_foreign_gate_is_kept_and_the_signals_are_deleted(
     redis_url: str, redis_client: redis.Redis, foreign: str
 ) -> None:
-    """The run goes on; what another program wrote could be a newer program's "no"."""
+    """The run continues; the foreign value could be a newer program's "no"."""
     rejects: list[WriteReject] = []
     counters = SinkCounters()
     with closing(SignalWriter(Target(redis_url, "eu"), counters, rejects.append)) as writer:

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from state.learning.decisions import Beliefs, decide, find, limits
-from state.learning.signals import learned_signal, pinned_signal
+from state.learning.signals import learned_signal
 from tacit.contract.limits import APPLY_FROM, HINT_FROM, Limit, limited_by
 from tacit.contract.signals import Signal, Tier
-from tests.state.learning.test_decisions import FORMAT, TABLE, confident
+from tests.state.learning.test_decisions import FORMAT, confident
 from tests.state.learning.test_decisions_limits import some_beliefs
-from tests.support.factories import CATALOGUE, RULES, START_MS
+from tests.support.factories import CATALOGUE, START_MS
 from tests.support.sample_signals import signal
 
 
@@ -41,7 +41,7 @@ def test_derived_limits_are_complete_without_a_change_of_taste(confidence: float
 
 def test_pin_has_no_limits() -> None:
     """Its tier is `apply`."""
-    assert limited_by(pinned_signal(TABLE, RULES.prior, START_MS, 1)) == ()
+    assert limited_by(signal("concise", START_MS, source="user")) == ()
 
 
 @pytest.mark.parametrize(

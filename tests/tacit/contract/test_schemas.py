@@ -99,12 +99,12 @@ def test_schema_and_parser_agree(event: dict[str, Any], data: st.DataObject) -> 
 
 
 def test_signals_in_redis_satisfy_schema(users: dict[str, dict[str, Any]]) -> None:
-    """A replay writes signals, pins, profiles and opt-outs."""
+    """A replay writes signals, profiles and opt-outs; pins stand in gates."""
     for fields in users.values():
         SIGNALS.validate(fields)
     assert {name for fields in users.values() for name in fields} >= {PROFILE, STATUS, "length", "tone"}
     signals = [signal for fields in users.values() for name, signal in fields.items() if not name.startswith("_")]
-    assert {signal["source"] for signal in signals} == {"learned", "user"}
+    assert {signal["source"] for signal in signals} == {"learned"}
 
 
 @pytest.mark.parametrize("member", ["v", "value", "tier", "why", "by"])

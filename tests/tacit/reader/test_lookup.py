@@ -183,7 +183,7 @@ class TestGate:
 
     @pytest.mark.parametrize("state", get_args(ConsentState))
     @pytest.mark.parametrize("scope", SCOPES)
-    def test_consent_is_told_by_scope(self, scope: Scope, state: ConsentState) -> None:
+    def test_consent_is_returned_by_scope(self, scope: Scope, state: ConsentState) -> None:
         gate = encode_gate(consent(state, NOW_MS, [scope]).gate)
         adaptation = _read({b"length": CONCISE}, gate)
         assert adaptation.consent == UNASKED._replace(**{scope: state})

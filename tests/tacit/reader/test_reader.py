@@ -83,7 +83,7 @@ def test_reads_what_was_written(written: str, read: Read) -> None:
 
 @both
 def test_pin_holds_in_every_namespace(written: str, redis_client: redis.Redis, read: Read) -> None:
-    """A pin needs no signals beside it."""
+    """A pin needs no learned signals."""
     with closing(SignalWriter(Target(written, "eu"), SinkCounters())) as writer:
         writer.write([pin("length", "detailed", NOW_MS, user=_user(name)) for name in ("ada", "new")])
     for namespace in ("live", "shadow"):
