@@ -1,12 +1,9 @@
 """Checks of everything that a worker needs, each with its problem and a remedy."""
 
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Event
-from typing import Any
 
 from connectors.files.source import FileSource
 from connectors.kafka.address import Start, TopicAddress
@@ -18,41 +15,23 @@ from dataflows.state_folder import DESCRIPTION, identity_differences
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SourceCounters
 from tacit.errors import TacitError
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Result of one check."""
-
-    what: str
-    ok: bool
-    detail: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the document for `--json`."""
-        return asdict(self)
+from tacit_cli.check_history import check_history
+from tacit_cli.finding import Finding, find
 
 
 def check_all(settings: Settings, source: str | None) -> list[Finding]:
-    """Run all checks; a failed one is a finding, not an error."""
+    """Run all checks; a failed one is a finding, not an error. Those of history come last."""
     findings = [
-        _find("catalogue", lambda: _catalogue(settings)),
-        _find("redis", lambda: _redis(settings)),
-        _find("rejects", lambda: _rejects(settings.rejects)),
-        _find("control rejects", lambda: _rejects(settings.control_rejects_to)),
+        find("catalogue", lambda: _catalogue(settings)),
+        find("redis", lambda: _redis(settings)),
+        find("rejects", lambda: _rejects(settings.rejects)),
+        find("control rejects", lambda: _rejects(settings.control_rejects_to)),
     ]
     if settings.state is not None:
-        findings.append(_find("state folder", lambda: _folder(settings, source)))
+        findings.append(find("state folder", lambda: _folder(settings, source)))
     if source is not None:
-        findings.append(_find("source", lambda: _source(source)))
-    return findings
-
-
-def _find(what: str, look: Callable[[], str]) -> Finding:
-    try:
-        return Finding(what, True, look())
-    except TacitError as error:
-        return Finding(what, False, str(error).replace("\n", "; "))
+        findings.append(find("source", lambda: _source(source)))
+    return [*findings, *check_history(settings, source, findings)]
 
 
 def _catalogue(settings: Settings) -> str:

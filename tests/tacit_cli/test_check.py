@@ -11,7 +11,8 @@ import redis
 from dataflows.job import Job, parse_source
 from dataflows.settings import Settings
 from dataflows.state_folder import locked
-from tacit_cli.check import Finding, check_all
+from tacit_cli.check import check_all
+from tacit_cli.finding import Finding
 from tests.support.commands import tacit
 from tests.support.factories import CATALOGUE, CATALOGUE_FILE
 from tests.support.ports import free_port
@@ -45,7 +46,15 @@ def test_finding_without_a_problem_has_a_detail(server: tuple[str, redis.Redis],
     """So that an operator sees a wrong but valid setting."""
     write_lines(folder / "events.jsonl", [b"{}"])
     findings = _check("events.jsonl", redis=server[0], state=folder / "new" / "state", catalogue=CATALOGUE_FILE)
-    assert list(findings) == ["catalogue", "redis", "rejects", "state folder", "source"]
+    assert list(findings) == [
+        "catalogue",
+        "redis",
+        "rejects",
+        "control rejects",
+        "state folder",
+        "source",
+        "redis history",
+    ]
     assert all(finding.ok for finding in findings.values())
     assert findings["catalogue"].detail.startswith("5 facets, 16 values, 10 topics (2 sensitive)")
     assert findings["redis"].detail == "answers, does not evict, takes writes for region eu"
@@ -128,7 +137,7 @@ def test_broker_that_is_not_there_is_named(server: tuple[str, redis.Redis], fold
     done = tacit(*words, cwd=folder, limits={"connectors.kafka.address.CONNECT_MS": 300})
     assert (done.returncode, done.stderr) == (1, "")
     wrong = {finding["what"]: finding["detail"] for finding in json.loads(done.stdout) if not finding["ok"]}
-    assert wrong.keys() == {"source", "rejects"}
+    assert wrong.keys() == {"source", "rejects", "control rejects"}
     assert all("check the address, and that a broker listens there" in detail for detail in wrong.values())
 
 
@@ -136,11 +145,12 @@ def test_findings_are_printed_as_table_and_as_json(server: tuple[str, redis.Redi
     """Status 0 without a problem, 1 with one; a name may have brackets."""
     well = tacit("check", "--redis", server[0], "--json", cwd=folder)
     assert (well.returncode, well.stderr) == (0, "")
-    assert [finding["ok"] for finding in json.loads(well.stdout)] == [True, True, True]
+    assert [finding["ok"] for finding in json.loads(well.stdout)] == 5 * [True]
     wrong = tacit("check", "[red]missing[/].jsonl", "--redis", server[0], cwd=folder)
     assert (wrong.returncode, wrong.stderr) == (1, "")
     assert [line.split()[:2] for line in wrong.stdout.splitlines()] == [
-        ["ok", "catalogue"], ["ok", "redis"], ["ok", "rejects"], ["wrong", "source"],
+        ["ok", "catalogue"], ["ok", "redis"], ["ok", "rejects"], ["ok", "control"], ["wrong", "source"],
+        ["ok", "redis"],
     ]  # fmt: skip
     assert "[red]missing[/].jsonl: there is no such file" in wrong.stdout
 

@@ -100,7 +100,7 @@ def test_deletion_leaves_the_state_in_the_older_table(tmp_path: Path) -> None:
         store = stores.create(USERS[0])
         touch(store, USERS[:3])
         store.snapshot()
-        store.reclaim(1 << 60, 10)
+        store.reclaim(1 << 60, 1 << 60, 10)
         store.snapshot()
         assert store.get(USERS[0]) is None
         assert set(kinds(tmp_path, pseudonym_needles(USERS[0]))) - {"pseudonym"} == {LEARNED, TOMBSTONE}
