@@ -46,6 +46,12 @@ class Drift:
         self.at_s.extend(new.at_s)
         self.fresh.extend(new.fresh)
 
+    def copy(self) -> "Drift":
+        """Return an independent copy."""
+        twin = Drift(0)
+        twin.sums, twin.at_s, twin.fresh = self.sums[:], self.at_s[:], self.fresh[:]
+        return twin
+
     def forget(self, facets: Collection[int]) -> None:
         """Reset the detectors of the given facets."""
         for facet in facets:

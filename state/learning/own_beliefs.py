@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.learning.drift import Drift
+from state.learning.feedback_log import FeedbackLog
 
 BIAS_VARIANCE = 0.3
 """Prior variance of the bias: liking of answers in general, compared with other users."""
@@ -30,6 +31,8 @@ class OwnBeliefs:
         self.drift = Drift(facets)
         self.reasons = array("B", bytes(facets * kinds))
         """Count of each feedback kind for each facet, up to 255: facet × kind, row by row."""
+        self.log = FeedbackLog(slots, facets)
+        """The last pieces of feedback, and sums of earlier ones by value."""
         self.feedback_count = 0
         """Answers with feedback of the user, up to 255."""
         self.population = 0
@@ -45,9 +48,10 @@ class OwnBeliefs:
         self.reasons.extend(new.reasons[len(self.reasons) :])
         self.evidence.extend(new.evidence[facets:])
         self.drift.grow(len(catalogue.facet_names))
+        self.log.grow(len(catalogue.slots), len(catalogue.facet_names))
 
     def forget(self, facets: Collection[int]) -> None:
-        """Reset the given facets to the prior: values, slope, evidence, reasons and drift.
+        """Reset the given facets to the prior: values, slope, evidence, reasons, drift and log.
 
         The bias and the count of feedback concern answers as a whole and stay, unless no other facet has evidence.
         """
@@ -63,6 +67,7 @@ class OwnBeliefs:
             self.evidence[facet] = 0.0
             self.reasons[facet * kinds : (facet + 1) * kinds] = array("B", bytes(kinds))
         self.drift.forget(facets)
+        self.log.forget(facets, self.catalogue.slot_facets)
 
     def value(self, slot: int) -> tuple[float, float]:
         """Return mean and variance of a value."""

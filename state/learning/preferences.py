@@ -16,9 +16,10 @@ from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.events.observation import Observation
 from state.learning.drift import MEAN_KEPT, VARIANCE_REGAINED
 from state.learning.example import DirectedFeedback
+from state.learning.feedback_log import Form, Piece
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES, OwnBeliefs
 from state.learning.population_prior import Prior
-from state.learning.prediction import NO_POPULATION, NOISE_VARIANCE, PopulationPart, UserPart
+from state.learning.prediction import NO_POPULATION, NOISE_VARIANCE, PopulationPart, StackingFactors, UserPart
 from state.learning.probit import corrections, normal_cdf
 from tacit.contract.catalogue import FeedbackKind
 
@@ -116,6 +117,10 @@ class Preferences(OwnBeliefs, base.Classifier):
         else:
             own, p = self.learn(o.slots, kind.label, weight, o.at_ms, expected, o.facets)
             facets = [facet for facet in own.shares if facet in o.facets] if o.facets else own.shares.keys()
+            if facets:
+                self._log(
+                    o.at_ms, o.feedback, Form.LIKE if kind.label else Form.DISLIKE, weight, expected, o.slots, o.facets
+                )
         if facets:
             self.population = prior.number
             self.feedback_count = min(self.feedback_count + 1, MAX_FEEDBACK_COUNT)
@@ -189,7 +194,10 @@ class Preferences(OwnBeliefs, base.Classifier):
                 preferred = next_slots.get(slot)
                 if preferred is not None:
                     expected = prior.compare(preferred, slot, o.topic, o.surface)
-                    yield self._learn_comparison(slot, preferred, weight, o.at_ms, expected)
+                    compared = self._learn_comparison(slot, preferred, weight, o.at_ms, expected)
+                    form = Form.PREFERS_HIGHER if preferred > slot else Form.PREFERS_LOWER
+                    self._log(o.at_ms, o.feedback, form, weight, expected, (slot, preferred), ())
+                    yield compared
 
     def _learn_comparison(
         self, served: int, preferred: int, weight: float, at_ms: int, expected: PopulationPart
@@ -214,6 +222,21 @@ class Preferences(OwnBeliefs, base.Classifier):
         z = expected.stacked_mean(own) / scale
         self._watch(own, expected, 1.0 / scale, z, normal_cdf(z), at_ms)
         return DirectedFeedback(served, preferred, mean, own.variance)
+
+    def _log(
+        self,
+        at_ms: int,
+        kind: int,
+        form: Form,
+        weight: float,
+        expected: PopulationPart,
+        slots: Sequence[int],
+        only: Collection[int],
+    ) -> None:
+        """Log feedback that has trained the beliefs; a facet that it flagged has no fresh piece so far."""
+        fresh, facet_of = self.drift.fresh, self.catalogue.slot_facets
+        flagged = {facet_of[slot] for slot in slots if not fresh[facet_of[slot]]} if 0 in fresh else ()
+        self.log.add(at_ms, kind, form, weight, expected, slots, only, flagged, facet_of)
 
     def _watch(
         self,
@@ -244,6 +267,31 @@ class Preferences(OwnBeliefs, base.Classifier):
             if reasons[reason] < _MAX_REASONS:
                 reasons[reason] += 1
         self.drift.settle(facets)
+
+    def retrain(self, piece: Piece, factors: StackingFactors) -> None:
+        """Train with a piece of a log of feedback; `factors` serve the detection of drift."""
+        expected = PopulationPart(piece.mean, piece.variance, factors)
+        newest = self.log.pieces[-1:]
+        if piece.is_directed:
+            preferred, served = piece.compared
+            expected = expected._replace(factors=factors._replace(offset=0.0))
+            self._learn_comparison(served, preferred, piece.weight, piece.at_ms, expected)
+        else:
+            self.learn(piece.slots, piece.form is Form.LIKE, piece.weight, piece.at_ms, expected, piece.only)
+        facet_of = self.catalogue.slot_facets
+        facets = {facet_of[slot] for slot in piece.sides(facet_of)}
+        self._log(piece.at_ms, piece.kind, piece.form, piece.weight, expected, piece.slots, piece.only)
+        self._add_evidence(facets, piece.kind, piece.weight)
+        if not piece.continues(newest[0] if newest else None, facet_of):
+            self.feedback_count = min(self.feedback_count + 1, MAX_FEEDBACK_COUNT)
+
+    def copy(self) -> "Preferences":
+        """Return an independent copy."""
+        twin = Preferences(self.catalogue)
+        twin.means, twin.variances, twin.evidence = self.means[:], self.variances[:], self.evidence[:]
+        twin.reasons, twin.drift, twin.log = self.reasons[:], self.drift.copy(), self.log.copy()
+        twin.feedback_count, twin.population = self.feedback_count, self.population
+        return twin
 
     def learn_one(self, x: dict[Any, Any], y: base.typing.ClfTarget, w: float = 1.0) -> None:
         """Train with an answer by River's interface; there is no event time, so a drift has time 0."""

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
 from state.learning.drift import Drift
+from state.learning.feedback_log import FeedbackLog, row_size
 from state.learning.preferences import Preferences
 from state.user.consent import DENIED, GRANTED, UNASKED
 from state.user.outbox import Emitted
@@ -38,6 +39,7 @@ _NEWEST = Struct("<q")
 _PIN = Struct("<Bhq")
 _WIPE = Struct("<BqI")
 _WINDOWS = Struct(f"<{2 * PANES}s96s{2 * MAX_TOPICS_KEPT}s{4 * MAX_TOPICS_KEPT}s")
+_LOG = Struct("<B??")
 _HEADER_3 = Struct("<BqIqqBqIBBBBHBBBHBBBI")
 _PIN_3 = Struct("<Bhq?")
 _GRANTED_3, _DENIED_3 = 1, 2
@@ -75,6 +77,7 @@ def pack(state: UserState) -> bytes:
             preferences.means, preferences.variances, preferences.evidence, drift.sums,
             drift.at_s, drift.fresh, preferences.reasons,
             emitted.slot, emitted.tier, emitted.confidence, emitted.at_ms,
+            *_packed_log(preferences.log),
         )  # fmt: skip
     parts[0] = _HEADER.pack(
         VERSION, state.newest_ms, state.seq, consent.wiped_ms, consent.forgotten_ms,
@@ -85,6 +88,11 @@ def pack(state: UserState) -> bytes:
         flags, sessions, slots, facets, kinds, feedback_count, population,
     )  # fmt: skip
     return b"".join(parts)
+
+
+def _packed_log(log: FeedbackLog) -> Sequence[Any]:
+    rows = len(log.rows) // row_size(log.slots, log.facets)
+    return _LOG.pack(rows, bool(log.sums), log.uncounted), log.rows, log.sums, log.days
 
 
 def newest_ms(data: bytes) -> int:
@@ -171,9 +179,10 @@ def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
         state.windows, position = _unpack_windows(data, position, sessions)
     if flags & _HAS_PREFERENCES:
         sizes = _belief_sizes(*counts)
-        state.preferences, outbox.emitted = _unpack_beliefs(sizes.unpack_from(data, position), counts, catalogue)
+        arrays = sizes.unpack_from(data, position)
+        log, position = _unpack_log(data, position + sizes.size, slots, facets)
+        state.preferences, outbox.emitted = _unpack_beliefs(arrays, log, counts, catalogue)
         state.preferences.feedback_count, state.preferences.population = feedback_count, population
-        position += sizes.size
     if position != len(data):
         raise ValueError(f"{len(data)} bytes where {position} were expected")
     if data[0] != VERSION and state.pins:
@@ -236,13 +245,30 @@ def _unpack_windows(data: bytes, position: int, sessions: int) -> tuple[Windows,
     return windows, end
 
 
+def _unpack_log(data: bytes, position: int, slots: int, facets: int) -> tuple[FeedbackLog, int]:
+    log = FeedbackLog(slots, facets)
+    if data[0] != VERSION:  # layout 3 has no log
+        log.uncounted = True
+        return log, position
+    rows, has_sums, log.uncounted = _LOG.unpack_from(data, position)
+    start = position + _LOG.size
+    end = start + rows * row_size(slots, facets)
+    log.rows = bytearray(data[start:end])
+    if has_sums:
+        start, end = end, end + 4 * slots
+        log.sums = array("H", data[start:end])
+        start, end = end, end + 4 * slots
+        log.days = array("H", data[start:end])
+    return log, end
+
+
 def _unpack_beliefs(
-    arrays: Sequence[bytes], counts: Sequence[int], catalogue: NumberedCatalogue
+    arrays: Sequence[bytes], log: FeedbackLog, counts: Sequence[int], catalogue: NumberedCatalogue
 ) -> tuple[Preferences, Emitted]:
     preferences, emitted = Preferences.__new__(Preferences), Emitted.__new__(Emitted)
     drift = preferences.drift = Drift.__new__(Drift)
     (means, variances, evidence, drift_sums, drift_at_s, fresh, reasons, slot, tier, confidence, at_ms) = arrays
-    preferences.catalogue = catalogue
+    preferences.catalogue, preferences.log = catalogue, log
     preferences.means, preferences.variances = array("f", means), array("f", variances)
     preferences.evidence, preferences.reasons = array("f", evidence), array("B", reasons)
     drift.sums, drift.at_s, drift.fresh = array("f", drift_sums), array("I", drift_at_s), array("B", fresh)

@@ -1,6 +1,5 @@
 """state/learning/preferences: the forget of some facets."""
 
-from array import array
 from collections.abc import Collection
 
 from hypothesis import given
@@ -43,12 +42,11 @@ def about(preferences: Preferences, facet: int) -> dict[str, object]:
 
 
 def numbers(preferences: Preferences) -> dict[str, object]:
-    drift = {f"drift.{name}": getattr(preferences.drift, name) for name in ("sums", "at_s", "fresh")}
-    return {
-        name: list(part) if isinstance(part, array) else part
-        for name, part in (vars(preferences) | drift).items()
-        if name != "drift"
-    }
+    """Return all that a user model holds, by name."""
+    held: dict[str, object] = dict(vars(preferences))
+    for part in (preferences.drift, preferences.log):
+        held |= {f"{type(part).__name__}.{name}": getattr(part, name) for name in part.__slots__}
+    return {name: value for name, value in held.items() if name not in {"drift", "log"}}
 
 
 @given(HISTORIES, SOME_FACETS)

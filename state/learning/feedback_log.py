@@ -1,0 +1,250 @@
+"""Log of a user's last pieces of feedback, and per value a fading sum of the earlier ones.
+
+A row has all that a retraining of the user model needs, so a prediction without some feedback can be computed
+(state.learning.counterfactual). A piece that leaves the log is added to the sums of its values, which fade as the
+beliefs do: ×0.99 with each piece of feedback on the value, ×0.3 when a change of taste is flagged.
+
+    bytes   row, little-endian
+    4       event time in seconds
+    2       kind of feedback (7 bits), form (2 bits), weight in hundredths (7 bits)
+    2 + 2   mean and variance of the population's part of the prediction, as half floats
+    ⌈f/8⌉   facets that the feedback is narrowed to, a bit each; f facets in all
+    ⌈f/8⌉   facets whose change of taste the piece flagged
+    ⌈s/8⌉   values of the answer; of directed feedback the preferred and the served value; s values in all
+
+With the shipped catalogue a row takes 14 bytes, and the sums take 128.
+"""
+
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from enum import IntEnum
+from functools import lru_cache
+from struct import Struct
+from typing import NamedTuple
+
+from state.learning.drift import MEAN_KEPT
+from state.learning.prediction import PopulationPart
+
+MAX_PIECES = 8
+"""Pieces of feedback in the log."""
+KEPT_PERCENT = 99
+"""Share of a sum that survives a piece of feedback on the value, as of a mean (`preferences.KEPT`)."""
+PER_WEIGHT = 600
+"""Units of an earlier sum per weight of 1: a sum converges below 100, and a number of 16 bits holds it."""
+
+_DAY_S = 86_400
+_KEPT_OF_TEN = round(10 * MEAN_KEPT)
+_MOST = 60_000.0
+"""Limit of a mean as a half float."""
+
+
+class Form(IntEnum):
+    """Form of a piece of feedback."""
+
+    DISLIKE = 0
+    LIKE = 1
+    PREFERS_LOWER = 2
+    """Directed: the value with the lower number is better than the served value."""
+    PREFERS_HIGHER = 3
+
+
+class Side(IntEnum):
+    """Side of a piece of feedback on a value."""
+
+    FOR = 0
+    AGAINST = 1
+
+
+class Piece(NamedTuple):
+    """A piece of feedback that trained the user model."""
+
+    at_ms: int
+    """Event time, in whole seconds."""
+    kind: int
+    form: Form
+    weight: float
+    mean: float
+    variance: float
+    """Population's part of the prediction at that time."""
+    only: Sequence[int]
+    """Facets that the feedback is narrowed to; empty for all."""
+    flagged: Sequence[int]
+    """Facets whose change of taste the piece flagged."""
+    slots: Sequence[int]
+    """Values of the answer; of directed feedback two values, ascending."""
+
+    @property
+    def compared(self) -> tuple[int, int]:
+        """Preferred and served value of directed feedback."""
+        lower, higher = self.slots
+        return (higher, lower) if self.form is Form.PREFERS_HIGHER else (lower, higher)
+
+    @property
+    def is_directed(self) -> bool:
+        """The piece compares two values."""
+        return self.form >= Form.PREFERS_LOWER
+
+    def sides(self, facets: Sequence[int]) -> dict[int, Side]:
+        """Return trained value → side; `facets` is slot → facet."""
+        if self.is_directed:
+            preferred, served = self.compared
+            return {preferred: Side.FOR, served: Side.AGAINST}
+        side = Side.FOR if self.form is Form.LIKE else Side.AGAINST
+        return {slot: side for slot in self.slots if not self.only or facets[slot] in self.only}
+
+    def continues(self, earlier: "Piece | None", facets: Sequence[int]) -> bool:
+        """Return whether the piece and the one before are parts of one directed feedback, which moves several facets.
+
+        `facets` is slot → facet.
+        """
+        return (
+            earlier is not None
+            and self.is_directed
+            and earlier.is_directed
+            and (self.at_ms, self.kind) == (earlier.at_ms, earlier.kind)
+            and facets[self.slots[0]] != facets[earlier.slots[0]]
+        )
+
+
+class FeedbackLog:
+    """The last pieces of feedback, oldest first, and the sums of earlier pieces."""
+
+    __slots__ = ("days", "facets", "rows", "slots", "sums", "uncounted")
+
+    def __init__(self, slots: int, facets: int) -> None:
+        self.slots, self.facets = slots, facets
+        """Numbers of values and facets that rows have bits for."""
+        self.rows = bytearray()
+        self.sums = array("H")
+        """Earlier weight by value and side (2 · slot + side), in units of 1 / `PER_WEIGHT`; empty without any."""
+        self.days = array("H")
+        """Day of the newest earlier piece, likewise, since 1970; 0: none."""
+        self.uncounted = False
+        """Some feedback came before the log existed, and is counted per facet alone."""
+
+    @property
+    def is_complete(self) -> bool:
+        """The log has all feedback that trained the user model."""
+        return not self.sums and not self.uncounted
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The pieces in the log, oldest first."""
+        return [_piece(row) for row in _layout(self.slots, self.facets).iter_unpack(self.rows)]
+
+    def add(
+        self,
+        at_ms: int,
+        kind: int,
+        form: Form,
+        weight: float,
+        expected: PopulationPart,
+        slots: Sequence[int],
+        only: Collection[int],
+        flagged: Collection[int],
+        facet_of: Sequence[int],
+    ) -> None:
+        """Add a piece; the oldest piece joins the sums once the log is full."""
+        layout, facet_bytes = _layout(self.slots, self.facets), (self.facets + 7) // 8
+        mean, variance, rows = expected.mean, expected.variance, self.rows
+        rows += layout.pack(
+            at_ms // 1000,
+            kind | form << 7 | round(100 * weight) << 9,
+            mean if -_MOST < mean < _MOST else 0.0,
+            variance if variance < _MOST else _MOST,
+            _mask(tuple(only), facet_bytes) if only else b"",
+            _mask(tuple(flagged), facet_bytes) if flagged else b"",
+            _mask(tuple(slots), (self.slots + 7) // 8),
+        )
+        if len(rows) > MAX_PIECES * layout.size:
+            self._add_to_sums(_piece(layout.unpack_from(rows)), facet_of)
+            del rows[: layout.size]
+
+    def drop_last(self) -> None:
+        """Remove the newest piece."""
+        del self.rows[-_layout(self.slots, self.facets).size :]
+
+    def _add_to_sums(self, piece: Piece, facet_of: Sequence[int]) -> None:
+        if not self.sums:
+            self.sums, self.days = array("H", bytes(4 * self.slots)), array("H", bytes(4 * self.slots))
+        sums = self.sums
+        for slot, side in piece.sides(facet_of).items():
+            place = 2 * slot
+            sums[place] = sums[place] * KEPT_PERCENT // 100
+            sums[place + 1] = sums[place + 1] * KEPT_PERCENT // 100
+            sums[place + side] += round(PER_WEIGHT * piece.weight)
+            self.days[place + side] = piece.at_ms // 1000 // _DAY_S
+        for facet in piece.flagged:
+            for slot, its_facet in enumerate(facet_of):
+                if its_facet == facet:
+                    for place in (2 * slot, 2 * slot + 1):
+                        sums[place] = sums[place] * _KEPT_OF_TEN // 10
+
+    def earlier(self, slot: int, side: Side) -> tuple[float, int]:
+        """Return the sum of earlier pieces as of the first piece in the log, and the newest one's day as time in ms."""
+        if not self.sums:
+            return 0.0, 0
+        place = 2 * slot + side
+        return self.sums[place] / PER_WEIGHT, self.days[place] * _DAY_S * 1000
+
+    def forget(self, facets: Collection[int], facet_of: Sequence[int]) -> None:
+        """Remove all that concerns the given facets; rows, which concern several facets, join the sums of the rest."""
+        for piece in self.pieces:
+            self._add_to_sums(piece, facet_of)
+        self.rows = bytearray()
+        for slot, facet in enumerate(facet_of):
+            if facet in facets and self.sums:
+                self.sums[2 * slot] = self.sums[2 * slot + 1] = 0
+                self.days[2 * slot] = self.days[2 * slot + 1] = 0
+
+    def grow(self, slots: int, facets: int) -> None:
+        """Make room for as many values and facets in all."""
+        before, after = (_layout(self.slots, self.facets), _layout(slots, facets))
+        if self.sums:
+            more = array("H", bytes(4 * (slots - self.slots)))
+            self.sums, self.days = self.sums + more, self.days + more
+        self.rows = bytearray(b"".join(after.pack(*row) for row in before.iter_unpack(self.rows)))
+        self.slots, self.facets = slots, facets
+
+    def copy(self) -> "FeedbackLog":
+        """Return an independent copy."""
+        twin = FeedbackLog(self.slots, self.facets)
+        twin.rows, twin.sums, twin.days, twin.uncounted = self.rows[:], self.sums[:], self.days[:], self.uncounted
+        return twin
+
+
+def row_size(slots: int, facets: int) -> int:
+    """Return the bytes of a row.
+
+    >>> row_size(16, 5)
+    14
+    """
+    return _layout(slots, facets).size
+
+
+@lru_cache(maxsize=256)
+def _layout(slots: int, facets: int) -> Struct:
+    by_facet = (facets + 7) // 8
+    return Struct(f"<IHee{by_facet}s{by_facet}s{(slots + 7) // 8}s")
+
+
+@lru_cache(maxsize=8192)
+def _mask(numbers: tuple[int, ...], size: int) -> bytes:
+    return sum(1 << number for number in set(numbers)).to_bytes(size, "little")
+
+
+@lru_cache(maxsize=8192)
+def _numbers(mask: bytes) -> tuple[int, ...]:
+    return tuple(_bits(int.from_bytes(mask, "little")))
+
+
+def _bits(mask: int) -> Iterator[int]:
+    return (number for number in range(mask.bit_length()) if mask >> number & 1)
+
+
+def _piece(row: tuple[int, int, float, float, bytes, bytes, bytes]) -> Piece:
+    at_s, code, mean, variance, only, flagged, slots = row
+    return Piece(
+        at_s * 1000, code & 127, Form(code >> 7 & 3), (code >> 9) / 100, mean, variance,
+        _numbers(only), _numbers(flagged), _numbers(slots),
+    )  # fmt: skip

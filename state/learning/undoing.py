@@ -1,0 +1,130 @@
+"""Undoing of the newest piece of feedback in a user model.
+
+An update of assumed-density filtering has an inverse. Given the beliefs afterwards (m', v'), the beliefs before are the
+fixed point of
+
+    v = the smaller root of  ρ² v (1 − v x² w W/S) + (1 − ρ²) prior = v'        m = m'/ρ − v x w (±N)/√S
+
+where N, W and S depend on all m and v before (state.learning.preferences). Each round shrinks the error at least by the
+share of the terms in S, which is below 1/2. What rounding to 32 bits costs is in docs/learning.md.
+"""
+
+from collections.abc import Iterator
+from math import isfinite, sqrt
+from typing import NamedTuple
+
+from state.catalogue.numbered import Shape
+from state.learning.drift import MEAN_KEPT, SETTLED, VARIANCE_REGAINED
+from state.learning.feedback_log import Form, Piece
+from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
+from state.learning.preferences import KEPT, Preferences
+from state.learning.probit import corrections
+
+_ROUNDS = 80
+_CONVERGED = 1e-13
+_MOST = 1.001
+"""Limit of a variance as a multiple of its prior; above 1 for rounding."""
+
+
+class _Term(NamedTuple):
+    term: int
+    x: float
+    prior: float
+    is_trained: bool
+
+
+def undo_last(own: Preferences) -> bool:
+    """Undo the newest piece of the log in place, and return whether it was possible.
+
+    Undone are beliefs, evidence, reasons and the count of feedback. Of the detectors of drift, only a flag is undone.
+    A piece cannot be undone if it was trained under a catalogue with other feedback kinds, scales or weights.
+    """
+    pieces = own.log.pieces
+    if not pieces:
+        return False
+    piece = pieces[-1]
+    means, variances = own.means[:], own.variances[:]
+    for term, prior in _unlearned(own, piece):
+        own.means[term] /= MEAN_KEPT
+        own.variances[term] = (own.variances[term] - VARIANCE_REGAINED * prior) / (1 - VARIANCE_REGAINED)
+    if not _undo_update(own, piece, list(_terms(own, piece))):
+        own.means, own.variances = means, variances
+        return False
+    earlier = pieces[-2] if pieces[1:] else None
+    _undo_counts(own, piece, is_first=not piece.continues(earlier, own.catalogue.slot_facets))
+    own.log.drop_last()
+    return True
+
+
+def _unlearned(own: Preferences, piece: Piece) -> Iterator[tuple[int, float]]:
+    """Yield term and prior variance of all that a flagged change of taste has unlearned."""
+    catalogue = own.catalogue
+    for facet in piece.flagged:
+        for slot in catalogue.facet_slots[facet]:
+            yield slot, VALUE_VARIANCES[catalogue.slot_shapes[slot]]
+        yield len(catalogue.slots) + facet, SLOPE_VARIANCE
+
+
+def _terms(own: Preferences, piece: Piece) -> Iterator[_Term]:
+    """Yield the terms of the prediction, as `Preferences` trains them."""
+    catalogue = own.catalogue
+    facets, places, slopes = catalogue.slot_facets, catalogue.slot_places, len(catalogue.slots)
+    if piece.is_directed:
+        preferred, served = piece.compared
+        yield _Term(preferred, 1.0, VALUE_VARIANCES[Shape.ORDERED], True)
+        yield _Term(served, -1.0, VALUE_VARIANCES[Shape.ORDERED], True)
+        yield _Term(slopes + facets[served], places[preferred] - places[served], SLOPE_VARIANCE, True)
+        return
+    for slot in piece.slots:
+        is_trained = not piece.only or facets[slot] in piece.only
+        yield _Term(slot, 1.0, VALUE_VARIANCES[catalogue.slot_shapes[slot]], is_trained)
+        if places[slot]:
+            yield _Term(slopes + facets[slot], places[slot], SLOPE_VARIANCE, is_trained)
+    yield _Term(len(own.means) - 1, 1.0, BIAS_VARIANCE, not piece.only)
+
+
+def _undo_update(own: Preferences, piece: Piece, terms: list[_Term]) -> bool:
+    sign = -1.0 if piece.form is Form.DISLIKE else 1.0
+    after = [(own.means[term], own.variances[term]) for term, *_ in terms]
+    before = after
+    for _ in range(_ROUNDS):
+        mean = piece.mean + sum(t.x * m for t, (m, _) in zip(terms, before, strict=True))
+        variance = piece.variance + sum(t.x * t.x * v for t, (_, v) in zip(terms, before, strict=True))
+        if not (isfinite(mean) and 0 < variance < float("inf")):
+            return False
+        gain, shrink = corrections(sign * mean / sqrt(variance))
+        steps = piece.weight * sign * gain / sqrt(variance), piece.weight * shrink / variance
+        last, before = before, [_before(t, belief, *steps) for t, belief in zip(terms, after, strict=True)]
+        if all(abs(m - n) + abs(v - w) < _CONVERGED for (m, v), (n, w) in zip(last, before, strict=True)):
+            break
+    if not all(0 < v <= _MOST * t.prior and isfinite(m) for t, (m, v) in zip(terms, before, strict=True)):
+        return False
+    for t, (m, v) in zip(terms, before, strict=True):
+        own.means[t.term], own.variances[t.term] = m, v
+    return True
+
+
+def _before(t: _Term, after: tuple[float, float], mean_step: float, variance_step: float) -> tuple[float, float]:
+    """Return mean and variance before an update; a variance below 0 stands for none."""
+    if not t.is_trained:
+        return after
+    mean, variance = after
+    kept = (variance - (1 - KEPT * KEPT) * t.prior) / (KEPT * KEPT)
+    a = t.x * t.x * variance_step
+    root = 1 - 4 * a * kept
+    if root < 0 or kept < 0:
+        return mean, -1.0
+    v = 2 * kept / (1 + sqrt(root))
+    return mean / KEPT - t.x * v * mean_step, v
+
+
+def _undo_counts(own: Preferences, piece: Piece, *, is_first: bool) -> None:
+    kinds, drift = len(own.catalogue.feedback_names), own.drift
+    for facet in {own.catalogue.slot_facets[slot] for slot in piece.sides(own.catalogue.slot_facets)}:
+        own.evidence[facet] = max(0.0, (own.evidence[facet] - piece.weight) / KEPT)
+        own.reasons[facet * kinds + piece.kind] -= own.reasons[facet * kinds + piece.kind] > 0
+        if facet in piece.flagged:
+            drift.at_s[facet], drift.fresh[facet] = 0, SETTLED
+        elif drift.fresh[facet] < SETTLED:
+            drift.fresh[facet] = max(0, drift.fresh[facet] - 1)
+    own.feedback_count -= is_first and own.feedback_count > 0

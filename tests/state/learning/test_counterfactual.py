@@ -1,0 +1,155 @@
+"""state/learning/counterfactual: a user model without some of its feedback is the one that never had it."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.events.observation import Observation
+from state.learning.counterfactual import undo_all, without
+from state.learning.decisions import Beliefs, decide, find
+from state.learning.feedback_log import MAX_PIECES, Piece, Side
+from state.learning.population_prior import Prior
+from state.learning.population_version import Gaussian, PopulationVersion
+from state.learning.preferences import Preferences
+from state.learning.value_evidence import value_evidence
+from tests.support.factories import CATALOGUE, START_MS, make_observation
+
+ALONE = Prior(CATALOGUE)
+POPULATION = Prior(
+    CATALOGUE,
+    PopulationVersion(
+        4, 2, START_MS, 1000,
+        {"bias": Gaussian(0.3, 0.01), "length=concise": Gaussian(0.4, 0), "topic:code&tone=formal": Gaussian(0.6, 0)},
+        {"population": Gaussian(1.1, 0.0), "own:length": Gaussian(1.3, 0.0)}, (),
+    ),
+)  # fmt: skip
+CONCISE = CATALOGUE.slot_index["length"]["concise"]
+_VALUES = {name: st.sampled_from(facet.values) for name, facet in CATALOGUE.facets.items()}
+FEEDBACK = st.builds(
+    make_observation,
+    topic=st.sampled_from([None, "code"]),
+    served=st.fixed_dictionaries({"length": _VALUES.pop("length")}, optional=_VALUES),
+    feedback=st.sampled_from(CATALOGUE.feedback_names),
+    facets=st.just(()) | st.just(()) | st.lists(st.sampled_from(CATALOGUE.facet_names), max_size=2),
+)
+SHORT = st.lists(FEEDBACK, max_size=MAX_PIECES // 2)
+"""Histories that the log holds whole: a directed feedback may be more than one piece."""
+LONG = st.lists(FEEDBACK, min_size=MAX_PIECES, max_size=40)
+
+
+def learn(own: Preferences, history: Sequence[Observation], prior: Prior = ALONE) -> Preferences:
+    for o in history:
+        kind = CATALOGUE.feedback_kinds[o.feedback]
+        own.learn_feedback(o, kind, kind.weight, prior)
+    return own
+
+
+def learned(history: Sequence[Observation], prior: Prior = ALONE) -> Preferences:
+    return learn(Preferences(CATALOGUE), history, prior)
+
+
+def numbered(history: Sequence[Observation]) -> list[Observation]:
+    """Return a history with a second per observation, so that a test can name pieces by their time."""
+    return [
+        Observation(*[START_MS + n * 1000 if name == "at_ms" else getattr(o, name) for name in o.__struct_fields__])
+        for n, o in enumerate(history)
+    ]
+
+
+def names(chosen: Sequence[bool], at_ms: int) -> bool:
+    """Return whether the observation of that time is chosen."""
+    number = (at_ms - START_MS) // 1000
+    return number < len(chosen) and chosen[number]
+
+
+CHOSEN = st.lists(st.booleans(), max_size=MAX_PIECES)
+
+
+@given(SHORT.map(numbered), CHOSEN)
+def test_short_history_is_retrained_exactly(history: list[Observation], chosen: list[bool]) -> None:
+    """All numbers, drift, evidence and log equal those of a model that never saw the removed feedback."""
+    retrained = without(learned(history), ALONE.factors, lambda piece: names(chosen, piece.at_ms))
+    never = learned([o for o in history if not names(chosen, o.at_ms)])
+    assert retrained.is_complete
+    assert held(retrained.own) == held(never)
+
+
+def held(own: Preferences) -> dict[str, object]:
+    drift = {name: list(getattr(own.drift, name)) for name in ("sums", "at_s", "fresh")}
+    arrays = {name: list(getattr(own, name)) for name in ("means", "variances", "evidence", "reasons")}
+    return {**drift, **arrays, "log": own.log.pieces, "feedback": own.feedback_count}
+
+
+@given(SHORT.map(numbered), CHOSEN)
+def test_prediction_without_evidence_agrees_under_a_population(history: list[Observation], chosen: list[bool]) -> None:
+    """The oracle trains with the population's parts as they were, in full precision: within 0.002 of each number."""
+    own, never = Preferences(CATALOGUE), Preferences(CATALOGUE)
+    for o in history:
+        count = own.feedback_count
+        kind = CATALOGUE.feedback_kinds[o.feedback]
+        own.learn_feedback(o, kind, kind.weight, POPULATION)
+        if not names(chosen, o.at_ms):
+            now, never.feedback_count = never.feedback_count, count
+            facets = never.learn_feedback(o, kind, kind.weight, POPULATION).facets
+            never.feedback_count = now + bool(facets)
+    retrained = without(own, POPULATION.factors, lambda piece: names(chosen, piece.at_ms)).own
+    assert list(retrained.means) == pytest.approx(list(never.means), abs=2e-3)
+    assert list(retrained.variances) == pytest.approx(list(never.variances), abs=2e-3)
+    for facet in range(len(CATALOGUE.facet_names)):
+        ours, theirs = (
+            find(Beliefs(model, POPULATION), facet, decide(Beliefs(model, POPULATION), facet), 0, 0)
+            for model in (retrained, never)
+        )
+        assert ours.decision.confidence == pytest.approx(theirs.decision.confidence, abs=5e-3)
+        assert ours.liked == pytest.approx(theirs.liked, abs=5e-3)
+
+
+@given(LONG.map(numbered), st.sampled_from([ALONE, POPULATION]))
+def test_undone_pieces_leave_the_earlier_beliefs(history: list[Observation], prior: Prior) -> None:
+    """Undoing gives the beliefs from before the log, whatever it flagged; retraining gives the present ones."""
+    own = learned(history, prior)
+    before, pieces = undo_all(own)
+    assert pieces == own.log.pieces
+    earlier = [o for o in history if not pieces or o.at_ms < pieces[0].at_ms]
+    whole = learned(earlier, prior)
+    if not split(history, pieces):
+        assert list(before.means) == pytest.approx(list(whole.means), abs=2e-3)
+        assert list(before.variances) == pytest.approx(list(whole.variances), abs=2e-3)
+    again = without(own, prior.factors, lambda _: False).own
+    assert list(again.means) == pytest.approx(list(own.means), abs=2e-4)
+    assert list(again.variances) == pytest.approx(list(own.variances), abs=2e-4)
+    assert list(again.evidence) == pytest.approx(list(own.evidence), abs=1e-4)
+    assert (list(again.reasons), again.feedback_count) == (list(own.reasons), own.feedback_count)
+
+
+def split(history: Sequence[Observation], pieces: Sequence[Piece]) -> bool:
+    """Return whether a directed feedback was cut in two at the start of the log."""
+    return bool(pieces) and pieces[0].is_directed and len(CATALOGUE.feedback_kinds[pieces[0].kind].moves) > 1
+
+
+@given(LONG.map(numbered), CHOSEN)
+def test_last_pieces_of_a_long_history_are_removed(history: list[Observation], chosen: list[bool]) -> None:
+    """Without a flag, the model agrees with one that had the earlier feedback and never the removed pieces."""
+    own = learned(history)
+    pieces = own.log.pieces
+    removed = {piece.at_ms for piece, choice in zip(pieces, chosen, strict=False) if choice}
+    never = learned([o for o in history if o.at_ms not in removed])
+    if any(own.drift.at_s) or any(never.drift.at_s) or split(history, pieces):
+        return
+    retrained = without(own, ALONE.factors, lambda piece: piece.at_ms in removed)
+    assert list(retrained.own.means) == pytest.approx(list(never.means), abs=1e-5)
+    assert list(retrained.own.variances) == pytest.approx(list(never.variances), abs=1e-5)
+
+
+def test_value_without_its_likes_is_the_default() -> None:
+    """Without what supports it, the value is no better than any other."""
+    history = [make_observation(served={"length": "concise"}, feedback="thumbs_up") for _ in range(5)]
+    own = learned(history)
+    assert decide(Beliefs(own, ALONE), 0).slot == CONCISE
+    facets = CATALOGUE.slot_facets
+    retrained = without(own, ALONE.factors, lambda piece: piece.sides(facets).get(CONCISE) is Side.FOR)
+    assert len(retrained.removed) == 5
+    assert decide(Beliefs(retrained.own, ALONE), 0).slot == CATALOGUE.default_slots[0]
+    assert value_evidence(retrained.own)[CONCISE].supporting.weight == 0
