@@ -25,7 +25,7 @@ from typing import NamedTuple
 from state.learning.drift import MEAN_KEPT
 from state.learning.prediction import PopulationPart
 
-MAX_PIECES = 8
+MAX_PIECES = 7
 """Pieces of feedback in the log."""
 KEPT_PERCENT = 99
 """Share of a sum that survives a piece of feedback on the value, as of a mean (`preferences.KEPT`)."""

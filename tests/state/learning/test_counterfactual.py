@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.events.observation import Observation
 from state.learning.counterfactual import undo_all, without
@@ -52,10 +53,7 @@ def learned(history: Sequence[Observation], prior: Prior = ALONE) -> Preferences
 
 def numbered(history: Sequence[Observation]) -> list[Observation]:
     """Return a history with a second per observation, so that a test can name pieces by their time."""
-    return [
-        Observation(*[START_MS + n * 1000 if name == "at_ms" else getattr(o, name) for name in o.__struct_fields__])
-        for n, o in enumerate(history)
-    ]
+    return [replace(o, at_ms=START_MS + n * 1000) for n, o in enumerate(history)]
 
 
 def names(chosen: Sequence[bool], at_ms: int) -> bool:
