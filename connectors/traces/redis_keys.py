@@ -1,0 +1,69 @@
+"""Byte search in Redis: the keys of a region and their values, on all servers."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import cast
+
+import redis
+
+from connectors.redis.client import RedisClient
+from connectors.traces.files import UNREADABLE
+from connectors.traces.needles import Needles, Trace
+from tacit.reader.cluster_map import Address
+from tacit.reader.round_trips import Command, Reply
+
+KEYS_AT_ONCE = 500
+
+_READS: tuple[Command, ...] = (("GET",), ("HGETALL",), ("SMEMBERS",))
+"""Reads of a key of each type that Tacit writes; an auditor has the right to all of them."""
+
+
+def find_redis_traces(client: RedisClient, region: str, needles: Needles) -> Iterator[Trace]:
+    """Yield the traces of a user in the keys of a region, in all namespaces; the place is the key.
+
+    Raises:
+        SinkError: Redis does not answer, or the user lacks a right.
+    """
+    for server in client.servers():
+        keys = _scan(client, f"tacit:v1:{region}:*", server)
+        while some := list(islice(keys, KEYS_AT_ONCE)):
+            for key, reply in zip(some, _values(client, some, server), strict=True):
+                place = needles.masked(key.decode("utf-8", "surrogateescape"))
+                for kind in sorted(needles.in_bytes(b"\0".join((key, *_parts(reply))))):
+                    yield Trace(place, 0, kind)
+                if isinstance(reply, redis.RedisError):
+                    yield Trace(place, 0, UNREADABLE)
+
+
+def _scan(client: RedisClient, pattern: str, server: Address) -> Iterator[bytes]:
+    cursor = b"0"
+    while True:
+        command = ("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+        cursor, keys = cast("tuple[bytes, list[bytes]]", client.execute(command, server))
+        yield from keys
+        if cursor == b"0":
+            return
+
+
+def _values(client: RedisClient, keys: list[bytes], server: Address) -> list[Reply]:
+    """Return the value of each key; an error for a key of a type that Tacit does not write."""
+    replies: list[Reply] = client.deliver([_read(key) for key in keys], keys, server)
+    for read in _READS:
+        wrong = [index for index, reply in enumerate(replies) if isinstance(reply, redis.RedisError)]
+        others = client.deliver([(*read, keys[index]) for index in wrong], wrong, server) if wrong else []
+        for index, reply in zip(wrong, others, strict=True):
+            replies[index] = reply
+    return replies
+
+
+def _read(key: bytes) -> Command:
+    """Return the read that fits a key of Tacit."""
+    if key.endswith((b":signals", b":defaults")):
+        return ("HGETALL", key)
+    return ("SMEMBERS" if key.endswith((b":namespaces", b":pinned")) else "GET", key)
+
+
+def _parts(reply: Reply) -> Iterable[bytes]:
+    if isinstance(reply, bytes):
+        return (reply,)
+    return [part for part in reply if isinstance(part, bytes)] if isinstance(reply, list) else ()
