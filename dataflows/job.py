@@ -19,6 +19,7 @@ from dataflows.state_folder import Identity
 from state.counters import SourceCounters
 from state.errors import SinkError
 from state.events.records import AnyReject
+from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import LIVE
 from tacit.contract.pseudonyms import fingerprint
 from tacit.errors import ConfigurationError
@@ -93,8 +94,14 @@ class Job:
     def identity(self) -> Identity:
         """Identity of a state folder of this run."""
         settings = self.settings
-        secret = fingerprint(settings.secret_bytes)
-        return Identity(settings.shards, settings.region, settings.namespace, self.source_name, secret)
+        return Identity(
+            settings.shards,
+            settings.region,
+            settings.namespace,
+            self.source_name,
+            fingerprint(settings.secret_bytes),
+            identity=Catalogue.load(settings.catalogue).identity,
+        )
 
     @property
     def metrics(self) -> str:
@@ -134,4 +141,6 @@ class Job:
         """Return the target of signals; a replay into the namespace `live` overwrites no newer signal."""
         settings = self.settings
         mode = Mode.LIVE if not self.bounded else Mode.FILL if settings.namespace == LIVE else Mode.REPLAY
-        return Target(settings.redis, settings.region, settings.namespace, mode, settings.ttl_ms)
+        return Target(
+            settings.redis, settings.region, settings.namespace, mode, settings.ttl_ms, settings.tombstones_ms
+        )

@@ -108,7 +108,7 @@ def _target(identity: Identity, settings: Settings, namespace: str | None) -> Ta
     into = namespace or identity.namespace
     is_history = into != identity.namespace or identity.source == FILES
     mode = Mode.LIVE if not is_history else Mode.FILL if into == LIVE else Mode.REPLAY
-    return Target(settings.redis, identity.region, into, mode, settings.ttl_ms)
+    return Target(settings.redis, identity.region, into, mode, settings.ttl_ms, settings.tombstones_ms)
 
 
 def _all_users(checkpoints: CheckpointReader, report: Report) -> Iterator[list[User]]:

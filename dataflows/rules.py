@@ -14,5 +14,6 @@ def rules_of(settings: Settings, vocabulary: Vocabulary | None = None) -> Rules:
         catalogue.numbered(vocabulary) if vocabulary else catalogue,
         round(settings.lateness * HOUR_MS),
         settings.ttl_ms,
+        tombstone_ms=settings.tombstones_ms,
         teaches=settings.population == "learn",
     )

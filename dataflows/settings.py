@@ -19,7 +19,7 @@ from state.storage.shards import CACHED_USERS, MAX_SHARDS
 from tacit.contract.activity import DAY_MS
 from tacit.contract.catalogue import SHIPPED, Catalogue
 from tacit.contract.keys import LIVE, NAMESPACE, REGION
-from tacit.contract.lifetimes import SIGNAL_TTL_MS
+from tacit.contract.lifetimes import SIGNAL_TTL_MS, TOMBSTONE_MS
 from tacit.contract.pseudonyms import SECRET_BYTES
 from tacit.errors import ConfigurationError
 
@@ -141,6 +141,12 @@ class Settings:
     ttl: Annotated[
         float | None, Setting(DESTINATION, "DAYS|none", "Time to live of a signal.", above=0, most=3650, none="none")
     ] = SIGNAL_TTL_MS // DAY_MS
+    tombstones: Annotated[
+        float,
+        Setting(
+            DESTINATION, "DAYS", "Time for which wipes are remembered; replay no older history.", least=1, most=36500
+        ),
+    ] = TOMBSTONE_MS // DAY_MS
     rejects: Annotated[
         str,
         Setting(
@@ -287,6 +293,11 @@ class Settings:
     def ttl_ms(self) -> int | None:
         """Time to live of a signal in milliseconds; None: no limit."""
         return None if self.ttl is None else round(self.ttl * DAY_MS)
+
+    @property
+    def tombstones_ms(self) -> int:
+        """Time for which wipes are remembered, in milliseconds."""
+        return round(self.tombstones * DAY_MS)
 
 
 @cache

@@ -23,6 +23,7 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.durable import sync, write_file
 from state.errors import StateError
+from tacit.contract.pseudonyms import IdComparison
 
 FORMAT = 3
 DESCRIPTION = "tacit.json"
@@ -44,6 +45,8 @@ class Identity(msgspec.Struct, frozen=True):
     secret: str
     """Fingerprint of the secret; another secret gives other pseudonyms, and finds no user."""
     format: int = FORMAT
+    identity: IdComparison = "exact"
+    """Comparison of user ids, by the catalogue; another one gives other pseudonyms."""
 
 
 @dataclass(frozen=True, slots=True)

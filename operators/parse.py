@@ -93,7 +93,7 @@ class Parser:
             ahead_s = (event.at - record.timestamp_ms) / 1000
             return self._reject(record, Reason.FUTURE, f"{ahead_s:.0f} s ahead of the record's own time")
         try:
-            return resolve(event, pseudonym(event.user_id, self._secret), record, self._catalogue)
+            return resolve(event, self._pseudonym(event.user_id), record, self._catalogue)
         except NotInCatalogueError as error:
             return self._reject(record, Reason.NOT_IN_CATALOGUE, str(error))
         except TooManyValuesError as error:
@@ -106,11 +106,14 @@ class Parser:
             return self._reject(record, Reason.WRONG_REGION, self._other_region, control_name(event))
         if not event.event_id:
             event = replace(event, event_id=f"{record.origin}:{record.position}")
-        user = pseudonym(event.user_id, self._secret)
+        user = self._pseudonym(event.user_id)
         try:
             return resolve_control(event, user, record, self._catalogue, is_foreign=is_foreign)
         except NotInCatalogueError as error:
             return self._reject(record, Reason.NOT_IN_CATALOGUE, str(error), control_name(event))
+
+    def _pseudonym(self, user_id: str) -> bytes:
+        return pseudonym(user_id, self._secret, self._catalogue.identity)
 
     def _reject(self, record: Record, reason: Reason, detail: str, control: str = "") -> Reject:
         hash_ = sha256(record.value).hexdigest()

@@ -11,6 +11,7 @@ from dataflows.control.audit import audited
 from dataflows.control.effect import wait_for, watching
 from dataflows.control.sending import Sent
 from dataflows.settings import CONTROL, Settings
+from tacit.contract.catalogue import Catalogue
 from tacit.contract.pseudonyms import pseudonym
 from tacit_cli.invocation import Invocation
 from tacit_cli.optional_value import DEFAULTS, WAIT
@@ -72,7 +73,7 @@ def carry_out(
         TacitError: the source did not take the event, or the effect is not visible in time.
     """
     settings = logged_settings(invocation)
-    user = pseudonym(user_id, settings.secret_bytes)
+    user = pseudonym(user_id, settings.secret_bytes, Catalogue.load(settings.catalogue).identity)
     with audited(settings, action, user) as entry:
         start_s = time.monotonic()
         sent = send(settings)

@@ -15,7 +15,7 @@ app = new_app()
 @command(
     app,
     "tacit rebuild --state /var/lib/tacit --redis redis://localhost:6379",
-    settings=("state", "redis", "catalogue", "namespace", "ttl", "log_level"),
+    settings=("state", "redis", "catalogue", "namespace", "ttl", "tombstones", "log_level"),
     texts=FOLDER_TEXTS | {"namespace": ("Namespace to write.", "the namespace of the state folder")},
 )
 def rebuild(invocation: Invocation) -> None:

@@ -28,7 +28,7 @@ def show(invocation: Invocation, user: User) -> None:
     settings = logged_settings(invocation)
     folder = inspected(settings)
     folder.require_secret(settings.secret_bytes)
-    name = pseudonym(user, settings.secret_bytes)
+    name = pseudonym(user, settings.secret_bytes, folder.catalogue.identity)
     found, checkpoint = folder.checkpoints.get(name)
     prior, _ = folder_prior(settings, folder.path, folder.catalogue)
     if found is None or checkpoint is None:

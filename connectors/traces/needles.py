@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 from unicodedata import normalize
 from urllib.parse import quote
 
-from tacit.contract.pseudonyms import PSEUDONYM_BYTES, pseudonym
+from tacit.contract.pseudonyms import PSEUDONYM_BYTES, IdComparison, pseudonym
 
 ID, PSEUDONYM, SEARCHED = "id", "pseudonym", "bytes"
 """Kinds of needles: a form of the user id, a form of the pseudonym, other bytes that the caller names."""
@@ -71,13 +71,13 @@ class Needles:
         return data.decode("utf-8", "replace")
 
 
-def needles_of(user_id: str, secret: bytes) -> Needles:
+def needles_of(user_id: str, secret: bytes, identity: IdComparison = "exact") -> Needles:
     """Return the needles of a user: the id in each usual form, and the pseudonym as text and as bytes.
 
     >>> needles_of("ada", b"0123456789abcdef")
     Needles(4 patterns)
     """
-    user = pseudonym(user_id, secret)
+    user = pseudonym(user_id, secret, identity)
     forms = {pattern: ID for text in _spellings(user_id) for pattern in _encoded(text)}
     forms |= dict.fromkeys((user.hex().encode(), user.hex().upper().encode(), user[SHARED_BYTES:]), PSEUDONYM)
     return Needles(user, tuple(forms.items()))

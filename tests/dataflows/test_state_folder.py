@@ -1,5 +1,6 @@
 """State folder: creation, lock, identity, vocabulary and crashes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -28,6 +29,7 @@ OTHERS = {
     "namespace": Identity(16, "eu", "shadow", "topic events", "5ec2e7"),
     "source": Identity(16, "eu", "live", "files", "5ec2e7"),
     "secret": Identity(16, "eu", "live", "topic events", "other"),
+    "identity": Identity(16, "eu", "live", "topic events", "5ec2e7", identity="casefold"),
 }
 HOLDER = """
 import sys
@@ -67,6 +69,18 @@ def test_new_folder_is_created_with_its_parents(state: Path) -> None:
         assert (held.path, held.recovery, held.shards) == (state, state / "recovery", state / "shards")
         assert len(list(held.recovery.glob("part-*.sqlite3"))) == 4
     assert sorted(path.name for path in state.iterdir()) == ["recovery", "run.lock", "tacit.json", "vocabulary.json"]
+
+
+def test_folder_from_before_user_ids_could_be_folded_compares_them_exactly(state: Path) -> None:
+    with locked(state):
+        pass
+    description = state / "tacit.json"
+    content = json.loads(description.read_bytes())
+    del content["identity"]
+    description.write_text(json.dumps(content))
+    with locked(state):
+        pass
+    assert "identity 'exact', not 'casefold'" in _error(state, OTHERS["identity"])
 
 
 def test_second_run_uses_the_same_folder(state: Path) -> None:

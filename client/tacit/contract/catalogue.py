@@ -8,7 +8,7 @@ from typing import Literal, Self
 import msgspec
 from msgspec.structs import asdict
 
-from tacit.contract.pseudonyms import Identity
+from tacit.contract.pseudonyms import IdComparison
 from tacit.errors import CatalogueError
 
 SHIPPED = Path(__file__).with_name("catalogue.toml")
@@ -75,7 +75,7 @@ class Catalogue(_Table, frozen=True):
     schema: Literal[1]
     facets: dict[str, Facet]
     version: int = 1
-    identity: Identity = "exact"
+    identity: IdComparison = "exact"
     """Comparison of user ids; fixed for a deployment, as another one makes other pseudonyms."""
     consent: Consent = Consent()
     topics: Topics = Topics()

@@ -11,13 +11,13 @@ PSEUDONYM_BYTES = 16
 SECRET_BYTES = range(16, 65)
 """Allowed lengths of the secret: BLAKE2b takes a key of up to 64 bytes."""
 
-Identity = Literal["exact", "casefold"]
+IdComparison = Literal["exact", "casefold"]
 """Comparison of user ids: by bytes, or without regard to case, Unicode form and white space at both ends."""
 
 _SCHEME = "k1."
 
 
-def pseudonym(user_id: str, secret: bytes, identity: Identity = "exact") -> bytes:
+def pseudonym(user_id: str, secret: bytes, identity: IdComparison = "exact") -> bytes:
     """Return the 16-byte keyed BLAKE2b hash of a user id (RFC 7693).
 
     Args:

@@ -52,7 +52,7 @@ def writers(redis_url: str) -> Iterator[Writers]:
 
 
 def _stored(client: redis.Redis) -> Gate:
-    return decode_gate(client.get(GATE).encode())
+    return decode_gate(str(client.get(GATE)).encode())
 
 
 class TestScopes:
@@ -204,9 +204,15 @@ def gates(draw: st.DrawFn, name: int) -> Gate:
     """Draw a gate of which no pin has the time of another gate's pin."""
     pins = draw(st.dictionaries(facets, st.tuples(st.sampled_from(["concise", "formal", None]), moments), max_size=3))
     wiped = draw(st.dictionaries(facets, st.builds(version, moments, st.integers(1, 3)), max_size=2))
-    times = draw(st.integers(0, 9)), draw(st.integers(0, 9))
-    consents = [draw(scope_consents) for _ in SCOPES]
-    return Gate(*times, *consents, {f: GatePin(value, 100 * at + name) for f, (value, at) in pins.items()}, wiped)
+    return Gate(
+        draw(st.integers(0, 9)),
+        draw(st.integers(0, 9)),
+        draw(scope_consents),
+        draw(scope_consents),
+        draw(scope_consents),
+        {facet: GatePin(value, 100 * at + name) for facet, (value, at) in pins.items()},
+        wiped,
+    )
 
 
 def _merged(all_gates: list[Gate]) -> Gate:

@@ -209,7 +209,7 @@ def test_no_order_restores_old_or_wiped_signals(
     before: dict[str, str] = {}
     for made in data.draw(st.permutations(history + extra)):
         writers["live"].write([made])
-        gate = decode_gate((redis_client.get(KEYS.gate(USER)) or NO_GATE).encode())
+        gate = decode_gate(str(redis_client.get(KEYS.gate(USER)) or NO_GATE).encode())
         after = {str(name): str(raw)[6:30] for name, raw in redis_client.hgetall(SIGNALS).items() if name != WIPED}
         opted_out = gate.use.state == "denied"
         assert not opted_out or after.keys() == {"_status"}

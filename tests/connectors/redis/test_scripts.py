@@ -154,7 +154,7 @@ class TestWipes:
             writer.write([write(("length", signal("concise", T1)))])
         writers.live.write([forget(T2)])
         assert not redis_client.exists(LIVE, SHADOW)
-        assert decode_gate(redis_client.get(GATE).encode()).wiped_ms == T2
+        assert decode_gate(str(redis_client.get(GATE)).encode()).wiped_ms == T2
 
     def test_state_older_than_a_wipe_is_gated(self, writers: Writers, redis_client: redis.Redis) -> None:
         writers.live.write([forget(T2), write(("length", signal("concise", T3)), wiped_ms=T1)])

@@ -49,6 +49,7 @@ UNREADABLE = [
     ('title = "Genre"', 'title = "Genre"\ncolour = 3', "colour"),
     ("label = true", "label = true\ncolour = 3", "colour"),
     ('default = "granted"', 'default = "assumed"', "$.consent.default"),
+    ("schema = 1", 'schema = 1\nidentity = "lower"', "$.identity"),
     ("label = true", 'moves = { decade = "sideways" }', "moves"),
     ("label = true", "label =", "line"),
     ('title = "Genre"', "", "title"),

@@ -24,7 +24,7 @@ from state.counters import SinkCounters
 from tacit import Adaptation, AsyncSignalReader, SignalReader
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import Identity, pseudonym
+from tacit.contract.pseudonyms import IdComparison, pseudonym
 from tacit.errors import ConfigurationError
 from tacit.reader.circuit_breaker import FAILURES, OPEN_FOR_S
 from tacit_lab.embedded import EmbeddedRedis
@@ -96,8 +96,8 @@ IDS = ["a\ud800b", "", " ", "ada\u200b", "x" * 10_000, "a}{b", "a\0b", "\ud83d\u
 
 
 @both
-@pytest.mark.parametrize("identity", get_args(Identity))
-def test_no_string_as_a_user_id_raises(written: str, read: Read, identity: Identity) -> None:
+@pytest.mark.parametrize("identity", get_args(IdComparison))
+def test_no_string_as_a_user_id_raises(written: str, read: Read, identity: IdComparison) -> None:
     """Nor do any in a batch."""
     catalogue = msgspec.structs.replace(Catalogue.load(), identity=identity)
     found = read(written, *IDS, catalogue=catalogue)
