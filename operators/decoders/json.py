@@ -9,7 +9,7 @@ from operators.decoders import Repaired, Undecodable
 from operators.decoders.broken_rules import broken_rule
 from operators.decoders.control import read_control
 from state.events.records import Reason
-from tacit.contract.events import MAX_EVENT_BYTES, Event, decode_event
+from tacit.contract.events import MAX_EVENT_BYTES, Consent, Event, decode_event
 
 MAX_DEPTH = 200
 """Deepest nesting of a document. A fixed limit: Python's own depends on the depth of the caller."""
@@ -24,7 +24,10 @@ def decode(data: bytes) -> Event | Repaired | Undecodable:
     if len(data) > MAX_EVENT_BYTES:
         return read_control(data) or _TOO_LARGE
     try:
-        return decode_event(data)
+        event = decode_event(data)
+        if isinstance(event, Consent) and data.count(b'"granted"') > 1:
+            return read_control(data) or event
+        return event
     except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return read_control(data) or _event_of_last_members(data) or _explain(data, error)
 

@@ -20,6 +20,7 @@ from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
 from state.user.windows import DAY_MS
 from state.user.writes import GateWrite, SignalWrite, Write
+from tacit.contract.gates import ScopeConsent
 from tests.support.decoded_writes import Shown
 from tests.support.factories import (
     CATALOGUE,
@@ -28,7 +29,6 @@ from tests.support.factories import (
     RULES,
     SHA256,
     START_MS,
-    USER,
     control_events,
     interactions,
     make_observation,
@@ -134,10 +134,11 @@ def test_user_is_written_once_in_a_batch(shard: Shard) -> None:
         *[make_observation(START_MS + n, served={"length": "concise"}, feedback="thumbs_up") for n in range(1, 9)],
         make_pin(START_MS + 10, "tone", "formal"),
     ]
-    gate, signals = run(shard, events)
+    gate, pin_gate, signals = run(shard, events)
+    assert isinstance(pin_gate, GateWrite)
     assert isinstance(gate, GateWrite)
     assert isinstance(signals, SignalWrite)
-    assert sorted(name for name, _ in signals.fields) == ["_profile", "length", "tone"]
+    assert sorted(name for name, _ in signals.fields) == ["_profile", "length"]
 
 
 def test_packed_groups_of_one_batch_are_one_batch(shard: Shard) -> None:
@@ -217,5 +218,6 @@ def test_detail_of_a_late_event_has_the_limit() -> None:
 def test_control_event_is_never_late(shard: Shard) -> None:
     """A control event that is a year old takes effect."""
     old = make_observation(START_MS - 365 * DAY_MS, kind=Kind.DENY)
-    _, gate = run(shard, [make_observation(START_MS), old], 1)
-    assert gate == GateWrite(USER, old.at_ms, old.at_ms, opted_out=True)
+    _, write = run(shard, [make_observation(START_MS), old], 1)
+    assert isinstance(write, GateWrite)
+    assert (write.gate.wiped_ms, write.gate.use) == (START_MS, ScopeConsent("denied", START_MS))

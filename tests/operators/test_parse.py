@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from operators.parse import FUTURE_TOLERANCE_MS
 from state.counters import EventCounters
-from state.events.observation import Kind, unpack
-from state.events.records import Reason, Reject, unpack_origin
+from state.events.observation import Kind, Observation, unpack
+from state.events.records import CLOCK_TOLERANCE_MS, Reason, Reject, unpack_origin
 from state.storage.shards import shard_key, shard_of
 from tacit.contract.pseudonyms import pseudonym
 from tests.support.factories import ORIGIN, make_event, make_record
@@ -38,7 +37,8 @@ from tests.support.parser import NOW_MS, SECRET, SHARDS, accepted, make_parser, 
         ({"topic": "gossip"}, Reason.NOT_IN_CATALOGUE, "topic"),
         ({"served": {"tone": "rude"}}, Reason.NOT_IN_CATALOGUE, "served.tone"),
         ({"served": {"mood": "rude"}}, Reason.NOT_IN_CATALOGUE, "served.*"),
-        ({"at": NOW_MS + FUTURE_TOLERANCE_MS + 1}, Reason.FUTURE, "300 s ahead of the clock"),
+        ({"at": 7}, Reason.INVALID, "at: expected epoch milliseconds from the year 2000 on"),
+        ({"at": NOW_MS // 1000}, Reason.INVALID, "at: expected epoch milliseconds from the year 2000 on"),
     ],
 )
 def test_each_broken_rule_has_a_reason(fields: dict[str, Any], reason: Reason, detail: str) -> None:
@@ -58,29 +58,27 @@ def test_json_other_than_an_object_is_invalid(value: bytes, kind: str) -> None:
 # Time
 
 
-def test_interaction_slightly_ahead_of_the_clock_keeps_its_time() -> None:
-    """Clocks differ by up to five minutes."""
-    assert accepted(make_event(at=NOW_MS + FUTURE_TOLERANCE_MS)).at_ms == NOW_MS + FUTURE_TOLERANCE_MS
+@pytest.mark.parametrize(("ahead_ms", "is_future"), [(CLOCK_TOLERANCE_MS, False), (CLOCK_TOLERANCE_MS + 1, True)])
+def test_interaction_ahead_of_its_record_is_from_the_future(ahead_ms: int, is_future: bool) -> None:
+    """The record's own time is the same for every reader, unlike the clock."""
+    record = make_record(make_event(at=NOW_MS + ahead_ms))._replace(timestamp_ms=NOW_MS)
+    found = make_parser().parse(record)
+    assert isinstance(found, Reject) is is_future
+    if isinstance(found, Reject):
+        assert (found.reason, found.detail) == (Reason.FUTURE, "300 s ahead of the record's own time")
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"type": "consent", "granted": False},
-        {"type": "consent", "granted": True},
-        {"type": "forget"},
-        {"type": "pin", "facet": "tone", "value": "formal"},
-    ],
-)
-@pytest.mark.parametrize("at_ms", [NOW_MS + 1, NOW_MS + FUTURE_TOLERANCE_MS + 1, 9_999_999_999_999])
-def test_control_event_from_the_future_gets_the_current_time(fields: dict[str, Any], at_ms: int) -> None:
-    """A wrong clock must neither lose an opt-out nor block later events."""
-    assert accepted(make_event(at=at_ms, **fields)).at_ms == NOW_MS
+def test_without_a_time_of_the_record_no_interaction_is_from_the_future() -> None:
+    """A file is read at any time, with the same result."""
+    assert accepted(make_event(at=9_999_999_999_999)).at_ms == 9_999_999_999_999
 
 
-def test_control_event_of_the_past_keeps_its_time() -> None:
-    """Control events are never late."""
-    assert accepted(make_event(type="forget", at=0)).at_ms == 0
+@pytest.mark.parametrize("at_ms", [NOW_MS - 1, NOW_MS + CLOCK_TOLERANCE_MS + 1, 9_999_999_999_999])
+def test_control_event_keeps_its_time_and_that_of_its_record(at_ms: int) -> None:
+    """The state decides, as it knows the user."""
+    o = make_parser().parse(make_record(make_event(type="forget", at=at_ms))._replace(timestamp_ms=NOW_MS))
+    assert isinstance(o, Observation)
+    assert (o.at_ms, o.record_ms) == (at_ms, NOW_MS)
 
 
 # Batches

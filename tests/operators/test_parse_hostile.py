@@ -71,7 +71,8 @@ def assert_one_outcome(value: bytes) -> Observation | Reject:
     counters = EventCounters()
     (found,) = make_parser(counters)([make_record(value)])
     if isinstance(found, Reject):
-        assert counters.rejects[found.reason] == counters.total == 1
+        counts = counters.control_rejects if found.control else counters.rejects
+        assert counts[found.reason] == counters.total == 1
         assert json.loads(found.to_json())["reason"] == found.reason
         return found
     assert counters.total == 0

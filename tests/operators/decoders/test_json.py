@@ -80,8 +80,9 @@ def test_white_space_around_an_event_is_ignored() -> None:
 
 @pytest.mark.parametrize("value", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 1_000_000, b'"' + b"x" * 1_000_000])
 def test_decoder_withstands_depth_and_size(value: bytes) -> None:
-    """The decoder does not rely on the size limit of the parser."""
-    assert decode(value) == Undecodable(Reason.NOT_JSON, "malformed JSON")
+    """A document over the limit is not decoded, unless it seems to be a control event."""
+    assert decode(value) == Undecodable(Reason.TOO_LARGE, "over 16384 bytes")
+    assert decode(b'{"type":"forget","x":' + value) == Undecodable(Reason.TOO_LARGE, "over 16384 bytes", "forget")
 
 
 @pytest.mark.parametrize(("depth", "reason"), [(MAX_DEPTH, Reason.INVALID), (MAX_DEPTH + 1, Reason.NOT_JSON)])

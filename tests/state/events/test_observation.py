@@ -16,10 +16,11 @@ from state.events.observation import (
     TooManyValuesError,
     pack,
     resolve,
+    resolve_control,
     unpack,
 )
-from tacit.contract.events import decode_event
-from tests.support.factories import CATALOGUE, FILMS, ORIGIN, SHA256, START_MS, USER, make_event, make_record, slots
+from tacit.contract.events import Interaction, decode_event
+from tests.support.factories import CATALOGUE, FILMS, START_MS, USER, make_event, make_record, slots
 
 U32 = st.integers(0, 2**32 - 1)
 OBSERVATIONS = st.builds(
@@ -39,12 +40,17 @@ OBSERVATIONS = st.builds(
     origin=st.binary(max_size=60),
     position=st.integers(0, 2**63 - 1),
     sha256=st.binary(min_size=32, max_size=32),
+    record_ms=st.integers(0, 9_999_999_999_999),
+    is_foreign=st.booleans(),
 )
 
 
-def resolved(catalogue: NumberedCatalogue = CATALOGUE, at_ms: int = START_MS, **fields: Any) -> Observation:
-    event = decode_event(make_record(make_event(**fields)).value)
-    return resolve(event, USER, at_ms, catalogue, ORIGIN, 7, SHA256)
+def resolved(catalogue: NumberedCatalogue = CATALOGUE, **fields: Any) -> Observation:
+    record = make_record(make_event(**fields), 7)
+    event = decode_event(record.value)
+    if isinstance(event, Interaction):
+        return resolve(event, USER, record, catalogue)
+    return resolve_control(event, USER, record, catalogue, is_foreign=False)
 
 
 @given(OBSERVATIONS)
@@ -95,9 +101,24 @@ def test_ids_become_numbers_other_than_none() -> None:
     assert resolved(event_id="x", turn_id="y").turn not in {0, o.event}
 
 
-def test_time_is_the_given_one() -> None:
-    """The parser has already corrected the time."""
-    assert resolved(at_ms=5).at_ms == 5
+def test_control_events_of_equal_content_are_equal() -> None:
+    """A repeat is recognized by all that it asks for, and not by its id alone."""
+    no = resolved(type="consent", granted=False)
+    assert no.event == resolved(type="consent", granted=False).event
+    others = [{"granted": True}, {"event_id": "e-2"}, {"at": START_MS + 1}, {"scope": ["use"]}]
+    assert no.event not in {resolved(**{"type": "consent", "granted": False, **other}).event for other in others}
+
+
+def test_consent_holds_its_scopes() -> None:
+    """Without a scope it covers all."""
+    assert list(resolved(type="consent", granted=True).slots) == [0, 1, 2]
+    assert list(resolved(type="consent", granted=True, scope=["explore", "learn"]).slots) == [0, 2]
+
+
+def test_forget_holds_its_facets() -> None:
+    """Without facets it covers everything."""
+    assert not resolved(type="forget").facets
+    assert list(resolved(type="forget", facets=["tone", "length"]).facets) == [0, 2]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from state.learning.preferences import Preferences
 from state.learning.signals import (
     EXPLORE,
     learned_signal,
-    pinned_signal,
     population_signals,
     population_write,
     reasons,
@@ -18,7 +17,6 @@ from state.learning.signals import (
 from tacit.contract.signals import Signal, decode_signal, encode
 from tests.state.learning.test_decisions import (
     APART,
-    DETAILED,
     FILM_CATALOGUE,
     FORMAT,
     NORMAL,
@@ -149,22 +147,6 @@ def test_without_a_version_strangers_get_the_catalogues_defaults() -> None:
     }
     emitted = {(s.source, s.by, s.tier, s.p, s.confidence, s.gap, s.why, s.drift_at) for s in signals.values()}
     assert emitted == {("learned", "m2.c1.p0", "default", 0.5, 0.5, 0.0, (), None)}
-
-
-def test_pin_is_applied_without_probabilities() -> None:
-    """A pin has no exploration and no reasons."""
-    signal = pinned_signal(DETAILED, Prior(CATALOGUE), START_MS, 3)
-    assert (signal.value, signal.tier, signal.source) == ("detailed", "apply", "user")
-    assert (signal.p, signal.confidence, signal.runner_up, signal.gap) == (None, None, None, None)
-    assert (signal.explore, signal.why, signal.drift_at, signal.default) == (0.0, (), None, "balanced")
-    assert decode_signal(encode(signal)) == signal
-
-
-def test_pin_names_the_populations_default_and_version() -> None:
-    """The default is the same as in learned signals."""
-    prior = prior_of(concise=0.4, balanced=0.0, detailed=0.0)
-    signal = pinned_signal(DETAILED, prior, START_MS, 3)
-    assert (signal.value, signal.default, signal.by) == ("detailed", "concise", "m2.c1.p9")
 
 
 def test_reasons_are_ordered_by_weight_and_count() -> None:

@@ -12,6 +12,7 @@ from msgspec import ValidationError
 
 from tacit.contract.events import (
     MAX_AT_MS,
+    MIN_AT_MS,
     ActedOn,
     Consent,
     Event,
@@ -29,7 +30,7 @@ VALID = [
     {"event_id": "x" * 64},
     {"user_id": "x" * 128},
     {"user_id": "Ünï 😀"},
-    {"at": 0},
+    {"at": MIN_AT_MS},
     {"at": MAX_AT_MS},
     {"region": "eu-west-1"},
     {"locale": "zh-Hant-TW"},
@@ -53,7 +54,7 @@ INVALID = [
     ({"user_id": "a\tb"}, "user_id"),
     ({"user_id": "a\x00"}, "user_id"),
     ({"user_id": "a\x85"}, "user_id"),
-    ({"at": -1}, "at"),
+    ({"at": MIN_AT_MS - 1}, "at"),
     ({"at": MAX_AT_MS + 1}, "at"),
     ({"at": 1.0}, "at"),
     ({"at": True}, "at"),
@@ -145,9 +146,9 @@ def test_broken_rule_is_an_error_at_its_member(fields: dict[str, Any], path: str
 
 
 CONTROL_EVENTS = [
-    Consent(schema=1, event_id="e-1", user_id="ada", at=7, region="eu", granted=True),
-    Pin(schema=1, event_id="e-1", user_id="ada", at=7, region="eu", facet="tone", value=None),
-    Forget(schema=1, event_id="e-1", user_id="ada", at=7, region="eu"),
+    Consent(schema=1, event_id="e-1", user_id="ada", at=MIN_AT_MS, region="eu", granted=True),
+    Pin(schema=1, event_id="e-1", user_id="ada", at=MIN_AT_MS, region="eu", facet="tone", value=None),
+    Forget(schema=1, event_id="e-1", user_id="ada", at=MIN_AT_MS, region="eu"),
 ]
 
 
@@ -165,7 +166,7 @@ def test_absent_members_are_not_encoded() -> None:
 def test_event_that_breaks_a_rule_is_not_encoded() -> None:
     """The producer gets the error, not a reject of a worker."""
     with pytest.raises(ValidationError, match=r"`\$\.region`"):
-        encode_event(Forget(schema=1, event_id="e-1", user_id="ada", at=7, region="EU"))
+        encode_event(Forget(schema=1, event_id="e-1", user_id="ada", at=MIN_AT_MS, region="EU"))
 
 
 def test_event_over_16_kib_is_not_encoded() -> None:
