@@ -124,6 +124,12 @@ GAPS = st.sampled_from([0, 1, *(days * DAY_MS for days in (1, 20, 35, 61, 90, 12
 SKEWS = st.sampled_from([0, DAY_MS, RECLAIM_GRACE_MS]) | st.integers(0, RECLAIM_GRACE_MS)
 
 
+def _moved(o: Observation, at_ms: int) -> Observation:
+    """Return an event at another time, of the record, too; a control event with another hash of its content."""
+    event = o.event if o.kind == Kind.INTERACTION else hash((o.event, at_ms)) & 0xFFFFFFFF
+    return replace(o, at_ms=at_ms, event=event, record_ms=o.kind and at_ms)
+
+
 @st.composite
 def streams(draw: st.DrawFn) -> list[list[Observation]]:
     """Return checkpoint intervals of events of users up to 30 days apart, with short and long absences."""
@@ -131,7 +137,7 @@ def streams(draw: st.DrawFn) -> list[list[Observation]]:
     behind_ms = {user: draw(SKEWS) for user in FEW}
     for gap_ms, events in draw(st.lists(st.tuples(GAPS, EVENTS), min_size=1, max_size=8)):
         clock_ms += gap_ms
-        intervals.append([replace(o, at_ms=clock_ms - behind_ms[o.user]) for o in events])
+        intervals.append([_moved(o, clock_ms - behind_ms[o.user]) for o in events])
     return intervals
 
 
