@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataflows.state_folder import DESCRIPTION, FORMAT, SHARDS, Identity, read_identity, read_vocabulary
+from dataflows.state_folder import DESCRIPTION, READABLE_FORMATS, SHARDS, Identity, read_identity, read_vocabulary
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
 from state.storage.checkpoint_reader import CheckpointReader
@@ -44,9 +44,10 @@ def identity_of(folder: Path) -> Identity:
             f"{folder} is no state folder: it has no {DESCRIPTION}; name one that a run was given by --state"
         )
     identity = read_identity(folder)
-    if identity.format != FORMAT:
+    if identity.format not in READABLE_FORMATS:
+        formats = " and ".join(str(number) for number in READABLE_FORMATS)
         raise StateError(
-            f"the state folder {folder} has format {identity.format}, and this version reads {FORMAT}: "
+            f"the state folder {folder} has format {identity.format}, and this version reads {formats}: "
             "use the version that wrote it, or replay history into a new folder"
         )
     return identity

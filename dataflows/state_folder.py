@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 from bytewax.recovery import init_db_dir
+from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
@@ -25,7 +26,9 @@ from state.durable import sync, write_file
 from state.errors import StateError
 from tacit.contract.pseudonyms import IdComparison
 
-FORMAT = 3
+FORMAT = 4
+READABLE_FORMATS = (3, FORMAT)
+"""Formats that a run resumes from; the first run of this version makes a folder one of `FORMAT`."""
 DESCRIPTION = "tacit.json"
 VOCABULARY = "vocabulary.json"
 RUN_LOCK = "run.lock"
@@ -86,6 +89,7 @@ def locked(folder: Path, identity: Identity, catalogue: NumberedCatalogue) -> It
             if not (folder / DESCRIPTION).exists():
                 _create(folder, identity, catalogue)
             _check(folder, identity)
+            _upgrade(folder)
             vocabulary = _add_names(folder, catalogue)
         except BlockingIOError:
             raise StateError(f"another run uses the state folder {folder}: stop it first, or give another") from None
@@ -105,6 +109,16 @@ def _check(folder: Path, identity: Identity) -> None:
         )
     if not (folder / RECOVERY).is_dir():
         raise StateError(f"{folder / RECOVERY} is missing: restore the folder from a backup, or give another")
+
+
+def _upgrade(folder: Path) -> None:
+    """Make a folder of an older format one of `FORMAT`: older versions must not read what this run writes.
+
+    Users' states keep their layout until their next event.
+    """
+    found = read_identity(folder)
+    if found.format != FORMAT:
+        write_file(folder / DESCRIPTION, _as_json(replace(found, format=FORMAT)))
 
 
 def read_identity(folder: Path) -> Identity:
@@ -160,6 +174,7 @@ def identity_differences(folder: Path, identity: Identity) -> list[str]:
     return [
         f"{name} {theirs!r}, not {ours!r}"
         for name in Identity.__struct_fields__
+        if not (name == "format" and found.format in READABLE_FORMATS)
         if (theirs := getattr(found, name)) != (ours := getattr(identity, name))
     ]
 

@@ -114,9 +114,12 @@ def parts_held(data: bytes) -> Literal["tombstone", "pins", "learned"]:
 
     A tombstone has consent and wipes alone. Bytes of another version count as learned.
     """
-    if len(data) < _HEADER.size or data[0] != VERSION:
+    if len(data) < _HEADER.size or data[0] not in _READABLE:
         return "learned"
-    *_, turns, _, _, pins, flags, _, _, _, _, _, _ = _HEADER.unpack_from(data)
+    if data[0] == VERSION:
+        *_, turns, _, _, _, pins, _, flags, _, _, _, _, _, _ = _HEADER.unpack_from(data)
+    else:
+        *_, turns, _, _, pins, flags, _, _, _, _, _, _ = _HEADER_3.unpack_from(data)
     if flags or turns:
         return "learned"
     return "pins" if pins else "tombstone"

@@ -16,7 +16,7 @@ from bytewax.recovery import init_db_dir
 
 from dataflows import state_folder as module
 from dataflows.inspection import inspect
-from dataflows.state_folder import Identity, StateFolder, read_vocabulary
+from dataflows.state_folder import Identity, StateFolder, read_identity, read_vocabulary
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.errors import StateError
@@ -81,6 +81,20 @@ def test_folder_from_before_user_ids_could_be_folded_compares_them_exactly(state
     with locked(state):
         pass
     assert "identity 'exact', not 'casefold'" in _error(state, OTHERS["identity"])
+
+
+def test_folder_of_the_format_before_is_used_and_upgraded(state: Path) -> None:
+    """Afterwards an older version rejects the folder; a format that no version had is an error."""
+    with locked(state):
+        pass
+    description = state / "tacit.json"
+    current = description.read_bytes()
+    description.write_bytes(current.replace(b'"format": 4', b'"format": 3'))
+    assert read_identity(state).format == 3
+    with locked(state):
+        assert description.read_bytes() == current
+    description.write_bytes(current.replace(b'"format": 4', b'"format": 5'))
+    assert "format 5, not 4" in _error(state)
 
 
 def test_second_run_uses_the_same_folder(state: Path) -> None:

@@ -145,6 +145,15 @@ def test_any_bytes_are_rejected_or_read(data: bytes) -> None:
         codec.unpack(bytes([codec.VERSION]) + data, CATALOGUE)
 
 
+@given(EVENTS)
+def test_parts_held_follow_from_the_head(events: list[Observation]) -> None:
+    """A byte search has the first bytes of a deleted state alone."""
+    state = observe(events)
+    is_learned = state.windows is not None or state.preferences is not None or len(state.turns.hashes) > 0
+    expected = "learned" if is_learned else "pins" if state.pins else "tombstone"
+    assert codec.parts_held(codec.pack(state)[: codec.HEAD_BYTES]) == expected
+
+
 def test_layout_is_pinned() -> None:
     """A change of the layout needs a new version: stored states have this one."""
     state = observe([make_pin(START_MS, "tone", "formal", event=1), make_observation(START_MS + 1, event=2, turn=3)])
