@@ -33,6 +33,7 @@ PER_WEIGHT = 600
 """Units of an earlier sum per weight of 1: a sum converges below 100, and a number of 16 bits holds it."""
 
 _DAY_S = 86_400
+_PER_HUNDREDTH = PER_WEIGHT // 100
 _KEPT_OF_TEN = round(10 * MEAN_KEPT)
 _MOST = 60_000.0
 """Limit of a mean as a half float."""
@@ -157,28 +158,42 @@ class FeedbackLog:
             _mask(tuple(slots), (self.slots + 7) // 8),
         )
         if len(rows) > MAX_PIECES * layout.size:
-            self._add_to_sums(_piece(layout.unpack_from(rows)), facet_of)
+            self._add_to_sums(*layout.unpack_from(rows), facet_of)
             del rows[: layout.size]
 
     def drop_last(self) -> None:
         """Remove the newest piece."""
         del self.rows[-_layout(self.slots, self.facets).size :]
 
-    def _add_to_sums(self, piece: Piece, facet_of: Sequence[int]) -> None:
+    def _add_to_sums(
+        self,
+        at_s: int,
+        code: int,
+        _: float,
+        __: float,
+        only: bytes,
+        flagged: bytes,
+        slots: bytes,
+        facet_of: Sequence[int],
+    ) -> None:
+        """Fade the sums of a row's values, and add its weight."""
         if not self.sums:
             self.sums, self.days = array("H", bytes(4 * self.slots)), array("H", bytes(4 * self.slots))
+        sums, days, day, weight = self.sums, self.days, at_s // _DAY_S, (code >> 9) * _PER_HUNDREDTH
+        for slot, place, other in _places(code >> 7 & 3, slots):
+            if not any(only) or facet_of[slot] in _numbers(only):
+                sums[place] = sums[place] * KEPT_PERCENT // 100 + weight
+                sums[other] = sums[other] * KEPT_PERCENT // 100
+                days[place] = day
+        if any(flagged):
+            self._unlearn(_numbers(flagged), facet_of)
+
+    def _unlearn(self, facets: Collection[int], facet_of: Sequence[int]) -> None:
         sums = self.sums
-        for slot, side in piece.sides(facet_of).items():
-            place = 2 * slot
-            sums[place] = sums[place] * KEPT_PERCENT // 100
-            sums[place + 1] = sums[place + 1] * KEPT_PERCENT // 100
-            sums[place + side] += round(PER_WEIGHT * piece.weight)
-            self.days[place + side] = piece.at_ms // 1000 // _DAY_S
-        for facet in piece.flagged:
-            for slot, its_facet in enumerate(facet_of):
-                if its_facet == facet:
-                    for place in (2 * slot, 2 * slot + 1):
-                        sums[place] = sums[place] * _KEPT_OF_TEN // 10
+        for slot, facet in enumerate(facet_of):
+            if facet in facets:
+                sums[2 * slot] = sums[2 * slot] * _KEPT_OF_TEN // 10
+                sums[2 * slot + 1] = sums[2 * slot + 1] * _KEPT_OF_TEN // 10
 
     def earlier(self, slot: int, side: Side) -> tuple[float, int]:
         """Return the sum of earlier pieces as of the first piece in the log, and the newest one's day as time in ms."""
@@ -189,8 +204,8 @@ class FeedbackLog:
 
     def forget(self, facets: Collection[int], facet_of: Sequence[int]) -> None:
         """Remove all that concerns the given facets; rows, which concern several facets, join the sums of the rest."""
-        for piece in self.pieces:
-            self._add_to_sums(piece, facet_of)
+        for row in _layout(self.slots, self.facets).iter_unpack(self.rows):
+            self._add_to_sums(*row, facet_of)
         self.rows = bytearray()
         for slot, facet in enumerate(facet_of):
             if facet in facets and self.sums:
@@ -236,6 +251,16 @@ def _mask(numbers: tuple[int, ...], size: int) -> bytes:
 @lru_cache(maxsize=8192)
 def _numbers(mask: bytes) -> tuple[int, ...]:
     return tuple(_bits(int.from_bytes(mask, "little")))
+
+
+@lru_cache(maxsize=8192)
+def _places(form: int, slots: bytes) -> tuple[tuple[int, int, int], ...]:
+    """Return slot, place of the side that the form supports, and place of the other side, for each slot of a mask."""
+    numbers = _numbers(slots)
+    sides = (form != Form.DISLIKE,) * len(numbers)
+    if form >= Form.PREFERS_LOWER:
+        sides = (form == Form.PREFERS_LOWER, form == Form.PREFERS_HIGHER)
+    return tuple([(slot, 2 * slot + (not liked), 2 * slot + liked) for slot, liked in zip(numbers, sides, strict=True)])
 
 
 def _bits(mask: int) -> Iterator[int]:
