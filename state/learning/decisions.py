@@ -128,8 +128,8 @@ def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int)
     kinds = len(own.catalogue.feedback_names)
     return Finding(
         decision,
-        _liking(beliefs, decision.slot),
-        _liking(beliefs, decision.runner_up),
+        liking(beliefs, decision.slot),
+        liking(beliefs, decision.runner_up),
         prior.default_slots[facet],
         own.evidence[facet],
         own.drift.at_s[facet] * 1000,
@@ -140,7 +140,7 @@ def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int)
     )
 
 
-def _liking(beliefs: Beliefs, slot: int) -> float:
+def liking(beliefs: Beliefs, slot: int) -> float:
     """Return the chance of a like of an answer of which only the value is known."""
     own, prior, leaning = beliefs
     mean, variance = prior.by_feedback_count[own.feedback_count]

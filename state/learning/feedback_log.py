@@ -39,6 +39,10 @@ _MOST = 60_000.0
 """Limit of a mean as a half float."""
 
 
+_Row = tuple[int, int, float, float, bytes, bytes, bytes]
+"""A row, unpacked: time in seconds, code, mean, variance and three masks."""
+
+
 class Form(IntEnum):
     """Form of a piece of feedback."""
 
@@ -158,25 +162,16 @@ class FeedbackLog:
             _mask(tuple(slots), (self.slots + 7) // 8),
         )
         if len(rows) > MAX_PIECES * layout.size:
-            self._add_to_sums(*layout.unpack_from(rows), facet_of)
+            self._add_to_sums(layout.unpack_from(rows), facet_of)
             del rows[: layout.size]
 
     def drop_last(self) -> None:
         """Remove the newest piece."""
         del self.rows[-_layout(self.slots, self.facets).size :]
 
-    def _add_to_sums(
-        self,
-        at_s: int,
-        code: int,
-        _: float,
-        __: float,
-        only: bytes,
-        flagged: bytes,
-        slots: bytes,
-        facet_of: Sequence[int],
-    ) -> None:
+    def _add_to_sums(self, row: _Row, facet_of: Sequence[int]) -> None:
         """Fade the sums of a row's values, and add its weight."""
+        at_s, code, _, _, only, flagged, slots = row
         if not self.sums:
             self.sums, self.days = array("H", bytes(4 * self.slots)), array("H", bytes(4 * self.slots))
         sums, days, day, weight = self.sums, self.days, at_s // _DAY_S, (code >> 9) * _PER_HUNDREDTH
@@ -205,7 +200,7 @@ class FeedbackLog:
     def forget(self, facets: Collection[int], facet_of: Sequence[int]) -> None:
         """Remove all that concerns the given facets; rows, which concern several facets, join the sums of the rest."""
         for row in _layout(self.slots, self.facets).iter_unpack(self.rows):
-            self._add_to_sums(*row, facet_of)
+            self._add_to_sums(row, facet_of)
         self.rows = bytearray()
         for slot, facet in enumerate(facet_of):
             if facet in facets and self.sums:
@@ -267,7 +262,7 @@ def _bits(mask: int) -> Iterator[int]:
     return (number for number in range(mask.bit_length()) if mask >> number & 1)
 
 
-def _piece(row: tuple[int, int, float, float, bytes, bytes, bytes]) -> Piece:
+def _piece(row: _Row) -> Piece:
     at_s, code, mean, variance, only, flagged, slots = row
     return Piece(
         at_s * 1000, code & 127, Form(code >> 7 & 3), (code >> 9) / 100, mean, variance,
