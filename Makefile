@@ -60,6 +60,7 @@ bench: install kafka  ## Measure CPU, memory, checkpoints, latency through a rea
 
 schemas: install  ## Generate docs/schema from the types
 	@$(BIN)/python -m tacit.contract.schemas docs/schema
+	@$(BIN)/python -m dataflows.control.receipts docs/schema
 
 # The second lock is the part of the first that the image installs.
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11.2 --no-emit-index-url \

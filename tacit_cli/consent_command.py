@@ -9,7 +9,7 @@ from dataflows.settings import CONTROL
 from tacit.contract.gates import SCOPES
 from tacit_cli.arguments import User, read_user
 from tacit_cli.command import command, new_app
-from tacit_cli.control import FAILS_IF, SETTINGS, Wait, carry_out
+from tacit_cli.control import FAILS_IF, SETTINGS, Wait, document, run_action, text
 from tacit_cli.invocation import Invocation
 
 app = new_app()
@@ -42,7 +42,7 @@ def consent(invocation: Invocation, user: User, choice: Choice, scope: Scopes = 
     """
     user_id = read_user(user)
     scopes = () if scope is None else tuple(name.strip() for name in scope.split(","))
-    done = carry_out(
+    done = run_action(
         invocation,
         "consent",
         user_id,
@@ -50,7 +50,7 @@ def consent(invocation: Invocation, user: User, choice: Choice, scope: Scopes = 
         wait,
     )
     invocation.output.print(
-        done.as_dict("consent")
+        document("consent", done)
         | {"granted": choice == "yes", "scope": [each for each in SCOPES if not scopes or each in scopes]},
-        lambda: done.text(f"consent {choice}"),
+        lambda: text(f"consent {choice}", done),
     )

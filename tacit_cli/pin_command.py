@@ -7,7 +7,7 @@ import typer
 from dataflows.control.sending import send_pin
 from tacit_cli.arguments import User, read_user
 from tacit_cli.command import command, new_app
-from tacit_cli.control import FAILS_IF, SETTINGS, Wait, carry_out
+from tacit_cli.control import FAILS_IF, SETTINGS, Wait, document, run_action, text
 from tacit_cli.invocation import Invocation
 
 app = new_app()
@@ -33,7 +33,7 @@ def pin(invocation: Invocation, user: User, facet: Facet, value: Value, wait: Wa
     """
     user_id = read_user(user)
     wanted = None if value == NO_VALUE else value
-    done = carry_out(invocation, "pin", user_id, lambda settings: send_pin(settings, user_id, facet, wanted), wait)
+    done = run_action(invocation, "pin", user_id, lambda settings: send_pin(settings, user_id, facet, wanted), wait)
     invocation.output.print(
-        done.as_dict("pin") | {"facet": facet, "value": wanted}, lambda: done.text(f"{facet} {value}")
+        document("pin", done) | {"facet": facet, "value": wanted}, lambda: text(f"{facet} {value}", done)
     )

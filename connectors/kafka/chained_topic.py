@@ -9,9 +9,8 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition  # type: ignore[import-untyped]
+from kafka import KafkaProducer  # type: ignore[import-untyped]
 from kafka.errors import (  # type: ignore[import-untyped]
     InvalidProducerEpochError,
     KafkaError,
@@ -20,8 +19,9 @@ from kafka.errors import (  # type: ignore[import-untyped]
 )
 
 from connectors.kafka.address import REQUEST_MS, Start, TopicAddress, common_options
-from connectors.kafka.offsets import look_up, reader_options
-from state.errors import SinkError, SourceError
+from connectors.kafka.offsets import look_up
+from connectors.kafka.records import records_between
+from state.errors import SinkError
 
 APPEND_S = 30.0
 """Time limit for an append, waits for other writers included."""
@@ -29,7 +29,6 @@ APPEND_S = 30.0
 PARTITION = 0
 
 _FENCED = (ProducerFencedError, InvalidProducerEpochError)
-_POLL_MS = 500
 
 
 class ChainedTopic:
@@ -74,7 +73,8 @@ class ChainedTopic:
             SourceError: the topic cannot be read.
         """
         held = look_up(self._address, Start("earliest"))[PARTITION]
-        yield from self._read(held.begin, held.end)
+        for record in records_between(self._address, PARTITION, held.begin, held.end):
+            yield record.offset, record.value
 
     def newest(self) -> bytes | None:
         """Return the newest record; None for an empty topic."""
@@ -82,7 +82,7 @@ class ChainedTopic:
         back = 4  # the newest offset is the marker of a transaction
         while True:
             start = max(held.begin, held.end - back)
-            found = [value for _, value in self._read(start, held.end)]
+            found = [record.value for record in records_between(self._address, PARTITION, start, held.end)]
             if found or start == held.begin:
                 return found[-1] if found else None
             back *= 4
@@ -104,30 +104,6 @@ class ChainedTopic:
         finally:
             with suppress(KafkaError):
                 producer.close(1)
-
-    def _read(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-        if start >= end:
-            return
-        partition = TopicPartition(self._address.topic, PARTITION)
-        try:
-            with KafkaConsumer(**reader_options(self._address)) as consumer:
-                consumer.assign([partition])
-                consumer.seek(partition, start)
-                yield from self._poll(consumer, partition, end)
-        except KafkaError as error:
-            raise SourceError(
-                f"{self._address}: cannot be read ({type(error).__name__}); check the topic and the broker's log"
-            ) from error
-
-    def _poll(self, consumer: Any, partition: Any, end: int) -> Iterator[tuple[int, bytes]]:
-        deadline = time.monotonic() + APPEND_S
-        while consumer.position(partition) < end:
-            fetched = consumer.poll(timeout_ms=_POLL_MS).get(partition, ())
-            yield from ((record.offset, record.value or b"") for record in fetched if record.offset < end)
-            if fetched:
-                deadline = time.monotonic() + APPEND_S
-            elif time.monotonic() > deadline:
-                raise SourceError(f"{self._address}: no answer within {APPEND_S:g} s; check the broker")
 
     def _error(self, error: Exception) -> SinkError:
         advice = "run the command again" if isinstance(error, (*_FENCED, RetriableError)) else "check the broker's log"

@@ -131,7 +131,7 @@ def _missing_pin(event: Pin, gate: Gate) -> str:
 def _missing_forget(event: Forget, seen: Seen) -> str:
     gate = seen.gate
     if event.facets is None:
-        return _left(seen, newer_than_ms=gate.wiped_ms) if gate.forgotten_ms >= event.at else "the gate has no forget"
+        return _missing_forget_of_all(event, seen)
     for facet in event.facets:
         wiped = gate.wiped.get(facet, "")
         if _ms(wiped) < event.at and gate.forgotten_ms < event.at:
@@ -140,6 +140,15 @@ def _missing_forget(event: Forget, seen: Seen) -> str:
             if facet in fields and _version(fields[facet]) <= wiped:
                 return f"the namespace {namespace} has a signal of {facet} from before the forget"
     return ""
+
+
+def _missing_forget_of_all(event: Forget, seen: Seen) -> str:
+    gate = seen.gate
+    if gate.forgotten_ms < event.at:
+        return "the gate has no forget"
+    if any(pin.value is not None and pin.at_ms <= gate.forgotten_ms for pin in gate.pins.values()):
+        return "the gate has pins from before the forget"
+    return _left(seen, newer_than_ms=gate.wiped_ms)
 
 
 def _left(seen: Seen, *, newer_than_ms: int | None) -> str:

@@ -5,7 +5,7 @@ in-sync replicas of a topic, or by the disk under a file. The commands and the H
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
 from typing import Literal, TypedDict
@@ -15,6 +15,7 @@ import msgspec
 
 from connectors.files.appending import append_lines
 from connectors.kafka.address import TopicAddress
+from dataflows.control.users import same_id
 from dataflows.settings import Settings
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.events import Consent, Event, Forget, Pin, encode_event
@@ -38,7 +39,7 @@ class _Common(TypedDict):
 class Sent:
     """A control event that the source has taken."""
 
-    event: Consent | Pin | Forget
+    event: Consent | Pin | Forget = field(repr=False)
     source: str
     """The topic, or the path of the file."""
 
@@ -102,20 +103,16 @@ def _produce(topic: TopicAddress, key: bytes, data: bytes) -> None:
 def _encoded(event: Event) -> bytes:
     try:
         return encode_event(event)
-    except (msgspec.ValidationError, UnicodeEncodeError) as error:
-        raise ConfigurationError([f"user: {_without_path(error)}; correct the user id"]) from None
-
-
-def _without_path(error: Exception) -> str:
-    """Return the text of an error; it has the rule that the id breaks, and never the id."""
-    return str(error).partition(" - at ")[0] if isinstance(error, msgspec.ValidationError) else "is no Unicode text"
+    except (msgspec.ValidationError, UnicodeEncodeError):  # every other member is checked; the texts repeat no id
+        rule = "a user id has 1 to 128 characters, none of them a control character; correct it"
+        raise ConfigurationError([f"user: {rule}"]) from None
 
 
 def _common(settings: Settings, user_id: str) -> _Common:
     return {
         "schema": 1,
         "event_id": f"c-{uuid4().hex}",
-        "user_id": user_id,
+        "user_id": same_id(settings, user_id),
         "at": time_ns() // 1_000_000,
         "region": settings.region,
     }

@@ -24,7 +24,7 @@ pytestmark = [*KAFKA_TEST, pytest.mark.usefixtures("refused_connections")]
     ],
 )
 def test_retention_of_a_topic(kafka: Kafka, config: Mapping[str, str], age_ms: int | None, is_unlimited: bool) -> None:
-    """A compacted topic keeps the newest record of a key forever."""
+    """A compacted topic keeps the newest record of a key without end."""
     found = topic_retention(TopicAddress((kafka.servers,), kafka.create_topic(config=config)))
     assert (found.age_ms, found.is_unlimited) == (age_ms, is_unlimited)
 

@@ -1,0 +1,82 @@
+"""Search for a user's bytes in every place that a deployment shows: Redis, state folder, files and topics."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connectors.kafka.address import TopicAddress
+from connectors.redis.client import RedisClient
+from dataflows.control.receipts import Kind, Sort
+from dataflows.settings import Settings
+from tacit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from connectors.traces import Needles, Trace
+
+_RETRY_FOR_S = 5.0
+_KINDS = {"gate": "tombstone", "signals": "learned"}
+"""Last part of a key of a user → kind of its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place to search."""
+
+    sort: Sort
+    name: str
+    """Name in a receipt."""
+    find: "Callable[[Needles], Iterator[Trace]]"
+
+    def count(self, needles: "Needles") -> dict[Kind, int]:
+        """Return the number of traces by kind."""
+        return dict(Counter[Kind](trace.kind for trace in self.find(needles)))  # type: ignore[misc]  # a Trace has a str
+
+
+def places_of(settings: Settings, look: Sequence[str]) -> list[Place]:
+    """Return the places to search: Redis, state folder, and the files, folders and topics of `look`.
+
+    Raises:
+        ConfigurationError: a place to look at does not exist.
+    """
+    found = [Place("redis", f"redis, region {settings.region}", lambda needles: _in_redis(settings, needles))]
+    if settings.state is not None:
+        found.append(_files("state", settings.state))
+    return [*found, *map(_looked_at, dict.fromkeys(look))]
+
+
+def _looked_at(text: str) -> Place:
+    if not text.startswith("kafka:"):
+        return _files("look", Path(text))
+    address = TopicAddress.parse(text)
+    return Place("look", str(address), lambda needles: _in_topic(address, needles))
+
+
+def _files(sort: Sort, path: Path) -> Place:
+    if not path.exists():
+        raise ConfigurationError([f"{sort}: {path} does not exist; correct the path"])
+    return Place(sort, str(path.absolute()), lambda needles: _in_files(path, needles))
+
+
+def _in_files(path: Path, needles: "Needles") -> "Iterator[Trace]":
+    from connectors.traces import find_traces
+
+    return find_traces(path, needles)
+
+
+def _in_redis(settings: Settings, needles: "Needles") -> "Iterator[Trace]":
+    """Yield the traces by the key that has them: the gate is the tombstone, a signals hash is learned."""
+    from connectors.traces.redis_keys import find_redis_traces
+
+    with closing(RedisClient(settings.redis, retry_for_s=_RETRY_FOR_S)) as client:
+        for trace in find_redis_traces(client, settings.region, needles):
+            suffix = trace.place.rpartition(":")[2]
+            yield trace._replace(kind=_KINDS.get(suffix, trace.kind) if trace.kind == "pseudonym" else trace.kind)
+
+
+def _in_topic(address: TopicAddress, needles: "Needles") -> "Iterator[Trace]":
+    from connectors.traces.topics import find_topic_traces
+
+    return find_topic_traces(address, needles)

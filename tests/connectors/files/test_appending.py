@@ -1,0 +1,38 @@
+"""Durable append: whole lines, whatever a crash left."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from connectors.files.appending import append_lines
+from state.errors import SinkError
+
+
+def test_lines_are_appended(tmp_path: Path) -> None:
+    """Each with a newline; the file is created."""
+    append_lines(tmp_path / "a", [b"1", b"2"])
+    append_lines(tmp_path / "a", [b"3"])
+    assert (tmp_path / "a").read_bytes() == b"1\n2\n3\n"
+
+
+def test_half_a_line_of_a_crash_ends_first(tmp_path: Path) -> None:
+    """So the new line is whole."""
+    (tmp_path / "a").write_bytes(b"1\nhal")
+    append_lines(tmp_path / "a", [b"2"])
+    assert (tmp_path / "a").read_bytes() == b"1\nhal\n2\n"
+
+
+def test_concurrent_appends_keep_lines_whole(tmp_path: Path) -> None:
+    """Long lines of eight writers."""
+    lines = [bytes([ord("a") + number]) * 5_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(append_lines, tmp_path / "a", [line] * 10) for line in lines]:
+            done.result()
+    assert sorted((tmp_path / "a").read_bytes().splitlines()) == sorted(line for line in lines for _ in range(10))
+
+
+def test_unwritable_file_is_an_error(tmp_path: Path) -> None:
+    """With what to do."""
+    with pytest.raises(SinkError, match="cannot be written: Is a directory; free disk space"):
+        append_lines(tmp_path, [b"1"])
