@@ -150,16 +150,15 @@ class FeedbackLog:
         facet_of: Sequence[int],
     ) -> None:
         """Add a piece; the oldest piece joins the sums once the log is full."""
-        layout, facet_bytes = _layout(self.slots, self.facets), (self.facets + 7) // 8
-        mean, variance, rows = expected.mean, expected.variance, self.rows
+        layout, mean, variance, rows = _layout(self.slots, self.facets), expected.mean, expected.variance, self.rows
         rows += layout.pack(
             at_ms // 1000,
-            kind | form << 7 | round(100 * weight) << 9,
+            kind | form << 7 | int(100 * weight + 0.5) << 9,
             mean if -_MOST < mean < _MOST else 0.0,
             variance if variance < _MOST else _MOST,
-            _mask(tuple(only), facet_bytes) if only else b"",
-            _mask(tuple(flagged), facet_bytes) if flagged else b"",
-            _mask(tuple(slots), (self.slots + 7) // 8),
+            _mask(tuple(only)) if only else b"",
+            _mask(tuple(flagged)) if flagged else b"",
+            _mask(tuple(slots)),
         )
         if len(rows) > MAX_PIECES * layout.size:
             self._add_to_sums(layout.unpack_from(rows), facet_of)
@@ -239,8 +238,10 @@ def _layout(slots: int, facets: int) -> Struct:
 
 
 @lru_cache(maxsize=8192)
-def _mask(numbers: tuple[int, ...], size: int) -> bytes:
-    return sum(1 << number for number in set(numbers)).to_bytes(size, "little")
+def _mask(numbers: tuple[int, ...]) -> bytes:
+    """Return a bit per number; the layout adds zeros behind."""
+    mask = sum(1 << number for number in set(numbers))
+    return mask.to_bytes((mask.bit_length() + 7) // 8, "little")
 
 
 @lru_cache(maxsize=8192)

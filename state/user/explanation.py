@@ -1,6 +1,6 @@
 """Explanation of a learned value: evidence for and against, the prediction without it, and what would change it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import sqrt
 from typing import Literal, NamedTuple
 
@@ -64,7 +64,7 @@ class Explanation(NamedTuple):
     """Value for an unknown user."""
     values: tuple[ValueBelief, ...]
     without: tuple[Without, ...]
-    """Only removals that remove a piece."""
+    """Removals of different pieces, at least one each."""
     drift_at_ms: int
     uncounted: bool
     """Some feedback came before evidence was counted per value."""
@@ -108,9 +108,11 @@ def _belief(beliefs: Beliefs, slot: int, evidence: ValueEvidence) -> ValueBelief
 
 def _removed(state: UserState, facet: int, slot: int, prior: Prior) -> Iterator[Without]:
     assert state.preferences is not None  # noqa: S101  # the caller checks
+    known: list[Sequence[Piece]] = [[]]
     for removal, removes in _removals(prior.catalogue, facet, slot).items():
         retrained = without(state.preferences, prior.factors, removes)
-        if retrained.removed:
+        if retrained.removed not in known:
+            known.append(retrained.removed)
             yield _without(state, removal, retrained, facet, prior)
 
 

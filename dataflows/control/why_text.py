@@ -1,0 +1,120 @@
+"""Sentences of an explanation, for the user. Other texts of Tacit speak to operators; these say "you"."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from dataflows.control.why_document import ChangeDocument, Side, Value, WhyFacet, WithoutDocument
+from tacit.contract.limits import Limit
+from tacit.contract.signals import Tier
+
+_LIMITS: dict[Limit, str] = {
+    "uninformative_facet": "Among all users, this setting has not made answers better or worse, so it is not used.",
+    "default_is_better": "The default is the best guess so far; what you did does not make another value likely.",
+    "too_little_evidence": "There is too little feedback from you to be sure.",
+    "recent_change": "Your taste seems to have changed lately, so it is handled with care until more feedback.",
+}
+_MOST_CHANGES = 3
+_FIRMNESS: dict[Tier, str] = {"apply": "and make it certain", "hint": "as a lean", "default": "as the default only"}
+_REMOVED = {"for": "what speaks for it", "against": "what speaks against it", "all": "all your feedback on it"}
+
+
+def sentences(facet: WhyFacet, *, learns: bool, uses: bool) -> Iterator[str]:
+    """Yield the explanation of a facet."""
+    yield _headline(facet, uses=uses)
+    yield from _pin(facet)
+    (value,) = (each for each in facet.values if each.value == facet.learned.value)
+    yield from _evidence(value)
+    if facet.has_uncounted:
+        yield "Older feedback of yours counts as well; back then it was not noted for which value it was."
+    if facet.changed_at_ms:
+        yield f"On {day(facet.changed_at_ms)} your feedback turned around; what was learned before counts little since."
+    yield from _default(facet)
+    yield from (_LIMITS[limit] for limit in facet.learned.limited_by)
+    yield from (_without(each) for each in facet.without)
+    yield from _changes(facet, learns=learns)
+
+
+def day(at_ms: int) -> str:
+    """Return the day of a time, UTC.
+
+    >>> day(1795297433438)
+    '2026-11-21'
+    """
+    return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()
+
+
+def _headline(facet: WhyFacet, *, uses: bool) -> str:
+    served, learned, start = facet.served, facet.learned, f"{facet.title}: {facet.served.value or 'no value'}"
+    if not uses:
+        return f"{start}. You do not want assistants to use what was learned, so they take the default."
+    if served.source == "user" and facet.pin:
+        return f"{start}. You set this yourself on {day(facet.pin.at_ms)}."
+    if served.tier == "default":
+        return f"{start}, the default."
+    sure = f"{learned.confidence:.0%} sure that it suits you better than {learned.runner_up}"
+    reason = "from your feedback" if served.source == "learned" else "from the feedback of all users"
+    return f"{start}. Tacit is {sure}, {reason}." + (" Assistants only lean to it." if served.tier == "hint" else "")
+
+
+def _pin(facet: WhyFacet) -> Iterator[str]:
+    if facet.pin is None:
+        return
+    if facet.pin.value is None:
+        yield f"You removed your own setting on {day(facet.pin.at_ms)}."
+    elif facet.pin.in_force:
+        yield (
+            f"Without your setting it would be {facet.learned.value}, learned with {facet.learned.confidence:.0%} "
+            f"certainty (tier {facet.learned.tier})."
+        )
+    elif facet.served.source != "default":
+        yield f"You set {facet.pin.value} on {day(facet.pin.at_ms)}; assistants do not offer this value any more."
+
+
+def _evidence(value: Value) -> Iterator[str]:
+    for side, name in ((value.evidence_for, "For"), (value.evidence_against, "Against")):
+        yield f"{name} {value.value}: {_side(side)}."
+
+
+def _side(side: Side) -> str:
+    parts = [f"{kind} × {count}" for kind, count in side.kinds.items()]
+    if side.earlier_weight:
+        parts.append(f"earlier feedback with a weight of {side.earlier_weight:.1f}")
+    if not parts:
+        return "nothing you did"
+    return f"{', '.join(parts)}; the newest on {day(side.newest_ms)}, together a weight of {side.weight:.1f} today"
+
+
+def _default(facet: WhyFacet) -> Iterator[str]:
+    if facet.default is None:
+        return
+    chosen = "what suits most users" if facet.default_of == "population" else "the choice of this assistant"
+    yield f"For users who gave no feedback it is {facet.default}, {chosen}."
+
+
+def _without(each: WithoutDocument) -> str:
+    found, pieces = each.prediction, "1 piece" if each.pieces == 1 else f"{each.pieces} pieces"
+    text = f"Without {_REMOVED[each.removed]} ({pieces} of feedback) it would be {found.value}"
+    text += f", {found.confidence:.0%} sure (tier {found.tier})"
+    return text + (
+        "." if each.is_complete else "; earlier feedback cannot be taken out any more, and is still in this."
+    )
+
+
+def _changes(facet: WhyFacet, *, learns: bool) -> Iterator[str]:
+    if not learns:
+        yield "Nothing is learned from you, so feedback changes nothing."
+        return
+    if not facet.changes:
+        yield "No 20 pieces of the same feedback would change it."
+    moved = [change for change in facet.changes if change.becomes != facet.served.value]
+    firm = [change for change in facet.changes if change.becomes == facet.served.value]
+    for change in [*moved[:_MOST_CHANGES], *firm][:_MOST_CHANGES]:
+        yield _change(change, facet)
+
+
+def _change(change: ChangeDocument, facet: WhyFacet) -> str:
+    feedback = f"{change.pieces} more × {change.kind} on {change.value} answers"
+    value = change.becomes or "no value"
+    if change.becomes == facet.served.value:
+        return f"{feedback} would leave {value} {_FIRMNESS[change.tier]}."
+    return f"{feedback} would make it {value}" + (", as a first lean." if change.tier == "hint" else ".")
