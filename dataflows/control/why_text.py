@@ -1,4 +1,4 @@
-"""Sentences of an explanation, for the user. Other texts of Tacit speak to operators; these say "you"."""
+"""Sentences of an explanation, for the user: unlike other texts of Tacit, these address the user as "you"."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -30,7 +30,7 @@ class Retrained(NamedTuple):
 
 
 class _RecordedDrift(Drift):
-    """Detectors that flag what the log says."""
+    """Detectors that flag as the log records."""
 
     __slots__ = ("flags",)
 

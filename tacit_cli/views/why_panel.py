@@ -1,4 +1,4 @@
-"""Explanation of a user's values as text, with the numbers beside."""
+"""Explanation of a user's values as text, with the numbers."""
 
 from collections.abc import Iterator
 

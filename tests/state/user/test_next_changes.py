@@ -56,7 +56,7 @@ def test_named_feedback_changes_the_choice(history: list[Observation], facet: in
     assert codec.pack(state) == packed
 
 
-def test_new_user_is_told_what_makes_a_value() -> None:
+def test_likes_that_make_a_value_are_named_to_a_new_user() -> None:
     """Likes of a value other than the default make it the choice."""
     found = changes(UserState(), LENGTH, RULES)
     detailed = CATALOGUE.slot_index["length"]["detailed"]
@@ -69,6 +69,6 @@ def test_new_user_is_told_what_makes_a_value() -> None:
     "history", [[], [make_observation(kind=Kind.DENY)]], ids=["never asked for a required consent", "denied"]
 )
 def test_nothing_changes_without_consent(history: list[Observation]) -> None:
-    """Where nothing is learned, feedback changes nothing."""
+    """Feedback changes nothing, as nothing is learned."""
     rules = Rules(REQUIRED)
     assert not changes(observe(history, rules), LENGTH, rules)
