@@ -37,7 +37,7 @@ _CHARACTERS = {state: character for character, state in STATES.items()}
 _CONSENT = r"([-yln])([0-9]{13})"
 _GATE = re.compile(rf"([0-9]{{13}})([0-9]{{13}}){3 * _CONSENT}(\{{.*\}})?", re.DOTALL)
 _FIRST_FORM = re.compile(r"([0-9]{13})([-x])([0-9]{13})")
-"""Gates up to version 0.12: the last wipe, and one consent for all scopes."""
+"""Gates from before consent had scopes: the last wipe, and one consent."""
 
 _UNFORGOTTEN = re.compile(rb"[0-9]{13}0{13}(?:[-yln][0-9]{13}){3}")
 """Gates without a forget and without JSON."""

@@ -145,7 +145,7 @@ class Lookups:
             pin, signal = pins.get(name), signals.get(name)
             if pin is not None and pin.value in values:
                 found[name] = self._pinned(pin, self._default(name, signal, default))
-            elif signal is not None and (pin is None or signal.source != "user"):  # a pin of version 0.12, taken back
+            elif signal is not None and (pin is None or signal.source != "user"):  # no earlier pin
                 found[name] = signal
         return found
 
@@ -265,7 +265,7 @@ def _is_failure(reply: Reply) -> bool:
 
 
 def _is_pin(signal: Signal) -> bool:
-    """Return whether a signal is a pin, as workers up to version 0.12 write it."""
+    """Return whether a signal is a pin, as workers wrote pins before gates had pins."""
     return signal.source == "user" and signal.tier == "apply" and signal.p is None and signal.confidence is None
 
 

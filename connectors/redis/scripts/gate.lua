@@ -1,16 +1,19 @@
 -- Merge a gate of a user into the stored gate, and delete the user's signals where necessary.
 --
 -- KEYS  1 gate (STRING)   2.. the user's signals (HASH) in every registered namespace; all in one hash slot
--- ARGV  1 the gate as text   2 tombstone_ms: time to live of a gate without a "no" and without a pin, from its change
---       3 consent_ms: time to live of a gate that has only consents, from the user's last write
+-- ARGV  1 the gate as text
+--       2 tombstone_ms: time to live of wipes and removed pins, from the gate's last change
+--       3 consent_ms: time to live of consents, from the user's last write
 -- Returns 1 if the stored gate changed, else 0.
 -- Errors  BADGATE: the stored value, or the given text, is no gate. The stored value is kept, as it can be a newer
 --         program's "no"; the user's signals are deleted, and readers turn the user away.
 --
 -- The newest entry of each part holds; of two states of the same time, the stricter one; of two pins, the given one.
--- But for pins of one time, the order of calls and repeated calls make no difference. Times ahead of this server's
--- clock are taken: a "no" must not be lost. Each path begins with a deletion (UNLINK, HDEL), which Redis allows when
--- it is out of memory; Redis then allows the script's later writes, too.
+-- Apart from pins of one time, the order of calls and repeated calls make no difference. Times ahead of this server's
+-- clock are taken: a "no" must not be lost. A gate with a "no" or a pin has no expiry.
+--
+-- Each path begins with a deletion (UNLINK, HDEL), which Redis allows when it is out of memory; Redis then allows the
+-- script's later writes, too.
 
 local gate_key = KEYS[1]
 local tombstone_ms, consent_ms, DAY_MS = tonumber(ARGV[2]), tonumber(ARGV[3]), 86400000
@@ -94,10 +97,12 @@ end
 -- Return the time to live of the gate; 0: none.
 local function lifetime_ms()
   local is_tombstone = gate.wiped_ms > 0 or gate.forgotten_ms > 0 or next(gate.wiped) ~= nil
+  local has_consent = false
   for _, scope in ipairs(SCOPES) do
     if gate[scope].state == 'n' then
       return 0
     end
+    has_consent = has_consent or gate[scope].state ~= '-'
   end
   for _, pin in pairs(gate.pins) do
     if pin.value then
@@ -105,7 +110,10 @@ local function lifetime_ms()
     end
     is_tombstone = true
   end
-  return is_tombstone and math.max(tombstone_ms, consent_ms) or consent_ms
+  if is_tombstone then
+    return has_consent and math.max(tombstone_ms, consent_ms) or tombstone_ms
+  end
+  return consent_ms
 end
 
 local text, ttl_ms = gate_text(gate), lifetime_ms()

@@ -92,7 +92,7 @@ if wiped_ms > gate.wiped_ms then
   local left_ms = redis.call('PTTL', gate_key)
   redis.call('SET', gate_key, gate_time(wiped_ms) .. string.sub(gate_content, 14))
   if left_ms ~= -1 then
-    redis.call('PEXPIRE', gate_key, math.max(left_ms, tombstone_ms, consent_ms))
+    redis.call('PEXPIRE', gate_key, math.max(left_ms, tombstone_ms))
   end
 elseif #changes > 0 then
   local left_ms = redis.call('PTTL', gate_key)

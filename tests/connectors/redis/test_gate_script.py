@@ -168,7 +168,7 @@ class TestPins:
 def test_gates_of_the_first_form_are_merged(
     writers: Writers, redis_client: redis.Redis, first: str, meaning: tuple[str, int]
 ) -> None:
-    """Up to version 0.12 a gate had one consent for all scopes; the reader reads it alike."""
+    """They have one consent for all scopes; the reader reads them alike."""
     redis_client.set(GATE, first)
     read = decode_gate(first.encode())
     assert read.use == meaning

@@ -130,15 +130,6 @@ class TestExpiry:
         assert not redis_client.exists(LIVE)
         assert writers.counters.stale == 1
 
-    def test_signals_of_an_earlier_version_that_did_not_expire_do(
-        self, writers: Writers, redis_client: redis.Redis
-    ) -> None:
-        """Up to version 0.12, a pin was a signal, and kept the others."""
-        writers.live.write([write(("length", signal("concise", T1, source="user")))])
-        redis_client.persist(LIVE)
-        writers.live.write([write(("tone", signal("formal", T2)))])
-        assert redis_client.pttl(LIVE) == pytest.approx(30 * DAY_MS, abs=2 * HOUR_MS)
-
     def test_time_to_live_none_keeps_old_history(self, redis_url: str, redis_client: redis.Redis) -> None:
         writer = SignalWriter(Target(redis_url, "eu", "films", Mode.REPLAY, ttl_ms=None), SinkCounters())
         writer.write([write(("length", signal("concise", NOW_MS - 4000 * DAY_MS)))])

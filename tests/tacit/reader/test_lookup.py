@@ -217,8 +217,8 @@ class TestGate:
     def test_pin_outside_the_catalogue_is_left_out(self, facet: str) -> None:
         assert _read({}, encode_gate(pin(facet, "shouted", NOW_MS).gate)).signals == {}
 
-    def test_pin_of_an_earlier_version_counts_until_the_gate_has_one(self) -> None:
-        """Up to version 0.12, a pin was a signal."""
+    def test_pin_among_the_signals_counts_until_the_gate_has_one(self) -> None:
+        """Before gates had pins, a pin was a signal."""
         old = {b"length": encode(signal("concise", NOW_MS - DAY_MS, source="user"))}
         assert _read(old).signals["length"].value == "concise"
         assert _read(old, encode_gate(pin("length", None, NOW_MS).gate)).signals == {}
