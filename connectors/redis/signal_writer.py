@@ -127,6 +127,7 @@ class SignalWriter:
             encode_gate(write.gate),
             self._target.tombstone_ms,
             CONSENT_TTL_MS,
+            self._target.ttl_ms or 0,
         )
 
     def _read_namespaces(self) -> bool:

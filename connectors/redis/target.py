@@ -32,6 +32,6 @@ class Target:
     ttl_ms: int | None = SIGNAL_TTL_MS
     """Time to live of signals, from the event's time; None: no expiry."""
     tombstone_ms: int = TOMBSTONE_MS
-    """Time to live of a gate that has wipes or removed pins, and neither a "no" nor a pin; from its last change."""
+    """Time to live of a gate that has wipes or removed pins, and neither a "no" nor a pin; from their event time."""
     skew_ms: int = SKEW_MS
     retry_for_s: float = RETRY_FOR_S

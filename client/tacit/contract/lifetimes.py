@@ -8,8 +8,8 @@ AGED_AFTER_MS = SIGNAL_TTL_MS // 2
 """Age after which a reader reports signals as `aged`."""
 
 TOMBSTONE_MS = 400 * DAY_MS
-"""Default time for which wipes and removed pins are remembered: in a gate without a "no" and without a pin, from its
-last change; in a user's state, from the last event. Events of that age must not come again."""
+"""Default time for which wipes and removed pins are remembered: in a gate without a "no" and without a pin, from their
+event time; in a user's state, from the last event. Events of that age must not come again."""
 CONSENT_TTL_MS = 120 * DAY_MS
 """Time to live, from the user's last write, of a gate that has only consents.
 

@@ -2,8 +2,9 @@
 --
 -- KEYS  1 gate (STRING)   2.. the user's signals (HASH) in every registered namespace; all in one hash slot
 -- ARGV  1 the gate as text
---       2 tombstone_ms: time to live of wipes and removed pins, from the gate's last change
+--       2 tombstone_ms: time to live of wipes and removed pins, from their event time
 --       3 consent_ms: time to live of consents, from the user's last write
+--       4 ttl_ms: time to live of signals, which a new wipe outlives; 0: none
 -- Returns 1 if the stored gate changed, else 0.
 -- Errors  BADGATE: the stored value, or the given text, is no gate. The stored value is kept, as it can be a newer
 --         program's "no"; the user's signals are deleted, and readers turn the user away.
@@ -16,7 +17,7 @@
 -- script's later writes, too.
 
 local gate_key = KEYS[1]
-local tombstone_ms, consent_ms, DAY_MS = tonumber(ARGV[2]), tonumber(ARGV[3]), 86400000
+local tombstone_ms, consent_ms, ttl_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local old_text = stored_gate_text(gate_key)
 local old, new = read_gate(old_text or ''), read_gate(ARGV[1])
@@ -94,39 +95,41 @@ for i = 2, #KEYS do
   end
 end
 
--- Return the time to live of the gate; 0: none.
-local function lifetime_ms()
-  local is_tombstone = gate.wiped_ms > 0 or gate.forgotten_ms > 0 or next(gate.wiped) ~= nil
-  local has_consent = false
-  for _, scope in ipairs(SCOPES) do
-    if gate[scope].state == 'n' then
-      return 0
-    end
-    has_consent = has_consent or gate[scope].state ~= '-'
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Return the time at which the gate expires; nil: never.
+local function expiry_ms()
+  local newest_ms = math.max(gate.wiped_ms, gate.forgotten_ms)
+  for _, version in pairs(gate.wiped) do
+    newest_ms = math.max(newest_ms, tonumber(string.sub(version, 1, 13)))
   end
   for _, pin in pairs(gate.pins) do
     if pin.value then
-      return 0
+      return nil
     end
-    is_tombstone = true
+    newest_ms = math.max(newest_ms, pin.at_ms)
   end
-  if is_tombstone then
-    return has_consent and math.max(tombstone_ms, consent_ms) or tombstone_ms
+  local expire_at_ms = newest_ms > 0 and math.max(newest_ms + tombstone_ms, now_ms + ttl_ms) or now_ms + consent_ms
+  for _, scope in ipairs(SCOPES) do
+    if gate[scope].state == 'n' then
+      return nil
+    end
   end
-  return consent_ms
+  return has_consent(gate) and math.max(expire_at_ms, now_ms + consent_ms) or expire_at_ms
 end
 
-local text, ttl_ms = gate_text(gate), lifetime_ms()
+local text, expire_at_ms = gate_text(gate), expiry_ms()
+local left_ms = redis.call('PTTL', gate_key)
 if text ~= old_text then
   redis.call('SET', gate_key, text)
-  if ttl_ms > 0 then
-    redis.call('PEXPIRE', gate_key, ttl_ms)
+  if expire_at_ms then
+    redis.call('PEXPIREAT', gate_key, expire_at_ms)
   end
-elseif ttl_ms > 0 then  -- unchanged: the user is active, or the gate is from before gates expired
-  local left_ms = redis.call('PTTL', gate_key)
-  if left_ms == -1 or (left_ms >= 0 and left_ms < consent_ms - DAY_MS) then
-    redis.call('PEXPIRE', gate_key, left_ms == -1 and ttl_ms or consent_ms)
-  end
+elseif expire_at_ms and left_ms == -1 then  -- from before gates expired
+  redis.call('PEXPIREAT', gate_key, expire_at_ms)
+elseif expire_at_ms and left_ms < consent_ms - DAY_MS and has_consent(gate) then
+  redis.call('PEXPIRE', gate_key, consent_ms)
 end
 
 if is_denied then

@@ -6,6 +6,8 @@ local STRICTNESS = {y = 0, ['-'] = 1, l = 2, n = 3}  -- of two states of the sam
 local NAME = '^[a-z0-9][a-z0-9_.-]*$'
 local VERSION_TEXT = '^%d%d%d%d%d%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d%d%d%d$'
 
+local DAY_MS = 86400000
+
 local function is_time(at_ms)
   return type(at_ms) == 'number' and at_ms >= 0 and at_ms < 1e13 and at_ms == math.floor(at_ms)
 end
@@ -79,6 +81,10 @@ local function read_gate(text)
     pins = pins,
     wiped = wiped,
   }
+end
+
+local function has_consent(gate)
+  return gate.learn.state ~= '-' or gate.use.state ~= '-' or gate.explore.state ~= '-'
 end
 
 local function gate_time(at_ms)

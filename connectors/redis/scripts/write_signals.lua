@@ -5,8 +5,8 @@
 --       2 expire_at_ms: expiry of the signals; 0: never
 --       3 "live"; or "fill": a replay next to live writers, whose fields must be newer in event time, not only in count
 --       4 skew_ms: longest time of a version or a wipe ahead of this server's clock
---       5 tombstone_ms: time to live of a gate that these signals raise
---       6 consent_ms: least time to live of the gate after a write, if the gate has one
+--       5 tombstone_ms: time to live of a wipe, from its event time, in a gate that these signals raise
+--       6 consent_ms: time to live of consents, from the user's last write
 --       7.. field, value, field, value; each value is JSON with its version as the first member
 -- Returns {code, applied, stale}; code 0: written, -1: older than the last wipe, -2: use is denied.
 --         A field that is not newer than the last forget of its facet is stale, too.
@@ -19,7 +19,6 @@
 
 local WIPED, TIME = '_epoch', '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d)%-'
 local VERSION = '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d%d%d%d)"[,}]'
-local DAY_MS = 86400000
 
 local signals, gate_key = KEYS[1], KEYS[2]
 local wiped_ms, expire_at_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -92,14 +91,14 @@ if wiped_ms > gate.wiped_ms then
   local left_ms = redis.call('PTTL', gate_key)
   redis.call('SET', gate_key, gate_time(wiped_ms) .. string.sub(gate_content, 14))
   if left_ms ~= -1 then
-    redis.call('PEXPIRE', gate_key, math.max(left_ms, tombstone_ms))
+    redis.call('PEXPIREAT', gate_key, math.max(now_ms + left_ms, wiped_ms + tombstone_ms, expire_at_ms))
   end
 elseif #changes > 0 then
   local left_ms = redis.call('PTTL', gate_key)
-  if left_ms >= 0 and left_ms < consent_ms - DAY_MS then
+  if left_ms >= 0 and left_ms < consent_ms - DAY_MS and has_consent(gate) then
     redis.call('PEXPIRE', gate_key, consent_ms)
   elseif left_ms == -1 and #gate_content == 27 then  -- a gate of the first form, which did not expire
-    redis.call('PEXPIRE', gate_key, math.max(tombstone_ms, consent_ms))
+    redis.call('PEXPIREAT', gate_key, math.max(now_ms + consent_ms, gate.wiped_ms + tombstone_ms))
   end
 end
 if #changes == 0 then
