@@ -107,10 +107,11 @@ def _observe_pin(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Obser
         return BEFORE_WIPE
     if not o.slots and pin is not None and at_ms <= pin.at_ms:
         return BEFORE_WIPE
-    if pin is not None and at_ms <= pin.at_ms:
-        at_ms = pin.at_ms + 1
+    slot = o.slots[0] if o.slots else NONE
+    if pin is not None and at_ms <= pin.at_ms and slot != pin.slot:
+        at_ms = pin.at_ms + 1  # the gate orders pins by time
     _accept(user, o, at_ms)
-    user.pins.put(facet, o.slots[0] if o.slots else NONE, at_ms)
+    user.pins.put(facet, slot, at_ms)
     return ACCEPTED
 
 

@@ -68,12 +68,10 @@ class UserParts:
         self.pins = Pins()
         self.gates: list[Gate] = []
         """Unwritten gates, one after each control event, so that no "no" hides behind a later "yes"."""
-        self.earlier: tuple[Outbox, ...] = ()
-        """Unwritten outboxes from before an absence."""
         self.restart(0)
 
     def restart(self, at_ms: int) -> None:
-        """Drop the learned state, and set the clock."""
+        """Drop the learned state and all waiting signals, and set the clock."""
         self.newest_ms = at_ms
         """The user's clock: the newest event time."""
         self.seq = 0
@@ -83,6 +81,8 @@ class UserParts:
         self.windows: Windows | None = None
         self.preferences: Preferences | None = None
         self.outbox = Outbox()
+        self.earlier: tuple[Outbox, ...] = ()
+        """Unwritten outboxes from before an absence."""
 
     def accept(self, at_ms: int) -> int:
         """Move the clock, and count an event; return the clock before."""

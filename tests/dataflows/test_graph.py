@@ -39,6 +39,8 @@ class Run:
         self.writes: list[Write] = []
         self.versions: list[PopulationWrite] = []
         self.rejects: list[Reject] = []
+        self.control_rejects: list[Reject] = []
+        self.control_rejects: list[Reject] = []
         self.trainer = PopulationTrainer(CATALOGUE)
         self.counters = EventCounters()
         self.source = source
@@ -74,6 +76,7 @@ class Run:
             TestingSink(self.writes),
             TestingSink(self.versions),
             TestingSink(cast("list[AnyReject]", self.rejects)),
+            TestingSink(cast("list[AnyReject]", self.control_rejects)),
         )
 
     def learn(self, snapshot: bytes | None) -> LearnPopulation:
@@ -157,7 +160,10 @@ def test_names_of_stored_state_are_fixed() -> None:
         "adaptation.no_key",
         "adaptation.versions",
         "adaptation.all_rejects",
+        "adaptation.other_rejects",
         "adaptation.rejects",
+        "adaptation.only_control_rejects",
+        "adaptation.control_rejects",
     ]
 
 

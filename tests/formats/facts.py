@@ -11,6 +11,7 @@ from state.events.observation import NONE
 from state.learning.decisions import TIERS
 from state.learning.preferences import Preferences
 from state.storage.checkpoint_reader import CheckpointReader
+from state.user.consent import LEARN
 from state.user.outbox import Emitted
 from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym
@@ -46,8 +47,8 @@ def user_facts(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]
         "events": state.seq,
         "wiped": state.consent.wiped_ms,
         "forgotten": state.consent.forgotten_ms,
-        "consent": ["unsaid", "granted", "denied"][state.consent.choice],
-        "consent at": state.consent.at_ms,
+        "consent": ["unsaid", "granted", "lapsed", "denied"][state.consent.states[LEARN]],
+        "consent at": state.consent.since_ms[LEARN],
         "pins": {
             catalogue.facet_names[facet]: [None if pin.slot == NONE else catalogue.slots[pin.slot].value, pin.at_ms]
             for facet, pin in state.pins.items()

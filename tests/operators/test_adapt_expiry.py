@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from operators.adapt import RECLAIM_GRACE_MS, RECLAIMED_PER_INTERVAL, Adapt, Adapted
+from operators.adapt import RECLAIMED_PER_INTERVAL, Adapt, Adapted
 from state.counters import EventCounters
 from state.events.observation import Kind, Observation, pack
 from state.storage.rocksdb import RocksDatabase
 from state.storage.shard_stores import ShardStores
 from state.user import codec
+from state.user.absence import RECLAIM_GRACE_MS
 from state.user.windows import DAY_MS
 from tests.support.factories import CATALOGUE, RULES, START_MS, control_events, interactions, make_observation, make_pin
 from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, pseudonyms

@@ -70,7 +70,11 @@ def merged(one: Gate, other: Gate) -> Gate:
         _newest(one.use, other.use),
         _newest(one.explore, other.explore),
         {facet: pin for facet, pin in pins.items() if pin.at_ms > forgotten_ms},
-        {name: max(one.wiped.get(name, ""), other.wiped.get(name, "")) for name in one.wiped | other.wiped},
+        {
+            name: version
+            for name in one.wiped | other.wiped
+            if int((version := max(one.wiped.get(name, ""), other.wiped.get(name, "")))[:13]) > forgotten_ms
+        },
     )
 
 

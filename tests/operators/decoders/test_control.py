@@ -23,8 +23,12 @@ ALL = [LEARN, USE, EXPLORE]
 
 def control(type_: str, **fields: Any) -> bytes:
     """Return a control event, complete but for `fields`; `...` removes a member."""
-    own = {"consent": {"granted": False}, "pin": {"facet": "tone", "value": "formal"}, "forget": {}}[type_]
-    return json.dumps(make_event(type=type_, **{**own, **fields})).encode()
+    own: dict[str, dict[str, Any]] = {
+        "consent": {"granted": False},
+        "pin": {"facet": "tone", "value": "formal"},
+        "forget": {},
+    }
+    return json.dumps(make_event(type=type_, **(own[type_] | fields))).encode()
 
 
 def repaired(data: bytes) -> dict[tuple[str, str], int]:

@@ -105,8 +105,10 @@ def test_control_events_of_equal_content_are_equal() -> None:
     """A repeat is recognized by all that it asks for, and not by its id alone."""
     no = resolved(type="consent", granted=False)
     assert no.event == resolved(type="consent", granted=False).event
-    others = [{"granted": True}, {"event_id": "e-2"}, {"at": START_MS + 1}, {"scope": ["use"]}]
-    assert no.event not in {resolved(**{"type": "consent", "granted": False, **other}).event for other in others}
+    own: dict[str, Any] = {"type": "consent", "granted": False}
+    for other in ({"granted": True}, {"event_id": "e-2"}, {"at": START_MS + 1}, {"scope": ["use"]}):
+        fields = {**own, **other}
+        assert no.event != resolved(CATALOGUE, **fields).event
 
 
 def test_consent_holds_its_scopes() -> None:

@@ -185,17 +185,17 @@ def test_reclaim_frees_idle_users_only(store: ShardStore) -> None:
     touch(store, USERS[:3])
     touch(store, USERS[3:6], START_MS + DAY_MS)
     touch(store, USERS[6:], START_MS + 2 * DAY_MS)
-    store.reclaim(START_MS + DAY_MS, 100)
+    store.reclaim(START_MS + DAY_MS, 0, 100)
     assert sorted(contents(store)) == USERS[3:]
     assert len(store) == 5
-    store.reclaim(START_MS + 9 * DAY_MS, 100)
+    store.reclaim(START_MS + 9 * DAY_MS, 0, 100)
     assert sorted(contents(store)) == USERS[6:]
 
 
 def test_reclaimed_user_is_unknown(store: ShardStore) -> None:
     """The user counts as a new one afterwards."""
     touch(store, USERS)
-    store.reclaim(START_MS + 1, 100)
+    store.reclaim(START_MS + 1, 0, 100)
     assert store.get(USERS[0]) is None
     held = len(store)
     touch(store, USERS[:1])
@@ -211,13 +211,13 @@ def test_reclaim_visits_all_users_in_turn(tmp_path: Path) -> None:
         touch(store, USERS[6:], START_MS + DAY_MS)
         for _ in range(10):
             before = len(store)
-            store.reclaim(START_MS + 1, 11)
+            store.reclaim(START_MS + 1, 0, 11)
             assert before - len(store) <= 11
         assert sorted(contents(store)) == USERS[6:]
         touch(store, users[:20], START_MS + DAY_MS)
         touch(store, USERS[6:], START_MS + DAY_MS)
         for _ in range(3):
-            store.reclaim(START_MS + DAY_MS + 1, 11)
+            store.reclaim(START_MS + DAY_MS + 1, 0, 11)
         assert sorted(contents(store)) == USERS[6:]
 
 
@@ -232,11 +232,11 @@ def test_idle_user_with_a_pin_keeps_only_the_pin(store: ShardStore) -> None:
     store.end_batch()
     touch(store, USERS[6:], START_MS + DAY_MS)
     before = contents(store)
-    store.reclaim(START_MS + DAY_MS, 100)
+    store.reclaim(START_MS + DAY_MS, 0, 100)
     after = contents(store)
     assert sorted(after) == [USERS[0], *USERS[6:]]
-    assert len(after[USERS[0]]) < 90 < len(before[USERS[0]])
-    store.reclaim(START_MS + DAY_MS, 100)
+    assert len(after[USERS[0]]) < 110 < len(before[USERS[0]])
+    store.reclaim(START_MS + DAY_MS, 0, 100)
     assert contents(store) == after
 
 
@@ -247,7 +247,7 @@ def test_reclaimed_users_are_not_in_the_next_checkpoint(tmp_path: Path) -> None:
         touch(store, USERS)
         store.snapshot()
         touch(store, USERS[6:], START_MS + DAY_MS)
-        store.reclaim(START_MS + DAY_MS, 100)
+        store.reclaim(START_MS + DAY_MS, 0, 100)
         token = store.snapshot()
     with open_stores(tmp_path) as stores:
         store = stores.resume(token)

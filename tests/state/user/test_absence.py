@@ -11,20 +11,22 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
 from state.events.records import Reason
 from state.user import codec
+from state.user.absence import RECLAIM_GRACE_MS
+from state.user.consent import DENIED, LAPSED
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS
 from state.user.writes import GateWrite, SignalWrite
+from tacit.contract.gates import ScopeConsent
 from tacit.contract.signals import PROFILE
-from tests.support.absences import BACK, IDLE_MS, STRICT, T, like, lives, observe, word, writes
+from tests.support.absences import BACK, IDLE_MS, STRICT, T, control, like, lives, observe, pin, writes
 from tests.support.decoded_writes import Shown
-from tests.support.factories import CATALOGUE, RULES, make_observation, make_pin
+from tests.support.factories import CATALOGUE, RULES, make_observation
 
 
 def shown(*observations: Observation, rules: Rules = RULES) -> Shown:
@@ -49,7 +51,7 @@ def test_user_restarts_after_more_than_90_days() -> None:
     assert restarts.seq == 1
 
 
-@pytest.mark.parametrize("back", [like(BACK), make_pin(BACK, "tone", "formal"), word(Kind.GRANT, BACK)])
+@pytest.mark.parametrize("back", [like(BACK), pin(BACK, "tone", "formal"), control(Kind.GRANT, BACK)])
 def test_returning_user_equals_a_new_one(back: Observation) -> None:
     """Packed states are equal, with any event as the first one."""
     assert codec.pack(observe(like(T), like(T + 1), back)) == codec.pack(observe(back))
@@ -57,7 +59,7 @@ def test_returning_user_equals_a_new_one(back: Observation) -> None:
 
 def test_absence_is_counted_from_the_last_accepted_event() -> None:
     """Late, repeated and unconsented events do not end an absence."""
-    state = observe(word(Kind.GRANT, T), rules=STRICT)
+    state = observe(control(Kind.GRANT, T), rules=STRICT)
     assert state.observe(make_observation(T - 1), STRICT).outcome is Outcome.UNCONSENTED
     assert state.observe(make_observation(T + IDLE_MS), STRICT).outcome is Outcome.ACCEPTED
     assert state.observe(make_observation(T + 2 * IDLE_MS), STRICT).outcome is Outcome.ACCEPTED
@@ -83,62 +85,75 @@ def test_idle_time_is_a_rule() -> None:
 
 
 def test_granted_consent_lapses() -> None:
-    """With required consent, training waits for a new grant, and no part changes before."""
-    state = observe(word(Kind.GRANT, T), like(T + 1), rules=STRICT)
-    before = codec.pack(state)
-    assert state.observe(like(BACK), STRICT).outcome is Outcome.UNCONSENTED
-    assert codec.pack(state) == before
-    assert state.observe(word(Kind.GRANT, BACK + 1), STRICT).outcome is Outcome.ACCEPTED
+    """With required consent, training waits for a new grant; the gate shows since when."""
+    state = observe(control(Kind.GRANT, T), like(T + 1), rules=STRICT)
+    shown = Shown().take(writes(state))
+    back = state.observe(like(BACK), STRICT)
+    assert (back.outcome, back.wipes) == (Outcome.UNCONSENTED, True)
+    assert shown.take(writes(state)).gate.learn == ScopeConsent("lapsed", T + 1 + IDLE_MS)
     assert state.preferences is None
+    again = state.observe(like(BACK + 1), STRICT)
+    assert (again.outcome, again.wipes) == (Outcome.UNCONSENTED, False)
+    assert state.observe(control(Kind.GRANT, BACK + 1), STRICT).outcome is Outcome.ACCEPTED
     assert state.observe(like(BACK + 2), STRICT).outcome is Outcome.ACCEPTED
 
 
 def test_lapsed_grant_has_no_effect_with_consent_by_default() -> None:
     """The catalogue's default applies again."""
-    state = observe(word(Kind.GRANT, T))
+    state = observe(control(Kind.GRANT, T))
     assert state.observe(like(BACK), RULES).outcome is Outcome.ACCEPTED
-    assert state.consent.at_ms == 0
+    assert state.consent.states == [LAPSED] * 3
 
 
-def test_opt_out_outlives_an_absence() -> None:
+def test_long_lapsed_consent_is_as_if_never_asked_for() -> None:
+    """The state of such a user may be freed at any time, so nothing of it may remain."""
+    state = observe(control(Kind.GRANT, T), like(T + 1), rules=STRICT)
+    writes(state)
+    assert state.observe(like(T + 2 + IDLE_MS + RECLAIM_GRACE_MS), STRICT).outcome is Outcome.UNCONSENTED
+    assert codec.pack(state) == codec.pack(UserState())
+    assert writes(state) == []
+
+
+def test_no_outlives_an_absence() -> None:
     """After an absence of any length, no signal of the user is written."""
-    state = observe(make_pin(T, "tone", "formal"), word(Kind.DENY, T + 1))
+    state = observe(pin(T, "tone", "formal"), control(Kind.DENY, T + 1))
     assert state.observe(like(T + 1000 * DAY_MS), RULES).outcome is Outcome.UNCONSENTED
-    state.observe(make_pin(T + 2000 * DAY_MS, "format", "table"), RULES)
-    assert state.consent.opted_out
-    assert [type(write) for write in writes(state)] == [GateWrite]
+    state.observe(pin(T + 2000 * DAY_MS, "format", "table"), RULES)
+    assert state.consent.states == [DENIED] * 3
+    assert {type(write) for write in writes(state)} == {GateWrite}
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_grant_from_before_an_absence_does_not_hold_after_it(order: Sequence[int]) -> None:
     """Neither a repeat of the grant nor a late grant from before the absence holds."""
-    events = [word(Kind.GRANT, T), make_pin(BACK, "tone", "formal")]
+    events = [control(Kind.GRANT, T), pin(BACK, "tone", "formal")]
     state = observe(*[events[place] for place in order], rules=STRICT)
-    assert state.observe(events[0], STRICT).outcome in {Outcome.ACCEPTED, Outcome.DUPLICATE}
+    assert state.observe(events[0], STRICT).outcome in {Outcome.BEFORE_WIPE, Outcome.DUPLICATE}
     assert state.observe(like(BACK + 1), STRICT).outcome is Outcome.UNCONSENTED
 
 
-def test_opt_out_that_was_revoked_before_an_absence_stays_revoked() -> None:
-    """A repeat of the opt-out changes neither the state nor Redis."""
-    events = [word(Kind.DENY, T), word(Kind.GRANT, T + 1), make_observation(BACK), word(Kind.DENY, T)]
-    assert not observe(*events).consent.opted_out
-    assert shown(*events).consent == (T + 1, False)
+def test_no_that_was_revoked_before_an_absence_stays_revoked() -> None:
+    """A repeat of the no changes neither the state nor Redis."""
+    no = control(Kind.DENY, T)
+    events = [no, control(Kind.GRANT, T + 1), make_observation(BACK), no]
+    assert observe(*events).consent.states == [LAPSED] * 3
+    assert shown(*events).gate.use == ScopeConsent("lapsed", T + 1 + IDLE_MS)
 
 
 def test_unwritten_grant_is_not_lost_in_an_absence() -> None:
     """The gate is written although a wipe follows in the same batch. Otherwise the earlier opt-out would stay."""
-    state, redis = observe(word(Kind.DENY, T)), Shown()
+    state, redis = observe(control(Kind.DENY, T)), Shown()
     redis.take(writes(state))
-    for o in (word(Kind.GRANT, T + 1), word(Kind.FORGET, BACK), make_observation(BACK + 1)):
+    for o in (control(Kind.GRANT, T + 1), control(Kind.FORGET, BACK), make_observation(BACK + 1)):
         state.observe(o, RULES)
     assert PROFILE in redis.take(writes(state)).fields
 
 
-def test_late_opt_out_counts() -> None:
-    """An opt-out of any age takes effect."""
+def test_late_no_counts() -> None:
+    """A no of any age takes effect."""
     state = observe(like(BACK))
-    assert state.observe(word(Kind.DENY, T), RULES).outcome is Outcome.ACCEPTED
-    assert state.consent.opted_out
+    assert state.observe(control(Kind.DENY, T), RULES).outcome is Outcome.ACCEPTED
+    assert state.consent.states == [DENIED] * 3
     assert state.preferences is None
 
 
@@ -160,10 +175,11 @@ def test_id_of_an_event_from_before_an_absence_may_come_again() -> None:
 
 def test_wipes_outlive_an_absence() -> None:
     """Events older than the wipe stay dropped."""
-    state = observe(word(Kind.FORGET, T), like(BACK))
+    forget = control(Kind.FORGET, T)
+    state = observe(forget, like(BACK))
     assert (state.consent.wiped_ms, state.consent.forgotten_ms) == (T, T)
-    assert state.observe(make_pin(T, "tone", "formal"), RULES).outcome is Outcome.BEFORE_WIPE
-    assert state.observe(word(Kind.FORGET, T), RULES).outcome is Outcome.BEFORE_WIPE
+    assert state.observe(pin(T, "tone", "formal"), RULES).outcome is Outcome.BEFORE_WIPE
+    assert state.observe(forget, RULES).outcome is Outcome.DUPLICATE
 
 
 # What is shown
@@ -171,27 +187,10 @@ def test_wipes_outlive_an_absence() -> None:
 
 def test_pins_outlive_an_absence() -> None:
     """Pins are the user's own settings."""
-    fields = shown(make_pin(T, "tone", "formal"), make_observation(BACK)).fields
-    assert (fields["tone"]["value"], fields["tone"]["source"]) == ("formal", "user")
+    assert shown(pin(T, "tone", "formal"), make_observation(BACK)).pins == {"tone": "formal"}
 
 
-@pytest.mark.parametrize(
-    "back", [make_observation(BACK), make_pin(BACK, "format", "table"), word(Kind.GRANT, BACK)], ids=lambda o: o.kind
-)
-def test_learned_signal_next_to_a_pin_is_replaced(back: Observation) -> None:
-    """Signals next to a pin do not expire."""
-    likes = [like(T + n) for n in range(1, 20)]
-    events = [make_pin(T, "tone", "formal"), *(replace(o, turn=0) for o in likes)]
-    before, after = shown(*events).fields, shown(*events, back).fields
-    assert before["length"]["tier"] == "apply"
-    assert before[PROFILE]["topics"]
-    assert (after["length"]["tier"], after["length"]["evidence"]) == ("default", 0.0)
-    assert after[PROFILE]["topics"] == []
-    assert after[PROFILE]["activity"]["7d"] == (back.kind == Kind.INTERACTION)
-    assert after["tone"] == before["tone"]
-
-
-def test_without_a_pin_no_learned_facet_is_emitted() -> None:
+def test_no_learned_facet_is_emitted_after_an_absence() -> None:
     """The signals have expired. With an unlimited time to live they stay until newer ones replace them."""
     rules = Rules(CATALOGUE, ttl_ms=None)
     state = observe(like(T), rules=rules)
@@ -204,9 +203,9 @@ def test_without_a_pin_no_learned_facet_is_emitted() -> None:
 
 def test_signals_from_before_an_absence_keep_their_time() -> None:
     """A signal of a batch that also has later events expires as if it had been written in time."""
-    state = observe(word(Kind.DENY, T), word(Kind.GRANT, T + 1), like(T + 2), like(BACK))
+    state = observe(control(Kind.DENY, T), control(Kind.GRANT, T + 1), like(T + 2), like(BACK))
     *gates, old, new = writes(state)
-    assert [type(write) for write in gates] == [GateWrite, GateWrite]
+    assert [type(write) for write in gates] == [GateWrite] * 3
     assert isinstance(old, SignalWrite)
     assert isinstance(new, SignalWrite)
     assert (old.at_ms, new.at_ms) == (T + 2, BACK)
@@ -215,7 +214,7 @@ def test_signals_from_before_an_absence_keep_their_time() -> None:
 
 def test_wipe_drops_signals_from_before_an_absence() -> None:
     """Waiting signals of wiped state are not written."""
-    state = observe(like(T), like(BACK), word(Kind.FORGET, BACK + 1))
+    state = observe(like(T), like(BACK), control(Kind.FORGET, BACK + 1))
     assert [type(write) for write in writes(state)] == [GateWrite]
 
 
@@ -232,10 +231,10 @@ def test_contents_of_redis_do_not_depend_on_batches(events: list[Observation], c
 
 
 @given(lives(), st.sampled_from([RULES, STRICT]))
-def test_events_that_are_not_accepted_change_nothing(events: list[Observation], rules: Rules) -> None:
-    """The state depends on accepted events alone, also after an absence."""
+def test_events_without_a_change_change_nothing(events: list[Observation], rules: Rules) -> None:
+    """The state depends on the other events alone, also after an absence."""
     state, calm = UserState(), UserState()
     for o in events:
-        if state.observe(o, rules).outcome is Outcome.ACCEPTED:
-            assert calm.observe(o, rules).outcome is Outcome.ACCEPTED
+        if state.observe(o, rules).changes:
+            assert calm.observe(o, rules).changes
         assert codec.pack(state) == codec.pack(calm)

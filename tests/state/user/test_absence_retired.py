@@ -8,7 +8,6 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
@@ -17,8 +16,8 @@ from state.user.absence import RECLAIM_GRACE_MS
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
-from tests.support.absences import EVENTS, STRICT, T, like, lives, observe, word, writes
-from tests.support.factories import CATALOGUE, RULES, START_MS, make_pin
+from tests.support.absences import EVENTS, STRICT, T, control, like, lives, moved, observe, pin, writes
+from tests.support.factories import CATALOGUE, RULES, START_MS
 
 
 def retired(state: UserState) -> UserState:
@@ -43,9 +42,7 @@ def test_retiring_has_no_effect_on_later_events(
     writes(left)
     gone = retired(left)
     absence_ms = left.newest_ms - START_MS + rules.idle_ms + RECLAIM_GRACE_MS + more_ms
-    after = [
-        replace(o, at_ms=o.at_ms + absence_ms, record_ms=o.at_ms + absence_ms, event=o.event + 1_000_000) for o in back
-    ]
+    after = [moved(o, absence_ms) for o in back]
     outcomes = [left.observe(o, rules).outcome for o in after]
     assert [gone.observe(o, rules).outcome for o in after] == outcomes
     if Outcome.ACCEPTED in outcomes:
@@ -59,12 +56,12 @@ def test_retiring_has_no_effect_on_later_events(
     ("events", "is_kept"),
     [
         ([like(T)], False),
-        ([word(Kind.GRANT, T), like(T + 1)], False),
-        ([word(Kind.DENY, T)], True),
-        ([make_pin(T, "tone", "formal")], True),
-        ([make_pin(T, "tone", "formal"), make_pin(T + 1, "tone", None)], False),
-        ([word(Kind.FORGET, T)], True),
-        ([word(Kind.DENY, T), word(Kind.GRANT, T + 1)], True),
+        ([control(Kind.GRANT, T), like(T + 1)], False),
+        ([control(Kind.DENY, T)], True),
+        ([pin(T, "tone", "formal")], True),
+        ([pin(T, "tone", "formal"), pin(T + 1, "tone", None)], False),
+        ([control(Kind.FORGET, T)], True),
+        ([control(Kind.DENY, T), control(Kind.GRANT, T + 1)], True),
     ],
 )
 def test_retired_state_keeps_opt_outs_pins_and_wipes(events: list[Observation], is_kept: bool) -> None:

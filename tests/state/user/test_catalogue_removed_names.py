@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from state.events.observation import Kind
+from state.user.gate import gate_of
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS, MINUTE_MS
 from tacit.contract.signals import PROFILE
@@ -86,18 +87,13 @@ def pinned_to_mid(deployment: Deployment, *, learned: bool) -> UserState:
 
 @pytest.mark.parametrize("learned", [True, False])
 def test_pin_of_a_removed_value_is_in_force_after_its_return(learned: bool) -> None:
-    """The user's next event emits the learned decision; the pin is emitted after its value returns."""
+    """The gate keeps the name, and a reader skips it while the catalogue lacks it."""
     deployment = Deployment(FIRST)
     state = deployment.change(pinned_to_mid(deployment, learned=learned), replace(FIRST, facets=WITHOUT_MID))
     assert pinned(state, deployment.catalogue) == {}
-    fields = observe(state, deployment, turn(deployment, T + 200, {}, None))
-    assert (fields["length"]["source"], fields["length"]["value"] in {"low", "high", "off"}) == ("learned", True)
-    assert "length" not in observe(state, deployment, turn(deployment, T + 201, {}, None))
+    assert gate_of(state.consent, state.pins, deployment.catalogue).pins["length"].value == "mid"
     state = deployment.change(state, FIRST)
     assert pinned(state, deployment.catalogue) == {"length": "mid"}
-    fields = observe(state, deployment, turn(deployment, T + 202, {}, None))
-    assert (fields["length"]["source"], fields["length"]["value"]) == ("user", "mid")
-    assert "length" not in observe(state, deployment, turn(deployment, T + 203, {}, None))
 
 
 def test_facet_with_an_inactive_pin_is_learned() -> None:
@@ -106,18 +102,8 @@ def test_facet_with_an_inactive_pin_is_learned() -> None:
     state = deployment.change(pinned_to_mid(deployment, learned=True), replace(FIRST, facets=WITHOUT_MID))
     likes = [turn(deployment, T + 200 + n, {"length": "off"}, "liked") for n in range(20)]
     assert observe(state, deployment, *likes)["length"]["value"] == "off"
-    fields = observe(state, deployment, pin(deployment, T + 300, "length", "low"))
-    assert (fields["length"]["source"], fields["length"]["value"]) == ("user", "low")
-
-
-def test_pin_of_a_removed_facet_is_not_emitted() -> None:
-    """An opt-out followed by a grant emits all other pins again."""
-    deployment = Deployment(FIRST)
-    state = deployment.change(pinned_to_mid(deployment, learned=False), replace(FIRST, facets=ONLY_TONE))
-    consents = [make_observation(T + 200 + n, kind=kind) for n, kind in enumerate((Kind.DENY, Kind.GRANT))]
-    assert observe(state, deployment, *consents, turn(deployment, T + 300, {}, None)).keys() == {PROFILE}
-    state = deployment.change(state, FIRST)
-    assert observe(state, deployment, turn(deployment, T + 301, {}, None))["length"]["source"] == "user"
+    observe(state, deployment, pin(deployment, T + 300, "length", "low"))
+    assert pinned(state, deployment.catalogue) == {"length": "low"}
 
 
 def test_forget_drops_an_inactive_pin() -> None:

@@ -132,7 +132,10 @@ def test_repeated_and_late_events_have_no_example() -> None:
     assert taught(state, o) is not None
     assert taught(state, o) is None
     assert taught(state, like(START_MS)) is None
-    assert taught(state, make_observation(START_MS + 6 * DAY_MS, kind=Kind.FORGET)) is None
+    assert (
+        taught(state, make_observation(START_MS + 6 * DAY_MS, kind=Kind.FORGET, record_ms=START_MS + 6 * DAY_MS))
+        is None
+    )
     assert taught(state, like(START_MS + 5 * DAY_MS + 1)) is None
 
 
@@ -142,7 +145,7 @@ def test_each_training_has_one_example(events: list[Observation]) -> None:
     state = UserState()
     for o in events:
         before = state.preferences.feedback_count if state.preferences else 0
-        outcome, example = state.observe(o, RULES)
+        outcome, example, _ = state.observe(o, RULES)
         if example is None:
             continue
         assert outcome is Outcome.ACCEPTED

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
@@ -55,7 +56,8 @@ def streams(draw: st.DrawFn) -> list[Arrival]:
 
 
 def _pin(at_ms: int, event: int) -> Arrival:
-    return Arrival(make_pin(at_ms, "tone", "formal", event=event), None, disliked=False)
+    pin = replace(make_pin(at_ms, "tone", "formal", event=event), record_ms=at_ms)
+    return Arrival(pin, None, disliked=False)
 
 
 def _turn(draw: st.DrawFn, at_ms: int, event: int) -> Arrival:
@@ -67,10 +69,11 @@ def _turn(draw: st.DrawFn, at_ms: int, event: int) -> Arrival:
 
 
 class UserOracle(ActivityOracle):
-    """An oracle that keeps all accepted events since the last absence."""
+    """An oracle that keeps all accepted interactions since the last absence, and all pins."""
 
     def __init__(self, lateness_ms: int) -> None:
         self.lateness_ms = lateness_ms
+        self.pins: list[Observation] = []
         super().__init__()
 
     def restart(self) -> None:
@@ -82,12 +85,12 @@ class UserOracle(ActivityOracle):
         o = arrival.o
         if self.clock_ms and o.at_ms > self.clock_ms + 90 * DAY_MS:
             self.restart()
-        if o in self.accepted:
+        if o in self.accepted or o in self.pins:
             return Outcome.DUPLICATE
         if o.kind == Kind.INTERACTION and o.at_ms < self.clock_ms - self.lateness_ms:
             return Reason.LATE
         is_known_turn = o.turn != 0 and any(o.turn == other.turn for other in self.accepted)
-        self.accepted.append(o)
+        (self.pins if o.kind == Kind.PIN else self.accepted).append(o)
         self.clock_ms = max(self.clock_ms, o.at_ms)
         if o.kind == Kind.INTERACTION:
             self._interact(arrival, is_known_turn)
@@ -97,7 +100,9 @@ class UserOracle(ActivityOracle):
         o = arrival.o
         if not is_known_turn:
             self.add_turn(Turn(o.at_ms, arrival.topic))
-        if arrival.disliked and o.turn not in self.disliked_turns:
+        if o.topic in CATALOGUE.sensitive_topics:
+            self.disliked_turns |= {o.turn} - {0}
+        elif arrival.disliked and o.turn not in self.disliked_turns:
             self.add_dislike(o.at_ms)
             self.disliked_turns |= {o.turn} - {0}
 
