@@ -17,6 +17,7 @@ from tacit.errors import ConfigurationError
 from tacit.reader.adaptation import Adaptation
 from tacit.reader.lookup import Lookup, Lookups, unavailable
 from tacit.reader.round_trips import run, run_async
+from tacit.reader.two_secrets import stricter
 
 USERS_PER_ROUND_TRIP = 100
 
@@ -38,6 +39,7 @@ class SignalReader:
         url: `redis://`, `rediss://` (TLS, verified) or `unix://`.
         region: the region of the users.
         secret: the key of the pseudonyms, 16 to 64 bytes, the same as the workers'.
+        previous_secret: the secret before a rotation (`tacit state rotate-secret`): a "no" under either one holds.
         catalogue: the deployment's catalogue; None: the catalogue in this package.
         namespace: the namespace to read; None: the active one, so that readers follow `tacit promote`.
 
@@ -51,10 +53,11 @@ class SignalReader:
         *,
         region: str,
         secret: bytes | str,
+        previous_secret: bytes | str | None = None,
         catalogue: Catalogue | None = None,
         namespace: str | None = None,
     ) -> None:
-        self._lookups = _UserLookups(region, secret, catalogue, namespace)
+        self._lookups = _UserLookups(region, secret, previous_secret, catalogue, namespace)
         from tacit.reader.transport import Transport
 
         self._transport = Transport(url)
@@ -93,10 +96,11 @@ class AsyncSignalReader:
         *,
         region: str,
         secret: bytes | str,
+        previous_secret: bytes | str | None = None,
         catalogue: Catalogue | None = None,
         namespace: str | None = None,
     ) -> None:
-        self._lookups = _UserLookups(region, secret, catalogue, namespace)
+        self._lookups = _UserLookups(region, secret, previous_secret, catalogue, namespace)
         from tacit.reader.transport import AsyncTransport
 
         self._transport = AsyncTransport(url)
@@ -132,22 +136,43 @@ class AsyncSignalReader:
 class _UserLookups:
     """Lookups by user id; the only part of a reader that sees user ids and pseudonyms."""
 
-    def __init__(self, region: str, secret: bytes | str, catalogue: Catalogue | None, namespace: str | None) -> None:
-        self._secret = secret.encode() if isinstance(secret, str) else secret
-        if len(self._secret) not in SECRET_BYTES:
-            raise ConfigurationError(
-                [f"secret: {len(self._secret)} bytes; {SECRET_BYTES.start} to {SECRET_BYTES.stop - 1} are allowed"]
-            )
+    def __init__(
+        self,
+        region: str,
+        secret: bytes | str,
+        previous_secret: bytes | str | None,
+        catalogue: Catalogue | None,
+        namespace: str | None,
+    ) -> None:
+        self._secret = _checked("secret", secret)
+        self._previous = None if previous_secret is None else _checked("previous_secret", previous_secret)
         catalogue = catalogue or Catalogue.load()
         self._identity = catalogue.identity
         self._lookups = Lookups(RegionKeys(region), catalogue, namespace)
 
     def lookup(self, user_ids: Sequence[str]) -> Lookup:
-        return self._lookups.lookup([pseudonym(user_id, self._secret, self._identity) for user_id in user_ids])
+        users = [pseudonym(user_id, self._secret, self._identity) for user_id in user_ids]
+        if self._previous is None:
+            return self._lookups.lookup(users)
+        earlier = [pseudonym(user_id, self._previous, self._identity) for user_id in user_ids]
+        return self._lookup_both(users, earlier)
+
+    def _lookup_both(self, users: list[bytes], earlier: list[bytes]) -> Lookup:
+        found = yield from self._lookups.lookup([*users, *earlier])
+        return [stricter(*both) for both in zip(found[: len(users)], found[len(users) :], strict=True)]
 
     def lookups(self, user_ids: Sequence[str]) -> list[Lookup]:
         starts = range(0, len(user_ids), USERS_PER_ROUND_TRIP)
         return [self.lookup(user_ids[start : start + USERS_PER_ROUND_TRIP]) for start in starts]
+
+
+def _checked(name: str, secret: bytes | str) -> bytes:
+    key = secret.encode() if isinstance(secret, str) else secret
+    if len(key) not in SECRET_BYTES:
+        raise ConfigurationError(
+            [f"{name}: {len(key)} bytes; {SECRET_BYTES.start} to {SECRET_BYTES.stop - 1} are allowed"]
+        )
+    return key
 
 
 def _is_down(found: Sequence[Sequence[Adaptation]]) -> bool:
