@@ -17,6 +17,7 @@ DEFAULT_CONFIG = Path("tacit.toml")
 OTHER_VARIABLES = frozenset(
     {
         CONFIG_VARIABLE,
+        "TACIT_NEW_SECRET",  # of `tacit state rotate-secret`
         "TACIT_AUDITOR_PASSWORD",
         "TACIT_READER_PASSWORD",
         "TACIT_WRITER_PASSWORD",

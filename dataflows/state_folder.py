@@ -4,6 +4,7 @@ DIR/tacit.json       identity: format, shards, region, namespace, source; a run 
 DIR/vocabulary.json  number of each catalogue name in users' states; grows with the catalogue
 DIR/population.json  newest population version of this folder, as published
 DIR/population-first.json  population version with which training started, if any
+DIR/rotation.json    move to another secret that has begun (dataflows/rotation); no run starts before its end
 DIR/run.lock         lock of the run that uses the folder
 DIR/recovery/        recovery store of Bytewax: source positions, and a token per shard
 DIR/shards/          users' states, and the checkpoints of the tokens (state/storage/checkpoint_folder.py)
@@ -32,6 +33,7 @@ READABLE_FORMATS = (3, FORMAT)
 DESCRIPTION = "tacit.json"
 VOCABULARY = "vocabulary.json"
 RUN_LOCK = "run.lock"
+ROTATION = "rotation.json"
 RECOVERY = "recovery"
 SHARDS = "shards"
 _PARTITIONS = 4
@@ -84,21 +86,52 @@ def locked(folder: Path, identity: Identity, catalogue: NumberedCatalogue) -> It
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context((folder / RUN_LOCK).open("a"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(folder, stack)
+            _require_no_rotation(folder)
             if not (folder / DESCRIPTION).exists():
                 _create(folder, identity, catalogue)
             _check(folder, identity)
             _upgrade(folder)
             vocabulary = _add_names(folder, catalogue)
-        except BlockingIOError:
-            raise StateError(f"another run uses the state folder {folder}: stop it first, or give another") from None
         except OSError as error:
             raise StateError(
                 f"the state folder {folder} cannot be used: {error.strerror}; "
                 "make it writable, make room, or give another"
             ) from error
         yield StateFolder(folder, secrets.token_hex(4), vocabulary)
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Lock a used folder against runs.
+
+    Raises:
+        StateError: a run uses the folder.
+    """
+    with ExitStack() as stack:
+        _lock(folder, stack)
+        yield
+
+
+def _lock(folder: Path, stack: ExitStack) -> None:
+    lock = stack.enter_context((folder / RUN_LOCK).open("a"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StateError(f"another run uses the state folder {folder}: stop it first, or give another") from None
+
+
+def _require_no_rotation(folder: Path) -> None:
+    if (folder / ROTATION).exists():
+        raise StateError(
+            f"the state folder {folder} is between two secrets: complete the move by tacit state rotate-secret, "
+            "with the same two secrets"
+        )
+
+
+def write_identity(folder: Path, identity: Identity) -> None:
+    """Replace the description of a folder."""
+    write_file(folder / DESCRIPTION, _as_json(identity))
 
 
 def _check(folder: Path, identity: Identity) -> None:

@@ -65,7 +65,7 @@ def command(
         _take_parameters(callback, [*own, *flags, *common_options(has_result=has_result)])
         text = getdoc(function) or ""
         app.command(
-            function.__name__,
+            function.__name__.replace("_", "-"),
             cls=GroupedCommand,
             help=text,
             short_help=text.partition("\n")[0],

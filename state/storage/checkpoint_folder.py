@@ -89,9 +89,13 @@ class ShardFolder:
 
     def make_work(self, work: Path) -> None:
         """Make an empty working folder, and remove those of former executions."""
+        self.delete_work()
+        work.mkdir()
+
+    def delete_work(self) -> None:
+        """Remove the working folders of former executions."""
         for entry in self.path.glob("work-*"):
             shutil.rmtree(entry)
-        work.mkdir()
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete checkpoints; the manifest goes first, so that a half-deleted checkpoint is incomplete."""

@@ -106,7 +106,7 @@ class CheckpointReader:
             copy = folder / checkpoint.path.name
             try:
                 with _translated(checkpoint):
-                    _link(checkpoint, copy)
+                    link(checkpoint, copy)
                     return self._rocks.open_read_only(copy), checkpoint
             except TacitError:
                 if (checkpoint.path / MANIFEST_FILE).exists():
@@ -147,7 +147,7 @@ def _checkpoint(path: Path) -> Checkpoint | None:
         return None
 
 
-def _link(checkpoint: Checkpoint, copy: Path) -> None:
+def link(checkpoint: Checkpoint, copy: Path) -> None:
     """Link the tables, whose blocks RocksDB checks while reading, and copy and check the other files."""
     copy.mkdir()
     for name, expected in checkpoint.manifest.files.items():

@@ -41,11 +41,15 @@ class ShardDatabase:
         token: Token | None,
         deleter: Executor,
         compactor: Executor,
+        *,
+        replaces: bool = False,
     ) -> None:
         """Open the shard from a checkpoint; without a token the shard is new and empty.
 
         `deleter` deletes old checkpoints in the background, and `compactor` erases the bytes of wiped users.
+        `replaces` begins an empty shard next to committed checkpoints, until the engine has its token.
         """
+        self._replaces = replaces
         self._rocks = rocks
         self._folder = folder
         self._shards = shards
@@ -84,7 +88,7 @@ class ShardDatabase:
         folder.lock()
         opened.callback(folder.unlock)
         manifest = folder.verify(token) if token else None
-        if token is None and folder.is_committed:
+        if token is None and folder.is_committed and not self._replaces:
             raise self._unknown_to_engine()
         folder.make_work(self._work)
         opened.callback(rmtree, self._work, ignore_errors=True)  # the next opening of the shard removes leftovers

@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dataflows.rebuild import Rebuilt
+from dataflows.rotation.rotate import Rotated
 from dataflows.runtime.replay import Replayed
 from dataflows.settings import Settings
 from tacit.contract.keys import RegionKeys
@@ -66,6 +67,20 @@ def rebuilt_table(done: Rebuilt) -> Table:
     if sink.unwritable:
         table.add_row("  unwritable", f"{sink.unwritable:,}", "a wrong clock, or a key of another program")
     table.add_row("time", f"{done.wall_s:.1f} s", "")
+    return table
+
+
+def rotated_table(done: Rotated) -> Table:
+    """Return the counts of a rotation as a table."""
+    moved, table = done.redis, _table()
+    table.add_row(Text("users moved", "bold"), Text(f"{done.moved:,}", "bold"), "in the state folder")
+    table.add_row("  deleted", f"{done.dropped:,}", "their ids are not known")
+    table.add_row("  kept", f"{done.kept:,}", 'under the old pseudonym: a "no", a pin or a wipe')
+    table.add_row("gates moved", f"{moved.gates:,}", "in Redis")
+    table.add_row("  deleted", f"{moved.gates_deleted:,}", "their ids are not known")
+    table.add_row("  kept", f"{moved.gates_kept:,}", 'under the old pseudonym: a "no", a pin or a wipe')
+    table.add_row("users with signals moved", f"{moved.signals:,}", "counted in each namespace")
+    table.add_row("  deleted", f"{moved.signals_deleted:,}", "their ids are not known")
     return table
 
 

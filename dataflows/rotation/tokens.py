@@ -1,0 +1,92 @@
+"""Tokens of the shards in Bytewax's recovery store, read and replaced by Bytewax itself.
+
+A dataflow with the same flow and step, and with another source, resumes the shards and leaves the positions of the
+real source as they are. Bytewax commits all tokens of such a run at once.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import DynamicSource, StatelessSourcePartition
+from bytewax.operators import StatefulBatchLogic
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from bytewax.recovery import RecoveryConfig
+from bytewax.run import cli_main
+
+from dataflows.graph import ADAPT_STEP, FLOW_ID
+from state.storage.manifest import Token
+from state.storage.shards import shard_key
+
+Keyed = tuple[str, bytes]
+
+
+def read_tokens(recovery: Path) -> dict[int, Token]:
+    """Return the committed token of each shard."""
+    found: list[bytes] = []
+    _run(recovery, [], found)
+    return {token.shard: token for token in map(Token.unpack, found)}
+
+
+def replace_tokens(recovery: Path, tokens: Mapping[int, bytes]) -> None:
+    """Commit a token per shard, all at once."""
+    _run(recovery, [(shard_key(shard), token) for shard, token in tokens.items()], [])
+
+
+def _run(recovery: Path, items: list[Keyed], found: list[bytes]) -> None:
+    flow = Dataflow(FLOW_ID)
+    keyed = op.input("rotation", flow, _Items(items))
+    op.output("no_output", op.stateful_batch(ADAPT_STEP, keyed, lambda token: _Holder(token, found)), _Nothing())
+    cli_main(
+        flow,
+        workers_per_process=1,
+        process_id=0,
+        addresses=["127.0.0.1:0"],
+        epoch_interval=timedelta(0),
+        recovery_config=RecoveryConfig(recovery),
+    )
+
+
+class _Holder(StatefulBatchLogic[bytes, bytes, bytes]):
+    """The token of a shard, in place of the shard."""
+
+    def __init__(self, token: bytes | None, found: list[bytes]) -> None:
+        self._token = token
+        if token is not None:
+            found.append(token)
+
+    def on_batch(self, values: list[bytes]) -> tuple[Iterable[bytes], bool]:
+        self._token = values[-1]
+        return [], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> bytes:
+        assert self._token is not None  # noqa: S101  # a new shard begins with a token in `on_batch`
+        return self._token
+
+
+class _Items(DynamicSource[Keyed], StatelessSourcePartition[Keyed]):
+    """A source of one batch."""
+
+    def __init__(self, items: list[Keyed]) -> None:
+        self._items = items
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_Items":  # noqa: ARG002  Bytewax passes all
+        return self
+
+    def next_batch(self) -> list[Keyed]:
+        if not self._items:
+            raise StopIteration
+        items, self._items = self._items, []
+        return items
+
+
+class _Nothing(DynamicSink[object], StatelessSinkPartition[object]):
+    """A sink of nothing."""
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_Nothing":  # noqa: ARG002  Bytewax passes all
+        return self
+
+    def write_batch(self, items: list[object]) -> None:
+        pass
