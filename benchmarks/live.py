@@ -9,21 +9,18 @@ nothing polls. The other events are answers with feedback of 2,000 users, or of 
 
 import argparse
 import random
-import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
-from urllib.request import urlopen
 
 import msgspec
 import redis
 from kafka import KafkaProducer  # type: ignore[import-untyped]
 
+from benchmarks.live_worker import live_worker, quantile
 from benchmarks.machine import machine
 from benchmarks.processes import in_new_process
 from benchmarks.synthetic_users import fill, pseudonyms
@@ -39,7 +36,7 @@ from tacit.contract.pseudonyms import fingerprint, pseudonym, pseudonym_text
 from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Scenario, simulate
 from tacit_lab.simulate.output import write_events
-from tests.support.commands import SECRET, environment
+from tests.support.commands import SECRET
 from tests.support.conditions import eventually
 from tests.support.kafka_broker import started_broker
 from tests.support.kafka_jars import BrokerUnavailableError
@@ -47,8 +44,6 @@ from tests.support.kafka_topics import Kafka
 
 USERS = 2000
 SHARDS = 16
-METRICS = "127.0.0.1:9471"
-TACIT = Path(sys.executable).with_name("tacit")
 
 
 def main() -> None:
@@ -69,7 +64,7 @@ def main() -> None:
 
 def _measure(broker: Kafka, options: argparse.Namespace) -> None:
     delays_s = _delays(broker, options)
-    p50, p99 = _quantile(delays_s, 0.50), _quantile(delays_s, 0.99)
+    p50, p99 = quantile(delays_s, 0.50), quantile(delays_s, 0.99)
     print(
         f"produce to readable at {options.rate} events/s, recovery on, {options.processes} process(es), "
         f"{options.users:,} users in the initial state, "
@@ -104,32 +99,16 @@ def _delays(broker: Kafka, options: argparse.Namespace) -> list[float]:
 
 @contextmanager
 def _worker(source: str, redis_url: str, folder: Path, options: argparse.Namespace) -> Iterator[None]:
-    """Run `tacit run` with a state folder, and wait until the worker reads its source."""
+    """Run `tacit run` with the users of the options in its state folder."""
     if options.users:
         in_new_process(_fill, folder / "state", f"topic {TopicAddress.parse(source).topic}", options.users)
-    arguments = ["run", source, "--redis", redis_url, "--state", str(folder / "state"), "--metrics", METRICS]
-    arguments += ["--rejects", str(folder / "rejects.jsonl"), "--processes", str(options.processes)]
-    with (folder / "log").open("wb") as log:
-        worker = subprocess.Popen([str(TACIT), *arguments], env=environment(), stdout=log, stderr=log)
-        try:
-            eventually(_reads, within_s=60, what="the worker to read")
-            yield
-        finally:
-            worker.terminate()
-            worker.wait(30)
+    with live_worker(source, redis_url, folder, ("--processes", str(options.processes))):
+        yield
 
 
 def _fill(folder: Path, source: str, users: int) -> None:
     secret = SECRET.encode()
     fill(folder, Identity(SHARDS, "eu", "live", source, fingerprint(secret)), pseudonyms(users, secret))
-
-
-def _reads() -> bool:
-    try:
-        with urlopen(f"http://{METRICS}/metrics", timeout=1) as answer:  # a constant address
-            return re.search(rb"^tacit_source_lag_records\{", answer.read(), re.MULTILINE) is not None
-    except OSError:
-        return False
 
 
 def _listen(client: redis.Redis, readable: dict[str, float], done: Event) -> None:
@@ -180,10 +159,6 @@ def _kafka_to_redis(servers: str, topic: str) -> tuple[float, int]:
         settings = load({"embedded": True, "redis": server.url, "ttl": "none", "rejects": rejects})
         counters = replay(Job(settings, address, bounded=True), lambda _: None).counters
     return counters.cpu_s / counters.source.records * 1e6, counters.source.records
-
-
-def _quantile(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 if __name__ == "__main__":
