@@ -55,6 +55,7 @@ bench: install kafka  ## Measure CPU, memory, checkpoints, latency through a rea
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.state
 	@$(BIN)/python -m benchmarks.live
+	@$(BIN)/python -m benchmarks.control
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.learning
 

@@ -129,7 +129,7 @@ def _is_gone(client: redis.Redis, reader: SignalReader, watched: Watched, user: 
     if any(signal.source in {"learned", "user"} for signal in adaptation.signals.values()):
         return False
     fields = client.hkeys(RegionKeys("eu").within("live").signals_of(user))
-    return all(name.startswith("_") and name != PROFILE for name in fields)
+    return all(str(name).startswith("_") and name != PROFILE for name in fields)
 
 
 def _teach(broker: Kafka, topic: str, watched: Watched, client: redis.Redis) -> None:
