@@ -89,7 +89,7 @@ TOMBSTONES = {
 
 
 class TestGate:
-    """A gate stays with a "no" or a pin; wipes are remembered for 400 days, consents for 120 days after the last write."""
+    """A "no" and a pin stay; a wipe is remembered for 400 days, a consent for 120 days after the last write."""
 
     @pytest.mark.parametrize("gate", [*WITH_A_NO, pin("tone", "formal", T1)])
     def test_no_and_pin_have_no_expiry(self, writer: SignalWriter, redis_client: redis.Redis, gate: GateWrite) -> None:
