@@ -13,7 +13,7 @@ from connectors.traces.needles import pseudonym_needles
 from tacit import SignalReader
 from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import pseudonym
-from tests.support.commands import SECRET, running, tacit
+from tests.support.commands import NONE, SECRET, running, tacit
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_lines
 
 NEW = "another secret of thirty-two bytes"
@@ -94,11 +94,11 @@ def restrictions_hold(url: str) -> bool:
 
 
 def test_users_and_keys_move(deployment: tuple[Path, str, redis.Redis]) -> None:
-    """The state goes on under the new secret: no event is read again, and the next one finds its user."""
+    """The state continues under the new secret: no event is read again, and the next one finds its user."""
     folder, url, client = deployment
     before = {user_id: names(url, user_id, secret=SECRET) for user_id in (*LEARNERS, DENIER, PINNER, STRANGER)}
     lifetimes = {user_id: client.pttl(KEYS.within("trial").signals(old_name(user_id))) for user_id in LEARNERS}
-    write_ids(folder, STRANGER, "somebody else")
+    write_ids(folder, STRANGER, "user without state")
     done = rotate(folder, url)
     assert done["users"] == {"moved": len(before), "dropped": 0, "kept": 0}
     assert {user_id: names(url, user_id) for user_id in before} == before
@@ -195,11 +195,12 @@ def test_killed_rotation_is_resumed(moment: str, deployment: tuple[Path, str, re
 def test_rotation_under_wrong_secrets_is_an_error(deployment: tuple[Path, str, redis.Redis]) -> None:
     folder, url, _ = deployment
     write_ids(folder)
-    for variables, expected in (
+    cases: tuple[tuple[dict[str, str], str], ...] = (
         ({"TACIT_NEW_SECRET": "short"}, "TACIT_NEW_SECRET: 5 bytes; allowed are 16 to 64"),
         ({"TACIT_NEW_SECRET": SECRET}, "the new secret equals the old one"),
         ({"TACIT_SECRET": "one of another deployment", "TACIT_NEW_SECRET": NEW}, "was made under another secret"),
-    ):
-        failed = tacit(*rotate_words(url), cwd=folder, **variables)
+    )
+    for variables, expected in cases:
+        failed = tacit(*rotate_words(url), cwd=folder, limits=NONE, **variables)
         assert failed.returncode != 0
         assert expected in failed.stderr
