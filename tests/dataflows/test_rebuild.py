@@ -15,6 +15,7 @@ from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.errors import SinkError
+from tacit.contract.gates import GatePin
 from tacit.contract.signals import STATUS, WIPED
 from tacit_cli.views.summary import rebuilt_table
 from tests.support.commands import tacit
@@ -95,23 +96,26 @@ def test_rebuild_restores_all_keys(emptied: Deployment) -> None:
 
 
 def test_rebuild_restores_pins_opt_outs_and_wipes(emptied: Deployment) -> None:
-    """A pin overrides, an opt-out leaves a status, and a forget leaves no signal."""
+    """Pins stand in gates, an opt-out leaves a status, and a forget leaves no signal."""
     emptied.rebuild()
-    assert emptied.read("pinned")["length"]["source"] == emptied.read("back-again")["length"]["source"] == "user"
-    assert emptied.read("unpinned")["length"]["source"] == "learned"
+    pins = {user: emptied.gate(user).pins.get("length", GatePin(None, 0)).value for user in STORIES}
+    assert pins == {
+        "pinned": "detailed", "unpinned": None, "opted-out": "detailed", "back-again": "detailed", "forgotten": None,
+    }  # fmt: skip
+    assert emptied.read("pinned")["length"]["source"] == emptied.read("unpinned")["length"]["source"] == "learned"
     assert emptied.read("opted-out").keys() == {"_status"}
     assert emptied.read("forgotten") == {}
-    gate = emptied.client.get(emptied.signals("forgotten").replace("story:", "").replace("signals", "gate"))
-    assert str(gate).startswith(str(START_MS + 3 * MINUTE_MS))
+    assert emptied.gate("forgotten").wiped_ms == START_MS + 3 * MINUTE_MS
 
 
 def test_rebuild_restores_times_to_live(emptied: Deployment) -> None:
-    """A time to live is at most a pane of five minutes shorter; a pin does not expire."""
+    """A time to live is at most a pane of five minutes shorter; the status of an opt-out does not expire."""
     emptied.rebuild()
     before = json.loads((emptied.folder / "expiries.json").read_text())
     after = expiries(emptied.client)
     assert after.keys() == before.keys()
-    assert after[emptied.signals("pinned")] is None
+    assert after[emptied.signals("opted-out")] is None
+    assert after[emptied.signals("pinned")] is not None
     for key, was_ms in before.items():
         is_ms = after[key]
         assert (is_ms is None) is (was_ms is None)
@@ -156,7 +160,7 @@ def test_newer_fields_stay(emptied: Deployment) -> None:
 
 
 def test_expired_fields_are_not_restored(tmp_path: Path) -> None:
-    """The summary counts expired fields; pins do not expire."""
+    """The summary counts expired fields; pins in gates do not expire."""
     stories = {"long-ago": [GRANT, LIKED], "long-pinned": [GRANT, LIKED, PIN], "long-unpinned": [GRANT, PIN, UNPIN]}
     with redis_of_its_own() as (url, client):
         deployment = Deployment(url, client, tmp_path)
@@ -164,9 +168,9 @@ def test_expired_fields_are_not_restored(tmp_path: Path) -> None:
         deployment.replay()
         client.flushall()
         done = deployment.rebuild()
-        assert [len(deployment.read(user)) for user in stories] == [0, 1, 0]
-        assert deployment.read("long-pinned")["length"]["value"] == "detailed"
-    assert done["signals"]["expired"] == 3 + 2  # length, tone and _profile; with a pin for length, the other two
+        assert [len(deployment.read(user)) for user in stories] == [0, 0, 0]
+        assert deployment.gate("long-pinned").pins["length"].value == "detailed"
+    assert done["signals"]["expired"] == 3 + 3  # length, tone and _profile of two users
 
 
 def test_rebuild_writes_to_another_namespace(emptied: Deployment) -> None:
@@ -183,7 +187,7 @@ def test_history_in_the_live_namespace_fills_only_older_fields(source: str, is_w
     """As in a replay, sequence numbers of live workers and of a history are not comparable."""
     with redis_of_its_own() as (url, client):
         deployment = Deployment(url, client, tmp_path)
-        write_lines(tmp_path / "events.jsonl", events_of({"ada": [GRANT, PIN]}, START_MS))
+        write_lines(tmp_path / "events.jsonl", events_of({"ada": [GRANT, LIKED]}, START_MS))
         replay(url, "events.jsonl", "--state", "state", cwd=tmp_path)
         description = tmp_path / "state" / "tacit.json"
         description.write_text(json.dumps(json.loads(description.read_bytes()) | {"source": source}))

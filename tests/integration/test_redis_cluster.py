@@ -23,7 +23,7 @@ from connectors.redis.signal_writer import PIPELINE_WRITES, SignalWriter
 from connectors.redis.target import Target
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
-from state.user.writes import GateWrite, SignalWrite
+from state.user.writes import SignalWrite
 from tacit import Adaptation, AsyncSignalReader, SignalReader
 from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import pseudonym
@@ -32,6 +32,7 @@ from tacit.reader.circuit_breaker import FAILURES
 from tacit.reader.reader import USERS_PER_ROUND_TRIP
 from tests.support.commands import SECRET, everything_in, tacit
 from tests.support.conditions import eventually, once
+from tests.support.gates import opt_out
 from tests.support.redis_cluster import Cluster, Server, cluster
 from tests.support.redis_server import BINARIES
 from tests.support.replays import redis_of_its_own, replay, write_history
@@ -111,7 +112,7 @@ def test_users_of_all_servers_are_written_and_read(
 def test_wipe_reaches_every_namespace(empty: Cluster, writer: SignalWriter) -> None:
     with closing(SignalWriter(Target(empty.url, "eu", "shadow"), SinkCounters())) as shadow:
         shadow.write(writes_of_all(1))
-    writer.write([GateWrite(user, NOW_MS, NOW_MS, opted_out=True) for user in USERS.values()])
+    writer.write([opt_out(NOW_MS, user=user) for user in USERS.values()])
     held = {key: content for key, content in empty.everything().items() if key.endswith(":signals")}
     assert len(held) == 2 * len(NAMES)
     assert {tuple(content) for content in held.values()} == {("_status",)}

@@ -11,6 +11,8 @@ from dataflows.inspection import inspect
 from dataflows.rebuild import rebuild
 from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.gates import Gate, decode_gate
+from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, everything_in
 from tests.support.factories import make_event
@@ -103,6 +105,11 @@ class Deployment(NamedTuple):
 
     def signals(self, user: str, namespace: str = "story") -> str:
         return f"tacit:v1:eu:{namespace}:{{{pseudonym_text(pseudonym(user, SECRET.encode()))}}}:signals"
+
+    def gate(self, user: str) -> Gate:
+        """Return the gate of a user."""
+        key = RegionKeys("eu").gate(pseudonym(user, SECRET.encode()))
+        return decode_gate(str(self.client.get(key)).encode())
 
     def read(self, user: str) -> dict[str, Any]:
         """Return the signals of a user."""
