@@ -61,6 +61,7 @@ bench: install kafka  ## Measure CPU, memory, checkpoints, latency through a rea
 
 schemas: install  ## Generate docs/schema from the types
 	@$(BIN)/python -m tacit.contract.schemas docs/schema
+	@$(BIN)/python -m dataflows.control.schemas docs/schema
 	@$(BIN)/python -m dataflows.control.receipts docs/schema
 
 # The second lock is the part of the first that the image installs.

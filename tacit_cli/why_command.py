@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 import typer
 
+from dataflows.control.users import pseudonym_of
 from dataflows.control.why import why as explain
-from tacit.contract.pseudonyms import pseudonym
 from tacit_cli import console
 from tacit_cli.arguments import User, read_user
 from tacit_cli.command import command, new_app
@@ -39,5 +39,5 @@ def why(invocation: Invocation, user: User, facet: Facet = None) -> None:
     settings = logged_settings(invocation)
     folder = inspected(settings)
     folder.require_secret(settings.secret_bytes)
-    found = explain(settings, folder, pseudonym(user_id, settings.secret_bytes), facet)
+    found = explain(settings, folder, pseudonym_of(settings, user_id), facet)
     invocation.output.show(msgspec.to_builtins(found), lambda: console.out.print(why_panel(found)))

@@ -62,10 +62,10 @@ def _pin(facet: WhyFacet) -> Iterator[str]:
     if facet.pin.value is None:
         yield f"You removed your own setting on {day(facet.pin.at_ms)}."
     elif facet.pin.in_force:
-        yield (
-            f"Without your setting it would be {facet.learned.value}, learned with {facet.learned.confidence:.0%} "
-            f"certainty (tier {facet.learned.tier})."
-        )
+        if facet.learned.tier == "default":
+            yield f"Without your setting it would be the default, {facet.default or 'no value'}."
+        else:
+            yield f"Without your setting it would be {facet.learned.value}, {facet.learned.confidence:.0%} sure."
     elif facet.served.source != "default":
         yield f"You set {facet.pin.value} on {day(facet.pin.at_ms)}; assistants do not offer this value any more."
 
@@ -106,15 +106,22 @@ def _changes(facet: WhyFacet, *, learns: bool) -> Iterator[str]:
         return
     if not facet.changes:
         yield "No 20 pieces of the same feedback would change it."
-    moved = [change for change in facet.changes if change.becomes != facet.served.value]
-    firm = [change for change in facet.changes if change.becomes == facet.served.value]
+    now = _chosen(facet)
+    moved = [change for change in facet.changes if change.becomes != now]
+    firm = [change for change in facet.changes if change.becomes == now]
+    below = "Below your setting, " if facet.served.source == "user" else ""
     for change in [*moved[:_MOST_CHANGES], *firm][:_MOST_CHANGES]:
-        yield _change(change, facet)
+        yield below + _change(change, now)
 
 
-def _change(change: ChangeDocument, facet: WhyFacet) -> str:
+def _chosen(facet: WhyFacet) -> str | None:
+    """Return the value that assistants lean to without a pin."""
+    return facet.default if facet.learned.tier == "default" else facet.learned.value
+
+
+def _change(change: ChangeDocument, now: str | None) -> str:
     feedback = f"{change.pieces} more × {change.kind} on {change.value} answers"
     value = change.becomes or "no value"
-    if change.becomes == facet.served.value:
+    if change.becomes == now:
         return f"{feedback} would leave {value} {_FIRMNESS[change.tier]}."
     return f"{feedback} would make it {value}" + (", as a first lean." if change.tier == "hint" else ".")

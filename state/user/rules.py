@@ -7,6 +7,9 @@ from state.learning.population_prior import Prior
 from state.user.windows import DAY_MS
 from tacit.contract.lifetimes import SIGNAL_TTL_MS, TOMBSTONE_MS
 
+IDLE_MS = 90 * DAY_MS
+"""Default of `Rules.idle_ms`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -17,7 +20,7 @@ class Rules:
     """An interaction that is older than the user's newest event by more than the limit is `late`."""
     ttl_ms: int | None = SIGNAL_TTL_MS
     """Time to live of a signal; None: unlimited."""
-    idle_ms: int = 90 * DAY_MS
+    idle_ms: int = IDLE_MS
     """Longest absence that a user's learned state survives."""
     tombstone_ms: int = TOMBSTONE_MS
     """Time for which a wipe of an absent user is remembered; no older event may come."""

@@ -1,0 +1,71 @@
+"""Keys of one user in Redis, for an export."""
+
+from contextlib import closing
+from typing import Any, cast
+
+import msgspec
+
+from connectors.redis.client import RedisClient
+from dataflows.control.export_document import RedisKey, RedisPart
+from dataflows.control.export_parts import ABOUT
+from dataflows.settings import Settings
+from tacit.contract.gates import Gate, decode_gate
+from tacit.contract.keys import RegionKeys
+
+_RETRY_FOR_S = 5.0
+_NO_EXPIRY = -1
+_UNREADABLE = "not readable as what Tacit writes"
+
+
+def redis_part(settings: Settings, region: str, user: bytes) -> RedisPart:
+    """Return the gate of a user, and the signals in every namespace of the region, with times to live.
+
+    Raises:
+        SinkError: Redis does not answer, or the user lacks the rights (`tacit-auditor` has them).
+    """
+    keys = RegionKeys(region)
+    with closing(RedisClient(settings.redis, retry_for_s=_RETRY_FOR_S)) as client:
+        members = cast("list[bytes]", client.execute(("SMEMBERS", keys.namespaces)))
+        found = [_gate(client, keys.gate(user))]
+        found += [_signals(client, keys.within(name.decode()).signals(user)) for name in sorted(members)]
+    return RedisPart(ABOUT["redis"], tuple(key for key in found if key is not None))
+
+
+def _gate(client: RedisClient, key: str) -> RedisKey | None:
+    data = cast("bytes | None", client.execute(("GET", key)))
+    if data is None:
+        return None
+    try:
+        content = _as_document(decode_gate(data))
+    except (ValueError, msgspec.MsgspecError):
+        content = _UNREADABLE
+    return RedisKey(key, _ttl_ms(client, key), content)
+
+
+def _as_document(gate: Gate) -> Any:
+    document = msgspec.to_builtins(gate)
+    for scope in ("learn", "use", "explore"):
+        document[scope] = getattr(gate, scope)._asdict()
+    document["pins"] = {facet: pin._asdict() for facet, pin in gate.pins.items()}
+    return document
+
+
+def _signals(client: RedisClient, key: str) -> RedisKey | None:
+    reply = cast("list[bytes]", client.execute(("HGETALL", key)))
+    if not reply:
+        return None
+    fields = zip(reply[::2], reply[1::2], strict=True)
+    content = {name.decode("utf-8", "replace"): _field(value) for name, value in fields}
+    return RedisKey(key, _ttl_ms(client, key), content)
+
+
+def _field(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return data.decode("utf-8", "replace")
+
+
+def _ttl_ms(client: RedisClient, key: str) -> int | None:
+    found = cast("int", client.execute(("PTTL", key)))
+    return None if found == _NO_EXPIRY else found
