@@ -21,9 +21,7 @@ app = new_app()
 
 Html = Annotated[
     Path | None,
-    typer.Option(
-        "--html", metavar="FILE", help="Write a page that a person can read into FILE.", rich_help_panel=OUTPUT
-    ),
+    typer.Option("--html", metavar="FILE", help="Write a page for the user into FILE.", rich_help_panel=OUTPUT),
 ]
 
 

@@ -1,8 +1,8 @@
 """Document of `tacit export`: all that Tacit holds and infers about one user, by part.
 
 Each part has its purpose, source and retention. Names are those of the catalogue, names that left it included. Times
-are epoch milliseconds, 0 for none. The user is named by the pseudonym. Hashes are given as counts: they are of use to
-Tacit alone, and nobody can read an id from them.
+are epoch milliseconds, 0 for none. The user is named by the pseudonym. Hashes are given as counts: they serve to
+recognize repeats, and show nothing about the user.
 """
 
 from typing import Any, Literal
@@ -127,7 +127,7 @@ class FacetBeliefs(msgspec.Struct, frozen=True):
 
 
 class BeliefsPart(msgspec.Struct, frozen=True):
-    """What was learned from feedback."""
+    """Beliefs that were learned from feedback."""
 
     about: About
     facets: dict[str, FacetBeliefs]
@@ -196,7 +196,7 @@ class EmittedPart(msgspec.Struct, frozen=True):
 
 
 class InferredPart(msgspec.Struct, frozen=True):
-    """What Tacit infers from all parts now, as `tacit why` explains it."""
+    """Values that Tacit infers from all parts now, as `tacit why` explains them."""
 
     about: About
     population: int

@@ -1,4 +1,4 @@
-"""Page of an export that a person can read: one HTML file, without scripts and without anything to load.
+"""Page of an export for the user: one HTML file, without scripts and without anything to load.
 
 Each part has a heading, its facts, and a table. Chances are drawn as meters, which screen readers announce.
 """
