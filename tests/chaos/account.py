@@ -1,12 +1,15 @@
 """Account of one user: every accepted event, and the state of the user after the event.
 
 The account follows docs/contract.md alone and shares only the event types with the dataflow. Windows are counted from
-all turns on each request.
+all turns on each request. Records have a time of their own, which is newer than every event; a consent has all scopes.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from tacit.contract.events import Consent, Event, Forget, Interaction, Pin
 
@@ -19,7 +22,7 @@ WINDOWS = {"1h": (5 * MINUTE_MS, 12), "24h": (HOUR_MS, 24), "7d": (DAY_MS, 7)}
 IDS_KEPT, TURNS_KEPT = 64, 16
 
 ACCEPTED, DUPLICATE, UNCONSENTED, BEFORE_WIPE, LATE = "accepted", "duplicate", "unconsented", "before_wipe", "late"
-UNSET, GRANTED, DENIED = "unset", "granted", "denied"
+UNASKED, GRANTED, DENIED = "unasked", "granted", "denied"
 
 
 class Pinned(NamedTuple):
@@ -43,21 +46,15 @@ class Moment(NamedTuple):
     consent: str
     consent_at_ms: int
     pins: Mapping[str, Pinned]
+    is_control: bool
     is_turn: bool
     """True if the windows count the event as a turn."""
     emits_profile: bool
-    emits_pins: frozenset[str]
-    """Facets whose pin, or its removal, is emitted."""
 
     @property
     def version(self) -> str:
         """Version of the signals that are emitted at this moment."""
         return f"{self.clock_ms:013d}-{self.seq:010d}"
-
-    def pinned(self, facet: str) -> str | None:
-        """Return the pinned value of a facet."""
-        pin = self.pins.get(facet)
-        return pin.value if pin else None
 
 
 @dataclass
@@ -67,17 +64,21 @@ class Account:
     moments: list[Moment] = field(default_factory=list)
     """Moments before and after wipes."""
     places: dict[str, list[int]] = field(default_factory=dict)
-    """Indexes into `moments` by version: a late opt-out can repeat a version."""
+    """Indexes into `moments` by version: a withdrawal can repeat a version."""
     gate: str | None = None
-    """Gate in Redis for wipes and consent; None: no gate."""
+    """Gate in Redis for wipes, consent and pins; None: no gate."""
     _wiped_ms: int = 0
     _forgotten_ms: int = 0
-    _consent: str = UNSET
+    _consent: str = UNASKED
     _consent_at_ms: int = 0
     _pins: dict[str, Pinned] = field(default_factory=dict)
     _clock_ms: int = 0
+    _seq: int = 0
+    """Number of accepted events since the wipe."""
     _ids: list[str] = field(default_factory=list)
-    """Ids of accepted events since the wipe."""
+    """Ids of accepted interactions since the wipe."""
+    _controls: list[bytes] = field(default_factory=list)
+    """Contents of accepted control events."""
     _turns: list[str] = field(default_factory=list)
     _profile_pane: int = -1
 
@@ -85,10 +86,10 @@ class Account:
         """Enter an event and return its outcome."""
         if isinstance(event, Interaction):
             return self._take_interaction(event)
-        if self._is_repeat(event):
+        if _content(event) in self._controls[-IDS_KEPT:]:
             return DUPLICATE
         if isinstance(event, Consent):
-            return self._take_consent(event)
+            return self._take_grant(event) if event.granted else self._take_denial(event)
         return self._take_forget(event) if isinstance(event, Forget) else self._take_pin(event)
 
     def windows(self, place: int) -> dict[str, int]:
@@ -103,10 +104,9 @@ class Account:
     def _take_interaction(self, event: Interaction) -> str:
         if event.at <= self._wiped_ms:
             return BEFORE_WIPE
-        consents = self._consent == GRANTED and self._consent_at_ms > self._forgotten_ms
-        if not consents or event.at < self._consent_at_ms:
+        if self._consent != GRANTED or event.at < self._consent_at_ms:
             return UNCONSENTED
-        if self._is_repeat(event):
+        if event.event_id in self._ids[-IDS_KEPT:]:
             return DUPLICATE
         if event.at < self._clock_ms - LATENESS_MS:
             return LATE
@@ -116,72 +116,85 @@ class Account:
         pane = max(self._clock_ms, event.at) // WINDOWS["1h"][0]
         emits_profile = pane != self._profile_pane
         self._profile_pane = pane
-        return self._accept(event, is_turn=is_turn, emits_profile=emits_profile)
+        self._ids.append(event.event_id)
+        self._accept(event, event.at, is_turn=is_turn, emits_profile=emits_profile)
+        return ACCEPTED
 
-    def _take_consent(self, event: Consent) -> str:
-        was_denied = self._consent == DENIED
-        if event.at > self._consent_at_ms or (event.at == self._consent_at_ms and not event.granted):
-            self._consent, self._consent_at_ms = GRANTED if event.granted else DENIED, event.at
-        withdraws = self._consent == DENIED and not was_denied
-        wipes = withdraws or (not event.granted and event.at > self._wiped_ms)
-        if wipes:
-            self._wipe(event.at)
-        self._accept(event, emits_pins=self._pins if wipes or was_denied else ())
-        return self._update_gate()
+    def _take_grant(self, event: Consent) -> str:
+        """Grant; a "yes" must be newer than the last "no", forget or "yes"."""
+        if event.at < self._consent_at_ms or (event.at == self._consent_at_ms and self._consent != GRANTED):
+            return BEFORE_WIPE
+        self._consent, self._consent_at_ms = GRANTED, event.at
+        return self._accept_control(event, event.at)
+
+    def _take_denial(self, event: Consent) -> str:
+        """Deny; a "no" holds from the newest time that is known of the user."""
+        at_ms = self._wipe(event)
+        self._consent, self._consent_at_ms = DENIED, at_ms
+        return self._accept_control(event, at_ms)
 
     def _take_forget(self, event: Forget) -> str:
-        if event.at <= self._forgotten_ms:
-            return BEFORE_WIPE
-        self._forgotten_ms = event.at
-        gone = [facet for facet, pin in self._pins.items() if pin.at_ms <= event.at and pin.value is not None]
-        self._pins = {facet: pin for facet, pin in self._pins.items() if pin.at_ms > event.at}
-        wipes = event.at > self._wiped_ms
-        if wipes:
-            self._wipe(event.at)
-        self._accept(event, emits_pins=self._pins if wipes else gone)
-        return self._update_gate()
+        """End a granted consent and all pins; a "no" stays."""
+        at_ms = self._wipe(event)
+        self._forgotten_ms, self._pins = at_ms, {}
+        if self._consent != DENIED:
+            self._consent, self._consent_at_ms = UNASKED, at_ms
+        return self._accept_control(event, at_ms)
 
     def _take_pin(self, event: Pin) -> str:
-        if event.at <= self._wiped_ms:
+        pin = self._pins.get(event.facet)
+        at_ms = event.at if event.value is None else max(event.at, self._clock_ms)
+        is_too_old = event.value is None and pin is not None and at_ms <= pin.at_ms
+        if event.at <= self._forgotten_ms or is_too_old:
             return BEFORE_WIPE
-        counts = event.facet not in self._pins or event.at >= self._pins[event.facet].at_ms
-        if counts:
-            self._pins = self._pins | {event.facet: Pinned(event.value, event.at)}
-        return self._accept(event, emits_pins=[event.facet] if counts else ())
+        if pin is not None and at_ms <= pin.at_ms and event.value != pin.value:
+            at_ms = pin.at_ms + 1  # pins are ordered by time
+        self._pins = self._pins | {event.facet: Pinned(event.value, at_ms)}
+        return self._accept_control(event, at_ms)
 
-    def _is_repeat(self, event: Event) -> bool:
-        return event.event_id in self._ids[-IDS_KEPT:]
+    def _wipe(self, event: Consent | Forget) -> int:
+        """Drop ids and turns, and return the time of the wipe."""
+        self._wiped_ms = self._clock_ms = max(event.at, self._clock_ms)
+        self._seq, self._ids, self._turns, self._profile_pane = 0, [], [], -1
+        return self._wiped_ms
 
-    def _wipe(self, at_ms: int) -> None:
-        """Drop ids and turns; set the clock to the newest wipe, consent or pin."""
-        self._wiped_ms = max(self._wiped_ms, at_ms)
-        self._clock_ms = max([self._wiped_ms, self._consent_at_ms, *(pin.at_ms for pin in self._pins.values())])
-        self._ids, self._turns, self._profile_pane = [], [], -1
+    def _accept_control(self, event: Event, at_ms: int) -> str:
+        self._controls.append(_content(event))
+        self._accept(event, at_ms, is_control=True)
+        consent = f"{_CHARACTERS[self._consent]}{self._consent_at_ms:013d}"
+        self.gate = f"{self._wiped_ms:013d}{self._forgotten_ms:013d}{3 * consent}{self._gate_pins()}"
+        return ACCEPTED
+
+    def _gate_pins(self) -> str:
+        if not self._pins:
+            return ""
+        return json.dumps({"pins": dict(sorted(self._pins.items()))}, separators=(",", ":"))
 
     def _accept(
-        self, event: Event, *, is_turn: bool = False, emits_profile: bool = False, emits_pins: Iterable[str] = ()
-    ) -> str:
-        self._ids.append(event.event_id)
-        self._clock_ms = max(self._clock_ms, event.at)
+        self, event: Event, at_ms: int, *, is_control: bool = False, is_turn: bool = False, emits_profile: bool = False
+    ) -> None:
+        self._seq += 1
+        self._clock_ms = max(self._clock_ms, at_ms)
         moment = Moment(
             event_id=event.event_id,
-            at_ms=event.at,
+            at_ms=at_ms,
             clock_ms=self._clock_ms,
-            seq=len(self._ids),
+            seq=self._seq,
             wiped_ms=self._wiped_ms,
             forgotten_ms=self._forgotten_ms,
             consent=self._consent,
             consent_at_ms=self._consent_at_ms,
             pins=self._pins,
+            is_control=is_control,
             is_turn=is_turn,
             emits_profile=emits_profile,
-            emits_pins=frozenset(() if self._consent == DENIED else emits_pins),
         )
         self.places.setdefault(moment.version, []).append(len(self.moments))
         self.moments.append(moment)
-        return ACCEPTED
 
-    def _update_gate(self) -> str:
-        flag = "x" if self._consent == DENIED else "-"
-        self.gate = f"{self._wiped_ms:013d}{flag}{self._consent_at_ms:013d}"
-        return ACCEPTED
+
+_CHARACTERS = {UNASKED: "-", GRANTED: "y", DENIED: "n"}
+
+
+def _content(event: Event) -> bytes:
+    return msgspec.json.encode(event, order="sorted")

@@ -1,10 +1,9 @@
 """Final balance: state and Redis compared with the ledger, for each user and each field."""
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from zlib import crc32
 
-from tests.chaos.account import DENIED, IDS_KEPT, Account, Moment
+from tests.chaos.account import DENIED, IDS_KEPT, Account
 from tests.chaos.findings import Finding, Kind
 from tests.chaos.ledger import Ledger
 from tests.chaos.redis_contents import PROFILE, STATUS, Field, Shown, places_of
@@ -61,7 +60,8 @@ def _as_held(account: Account, place: int, held: Held) -> Held:
 
 def _first_missing(account: Account, held: Held) -> str:
     """Return the first recent event that the state lacks, or "before" and the first recent event."""
-    recent = account.moments[-min(IDS_KEPT, account.moments[-1].seq) :]
+    since_wipe = account.moments[len(account.moments) - account.moments[-1].seq :]
+    recent = [moment for moment in since_wipe if not moment.is_control][-IDS_KEPT:] or since_wipe[:1]
     missing = (moment.event_id for moment in recent if crc32(moment.event_id.encode()) not in held.recent)
     return next(missing, f"before {recent[0].event_id}")
 
@@ -83,22 +83,15 @@ def wrong_in_redis(ledger: Ledger, shown: Mapping[str, Shown], *, again: bool) -
 def last_emitted(account: Account) -> dict[str, int]:
     """Return the index of the moment that emitted each field last.
 
-    Facets without a pin are left out: learned signals may be emitted at any moment.
+    Facets are left out: learned signals may be emitted at any moment.
     """
     if not account.moments:
         return {}
     now, end = account.moments[-1], len(account.moments)
     if now.consent == DENIED:
         return {STATUS: 0}
-    since_wipe = range(end - now.seq, end)
-    return dict(chain.from_iterable(_emitted_fields(account.moments[place], place) for place in since_wipe))
-
-
-def _emitted_fields(moment: Moment, place: int) -> Iterator[tuple[str, int]]:
-    if moment.emits_profile:
-        yield PROFILE, place
-    for facet in moment.emits_pins:
-        yield facet, place
+    profiles = [place for place in range(end - now.seq, end) if account.moments[place].emits_profile]
+    return {PROFILE: profiles[-1]} if profiles else {}
 
 
 def _wrong_with_field(user: str, account: Account, name: str, field: Field | None, again: bool) -> Iterator[Finding]:

@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from random import Random
 from shutil import copytree
 from time import monotonic
 
+from connectors.redis.client import RedisClient
 from tests.chaos.balance import wrong_in_midstream, wrong_in_redis, wrong_in_state
 from tests.chaos.disk import disk_in
+from tests.chaos.erased import bytes_from_before_wipes, keys_of_wiped_users
 from tests.chaos.faults import FaultInjector
 from tests.chaos.feed import Feed, everything_in_topic
 from tests.chaos.findings import Finding
@@ -30,6 +32,7 @@ from tests.support.kafka_broker import Broker
 from tests.support.redis_faults import fragile_redis
 
 CAUGHT_UP_S = 90
+ERASED_S = 60
 
 Progress = Callable[[str], object]
 
@@ -70,6 +73,8 @@ class Chaos:
             self._feed.finish()
             self._progress(f"waiting until all {self._ledger.records} events are in the state")
             self._let_it_catch_up()
+            self._progress("waiting until no file has the bytes of a wiped user")
+            self._let_it_erase()
         self._rig.stop()
         self._watcher.check()
         findings = [*self._balance(), *self._findings, *self._watcher.findings]
@@ -81,7 +86,7 @@ class Chaos:
             monotonic() - self._began_s,
             list(dict.fromkeys(findings)),
             f"{self._rig.starts} starts, {self._watcher.looks} looks at {self._watcher.versions} versions and "
-            f"{self._seen} users in checkpoints, {self._late.sent} late writes, {self._rig.ended_by_itself} runs that "
+            f"{self._seen} users in checkpoints, {self._wiped()} wiped users, {self._late.sent} late writes, {self._rig.ended_by_itself} runs that "
             f"ended with the cause; full disk: {self._rig.disk.how}",
         )
 
@@ -115,12 +120,31 @@ class Chaos:
         with suppress(AssertionError):
             eventually(is_settled, within_s=CAUGHT_UP_S, what="all events to be in the state")
 
+    def _let_it_erase(self) -> None:
+        """Return when no file has bytes of a wiped user, or after a time limit: no further event comes."""
+
+        def is_erased() -> bool:
+            try:
+                return not any(bytes_from_before_wipes(self._rig.state, self._ledger.accounts))
+            except FileNotFoundError:
+                return False
+
+        with suppress(AssertionError):
+            eventually(is_erased, within_s=ERASED_S, what="all bytes to be erased")
+        self._findings += bytes_from_before_wipes(self._rig.state, self._ledger.accounts)
+
+    def _wiped(self) -> int:
+        return sum(bool(one.moments and one.moments[-1].wiped_ms) for one in self._ledger.accounts.values())
+
     def _balance(self) -> Iterator[Finding]:
         ledger, rig, again = self._ledger, self._rig, self._watcher.again
         assert everything_in_topic(rig.broker, rig.topic) == ledger.produced, "topic and ledger differ"
         yield from wrong_in_state(ledger, users_in(rig.state))
         yield from wrong_in_redis(ledger, shown_of(rig.redis.client, ledger.accounts), again=again)
+        yield from bytes_from_before_wipes(rig.state, ledger.accounts)
+        with closing(RedisClient(rig.redis.url)) as client:
+            yield from keys_of_wiped_users(client, ledger.accounts)
         yield from wrong_rejects(ledger, rejects_in(rig.rejects))
         self._progress("replaying all of it undisturbed")
-        left = left_undisturbed(ledger, self._folder)
+        left = left_undisturbed(ledger, f"kafka://{rig.broker.servers}/{rig.topic}", self._folder)
         yield from differences(left, everything_in(rig.redis.client), again=again)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import redis
 
-from tests.chaos.account import DENIED, Account, Moment
+from tests.chaos.account import DENIED, Account
 
 NAMESPACE = "chaos"
 PROFILE, STATUS, WIPED = "_profile", "_status", "_epoch"
@@ -58,16 +58,8 @@ def places_of(account: Account, name: str, field: Field, *, again: bool) -> list
     places = account.places.get(field["v"], [])
     if name == PROFILE:
         return [place for place in places if _emits_profile(account, place, field, again)]
-    return [place for place in places if _emits(account.moments[place], name, field, again)]
+    return [place for place in places if field["source"] == "learned" and account.moments[place].consent != DENIED]
 
 
 def _emits_profile(account: Account, place: int, field: Field, again: bool) -> bool:
     return (again or account.moments[place].emits_profile) and field["activity"] == account.windows(place)
-
-
-def _emits(moment: Moment, name: str, field: Field, again: bool) -> bool:
-    if moment.consent == DENIED:
-        return False
-    if field["source"] == "user":
-        return field["value"] == moment.pinned(name) and (again or name in moment.emits_pins)
-    return moment.pinned(name) is None

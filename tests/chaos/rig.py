@@ -54,7 +54,16 @@ class Rig:
         self._may_end_of = {self._trouble} if self._trouble else set()
         arguments = ["run", f"kafka://{self.broker.servers}/{self.topic}", "--redis", self.redis.url]
         arguments += ["--namespace", NAMESPACE, "--state", str(self.state), "--rejects", str(self.rejects)]
-        arguments += ["--checkpoint-every", "1", "--metrics", "off", "--processes", str(processes)]
+        arguments += [
+            "--checkpoint-every",
+            "1",
+            "--erase-within",
+            "5",
+            "--metrics",
+            "off",
+            "--processes",
+            str(processes),
+        ]
         self.run = Running(arguments, self._folder / f"run-{self.starts:04d}.log", LIMITS)
         return self.run
 

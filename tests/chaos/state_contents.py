@@ -12,7 +12,7 @@ from state.storage.checkpoint_reader import CheckpointReader
 from state.user.pins import PinnedAt
 from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym_text
-from tests.chaos.account import DENIED, GRANTED, UNSET, Pinned
+from tests.chaos.account import DENIED, GRANTED, UNASKED, Pinned
 
 
 class Held(NamedTuple):
@@ -55,8 +55,8 @@ def _held(state: UserState, catalogue: NumberedCatalogue) -> Held:
         state.seq,
         state.consent.wiped_ms,
         state.consent.forgotten_ms,
-        (UNSET, GRANTED, DENIED)[state.consent.choice],
-        state.consent.at_ms,
+        (UNASKED, GRANTED, "lapsed", DENIED)[state.consent.states[0]],
+        state.consent.since_ms[0],
         {catalogue.facet_names[facet]: _pinned(pin, catalogue) for facet, pin in state.pins.items()},
         windows,
         frozenset(state.events.hashes),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.account import Account
 from tests.chaos.balance import wrong_in_midstream, wrong_in_redis, wrong_in_state
-from tests.chaos.factories import account, consent, pin, turn
+from tests.chaos.factories import account, consent, turn
 from tests.chaos.findings import Finding, Kind, counted
 from tests.chaos.ledger import Ledger
 from tests.chaos.redis_contents import NAMESPACE, Shown
@@ -77,24 +77,20 @@ def profile(entered: Account, place: int) -> dict[str, Any]:
     return {"v": entered.moments[place].version, "activity": entered.windows(place)}
 
 
-def setting(entered: Account, place: int) -> dict[str, Any]:
-    moment = entered.moments[place]
-    return {"v": moment.version, "source": "user", "value": moment.pinned("length")}
-
-
 def test_last_emitted_fields_are_right_in_redis() -> None:
     """A missing field is lost, an older one is wrong; after a rebuild a field may be newer."""
-    entered = account(consent(0), pin(1, "concise"), pin(2, "detailed", event_id="last"), turn(2, event_id="turn"))
-    ledger, both = ledger_of(entered), {"length": setting(entered, 2), "_profile": profile(entered, 3)}
+    pane_ms = 300_000
+    entered = account(consent(0), turn(1), turn(pane_ms, event_id="last"), turn(pane_ms + 1), consent(pane_ms + 2))
+    ledger = ledger_of(entered)
 
     def wrong(fields: dict[str, Any], again: bool = False) -> list[tuple[Kind, str]]:
         return kinds(wrong_in_redis(ledger, {ADA: Shown(entered.gate, fields)}, again=again))
 
-    assert wrong(both) == []
-    assert wrong({"length": both["length"]}) == [(Kind.LOST, "turn")]
-    assert wrong(both | {"length": setting(entered, 1)}) == [(Kind.OLDER, "last")]
-    assert wrong(both | {"length": setting(entered, 3)}) == [(Kind.WRONG, "last")]
-    assert wrong(both | {"length": setting(entered, 3)}, again=True) == []
+    assert wrong({"_profile": profile(entered, 2)}) == []
+    assert wrong({}) == [(Kind.LOST, "last")]
+    assert wrong({"_profile": profile(entered, 1)}) == [(Kind.OLDER, "last")]
+    assert wrong({"_profile": profile(entered, 3)}) == [(Kind.WRONG, "last")]
+    assert wrong({"_profile": profile(entered, 3)}, again=True) == []
 
 
 def test_gate_without_an_opt_out_is_found() -> None:
@@ -124,20 +120,20 @@ def server(tmp_path: Path) -> Iterator[FragileRedis]:
 
 def test_decreasing_version_is_found(server: FragileRedis) -> None:
     """Unless Redis was emptied in between; an impossible value is found at once."""
-    entered = account(consent(0), pin(1, "concise"), pin(2, "detailed", event_id="last"))
+    entered = account(consent(0), turn(1), turn(300_000, event_id="last"))
     watcher = Watcher(server.url, ledger_of(entered), seed=1)
 
     def found_after(field: dict[str, Any]) -> list[tuple[Kind, str]]:
         watcher.findings.clear()
-        server.client.hset(f"tacit:v1:eu:{NAMESPACE}:{{{ADA}}}:signals", "length", json.dumps(field))
+        server.client.hset(f"tacit:v1:eu:{NAMESPACE}:{{{ADA}}}:signals", "_profile", json.dumps(field))
         watcher.look()
         return kinds(iter(watcher.findings))
 
-    assert found_after(setting(entered, 2)) == []
-    assert found_after(setting(entered, 1)) == [(Kind.OLDER, "last")]
-    assert found_after(setting(entered, 1) | {"value": "balanced"}) == [(Kind.WRONG, "last")]
+    assert found_after(profile(entered, 2)) == []
+    assert found_after(profile(entered, 1)) == [(Kind.OLDER, "last")]
+    assert found_after(profile(entered, 1) | {"activity": {}}) == [(Kind.WRONG, "last")]
     watcher.forget_versions()
-    assert found_after(setting(entered, 1)) == []
+    assert found_after(profile(entered, 1)) == []
 
 
 def test_findings_are_counted_by_kind() -> None:

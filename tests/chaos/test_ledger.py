@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Sequence
-from hashlib import sha256
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.events.observation import resolve
+from state.events.observation import Observation, resolve, resolve_control
+from state.events.records import Record
+from state.user.gate import gate_of
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.writes import SignalWrite
 from tacit.contract import events as contract
+from tacit.contract.gates import encode_gate
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tacit.contract.signals import PROFILE
 from tests.chaos.account import ACCEPTED, DAY_MS, HOUR_MS, MINUTE_MS, Account
@@ -74,20 +76,27 @@ def test_profile_is_emitted_once_in_a_pane_of_the_clock() -> None:
     assert [moment.emits_profile for moment in entered.moments] == [False, True, False, False, True, False]
 
 
-def test_pin_is_emitted_again_after_a_wipe_and_not_while_opted_out() -> None:
-    """The wipe emits, and the opt-in after an opt-out."""
-    opt_out, opt_in = consent(20, granted=False), consent(30)
-    entered = account(consent(0), pin(10, "concise"), opt_out, opt_in, turn(40, type="forget"))
-    emitted = [(sorted(moment.emits_pins), moment.pinned("length")) for moment in entered.moments]
-    shown = (["length"], "concise")
-    assert emitted == [([], None), shown, ([], "concise"), shown, ([], None)]
+def test_restrictive_event_holds_from_the_newest_time_of_the_user() -> None:
+    """An older "yes" lifts no "no", and an older removal no pin."""
+    opt_out, opt_in, unpin = consent(5, granted=False), consent(20), pin(19, None)
+    assert outcomes(consent(0), turn(20), opt_out, opt_in, pin(1, "concise"), unpin) == [
+        "accepted", "accepted", "accepted", "before_wipe", "accepted", "before_wipe",
+    ]  # fmt: skip
+    assert outcomes(consent(0), turn(20), opt_out, consent(21), opt_out)[-2:] == ["accepted", "duplicate"]
 
 
 def test_wipe_restarts_the_count() -> None:
     """The gate holds the time of the wipe."""
     entered = account(consent(0), turn(1), consent(5, granted=False), consent(6), turn(7))
     assert versions(entered) == [(0, 1), (1, 2), (5, 1), (6, 2), (7, 3)]
-    assert entered.gate == f"{START_MS + 5:013d}-{START_MS + 6:013d}"
+    assert entered.gate == f"{START_MS + 5:013d}{0:013d}" + 3 * f"y{START_MS + 6:013d}"
+
+
+def test_gate_has_the_pins_since_the_last_forget() -> None:
+    """Removed pins stay, so that no older write brings them back."""
+    entered = account(pin(1, "concise"), turn(2, type="forget"), pin(3, "detailed"), pin(4, None))
+    consents = 3 * f"-{START_MS + 2:013d}"
+    assert entered.gate == f'{2 * f"{START_MS + 2:013d}"}{consents}{{"pins":{{"length":[null,{START_MS + 4}]}}}}'
 
 
 def test_ledger_predicts_rejects() -> None:
@@ -132,7 +141,7 @@ def test_ledger_and_state_agree_on_every_event(events: Sequence[Event]) -> None:
     entered, state = Account(), UserState()
     for event in events:
         model = msgspec.convert(event, contract.Event)
-        observation = resolve(model, USER, model.at, REQUIRED, ORIGIN, 1, sha256().digest())
+        observation = _resolved(model)
         outcome = entered.take(model)
         assert state.observe(observation, RULES).outcome == outcome
         writes = state.take_writes(USER, REQUIRED)
@@ -143,20 +152,24 @@ def test_ledger_and_state_agree_on_every_event(events: Sequence[Event]) -> None:
             assert writes == []
 
 
+def _resolved(event: contract.Event) -> Observation:
+    """Return the observation of an event in a record that is newer than every event."""
+    record = Record(ORIGIN, 1, b"", START_MS + 40 * DAY_MS)
+    if isinstance(event, contract.Interaction):
+        return resolve(event, USER, record, REQUIRED)
+    return resolve_control(event, USER, record, REQUIRED, is_foreign=False)
+
+
 def _check_state(entered: Account, state: UserState) -> None:
     now = entered.moments[-1]
-    consented = ("unset", "granted", "denied")[state.consent.choice]
+    consented = ("unasked", "granted", "lapsed", "denied")[state.consent.states[0]]
     assert (now.clock_ms, now.seq, now.wiped_ms) == (state.newest_ms, state.seq, state.consent.wiped_ms)
     assert (now.forgotten_ms, now.consent, now.consent_at_ms) == (
         state.consent.forgotten_ms,
         consented,
-        state.consent.at_ms,
+        state.consent.since_ms[0],
     )
-    pins = {name: now.pinned(name) for name in REQUIRED.facet_names}
-    held = {
-        facet: REQUIRED.slots[pin.slot].value for facet, pin in state.pins.items() if state.pins.is_set(facet, REQUIRED)
-    }
-    assert pins == {name: held.get(REQUIRED.facet_index[name]) for name in REQUIRED.facet_names}
+    assert entered.gate is None or entered.gate.encode() == encode_gate(gate_of(state.consent, state.pins, REQUIRED))
     windows = entered.windows(len(entered.moments) - 1)
     if state.windows is None:
         assert set(windows.values()) == {0}
@@ -170,7 +183,4 @@ def _check_writes(entered: Account, writes: Sequence[SignalWrite]) -> None:
     emitted = {name: json.loads(value) for write in writes for name, value in write.fields}
     assert {field["v"] for field in emitted.values()} <= {now.version}
     assert (PROFILE in emitted) == now.emits_profile
-    pins = {name: field["value"] for name, field in emitted.items() if field.get("source") == "user"}
-    assert pins == {name: now.pinned(name) for name in now.emits_pins if now.pinned(name)}
-    learned = {name for name, field in emitted.items() if field.get("source") == "learned"}
-    assert not any(now.pinned(name) for name in learned)
+    assert {field["source"] for name, field in emitted.items() if name != PROFILE} <= {"learned"}

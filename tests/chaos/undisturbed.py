@@ -17,11 +17,9 @@ _ROUNDED = 0.001
 _DECIDED = ("value", "tier", "source", "default", "by")
 
 
-def left_undisturbed(ledger: Ledger, folder: Path) -> dict[str, Any]:
-    """Replay all records of the ledger into an empty Redis; fail if counts differ from the ledger."""
-    history = folder / "history.jsonl"
-    history.write_bytes(b"".join(value + b"\n" for values in ledger.produced for value in values))
-    summary, left = left_by(history, "--namespace", NAMESPACE, cwd=folder)
+def left_undisturbed(ledger: Ledger, topic: str, folder: Path) -> dict[str, Any]:
+    """Replay all records of the topic into an empty Redis; fail if counts differ from the ledger."""
+    summary, left = left_by(topic, "--namespace", NAMESPACE, cwd=folder)
     counts = {name: summary[name] for name in ("accepted", "duplicate", "unconsented", "before_wipe")}
     assert ledger.outcomes == {name: count for name, count in (counts | summary["rejected"]).items() if count}
     return left
