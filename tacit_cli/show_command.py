@@ -1,7 +1,9 @@
-"""Command `tacit show`, which uses the client only."""
+"""Command `tacit show`, which reads by the client only."""
 
 import typer
 
+from dataflows.control.audit import audited
+from dataflows.control.users import pseudonym_of
 from tacit import SignalReader
 from tacit.contract.catalogue import Catalogue
 from tacit_cli import console
@@ -17,7 +19,7 @@ app = new_app()
 @command(
     app,
     "tacit show user-000001 --redis redis://localhost:6379",
-    settings=("redis", "region", "namespace", "catalogue"),
+    settings=("redis", "region", "namespace", "catalogue", "audit", "operator"),
     texts={"namespace": ("Namespace to read.", "the active namespace")},
     fails_if="Redis did not answer",
 )
@@ -31,7 +33,7 @@ def show(invocation: Invocation, user: User) -> None:
         catalogue=Catalogue.load(settings.catalogue),
         namespace=settings.namespace if "namespace" in settings.given else None,
     )
-    with reader:
+    with reader, audited(settings, "show", pseudonym_of(settings, user), warns=False):
         adaptation = reader.get(user)
     invocation.output.show(
         adaptation_as_dict(adaptation), lambda: console.out.print(adaptation_panel(adaptation, user))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dataflows.control.audit import audited
 from dataflows.population_run import folder_prior
 from dataflows.rotation.ids import read_ids
 from dataflows.rotation.rotate import rotate
@@ -15,7 +16,7 @@ from state.errors import StateError
 from tacit.contract.pseudonyms import SECRET_BYTES, pseudonym
 from tacit.errors import ConfigurationError
 from tacit_cli import console
-from tacit_cli.arguments import User
+from tacit_cli.arguments import User, read_user
 from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
 from tacit_cli.state_folder import FOLDER_TEXTS, inspected, required_folder
@@ -28,18 +29,24 @@ from tacit_cli.worker_settings import logged_settings
 app = new_app("state", "Inspect a state folder, also while workers use it.")
 
 
-@command(app, "tacit state show user-000001 --state tacit-state", settings=("state", "catalogue"), texts=FOLDER_TEXTS)
+@command(
+    app,
+    "tacit state show user-000001 --state tacit-state",
+    settings=("state", "catalogue", "audit", "operator"),
+    texts=FOLDER_TEXTS,
+)
 def show(invocation: Invocation, user: User) -> None:
     """Show the state of one user, as in the newest checkpoint."""
     settings = logged_settings(invocation)
     folder = inspected(settings)
     folder.require_secret(settings.secret_bytes)
-    name = pseudonym(user, settings.secret_bytes, folder.catalogue.identity)
-    found, checkpoint = folder.checkpoints.get(name)
-    prior, _ = folder_prior(settings, folder.path, folder.catalogue)
-    if found is None or checkpoint is None:
-        raise StateError(f"{folder.path}: the newest checkpoint has no user of that id; check the user id")
-    shown = user_as_dict(name, found, checkpoint, prior)
+    name = pseudonym(read_user(user), settings.secret_bytes, folder.catalogue.identity)
+    with audited(settings, "state_show", name):
+        found, checkpoint = folder.checkpoints.get(name)
+        prior, _ = folder_prior(settings, folder.path, folder.catalogue)
+        if found is None or checkpoint is None:
+            raise StateError(f"{folder.path}: the newest checkpoint has no user of that id; check the user id")
+        shown = user_as_dict(name, found, checkpoint, prior)
     invocation.output.show(shown, lambda: console.out.print(user_panel(shown, _now_ms())))
 
 

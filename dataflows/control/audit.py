@@ -12,7 +12,6 @@ from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING
 
-import structlog
 from msgspec.structs import replace
 
 from connectors.files.chained_file import Append, ChainedFile, Tail
@@ -37,8 +36,6 @@ from tacit.errors import TacitError
 if TYPE_CHECKING:
     from connectors.kafka.chained_topic import ChainedTopic
 
-_log = structlog.get_logger("audit")
-
 Detail = Mapping[str, str | int | float | bool | None]
 
 
@@ -52,7 +49,7 @@ class Audited:
 
 @contextmanager
 def audited(
-    settings: Settings, action: str, user: bytes | None, **detail: str | int | bool | None
+    settings: Settings, action: str, user: bytes | None, *, warns: bool = True, **detail: str | int | bool | None
 ) -> Iterator[Audited]:
     """Record an action when the block ends, with `failed` and the kind of the error if the block raises.
 
@@ -63,12 +60,13 @@ def audited(
         settings: `audit` and `operator`.
         action: name of the action, such as `forget`.
         user: 16-byte pseudonym; None for an action about no single user.
+        warns: False for an action whose result readers see, too.
         detail: members of the line; no user id, and nothing that was learned.
 
     Raises:
         SinkError: the audit cannot be written; after the block, the action is done and not recorded.
     """
-    require(settings)
+    require(settings, warns=warns)
     action_now = Audited(detail=dict(detail))
     try:
         yield action_now
@@ -79,17 +77,25 @@ def audited(
     record(settings, action, user, action_now.outcome, action_now.detail)
 
 
-def require(settings: Settings) -> None:
-    """Check that the audit can be written; warn if the settings name none.
+def require(settings: Settings, *, warns: bool = True) -> None:
+    """Check that the audit can be written; warn if the settings name none and `warns`.
 
     Raises:
         TacitError: it cannot.
     """
     if settings.audit is None:
-        _log.warning("audit.not_configured", advice="set --audit FILE or TACIT_AUDIT; this action leaves no line")
+        if warns:
+            _warn()
         return
     target = _target(settings.audit)
     target.require()
+
+
+def _warn() -> None:
+    import structlog  # takes longer than the rest of a read with an audit
+
+    advice = "set --audit FILE or TACIT_AUDIT; this action leaves no line"
+    structlog.get_logger("audit").warning("audit.not_configured", advice=advice)
 
 
 def record(settings: Settings, action: str, user: bytes | None, outcome: str, detail: Detail | None = None) -> None:

@@ -160,10 +160,27 @@ def test_another_catalogue_is_refused(cwd: Path) -> None:
 
 def test_reading_writes_nothing(copy: Path) -> None:
     """Nothing is made, changed or left behind."""
-    before = everything_below(copy)
+    before = everything_below(copy / "state")
     printed(copy, "show", "u:ada")
     printed(copy, "stats")
-    assert everything_below(copy) == before
+    assert everything_below(copy / "state") == before
+
+
+def test_reading_about_a_user_leaves_a_line_in_the_audit(copy: Path) -> None:
+    """By pseudonym; a failed one, too, and the sizes of a folder are about no user."""
+    printed(copy, "show", "u:ada")
+    refusal(copy, "show", "u:nobody")
+    printed(copy, "stats")
+    entries = [json.loads(line) for line in (copy / "audit.jsonl").read_text().splitlines()]
+    user, unknown = (pseudonym_text(pseudonym(name, SECRET.encode())) for name in ("u:ada", "u:nobody"))
+    expected = [("state_show", user, "done"), ("state_show", unknown, "failed")]
+    assert [(entry["action"], entry["user"], entry["outcome"]) for entry in entries] == expected
+
+
+def test_reading_without_an_audit_warns(cwd: Path) -> None:
+    """And works."""
+    done = tacit("state", "show", "u:ada", "--state", "state", cwd=cwd)
+    assert (done.returncode, "audit.not_configured" in done.stderr) == (0, True)
 
 
 # Errors

@@ -50,7 +50,7 @@ def test_a_forget_may_name_facets(settings: Settings) -> None:
 
 
 def test_an_event_has_an_id_the_time_and_the_region(settings: Settings) -> None:
-    """What was sent is what the caller gets."""
+    """The caller gets the event that was sent."""
     before_ms = now_ms()
     sent = [send_forget(settings, "ada"), send_forget(settings, "ada")]
     assert [each.event for each in sent] == events(settings)
