@@ -108,13 +108,14 @@ class Reject(NamedTuple):
 
 
 class WriteReject(NamedTuple):
-    """A write of signals that Redis never takes. The events behind the write are accepted events."""
+    """A write of signals or of a gate that Redis never takes. The events behind the write are accepted events."""
 
     code: str
     """Error code of Redis or of the script: WRONGTYPE, BADVERSION, BADEPOCH, BADGATE."""
     key: str
+    """The key that the error concerns."""
     sha256: str
-    """Hash of the fields and values, in order."""
+    """Hash of the gate, or of the fields and values in order."""
     at_ms: int
     """Time of the attempt."""
 

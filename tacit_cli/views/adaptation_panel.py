@@ -20,7 +20,7 @@ _STATUS_TEXT = {
     "fresh": "fresh",
     "aged": "aged: no event for half of the time to live",
     "absent": "absent: no signals; defaults apply",
-    "opted_out": "opted out: defaults apply",
+    "opted_out": "opted out, or the gate in Redis cannot be read: defaults apply",
     "unavailable": "Redis did not answer (tacit check has the reason); defaults apply",
     "unknown_schema": "written by another version; defaults apply",
 }
@@ -31,6 +31,7 @@ def adaptation_as_dict(adaptation: Adaptation) -> dict[str, Any]:
     choice = adaptation.choose(unit=_UNIT)
     return {
         "status": adaptation.status,
+        "consent": adaptation.consent._asdict(),
         "signals": msgspec.to_builtins(dict(adaptation.signals)),
         "limited_by": {facet: list(limited_by(signal)) for facet, signal in adaptation.signals.items()},
         "profile": msgspec.to_builtins(adaptation.profile),
@@ -41,7 +42,8 @@ def adaptation_as_dict(adaptation: Adaptation) -> dict[str, Any]:
 
 def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str] | None = None) -> RenderableType:
     """Return signals, profile and prompt; for a simulated user also the true preferences."""
-    parts: list[RenderableType] = [Text(f"status  {_STATUS_TEXT[adaptation.status]}")]
+    consent = ", ".join(f"{scope} {state}" for scope, state in adaptation.consent._asdict().items())
+    parts: list[RenderableType] = [Text(f"status  {_STATUS_TEXT[adaptation.status]}"), Text(f"consent {consent}")]
     if adaptation.signals:
         parts += [Text(), _signals_table(adaptation, truth)]
         parts += [Text(), *limits] if (limits := list(_limits(adaptation))) else []

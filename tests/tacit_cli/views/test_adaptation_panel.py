@@ -1,5 +1,6 @@
 """Panel and document of an adaptation: status, signals with their reasons, and the prompt."""
 
+import dataclasses
 import json
 from typing import Any, get_args
 
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from state.catalogue.numbered import NumberedCatalogue
+from tacit.contract.gates import Consents
 from tacit.contract.signals import Signal
 from tacit.reader.adaptation import Adaptation, Status
 from tacit_cli.views.adaptation_panel import adaptation_as_dict, adaptation_panel
@@ -22,7 +24,7 @@ EXPECTED = {
     "fresh": "status  fresh",
     "aged": "status  aged: no event for half of the time to live",
     "absent": "status  absent: no signals; defaults apply",
-    "opted_out": "status  opted out: defaults apply",
+    "opted_out": "status  opted out, or the gate in Redis cannot be read: defaults apply",
     "unavailable": "status  Redis did not answer (tacit check has the reason); defaults apply",
     "unknown_schema": "status  written by another version; defaults apply",
 }
@@ -80,6 +82,14 @@ def test_truth_of_a_simulated_user_has_a_column() -> None:
 def test_user_id_is_shown_as_it_is() -> None:
     """Any text of the producer, without markup."""
     assert "[bold]:smile:[/bold]" in _text(_adaptation(), "[bold]:smile:[/bold]")
+
+
+def test_consent_is_shown_by_scope() -> None:
+    """In the panel and for machines; unknown without a gate that can be read."""
+    asked = dataclasses.replace(_adaptation(), consent=Consents("granted", "lapsed", "denied"))
+    assert "consent learn granted, use lapsed, explore denied" in _text(asked)
+    assert adaptation_as_dict(asked)["consent"] == {"learn": "granted", "use": "lapsed", "explore": "denied"}
+    assert "consent learn unknown, use unknown, explore unknown" in _text(_adaptation("unavailable"))
 
 
 def test_document_is_complete() -> None:
