@@ -80,7 +80,7 @@ def export(settings: Settings, folder: Inspected, user: bytes, *, reads_redis: b
     with audited(settings, "export", user, redis=reads_redis):
         found, checkpoint = folder.checkpoints.get(user)
         prior, _ = folder_prior(settings, folder.path, folder.catalogue)
-        redis = redis_part(settings, folder.identity.region, user) if reads_redis else None
+        redis = redis_part(settings.redis, folder.identity.region, user) if reads_redis else None
         read = Read(found, checkpoint) if found and checkpoint else None
         return exported(user, read, prior, folder.identity.region, time_ns() // 1_000_000, redis)
 

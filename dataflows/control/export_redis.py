@@ -8,7 +8,6 @@ import msgspec
 from connectors.redis.client import RedisClient
 from dataflows.control.export_document import RedisKey, RedisPart
 from dataflows.control.export_parts import ABOUT
-from dataflows.settings import Settings
 from tacit.contract.gates import Gate, decode_gate
 from tacit.contract.keys import RegionKeys
 
@@ -17,14 +16,14 @@ _NO_EXPIRY = -1
 _UNREADABLE = "not readable as what Tacit writes"
 
 
-def redis_part(settings: Settings, region: str, user: bytes) -> RedisPart:
+def redis_part(url: str, region: str, user: bytes) -> RedisPart:
     """Return the gate of a user, and the signals in every namespace of the region, with times to live.
 
     Raises:
         SinkError: Redis does not answer, or the user lacks the rights (`tacit-auditor` has them).
     """
     keys = RegionKeys(region)
-    with closing(RedisClient(settings.redis, retry_for_s=_RETRY_FOR_S)) as client:
+    with closing(RedisClient(url, retry_for_s=_RETRY_FOR_S)) as client:
         members = cast("list[bytes]", client.execute(("SMEMBERS", keys.namespaces)))
         found = [_gate(client, keys.gate(user))]
         found += [_signals(client, keys.within(name.decode()).signals(user)) for name in sorted(members)]

@@ -82,7 +82,7 @@ def test_unknown_names_are_errors(cwd: Path, words: tuple[str, ...], text: str) 
     assert "u:" not in done.stderr
 
 
-def test_export_has_the_user_and_nobody_else(cwd: Path) -> None:
+def test_export_has_no_other_user(cwd: Path) -> None:
     """The document follows the schema; it has the pseudonym, and neither the id nor another user."""
     text = run(cwd, "export", "u:ada", "--json")
     found = valid("export", text)

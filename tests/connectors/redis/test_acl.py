@@ -14,6 +14,7 @@ from connectors.redis.health import redis_problems
 from connectors.redis.namespaces import Namespaces
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Target
+from dataflows.control.export_redis import redis_part
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.errors import SinkError
@@ -169,6 +170,15 @@ def test_auditor_compares_and_writer_promotes(users: Users) -> None:
     with closing(Namespaces(RedisClient(users.writer), KEYS)) as namespaces:
         assert namespaces.promote("shadow") == "live"
         assert namespaces.promote("live") == "shadow"
+
+
+def test_auditor_exports(users: Users) -> None:
+    """`tacit export` reads keys and times to live."""
+    with closing(SignalWriter(Target(users.writer, "eu", "live"), SinkCounters())) as sink:
+        sink.write([write(("length", signal("concise", NOW_MS)), user=ADA)])
+    found = {key.key: key for key in redis_part(users.auditor, "eu", ADA).keys}[LIVE.signals(ADA)]
+    assert found.ttl_ms is not None
+    assert found.content["length"]["value"] == "concise"
 
 
 @pytest.mark.parametrize("what", FORBIDDEN_TO_READERS)
