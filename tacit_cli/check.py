@@ -39,7 +39,7 @@ def _catalogue(settings: Settings) -> str:
     return (
         f"{len(catalogue.facets)} facets, {len(catalogue.slots)} values, {len(catalogue.topics.values)} topics "
         f"({len(catalogue.topics.sensitive)} sensitive), {len(catalogue.feedback)} feedback kinds, "
-        f"consent {catalogue.consent.default}, user ids {catalogue.identity}"
+        f"consent {catalogue.consent.default}{', user ids folded' if catalogue.identity == 'casefold' else ''}"
     )
 
 

@@ -108,7 +108,8 @@ def test_opt_out_leaves_only_itself(story: Deployment) -> None:
     assert adaptation.choose(unit="c-1").values["length"] == DEFAULT_LENGTH
     signals, gate = story.keys()
     assert list(story.client.hgetall(signals)) == ["_status"]
-    assert "x" in everything_in(story.client)[gate]
+    assert decode_gate(everything_in(story.client)[gate].encode()).use.state == "denied"
+    assert {*adaptation.consent} == {"denied"}
 
 
 def test_opt_in_after_an_opt_out_starts_from_the_prior_and_shows_pins_again(story: Deployment) -> None:
@@ -118,8 +119,9 @@ def test_opt_in_after_an_opt_out_starts_from_the_prior_and_shows_pins_again(stor
     story.append(consent(granted=True))
     assert _length(story.read()) == ("user", "concise")
     story.append(pin(None))
-    signal = story.read().signals["length"]
-    assert (signal.source, signal.evidence, signal.tier) == ("learned", 0, "default")
+    adaptation = story.read()
+    assert _length(adaptation) is None
+    assert adaptation.choose(unit="c-1").values["length"] == DEFAULT_LENGTH
 
 
 def test_forget_deletes_all_but_the_time_of_the_wipe(story: Deployment) -> None:
