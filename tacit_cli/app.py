@@ -31,8 +31,11 @@ COMMANDS: Mapping[str, Lazy] = {
     "consent": Lazy("tacit_cli.consent_command", "Grant or withdraw a user's consent, in some scopes or in all."),
     "pin": Lazy("tacit_cli.pin_command", "Set a facet for a user, or remove the setting."),
     "forget": Lazy("tacit_cli.forget_command", "Delete what was learned about a user, and verify it by a receipt."),
-    "why": Lazy("tacit_cli.why_command", "Explain a user's values: evidence, confidence, and what would change them."),
-    "export": Lazy("tacit_cli.export_command", "Export all that is held and inferred about a user."),
+    "why": Lazy(
+        "tacit_cli.why_command",
+        "Explain a user's values: how sure, which feedback for and against, and what would change them.",
+    ),
+    "export": Lazy("tacit_cli.export_command", "Export all that is held and inferred about a user, as JSON."),
     "audit": Lazy("tacit_cli.audit_commands", "Verify the audit of operators' actions."),
     "diff": Lazy("tacit_cli.diff_command", "Compare the signals of two namespaces."),
     "promote": Lazy("tacit_cli.promote_command", "Activate a namespace: readers follow within a second."),

@@ -34,10 +34,11 @@ Html = Annotated[
     fails_if="the folder or Redis cannot be read, or FILE cannot be written",
 )
 def export(invocation: Invocation, user: User, html: Html = None) -> None:
-    """Export all that is held and inferred about a user, as JSON, with purpose, source and retention of each part.
+    """Export all that is held and inferred about a user, as JSON.
 
-    The document names the user by the pseudonym only. docs/schema/export.schema.json describes it. With --html, a page
-    for the user is written, and the JSON is printed with --json only.
+    Each part has purpose, source and retention. The document names the user by the pseudonym only;
+    docs/schema/export.schema.json describes it. With --html, a page for the user is written, and the JSON is printed
+    with --json only.
     """
     user_id = read_user(user)
     settings = logged_settings(invocation)

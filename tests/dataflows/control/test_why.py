@@ -9,6 +9,8 @@ import pytest
 
 from dataflows.control.why import explained
 from dataflows.control.why_document import Why, WhyFacet
+from dataflows.inspection import inspect
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion
@@ -17,6 +19,10 @@ from state.storage.manifest import Manifest
 from state.user.consent import USE
 from state.user.rules import Rules
 from state.user.user_state import UserState
+from tacit.contract.pseudonyms import pseudonym
+from tests.formats import ARCHIVES, STATE, unpack
+from tests.formats import CATALOGUE as CATALOGUE_FILE
+from tests.support.commands import SECRET
 from tests.support.factories import CATALOGUE, RULES, START_MS, USER, make_observation, make_pin
 
 CHECKPOINT = Checkpoint(
@@ -107,3 +113,26 @@ def test_every_facet_has_sentences(facet: str) -> None:
     for sentence in on(facet, LIKES).text:
         assert sentence.endswith(".")
         assert "\n" not in sentence
+
+
+def test_feedback_from_before_the_log_is_named_honestly(tmp_path: Path) -> None:
+    """A state of format 3 has beliefs and evidence per facet, and none per value; new feedback is counted."""
+    unpack(ARCHIVES / "format-3.tar.gz", tmp_path)
+    folder = inspect(tmp_path / STATE, NumberedCatalogue.load(tmp_path / CATALOGUE_FILE))
+    user, prior = pseudonym("ada", SECRET.encode()), Prior(folder.catalogue)
+    state, checkpoint = folder.checkpoints.get(user)
+    assert state is not None
+    assert checkpoint is not None
+    found = explained(user, state, checkpoint, prior, {"length": folder.catalogue.facet_index["length"]}).facets[0]
+    assert found.has_uncounted
+    assert found.evidence > 0
+    assert not any(value.evidence_for.weight or value.evidence_against.weight for value in found.values)
+    assert not found.without
+    assert "Older feedback of yours counts as well; back then it was not noted for which value it was." in found.text
+    liked = make_observation(
+        state.newest_ms + 1, served={"length": "concise"}, feedback="thumbs_up", catalogue=folder.catalogue
+    )
+    state.observe(liked, Rules(folder.catalogue))
+    found = explained(user, state, checkpoint, prior, {"length": folder.catalogue.facet_index["length"]}).facets[0]
+    assert found.values[0].evidence_for.kinds == {"thumbs_up": 1}
+    assert all(not each.is_complete for each in found.without)
