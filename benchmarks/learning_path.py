@@ -25,6 +25,7 @@ from tacit.contract.gates import Gate
 from tacit.contract.pseudonyms import pseudonym
 from tacit.contract.signals import PROFILE, Signal, decode_signal
 from tacit.reader.adaptation import Adaptation, Status
+from tacit.reader.pins import with_pins
 from tacit_lab.simulate import Arrival, Simulation, Style
 
 _SECRET = b"0123456789abcdef"
@@ -91,7 +92,7 @@ class Deployment:
         self._records = 0
         self._feedback_ever: Counter[str] = Counter()
         self._opted_out: set[str] = set()
-        self._wiped_ms: dict[str, int] = {}
+        self._gates: dict[str, Gate] = {}
         self._defaults: dict[str, Signal] = {}
         self.predictions: list[Prediction] = []
         self.emitted: list[EmittedSignal] = []
@@ -114,7 +115,8 @@ class Deployment:
 
     def adaptation(self, user_id: str) -> Adaptation:
         """Return the adaptation that an assistant reads for a user now."""
-        signals = self.signals.get(user_id, {})
+        pins = {} if user_id in self._opted_out else self._gates.get(user_id, Gate()).pins
+        signals = with_pins(self.signals.get(user_id, {}), pins, self._defaults, self._catalogue)
         status: Status = "opted_out" if user_id in self._opted_out else "fresh" if signals else "absent"
         return Adaptation(status, signals, None, self._defaults, self._catalogue)
 
@@ -147,10 +149,10 @@ class Deployment:
 
     def _apply_gate(self, user_id: str, gate: Gate) -> None:
         opted_out = gate.use.state == "denied"
-        if gate.wiped_ms > self._wiped_ms.get(user_id, 0) or opted_out:
+        if gate.wiped_ms > self._gates.get(user_id, Gate()).wiped_ms or opted_out:
             self.signals.pop(user_id, None)
             self.feedback.pop(user_id, None)
-        self._wiped_ms[user_id] = gate.wiped_ms
+        self._gates[user_id] = gate
         (self._opted_out.add if opted_out else self._opted_out.discard)(user_id)
 
     def _apply_signals(self, user_id: str, write: SignalWrite) -> None:

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from tacit import Adaptation, SignalReader
+from tacit.contract.gates import decode_gate
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, everything_in, running, tacit
 from tests.support.factories import make_event

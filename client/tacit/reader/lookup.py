@@ -15,8 +15,9 @@ from tacit.contract.keys import LIVE, NAMESPACE, RegionKeys
 from tacit.contract.lifetimes import AGED_AFTER_MS
 from tacit.contract.pseudonyms import pseudonym_text
 from tacit.contract.signals import PROFILE, STATUS, Profile, Signal, decode_profile, decode_signal
-from tacit.contract.versions import are_versions, is_version, version
+from tacit.contract.versions import are_versions, is_version
 from tacit.reader.adaptation import Adaptation, Status
+from tacit.reader.pins import with_pins
 from tacit.reader.round_trips import Command, Reply, RoundTrips
 
 Lookup = RoundTrips[Sequence[Command], Sequence[Reply], list[Adaptation]]
@@ -129,7 +130,7 @@ class Lookups:
             return self._without_signals("opted_out", consent._replace(use="denied"))
         signals, profile = self._signals(fields), self._profile(fields.get(_PROFILE), now_ms)
         if pins:
-            signals = self._with_pins(signals, pins)
+            signals = with_pins(signals, pins, self._population(), self._catalogue)
         if not signals and profile is None:
             return self._without_signals("unknown_schema" if fields else "absent", consent)
         status: Status = "aged" if _is_aged(signals, profile, now_ms) else "fresh"
@@ -137,41 +138,6 @@ class Lookups:
 
     def _without_signals(self, status: Status, consent: Consents) -> Adaptation:
         return Adaptation(status, {}, None, self._population(), self._catalogue, consent)
-
-    def _with_pins(self, signals: dict[str, Signal], pins: Mapping[str, GatePin]) -> dict[str, Signal]:
-        """Return the signals with the pins that are in the catalogue, in the catalogue's order."""
-        found = {}
-        for name, _, values, _, default in self._facets:
-            pin, signal = pins.get(name), signals.get(name)
-            if pin is not None and pin.value in values:
-                found[name] = self._pinned(pin, self._default(name, signal, default))
-            elif signal is not None and (pin is None or signal.source != "user"):  # no earlier pin
-                found[name] = signal
-        return found
-
-    def _pinned(self, pin: GatePin, default: str | None) -> Signal:
-        return Signal(
-            v=version(pin.at_ms, 0),
-            value=pin.value or "",
-            p=None,
-            confidence=None,
-            tier="apply",
-            source="user",
-            evidence=0.0,
-            runner_up=None,
-            gap=None,
-            default=default,
-            explore=0.0,
-            drift_at=None,
-            why=(),
-            by=f"m0.c{self._catalogue.version}.p0",
-            at=pin.at_ms,
-        )
-
-    def _default(self, facet: str, signal: Signal | None, default: str | None) -> str | None:
-        """Return the value without the pin: by the user's signal, the population's, or the catalogue."""
-        known = signal or self._population().get(facet)
-        return known.default if known else default
 
     def _population(self) -> Mapping[str, Signal]:
         """Return the cached defaults of any age: old defaults are better than none."""
