@@ -40,7 +40,6 @@ class Run:
         self.versions: list[PopulationWrite] = []
         self.rejects: list[Reject] = []
         self.control_rejects: list[Reject] = []
-        self.control_rejects: list[Reject] = []
         self.trainer = PopulationTrainer(CATALOGUE)
         self.counters = EventCounters()
         self.source = source
