@@ -13,7 +13,7 @@ from dataflows.rotation.ids import read_ids
 from dataflows.rotation.rotate import rotate
 from dataflows.settings import OUTPUT, SOURCE
 from state.errors import StateError
-from tacit.contract.pseudonyms import SECRET_BYTES, pseudonym
+from tacit.contract.pseudonyms import SECRET_BYTES, fingerprint, pseudonym
 from tacit.errors import ConfigurationError
 from tacit_cli import console
 from tacit_cli.arguments import User, read_user
@@ -64,7 +64,7 @@ def stats(
 @command(
     app,
     "TACIT_NEW_SECRET=… tacit state rotate-secret --state tacit-state --ids kafka://localhost:9092/events",
-    settings=("state", "redis", "catalogue"),
+    settings=("state", "redis", "catalogue", "audit", "operator", "log_level"),
     texts=FOLDER_TEXTS | {"state": ("State folder to move, without a running worker.", "required")},
 )
 def rotate_secret(
@@ -95,14 +95,16 @@ def rotate_secret(
     a "no", a pin and a wipe of such a user stay under the old pseudonym, for readers with both secrets, and only
     with --keep-unknown: otherwise the command ends without a change.
     """
-    settings = invocation.settings()
+    settings = logged_settings(invocation)
     new = os.environ.get("TACIT_NEW_SECRET", "").encode()
     if len(new) not in SECRET_BYTES:
         allowed = f"{SECRET_BYTES.start} to {SECRET_BYTES.stop - 1}"
         raise ConfigurationError([f"TACIT_NEW_SECRET: {len(new)} bytes; allowed are {allowed} (openssl rand -hex 32)"])
     user_ids = chain.from_iterable(read_ids(place) for place in ids)
     secrets = (settings.secret_bytes, new)
-    done = rotate(inspected(settings), settings.redis, user_ids, *secrets, keeps_unknown=keep_unknown)
+    with audited(settings, "rotate_secret", None) as entry:
+        done = rotate(inspected(settings), settings.redis, user_ids, *secrets, keeps_unknown=keep_unknown)
+        entry.detail["secret"] = fingerprint(new)
     invocation.output.show(done.as_dict(), lambda: console.out.print(rotated_table(done)))
     if kept := max(done.kept, done.redis.gates_kept):
         console.err.print(
