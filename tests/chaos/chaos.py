@@ -86,7 +86,8 @@ class Chaos:
             monotonic() - self._began_s,
             list(dict.fromkeys(findings)),
             f"{self._rig.starts} starts, {self._watcher.looks} looks at {self._watcher.versions} versions and "
-            f"{self._seen} users in checkpoints, {self._wiped()} wiped users, {self._late.sent} late writes, {self._rig.ended_by_itself} runs that "
+            f"{self._seen} users in checkpoints, {self._wiped()} wiped users, "
+            f"{self._late.sent} late writes, {self._rig.ended_by_itself} runs that "
             f"ended with the cause; full disk: {self._rig.disk.how}",
         )
 
