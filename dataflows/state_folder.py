@@ -12,6 +12,7 @@ DIR/shards/          users' states, and the checkpoints of the tokens (state/sto
 
 import fcntl
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ def locked(folder: Path, identity: Identity, catalogue: NumberedCatalogue) -> It
                 _create(folder, identity, catalogue)
             _check(folder, identity)
             _upgrade(folder)
+            _delete_working_folders(folder)
             vocabulary = _add_names(folder, catalogue)
         except OSError as error:
             raise StateError(
@@ -152,6 +154,12 @@ def _upgrade(folder: Path) -> None:
     found = read_identity(folder)
     if found.format != FORMAT:
         write_file(folder / DESCRIPTION, _as_json(replace(found, format=FORMAT)))
+
+
+def _delete_working_folders(folder: Path) -> None:
+    """Delete the working folders of killed runs; a shard without events would not be opened again."""
+    for work in (folder / SHARDS).glob("*/work-*"):
+        shutil.rmtree(work)
 
 
 def read_identity(folder: Path) -> Identity:

@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +14,7 @@ from state.storage.rocksdb import RocksDatabase
 from state.storage.shard_database import ShardDatabase
 from state.storage.shard_store import ShardStore
 from state.storage.shards import CACHED_USERS, shard_of
+from state.storage.temporary_folder import TemporaryShards
 
 _CHECKPOINT_THREADS = 8
 
@@ -34,8 +34,8 @@ class ShardStores:
 
         `execution` names this run in the folder: up to 8 characters, different from all former runs.
         """
-        self._temporary = None if folder else TemporaryDirectory(prefix="tacit-state-")
-        self._folder = folder or Path(self._temporary.name if self._temporary else "")
+        self._temporary = None if folder else TemporaryShards()
+        self._folder = folder or (self._temporary.path if self._temporary else Path())
         self._shards = shards
         self._catalogue = catalogue
         self._execution = execution

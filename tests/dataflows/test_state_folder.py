@@ -97,6 +97,17 @@ def test_folder_of_the_format_before_is_used_and_upgraded(state: Path) -> None:
     assert "format 5, not 4" in _error(state)
 
 
+def test_working_folders_of_a_killed_run_are_deleted(state: Path) -> None:
+    """Also in a shard that the next run does not open."""
+    with locked(state):
+        pass
+    work = state / "shards" / "003" / "work-1f3a09bc"
+    work.mkdir(parents=True)
+    (work / "000007.sst").write_bytes(b"bytes of a user")
+    with locked(state):
+        assert not work.exists()
+
+
 def test_second_run_uses_the_same_folder(state: Path) -> None:
     """The second run keeps the recovery store of the first."""
     with locked(state) as held:

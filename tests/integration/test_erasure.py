@@ -101,8 +101,10 @@ def test_quiet_shard_of_a_live_run(deployment: Deployment, processes: int) -> No
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_start_after_a_kill(deployment: Deployment, processes: int) -> None:
-    """The kill comes between the wipe's checkpoint and the compaction; no event comes after the start. If the
-    engine had not committed the checkpoint, the second run reads the forget again."""
+    """The kill comes between the wipe's checkpoint and the compaction; no event comes after the start.
+
+    If the engine had not committed the checkpoint, the second run reads the forget again.
+    """
     with running(deployment.words(processes, 900), deployment.folder / "log") as live:
         live.wait_for(deployment.is_learned, "the learned state in a checkpoint")
         deployment.forget()
