@@ -112,7 +112,9 @@ class _Describe:
             evidence=round(state.preferences.evidence[facet], 2) if state.preferences else 0.0,
             values=tuple(self._belief(value) for value in found.values),
             without=tuple(
-                WithoutDocument(each.removal, each.pieces, self._predicted(each.prediction), each.is_complete)
+                WithoutDocument(
+                    each.removal, each.pieces, round(each.earlier, 2), self._predicted(each.prediction), each.basis
+                )
                 for each in found.without
             ),
             changes=tuple(

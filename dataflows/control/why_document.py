@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from state.user.explanation import Removal
+from state.learning.evidence_removal import Basis
+from state.user.explanation import RemovalName
 from tacit.contract.gates import ConsentState
 from tacit.contract.limits import Limit
 from tacit.contract.signals import Tier
@@ -84,11 +85,15 @@ class Value(msgspec.Struct, frozen=True):
 class WithoutDocument(msgspec.Struct, frozen=True):
     """The prediction of the model, trained again without some feedback."""
 
-    removed: Removal
+    removed: RemovalName
     pieces: int
+    """Pieces of the last feedback that are removed."""
+    earlier_weight: float
+    """Weight of earlier feedback that is removed."""
     prediction: Predicted
-    is_complete: bool
-    """False: feedback from before the last pieces stays in the prediction."""
+    basis: Basis
+    """`exact`: equal to a model that never had the feedback; `sums`: close to it, as earlier feedback is known as sums;
+    `partial`: feedback from before Tacit counted evidence per value stays in the prediction."""
 
 
 class ChangeDocument(msgspec.Struct, frozen=True):

@@ -92,12 +92,15 @@ def _default(facet: WhyFacet) -> Iterator[str]:
 
 
 def _without(each: WithoutDocument) -> str:
-    found, pieces = each.prediction, "1 piece" if each.pieces == 1 else f"{each.pieces} pieces"
-    text = f"Without {_REMOVED[each.removed]} ({pieces} of feedback) it would be {found.value}"
-    text += f", {found.confidence:.0%} sure (tier {found.tier})"
-    return text + (
-        "." if each.is_complete else "; earlier feedback cannot be taken out any more, and is still in this."
-    )
+    found, parts = each.prediction, []
+    if each.pieces:
+        parts.append("1 piece of feedback" if each.pieces == 1 else f"{each.pieces} pieces of feedback")
+    if each.earlier_weight:
+        parts.append(f"earlier feedback with a weight of {each.earlier_weight:.1f}")
+    about = "about " if each.basis == "sums" else ""
+    text = f"Without {_REMOVED[each.removed]} ({' and '.join(parts)}) it would be {found.value}"
+    text += f", {about}{found.confidence:.0%} sure (tier {found.tier})"
+    return text + ("; older feedback cannot be taken out, and is still in this." if each.basis == "partial" else ".")
 
 
 def _changes(facet: WhyFacet, *, learns: bool) -> Iterator[str]:

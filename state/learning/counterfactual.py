@@ -29,7 +29,7 @@ class Retrained(NamedTuple):
     """The model has no feedback from before the log."""
 
 
-class _RecordedDrift(Drift):
+class RecordedDrift(Drift):
     """Detectors that flag as the log records."""
 
     __slots__ = ("flags",)
@@ -64,7 +64,7 @@ def without(own: Preferences, factors: StackingFactors, removes: Callable[[Piece
         base, pieces = undo_all(own)
         is_recorded = True
     removed, kept = [p for p in pieces if removes(p)], [p for p in pieces if not removes(p)]
-    trained = _retrained_as_recorded(base, kept, factors) if is_recorded else _retrained(base, kept, factors)
+    trained = retrain_as_recorded(base, kept, factors) if is_recorded else _retrained(base, kept, factors)
     trained.population = own.population
     return Retrained(trained, removed, own.log.is_complete)
 
@@ -87,8 +87,9 @@ def _retrained(own: Preferences, pieces: Iterable[Piece], factors: StackingFacto
     return own
 
 
-def _retrained_as_recorded(own: Preferences, pieces: Iterable[Piece], factors: StackingFactors) -> Preferences:
-    drift = own.drift = _RecordedDrift(own.drift)
+def retrain_as_recorded(own: Preferences, pieces: Iterable[Piece], factors: StackingFactors) -> Preferences:
+    """Train a user model in place with pieces of a log, flagging what they record; return the model."""
+    drift = own.drift = RecordedDrift(own.drift)
     for piece in pieces:
         drift.flags = piece.flagged
         own.retrain(piece, factors)

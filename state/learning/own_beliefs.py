@@ -50,12 +50,13 @@ class OwnBeliefs:
         self.drift.grow(len(catalogue.facet_names))
         self.log.grow(len(catalogue.slots), len(catalogue.facet_names))
 
-    def forget(self, facets: Collection[int]) -> None:
+    def forget(self, facets: Collection[int], *, keeps_bias: bool = False) -> None:
         """Reset the given facets to the prior: values, slope, evidence, reasons, drift and log.
 
-        The bias and the count of feedback concern answers as a whole and stay, unless no other facet has evidence.
+        The bias and the count of feedback concern answers as a whole and stay, unless no other facet has evidence; with
+        `keeps_bias`, always.
         """
-        if not any(weight for facet, weight in enumerate(self.evidence) if facet not in facets):
+        if not keeps_bias and not any(weight for facet, weight in enumerate(self.evidence) if facet not in facets):
             self.__init__(self.catalogue)  # type: ignore[misc]  # a new user model, in place
             return
         slopes, kinds = len(self.catalogue.slots), len(self.catalogue.feedback_names)

@@ -1,24 +1,24 @@
 """Explanation of a learned value: evidence for and against, the prediction without it, and what would change it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from math import sqrt
 from typing import Literal, NamedTuple
 
-from state.catalogue.numbered import NumberedCatalogue
-from state.learning.counterfactual import Retrained, without
 from state.learning.decisions import TIERS, Beliefs, Decision, decide, liking, limits
-from state.learning.feedback_log import Piece, Side
-from state.learning.own_beliefs import OwnBeliefs
+from state.learning.evidence_removal import Basis, Removal, remove
+from state.learning.feedback_log import Side
 from state.learning.population_prior import Prior
-from state.learning.preferences import Preferences
 from state.learning.value_evidence import ValueEvidence, value_evidence
 from state.user.beliefs import believe
 from state.user.user_state import UserState
 from tacit.contract.limits import Limit
 from tacit.contract.signals import Tier
 
-Removal = Literal["for", "against", "all"]
+RemovalName = Literal["for", "against", "all"]
 """Feedback that a prediction leaves out: for the value, against it, or all on the facet."""
+
+
+_SIDES: dict[RemovalName, Side | None] = {"for": Side.FOR, "against": Side.AGAINST, "all": None}
 
 
 class Prediction(NamedTuple):
@@ -47,12 +47,13 @@ class ValueBelief(NamedTuple):
 class Without(NamedTuple):
     """The prediction with some feedback removed."""
 
-    removal: Removal
+    removal: RemovalName
     pieces: int
-    """Pieces of feedback that are removed."""
+    """Pieces of feedback in the log that are removed."""
     prediction: Prediction
-    is_complete: bool
-    """No feedback from before the log stays in the prediction."""
+    earlier: float
+    """Weight of earlier feedback that is removed."""
+    basis: Basis
 
 
 class Explanation(NamedTuple):
@@ -76,7 +77,7 @@ def explain(state: UserState, facet: int, prior: Prior) -> Explanation:
     own, evidence = beliefs.own, value_evidence(beliefs.own)
     decided = predict(beliefs, facet)
     values = [_belief(beliefs, slot, evidence[slot]) for slot in prior.catalogue.facet_slots[facet]]
-    removed = _removed(state, facet, decided.slot, prior) if state.preferences is not None else ()
+    removed = _removed(state, facet, decided.slot, evidence, prior) if state.preferences is not None else ()
     return Explanation(
         facet,
         decided,
@@ -106,26 +107,22 @@ def _belief(beliefs: Beliefs, slot: int, evidence: ValueEvidence) -> ValueBelief
     return ValueBelief(slot, liking(beliefs, slot), mean, sqrt(variance), evidence)
 
 
-def _removed(state: UserState, facet: int, slot: int, prior: Prior) -> Iterator[Without]:
+def _removed(
+    state: UserState, facet: int, slot: int, evidence: Mapping[int, ValueEvidence], prior: Prior
+) -> Iterator[Without]:
     assert state.preferences is not None  # noqa: S101  # the caller checks
-    known: list[Sequence[Piece]] = [[]]
-    for removal, removes in _removals(prior.catalogue, facet, slot).items():
-        retrained = without(state.preferences, prior.factors, removes)
-        if retrained.removed not in known:
-            known.append(retrained.removed)
-            yield _without(state, removal, retrained, facet, prior)
-
-
-def _removals(catalogue: NumberedCatalogue, facet: int, slot: int) -> dict[Removal, Callable[[Piece], bool]]:
-    facet_of = catalogue.slot_facets
-    return {
-        "for": lambda piece: piece.sides(facet_of).get(slot) is Side.FOR,
-        "against": lambda piece: piece.sides(facet_of).get(slot) is Side.AGAINST,
-        "all": lambda piece: any(facet_of[trained] == facet for trained in piece.sides(facet_of)),
+    known: list[set[tuple[int, Side]]] = [set()]
+    present = {
+        (each, side)
+        for each in prior.catalogue.facet_slots[facet]
+        for side in Side
+        if evidence[each][side].weight or evidence[each][side].newest_ms
     }
-
-
-def _without(state: UserState, removal: Removal, retrained: Retrained, facet: int, prior: Prior) -> Without:
-    own: OwnBeliefs | Preferences = retrained.own
-    prediction = predict(believe(own, prior, state.windows), facet)
-    return Without(removal, len(retrained.removed), prediction, retrained.is_complete)
+    for name, side in _SIDES.items():
+        removal = Removal(facet, slot, side)
+        covered = {each for each in present if removal.covers(*each)}
+        if covered not in known:
+            known.append(covered)
+            found = remove(state.preferences, prior.factors, removal)
+            prediction = predict(believe(found.own, prior, state.windows), facet)
+            yield Without(name, found.pieces, prediction, found.earlier, found.basis)

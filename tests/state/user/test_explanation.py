@@ -62,14 +62,15 @@ def test_unknown_user_has_no_evidence() -> None:
     assert not any(value.evidence.supporting.weight or value.evidence.opposing.weight for value in found.values)
 
 
-def test_earlier_feedback_stays_and_is_named() -> None:
-    """Of twenty likes, only those in the log are removed."""
+def test_earlier_feedback_is_removed_as_a_sum() -> None:
+    """Of twenty likes, the pieces in the log and the sum of the others are removed."""
     found = explained(feedback("thumbs_up", 20, length="concise"))
     (without,) = found.without
-    assert (without.pieces, without.is_complete) == (MAX_PIECES, False)
+    assert (without.pieces, without.basis) == (MAX_PIECES, "sums")
+    assert without.prediction.slot == CATALOGUE.default_slots[LENGTH]
     supporting = found.values[0].evidence.supporting
     assert supporting.weight == pytest.approx((1 - 0.99**20) / 0.01, rel=0.01)
-    assert 0 < supporting.earlier < supporting.weight
+    assert 0 < supporting.earlier < without.earlier < supporting.weight
 
 
 @given(st.lists(FEEDBACK, max_size=4))
