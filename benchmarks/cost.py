@@ -41,7 +41,7 @@ from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.events.records import Record, Reject
-from state.learning.example import pack_example
+from state.learning.example import pack_message
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.storage.shard_stores import ShardStores
@@ -158,7 +158,7 @@ def _stages(stream: Path) -> list[Cost]:
                 with clock.stage("encode signals"):
                     writes += shards[key].take_writes(touched)
                 with clock.stage("train the population model"):
-                    learn.on_batch([[pack_example(example) for example in shards[key].take_examples()]])
+                    learn.on_batch([[pack_message(message) for message in shards[key].take_messages()]])
             with clock.stage("Redis write"):
                 writer.write(writes)
     read = counters.source.records

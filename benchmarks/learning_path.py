@@ -14,7 +14,7 @@ from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.events.records import FileOrigin, Record, Reject
-from state.learning.example import Example, pack_example
+from state.learning.example import Example, Message, pack_message
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationWrite
@@ -122,16 +122,17 @@ class Deployment:
 
     def _process(self, record: Record) -> tuple[Sequence[Example], Sequence[Write], Sequence[PopulationWrite]]:
         """Return the training examples, the writes and the new population versions of a record."""
-        examples: list[Example] = []
+        messages: list[Message] = []
         writes: list[Write] = []
         for group in self._parse([record]):
             if not isinstance(group, Reject):
                 touched, _ = self._adapt.observe([group[1]])
-                examples += self._adapt.take_examples()
+                messages += self._adapt.take_messages()
                 writes += self._adapt.take_writes(touched)
-        if self._learn is None or not examples:
+        examples = [message for message in messages if isinstance(message, Example)]
+        if self._learn is None or not messages:
             return examples, writes, ()
-        versions, _ = self._learn.on_batch([[pack_example(example) for example in examples]])
+        versions, _ = self._learn.on_batch([[pack_message(message) for message in messages]])
         return examples, writes, versions
 
     def _add_prediction(self, e: Example) -> None:

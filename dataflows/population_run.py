@@ -21,6 +21,7 @@ from dataflows.state_folder import StateFolder
 from operators.learn_population import LearnPopulation
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
+from state.learning.encryption import derived_key
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
 from tacit.contract.keys import LIVE, RegionKeys
@@ -33,6 +34,8 @@ class PopulationRun:
     shared: CurrentPrior
     sink: PopulationSink
     _catalogue: NumberedCatalogue
+    _key: bytes
+    """Key of the noise and of the stored state."""
     _counters: Counters
     _folder: Path | None
     _used: PopulationVersion | None
@@ -52,7 +55,9 @@ class PopulationRun:
         from state.learning.population_trainer import PopulationTrainer
 
         trainer = (
-            PopulationTrainer.unpack(snapshot, self._catalogue) if snapshot else PopulationTrainer(self._catalogue)
+            PopulationTrainer.unpack(snapshot, self._catalogue, self._key)
+            if snapshot
+            else PopulationTrainer(self._catalogue, self._key)
         )
         if not snapshot and not self._is_bounded and (first := self._first_version()):
             trainer.start_from(first)
@@ -93,7 +98,7 @@ def population_run(
     """
     settings, target = job.settings, job.target()
     file = folder.path / FILE_NAME if folder else None
-    shared = CurrentPrior(Prior(catalogue))
+    shared, key = CurrentPrior(Prior(catalogue)), derived_key(settings.secret_bytes)
     used = published = None
     with ExitStack() as stack:
         if settings.population != "none":
@@ -114,7 +119,7 @@ def population_run(
             stack.enter_context(feed)
         sink = PopulationSink(target, counters.sink, file)
         sets_prior, path = settings.processes == 1, folder.path if folder else None
-        yield PopulationRun(shared, sink, catalogue, counters, path, used, published, sets_prior, job.bounded)
+        yield PopulationRun(shared, sink, catalogue, key, counters, path, used, published, sets_prior, job.bounded)
 
 
 def population_store(

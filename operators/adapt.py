@@ -13,7 +13,7 @@ from operators.erasure import ErasureTimer, ErasureTimes
 from state.counters import EventCounters
 from state.events.observation import CONTROL_NAMES, Kind, Observation, unpack
 from state.events.records import Reason, Reject, unpack_origin
-from state.learning.example import Example, pack_example
+from state.learning.example import Example, Forget, Message, pack_message
 from state.learning.population_prior import CurrentPrior
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
@@ -29,10 +29,10 @@ DEFAULT_ERASURE = ErasureTimes(within_ms=900_000, checkpoint_ms=10_000)
 
 
 class Examples(NamedTuple):
-    """Examples of a batch for the population."""
+    """Examples of a batch for the population, and forgets of users, in the order of the stream."""
 
     packed: list[bytes]
-    """Packed by `state.learning.example.pack_example`."""
+    """Packed by `state.learning.example.pack_message`."""
 
 
 Adapted = Write | Reject | Examples
@@ -69,7 +69,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         self._rules = rules
         self._counters = counters
         self._shared = shared
-        self._examples: list[Example] = []
+        self._messages: list[Message] = []
         self._reclaims = reclaims
         self._clock = clock
         self._erasure = ErasureTimer(erasure, clock)
@@ -86,8 +86,8 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         """Take in the observations in order, and return writes, rejects and examples."""
         touched, rejects = self.observe(values)
         adapted: list[Adapted] = [*self.take_writes(touched), *rejects]
-        if examples := self.take_examples():
-            adapted.append(Examples([pack_example(example) for example in examples]))
+        if messages := self.take_messages():
+            adapted.append(Examples([pack_message(message) for message in messages]))
         return adapted, StatefulBatchLogic.RETAIN
 
     def observe(self, values: list[list[bytes]]) -> tuple[dict[bytes, UserState], list[Reject]]:
@@ -108,6 +108,8 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
             observed = state.observe(o, self._rules)
             if observed.wipes:
                 wiped.append(o.user)
+                if self._rules.teaches:
+                    self._messages.append(Forget(o.user))
             if isinstance(observed.outcome, Reason):
                 rejects.append(self._reject(o, observed.outcome))
                 continue
@@ -115,7 +117,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
             if observed.changes:
                 touched[o.user] = state
                 if observed.example is not None:
-                    self._examples.append(observed.example)
+                    self._messages.append(observed.example)
         for user, state in touched.items():
             store.put(user, state)
         if wiped:
@@ -152,10 +154,14 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
             self._erasure.finish(self._store)
         return [], StatefulBatchLogic.RETAIN
 
+    def take_messages(self) -> list[Message]:
+        """Return the examples and forgets since the last call, in order."""
+        messages, self._messages = self._messages, []
+        return messages
+
     def take_examples(self) -> list[Example]:
-        """Return the examples since the last call, in order."""
-        examples, self._examples = self._examples, []
-        return examples
+        """Return the examples alone since the last call, in order."""
+        return [message for message in self.take_messages() if isinstance(message, Example)]
 
     def take_writes(self, touched: dict[bytes, UserState]) -> list[Write]:
         """Return the writes that wait for the given users."""

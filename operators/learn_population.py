@@ -11,7 +11,7 @@ from bytewax.operators import StatefulBatchLogic
 
 from operators.clock import wall_clock_ms
 from state.counters import LearningCounters
-from state.learning.example import unpack_example
+from state.learning.example import Forget, Message, unpack_message
 from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationWrite
 
@@ -54,15 +54,22 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
         self._published_ms = clock()
 
     def on_batch(self, values: list[list[bytes]]) -> tuple[list[PopulationWrite], bool]:
-        """Learn from packed examples, and publish when enough have come."""
+        """Take packed examples and forgets in order, and publish when enough examples have come."""
         writes = []
         for packed in values:
             for data in packed:
-                self._trainer.learn(unpack_example(data))
-                if self._trainer.unpublished >= EXAMPLES_PER_VERSION:
+                self._take(unpack_message(data))
+                if self._trainer.unpublished >= EXAMPLES_PER_VERSION or self._trainer.must_publish:
                     writes.append(self._publish())
-        self._counters.examples += sum(map(len, values))
         return [*writes, *self._publish_late()], StatefulBatchLogic.RETAIN
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Forget):
+            self._trainer.forget(message.user)
+        elif self._trainer.learn(message):
+            self._counters.examples += 1
+        else:
+            self._counters.limited += 1
 
     def on_notify(self) -> tuple[list[PopulationWrite], bool]:
         """Publish when the last version is old enough."""
@@ -70,16 +77,17 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
 
     def on_eof(self) -> tuple[list[PopulationWrite], bool]:
         """Publish the remaining examples, with `at_end`."""
-        publishes = self._at_end and self._trainer.unpublished >= MIN_EXAMPLES
+        publishes = self._trainer.must_publish or (self._at_end and self._trainer.unpublished >= MIN_EXAMPLES)
         return [self._publish()] if publishes else [], StatefulBatchLogic.RETAIN
 
     def notify_at(self) -> datetime | None:
         """Request a wake-up while examples are unpublished."""
-        return datetime.now(UTC) + _LOOK if self._trainer.unpublished else None
+        return datetime.now(UTC) + _LOOK if self._trainer.unpublished or self._trainer.must_publish else None
 
     def _publish_late(self) -> list[PopulationWrite]:
         is_late = self._clock() - self._published_ms >= VERSION_AFTER_MS
-        return [self._publish()] if is_late and self._trainer.unpublished >= MIN_EXAMPLES else []
+        publishes = self._trainer.must_publish or (is_late and self._trainer.unpublished >= MIN_EXAMPLES)
+        return [self._publish()] if publishes else []
 
     def _publish(self) -> PopulationWrite:
         self._newest += 1

@@ -120,6 +120,8 @@ class LearningCounters:
 
     examples: int = 0
     """Examples trained on."""
+    limited: int = 0
+    """Examples above the limits of their user (state.learning.feedback_limit), which are not trained on."""
     version: int = 0
     """Number of the newest population version from the process; 0: none."""
     scores: Scores | None = None
@@ -150,6 +152,7 @@ class Counters:
             total.source.bytes += one.source.bytes
             total.events.users += one.events.users
             total.learning.examples += one.learning.examples
+            total.learning.limited += one.learning.limited
             total.learning.version = max(total.learning.version, one.learning.version)
             total.learning.scores = total.learning.scores or one.learning.scores
             for outcome, count in one.events.outcomes.items():

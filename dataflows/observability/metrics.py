@@ -84,6 +84,11 @@ class CountersCollector(Collector):
         yield CounterMetricFamily(
             "tacit_examples", "Feedback events that trained the population model.", value=learning.examples
         )
+        yield CounterMetricFamily(
+            "tacit_examples_limited",
+            "Feedback events above the limits per user, not trained on.",
+            value=learning.limited,
+        )
         yield GaugeMetricFamily(
             "tacit_population_version", "Newest population version of this process; 0: none.", value=learning.version
         )

@@ -36,7 +36,11 @@ class Replayed:
                 "unwritable": counters.sink.unwritable,
             },
             "gates": counters.sink.gates,
-            "population": {"examples": counters.learning.examples, "version": counters.learning.version},
+            "population": {
+                "examples": counters.learning.examples,
+                "limited": counters.learning.limited,
+                "version": counters.learning.version,
+            },
             "wall_s": round(self.wall_s, 3),
             "cpu_s": round(counters.cpu_s, 3),
             "events_per_s": round(read / self.wall_s) if self.wall_s else 0,

@@ -1,5 +1,6 @@
-"""A training example: a feedback on the way from a user's state to the population trainer.
+"""Messages from a user's state to the population trainer: a training example, or the forget of a user.
 
+A training example is a feedback.
 An example carries the prediction, for scores, and the contribution of the user model to the prediction: the trainer
 fits the population model jointly with that contribution.
 """
@@ -74,8 +75,30 @@ class Example(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return UserPart(self.bias + sum(self.shares.values()), self.variance, self.bias, self.shares)
 
 
+class Forget(NamedTuple):
+    """A wipe: the population forgets a user before it trains with a later example of the user."""
+
+    user: bytes
+    """16-byte pseudonym."""
+
+
+Message = Example | Forget
+
+_FORGET = b"f"
+"""First byte of a packed forget; an example begins with the byte of a list."""
+
 pack_example = msgspec.msgpack.Encoder().encode
 """Return an example as bytes for the exchange between workers."""
 
 unpack_example = msgspec.msgpack.Decoder(Example).decode
 """Return the example in packed bytes."""
+
+
+def pack_message(message: Message) -> bytes:
+    """Return a message as bytes for the exchange between workers."""
+    return _FORGET + message.user if isinstance(message, Forget) else pack_example(message)
+
+
+def unpack_message(data: bytes) -> Message:
+    """Return the message in packed bytes."""
+    return Forget(data[1:]) if data[:1] == _FORGET else unpack_example(data)

@@ -49,6 +49,24 @@ def prior_variance(feature: str) -> float:
     return VALUE_VARIANCE if "=" in feature else BIAS_VARIANCE
 
 
+@lru_cache(maxsize=100_000)
+def vote_share(feature: str) -> float:
+    """Return the weight of a feature among the features of an answer, when a user's feedback votes on them.
+
+    Items have few users, so they need more of each.
+
+    >>> vote_share("length=concise"), vote_share("topic:code&length=concise"), vote_share("judged:3")
+    (1.0, 0.2, 0.3)
+    """
+    if "&" in feature:
+        return 0.2
+    if feature.startswith(ITEM):
+        return 3.0
+    if "=" in feature:
+        return 1.0
+    return 0.3
+
+
 def feedback_count_feature(step: int) -> str:
     """Return the feature of a step of `FEEDBACK_COUNT_STEPS`."""
     return f"judged:{step}"
@@ -66,9 +84,19 @@ class Features:
         self._values = [f"{catalogue.facet_names[slot.facet]}={slot.value}" for slot in catalogue.slots]
         self._facets = catalogue.slot_facets
         self._multiple = frozenset(slot for slot, shape in enumerate(catalogue.slot_shapes) if shape is Shape.MULTIPLE)
-        self._topics = _by_number(catalogue.topic_index)
+        sensitive = catalogue.sensitive_topics
+        self._topics = {
+            number: name for number, name in _by_number(catalogue.topic_index).items() if number not in sensitive
+        }
+        self._sensitive = tuple(
+            [f"topic:{name}&" for name, number in catalogue.topic_index.items() if number in sensitive]
+        )
         self._surfaces = _by_number(catalogue.surface_index)
         self._in_context: dict[tuple[int, int, int], tuple[str, ...]] = {}
+
+    def is_sensitive(self, feature: str) -> bool:
+        """Return whether a feature names a sensitive topic; such features have no beliefs."""
+        return feature.startswith(self._sensitive)
 
     def of_value(self, slot: int, topic: int = NONE, surface: int = NONE) -> tuple[str, ...]:
         """Return the features of one value: alone, on the topic, on the surface; `NONE`: no topic or surface."""

@@ -1,168 +1,241 @@
-"""The population model: River's AdPredictor with weights, a prior per kind of feature, and slow forgetting."""
+"""The population model: beliefs about features, learned from the first vote of each user with the noise of a crowd.
 
-from array import array
-from collections.abc import Iterable, Iterator, Mapping
-from math import sqrt
-from typing import Any
-
-from river import base, linear_model
-
-from state.learning.features import BIAS, prior_variance
-from state.learning.population_version import Gaussian
-from state.learning.probit import corrections, normal_cdf
-
-KEPT = 0.999999
-"""Share of a mean that survives an update of its feature; the variance returns toward the prior at the same rate.
-
-AdPredictor's own `epsilon` forgets toward N(0, 1). Without forgetting, beliefs freeze over months.
+The beliefs are Gaussian, with a probit link as in adPredictor (Graepel, Candela, Borchert, Herbrich, ICML 2010).
+adPredictor itself moves a belief with each feedback, which would show the feedback in the next version and would let
+one user outweigh all others. Here, a user has one vote per feature and season, and votes move a belief together
+(state.learning.release).
 """
-CONTRIBUTORS = 20
-"""A feature is published once so many different users have contributed."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from math import sqrt
+
+from state.learning.contributors import Contributors
+from state.learning.features import prior_variance, vote_share
+from state.learning.population_version import Gaussian
+from state.learning.probit import normal_cdf
+from state.learning.release import MIN_USERS, Block, users_for_release
+
+CONTRIBUTORS = MIN_USERS
+"""A feature is published once so many different users have contributed; before, the model keeps none of their votes."""
 MAX_FEATURES = 65_536
 """Limit of features; above it the least known are evicted."""
+SEASON_MS = 182 * 24 * 3_600_000
+"""Time after which a user may vote again on a feature."""
+SEASON_KEPT = 0.9
+"""Share of a mean that survives a season; the variance returns toward the prior alike."""
+MAX_MEAN = 3.0
 
 _KEPT_FEATURES = MAX_FEATURES * 3 // 4
 
 
-class PopulationModel(linear_model.AdPredictor):
-    """A Gaussian belief per feature: Graepel, Candela, Borchert, Herbrich, ICML 2010, on River's AdPredictor.
+class Feature:
+    """The belief about a feature, its contributors, and the votes since the last release."""
 
-    Additions to AdPredictor: example weights, a prior variance by kind of feature (state.learning.features), forgetting
-    toward this prior, an offset from other beliefs about the same feedback (a user's own), bounded memory, and the
-    contributors of each feature. As a River classifier the model takes features with truthy values as active; the
-    feature `bias` is always active.
+    __slots__ = (
+        "block",
+        "contributors",
+        "is_public",
+        "mean",
+        "name",
+        "released",
+        "salt",
+        "season",
+        "share",
+        "variance",
+    )
 
-    Parameters
-    ----------
-    kept
-        Share of a mean that survives an update, 0–1.
+    def __init__(self, name: str, salt: int, season: int) -> None:
+        self.name = name
+        self.salt = salt
+        """Odd; it maps users to positions in `contributors`."""
+        self.mean, self.variance, self.share = 0.0, prior_variance(name), vote_share(name)
+        self.is_public = False
+        self.released = 0
+        """Users in released blocks of the season."""
+        self.season = season
+        self.contributors = Contributors()
+        """Contributors of the season."""
+        self.block: Block | None = None
 
-    Examples
-    --------
+    def begin(self, season: int) -> None:
+        """Begin a season: all users may vote again; votes that are not released are lost."""
+        if self.is_public:
+            kept = SEASON_KEPT ** min(season - self.season, 100)
+            self.mean *= kept
+            self.variance = kept**2 * self.variance + (1 - kept**2) * prior_variance(self.name)
+        self.season, self.released, self.contributors, self.block = season, 0, Contributors(), None
+
+    def position(self, user: int) -> int:
+        """Return the position of a user, given as a 64-bit hash."""
+        return (user * self.salt >> 64) & 0xFFFF
+
+
+class PopulationModel:
+    """Beliefs by feature; a `key` that readers of versions do not have makes the noise.
+
     >>> population = PopulationModel()
-    >>> for _ in range(20):
-    ...     population.learn_one({"length=concise": 1}, True)
-    ...     population.learn_one({"length=detailed": 1}, False, w=0.5)
-    >>> round(population.predict_proba_one({"length=concise": 1})[True], 2)
-    0.81
-    >>> round(population.predict_proba_one({"length=detailed": 1})[True], 2)
-    0.37
-
+    >>> for n in range(2_000):
+    ...     user = n * 0x9E3779B97F4A7C15 % 2**64
+    ...     population.learn(user, ["length=concise"], n % 4 > 0)
+    >>> population.belief("length=concise").mean > 0.5
+    True
     """
 
-    def __init__(self, kept: float = KEPT) -> None:
-        super().__init__(beta=1.0, prior_probability=0.5, epsilon=0.0)
-        self.kept = kept
-        self.contributors: dict[str, array[int]] = {}
-        """Feature → hashes of contributors, while these are fewer than `CONTRIBUTORS`."""
-        self.public: set[str] = set()
-        """Features with enough contributors."""
+    def __init__(self, key: bytes = b"") -> None:
+        self.key = key
+        self.features: dict[str, Feature] = {}
+        self.season = 0
+        self.blocks = 0
+        """Blocks begun so far."""
 
-    @classmethod
-    def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
-        yield {"kept": KEPT}
-
-    def belief(self, feature: str) -> Gaussian:
+    def belief(self, name: str) -> Gaussian:
         """Return the belief about a feature."""
-        mean = self.means.get(feature)
-        return Gaussian(0.0, prior_variance(feature)) if mean is None else Gaussian(mean, self.variances[feature])
+        feature = self.features.get(name)
+        return Gaussian(feature.mean, feature.variance) if feature else Gaussian(0.0, prior_variance(name))
 
-    def expect(self, features: Iterable[str]) -> tuple[float, float]:
+    def expect(self, names: Iterable[str]) -> tuple[float, float]:
         """Return mean and variance of the sum of features, without noise."""
-        means, variances = self.means, self.variances
-        mean = variance = 0.0
-        for feature in features:
-            known = means.get(feature)
-            if known is None:
-                variance += prior_variance(feature)
-            else:
-                mean += known
-                variance += variances[feature]
-        return mean, variance
+        beliefs = [self.belief(name) for name in names]
+        return sum(belief.mean for belief in beliefs), sum(belief.variance for belief in beliefs)
+
+    def begin(self, at_ms: int) -> None:
+        """Begin the season of an event time, unless a later one has begun."""
+        self.season = max(self.season, at_ms // SEASON_MS)
 
     def learn(
         self,
-        features: Iterable[str],
+        user: int,
+        names: Iterable[str],
         liked: bool,
-        weight: float,
         rest: tuple[float, float] = (0.0, 1.0),
         against: Iterable[str] = (),
     ) -> None:
-        """Learn from one piece of feedback with a weight of 0–1.
+        """Take the votes of a user, given as a 64-bit hash, on the features on which the user has not voted.
 
-        `rest` is mean and variance of all other parts of the prediction, noise included, and stays unchanged. The
-        features of `against` count with the opposite sign: then the feedback compares `features` with `against`.
+        `rest` is mean and variance of all other parts of the prediction, noise included. The features of `against`
+        count with the opposite sign: then the feedback compares `names` with `against`.
         """
-        means, variances = self.means, self.variances
-        mean, variance = rest
-        beliefs = []
-        for x, active in ((1.0, features), (-1.0, against)):
-            for feature in active:
-                prior = prior_variance(feature)
-                m, v = means.get(feature, 0.0), variances.get(feature, prior)
-                mean += x * m
-                variance += v
-                beliefs.append((feature, x, m, v, prior))
-        scale = sqrt(variance)
-        sign = 1.0 if liked else -1.0
-        gain, shrink = corrections(sign * mean / scale)
-        mean_step, variance_step = weight * sign * gain / scale, weight * shrink / variance
-        kept = self.kept
-        kept_variance = kept * kept
-        for feature, x, m, v, prior in beliefs:
-            means[feature] = kept * (m + x * v * mean_step)
-            variances[feature] = kept_variance * v * (1.0 - v * variance_step) + (1.0 - kept_variance) * prior
-        if len(means) > MAX_FEATURES:
-            self._evict()
+        active = [(self._feature(name), 1.0) for name in names]
+        active += [(self._feature(name), -1.0) for name in against]
+        fresh = []
+        for feature, sign in active:
+            position = feature.position(user)
+            if position not in feature.contributors:
+                fresh.append((feature, sign, position))
+        if fresh:
+            self._vote(active, fresh, liked, rest)
+            if len(self.features) > MAX_FEATURES:
+                self._evict()
+
+    def _vote(
+        self,
+        active: list[tuple[Feature, float]],
+        fresh: list[tuple[Feature, float, int]],
+        liked: bool,
+        rest: tuple[float, float],
+    ) -> None:
+        mean, variance, total = rest[0], 0.0, 0.0
+        for feature, sign in active:
+            mean += sign * feature.mean
+            variance += feature.variance
+            total += feature.share
+        residual = (1.0 if liked else 0.0) - normal_cdf(mean / sqrt(rest[1] + variance))
+        for feature, sign, position in fresh:
+            if not feature.contributors.add(position):
+                continue
+            if feature.is_public:
+                share = sqrt(feature.share / total)
+                self._add(feature, sign * residual, share, variance - feature.variance)
+            else:
+                feature.is_public = len(feature.contributors) >= CONTRIBUTORS
+
+    def _add(self, feature: Feature, residual: float, share: float, others: float) -> None:
+        block = feature.block
+        if block is None:
+            self.blocks += 1
+            block = feature.block = Block(self.blocks)
+        block.add(residual, share, others)
+        if block.is_due(users_for_release(feature.released)):
+            mean, feature.variance = block.release(feature.mean, feature.variance, self.key, feature.name)
+            feature.mean = min(MAX_MEAN, max(-MAX_MEAN, mean))
+            feature.released += block.users
+            feature.block = None
+
+    def _feature(self, name: str) -> Feature:
+        feature = self.features.get(name)
+        if feature is None:
+            return self.add(name)
+        if feature.season != self.season:
+            feature.begin(self.season)
+        return feature
+
+    def add(self, name: str) -> Feature:
+        """Return a feature, which starts at its prior if the model does not have it."""
+        feature = self.features.get(name)
+        if feature is None:
+            feature = self.features[name] = Feature(name, _salt(name, self.key), self.season)
+        return feature
+
+    def forget(self, user: int) -> None:
+        """Forget a user: features with fewer than 20 contributors go, and so do blocks with fewer than 20 users.
+
+        The share in larger sums stays: no user can be identified there. The user may vote again.
+        """
+        for feature in [
+            feature for feature in self.features.values() if feature.position(user) in feature.contributors
+        ]:
+            if not feature.is_public:
+                del self.features[feature.name]
+                continue
+            feature.contributors.discard(feature.position(user))
+            if feature.block is None:
+                continue
+            if feature.block.users < MIN_USERS:
+                feature.block = None
+            else:
+                feature.block.forgets += 1
+
+    def drop(self, is_dropped: Callable[[str], bool]) -> None:
+        """Drop features by name."""
+        for name in [name for name in self.features if is_dropped(name)]:
+            del self.features[name]
 
     def _evict(self) -> None:
-        """Evict the least known features, unpublished ones first: those with the least reduced variance."""
+        """Evict the least known features: unpublished ones first, then those with the least reduced variance."""
 
-        def unknown(feature: str) -> tuple[bool, float]:
-            return feature not in self.public, self.variances[feature] / prior_variance(feature)
+        def unknown(feature: Feature) -> tuple[bool, float, int, str]:
+            known = feature.variance / prior_variance(feature.name)
+            return not feature.is_public, known, -len(feature.contributors), feature.name
 
-        for feature in sorted(self.means, key=unknown)[_KEPT_FEATURES:]:
-            del self.means[feature], self.variances[feature]
-            self.contributors.pop(feature, None)
-            self.public.discard(feature)
-
-    def add_contributor(self, features: Iterable[str], user: int) -> None:
-        """Count a user, given as a 32-bit hash, as a contributor of features."""
-        for feature in features:
-            if feature in self.public or feature not in self.means:  # evicted meanwhile
-                continue
-            users = self.contributors.setdefault(feature, array("I"))
-            if user in users:
-                continue
-            users.append(user)
-            if len(users) >= CONTRIBUTORS:
-                self.public.add(feature)
-                del self.contributors[feature]
+        for feature in sorted(self.features.values(), key=unknown)[_KEPT_FEATURES:]:
+            del self.features[feature.name]
 
     def published(self) -> dict[str, Gaussian]:
-        """Return the beliefs with enough contributors, rounded to six digits."""
+        """Return the beliefs with enough contributors, in coarse digits."""
         return {
-            feature: Gaussian(round(self.means[feature], 6), round(self.variances[feature], 6))
-            for feature in sorted(self.public)
-            if feature in self.means
+            name: coarse(feature.mean, feature.variance)
+            for name, feature in sorted(self.features.items())
+            if feature.is_public
         }
 
-    def restore(self, features: Mapping[str, Gaussian]) -> None:
+    def restore(self, beliefs: Mapping[str, Gaussian]) -> None:
         """Start from published beliefs."""
-        for feature, (mean, variance) in features.items():
-            self.means[feature], self.variances[feature] = mean, variance
-            self.public.add(feature)
-
-    def learn_one(self, x: dict[Any, Any], y: base.typing.ClfTarget, w: float = 1.0) -> None:
-        """Learn from one example (River's interface); magnitudes are ignored."""
-        self.learn(_active(x), bool(y), w)
-
-    def predict_proba_one(self, x: dict[Any, Any], **_: Any) -> dict[base.typing.ClfTarget, float]:
-        """Return the probabilities of a like (True) and of a dislike (False)."""
-        mean, variance = self.expect(_active(x))
-        p = normal_cdf(mean / sqrt(self.beta**2 + variance))
-        return {True: p, False: 1.0 - p}
+        for name, (mean, variance) in beliefs.items():
+            feature = self._feature(name)
+            feature.mean, feature.variance, feature.is_public = mean, variance, True
 
 
-def _active(x: dict[Any, Any]) -> list[str]:
-    return [BIAS, *(str(feature) for feature, value in x.items() if value)]
+def coarse(mean: float, variance: float) -> Gaussian:
+    """Return a belief with two digits of each number: more digits show no more than noise.
+
+    >>> coarse(0.123456, 0.0123456)
+    Gaussian(mean=0.12, variance=0.012)
+    """
+    return Gaussian(round(mean, 2) + 0.0, float(f"{variance:.2g}"))
+
+
+@lru_cache(maxsize=MAX_FEATURES)
+def _salt(name: str, key: bytes) -> int:
+    return int.from_bytes(blake2b(name.encode(), key=key, digest_size=8, person=b"tacit.votes").digest(), "little") | 1

@@ -1,55 +1,35 @@
 """Training of the population model on feedback of consenting users, and its published versions."""
 
-from array import array
-from collections.abc import Iterable
-from zlib import crc32
-
-import msgspec
+from hashlib import blake2b
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.errors import StateError
+from state.learning import population_state
 from state.learning.example import Example
 from state.learning.features import BIAS, Features
+from state.learning.feedback_limit import FeedbackLimit
 from state.learning.population_model import PopulationModel
 from state.learning.population_prior import Prior
-from state.learning.population_version import Gaussian, PopulationVersion, PopulationWrite, Scores
-from state.learning.prediction import NOISE_VARIANCE, PopulationPart
+from state.learning.population_state import Restored, StoredTraining
+from state.learning.population_version import PopulationVersion, PopulationWrite, Scores
+from state.learning.prediction import NOISE_VARIANCE
 from state.learning.preferences import MODEL_VERSION
 from state.learning.scoring import Scoring
 from state.learning.signals import population_write
-from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, Stacking, user_part_name
+from state.learning.stacking import OWN_BIAS, OWN_FACTOR, user_part_name
 
-LAYOUT = 1
-"""First byte of a packed trainer."""
-
-
-class _Packed(msgspec.Struct, array_like=True):
-    """The state of a trainer, by names, so that the state outlives changes of the catalogue."""
-
-    number: int
-    examples: int
-    unpublished: int
-    at_ms: int
-    beliefs: dict[str, Gaussian]
-    public: list[str]
-    contributors: dict[str, bytes]
-    factors: dict[str, Gaussian]
-    gains: dict[str, tuple[float, float, int]]
-
-
-_encode_packed = msgspec.msgpack.Encoder().encode
-_decode_packed = msgspec.msgpack.Decoder(_Packed).decode
+_ANSWER = 2
+"""Features of every answer, with which `Features.of_answer` begins."""
 
 
 class PopulationTrainer:
     """The population model in training; one per run."""
 
-    def __init__(self, catalogue: NumberedCatalogue) -> None:
+    def __init__(self, catalogue: NumberedCatalogue, key: bytes = b"") -> None:
+        """Start without examples. Readers of versions must not have the key of the noise."""
         self._catalogue = catalogue
         self._features = Features(catalogue)
-        self._population = PopulationModel()
-        self._stacking = Stacking()
-        self._user_part_names = [user_part_name(name) for name in catalogue.facet_names]
+        self._population = PopulationModel(key)
+        self._limit = FeedbackLimit()
         self.scoring = Scoring(catalogue)
         self._prior = Prior(catalogue)
         """Prior of the last published version."""
@@ -59,8 +39,10 @@ class PopulationTrainer:
         """Examples since the last version."""
         self.number = 0
         """Number of the last version; 0: none."""
+        self.must_publish = False
+        """The last version names a topic that is sensitive now, so a version without it must follow."""
         self.scores: Scores | None = None
-        """Scores in the last version."""
+        """Scores up to the last version, for operators: versions do not have them."""
 
     @property
     def prior(self) -> Prior:
@@ -69,8 +51,9 @@ class PopulationTrainer:
 
     def start_from(self, version: PopulationVersion) -> None:
         """Start from a published version; only for a trainer without examples."""
+        self._population.begin(version.at)
         self._population.restore(version.features)
-        self._stacking = Stacking(version.factors)
+        self._population.drop(self._features.is_sensitive)
         self._examples, self._at_ms = version.examples, version.at
         self.adopt(version)
 
@@ -79,116 +62,91 @@ class PopulationTrainer:
         if version.n > self._prior.number:
             self._prior = Prior(self._catalogue, version)
             self.number = max(self.number, version.n)
+            self.must_publish = any(map(self._features.is_sensitive, version.features))
 
-    def learn(self, e: Example) -> None:
-        """Score an example, then learn from it."""
+    def learn(self, e: Example) -> bool:
+        """Score an example, then learn from it; return False for an example above the limits of its user."""
+        if not self._limit.takes(e.user, e.at_ms):
+            return False
         expected = self._prior.expect(e.slots, e.topic, e.surface, e.item, e.feedback_count)
         self.scoring.add(e, expected, self._prior.by_facet(e.slots, e.topic, e.surface, e.shares))
-        self._learn_stacking(e, expected)
-        user_hash = crc32(e.user)
+        self._population.begin(max(self._at_ms, e.at_ms))
+        self._learn_answer(e)
         for comparison in e.directed:
             preferred = self._features.of_value(comparison.preferred, e.topic, e.surface)
             served = self._features.of_value(comparison.served, e.topic, e.surface)
-            self._population.learn(
-                preferred, True, e.weight, (comparison.mean, NOISE_VARIANCE + comparison.variance), served
-            )
-            self._population.add_contributor(preferred + served, user_hash)
-        if not e.directed:
-            self._learn_feedback(e, user_hash)
+            rest = (OWN_FACTOR.mean * comparison.mean, NOISE_VARIANCE + comparison.variance)
+            self._population.learn(_hash(e.user), preferred, True, rest, served)
         self._examples += 1
         self.unpublished += 1
         self._at_ms = max(self._at_ms, e.at_ms)
+        return True
 
-    def _learn_feedback(self, e: Example, user_hash: int) -> None:
+    def _learn_answer(self, e: Example) -> None:
+        """Learn from a like or dislike; a directed feedback is a dislike of no value, but of the answer."""
         features = self._features.of_answer(e.slots, e.topic, e.surface, e.item, e.feedback_count)
-        mean, variance = e.own.mean, NOISE_VARIANCE + e.variance
-        if e.only:
+        learned = features
+        if e.directed:
+            learned = features[:_ANSWER]
+        elif e.only:
             facets = self._catalogue.slot_facets
             slots = [slot for slot in e.slots if facets[slot] in e.only]
             learned = list(self._features.of_values(slots, e.topic, e.surface))
+        mean, variance = OWN_FACTOR.mean * e.own.mean, NOISE_VARIANCE + e.variance
+        if learned is not features:
             others = self._population.expect([feature for feature in features if feature not in learned])
-            features, mean, variance = learned, mean + others[0], variance + others[1]
-        self._population.learn(features, e.liked, e.weight, (mean, variance))
-        self._population.add_contributor(features, user_hash)
+            mean, variance = mean + others[0], variance + others[1]
+        self._population.learn(_hash(e.user), learned, e.liked and not e.directed, (mean, variance))
 
-    def _learn_stacking(self, e: Example, expected: PopulationPart) -> None:
-        parts = {OFFSET: 1.0, POPULATION: expected.mean, OWN_BIAS: e.bias}
-        for facet, share in e.shares.items():
-            parts[self._user_part_names[facet]] = share
-        self._stacking.learn(parts, expected.variance + e.variance, e.liked)
+    def forget(self, user: bytes) -> None:
+        """Forget a user, given by pseudonym, as far as others do not hide the user's votes."""
+        self._population.forget(_hash(user))
 
     def publish(self, number: int) -> PopulationWrite:
         """Publish a new version with this number; its prior becomes `prior`."""
         features = self._population.published()
         facets = {feature.partition("=")[0] for feature in features if "=" in feature and "&" not in feature}
+        parts = [OWN_BIAS, *(user_part_name(name) for name in sorted(facets))] if BIAS in features else []
         version = PopulationVersion(
             n=number,
             model=MODEL_VERSION,
             at=self._at_ms,
             examples=self._examples,
             features=features,
-            factors=self._published_factors(facets, BIAS in features),
-            uninformative=tuple([name for name in self.scoring.uninformative() if name in facets]),
-            scores=self.scoring.scores(facets) if BIAS in features else None,
+            factors=dict.fromkeys(parts, OWN_FACTOR),
+            uninformative=(),
         )
         self._prior = Prior(self._catalogue, version)
-        self.scores = version.scores
+        self.scores = self.scoring.scores(facets) if BIAS in features else None
         self.number = number
-        self.unpublished = 0
+        self.unpublished, self.must_publish = 0, False
         return population_write(self._prior, version)
-
-    def _published_factors(self, facets: Iterable[str], is_public: bool) -> dict[str, Gaussian]:
-        """Return the stacking factors of parts with enough contributors."""
-        public = {user_part_name(name) for name in facets}
-        public |= {OFFSET, POPULATION, OWN_BIAS} if is_public else set()
-        return {
-            part: Gaussian(round(factor.mean, 6), round(factor.variance, 6))
-            for part, factor in sorted(self._stacking.factors.items())
-            if part in public
-        }
 
     def pack(self) -> bytes:
         """Return the state as bytes."""
-        population = self._population
-        packed = _Packed(
-            self.number,
-            self._examples,
-            self.unpublished,
-            self._at_ms,
-            {feature: population.belief(feature) for feature in population.means},
-            sorted(population.public),
-            {feature: users.tobytes() for feature, users in population.contributors.items()},
-            self._stacking.factors,
-            {name: (gain.gain, gain.part, gain.n) for name, gain in self.scoring.gains.items()},
-        )
-        return bytes([LAYOUT]) + _encode_packed(packed)
+        gains = {name: (gain.gain, gain.part, gain.n) for name, gain in self.scoring.gains.items()}
+        training = StoredTraining(self.number, self._examples, self.unpublished, self._at_ms)
+        return population_state.pack(Restored(training, self._population, self._limit, gains))
 
     @classmethod
-    def unpack(cls, data: bytes, catalogue: NumberedCatalogue) -> "PopulationTrainer":
+    def unpack(cls, data: bytes, catalogue: NumberedCatalogue, key: bytes = b"") -> "PopulationTrainer":
         """Return the trainer of `pack`.
 
         The bytes hold the number of the last version, not the version: see `adopt`.
 
         Raises:
-            StateError: the bytes have another layout, or are damaged.
+            StateError: the bytes have an unknown layout, or are damaged.
         """
-        if data[:1] != bytes([LAYOUT]):
-            raise StateError(
-                f"the population's state has layout {data[0] if data else 'none'}; this version reads {LAYOUT}: "
-                "use the version that wrote it, or replay history into a new state folder"
-            )
-        try:
-            packed = _decode_packed(data[1:])
-        except msgspec.MsgspecError as error:
-            raise StateError(f"the population's state is damaged: {error}; restore the state folder") from error
-        trainer = cls(catalogue)
-        population = trainer._population
-        for feature, (mean, variance) in packed.beliefs.items():
-            population.means[feature], population.variances[feature] = mean, variance
-        population.public = set(packed.public)
-        population.contributors = {feature: array("I", users) for feature, users in packed.contributors.items()}
-        trainer._stacking = Stacking(packed.factors)
-        trainer.scoring = Scoring(catalogue, packed.gains)
-        trainer._examples, trainer._at_ms = packed.examples, packed.at_ms
-        trainer.number, trainer.unpublished = packed.number, packed.unpublished
+        trainer = cls(catalogue, key)
+        training, trainer._population, trainer._limit, gains = population_state.unpack(
+            data, key, trainer._features.is_sensitive
+        )
+        trainer.scoring = Scoring(catalogue, gains)
+        trainer._examples, trainer._at_ms = training.examples, training.at_ms
+        trainer.number, trainer.unpublished = training.number, training.unpublished
         return trainer
+
+
+def _hash(user: bytes) -> int:
+    """Return 64 bits of a pseudonym's hash."""
+    return int.from_bytes(blake2b(user, digest_size=8).digest(), "little")

@@ -48,6 +48,8 @@ def replay_table(done: Replayed, users: int | None, settings: Settings, *, rejec
     table.add_row("signal fields written", f"{counters.sink.applied:,}", _unwritten(done))
     if learned := counters.learning.examples:
         table.add_row("feedback trained on", f"{learned:,}", f"population version {counters.learning.version}")
+    if limited := counters.learning.limited:
+        table.add_row("feedback above a user's limits", f"{limited:,}", "not trained on by the population")
     table.add_row("wipes and consent", f"{counters.sink.gates:,}", "")
     table.add_row("time", f"{done.wall_s:.1f} s", f"{read / done.wall_s:,.0f} events/s")
     table.add_row("CPU", f"{counters.cpu_s / max(1, read) * 1e6:.0f} µs/event", "without Redis")

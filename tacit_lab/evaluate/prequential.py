@@ -16,7 +16,7 @@ from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.counters import Counters
 from state.events.records import Record, Reject
-from state.learning.example import Example, pack_example
+from state.learning.example import Example, pack_message
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.storage.shard_stores import ShardStores
@@ -81,12 +81,12 @@ class DeployedModel:
     def _examples(self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None) -> Sequence[Example]:
         before = process_time()
         touched, _ = adapt.observe([packed])
-        examples = adapt.take_examples()
-        if learn is not None and examples:
-            learn.on_batch([[pack_example(example) for example in examples]])
+        messages = adapt.take_messages()
+        if learn is not None and messages:
+            learn.on_batch([[pack_message(message) for message in messages]])
         self.cpu_s += process_time() - before
         adapt.take_writes(touched)  # frees the writes
-        return examples
+        return [message for message in messages if isinstance(message, Example)]
 
 
 def _batches(job: Job, counters: Counters) -> Iterator[list[Record]]:

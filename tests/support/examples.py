@@ -19,10 +19,11 @@ def make_example(
     item: int = 0,
     topic: int = NONE,
     directed: tuple[DirectedFeedback, ...] = (),
+    at_ms: int = START_MS,
 ) -> Example:
     """Return an example of the user with a number, after `feedback_count` earlier examples."""
     return Example(
-        user.to_bytes(16, "big"), START_MS, topic, NONE, item, liked, 1.0, feedback_count, p,
+        user.to_bytes(16, "big"), at_ms, topic, NONE, item, liked, 1.0, feedback_count, p,
         slots, 0.0, 0.1, {CATALOGUE.slot_facets[slot]: 0.0 for slot in slots}, (), directed,
     )  # fmt: skip
 
@@ -30,7 +31,7 @@ def make_example(
 def tastes(n: int, *, users: int = 20, items: int = 0, seed: int = 1) -> list[Example]:
     """Return examples of users: half of the users like value 0, the others value 1, and all like even items.
 
-    Users join one after the other. Each prediction is 0.5.
+    Users join one after the other, one example a minute. Each prediction is 0.5.
     """
     random, feedback_count = Random(seed), [0] * users
     examples = []
@@ -42,7 +43,12 @@ def tastes(n: int, *, users: int = 20, items: int = 0, seed: int = 1) -> list[Ex
             like = (like + (0.9 if item % 2 == 0 else 0.1)) / 2
         examples.append(
             make_example(
-                user, liked=random.random() < like, feedback_count=feedback_count[user], slots=(slot,), item=item
+                user,
+                liked=random.random() < like,
+                feedback_count=feedback_count[user],
+                slots=(slot,),
+                item=item,
+                at_ms=START_MS + 60_000 * number,
             )
         )
         feedback_count[user] = min(feedback_count[user] + 1, 255)

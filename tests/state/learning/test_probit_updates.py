@@ -1,9 +1,7 @@
-"""Four updates by one formula agree: a like or dislike, directed feedback, the population model, stacking factors.
-
-Two updates are on the hot path, over arrays of 4-byte floats. The other two take names.
-"""
+"""The updates of a user model, by a like or dislike and by directed feedback, follow the formula of the paper."""
 
 from collections.abc import Mapping
+from math import sqrt
 
 import pytest
 from hypothesis import given
@@ -11,12 +9,11 @@ from hypothesis import strategies as st
 
 from state.catalogue.numbered import Shape
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
-from state.learning.population_model import PopulationModel
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
 from state.learning.prediction import NEUTRAL_FACTORS, NOISE_VARIANCE, PopulationPart
 from state.learning.preferences import KEPT, Preferences
-from state.learning.stacking import Stacking
+from state.learning.probit import corrections
 from tests.support.factories import CATALOGUE, make_observation
 
 BULLETS = CATALOGUE.slot_index["format"]["bullets"]
@@ -65,22 +62,21 @@ def without_forgetting(preferences: Preferences, numbers: Mapping[int, float]) -
     }
 
 
-def by_population_model(
+def by_formula(
     start: Beliefs, inputs: Mapping[int, float], rest: Gaussian, liked: bool, weight: float
 ) -> dict[int, Gaussian]:
-    model = PopulationModel(kept=1.0)
-    model.restore({str(number): belief for number, belief in start.items()})
-    features = [str(number) for number, x in inputs.items() if x > 0]
-    against = [str(number) for number, x in inputs.items() if x < 0]
-    model.learn(features, liked, weight, rest, against)
-    return {number: model.belief(str(number)) for number in inputs}
-
-
-def by_stacking(start: Beliefs, inputs: Mapping[int, float], rest: Gaussian, liked: bool) -> dict[int, Gaussian]:
-    stacking = Stacking({"rest": Gaussian(1.0, 0.0)} | {str(number): belief for number, belief in start.items()})
-    parts = {"rest": rest.mean} | {str(number): x for number, x in inputs.items()}
-    stacking.learn(parts, rest.variance, liked)
-    return {number: stacking.factors[str(number)] for number in inputs}
+    """Apply equations 10 to 12 of the paper."""
+    sign = 1.0 if liked else -1.0
+    mean = rest.mean + sum(x * start[number].mean for number, x in inputs.items())
+    variance = rest.variance + sum(x * x * start[number].variance for number, x in inputs.items())
+    gain, shrink = corrections(sign * mean / sqrt(variance))
+    return {
+        number: Gaussian(
+            start[number].mean + weight * sign * x * start[number].variance * gain / sqrt(variance),
+            start[number].variance * (1 - weight * x * x * start[number].variance * shrink / variance),
+        )
+        for number, x in inputs.items()
+    }
 
 
 def assert_agree(found: Beliefs, expected: Beliefs) -> None:
@@ -94,34 +90,19 @@ def assert_agree(found: Beliefs, expected: Beliefs) -> None:
     st.booleans(),
     st.floats(0.125, 1.0),
 )
-def test_like_and_dislike_update_as_the_population_model(
-    start: Beliefs, rest: Gaussian, liked: bool, weight: float
-) -> None:
+def test_like_and_dislike_update_by_the_formula(start: Beliefs, rest: Gaussian, liked: bool, weight: float) -> None:
     """The population's part of the prediction is the rest."""
     preferences = user_model(start)
     population = PopulationPart(rest.mean, rest.variance, NEUTRAL_FACTORS)
     preferences.learn([CONCISE, BULLETS], liked, weight, 0, population)
-    assert_agree(without_forgetting(preferences, ANSWER), by_population_model(start, ANSWER, rest, liked, weight))
+    assert_agree(without_forgetting(preferences, ANSWER), by_formula(start, ANSWER, rest, liked, weight))
 
 
 @given(beliefs(COMPARISON), st.floats(0.125, 1.0))
-def test_directed_feedback_updates_as_the_population_model(start: Beliefs, weight: float) -> None:
+def test_directed_feedback_updates_by_the_formula(start: Beliefs, weight: float) -> None:
     """The preferred value counts for, and the served value counts against."""
     preferences = user_model(start)
     shorter = make_observation(served={"length": "balanced"}, feedback="shorter")
     preferences.learn_feedback(shorter, CATALOGUE.feedback["shorter"], weight, Prior(CATALOGUE))
-    expected = by_population_model(start, COMPARISON, Gaussian(0.0, NOISE_VARIANCE), True, weight)
+    expected = by_formula(start, COMPARISON, Gaussian(0.0, NOISE_VARIANCE), True, weight)
     assert_agree(without_forgetting(preferences, COMPARISON), expected)
-
-
-@given(
-    st.sampled_from([ANSWER, COMPARISON]).flatmap(lambda inputs: st.tuples(st.just(inputs), beliefs(inputs))),
-    st.builds(Gaussian, st.floats(-1.5, 1.5), st.floats(1.0, 3.0)),
-    st.booleans(),
-)
-def test_stacking_updates_as_the_population_model(
-    drawn: tuple[Mapping[int, float], Beliefs], rest: Gaussian, liked: bool
-) -> None:
-    """A factor is the weight of a part, as a belief is the weight of an input; feedback has the weight 1."""
-    inputs, start = drawn
-    assert_agree(by_stacking(start, inputs, rest, liked), by_population_model(start, inputs, rest, liked, weight=1.0))

@@ -1,0 +1,79 @@
+"""Limits on the feedback of one user that reaches the population, in bounded memory.
+
+Counts are kept in a count-min sketch (Cormode, Muthukrishnan, J. Algorithms 55(1), 2005), by user and hour, and by user
+and week of event time. The counts survive a forget, as otherwise a user could forget and begin again. A sketch holds no
+user: each of its cells is shared.
+"""
+
+from array import array
+from hashlib import blake2b
+
+HOUR_MS = 3_600_000
+PER_HOUR = 200
+PER_WEEK = 2_000
+CELLS = 4_096
+"""Cells in each of the two rows of a sketch."""
+CAPACITY = 8 * CELLS
+"""Counts of a sketch per hour's limit; then the older of two generations ends."""
+
+
+class _Sketch:
+    """Counts of the last `capacity` to 2 · `capacity` additions; collisions count too much, never too little."""
+
+    def __init__(self, capacity: int, packed: tuple[int, bytes] = (0, b"")) -> None:
+        self._capacity = capacity
+        self.added, cells = packed
+        self.cells = array("H")
+        self.cells.frombytes(cells or bytes(2 * 4 * CELLS))
+        """Two rows of the current generation, then two of the one before."""
+
+    def count(self, places: tuple[int, int]) -> int:
+        one, other = places[0], CELLS + places[1]
+        cells, older = self.cells, 2 * CELLS
+        return min(cells[one] + cells[older + one], cells[other] + cells[older + other])
+
+    def add(self, places: tuple[int, int]) -> None:
+        if self.added >= self._capacity:
+            self.cells = array("H", bytes(2 * 2 * CELLS)) + self.cells[: 2 * CELLS]
+            self.added = 0
+        self.added += 1
+        for cell in (places[0], CELLS + places[1]):
+            self.cells[cell] = min(self.cells[cell] + 1, 0xFFFF)
+
+
+Packed = tuple[tuple[int, bytes], tuple[int, bytes]]
+
+
+class FeedbackLimit:
+    """At most `PER_HOUR` feedback of a user per hour, and `PER_WEEK` per week.
+
+    >>> limit = FeedbackLimit()
+    >>> sum(limit.takes(b"user", 1_000_000 + n) for n in range(5_000))
+    200
+    >>> limit.takes(b"other", 1_000_000)
+    True
+    """
+
+    def __init__(self, packed: Packed = ((0, b""), (0, b""))) -> None:
+        self._hours = _Sketch(CAPACITY, packed[0])
+        self._weeks = _Sketch(CAPACITY * PER_WEEK // PER_HOUR, packed[1])
+
+    def takes(self, user: bytes, at_ms: int) -> bool:
+        """Return whether feedback of a user's pseudonym is within the limits, and count it then."""
+        hour = at_ms // HOUR_MS
+        in_hour, in_week = _places(user, hour), _places(user, -1 - hour // (7 * 24))
+        if self._hours.count(in_hour) >= PER_HOUR or self._weeks.count(in_week) >= PER_WEEK:
+            return False
+        self._hours.add(in_hour)
+        self._weeks.add(in_week)
+        return True
+
+    def pack(self) -> Packed:
+        """Return the counts, in 64 KiB."""
+        hours, weeks = self._hours, self._weeks
+        return (hours.added, hours.cells.tobytes()), (weeks.added, weeks.cells.tobytes())
+
+
+def _places(user: bytes, window: int) -> tuple[int, int]:
+    hashed = blake2b(user + window.to_bytes(8, "little", signed=True), digest_size=4).digest()
+    return int.from_bytes(hashed[:2], "little") % CELLS, int.from_bytes(hashed[2:], "little") % CELLS

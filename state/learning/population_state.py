@@ -1,0 +1,185 @@
+"""Stored state of the population model: released beliefs in the clear, everything else encrypted.
+
+Layout 2 is written. Layout 1 is read: its beliefs of 20 users and more get noise, its other beliefs and its hashes of
+users are dropped.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from state.errors import StateError
+from state.learning.contributors import Contributors
+from state.learning.encryption import decrypt, encrypt
+from state.learning.features import prior_variance
+from state.learning.feedback_limit import FeedbackLimit
+from state.learning.feedback_limit import Packed as PackedLimit
+from state.learning.population_model import PopulationModel
+from state.learning.population_version import Gaussian
+from state.learning.release import NOISE, Block, standard_normal
+
+LAYOUT = 2
+"""First byte of a stored state."""
+EARLIER_LAYOUT = 1
+
+_GAIN = 1.6
+"""Change of a mean of layout 1 by one feedback, per unit of its variance: two times φ(0) / Φ(0)."""
+
+
+class StoredTraining(msgspec.Struct, array_like=True):
+    """Counts of the trainer, which name no user."""
+
+    number: int
+    examples: int
+    unpublished: int
+    at_ms: int
+
+
+class _Released(NamedTuple):
+    mean: float
+    variance: float
+    users: int
+    season: int
+
+
+class _Private(msgspec.Struct, array_like=True):
+    contributors: dict[str, tuple[int, bytes]]
+    """Feature → season, and its contributors."""
+    blocks: dict[str, tuple[int, int, float, float, float, float, float, int]]
+    limit: PackedLimit
+    gains: dict[str, tuple[float, float, int]]
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    training: StoredTraining
+    season: int
+    blocks: int
+    released: dict[str, _Released]
+    private: bytes
+    """Encrypted."""
+
+
+class _Earlier(msgspec.Struct, array_like=True):
+    """Layout 1. Contributors and factors follow."""
+
+    number: int
+    examples: int
+    unpublished: int
+    at_ms: int
+    beliefs: dict[str, Gaussian]
+    public: list[str]
+
+
+class Restored(NamedTuple):
+    """Content of a stored state."""
+
+    training: StoredTraining
+    model: PopulationModel
+    limit: FeedbackLimit
+    gains: dict[str, tuple[float, float, int]]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+_decode_private = msgspec.msgpack.Decoder(_Private).decode
+_decode_earlier = msgspec.msgpack.Decoder(_Earlier).decode
+
+
+def pack(restored: Restored) -> bytes:
+    """Return the state as bytes. Without the model's key, they show only what may be published."""
+    training, model, limit, gains = restored
+    features = sorted(model.features.items())
+    private = _Private(
+        {name: (one.season, one.contributors.pack()) for name, one in features if len(one.contributors)},
+        {name: _packed_block(one.block) for name, one in features if one.block is not None},
+        limit.pack(),
+        gains,
+    )
+    released = {
+        name: _Released(one.mean, one.variance, one.released, one.season) for name, one in features if one.is_public
+    }
+    packed = _Packed(training, model.season, model.blocks, released, encrypt(_encode(private), model.key))
+    return bytes([LAYOUT]) + _encode(packed)
+
+
+def unpack(data: bytes, key: bytes, is_dropped: Callable[[str], bool]) -> Restored:
+    """Return the state of `pack`, without the features whose names `is_dropped` selects.
+
+    A state that was encrypted with another key keeps its released beliefs alone.
+
+    Raises:
+        StateError: the bytes have an unknown layout, or are damaged.
+    """
+    layout = data[0] if data else None
+    if layout not in (EARLIER_LAYOUT, LAYOUT):
+        raise StateError(
+            f"the population's state has layout {layout}; this version reads {EARLIER_LAYOUT} and {LAYOUT}: "
+            "use the version that wrote it, or replay history into a new state folder"
+        )
+    try:
+        restored = _restored_earlier(data, key) if layout == EARLIER_LAYOUT else _restored(data, key)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise StateError(f"the population's state is damaged: {error}; restore the state folder") from error
+    restored.model.drop(is_dropped)
+    return restored
+
+
+def _restored(data: bytes, key: bytes) -> Restored:
+    packed, model = _decode(data[1:]), PopulationModel(key)
+    model.season, model.blocks = packed.season, packed.blocks
+    for name, (mean, variance, users, season) in packed.released.items():
+        feature = model.add(name)
+        feature.mean, feature.variance, feature.is_public = mean, variance, True
+        feature.released, feature.season = users, season
+    opened = decrypt(packed.private, key)
+    if opened is None:
+        return Restored(packed.training, model, FeedbackLimit(), {})
+    private = _decode_private(opened)
+    for name, (season, contributors) in private.contributors.items():
+        feature = model.add(name)
+        feature.season, feature.contributors = season, Contributors(contributors)
+    for name, block in private.blocks.items():
+        model.features[name].block = _block(*block)
+    return Restored(packed.training, model, FeedbackLimit(private.limit), private.gains)
+
+
+def _restored_earlier(data: bytes, key: bytes) -> Restored:
+    packed, model = _decode_earlier(data[1:]), PopulationModel(key)
+    training = StoredTraining(packed.number, packed.examples, packed.unpublished, packed.at_ms)
+    model.begin(packed.at_ms)
+    for name in packed.public:
+        if name in packed.beliefs:
+            feature = model.add(name)
+            feature.mean, feature.variance, feature.is_public = *_noisy(name, packed.beliefs[name], key), True
+    return Restored(training, model, FeedbackLimit(), {})
+
+
+def _noisy(name: str, belief: Gaussian, key: bytes) -> tuple[float, float]:
+    """Return a belief of layout 1 after noise that hides one feedback."""
+    deviation, prior = NOISE * _GAIN * belief.variance, prior_variance(name)
+    mean = belief.mean + deviation * standard_normal(key, f"{name}|{belief.mean!r}".encode())
+    gain = prior / (prior + belief.variance + deviation**2)
+    return gain * mean, prior * (1.0 - gain)
+
+
+def _packed_block(block: Block) -> tuple[int, int, float, float, float, float, float, int]:
+    return (
+        block.number, block.users, block.residuals, block.shares, block.squares, block.top, block.others, block.forgets
+    )  # fmt: skip
+
+
+def _block(
+    number: int,
+    users: int,
+    residuals: float,
+    shares: float,
+    squares: float,
+    top: float,
+    others: float,
+    forgets: int,
+) -> Block:
+    block = Block(number)
+    block.users, block.residuals, block.shares, block.squares = users, residuals, shares, squares
+    block.top, block.others, block.forgets = top, others, forgets
+    return block
