@@ -13,7 +13,7 @@ _SETTINGS = ("appendonly", "auto-aof-rewrite-percentage", "auto-aof-rewrite-min-
 
 
 class History(NamedTuple):
-    """What one server keeps."""
+    """Deleted values that one server keeps."""
 
     detail: str
     is_unlimited: bool
