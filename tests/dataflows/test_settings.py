@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from dataflows.job import Job
 from dataflows.rules import rules_of
 from dataflows.settings import Settings, load
 from state.user.windows import DAY_MS, HOUR_MS
 from tacit.contract.catalogue import SHIPPED
+from tacit.contract.lifetimes import TOMBSTONE_MS
 from tacit.errors import ConfigurationError
 from tests.support.commands import SECRET, tacit
 
@@ -136,6 +138,20 @@ def test_error_has_all_problems_of_a_catalogue(folder: Path) -> None:
 def test_time_to_live_is_in_days(flag: object, expected: int | None) -> None:
     """`none` means no expiry; a fraction of a day is allowed."""
     assert load({"ttl": flag, "namespace": "shadow"}).ttl_ms == expected
+
+
+@pytest.mark.parametrize(("flag", "expected"), [(None, TOMBSTONE_MS), ("1", DAY_MS), (500, 500 * DAY_MS)])
+def test_memory_of_wipes_is_in_days(flag: object, expected: int) -> None:
+    """State and gates forget a wipe after the same time."""
+    settings = load({"tombstones": flag, "namespace": "shadow"})
+    assert settings.tombstones_ms == rules_of(settings).tombstone_ms == expected
+    assert Job(settings, (), bounded=True).target().tombstone_ms == expected
+
+
+def test_identity_of_a_state_folder_has_the_comparison_of_user_ids(folder: Path) -> None:
+    (folder / "folded.toml").write_text(f'identity = "casefold"\n{SHIPPED.read_text()}')
+    found = [Job(load(flags), (), bounded=True).identity.identity for flags in ({}, {"catalogue": "folded.toml"})]
+    assert found == ["exact", "casefold"]
 
 
 def test_embedded_redis_allows_signals_without_expiry() -> None:
