@@ -16,6 +16,7 @@ from dataflows.control.audit import audited, record, verify_audit
 from dataflows.control.audit_chain import read_line
 from dataflows.settings import Settings, load
 from state.errors import SinkError
+from tests.support.conditions import eventually
 
 USER = bytes(range(16))
 
@@ -75,6 +76,33 @@ def test_without_an_audit_an_action_works_and_warns() -> None:
     with structlog.testing.capture_logs() as logs, audited(load({"embedded": True}), "forget", USER):
         pass
     assert [(log["event"], log["log_level"]) for log in logs] == [("audit.not_configured", "warning")]
+
+
+def _record_until_killed(path: Path) -> None:
+    while True:
+        record(settings(path), "export", USER, "done")
+
+
+def test_killed_commands_break_no_chain(tmp_path: Path) -> None:
+    """SIGKILL at any moment of two writers, again and again; earlier lines stay."""
+    audit, lines = tmp_path / "audit.jsonl", 0
+    for _ in range(8):
+        writers = [get_context("fork").Process(target=_record_until_killed, args=(audit,)) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        eventually(
+            lambda known=lines: audit.exists() and _lines_of(audit) > known + 5, within_s=30, what="further lines"
+        )
+        for writer in writers:
+            writer.kill()
+            writer.join()
+        found = verify_audit([str(audit)])
+        assert (found.problems, found.lines > lines) == ((), True)
+        lines = found.lines
+
+
+def _has_more_lines(path: Path, than: int) -> bool:
+    return path.exists() and path.read_bytes().count(b"\n") > than
 
 
 def _record_many(path: Path, count: int) -> None:
