@@ -125,6 +125,37 @@ def test_opt_in_after_an_opt_out_starts_from_the_prior_and_shows_pins_again(stor
     assert adaptation.choose(unit="c-1").values["length"] == DEFAULT_LENGTH
 
 
+def test_denied_use_hides_signals_and_deletes_nothing(story: Deployment) -> None:
+    """The user reads defaults; what was learned meanwhile shows when the user allows the use again."""
+    before = story.read()
+    story.append({**consent(granted=False), "scope": ["use"]}, pin("concise"), *liked("detailed", times=2))
+    denied = story.read()
+    assert (denied.status, denied.signals, denied.consent) == ("opted_out", {}, ("granted", "denied", "granted"))
+    story.append({**consent(granted=True), "scope": ["use"]})
+    after = story.read()
+    assert after.consent == ("granted", "granted", "granted")
+    assert _length(after) == ("user", "concise")
+    assert after.signals.keys() == before.signals.keys()
+
+
+def test_denied_exploration_keeps_signals(story: Deployment) -> None:
+    """Each value then has the propensity 1."""
+    story.append({**consent(granted=False), "scope": ["explore"]})
+    adaptation = story.read()
+    assert _length(adaptation) == ("learned", "detailed")
+    choices = [adaptation.choose(unit=f"c-{n}") for n in range(100)]
+    assert {entry["propensity"] for choice in choices for entry in choice.acted_on} == {1.0}
+
+
+def test_forget_of_a_facet_keeps_the_others(story: Deployment) -> None:
+    """Only the signal of this facet is deleted."""
+    others = story.read().signals.keys() - {"length"}
+    story.append({"type": "forget", "facets": ["length"]})
+    adaptation = story.read()
+    assert adaptation.signals.keys() == others
+    assert adaptation.choose(unit="c-1").values["length"] == DEFAULT_LENGTH
+
+
 def test_forget_deletes_all_but_the_time_of_the_wipe(story: Deployment) -> None:
     """Signals, pins and consent are deleted, so later events are rejected as unconsented."""
     story.append(pin("concise"), {"type": "forget"}, *liked("concise"))
