@@ -3,6 +3,7 @@
 import os
 import pwd
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -90,9 +91,7 @@ def test_killed_commands_break_no_chain(tmp_path: Path) -> None:
         writers = [get_context("fork").Process(target=_record_until_killed, args=(audit,)) for _ in range(2)]
         for writer in writers:
             writer.start()
-        eventually(
-            lambda known=lines: audit.exists() and _lines_of(audit) > known + 5, within_s=30, what="further lines"
-        )
+        eventually(partial(_has_more_lines, audit, lines + 5), within_s=30, what="further lines")
         for writer in writers:
             writer.kill()
             writer.join()
