@@ -42,6 +42,7 @@ from state.user.full_write import gate_write, signals_write
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from tacit import SignalReader
+from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import pseudonym
 from tacit_lab.embedded import EmbeddedRedis
@@ -56,6 +57,7 @@ RULES = Rules(REQUIRED, ttl_ms=None)
 RUNS = int(os.environ.get("TACIT_CONTROL_RUNS", "40"))
 HOUR_MS = 3_600_000
 
+CATALOGUE = Catalogue.load(CATALOGUE_FILE)
 CLOCK_ERRORS = st.sampled_from(["right", "right", "right", "behind", "ahead", "seconds", "none"])
 FACETS = st.sampled_from(["length", "tone"])
 VALUES = {"length": "detailed", "tone": "formal"}
@@ -146,9 +148,7 @@ class UserControl(RuleBasedStateMachine):
         for _ in range(number):
             self._send(user, "right", served={facet: VALUES[facet]}, feedback={"kind": "thumbs_up"})
 
-    @rule(
-        user=st.sampled_from(USERS), clock=CLOCK_ERRORS, scope=st.sampled_from([..., ["learn"], ["use"], ["explore"]])
-    )
+    @rule(user=st.sampled_from(USERS), clock=CLOCK_ERRORS, scope=st.sampled_from([..., ["learn"], ["use"]]))
     def say_yes(self, user: str, clock: str, scope: Any) -> None:
         self._send(user, clock, type="consent", granted=True, scope=scope)
 
@@ -220,18 +220,17 @@ class UserControl(RuleBasedStateMachine):
     @precondition(lambda self: self.most_read)
     @rule(namespace=st.sampled_from(["live", "shadow"]), cut=st.integers(1, 7))
     def replay(self, namespace: str, cut: int) -> None:
-        """A replay of what was read, next to the worker, in batches."""
+        """Replay what was read, next to the worker, in batches."""
         mode = Mode.FILL if namespace == "live" else Mode.REPLAY
-        self._replay(self.server.url, namespace, mode, cut)
+        self._replay(namespace, mode, cut)
         self.check()
 
-    def _replay(self, url: str, namespace: str, mode: Mode, cut: int = 1000) -> dict[bytes, bytes]:
-        worker = Worker(url, None, namespace, mode)
+    def _replay(self, namespace: str, mode: Mode, cut: int = 1000) -> dict[bytes, bytes]:
+        worker = Worker(self.server.url, None, namespace, mode)
         try:
             for start in range(0, self.most_read, cut):
                 worker.read(self.log[start : min(start + cut, self.most_read)])
-                if url == self.server.url:
-                    self.check()
+                self.check()
             return worker.states()
         finally:
             worker.close()
@@ -259,12 +258,14 @@ class UserControl(RuleBasedStateMachine):
         """Check what readers see, against the plain words of the log."""
         for namespace in (None, "live", "shadow"):
             with SignalReader(
-                self.server.url, region="eu", secret=SECRET, catalogue=_catalogue(), namespace=namespace
+                self.server.url, region="eu", secret=SECRET, catalogue=CATALOGUE, namespace=namespace
             ) as reader:
                 for user in USERS:
                     adaptation = reader.get(user)
-                    said = Said(user, self.events[: self.most_read])
+                    said = Said(user, self.events[: self.most_read], self.log)
                     learned = {name for name, signal in adaptation.signals.items() if signal.source != "user"}
+                    if said.surely_allows_use:
+                        assert adaptation.status != "opted_out"
                     if said.denies_use:
                         assert adaptation.status == "opted_out"
                         assert not adaptation.signals
@@ -283,11 +284,10 @@ class UserControl(RuleBasedStateMachine):
         self.most_read = max(self.most_read, len(self.log))
         self.worker.read(self.log[self.read :])
         self.check()
-        quiet = f"{self.server.url}/1" if "/" not in self.server.url.removeprefix("redis://") else self.server.url
         states = self.worker.states()
         dumped = self._dump()
         self.client.flushall()
-        assert self._replay(quiet, "live", Mode.LIVE) == states
+        assert self._replay("live", Mode.LIVE) == states
         again = self._dump()
         assert {key: value for key, value in dumped.items() if key.endswith(":gate")} == {
             key: value for key, value in again.items() if key.endswith(":gate")
@@ -301,11 +301,12 @@ class UserControl(RuleBasedStateMachine):
         found: dict[str, Any] = {}
         for user in PSEUDONYMS.values():
             signals, gate = keys.within("live").signals(user), keys.gate(user)
-            found[signals] = {name.decode(): json.loads(value) for name, value in self.client.hgetall(signals).items()}
+            fields: Any = self.client.hgetall(signals)
+            found[signals] = {name.decode(): json.loads(value) for name, value in fields.items()}
             found[gate] = self.client.get(gate)
         return found
 
-    def _shown(self, dumped: dict[str, Any]) -> dict[str, Any]:
+    def _shown(self, dumped: dict[str, Any]) -> dict[tuple[str, str], Any]:
         """Return what a rebuild keeps of the signals: a rebuilt signal has the version of the last event."""
         return {
             (key, name): (field if not self.rebuilt else (field.get("value"), field.get("tier")))
@@ -318,16 +319,23 @@ class UserControl(RuleBasedStateMachine):
 class Said:
     """What a user said, in the order of the log, read without any clock and in doubt as a "no"."""
 
-    def __init__(self, user: str, events: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, user: str, events: Sequence[dict[str, Any]], log: Sequence[Record]) -> None:
         self.denies_use = self.denies_learning = self.is_forgotten = self.ever_yes = self.may_deny_use = False
+        self.surely_allows_use = False
+        """The last word on use is a yes by a clock that is right; repeats of an earlier no change nothing."""
         self.pinned: str | None = None
         seen: set[str] = set()
-        for event in events:
+        newest_ms = 0
+        for event, record in zip(events, log, strict=False):
             if event["user_id"] != user:
                 continue
             is_repeat = event["event_id"] in seen
             seen.add(event["event_id"])
             self._take(event, is_repeat)
+            if event["type"] == "consent" and not is_repeat and "use" in (event.get("scope") or ["use"]):
+                is_right = newest_ms < event.get("at", 0) == record.timestamp_ms
+                self.surely_allows_use = event["granted"] is True and is_right
+            newest_ms = max(newest_ms, record.timestamp_ms)
 
     def _take(self, event: dict[str, Any], is_repeat: bool) -> None:
         kind, scope = event["type"], event.get("scope") or ["learn", "use", "explore"]
@@ -352,12 +360,6 @@ class Said:
             self.is_forgotten = False
         else:
             self.is_forgotten = False
-
-
-def _catalogue() -> Any:
-    from tacit.contract.catalogue import Catalogue
-
-    return Catalogue.load(CATALOGUE_FILE)
 
 
 @pytest.mark.server
