@@ -40,21 +40,21 @@ def make_state(folder: Path) -> None:
         replay(url, history, "--state", "state", "--namespace", "n", cwd=folder)
 
 
-AUDITED = {"TACIT_AUDIT": "audit.jsonl"}
-"""Variables of a command that reads about a user: without an audit, it warns."""
+AUDIT = "audit.jsonl"
+"""Audit of a command that reads about a user: without one, it warns."""
 
 
 @cache
 def printed(cwd: Path, *words: str) -> str:
     """Return the output of a command that succeeds."""
-    done = tacit("state", *words, "--state", "state", cwd=cwd, **AUDITED)
+    done = tacit("state", *words, "--state", "state", cwd=cwd, TACIT_AUDIT=AUDIT)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
 def refusal(cwd: Path, *words: str, secret: str = SECRET) -> str:
     """Return the one error line of a command that fails."""
-    done = tacit("state", *words, "--state", "state", cwd=cwd, TACIT_SECRET=secret, **AUDITED)
+    done = tacit("state", *words, "--state", "state", cwd=cwd, TACIT_SECRET=secret, TACIT_AUDIT=AUDIT)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     return line.removeprefix("tacit: ")
