@@ -192,6 +192,25 @@ def test_killed_rotation_is_resumed(moment: str, deployment: tuple[Path, str, re
     assert shown.returncode == 0, shown.stderr
 
 
+def test_population_model_outlives_a_rotation(deployment: tuple[Path, str, redis.Redis]) -> None:
+    """Its released beliefs stay; the votes before are encrypted with the old secret."""
+    folder, url, _ = deployment
+    words = ["replay", "events.jsonl", "--state", "learned", "--namespace", "other", "--redis", url, "--json"]
+    words += ["--population", "learn"]
+    first = tacit(*words, cwd=folder)
+    assert first.returncode == 0, first.stderr
+    write_ids(folder, STRANGER)
+    done = tacit(*rotate_words(url, "--state", "learned"), cwd=folder, TACIT_NEW_SECRET=NEW)
+    assert done.returncode == 0, done.stderr
+    with (folder / "events.jsonl").open("a") as file:
+        turn = {"served": {"length": "concise"}, "feedback": {"kind": "thumbs_up"}}
+        file.write("".join(json.dumps(event(LEARNERS[0], 40 + n, **turn)) + "\n" for n in range(3)))
+    again = tacit(*words, cwd=folder, TACIT_SECRET=NEW)
+    assert again.returncode == 0, again.stderr
+    after = json.loads(again.stdout)
+    assert (after["accepted"], after["population"]["examples"]) == (3, 3)
+
+
 def test_rotation_under_wrong_secrets_is_an_error(deployment: tuple[Path, str, redis.Redis]) -> None:
     folder, url, _ = deployment
     write_ids(folder)
