@@ -3,9 +3,9 @@
 Users send events with wrong clocks, twice and out of order. The worker crashes, resumes, and is set back to an older
 folder; histories are replayed into `live` and `shadow`; operators promote and rebuild. After each step:
 
-- whoever said "no" last is not learned from and not adapted to, in any namespace;
-- whoever was forgotten, and did nothing since, has no signal and no pin;
-- whoever never said "yes" since the last forget has nothing learned;
+- a user whose last answer is "no" is not learned from and not adapted to, in any namespace;
+- a forgotten user without later events has no signal and no pin;
+- a user without a "yes" since the last forget has nothing learned;
 - the last pin is what the reader chooses;
 - at the end, state, gates and signals equal those of one quiet run over the same log.
 
@@ -149,7 +149,7 @@ class UserControl(RuleBasedStateMachine):
             self._send(user, "right", served={facet: VALUES[facet]}, feedback={"kind": "thumbs_up"})
 
     @rule(user=st.sampled_from(USERS), clock=CLOCK_ERRORS, scope=st.sampled_from([..., ["learn"], ["use"]]))
-    def say_yes(self, user: str, clock: str, scope: Any) -> None:
+    def grant(self, user: str, clock: str, scope: Any) -> None:
         self._send(user, clock, type="consent", granted=True, scope=scope)
 
     @rule(
@@ -159,7 +159,7 @@ class UserControl(RuleBasedStateMachine):
         scope=st.sampled_from([..., ..., ["use"], ["learn"]]),
         note=st.sampled_from([..., "unknown"]),
     )
-    def say_no(self, user: str, clock: str, granted: Any, scope: Any, note: Any) -> None:
+    def deny(self, user: str, clock: str, granted: Any, scope: Any, note: Any) -> None:
         self._send(user, clock, type="consent", granted=granted, scope=scope, note=note)
 
     @rule(user=st.sampled_from(USERS), clock=CLOCK_ERRORS, facets=st.sampled_from([..., ..., ["length"]]))
@@ -262,20 +262,20 @@ class UserControl(RuleBasedStateMachine):
             ) as reader:
                 for user in USERS:
                     adaptation = reader.get(user)
-                    said = Said(user, self.events[: self.most_read], self.log)
+                    wanted = Wanted(user, self.events[: self.most_read], self.log)
                     learned = {name for name, signal in adaptation.signals.items() if signal.source != "user"}
-                    if said.surely_allows_use:
+                    if wanted.surely_allows_use:
                         assert adaptation.status != "opted_out"
-                    if said.denies_use:
+                    if wanted.denies_use:
                         assert adaptation.status == "opted_out"
                         assert not adaptation.signals
-                    if said.denies_learning or said.is_forgotten or not said.ever_yes:
+                    if wanted.denies_learning or wanted.is_forgotten or not wanted.ever_yes:
                         assert not learned
                         assert adaptation.profile is None
-                    if said.is_forgotten:
+                    if wanted.is_forgotten:
                         assert not adaptation.signals
-                    if said.pinned and not said.may_deny_use:
-                        assert adaptation.choose(unit="any").values["length"] == said.pinned
+                    if wanted.pinned and not wanted.may_deny_use:
+                        assert adaptation.choose(unit="any").values["length"] == wanted.pinned
 
     def teardown(self) -> None:
         """Compare with one quiet run, once the worker has read everything."""
@@ -316,8 +316,8 @@ class UserControl(RuleBasedStateMachine):
         }
 
 
-class Said:
-    """What a user said, in the order of the log, read without any clock and in doubt as a "no"."""
+class Wanted:
+    """Choices of a user, in the order of the log, read without any clock and in doubt as a "no"."""
 
     def __init__(self, user: str, events: Sequence[dict[str, Any]], log: Sequence[Record]) -> None:
         self.denies_use = self.denies_learning = self.is_forgotten = self.ever_yes = self.may_deny_use = False

@@ -206,7 +206,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.li
     ),
 )
 def test_no_is_never_lost_and_never_becomes_a_yes(type_: str, fields: dict[str, Any]) -> None:
-    """Whatever the members are, but `type` and `user_id`."""
+    """Any members, with a valid `type` and `user_id`."""
     data = control(type_, **fields)
     found = decode(data)
     if type_ == "consent" and fields.get("granted") is True:

@@ -76,14 +76,14 @@ def test_no_of_an_unknown_user_without_a_plausible_time_has_the_time_of_its_reco
 
 
 def test_yes_ahead_of_its_record_has_the_time_of_the_record() -> None:
-    """A phone three hours ahead says yes, and a server stamps the turns."""
+    """A phone three hours ahead sends the yes, and a server stamps the turns."""
     state = observe(make_observation(T + AHEAD_MS, kind=Kind.GRANT, record_ms=T))
     assert state.consent.since_ms == [T] * 3
     assert state.observe(liked(T + 1), RULES).outcome is Outcome.ACCEPTED
 
 
 def test_forget_of_a_clock_that_is_ahead_takes_nothing_of_what_came_after() -> None:
-    """The user says yes again, and goes on."""
+    """The user grants again, and the feedback after it counts."""
     yes = make_observation(T, kind=Kind.GRANT, record_ms=T + 1)
     forget = make_observation(T + AHEAD_MS, kind=Kind.FORGET, record_ms=T + 2)
     again = make_observation(T + 3, kind=Kind.GRANT, record_ms=T + 3)

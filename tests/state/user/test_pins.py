@@ -59,7 +59,7 @@ def test_pin_is_no_signal() -> None:
 
 
 def test_last_pin_to_arrive_wins() -> None:
-    """Whatever its clock says."""
+    """Its clock does not matter."""
     assert pinned(observe(make_pin(T + 1, "tone", "formal"), make_pin(T, "tone", "friendly"))) == {"tone": "friendly"}
     assert pinned(observe(make_pin(T, "tone", "formal"), make_pin(T, "tone", "friendly"))) == {"tone": "friendly"}
 

@@ -97,7 +97,7 @@ def kinds(scenario: Scenario) -> Counter[Kind | Reason]:
 def parse(arrival: Arrival, catalogue: NumberedCatalogue) -> Reason | None:
     """Return the reason of the parser for a reject, or None for an accepted record."""
     parser = Parser(catalogue=catalogue, region="eu", secret=b"0" * 16, shards=1, counters=EventCounters())
-    parsed = parser.parse(Record(FileOrigin("a.jsonl"), 1, arrival.line), END_MS)
+    parsed = parser.parse(Record(FileOrigin("a.jsonl"), 1, arrival.line))
     return parsed.reason if isinstance(parsed, Reject) else None
 
 
