@@ -42,7 +42,9 @@ class ErasureTimer:
         store.settle()
 
     def finish(self, store: ShardStore) -> None:
-        """Take all steps of the erasure but its checkpoints."""
+        """Take all steps of the erasure but its checkpoints; a temporary shard is deleted with its folder."""
+        if not store.is_kept:
+            return
         store.settle(waits=True)
         self._start_compaction(store)
         store.settle(waits=True)

@@ -151,6 +151,11 @@ class ShardStore:
     # Erasure (state.storage.erasure)
 
     @property
+    def is_kept(self) -> bool:
+        """True if the shard outlives the run."""
+        return self._before_snapshot is not None
+
+    @property
     def is_erasing(self) -> bool:
         """True while a file may have older bytes of a wiped user."""
         return self._database.is_erasing
