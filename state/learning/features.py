@@ -56,7 +56,7 @@ def vote_share(feature: str) -> float:
     Items have few users, so they need more of each.
 
     >>> vote_share("length=concise"), vote_share("topic:code&length=concise"), vote_share("judged:3")
-    (1.0, 0.2, 0.3)
+    (1.0, 0.2, 0.15)
     """
     if "&" in feature:
         return 0.2
@@ -64,7 +64,7 @@ def vote_share(feature: str) -> float:
         return 3.0
     if "=" in feature:
         return 1.0
-    return 0.3
+    return 0.15
 
 
 def feedback_count_feature(step: int) -> str:

@@ -18,7 +18,7 @@ from state.learning.probit import normal_cdf
 from state.learning.release import MIN_USERS, Block, users_for_release
 
 CONTRIBUTORS = MIN_USERS
-"""A feature is published once so many different users have contributed; before, the model keeps none of their votes."""
+"""A feature is published once so many different users have contributed; until then it stays at its prior."""
 MAX_FEATURES = 65_536
 """Limit of features; above it the least known are evicted."""
 SEASON_MS = 182 * 24 * 3_600_000
@@ -145,11 +145,8 @@ class PopulationModel:
         for feature, sign, position in fresh:
             if not feature.contributors.add(position):
                 continue
-            if feature.is_public:
-                share = sqrt(feature.share / total)
-                self._add(feature, sign * residual, share, variance - feature.variance)
-            else:
-                feature.is_public = len(feature.contributors) >= CONTRIBUTORS
+            feature.is_public = feature.is_public or len(feature.contributors) >= CONTRIBUTORS
+            self._add(feature, sign * residual, sqrt(feature.share / total), variance - feature.variance)
 
     def _add(self, feature: Feature, residual: float, share: float, others: float) -> None:
         block = feature.block

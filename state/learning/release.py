@@ -15,16 +15,19 @@ from statistics import NormalDist
 from struct import Struct
 
 MIN_USERS = 20
+FIRST_USERS = 50
+"""Users of the first releases: with fewer, the noise outweighs the votes."""
 MAX_USERS = 1_000
 """Users of a block that always suffice."""
-NOISE = 6.0
+NOISE = 6.5
 """Standard deviation of the noise of a block, for votes with a total share of 1: the optimal attacker is right in
-Φ(1 / (2 · 6)) = 53 % of guesses between a like and a dislike."""
+Φ(1 / (2 · 6.5)) = 53 % of guesses between a like and a dislike."""
 SLOPE = 0.36
 """Expected change of a residual per unit of the mean: φ(0) / √1.2."""
 OTHERS = 0.6
 """Share of the other beliefs' variance that all votes of a block have in common."""
 _RESIDUAL_VARIANCE = 0.25
+_ROUNDING = 1 - 1e-12
 _CONTENT = Struct("<qddd")
 _NORMAL = NormalDist()
 
@@ -67,7 +70,7 @@ class Block:
 
     def is_due(self, users: int) -> bool:
         """Return whether the block has enough users, none of whom has more than a twentieth of the shares."""
-        return self.users >= users and self.shares >= MIN_USERS * (1 + self.forgets) * self.top
+        return self.users >= users and self.shares >= MIN_USERS * (1 + self.forgets) * self.top * _ROUNDING
 
     def release(self, mean: float, variance: float, key: bytes, name: str) -> tuple[float, float]:
         """Return a belief after the block, given the belief before; by a Kalman filter's update."""
@@ -98,10 +101,10 @@ def users_for_release(released: int) -> int:
 
     Blocks grow with the released users, so that noise adds up slowly.
 
-    >>> [users_for_release(released) for released in (0, 20, 100, 9_000)]
-    [20, 20, 50, 1000]
+    >>> [users_for_release(released) for released in (0, 50, 300, 9_000)]
+    [50, 50, 150, 1000]
     """
-    return min(MAX_USERS, max(MIN_USERS, released // 2))
+    return min(MAX_USERS, max(FIRST_USERS, released // 2))
 
 
 def total_share(shares: "list[float]") -> float:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from operators.learn_population import LearnPopulation
 from state.counters import LearningCounters
-from state.learning.example import pack_example
+from state.learning.example import Forget, pack_example, pack_message
 from state.learning.population_prior import Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationWrite, decode_version
@@ -146,3 +146,19 @@ def test_extreme_numbers_do_not_stop_the_step(step: Step) -> None:
     sure = [replace(make_example(n, liked=False, p=1.0), weight=0.0) for n in range(30)]
     items = [make_example(n % 6, item=n + 1) for n in range(1_000)]
     assert len(step.take([pack_example(example) for example in [*sure, *items]])) == 1
+
+
+def test_examples_above_the_limits_are_counted(step: Step) -> None:
+    """200 per user and hour."""
+    step.take([pack_example(make_example(1)) for _ in range(5_000)])
+    assert (step.counters.examples, step.counters.limited) == (200, 4_800)
+
+
+def test_forget_comes_in_the_order_of_the_stream(step: Step) -> None:
+    """Examples before the forget leave no trace; later examples count, in the same and in another batch."""
+    one = make_example(1, item=7)
+    forget, after = pack_message(Forget(one.user)), pack_example(replace(one, item=8))
+    step.take([pack_example(one), forget, after])
+    assert set(step.logic._trainer._population.features) == {"bias", "judged:0", "length=concise", "item:00000008"}
+    step.take([forget])
+    assert step.logic._trainer._population.features == {}

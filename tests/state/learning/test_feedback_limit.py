@@ -13,7 +13,7 @@ def taken(limit: FeedbackLimit, user: bytes, times: list[int]) -> int:
 
 
 def test_hour_and_week_are_limited() -> None:
-    """Event time counts, in any order; the next week begins anew."""
+    """Event time counts, in any order; the next week counts from 0."""
     limit, start = FeedbackLimit(), 100 * WEEK_MS
     assert taken(limit, b"one", [start] * 5_000) == PER_HOUR
     assert taken(limit, b"one", [start + HOUR_MS] * 5_000) == PER_HOUR

@@ -6,23 +6,24 @@ import sys
 from math import sqrt
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from state.errors import StateError
-from state.events.observation import NONE
 from state.learning import population_model as population_module
 from state.learning.example import DirectedFeedback, Example
 from state.learning.features import vote_share
+from state.learning.population_prior import Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationVersion, decode_version
 from state.learning.prediction import NOISE_VARIANCE
 from state.learning.probit import normal_cdf
 from state.learning.stacking import OWN_FACTOR
 from tests.support.examples import make_example, tastes
-from tests.support.factories import CATALOGUE, slots
+from tests.support.factories import CATALOGUE, START_MS, slots
 from tests.support.sample_population import version
 
 EXAMPLES = tastes(1_500, users=40, items=30)
@@ -45,44 +46,32 @@ def published(trainer: PopulationTrainer, number: int = 1) -> PopulationVersion:
 # Training
 
 
-def residuals(trainer: PopulationTrainer) -> dict[str, float]:
-    """Return the unreleased votes by feature."""
-    return {name: one.block.residuals for name, one in trainer._population.features.items() if one.block}
-
-
-def known(*slots: int, topic: int = NONE, item: int = 0) -> PopulationTrainer:
-    """Return a trainer to which 20 users made the features of an answer public."""
-    return learned([make_example(user, slots=slots, topic=topic, item=item) for user in range(1_000, 1_020)])
+def votes(example: Example) -> dict[str, float]:
+    """Return the votes of an example, by feature."""
+    features = learned([example])._population.features
+    return {name: one.block.residuals for name, one in features.items() if one.block}
 
 
 def test_vote_is_the_rest_of_the_prediction() -> None:
     """The user model's part counts with its factor."""
     one = replace(make_example(slots=(CONCISE,)), bias=0.25, shares={0: 0.5}, variance=0.2)
-    trainer = known(CONCISE)
-    expected = trainer._population.expect(["bias", "judged:0", "length=concise"])
-    learned([one], trainer)
-    p = normal_cdf((0.75 * OWN_FACTOR.mean + expected[0]) / sqrt(NOISE_VARIANCE + 0.2 + expected[1]))
-    shares = sum(map(vote_share, ("bias", "judged:0", "length=concise")))
-    assert residuals(trainer) == {
-        name: pytest.approx((1 - p) * sqrt(vote_share(name) / shares))
-        for name in ("bias", "judged:0", "length=concise")
-    }
+    p = normal_cdf(0.75 * OWN_FACTOR.mean / sqrt(NOISE_VARIANCE + 0.2 + 0.3))
+    names = ("bias", "judged:0", "length=concise")
+    shares = sum(map(vote_share, names))
+    assert votes(one) == {name: pytest.approx((1 - p) * sqrt(vote_share(name) / shares)) for name in names}
 
 
 def test_narrowed_feedback_votes_on_its_facets_only() -> None:
     """Other facets and the bias are the rest of the prediction."""
     served = tuple(slots({"length": "concise", "format": "table"}))
     one = replace(make_example(slots=served), only=(CATALOGUE.facet_index["format"],))
-    assert set(residuals(learned([one], known(*served)))) == {"format=table"}
+    assert set(votes(one)) == {"format=table"}
 
 
 def test_directed_feedback_moves_the_two_values_apart() -> None:
     """It is a dislike of the answer, but not of its item."""
     comparison = DirectedFeedback(BALANCED, CONCISE, 0.1, 0.2)
-    trainer = known(BALANCED, CONCISE, topic=CODE, item=7)
-    found = residuals(
-        learned([make_example(liked=False, slots=(BALANCED,), topic=CODE, item=7, directed=(comparison,))], trainer)
-    )
+    found = votes(make_example(liked=False, slots=(BALANCED,), topic=CODE, item=7, directed=(comparison,)))
     assert found["length=concise"] == -found["length=balanced"] > 0
     assert found["topic:code&length=concise"] == -found["topic:code&length=balanced"] > 0
     assert found["bias"] < 0
@@ -190,6 +179,78 @@ def test_packed_trainer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         trainer.learn(make_example(n % 1_500, item=n % 300 + 1))
         largest = max(largest, len(trainer.pack()) if n % 100 == 0 else 0)
     assert largest < 200 * 700 + 66_000
+
+
+# Privacy of the stored state, forgets, and topics that become sensitive
+
+USER = (999).to_bytes(16, "big")
+
+
+def test_stored_state_shows_no_votes_without_the_key() -> None:
+    """Released beliefs are in the clear; features of few users, contributors and votes are encrypted."""
+    trainer = learned([make_example(n, item=7) for n in range(30)] + [make_example(999, item=0xABCDEF01)])
+    data = trainer.pack()
+    assert b"item:00000007" in data
+    assert b"abcdef01" not in data
+    assert set(PopulationTrainer.unpack(data, CATALOGUE, b"other")._population.features) == {
+        "bias", "judged:0", "length=concise", "item:00000007"
+    }  # fmt: skip
+
+
+def test_forget_leaves_no_feature_of_the_user_below_the_threshold() -> None:
+    """A resumed trainer forgets as well, and equals one that never had the user's rare features."""
+    others = [make_example(n) for n in range(60)]
+    with_user = learned([*others, make_example(999, item=5, slots=(TABLE,))])
+    twin = PopulationTrainer.unpack(with_user.pack(), CATALOGUE)
+    for trainer in (with_user, twin):
+        trainer.forget(USER)
+        assert set(trainer._population.features) == {"bias", "judged:0", "length=concise"}
+    assert twin.pack() == with_user.pack()
+    assert published(twin).features == published(learned(others)).features
+
+
+def test_topic_that_becomes_sensitive_is_dropped() -> None:
+    """It leaves the stored trainer, the next version, and the prior of a version that names it."""
+    examples = [make_example(n, topic=CODE) for n in range(120)]
+    before = learned(examples)
+    version_before = published(before)
+    assert "topic:code&length=concise" in version_before.features
+    sensitive = replace(CATALOGUE, topics=replace(CATALOGUE.topics, sensitive=("code",)))
+    after = PopulationTrainer.unpack(before.pack(), sensitive)
+    after.adopt(version_before)
+    assert after.must_publish
+    assert "topic:code" not in str(after._population.features.keys())
+    version_after = published(after, 2)
+    assert after.prior.number == 2
+    assert b"topic:code" not in after.pack()
+    assert not [name for name in version_after.features if "topic:code" in name]
+    assert Prior(sensitive, version_before).expect((CONCISE,), CODE, -1, 0, 0) == Prior(
+        sensitive, version_before
+    ).expect((CONCISE,), -1, -1, 0, 0)
+
+
+def test_state_of_layout_1_keeps_public_beliefs_with_noise() -> None:
+    """Beliefs of one contributor, hashes of users and stacking factors are dropped."""
+    beliefs = {"bias": (0.4, 0.001), "length=concise": (0.3, 0.002), "item:00000001": (0.9, 0.2)}
+    earlier = [7, 900, 12, START_MS, beliefs, ["bias", "length=concise"], {"item:00000001": b"abcd"}, {}, {}]
+    trainer = PopulationTrainer.unpack(b"\1" + msgspec.msgpack.encode(earlier), CATALOGUE)
+    assert (trainer.number, trainer.unpublished) == (7, 12)
+    assert set(trainer._population.features) == {"bias", "length=concise"}
+    found = trainer._population.belief("bias")
+    assert found.mean != 0.4
+    assert found.mean == pytest.approx(0.4, abs=0.05)
+    assert found.variance == pytest.approx(0.001, abs=0.001)
+
+
+def test_same_history_has_the_same_noise_and_another_secret_has_not() -> None:
+    """The key comes from the deployment's secret."""
+    one, same, other = (
+        published(learned([make_example(n) for n in range(90)], PopulationTrainer(CATALOGUE, key)))
+        for key in (b"key", b"key", b"other")
+    )
+    assert one == same
+    assert one.features.keys() == other.features.keys()
+    assert one.features != other.features
 
 
 _PRINT = """

@@ -1,0 +1,186 @@
+"""Attacks on the population: colluders that read one user's vote, floods of one account, and puppets."""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.learning import release
+from state.learning.example import Example
+from state.learning.population_model import PopulationModel
+from state.learning.population_trainer import PopulationTrainer
+from state.learning.population_version import Gaussian
+from tests.support.examples import make_example
+from tests.support.factories import CATALOGUE, START_MS
+
+TRIALS = 2_000
+MOST_RIGHT = 0.55
+ANSWER = ["bias", "judged:0", "length=concise", "topic:code&length=concise", "item:0000000a"]
+VICTIM = 0x1234_5678_9ABC_DEF1
+
+
+def colluder(number: int) -> int:
+    return (number + 1) * 0x9E37_79B9_7F4A_7C15 % 2**64
+
+
+# Nineteen colluders and a victim
+
+
+def versions(key: bytes, votes: list[tuple[int, bool]], every: int) -> Iterator[tuple[PopulationModel, int]]:
+    """Yield a model after each `every` votes, and the users so far."""
+    model = PopulationModel(key)
+    for number, (user, liked) in enumerate(votes, 1):
+        model.learn(user, ANSWER, liked)
+        if number % every == 0:
+            yield model, number
+
+
+class Attacker:
+    """The attacker knows all votes but one, the algorithm and every version, and lacks the noise.
+
+    The attacker knows even which users share a position. The attacker computes the versions without noise for both
+    votes, and compares them with the published ones. The noise of each release is Gaussian and independent, so the
+    likelihood ratio is the optimal test.
+    """
+
+    def __init__(self, key: bytes, votes: list[tuple[int, bool]], victim_at: int) -> None:
+        self.key, self.votes, self.victim_at = key, votes, victim_at
+
+    def history(self, liked: bool) -> list[tuple[int, bool]]:
+        return [*self.votes[: self.victim_at], (VICTIM, liked), *self.votes[self.victim_at :]]
+
+    def guess(self, published: list[dict[str, Gaussian]]) -> bool:
+        """Return the more likely vote."""
+        return self._log_likelihood(True, published) >= self._log_likelihood(False, published)
+
+    def _log_likelihood(self, liked: bool, published: list[dict[str, Gaussian]]) -> float:
+        total, model, seen = 0.0, PopulationModel(self.key), 0
+        for number, (user, vote) in enumerate(self.history(liked), 1):
+            # Published beliefs replace the attacker's own, so each release is compared once.
+            for name, feature in model.features.items():
+                if seen and name in published[seen - 1]:
+                    feature.mean, feature.variance = published[seen - 1][name]
+            pending = {name: one.block for name, one in model.features.items()}
+            before = {name: (one.mean, one.variance) for name, one in model.features.items()}
+            model.learn(user, ANSWER, vote)
+            seen = number
+            for name, feature in model.features.items():
+                block = pending.get(name)
+                if block is not None and feature.block is None:
+                    mean, variance = before[name]
+                    total += _log_density(block, mean, variance, published[number - 1][name])
+        return total
+
+
+def _log_density(block: release.Block, mean: float, variance: float, found: Gaussian) -> float:
+    """Return the log density of a released mean, given the votes of its block."""
+    slope = release.SLOPE * block.shares
+    uncertainty = (0.25 * block.squares + release.NOISE**2) / slope**2 + release.OTHERS * block.others / block.users
+    gain = variance / (variance + uncertainty)
+    expected, deviation = mean + gain * block.residuals / slope, gain * release.NOISE / slope
+    return -0.5 * ((found.mean - expected) / deviation) ** 2
+
+
+def published(key: bytes, votes: list[tuple[int, bool]]) -> list[dict[str, Gaussian]]:
+    """Return the version after each vote, in all digits."""
+    return [
+        {name: Gaussian(one.mean, one.variance) for name, one in model.features.items() if one.is_public}
+        for model, _ in versions(key, votes, every=1)
+    ]
+
+
+def right_guesses(trials: int, colluders: int, victim_at: range) -> int:
+    """Return how often the attacker is right about the vote of a victim at a random place."""
+    random, right = Random(13), 0
+    for trial in range(trials):
+        key = trial.to_bytes(4, "big")
+        votes = [(colluder(number), random.random() < 0.5) for number in range(colluders)]
+        attacker = Attacker(key, votes, random.choice(victim_at))
+        liked = random.random() < 0.5
+        right += attacker.guess(published(key, attacker.history(liked))) is liked
+    return right
+
+
+@pytest.mark.parametrize(
+    ("colluders", "victim_at"), [(52, range(50)), (104, range(50, 100))], ids=["first release", "successive versions"]
+)
+def test_colluders_do_not_read_the_vote_of_a_user(colluders: int, victim_at: range) -> None:
+    """All features of the answer and all versions are compared: there is a version after each vote."""
+    assert right_guesses(TRIALS, colluders, victim_at) / TRIALS <= MOST_RIGHT
+
+
+def test_nineteen_colluders_see_nothing_at_the_threshold() -> None:
+    """With 20 contributors the feature is published, with the same belief for a like and for a dislike."""
+    found = []
+    for liked in (True, False):
+        votes = [(colluder(number), True) for number in range(19)] + [(VICTIM, liked)]
+        found.append(published(b"key", votes)[-1])
+    assert found[0] == found[1]
+    assert set(found[0]) == set(ANSWER)
+
+
+def test_attack_succeeds_without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same attacker is always right on releases without noise."""
+    monkeypatch.setattr(release, "NOISE", 1e-3)
+    assert right_guesses(50, 52, range(50)) == 50
+
+
+# One account, and puppets
+
+
+CONCISE, _, DETAILED = CATALOGUE.facet_slots[0]
+
+
+def honest(number: int, random: Random, at_ms: int) -> Example:
+    """Return feedback of a user who likes concise answers."""
+    slot = random.choice(CATALOGUE.facet_slots[0])
+    liked = random.random() < (0.85 if slot == CONCISE else 0.15)
+    return make_example(number, liked=liked, slots=(slot,), at_ms=at_ms)
+
+
+def taught(key: bytes) -> PopulationTrainer:
+    """Return a trainer after 20 pieces of feedback of each of 60 honest users, and a version."""
+    trainer, random = PopulationTrainer(CATALOGUE, key), Random(key)
+    for n in range(20):
+        for number in range(60):
+            trainer.learn(honest(number, random, START_MS + 600_000 * n))
+    trainer.publish(1)
+    assert trainer.prior.default_slots[0] == CONCISE
+    return trainer
+
+
+@pytest.mark.parametrize("key", [bytes([number]) for number in range(5)])
+def test_default_stays_after_a_flood_of_one_account(key: bytes) -> None:
+    """5,000 pieces of feedback are one vote per feature; those above 200 an hour are not learned."""
+    trainer = taught(key)
+    before = trainer.prior.means
+    learned = [
+        trainer.learn(make_example(999, slots=(DETAILED,), at_ms=START_MS + 12_000_000 + n)) for n in range(5_000)
+    ]
+    assert sum(learned) == 200
+    trainer.publish(2)
+    assert (trainer.prior.means, trainer.prior.default_slots[0]) == (before, CONCISE)
+
+
+@pytest.mark.parametrize("key", [bytes([number]) for number in range(5)])
+def test_default_stays_after_feedback_of_puppets(key: bytes) -> None:
+    """Twenty puppets with 60 pieces of feedback each have 20 votes against those of 60 users."""
+    trainer = taught(key)
+    for n in range(60):
+        for number in range(2_000, 2_020):
+            slot, liked = ((DETAILED, True), (CONCISE, False))[n % 2]
+            trainer.learn(make_example(number, liked=liked, slots=(slot,), at_ms=START_MS + 12_000_000 + 60_000 * n))
+    trainer.publish(2)
+    assert trainer.prior.default_slots[0] == CONCISE
+
+
+@given(st.lists(st.floats(0.05, 1.0), min_size=1, max_size=400), st.sampled_from([20, 50]))
+def test_no_user_has_more_than_a_twentieth_of_a_release(shares: list[float], users: int) -> None:
+    """Shares differ, as answers have different numbers of features."""
+    block = release.Block(1)
+    for share in shares:
+        block.add(1.0, share, 0.0)
+    if block.is_due(users):
+        assert max(shares) <= sum(shares) / 20 * (1 + 1e-9)
