@@ -11,6 +11,7 @@ import pytest
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shards import shard_of
+from tacit.contract.gates import SCOPES
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, tacit
 from tests.support.folder_listing import everything_below
@@ -39,6 +40,11 @@ def show(user: str, cwd: Path) -> dict[str, Any]:
     return shown
 
 
+def consents(state: str, since_ms: int) -> dict[str, object]:
+    """Return the consents of a user with one state in all scopes."""
+    return {scope: {"state": state, "since_ms": since_ms} for scope in SCOPES}
+
+
 # One user
 
 
@@ -51,8 +57,7 @@ def test_document_has_the_state_of_a_user(cwd: Path) -> None:
         "user": pseudonym_text(user),
         "shard": shard_of(user, 16),
         "checkpoint": 1,
-        "consent": "granted",
-        "consent_at_ms": START_MS,
+        "consent": consents("granted", START_MS),
         "learns": True,
         "wiped_ms": 0,
         "forgotten_ms": 0,
@@ -91,7 +96,7 @@ def test_opted_out_user_has_consent_denied_and_no_learned_state(cwd: Path) -> No
     """The opt-out is a wipe."""
     shown = show("u:opted-out", cwd)
     last_ms = START_MS + 2 * MINUTE_MS
-    assert (shown["consent"], shown["consent_at_ms"], shown["wiped_ms"]) == ("denied", last_ms, last_ms)
+    assert (shown["consent"], shown["wiped_ms"]) == (consents("denied", last_ms), last_ms)
     assert (shown["learns"], shown["beliefs"], shown["activity"]) == (False, {}, {"1h": 0, "24h": 0, "7d": 0})
 
 
@@ -99,7 +104,7 @@ def test_forgotten_user_keeps_times_only(cwd: Path) -> None:
     """An earlier consent no longer counts."""
     shown = show("u:forgotten", cwd)
     last_ms = START_MS + 2 * MINUTE_MS
-    assert (shown["consent"], shown["learns"]) == ("unsaid", False)
+    assert (shown["consent"], shown["learns"]) == (consents("unasked", last_ms), False)
     assert (shown["wiped_ms"], shown["forgotten_ms"], shown["newest_ms"]) == (last_ms, last_ms, last_ms)
     assert (shown["pins"], shown["topics"], shown["beliefs"], max(shown["hours"])) == ({}, [], {}, 0)
 
@@ -118,7 +123,8 @@ def test_panel_has_the_state_of_a_user(cwd: Path) -> None:
     lines = [re.split(r" {2,}", line.strip("│ ")) for line in printed(cwd, "show", "u:ada").splitlines()]
     rows = {line[0]: line[1:] for line in reversed(lines)}
     assert re.fullmatch(r"\d+, checkpoint 1 of \d+ (s|min) ago", rows["shard"][0])
-    assert re.fullmatch(r"granted since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", rows["consent"][0])
+    for scope in SCOPES:
+        assert re.fullmatch(r"granted since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", rows[f"consent to {scope}"][0])
     assert rows["last wipe"] == rows["last forget"] == ["none"]
     assert rows["accepted events"] == ["9 since the last wipe or long absence"]
     assert rows["format"][0] == "(removed)"
@@ -129,11 +135,11 @@ def test_panel_has_the_state_of_a_user(cwd: Path) -> None:
 
 @pytest.mark.parametrize(
     ("user", "expected"),
-    [("u:forgotten", "not set; the model does not train by default"), ("u:opted-out", "denied since ")],
+    [("u:forgotten", "unasked since "), ("u:opted-out", "denied since ")],
 )
 def test_consent_is_shown_as_text(user: str, expected: str, cwd: Path) -> None:
     """Also without a consent, and after a forget."""
-    assert f"consent          {expected}" in printed(cwd, "show", user)
+    assert re.search(rf"consent to learn +{expected}", printed(cwd, "show", user))
 
 
 def test_unknown_user_is_status_1(cwd: Path) -> None:
