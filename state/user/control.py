@@ -103,8 +103,9 @@ def _observe_pin(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Obser
     (facet,) = o.facets
     consent, pin = user.consent, user.pins.get(facet)
     forgotten_ms = max(consent.forgotten_ms, consent.wiped.get(facet, (0, 0))[0])
-    if min(at_ms, o.at_ms if o.at_ms >= MIN_AT_MS else at_ms) <= forgotten_ms:
+    if (o.at_ms if o.at_ms >= MIN_AT_MS else at_ms) <= forgotten_ms:
         return BEFORE_WIPE
+    at_ms = max(at_ms, forgotten_ms + 1)
     if not o.slots and pin is not None and at_ms <= pin.at_ms:
         return BEFORE_WIPE
     slot = o.slots[0] if o.slots else NONE

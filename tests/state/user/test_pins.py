@@ -4,6 +4,7 @@ from state.counters import Outcome
 from state.events.observation import NONE, Kind, Observation
 from state.user.rules import Rules
 from state.user.user_state import UserState
+from state.user.windows import DAY_MS
 from state.user.writes import GateWrite, SignalWrite
 from tacit.contract.gates import GatePin
 from tests.support.decoded_writes import Shown
@@ -94,6 +95,12 @@ def test_forgotten_pin_does_not_come_back() -> None:
         assert state.observe(make_pin(T // 1000, "tone", "friendly"), RULES).outcome is Outcome.BEFORE_WIPE
         assert pinned(state) == {}
         assert state.observe(make_pin(T + 2, "tone", "friendly"), RULES).outcome is Outcome.ACCEPTED
+
+
+def test_pin_long_after_a_forget_is_in_force() -> None:
+    """In a file no record has a time, so a pin holds from the user's newest event, which is the forget."""
+    state = observe(control(Kind.FORGET, T), make_pin(T + 28 * DAY_MS, "tone", "formal"))
+    assert Shown().take(writes(state)).pins == {"tone": "formal"}
 
 
 def test_removal_stays_on_record() -> None:
