@@ -100,7 +100,7 @@ class Parser:
             return self._reject(record, Reason.INVALID, f"{error}: takes one value")
 
     def _control(self, event: ControlEvent, record: Record) -> Observation | Reject:
-        """Return a control event; a "no" of another region is passed on to the user's shard, which knows the user or not."""
+        """Return a control event; the user's shard decides about a "no" of another region."""
         is_foreign = bool(event.region) and event.region != self._region
         if is_foreign and not _is_no(event):
             return self._reject(record, Reason.WRONG_REGION, self._other_region, control_name(event))

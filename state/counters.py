@@ -75,7 +75,7 @@ class SourceCounters:
 
 @dataclass(slots=True)
 class EventCounters:
-    """Counters of a process's events. Every record adds 1 to exactly one number; `repaired` counts members in addition."""
+    """Counters of a process's events. Every record adds 1 to exactly one number, and broken members to `repaired`."""
 
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     rejects: dict[Reason, int] = field(default_factory=lambda: dict.fromkeys(Reason, 0))
