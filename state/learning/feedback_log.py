@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterator, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from state.learning.drift import MEAN_KEPT
 from state.learning.prediction import PopulationPart
@@ -114,11 +114,13 @@ class Piece(NamedTuple):
 class FeedbackLog:
     """The last pieces of feedback, oldest first, and the sums of earlier pieces."""
 
-    __slots__ = ("days", "facets", "rows", "slots", "sums", "uncounted")
+    __slots__ = ("days", "facets", "layout", "rows", "slots", "sums", "uncounted")
 
     def __init__(self, slots: int, facets: int) -> None:
         self.slots, self.facets = slots, facets
         """Numbers of values and facets that rows have bits for."""
+        self.layout = _layout(slots, facets)
+        """Layout of a row."""
         self.rows = bytearray()
         self.sums = array("H")
         """Earlier weight by value and side (2 · slot + side), in units of 1 / `PER_WEIGHT`; empty without any."""
@@ -135,13 +137,13 @@ class FeedbackLog:
     @property
     def pieces(self) -> list[Piece]:
         """The pieces in the log, oldest first."""
-        return [_piece(row) for row in _layout(self.slots, self.facets).iter_unpack(self.rows)]
+        return [_piece(row) for row in self.layout.iter_unpack(self.rows)]
 
     def add(
         self,
         at_ms: int,
         kind: int,
-        form: Form,
+        form: int,
         weight: float,
         expected: PopulationPart,
         slots: Sequence[int],
@@ -150,7 +152,7 @@ class FeedbackLog:
         facet_of: Sequence[int],
     ) -> None:
         """Add a piece; the oldest piece joins the sums once the log is full."""
-        layout, mean, variance, rows = _layout(self.slots, self.facets), expected.mean, expected.variance, self.rows
+        layout, mean, variance, rows = self.layout, expected.mean, expected.variance, self.rows
         rows += layout.pack(
             at_ms // 1000,
             kind | form << 7 | int(100 * weight + 0.5) << 9,
@@ -166,7 +168,7 @@ class FeedbackLog:
 
     def drop_last(self) -> None:
         """Remove the newest piece."""
-        del self.rows[-_layout(self.slots, self.facets).size :]
+        del self.rows[-self.layout.size :]
 
     def _add_to_sums(self, row: _Row, facet_of: Sequence[int]) -> None:
         """Fade the sums of a row's values, and add its weight."""
@@ -174,11 +176,14 @@ class FeedbackLog:
         if not self.sums:
             self.sums, self.days = array("H", bytes(4 * self.slots)), array("H", bytes(4 * self.slots))
         sums, days, day, weight = self.sums, self.days, at_s // _DAY_S, (code >> 9) * _PER_HUNDREDTH
+        is_narrowed = any(only)
         for slot, place, other in _places(code >> 7 & 3, slots):
-            if not any(only) or facet_of[slot] in _numbers(only):
-                sums[place] = sums[place] * KEPT_PERCENT // 100 + weight
-                sums[other] = sums[other] * KEPT_PERCENT // 100
-                days[place] = day
+            if is_narrowed and facet_of[slot] not in _numbers(only):
+                continue
+            sums[place] = sums[place] * KEPT_PERCENT // 100 + weight
+            days[place] = day
+            if earlier := sums[other]:
+                sums[other] = earlier * KEPT_PERCENT // 100
         if any(flagged):
             self._unlearn(_numbers(flagged), facet_of)
 
@@ -198,7 +203,7 @@ class FeedbackLog:
 
     def forget(self, facets: Collection[int], facet_of: Sequence[int]) -> None:
         """Remove all that concerns the given facets; rows, which concern several facets, join the sums of the rest."""
-        for row in _layout(self.slots, self.facets).iter_unpack(self.rows):
+        for row in self.layout.iter_unpack(self.rows):
             self._add_to_sums(row, facet_of)
         self.rows = bytearray()
         for slot, facet in enumerate(facet_of):
@@ -208,18 +213,28 @@ class FeedbackLog:
 
     def grow(self, slots: int, facets: int) -> None:
         """Make room for as many values and facets in all."""
-        before, after = (_layout(self.slots, self.facets), _layout(slots, facets))
+        before, after = self.layout, _layout(slots, facets)
         if self.sums:
             more = array("H", bytes(4 * (slots - self.slots)))
             self.sums, self.days = self.sums + more, self.days + more
         self.rows = bytearray(b"".join(after.pack(*row) for row in before.iter_unpack(self.rows)))
-        self.slots, self.facets = slots, facets
+        self.slots, self.facets, self.layout = slots, facets, after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = (self.slots, self.facets, self.rows, self.sums, self.days, self.uncounted)
+        return _restored, state  # a layout cannot be pickled
 
     def copy(self) -> "FeedbackLog":
         """Return an independent copy."""
-        twin = FeedbackLog(self.slots, self.facets)
-        twin.rows, twin.sums, twin.days, twin.uncounted = self.rows[:], self.sums[:], self.days[:], self.uncounted
-        return twin
+        return _restored(self.slots, self.facets, self.rows[:], self.sums[:], self.days[:], self.uncounted)
+
+
+def _restored(
+    slots: int, facets: int, rows: bytearray, sums: "array[int]", days: "array[int]", uncounted: bool
+) -> FeedbackLog:
+    log = FeedbackLog(slots, facets)
+    log.rows, log.sums, log.days, log.uncounted = rows, sums, days, uncounted
+    return log
 
 
 def row_size(slots: int, facets: int) -> int:

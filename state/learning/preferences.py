@@ -41,6 +41,7 @@ _KEPT_VARIANCE = KEPT * KEPT
 _REGAINED = 1 - _KEPT_VARIANCE
 _VALUE_REGAINED = tuple(_REGAINED * VALUE_VARIANCES[shape] for shape in Shape)
 _MAX_REASONS = 255
+_LIKE, _DISLIKE = int(Form.LIKE), int(Form.DISLIKE)
 
 
 class Learned(NamedTuple):
@@ -118,9 +119,7 @@ class Preferences(OwnBeliefs, base.Classifier):
             own, p = self.learn(o.slots, kind.label, weight, o.at_ms, expected, o.facets)
             facets = [facet for facet in own.shares if facet in o.facets] if o.facets else own.shares.keys()
             if facets:
-                self._log(
-                    o.at_ms, o.feedback, Form.LIKE if kind.label else Form.DISLIKE, weight, expected, o.slots, o.facets
-                )
+                self._log(o.at_ms, o.feedback, _LIKE if kind.label else _DISLIKE, weight, expected, o.slots, o.facets)
         if facets:
             self.population = prior.number
             self.feedback_count = min(self.feedback_count + 1, MAX_FEEDBACK_COUNT)
@@ -227,7 +226,7 @@ class Preferences(OwnBeliefs, base.Classifier):
         self,
         at_ms: int,
         kind: int,
-        form: Form,
+        form: int,
         weight: float,
         expected: PopulationPart,
         slots: Sequence[int],
