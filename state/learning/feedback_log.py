@@ -121,7 +121,7 @@ class FeedbackLog:
         """Numbers of values and facets that rows have bits for."""
         self.layout = _layout(slots, facets)
         """Layout of a row."""
-        self.rows = bytearray()
+        self.rows = b""
         self.sums = array("H")
         """Earlier weight by value and side (2 · slot + side), in units of 1 / `PER_WEIGHT`; empty without any."""
         self.days = array("H")
@@ -152,8 +152,8 @@ class FeedbackLog:
         facet_of: Sequence[int],
     ) -> None:
         """Add a piece; the oldest piece joins the sums once the log is full."""
-        layout, mean, variance, rows = self.layout, expected.mean, expected.variance, self.rows
-        rows += layout.pack(
+        mean, variance, _ = expected
+        row = self.layout.pack(
             at_ms // 1000,
             kind | form << 7 | int(100 * weight + 0.5) << 9,
             mean if -_MOST < mean < _MOST else 0.0,
@@ -162,13 +162,16 @@ class FeedbackLog:
             _mask(tuple(flagged)) if flagged else b"",
             _mask(tuple(slots)),
         )
-        if len(rows) > MAX_PIECES * layout.size:
-            self._add_to_sums(layout.unpack_from(rows), facet_of)
-            del rows[: layout.size]
+        rows, size = self.rows, len(row)
+        if len(rows) < MAX_PIECES * size:
+            self.rows = rows + row
+            return
+        self._add_to_sums(self.layout.unpack_from(rows), facet_of)
+        self.rows = rows[size:] + row
 
     def drop_last(self) -> None:
         """Remove the newest piece."""
-        del self.rows[-self.layout.size :]
+        self.rows = self.rows[: -self.layout.size]
 
     def _add_to_sums(self, row: _Row, facet_of: Sequence[int]) -> None:
         """Fade the sums of a row's values, and add its weight."""
@@ -205,7 +208,7 @@ class FeedbackLog:
         """Remove all that concerns the given facets; rows, which concern several facets, join the sums of the rest."""
         for row in self.layout.iter_unpack(self.rows):
             self._add_to_sums(row, facet_of)
-        self.rows = bytearray()
+        self.rows = b""
         for slot, facet in enumerate(facet_of):
             if facet in facets and self.sums:
                 self.sums[2 * slot] = self.sums[2 * slot + 1] = 0
@@ -217,7 +220,7 @@ class FeedbackLog:
         if self.sums:
             more = array("H", bytes(4 * (slots - self.slots)))
             self.sums, self.days = self.sums + more, self.days + more
-        self.rows = bytearray(b"".join(after.pack(*row) for row in before.iter_unpack(self.rows)))
+        self.rows = b"".join(after.pack(*row) for row in before.iter_unpack(self.rows))
         self.slots, self.facets, self.layout = slots, facets, after
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -226,11 +229,11 @@ class FeedbackLog:
 
     def copy(self) -> "FeedbackLog":
         """Return an independent copy."""
-        return _restored(self.slots, self.facets, self.rows[:], self.sums[:], self.days[:], self.uncounted)
+        return _restored(self.slots, self.facets, self.rows, self.sums[:], self.days[:], self.uncounted)
 
 
 def _restored(
-    slots: int, facets: int, rows: bytearray, sums: "array[int]", days: "array[int]", uncounted: bool
+    slots: int, facets: int, rows: bytes, sums: "array[int]", days: "array[int]", uncounted: bool
 ) -> FeedbackLog:
     log = FeedbackLog(slots, facets)
     log.rows, log.sums, log.days, log.uncounted = rows, sums, days, uncounted

@@ -256,7 +256,7 @@ def _unpack_log(data: bytes, position: int, slots: int, facets: int) -> tuple[Fe
     rows, has_sums, log.uncounted = _LOG.unpack_from(data, position)
     start = position + _LOG.size
     end = start + rows * row_size(slots, facets)
-    log.rows = bytearray(data[start:end])
+    log.rows = data[start:end]
     if has_sums:
         start, end = end, end + 4 * slots
         log.sums = array("H", data[start:end])

@@ -97,6 +97,7 @@ NOT_OF_THE_USER = {
     "Preferences.catalogue": "the deployment's",
     "FeedbackLog.slots": "a size of the catalogue's table",
     "FeedbackLog.facets": "a size of the catalogue's table",
+    "FeedbackLog.layout": "follows from both sizes",
 }
 """Attributes that are not exported, with the reason."""
 
