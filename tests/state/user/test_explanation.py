@@ -14,7 +14,11 @@ from tests.support.factories import CATALOGUE, RULES, START_MS, interactions, ma
 PRIOR = RULES.prior
 LENGTH, TONE = CATALOGUE.facet_index["length"], CATALOGUE.facet_index["tone"]
 CONCISE = CATALOGUE.slot_index["length"]["concise"]
-FEEDBACK = interactions().filter(lambda o: o.feedback != NONE)
+FEEDBACK = st.builds(
+    lambda o, kind: replace(o, feedback=CATALOGUE.feedback_index[kind]),
+    interactions(),
+    st.sampled_from(CATALOGUE.feedback_names),
+)
 
 
 def observe(history: list[Observation]) -> UserState:
