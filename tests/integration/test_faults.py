@@ -27,8 +27,8 @@ LIMITS: Limits = {
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    return History.made(tmp_path_factory.mktemp("history"), turns=3_000)
+def history(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> History:
+    return History.made(tmp_path_factory.mktemp("history"), turns=3_000, kafka=kafka)
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from tests.support.commands import SECRET, running, tacit
 from tests.support.conditions import eventually
 from tests.support.kafka_broker import KAFKA_TEST
 from tests.support.kafka_topics import Kafka
-from tests.support.live_run import NAMESPACE, History, Live
+from tests.support.live_run import History, Live, left_by_topic
 from tests.support.rebuilds import as_json, decided, held, rebuild_into
 from tests.support.redis_faults import FragileRedis, fragile_redis
-from tests.support.replays import left_by, now_ms
+from tests.support.replays import now_ms
 
 pytestmark = KAFKA_TEST
 
@@ -27,8 +27,8 @@ CHECKPOINTS = 5
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    return History.made(tmp_path_factory.mktemp("history"), turns=6_000)
+def history(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> History:
+    return History.made(tmp_path_factory.mktemp("history"), turns=6_000, kafka=kafka)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_inspection_succeeds_while_two_processes_write_checkpoints(
             counts.append(found.seq if found else 0)
             checkpoints.append(stats["checkpoint"] or 0)
         assert stats["used_by_pid"] == run.process.pid
-        done = tacit("state", "show", user_id, "--state", str(state), "--json")
+        done = tacit("state", "show", user_id, "--state", str(state), "--json", TACIT_AUDIT=str(tmp_path / "audit"))
         assert run.stop() == 0, run.output
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["seq"] >= counts[-1] > 0
@@ -72,12 +72,10 @@ def test_inspection_succeeds_while_two_processes_write_checkpoints(
 
 
 def test_emptied_redis_is_rebuilt_during_a_run(
-    live: Live, history: History, server: FragileRedis, tmp_path: Path
+    live: Live, history: History, kafka: Kafka, server: FragileRedis, tmp_path: Path
 ) -> None:
     """A rebuild restores the signals of the last checkpoint; the run then ends like an undisturbed one."""
-    first = tmp_path / "first.jsonl"
-    first.write_bytes(b"\n".join(history.halves[0]) + b"\n")
-    expected = decided(as_json(left_by(first, "--namespace", NAMESPACE, cwd=tmp_path)[1]))
+    expected = decided(as_json(left_by_topic(kafka, history.halves[0], tmp_path)))
     live.produce(0)
     with running(live.words(*live.state()), tmp_path / "log") as run:
         live.wait_for_first_half(run)

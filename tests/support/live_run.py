@@ -20,16 +20,23 @@ class History(NamedTuple):
     left: dict[str, Any]
 
     @classmethod
-    def made(cls, folder: Path, turns: int) -> Self:
+    def made(cls, folder: Path, turns: int, kafka: Kafka) -> Self:
         """Simulate a history in a folder."""
         write_history(folder / "events.jsonl", users=100, turns=turns)
         lines = (folder / "events.jsonl").read_bytes().splitlines()
-        left = left_by(folder / "events.jsonl", "--namespace", NAMESPACE, cwd=folder)[1]
+        left = left_by_topic(kafka, lines, folder)
         return cls((lines[: len(lines) // 2], lines[len(lines) // 2 :]), left)
 
     @property
     def records(self) -> int:
         return sum(map(len, self.halves))
+
+
+def left_by_topic(kafka: Kafka, lines: list[bytes], folder: Path) -> dict[str, Any]:
+    """Return the content of Redis after a replay of a topic, whose records have times of their own, unlike lines."""
+    topic = kafka.create_topic()
+    kafka.produce(topic, lines)
+    return left_by(f"kafka://{kafka.servers}/{topic}", "--namespace", NAMESPACE, cwd=folder)[1]
 
 
 class Live:
