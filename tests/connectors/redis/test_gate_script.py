@@ -164,6 +164,7 @@ class TestPins:
         (f"{T1}-0000000000000", ("unasked", T1)),
         ("0000000000000-0000000000000", ("unasked", 0)),
     ],
+    ids=["yes", "yes before a wipe", "no", "wipe", "empty"],
 )
 def test_gates_of_the_first_form_are_merged(
     writers: Writers, redis_client: redis.Redis, first: str, meaning: tuple[str, int]

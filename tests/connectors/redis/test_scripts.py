@@ -272,7 +272,7 @@ FOREIGN = [
 """Contents of a gate's key that another program wrote."""
 
 
-@pytest.mark.parametrize("foreign", FOREIGN)
+@pytest.mark.parametrize("foreign", FOREIGN, ids=[f"content {n}" for n in range(len(FOREIGN))])
 def test_foreign_gate_rejects_signals_and_the_reject_names_its_key(
     redis_url: str, redis_client: redis.Redis, foreign: str
 ) -> None:
@@ -286,7 +286,7 @@ def test_foreign_gate_rejects_signals_and_the_reject_names_its_key(
     assert not redis_client.exists(LIVE)
 
 
-@pytest.mark.parametrize("foreign", FOREIGN)
+@pytest.mark.parametrize("foreign", FOREIGN, ids=[f"content {n}" for n in range(len(FOREIGN))])
 def test_foreign_gate_is_kept_and_the_signals_are_deleted(
     redis_url: str, redis_client: redis.Redis, foreign: str
 ) -> None:
