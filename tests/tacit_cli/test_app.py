@@ -188,7 +188,11 @@ def test_embedded_replay_needs_no_setting_and_leaves_no_file(tmp_path: Path) -> 
     rows = {line.split("  ")[0].strip(): line for line in done.stdout.splitlines()}
     assert "all accounted for" in rows["events read"]
     assert "namespace live" in rows["users with signals"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["events.jsonl", "tacit-rejects.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "events.jsonl",
+        "tacit-rejects.control.jsonl",
+        "tacit-rejects.jsonl",
+    ]
 
 
 def test_replay_into_another_redis_does_not_scan_it(tmp_path: Path) -> None:

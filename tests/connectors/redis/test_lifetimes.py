@@ -161,7 +161,7 @@ class TestGate:
         writer.write([write(("length", signal("concise", T2)), wiped_ms=T1)])
         assert redis_client.pttl(GATE) == pytest.approx(TOMBSTONE_MS, abs=2 * HOUR_MS)
 
-    @pytest.mark.parametrize("first", [f"0000000000000-{T1}", f"{T1}-0000000000000"])
+    @pytest.mark.parametrize("first", [f"0000000000000-{T1}", f"{T1}-0000000000000"], ids=["yes", "wipe"])
     @pytest.mark.parametrize("kind", ["gate", "signals"])
     def test_gate_of_the_first_form_gets_an_expiry(
         self, writer: SignalWriter, redis_client: redis.Redis, first: str, kind: str
