@@ -43,6 +43,7 @@ class ShardStores:
         self._rocks = RocksDatabase(shards)
         self._deleter = ThreadPoolExecutor(1, thread_name_prefix="sweeper")
         self._compactor = ThreadPoolExecutor(1, thread_name_prefix="compactor")
+        self._compactor.submit(int)  # starts the thread now, so that the number of threads of a run is constant
         self._open: list[ShardStore] = []
 
     def create(self, user: bytes) -> ShardStore:
