@@ -50,17 +50,19 @@ class Contributors:
 
     def add(self, position: int) -> bool:
         """Add a user, and return False for a position that is taken."""
-        if position in self:
-            return False
-        if self._bits is None and self._count == EXACT:
-            self._to_bitmap()
-            if position in self:
+        bits = self._bits
+        if bits is None:
+            if position in self._list:
                 return False
-        if self._bits is None:
-            self._list.append(position)
-        else:
-            position >>= _FOLD
-            self._bits[position >> 3] |= 1 << (position & 7)
+            if self._count < EXACT:
+                self._list.append(position)
+                self._count += 1
+                return True
+            bits = self._to_bitmap()
+        place, bit = position >> _FOLD + 3, 1 << (position >> _FOLD & 7)
+        if bits[place] & bit:
+            return False
+        bits[place] |= bit
         self._count += 1
         return True
 
@@ -80,8 +82,9 @@ class Contributors:
         """Return at most 512 bytes, from which the constructor makes the set again."""
         return self._list.tobytes() if self._bits is None else bytes(self._bits)
 
-    def _to_bitmap(self) -> None:
-        self._bits, positions = bytearray(_MAX_BYTES), self._list
-        self._list, self._count = array("H"), 0
+    def _to_bitmap(self) -> bytearray:
+        bits = self._bits = bytearray(_MAX_BYTES)
+        positions, self._list, self._count = self._list, array("H"), 0
         for position in positions:
             self.add(position)
+        return bits

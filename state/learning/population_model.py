@@ -117,22 +117,27 @@ class PopulationModel:
         `rest` is mean and variance of all other parts of the prediction, noise included. The features of `against`
         count with the opposite sign: then the feedback compares `names` with `against`.
         """
-        active = [(self._feature(name), 1.0) for name in names]
-        active += [(self._feature(name), -1.0) for name in against]
-        fresh = []
-        for feature, sign in active:
-            position = feature.position(user)
-            if position not in feature.contributors:
-                fresh.append((feature, sign, position))
+        features, season = self.features, self.season
+        active: list[tuple[Feature, float]] = []
+        fresh: list[tuple[Feature, float]] = []
+        for sign, side in ((1.0, names), (-1.0, against)):
+            for name in side:
+                feature = features.get(name) or self.add(name)
+                if feature.season != season:
+                    feature.begin(season)
+                one = (feature, sign)
+                active.append(one)
+                if feature.contributors.add((user * feature.salt >> 64) & 0xFFFF):
+                    fresh.append(one)
         if fresh:
             self._vote(active, fresh, liked, rest)
-            if len(self.features) > MAX_FEATURES:
+            if len(features) > MAX_FEATURES:
                 self._evict()
 
     def _vote(
         self,
         active: list[tuple[Feature, float]],
-        fresh: list[tuple[Feature, float, int]],
+        fresh: list[tuple[Feature, float]],
         liked: bool,
         rest: tuple[float, float],
     ) -> None:
@@ -142,10 +147,9 @@ class PopulationModel:
             variance += feature.variance
             total += feature.share
         residual = (1.0 if liked else 0.0) - normal_cdf(mean / sqrt(rest[1] + variance))
-        for feature, sign, position in fresh:
-            if not feature.contributors.add(position):
-                continue
-            feature.is_public = feature.is_public or len(feature.contributors) >= CONTRIBUTORS
+        for feature, sign in fresh:
+            if not feature.is_public:
+                feature.is_public = len(feature.contributors) >= CONTRIBUTORS
             self._add(feature, sign * residual, sqrt(feature.share / total), variance - feature.variance)
 
     def _add(self, feature: Feature, residual: float, share: float, others: float) -> None:
@@ -159,14 +163,6 @@ class PopulationModel:
             feature.mean = min(MAX_MEAN, max(-MAX_MEAN, mean))
             feature.released += block.users
             feature.block = None
-
-    def _feature(self, name: str) -> Feature:
-        feature = self.features.get(name)
-        if feature is None:
-            return self.add(name)
-        if feature.season != self.season:
-            feature.begin(self.season)
-        return feature
 
     def add(self, name: str) -> Feature:
         """Return a feature, which starts at its prior if the model does not have it."""
@@ -220,7 +216,7 @@ class PopulationModel:
     def restore(self, beliefs: Mapping[str, Gaussian]) -> None:
         """Start from published beliefs."""
         for name, (mean, variance) in beliefs.items():
-            feature = self._feature(name)
+            feature = self.add(name)
             feature.mean, feature.variance, feature.is_public = mean, variance, True
 
 

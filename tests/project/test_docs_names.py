@@ -33,7 +33,7 @@ FOLDERS = (*ROOMS, "benchmarks", "docs", "examples", "tests", "tools")
 
 FOREIGN_OPTIONS = {"--cluster": "redis-cli", "--seeds": "python -m benchmarks.learning", "--strict": "mkdocs"}
 """Options of other programs, which pages name."""
-FOREIGN_NAMES = {"AdPredictor", "Classifier", "Connection.read_response", "LifoQueue", "RedisCluster"}
+FOREIGN_NAMES = {"Classifier", "Connection.read_response", "LifoQueue", "RedisCluster"}
 """Names of River and redis-py, which pages name."""
 
 
