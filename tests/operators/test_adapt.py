@@ -16,6 +16,7 @@ from operators.adapt import Adapt, Examples
 from state.counters import EventCounters, Outcome
 from state.events.observation import Kind, Observation, pack
 from state.events.records import Reason, Reject
+from state.learning.example import Example, Forget
 from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
 from state.user.windows import DAY_MS
@@ -221,3 +222,19 @@ def test_control_event_is_never_late(shard: Shard) -> None:
     _, write = run(shard, [make_observation(START_MS), old], 1)
     assert isinstance(write, GateWrite)
     assert (write.gate.wiped_ms, write.gate.use) == (START_MS, ScopeConsent("denied", START_MS))
+
+
+def test_wipe_reaches_the_population_between_the_examples() -> None:
+    """A forget comes after the earlier examples of the user and before the later ones."""
+    events = [
+        make_observation(at_ms=START_MS, kind=Kind.GRANT),
+        make_observation(at_ms=START_MS + 1, served={"length": "concise"}, feedback="thumbs_up", event=1),
+        make_observation(at_ms=START_MS + 2, kind=Kind.FORGET, event=2),
+        make_observation(at_ms=START_MS + 3, kind=Kind.GRANT, event=3),
+        make_observation(at_ms=START_MS + 4, served={"length": "concise"}, feedback="thumbs_up", event=4),
+    ]
+    with unkept() as stores:
+        shard = Shard(stores, rules=Rules(CATALOGUE, teaches=True))
+        shard.observe([[pack(event) for event in events]])
+        assert [type(message) for message in shard.take_messages()] == [Example, Forget, Example]
+        assert shard.take_messages() == []
