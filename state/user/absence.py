@@ -5,8 +5,7 @@ it had never been asked for, so the state of such a user can be freed. An explic
 outlive every absence.
 """
 
-from array import array
-
+from state.user.consent import Consent
 from state.user.parts import UserParts
 from state.user.rules import Rules
 from tacit.contract.activity import DAY_MS
@@ -22,13 +21,14 @@ def come_back(user: UserParts, at_ms: int, rules: Rules) -> bool:
         return False
     earlier = (*user.earlier, user.outbox) if user.outbox else user.earlier
     if absent_ms > rules.idle_ms + RECLAIM_GRACE_MS:
-        changed = user.consent.expire()
         if not _is_kept(user):
             user.restart(0)
-            user.consent.controls = array("Q")
+            user.consent = Consent()
             user.pins.clear()
             user.earlier = earlier
             return True
+        if changed := user.consent.expire(user.newest_ms + rules.idle_ms + RECLAIM_GRACE_MS):
+            user.note_gate(rules.catalogue)
     elif changed := user.consent.lapse(user.newest_ms + rules.idle_ms):
         user.note_gate(rules.catalogue)
     if not user.seq:
@@ -44,7 +44,6 @@ def retire(user: UserParts, wipes_before_ms: int) -> bool:
     No write may wait. The user's next event has the same result with and without this call. A wipe from before
     `wipes_before_ms` is of no use any more: no event is as old.
     """
-    user.consent.expire()
     user.restart(user.newest_ms)
     return _is_kept(user, wipes_before_ms)
 

@@ -65,7 +65,12 @@ class Consent:
         return self.states[USE] != DENIED
 
     def grant(self, scopes: Collection[int], at_ms: int) -> bool:
-        """Grant scopes; return False if no scope takes the grant, as each has a newer "no", forget or grant."""
+        """Grant scopes, and return whether one took the grant: it must be newer than its last answer and the forget.
+
+        A forget keeps a "no" with its own, older time, so the time of the answer is not enough.
+        """
+        if at_ms <= self.forgotten_ms:
+            return False
         taken = [
             scope
             for scope in scopes
@@ -90,10 +95,10 @@ class Consent:
         self._set(granted, LAPSED, at_ms)
         return bool(granted)
 
-    def expire(self) -> bool:
+    def expire(self, at_ms: int) -> bool:
         """Drop granted and lapsed consents, as if never asked for, and return whether there was one."""
         answered = [scope for scope in SCOPE_NUMBERS if self.states[scope] in {GRANTED, LAPSED}]
-        self._set(answered, UNASKED, self.forgotten_ms)
+        self._set(answered, UNASKED, at_ms)
         return bool(answered)
 
     def _set(self, scopes: Collection[int], state: int, at_ms: int) -> None:

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Observation
 from state.learning.example import Example
 from state.learning.preferences import Learned, Preferences
@@ -38,12 +41,22 @@ def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> Observed
     windows.observe(before_ms, user.newest_ms, o.at_ms, is_new_turn, topic, disliked)
     observed: Observed = ACCEPTED
     learned: Sequence[int] = ()
+    if user.consent.wiped:
+        o = _without_forgotten_facets(user, o, catalogue)
     if kind is not None and weight and o.slots:
         observed, learned = _train(user, o, rules, kind, weight, turn)
     if user.consent.uses:
         due_before_ms = 0 if rules.ttl_ms is None else user.newest_ms - rules.ttl_ms // 2
         user.outbox.emit(learned, user.preferences, windows, rules.prior, user.newest_ms, user.seq, due_before_ms)
     return observed
+
+
+def _without_forgotten_facets(user: UserParts, o: Observation, catalogue: NumberedCatalogue) -> Observation:
+    """Return the interaction without the values of facets that were forgotten after it."""
+    forgotten = {facet for facet, (at_ms, _) in user.consent.wiped.items() if o.at_ms <= at_ms}
+    if not forgotten:
+        return o
+    return replace(o, slots=[slot for slot in o.slots if catalogue.slot_facets[slot] not in forgotten])
 
 
 def _train(

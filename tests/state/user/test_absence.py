@@ -114,6 +114,19 @@ def test_long_lapsed_consent_is_as_if_never_asked_for() -> None:
     assert writes(state) == []
 
 
+@pytest.mark.parametrize("days", [0, 95])
+def test_gate_that_outlives_a_consent_shows_its_end(days: int) -> None:
+    """A gate with a pin has no expiry, so the consent in it must end by a write."""
+    state = observe(control(Kind.GRANT, T), pin(T + 1, "tone", "formal"), like(T + 2), rules=STRICT)
+    shown = Shown().take(writes(state))
+    if days:
+        state.observe(like(T + days * DAY_MS), STRICT)
+        assert shown.take(writes(state)).gate.learn.state == "lapsed"
+    state.observe(like(T + 3 + IDLE_MS + RECLAIM_GRACE_MS), STRICT)
+    assert shown.take(writes(state)).gate.learn == ScopeConsent("unasked", T + 2 + IDLE_MS + RECLAIM_GRACE_MS)
+    assert shown.pins == {"tone": "formal"}
+
+
 def test_no_outlives_an_absence() -> None:
     """After an absence of any length, no signal of the user is written."""
     state = observe(pin(T, "tone", "formal"), control(Kind.DENY, T + 1))

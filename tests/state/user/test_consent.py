@@ -190,6 +190,13 @@ def test_forget_keeps_a_no() -> None:
     assert Shown().take(writes(state)).gate.use == ScopeConsent("denied", T)
 
 
+@pytest.mark.parametrize(("at_ms", "state"), [(T + 3, DENIED), (T + 5, DENIED), (T + 6, GRANTED)])
+def test_yes_must_be_newer_than_a_forget_after_a_no(at_ms: int, state: int) -> None:
+    """The yes of a delayed or repeated record lifts nothing."""
+    user = observe(control(Kind.DENY, T), control(Kind.FORGET, T + 5), control(Kind.GRANT, at_ms))
+    assert user.consent.states == [state] * 3
+
+
 def test_forget_with_an_older_time_takes_effect_at_once() -> None:
     """A clock that is behind does not save what was learned."""
     state = observe(turn(T), turn(T + 1))
@@ -221,6 +228,17 @@ def test_forget_of_a_facet_keeps_the_others() -> None:
     assert state.preferences.evidence[CATALOGUE.facet_index["tone"]] == 0
     state.observe(make_observation(T + 3, served={"tone": "formal"}, feedback="thumbs_up"), RULES)
     assert shown.take(writes(state)).fields["tone"]["evidence"] == 1
+
+
+@pytest.mark.parametrize(("at_ms", "teaches"), [(T + 1, False), (T + 2, False), (T + 3, True)])
+def test_feedback_from_before_a_forget_of_a_facet_teaches_the_others_alone(at_ms: int, teaches: bool) -> None:
+    """It arrives late, or once more after 64 others: the facet stays forgotten."""
+    user = observe(turn(T), make_observation(T + 2, kind=Kind.FORGET, facets=["length"]))
+    user.observe(make_observation(at_ms, served={"length": "concise", "tone": "formal"}, feedback="thumbs_up"), RULES)
+    user.observe(make_observation(at_ms, served={"length": "detailed"}, feedback="shorter"), RULES)
+    assert user.preferences is not None
+    assert user.preferences.evidence[CATALOGUE.facet_index["tone"]] == 1
+    assert (user.preferences.evidence[CATALOGUE.facet_index["length"]] > 0) == teaches
 
 
 def test_count_restarts_with_each_wipe() -> None:
