@@ -31,6 +31,10 @@ from tacit.contract.gates import SCOPES
 UNKNOWN_MEMBER = "unknown"
 """Name of all members outside the contract in counts."""
 
+DECISIVE = ("granted", "scope", "facets")
+"""Members that make a control event more or less restrictive."""
+
+_MAX_DIGITS = 20
 _TYPES = ("consent", "pin", "forget")
 _MEMBERS = {
     "consent": frozenset({"type", *Consent.__struct_fields__}),
@@ -38,10 +42,14 @@ _MEMBERS = {
     "forget": frozenset({"type", *Forget.__struct_fields__}),
 }
 _LOOKS_LIKE = re.compile(rb'"type"\s*:\s*"\s*(consent|pin|forget)\s*"', re.IGNORECASE)
+_ESCAPE = re.compile(rb"\\u00([2-7][0-9a-f])", re.IGNORECASE)
+"""Escapes of ASCII characters, which members and types may be written with."""
 
 
 def control_type(data: bytes) -> str:
     """Return the type of the control event that a document seems to be; empty for any other document."""
+    if b"\\u00" in data:
+        data = _ESCAPE.sub(lambda escape: bytes.fromhex(escape[1].decode()), data)
     found = _LOOKS_LIKE.search(data)
     return found[1].decode().lower() if found else ""
 
@@ -49,13 +57,14 @@ def control_type(data: bytes) -> str:
 def read_control(data: bytes) -> Repaired | Undecodable | None:
     """Return the control event in a document that is no valid event; None for any other document.
 
-    Of a repeated member the last counts; of repeated `granted`, a "no".
+    Of a repeated member the last counts; repeated `DECISIVE` members are unclear, unless they are the same constant.
     """
     kind = control_type(data)
     if not kind:
         return None
     try:
-        document = json.loads(data.decode("utf-8-sig", "surrogateescape"), object_pairs_hook=_members)
+        text = data.decode("utf-8-sig", "surrogateescape")
+        document = json.loads(text, object_pairs_hook=_members, parse_int=_number)
     except (ValueError, RecursionError):
         if len(data) > MAX_EVENT_BYTES:
             return Undecodable(Reason.TOO_LARGE, f"over {MAX_EVENT_BYTES} bytes", kind)
@@ -63,9 +72,12 @@ def read_control(data: bytes) -> Repaired | Undecodable | None:
     if not isinstance(document, dict):
         return Undecodable(Reason.INVALID, "event: not an object", kind)
     named = document.get("type")
-    kind = named.strip().lower() if isinstance(named, str) else ""
-    if kind not in _TYPES:
+    if named == "interaction":
         return None
+    named = named.strip().lower() if isinstance(named, str) else ""
+    if named not in _TYPES:
+        return Undecodable(Reason.INVALID, "type: not consent, pin or forget, but of a member inside", kind)
+    kind = named
     if not _is(document.get("user_id"), UserId):
         return Undecodable(Reason.INVALID, "user_id: not a user id", kind)
     return _Reading(kind, document).read()
@@ -73,9 +85,16 @@ def read_control(data: bytes) -> Repaired | Undecodable | None:
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
-    if len(members) < len(pairs) and any(name == "granted" and value is not True for name, value in pairs):
-        members["granted"] = False
+    if len(members) < len(pairs):
+        for name, value in pairs:
+            if name in DECISIVE and value is not members[name]:
+                members[name] = False
     return members
+
+
+def _number(text: str) -> int:
+    """Return a number, and 0 for one of more digits than any member has; Python refuses 4,300 of them."""
+    return int(text) if len(text) <= _MAX_DIGITS else 0
 
 
 def _is(value: object, kind: Any) -> bool:

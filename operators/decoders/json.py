@@ -7,9 +7,9 @@ from msgspec import MsgspecError, ValidationError, convert
 
 from operators.decoders import Repaired, Undecodable
 from operators.decoders.broken_rules import broken_rule
-from operators.decoders.control import read_control
+from operators.decoders.control import DECISIVE, read_control
 from state.events.records import Reason
-from tacit.contract.events import MAX_EVENT_BYTES, Consent, Event, decode_event
+from tacit.contract.events import MAX_EVENT_BYTES, Consent, Event, Forget, decode_event
 
 MAX_DEPTH = 200
 """Deepest nesting of a document. A fixed limit: Python's own depends on the depth of the caller."""
@@ -25,11 +25,16 @@ def decode(data: bytes) -> Event | Repaired | Undecodable:
         return read_control(data) or _TOO_LARGE
     try:
         event = decode_event(data)
-        if isinstance(event, Consent) and data.count(b'"granted"') > 1:
+        if isinstance(event, Consent | Forget) and _may_repeat(data):
             return read_control(data) or event
         return event
     except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return read_control(data) or _event_of_last_members(data) or _explain(data, error)
+
+
+def _may_repeat(data: bytes) -> bool:
+    """Return whether a decisive member of a control event may be repeated; escapes can hide its name."""
+    return b"\\" in data or any(data.count(b'"%s"' % name.encode()) > 1 for name in DECISIVE)
 
 
 def _event_of_last_members(data: bytes) -> Event | None:

@@ -79,6 +79,53 @@ def test_repeated_granted_is_a_no_unless_all_are_a_yes() -> None:
     assert accepted(no_first.replace(b"false", b"true")).kind == Kind.GRANT
 
 
+@pytest.mark.parametrize(
+    ("once", "twice"),
+    [
+        (b'"granted": false', b'"gr\\u0061nted": false, "granted": true'),
+        (b'"granted": false', b'"granted": false, "gr\\u0061nted": true'),
+        (b'"granted": false', b'"granted": false, "scope": ["use"], "scope": ["learn"]'),
+        (b'"granted": false', b'"granted": false, "scope": ["use"], "scope": null'),
+    ],
+)
+def test_repeated_member_of_a_no_does_not_narrow_it(once: bytes, twice: bytes) -> None:
+    """It is a no to all scopes; a name may be written with escapes."""
+    found = accepted(control("consent").replace(once, twice))
+    assert (found.kind, found.slots) == (Kind.DENY, ALL)
+
+
+def test_repeated_facets_forget_everything() -> None:
+    """Which list is meant is unclear."""
+    assert not accepted(control("forget", facets=["tone"])[:-1] + b', "facets": ["length"]}').facets
+
+
+def test_yes_with_repeated_scopes_is_a_reject() -> None:
+    """Nothing unclear becomes a yes."""
+    found = parse(control("consent", granted=True, scope=["use"])[:-1] + b', "scope": ["learn"]}')
+    assert isinstance(found, Reject)
+    assert (found.detail, found.control) == ("scope: expected any of learn, use, explore", "consent")
+
+
+@pytest.mark.parametrize(("text", "escaped"), [(b'"type"', b'"\\u0074ype"'), (b'"forget"', b'"\\u0066or\\u0067et"')])
+def test_no_is_recognized_by_names_with_escapes(text: bytes, escaped: bytes) -> None:
+    """The same JSON with an unknown member is not lost to its spelling."""
+    assert accepted(control("forget", note=1).replace(text, escaped)).kind == Kind.FORGET
+
+
+def test_number_of_any_length_does_not_hide_a_no() -> None:
+    """Python reads no number of more than 4,300 digits."""
+    data = control("forget", note=7).replace(b"7", b"7" * 5000)
+    assert accepted(data).kind == Kind.FORGET
+
+
+@pytest.mark.parametrize("outer", [{}, {"type": "com.example.forget"}, {"type": ["forget"]}, {"specversion": "1.0"}])
+def test_wrapped_control_event_is_a_control_reject(outer: dict[str, Any]) -> None:
+    """An envelope is not opened, and an operator must see what is lost."""
+    found = decode(json.dumps(outer | {"data": {"type": "forget", "user_id": "ada"}}).encode())
+    assert isinstance(found, Undecodable)
+    assert (found.reason, found.control) == (Reason.INVALID, "forget")
+
+
 @pytest.mark.parametrize("scope", [[], ["everything"], ["use", "everything"], "use", {"use": 1}, 3])
 def test_no_with_an_unclear_scope_is_a_no_to_all(scope: object) -> None:
     """A clear scope is kept."""
