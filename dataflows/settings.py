@@ -159,7 +159,7 @@ class Settings:
             DESTINATION,
             "FILE|kafka://HOST:PORT/TOPIC",
             "Destination of control events (consent, pin, forget) that cannot be carried out.",
-            "beside --rejects: the same topic, or FILE with .control before the ending",
+            "next to --rejects: the same topic, or FILE with .control before the ending",
             check=_rejects_problem,
         ),
     ] = ""

@@ -147,7 +147,7 @@ def _check(folder: Path, identity: Identity) -> None:
 
 
 def _upgrade(folder: Path) -> None:
-    """Make a folder of an older format one of `FORMAT`: older versions must not read what this run writes.
+    """Make a folder of an older format one of `FORMAT`: older versions must not read the output of this run.
 
     Users' states keep their layout until their next event.
     """

@@ -58,7 +58,7 @@ class KeyMove:
         self.moved = MovedKeys()
 
     def copy(self) -> None:
-        """Copy the keys of users whose id is known, with their time to live, gates before signals."""
+        """Copy the keys of users with a known id, with their time to live, gates before signals."""
         for is_gate in (True, False):
             keys = self._old_keys(is_gate=is_gate)
             while some := list(islice(keys, KEYS_AT_ONCE)):
@@ -69,7 +69,7 @@ class KeyMove:
                 self._copy(copies, is_gate=is_gate)
 
     def delete(self) -> None:
-        """Delete the old keys, signals before gates, but for gates that restrict a user whose id is not known."""
+        """Delete the old keys, signals before gates, but for gates that restrict a user of unknown id."""
         for is_gate in (False, True):
             keys = self._old_keys(is_gate=is_gate)
             while some := list(islice(keys, KEYS_AT_ONCE)):

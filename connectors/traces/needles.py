@@ -84,7 +84,7 @@ def needles_of(user_id: str, secret: bytes, identity: IdComparison = "exact") ->
 
 
 def pseudonym_needles(user: bytes) -> Needles:
-    """Return the needles of a user whose id is not known.
+    """Return the needles of a user of unknown id.
 
     Raises:
         ValueError: `user` is no pseudonym.

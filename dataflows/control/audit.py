@@ -60,7 +60,7 @@ def audited(
         settings: `audit` and `operator`.
         action: name of the action, such as `forget`.
         user: 16-byte pseudonym; None for an action about no single user.
-        warns: False for an action whose result readers see, too.
+        warns: False for an action with a result that readers see, too.
         detail: members of the line; no user id, and nothing that was learned.
 
     Raises:

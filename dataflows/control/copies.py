@@ -29,7 +29,7 @@ class Terms:
 
 
 def remaining_in(place: Place, found: Mapping[Kind, int], terms: Terms) -> Iterator[Remaining]:
-    """Yield what remains in a place, by the kind of the traces that were found."""
+    """Yield the remains in a place, by the kind of the traces that were found."""
     for kind, number in sorted(found.items()):
         what = f"{kind}: {number}"
         if kind == "unreadable":

@@ -79,7 +79,7 @@ def wait_for(watcher: Watcher, sent: Sent, *, since_s: float, limit_s: float = W
     """Wait until the effect of an event is visible, and return the seconds since `since_s`, a time of `monotonic()`.
 
     Raises:
-        NoEffectError: the effect is not visible within `limit_s`; the text has what is missing, and what to check.
+        NoEffectError: the effect is not visible within `limit_s`; the text has the missing parts and a remedy.
     """
     deadline_s, pause_s = time.monotonic() + limit_s, _FIRST_PAUSE_S
     while missing := missing_effect(sent, watcher.look()):

@@ -72,7 +72,7 @@ class Searched(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def is_clean(self) -> bool:
-        """True if nothing remains but what keeps older events out."""
+        """True if only those bytes remain that keep older events out."""
         return self.after.keys() <= KEPT[self.sort]
 
 

@@ -22,7 +22,7 @@ Counts = dict[Kind, int]
 def forget_verified(
     settings: Settings, user_id: str, facets: Sequence[str], look: Sequence[str], wait_s: float
 ) -> tuple[Carried, Receipt]:
-    """Forget a user, search for what is left, and store the receipt.
+    """Forget a user, search for traces, and store the receipt.
 
     Args:
         settings: source, Redis, state folder, audit and receipts.

@@ -1,4 +1,4 @@
-"""Document of `tacit why`: each facet with its value, its evidence, and what would change it.
+"""Document of `tacit why`: each facet with its value, its evidence, and the feedback that would change it.
 
 Names are those of the catalogue. Times are epoch milliseconds, 0 for none. Chances and confidences are 0–1.
 """

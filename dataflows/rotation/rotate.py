@@ -4,7 +4,7 @@
     2  Redis: copies of gates and signals under the new pseudonyms
     3  state folder: checkpoints of all users under the new pseudonyms; Bytewax commits their tokens at once
     4  state folder: deletion of the old checkpoints
-    5  Redis: deletion of the old keys, but for those that restrict a user whose id is not known
+    5  Redis: deletion of the old keys, but for those that restrict a user of unknown id
     6  tacit.json: fingerprint of the new secret; deletion of rotation.json
 
 A rotation that was interrupted begins again: each step repeats without effect, and the tokens in the recovery store
@@ -93,7 +93,7 @@ def rotate(
         user_ids: ids of the users, with repeats; users with other ids lose their state and signals.
         old: secret of the folder.
         new: another secret.
-        keeps_unknown: keeps the "no", the pins and the wipes of users whose id is not known under the old pseudonym;
+        keeps_unknown: keeps the "no", the pins and the wipes of users of unknown id under the old pseudonym;
             otherwise such users are an error, before any change.
 
     Raises:

@@ -1,7 +1,7 @@
 """Control events that break the contract, read as far as they are clear.
 
 A control event is recognized by `type` and `user_id` alone. Everything that is unclear is decided in the restrictive
-direction: a consent that is not plainly a "yes" is a "no", and a forget whose facets are unclear forgets everything. A
+direction: a consent that is not plainly a "yes" is a "no", and a forget with unclear facets forgets everything. A
 "yes" and a pin need all members that they are made of; without them they are rejected.
 """
 

@@ -1,4 +1,4 @@
-"""The users who contributed to a feature, as a small set of hashed positions.
+"""The contributors of a feature, as a small set of hashed positions.
 
 A user has one vote on a feature. The set is exact up to `EXACT` users, as a list of 16-bit positions; above that it is
 a bitmap of 12-bit positions. Two users can share a position: then the second one has no vote. A user can be discarded.

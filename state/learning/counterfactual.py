@@ -88,7 +88,7 @@ def _retrained(own: Preferences, pieces: Iterable[Piece], factors: StackingFacto
 
 
 def retrain_as_recorded(own: Preferences, pieces: Iterable[Piece], factors: StackingFactors) -> Preferences:
-    """Train a user model in place with pieces of a log, flagging what they record; return the model."""
+    """Train a user model in place with pieces of a log, with the flags that they record; return the model."""
     drift = own.drift = RecordedDrift(own.drift)
     for piece in pieces:
         drift.flags = piece.flagged

@@ -87,7 +87,7 @@ _decode_earlier = msgspec.msgpack.Decoder(_Earlier).decode
 
 
 def pack(restored: Restored) -> bytes:
-    """Return the state as bytes. Without the model's key, they show only what may be published."""
+    """Return the state as bytes. Without the model's key, they show published content only."""
     training, model, limit, gains = restored
     features = sorted(model.features.items())
     private = _Private(
@@ -104,7 +104,7 @@ def pack(restored: Restored) -> bytes:
 
 
 def unpack(data: bytes, key: bytes, is_dropped: Callable[[str], bool]) -> Restored:
-    """Return the state of `pack`, without the features whose names `is_dropped` selects.
+    """Return the state of `pack`, without the features that `is_dropped` selects by name.
 
     A state that was encrypted with another key keeps its released beliefs alone.
 

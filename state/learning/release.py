@@ -60,7 +60,7 @@ class Block:
         """Users with a vote on the number who were forgotten since the block's start, and may vote again."""
 
     def add(self, residual: float, share: float, others: float) -> None:
-        """Add the vote of a user who has no vote in the block."""
+        """Add the vote of a user without a vote in the block."""
         self.users += 1
         self.residuals += share * residual
         self.shares += share
@@ -69,7 +69,7 @@ class Block:
         self.others += others
 
     def is_due(self, users: int) -> bool:
-        """Return whether the block has enough users, none of whom has more than a twentieth of the shares."""
+        """Return whether the block has enough users, and none has more than a twentieth of the shares."""
         return self.users >= users and self.shares >= MIN_USERS * (1 + self.forgets) * self.top * _ROUNDING
 
     def release(self, mean: float, variance: float, key: bytes, name: str) -> tuple[float, float]:

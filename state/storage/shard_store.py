@@ -171,7 +171,7 @@ class ShardStore:
         return self._database.is_settling
 
     def erase(self, users: Iterable[bytes]) -> None:
-        """Let the older bytes of wiped users, whose new state was put, leave the disk."""
+        """Let the older bytes of wiped users leave the disk; their new states were put before."""
         self._database.erase(users)
 
     def start_compaction(self) -> None:

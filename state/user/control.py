@@ -1,7 +1,7 @@
 """Control events: consent, pins and forgets. The order of arrival decides, and no clock.
 
 A "no", a forget and a pin take effect at the newest of: their own time, if it is plausible, and the newest time known
-of the user. A "yes" and the removal of a pin have their own time, and must be newer than what they lift.
+of the user. A "yes" and the removal of a pin have their own time, and must be newer than the event that they lift.
 """
 
 from state.events.observation import NONE, Kind, Observation

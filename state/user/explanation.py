@@ -1,4 +1,4 @@
-"""Explanation of a learned value: evidence for and against, the prediction without it, and what would change it."""
+"""Explanation of a learned value: evidence for and against, the prediction without it, and feedback to change it."""
 
 from collections.abc import Iterator, Mapping
 from math import sqrt

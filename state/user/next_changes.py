@@ -39,13 +39,13 @@ class Change(NamedTuple):
 
 
 def choice(state: UserState, facet: int, prior: Prior) -> Choice:
-    """Return the choice of a facet by what was learned; a pin is not regarded."""
+    """Return the choice of a facet by its beliefs; a pin is not regarded."""
     decision = decide(state.beliefs(prior), facet)
     return Choice(decision.slot if decision.tier else prior.default_slots[facet], TIERS[decision.tier])
 
 
 def changes(state: UserState, facet: int, rules: Rules) -> list[Change]:
-    """Return what would change the choice of a facet, the least feedback first; empty if nothing is learned.
+    """Return feedback that would change the choice of a facet, the least first; empty if nothing is learned.
 
     Tried are likes of each value, dislikes of the value, and directed feedback on it: up to `MOST` pieces on answers of
     which only this facet is known. Of the kinds of likes and dislikes, the one of the largest weight is tried. Of each,

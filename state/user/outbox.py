@@ -164,7 +164,7 @@ class Outbox:
         self.at_ms = at_ms
 
     def forget(self, facets: Iterable[int]) -> None:
-        """Drop what waits of some facets, and the record of their emitted decisions."""
+        """Drop the waiting signals of some facets, and the record of their emitted decisions."""
         for facet in facets:
             self.waiting.pop(facet, None)
             if self.emitted is not None:

@@ -14,12 +14,12 @@ pytestmark = [*KAFKA_TEST, pytest.mark.usefixtures("refused_connections")]
 
 def test_unlimited_retention_is_a_note(kafka: Kafka, redis_url: str, tmp_path: Path) -> None:
     """For each topic that the run reads or writes."""
-    week, forever, compacted = (
+    week, unlimited, compacted = (
         f"kafka://{kafka.servers}/{kafka.create_topic(config=config)}"
         for config in ({}, {"retention.ms": "-1"}, {"cleanup.policy": "compact"})
     )
     settings = Settings(redis=redis_url, secret="0123456789abcdef", rejects=week, control_rejects=compacted)
-    found = {finding.what: finding for finding in check_all(settings, forever)}
+    found = {finding.what: finding for finding in check_all(settings, unlimited)}
     assert all(finding.ok for finding in found.values())
     assert {what for what, finding in found.items() if finding.warns and what.endswith("retention")} == {
         "source retention",

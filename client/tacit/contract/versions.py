@@ -33,7 +33,7 @@ def is_version(text: str) -> bool:
 def are_versions(text: str) -> bool:
     """Return whether `text` has the versions of model, catalogue and population.
 
-    >>> are_versions("m1.c3.p12"), are_versions("whatever")
+    >>> are_versions("m1.c3.p12"), are_versions("m1")
     (True, False)
     """
     return _VERSIONS.fullmatch(text) is not None
