@@ -1,4 +1,4 @@
-"""Broken records: at least one form for each reject reason."""
+"""Broken records: at least one form for each reject reason, but for `future`, which no line of a file can be."""
 
 from collections.abc import Iterator
 from random import Random
@@ -7,11 +7,9 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.events.records import Reason
 from tacit.contract.events import MAX_EVENT_BYTES
 from tacit_lab.simulate.events import Event, encode
-from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, Scenario
+from tacit_lab.simulate.scenario import HOUR_MS, Scenario
 from tacit_lab.simulate.users import SimulatedUser
 
-_FUTURE_MS = 3650 * DAY_MS
-"""Distance of a future record from the end: still in the future when a history is read years later."""
 _LATE_MS = (25 * HOUR_MS, 47 * HOUR_MS)
 """Limits of the distance between a late record and its turn; from 24 hours a record is late."""
 
@@ -23,7 +21,8 @@ class Faults:
         self._scenario = scenario
         self._facet, facet = next(iter(catalogue.facets.items()))
         self._unknown_value = "x" * (1 + max(map(len, facet.values)))
-        self._shares: list[tuple[Reason, float]] = [(reason, getattr(scenario, reason)) for reason in Reason]
+        reasons = [reason for reason in Reason if reason is not Reason.FUTURE]
+        self._shares: list[tuple[Reason, float]] = [(reason, getattr(scenario, reason)) for reason in reasons]
 
     def of(self, random: Random, user: SimulatedUser, turn: Event, at_ms: int) -> Iterator[tuple[Reason, bytes]]:
         """Yield broken copies, in most cases none, of a turn at `at_ms`."""
@@ -47,12 +46,9 @@ class Faults:
                 return encode(event | {"schema": 2})
             case Reason.NOT_IN_CATALOGUE:
                 return encode(event | {"served": {self._facet: self._unknown_value}})
-            case Reason.FUTURE:
-                return encode(event | {"at": self._scenario.end_ms + _FUTURE_MS})
             case Reason.WRONG_REGION:
                 return encode(event | {"region": "us" if self._scenario.region != "us" else "eu"})
-            case Reason.LATE:
-                return encode(event | {"at": at_ms - random.randint(*_LATE_MS)})
+        return encode(event | {"at": at_ms - random.randint(*_LATE_MS)})
 
 
 def _can_be_late(user: SimulatedUser, at_ms: int) -> bool:

@@ -19,7 +19,7 @@ class Scenario:
     """
 
     end_ms: int
-    """Newest event time, epoch milliseconds; only `future` records are newer."""
+    """Newest event time, epoch milliseconds."""
     users: int = 1000
     turns: int = 60_000
     seed: int = 1
@@ -63,7 +63,6 @@ class Scenario:
     too_large: float = 0.0001
     unknown_schema: float = 0.0005
     not_in_catalogue: float = 0.001
-    future: float = 0.0005
     wrong_region: float = 0.001
     late: float = 0.002
     """Share of the turns of users without a wipe, at least two days after their consent."""

@@ -1,8 +1,9 @@
-"""Replay of a topic: bounded, with the results of a file, and rejects in a separate topic."""
+"""Replay of a topic: bounded, with the results of a file, and with rejects in a separate topic."""
 
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,19 +15,44 @@ from tests.support.replays import accounted_for, left_by, redis_of_its_own, repl
 pytestmark = pytest.mark.kafka
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_replay_of_a_topic_equals_that_of_a_file(processes: int, kafka: Kafka, tmp_path: Path) -> None:
+def test_replay_of_a_topic_depends_on_no_number_of_processes(kafka: Kafka, tmp_path: Path) -> None:
     """Redis holds the same bytes; the rejects topic holds each reject with its position."""
     path = tmp_path / "events.jsonl"
     write_history(path, users=60, turns=3_000)
     lines = path.read_bytes().splitlines()
-    events, rejects = kafka.create_topic(), kafka.create_topic()
+    events = kafka.create_topic()
     kafka.produce(events, lines)
-    arguments = (f"kafka://{kafka.servers}/{events}", "--rejects", f"kafka://{kafka.servers}/{rejects}")
+    held = []
+    for processes in (1, 2):
+        rejects = kafka.create_topic()
+        arguments = (f"kafka://{kafka.servers}/{events}", "--rejects", f"kafka://{kafka.servers}/{rejects}")
+        with redis_of_its_own() as (url, client):
+            summary = replay(url, *arguments, "--processes", processes, cwd=tmp_path)
+            held.append(everything_in(client))
+        assert accounted_for(summary) == summary["read"] == len(lines)
+        rejected = [json.loads(value) for value in values(Reading(kafka, rejects).bounded())]
+        assert Counter(reject["reason"] for reject in rejected) == Counter(summary["rejected"])
+        assert {reject["origin"]["topic"] for reject in rejected} == {events}
+    assert held[0] == held[1]
+
+
+def test_replay_of_a_topic_learns_what_a_file_teaches(kafka: Kafka, tmp_path: Path) -> None:
+    """Signals hold the same bytes; of gates, times of a "no" differ, as a line of a file has no time of its own."""
+    path = tmp_path / "events.jsonl"
+    write_history(path, users=60, turns=3_000)
+    events = kafka.create_topic()
+    kafka.produce(events, path.read_bytes().splitlines())
     with redis_of_its_own() as (url, client):
-        summary = replay(url, *arguments, "--processes", processes, cwd=tmp_path)
-        assert everything_in(client) == left_by(path, cwd=tmp_path)[1]
-    assert accounted_for(summary) == summary["read"] == len(lines)
-    rejected = [json.loads(value) for value in values(Reading(kafka, rejects).bounded())]
-    assert Counter(reject["reason"] for reject in rejected) == Counter(summary["rejected"])
-    assert {reject["origin"]["topic"] for reject in rejected} == {events}
+        replay(url, f"kafka://{kafka.servers}/{events}", cwd=tmp_path)
+        held = everything_in(client)
+    signals = [
+        {key: fields for key, fields in found.items() if _learned(key, fields)}
+        for found in (held, left_by(path, cwd=tmp_path)[1])
+    ]
+    assert signals[0] == signals[1]
+    assert len(signals[0]) > 20
+
+
+def _learned(key: str, fields: Any) -> bool:
+    """Return whether a key has signals of a user without a wipe and without a "no"."""
+    return key.endswith(":signals") and "_status" not in fields and "_epoch" not in fields

@@ -196,6 +196,7 @@ class UserControl(RuleBasedStateMachine):
     @rule()
     def checkpoint(self) -> None:
         token = self.worker.adapt.snapshot() if self.worker.states() else b""
+        self.worker.stores._deleter.submit(bool).result()  # a copy must not meet the deletion of an old checkpoint
         if token:
             copy = self.root / f"saved-{len(self.saved)}"
             shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("work-*"))

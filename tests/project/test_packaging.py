@@ -18,6 +18,7 @@ WORKER_PACKAGES = {"connectors", "dataflows", "operators", "state", "tacit_cli",
 CLIENT_DATA = {"tacit/contract/catalogue.toml", "tacit/py.typed"}
 WORKER_DATA = {
     "connectors/redis/scripts/gate.lua",
+    "connectors/redis/scripts/gate_text.lua",
     "connectors/redis/scripts/publish_population.lua",
     "connectors/redis/scripts/write_signals.lua",
     "connectors/redis/users.acl",

@@ -146,7 +146,7 @@ def test_findings_are_printed_as_table_and_as_json(server: tuple[str, redis.Redi
     well = tacit("check", "--redis", server[0], "--json", cwd=folder)
     assert (well.returncode, well.stderr) == (0, "")
     assert [finding["ok"] for finding in json.loads(well.stdout)] == 5 * [True]
-    wrong = tacit("check", "[red]missing[/].jsonl", "--redis", server[0], cwd=folder)
+    wrong = tacit("check", "[red]missing[/].jsonl", "--redis", server[0], cwd=folder, COLUMNS="200")
     assert (wrong.returncode, wrong.stderr) == (1, "")
     assert [line.split()[:2] for line in wrong.stdout.splitlines()] == [
         ["ok", "catalogue"], ["ok", "redis"], ["ok", "rejects"], ["ok", "control"], ["wrong", "source"],

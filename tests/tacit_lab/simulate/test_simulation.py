@@ -26,6 +26,8 @@ from tacit_lab.simulate.simulation import MAX_DELAY_MS, MAX_REPEAT_MS
 
 END_MS = 1_795_297_433_438
 SCENARIO = Scenario(end_ms=END_MS, users=100, turns=4000)
+MADE = set(Reason) - {Reason.FUTURE}
+"""Reasons of the simulated rejects; no line of a file is from the future."""
 
 ODD_CATALOGUE = """
 schema = 1
@@ -141,7 +143,7 @@ def test_valid_events_fit_any_catalogue() -> None:
     assert {event["feedback"]["kind"] for event in events if "feedback" in event} == {"faster"}
 
 
-@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.LATE}))
+@pytest.mark.parametrize("reason", sorted(MADE - {Reason.LATE}))
 def test_broken_records_are_rejected_for_their_reason(reason: Reason) -> None:
     """The parser finds the fault of a record, and no other fault before it."""
     catalogue = NumberedCatalogue.load()
@@ -184,7 +186,7 @@ def test_bytes_of_a_scenario_do_not_change() -> None:
         scenario = replace(SCENARIO, turns=1000, seed=3, out_of_order=0.3, duplicates=0.2, narrowed=0.5)
         for line in simulate(scenario, catalogue).events:
             made.update(line + b"\n")
-    assert made.hexdigest() == "821593ca7019062e5dac6022831666ac5901db138f35ca74c5afae7b7aa6aec1"
+    assert made.hexdigest() == "73c5e519c7b183b2304984e3539e16615a26d90fc74ce11a132262be4475153d"
 
 
 def test_another_seed_gives_another_history() -> None:
@@ -195,7 +197,7 @@ def test_another_seed_gives_another_history() -> None:
 
 def test_faults_do_not_change_valid_events() -> None:
     """Valid events are the same with and without delays, duplicates and broken records."""
-    clean = with_share(0.0, *Reason, duplicates=0, out_of_order=0)
+    clean = with_share(0.0, *MADE, duplicates=0, out_of_order=0)
     histories = [
         {json.dumps(event) for _, event in valid(list(simulate(scenario).arrivals()))} for scenario in (SCENARIO, clean)
     ]
@@ -225,7 +227,7 @@ def test_duplicates_repeat_a_record_byte_for_byte(arrivals: list[Arrival]) -> No
         seen.add(arrival.line)
 
 
-@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.LATE}))
+@pytest.mark.parametrize("reason", sorted(MADE - {Reason.LATE}))
 def test_share_of_broken_records_is_as_requested(reason: Reason) -> None:
     """The share is relative to the count of turns."""
     counts = kinds(with_share(0.1, reason))
