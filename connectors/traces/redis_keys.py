@@ -9,10 +9,13 @@ import redis
 from connectors.redis.client import RedisClient
 from connectors.traces.files import UNREADABLE
 from connectors.traces.needles import Needles, Trace
+from tacit.contract.signals import STATUS, WIPED
 from tacit.reader.cluster_map import Address
 from tacit.reader.round_trips import Command, Reply
 
 KEYS_AT_ONCE = 500
+
+_STATUS_FIELDS = frozenset({STATUS.encode(), WIPED.encode()})
 
 _READS: tuple[Command, ...] = (("GET",), ("HGETALL",), ("SMEMBERS",))
 """Reads of a key of each type that Tacit writes; an auditor has the right to all of them."""
@@ -20,6 +23,8 @@ _READS: tuple[Command, ...] = (("GET",), ("HGETALL",), ("SMEMBERS",))
 
 def find_redis_traces(client: RedisClient, region: str, needles: Needles) -> Iterator[Trace]:
     """Yield the traces of a user in the keys of a region, in all namespaces; the place is the key.
+
+    The key of signals that hold the status of a "no" alone is a tombstone.
 
     Raises:
         SinkError: Redis does not answer, or the user lacks a right.
@@ -30,7 +35,7 @@ def find_redis_traces(client: RedisClient, region: str, needles: Needles) -> Ite
             for key, reply in zip(some, _values(client, some, server), strict=True):
                 place = needles.masked(key.decode("utf-8", "surrogateescape"))
                 for kind in sorted(needles.in_bytes(b"\0".join((key, *_parts(reply))))):
-                    yield Trace(place, 0, kind)
+                    yield Trace(place, 0, "tombstone" if kind == "pseudonym" and _is_status(reply) else kind)
                 if isinstance(reply, redis.RedisError):
                     yield Trace(place, 0, UNREADABLE)
 
@@ -61,6 +66,11 @@ def _read(key: bytes) -> Command:
     if key.endswith((b":signals", b":defaults")):
         return ("HGETALL", key)
     return ("SMEMBERS" if key.endswith((b":namespaces", b":pinned")) else "GET", key)
+
+
+def _is_status(reply: Reply) -> bool:
+    """Return whether a hash has no field but the status of a user who denies the use of signals."""
+    return isinstance(reply, list) and bool(reply) and _STATUS_FIELDS.issuperset(reply[::2])
 
 
 def _parts(reply: Reply) -> Iterable[bytes]:

@@ -55,6 +55,15 @@ def test_value_of_another_type_is_reported(client: RedisClient, redis_client: re
     assert found(client) == [(KEYS.active, "unreadable"), (KEYS.check, "id")]
 
 
+def test_status_of_a_no_is_a_tombstone(client: RedisClient, redis_client: redis.Redis) -> None:
+    """It is a part of the user's no, and holds nothing that was learned."""
+    key = KEYS.within("live").signals(NEEDLES.user)
+    redis_client.hset(key, "_status", '{"v":"1","status":"opted_out"}')
+    assert found(client) == [(key, "tombstone")]
+    redis_client.hset(key, "tone", "{}")
+    assert found(client) == [(key, "pseudonym")]
+
+
 def test_id_in_a_key_is_not_repeated(client: RedisClient, redis_client: redis.Redis) -> None:
     redis_client.set("tacit:v1:eu:{ada.lovelace}:gate", "x")
     assert found(client) == [("tacit:v1:eu:{…}:gate", "id")]
