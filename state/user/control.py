@@ -64,10 +64,9 @@ def _observe_grant(user: UserParts, o: Observation, at_ms: int, rules: Rules) ->
 
 def _observe_denial(user: UserParts, o: Observation, at_ms: int, rules: Rules) -> Observed:
     consent = user.consent
-    explored, wipes = consent.explores(rules.catalogue), False
+    explored = consent.explores(rules.catalogue)
     consent.deny(o.slots, at_ms)
     if LEARN in o.slots:
-        wipes = bool(user.seq)
         consent.wiped_ms = at_ms
         user.restart(at_ms)
     if not consent.uses:
@@ -75,7 +74,7 @@ def _observe_denial(user: UserParts, o: Observation, at_ms: int, rules: Rules) -
     _accept(user, o, at_ms)
     if explored and not consent.explores(rules.catalogue):
         user.emit_all(rules.prior, user.outbox)
-    return ACCEPTED._replace(wipes=wipes)
+    return ACCEPTED._replace(wipes=LEARN in o.slots)  # a user who was freed has older bytes on disk, too
 
 
 def _observe_forget(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Observed:

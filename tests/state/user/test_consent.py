@@ -122,6 +122,11 @@ def test_no_to_learning_drops_everything_but_pins() -> None:
     assert (shown.fields, shown.pins, shown.gate.wiped_ms) == ({}, {"tone": "formal"}, T + 2)
 
 
+def test_no_of_a_new_user_is_a_wipe() -> None:
+    """The state may be new because an absence freed it, and its older bytes are on disk until a compaction."""
+    assert UserState().observe(control(Kind.DENY, T), RULES).wipes
+
+
 def test_no_is_written_even_if_a_yes_follows_in_the_same_batch() -> None:
     """Otherwise another namespace would keep its signals."""
     state = observe(turn(T), control(Kind.DENY, T + 1), control(Kind.GRANT, T + 2))
