@@ -10,7 +10,7 @@ from bytewax.operators import StatefulBatchLogic
 
 from operators.clock import wall_clock_ms
 from operators.erasure import ErasureTimer, ErasureTimes
-from state.counters import EventCounters
+from state.counters import EventCounters, Outcome
 from state.events.observation import CONTROL_NAMES, Kind, Observation, unpack
 from state.events.records import Reason, Reject, unpack_origin
 from state.learning.example import Example, Forget, Message, pack_message
@@ -105,19 +105,19 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         outcomes = self._counters.outcomes
         for o in observations:
             state = touched.get(o.user) or store.get(o.user) or UserState()
-            observed = state.observe(o, self._rules)
-            if observed.wipes:
+            outcome, example, wipes = state.observe(o, self._rules)
+            if wipes:
                 wiped.append(o.user)
                 if self._rules.teaches:
                     self._messages.append(Forget(o.user))
-            if isinstance(observed.outcome, Reason):
-                rejects.append(self._reject(o, observed.outcome))
+            if isinstance(outcome, Reason):
+                rejects.append(self._reject(o, outcome))
                 continue
-            outcomes[observed.outcome] += 1
-            if observed.changes:
+            outcomes[outcome] += 1
+            if outcome is Outcome.ACCEPTED or wipes:
                 touched[o.user] = state
-                if observed.example is not None:
-                    self._messages.append(observed.example)
+                if example is not None:
+                    self._messages.append(example)
         for user, state in touched.items():
             store.put(user, state)
         if wiped:

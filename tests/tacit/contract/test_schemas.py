@@ -51,7 +51,9 @@ def test_published_schema_is_up_to_date(name: str) -> None:
 
 def test_nothing_else_is_published() -> None:
     """A schema that is no longer generated is deleted."""
-    assert {path.name for path in PUBLISHED.iterdir()} == set(documents()) | set(control_documents()) | {"receipt.schema.json"}
+    assert {path.name for path in PUBLISHED.iterdir()} == set(documents()) | set(control_documents()) | {
+        "receipt.schema.json"
+    }
 
 
 def test_command_writes_the_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
