@@ -153,7 +153,7 @@ class _Reading:
         if granted:
             if problem := self._first_unread("schema", "at", "region"):
                 return self._unclear(problem, _RULES[problem])
-            if scope is not None and not is_scope:
+            if (scope is not None and not is_scope) or self._has_misspelled_scope():
                 return self._unclear("scope", f"expected any of {', '.join(SCOPES)}")
         else:
             if self._document.get("granted") is not False:
@@ -161,6 +161,10 @@ class _Reading:
             if scope is not None and not is_scope:
                 self._repaired.append("scope")
         return self._repair(Consent(**common, granted=granted, scope=scope if is_scope else None))
+
+    def _has_misspelled_scope(self) -> bool:
+        """Return whether an unknown member may be a scope, without which a yes would be wider than the user's."""
+        return any(name != "scope" and name.strip().lower().startswith("scope") for name in self._document)
 
     def _pin(self) -> Repaired | Undecodable:
         common, facet, value = self._common(), self._document.get("facet"), self._document.get("value")

@@ -41,7 +41,7 @@ def replay_table(done: Replayed, users: int | None, settings: Settings, *, rejec
             if count:
                 table.add_row(f"    {reason}", f"{count:,}", "")
     if repaired := sum(events.repaired.values()):
-        table.add_row("broken members of control events", f"{repaired:,}", "carried out as a no")
+        table.add_row("broken members of control events", f"{repaired:,}", "what is unclear counts as a no")
     table.add_row("users with state", f"{events.users:,}", "")
     if users is not None:
         table.add_row("users with signals", f"{users:,}", f"namespace {settings.namespace}")

@@ -106,6 +106,15 @@ def test_yes_with_repeated_scopes_is_a_reject() -> None:
     assert (found.detail, found.control) == ("scope: expected any of learn, use, explore", "consent")
 
 
+@pytest.mark.parametrize("name", ["scopes", "Scope", " scope"])
+def test_yes_with_a_misspelled_scope_is_a_reject(name: str) -> None:
+    """Read as an unknown member, it would widen the yes to all scopes; a no is to all scopes then."""
+    found = parse(control("consent", granted=True, **{name: ["use"]}))
+    assert isinstance(found, Reject)
+    assert (found.detail, found.control) == ("scope: expected any of learn, use, explore", "consent")
+    assert accepted(control("consent", **{name: ["use"]})).slots == ALL
+
+
 @pytest.mark.parametrize(("text", "escaped"), [(b'"type"', b'"\\u0074ype"'), (b'"forget"', b'"\\u0066or\\u0067et"')])
 def test_no_is_recognized_by_names_with_escapes(text: bytes, escaped: bytes) -> None:
     """The same JSON with an unknown member is not lost to its spelling."""
