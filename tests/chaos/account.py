@@ -122,7 +122,8 @@ class Account:
 
     def _take_grant(self, event: Consent) -> str:
         """Grant; a "yes" must be newer than the last "no", forget or "yes"."""
-        if event.at < self._consent_at_ms or (event.at == self._consent_at_ms and self._consent != GRANTED):
+        is_repeated = event.at == self._consent_at_ms and self._consent == GRANTED
+        if event.at <= self._forgotten_ms or (event.at <= self._consent_at_ms and not is_repeated):
             return BEFORE_WIPE
         self._consent, self._consent_at_ms = GRANTED, event.at
         return self._accept_control(event, event.at)

@@ -111,6 +111,12 @@ def test_control_events_of_equal_content_are_equal() -> None:
         assert no.event != resolved(CATALOGUE, **fields).event
 
 
+def test_content_of_a_control_event_does_not_reveal_the_user_id() -> None:
+    """The hash has no key and stays in the tombstone, so an id in it could be guessed without the secret."""
+    found = {resolved(type="forget", user_id=user_id).event for user_id in ("ada", "bob")}
+    assert len(found) == 1
+
+
 def test_consent_holds_its_scopes() -> None:
     """Without a scope it covers all."""
     assert list(resolved(type="consent", granted=True).slots) == [0, 1, 2]
