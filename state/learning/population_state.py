@@ -4,7 +4,7 @@ Layout 2 is written. Layout 1 is read: its beliefs of 20 users and more get nois
 users are dropped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +18,7 @@ from state.learning.feedback_limit import Packed as PackedLimit
 from state.learning.population_model import PopulationModel
 from state.learning.population_version import Gaussian
 from state.learning.release import NOISE, Block, standard_normal
+from state.learning.stacking import Stacking
 
 LAYOUT = 2
 """First byte of a stored state."""
@@ -43,12 +44,30 @@ class _Released(NamedTuple):
     season: int
 
 
+class _Sums(msgspec.Struct, array_like=True):
+    """A block of stacking that is not released; the lists are by part."""
+
+    examples: int
+    residuals: list[float]
+    products: list[list[float]]
+    contributors: bytes
+    forgotten: list[int]
+
+
+class _Stacking(msgspec.Struct, array_like=True):
+    """Content of stacking besides its factors."""
+
+    covariance: list[list[float]]
+    sums: _Sums
+
+
 class _Private(msgspec.Struct, array_like=True):
     contributors: dict[str, tuple[int, bytes]]
     """Feature → season, and its contributors."""
     blocks: dict[str, tuple[int, int, float, float, float, float, float, int]]
     limit: PackedLimit
     gains: dict[str, tuple[float, float, int]]
+    stacking: _Stacking
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -56,6 +75,10 @@ class _Packed(msgspec.Struct, array_like=True):
     season: int
     blocks: int
     released: dict[str, _Released]
+    factors: dict[str, float]
+    """Released stacking factors by part."""
+    stacked: int
+    """Examples in the released factors."""
     private: bytes
     """Encrypted."""
 
@@ -78,6 +101,7 @@ class Restored(NamedTuple):
     model: PopulationModel
     limit: FeedbackLimit
     gains: dict[str, tuple[float, float, int]]
+    stacking: Stacking
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -88,25 +112,31 @@ _decode_earlier = msgspec.msgpack.Decoder(_Earlier).decode
 
 def pack(restored: Restored) -> bytes:
     """Return the state as bytes. Without the model's key, they show published content only."""
-    training, model, limit, gains = restored
+    training, model, limit, gains, stacking = restored
     features = sorted(model.features.items())
     private = _Private(
         {name: (one.season, one.contributors.pack()) for name, one in features if len(one.contributors)},
         {name: _packed_block(one.block) for name, one in features if one.block is not None},
         limit.pack(),
         gains,
+        _packed_stacking(stacking),
     )
     released = {
         name: _Released(one.mean, one.variance, one.released, one.season) for name, one in features if one.is_public
     }
-    packed = _Packed(training, model.season, model.blocks, released, encrypt(_encode(private), model.key))
+    factors = dict(zip(stacking.parts, stacking.means, strict=True))
+    packed = _Packed(
+        training, model.season, model.blocks, released, factors, stacking.released, encrypt(_encode(private), model.key)
+    )
     return bytes([LAYOUT]) + _encode(packed)
 
 
-def unpack(data: bytes, key: bytes, is_dropped: Callable[[str], bool]) -> Restored:
+def unpack(data: bytes, key: bytes, facets: Sequence[str], is_dropped: Callable[[str], bool]) -> Restored:
     """Return the state of `pack`, without the features that `is_dropped` selects by name.
 
-    A state that was encrypted with another key keeps its released beliefs alone.
+    `facets` are those of the catalogue, which may have changed.
+
+    A state that was encrypted with another key keeps its released beliefs and factors alone.
 
     Raises:
         StateError: the bytes have an unknown layout, or are damaged.
@@ -118,33 +148,39 @@ def unpack(data: bytes, key: bytes, is_dropped: Callable[[str], bool]) -> Restor
             "use the version that wrote it, or replay history into a new state folder"
         )
     try:
-        restored = _restored_earlier(data, key) if layout == EARLIER_LAYOUT else _restored(data, key)
+        restored = (_restored_earlier if layout == EARLIER_LAYOUT else _restored)(data, Stacking(facets, key))
     except (msgspec.MsgspecError, ValueError) as error:
         raise StateError(f"the population's state is damaged: {error}; restore the state folder") from error
     restored.model.drop(is_dropped)
     return restored
 
 
-def _restored(data: bytes, key: bytes) -> Restored:
+def _restored(data: bytes, stacking: Stacking) -> Restored:
+    key = stacking.key
     packed, model = _decode(data[1:]), PopulationModel(key)
     model.season, model.blocks = packed.season, packed.blocks
     for name, (mean, variance, users, season) in packed.released.items():
         feature = model.add(name)
         feature.mean, feature.variance, feature.is_public = mean, variance, True
         feature.released, feature.season = users, season
+    for number, part in enumerate(stacking.parts):
+        stacking.means[number] = packed.factors.get(part, stacking.means[number])
+    stacking.released = packed.stacked
     opened = decrypt(packed.private, key)
     if opened is None:
-        return Restored(packed.training, model, FeedbackLimit(), {})
+        return Restored(packed.training, model, FeedbackLimit(), {}, stacking)
     private = _decode_private(opened)
     for name, (season, contributors) in private.contributors.items():
         feature = model.add(name)
         feature.season, feature.contributors = season, Contributors(contributors)
     for name, block in private.blocks.items():
         model.features[name].block = _block(*block)
-    return Restored(packed.training, model, FeedbackLimit(private.limit), private.gains)
+    _restore_stacking(stacking, list(packed.factors), private.stacking)
+    return Restored(packed.training, model, FeedbackLimit(private.limit), private.gains, stacking)
 
 
-def _restored_earlier(data: bytes, key: bytes) -> Restored:
+def _restored_earlier(data: bytes, stacking: Stacking) -> Restored:
+    key = stacking.key
     packed, model = _decode_earlier(data[1:]), PopulationModel(key)
     training = StoredTraining(packed.number, packed.examples, packed.unpublished, packed.at_ms)
     model.begin(packed.at_ms)
@@ -152,7 +188,7 @@ def _restored_earlier(data: bytes, key: bytes) -> Restored:
         if name in packed.beliefs:
             feature = model.add(name)
             feature.mean, feature.variance, feature.is_public = *_noisy(name, packed.beliefs[name], key), True
-    return Restored(training, model, FeedbackLimit(), {})
+    return Restored(training, model, FeedbackLimit(), {}, stacking)
 
 
 def _noisy(name: str, belief: Gaussian, key: bytes) -> tuple[float, float]:
@@ -161,6 +197,27 @@ def _noisy(name: str, belief: Gaussian, key: bytes) -> tuple[float, float]:
     mean = belief.mean + deviation * standard_normal(key, f"{name}|{belief.mean!r}".encode())
     gain = prior / (prior + belief.variance + deviation**2)
     return gain * mean, prior * (1.0 - gain)
+
+
+def _packed_stacking(stacking: Stacking) -> _Stacking:
+    sums = stacking.sums
+    packed = _Sums(
+        sums.examples, sums.residuals, sums.products, sums.contributors.pack(), sorted(sums.forgotten)
+    )  # fmt: skip
+    return _Stacking(stacking.covariance, packed)
+
+
+def _restore_stacking(stacking: Stacking, parts: list[str], found: _Stacking) -> None:
+    """Restore covariance and sums of the parts that the catalogue still has; new parts start from the prior."""
+    sums, kept = stacking.sums, [part for part in parts if part in stacking.parts]
+    here, there = [stacking.parts.index(part) for part in kept], [parts.index(part) for part in kept]
+    for row, packed_row in zip(here, there, strict=True):
+        sums.residuals[row] = found.sums.residuals[packed_row]
+        for column, packed_column in zip(here, there, strict=True):
+            stacking.covariance[row][column] = found.covariance[packed_row][packed_column]
+            sums.products[row][column] = found.sums.products[packed_row][packed_column]
+    sums.examples = found.sums.examples
+    sums.contributors, sums.forgotten = Contributors(found.sums.contributors), set(found.sums.forgotten)
 
 
 def _packed_block(block: Block) -> tuple[int, int, float, float, float, float, float, int]:

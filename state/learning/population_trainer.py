@@ -1,5 +1,7 @@
 """Training of the population model on feedback of consenting users, and its published versions."""
 
+from math import sqrt
+
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning import population_state
 from state.learning.example import Example
@@ -8,12 +10,13 @@ from state.learning.feedback_limit import FeedbackLimit
 from state.learning.population_model import PopulationModel
 from state.learning.population_prior import Prior
 from state.learning.population_state import Restored, StoredTraining
-from state.learning.population_version import PopulationVersion, PopulationWrite, Scores
+from state.learning.population_version import Gaussian, PopulationVersion, PopulationWrite, Scores
 from state.learning.prediction import NOISE_VARIANCE
 from state.learning.preferences import MODEL_VERSION
+from state.learning.probit import normal_cdf
 from state.learning.scoring import Scoring
 from state.learning.signals import population_write
-from state.learning.stacking import OWN_BIAS, OWN_FACTOR, user_part_name
+from state.learning.stacking import MAX_EXAMPLES, OFFSET, OWN_BIAS, POPULATION, Stacking, user_part_name
 
 _ANSWER = 2
 """Features of every answer, with which `Features.of_answer` begins."""
@@ -27,6 +30,7 @@ class PopulationTrainer:
         self._catalogue = catalogue
         self._features = Features(catalogue)
         self._population = PopulationModel(key)
+        self._stacking = Stacking(catalogue.facet_names, key)
         self._limit = FeedbackLimit()
         self.scoring = Scoring(catalogue)
         self._prior = Prior(catalogue)
@@ -52,6 +56,7 @@ class PopulationTrainer:
         self._population.begin(version.at)
         self._population.restore(version.features)
         self._population.drop(self._features.is_sensitive)
+        self._stacking.restore(version.factors)
         self._examples, self._at_ms = version.examples, version.at
         self.adopt(version)
 
@@ -66,21 +71,29 @@ class PopulationTrainer:
         """Score an example, then learn from it; return False for an example above the limits of its user."""
         if not self._limit.takes(e.user, e.at_ms):
             return False
+        user = _hash(e.user)
         expected = self._prior.expect(e.slots, e.topic, e.surface, e.item, e.feedback_count)
-        self.scoring.add(e, expected, self._prior.by_facet(e.slots, e.topic, e.surface, e.shares))
+        scale = sqrt(expected.variance + e.variance)
+        own_mean = self._own_mean(e)
+        factors = self._prior.factors
+        z = (factors.offset + factors.population * expected.mean + own_mean) / scale
+        self.scoring.add(e, z, scale, self._prior.by_facet(e.slots, e.topic, e.surface, e.shares))
+        if e.feedback_count < MAX_EXAMPLES:
+            self._stacking.add(user, expected.mean, e.bias, e.shares, e.liked - normal_cdf(z))
         self._population.begin(max(self._at_ms, e.at_ms))
-        self._learn_answer(e)
+        self._learn_answer(e, user, own_mean)
         for comparison in e.directed:
             preferred = self._features.of_value(comparison.preferred, e.topic, e.surface)
             served = self._features.of_value(comparison.served, e.topic, e.surface)
-            rest = (OWN_FACTOR.mean * comparison.mean, NOISE_VARIANCE + comparison.variance)
-            self._population.learn(_hash(e.user), preferred, True, rest, served)
+            factor = self._prior.factors.own[self._catalogue.slot_facets[comparison.served]].mean
+            rest = (factor * comparison.mean, NOISE_VARIANCE + comparison.variance)
+            self._population.learn(user, preferred, True, rest, served)
         self._examples += 1
         self.unpublished += 1
         self._at_ms = max(self._at_ms, e.at_ms)
         return True
 
-    def _learn_answer(self, e: Example) -> None:
+    def _learn_answer(self, e: Example, user: int, own_mean: float) -> None:
         """Learn from a like or dislike; a directed feedback is a dislike of no value, but of the answer."""
         features = self._features.of_answer(e.slots, e.topic, e.surface, e.item, e.feedback_count)
         learned = features
@@ -90,28 +103,37 @@ class PopulationTrainer:
             facets = self._catalogue.slot_facets
             slots = [slot for slot in e.slots if facets[slot] in e.only]
             learned = list(self._features.of_values(slots, e.topic, e.surface))
-        mean, variance = OWN_FACTOR.mean * e.own.mean, NOISE_VARIANCE + e.variance
+        mean, variance = own_mean, NOISE_VARIANCE + e.variance
         if learned is not features:
             others = self._population.expect([feature for feature in features if feature not in learned])
             mean, variance = mean + others[0], variance + others[1]
-        self._population.learn(_hash(e.user), learned, e.liked and not e.directed, (mean, variance))
+        self._population.learn(user, learned, e.liked and not e.directed, (mean, variance))
+
+    def _own_mean(self, e: Example) -> float:
+        """Return the user's part of the prediction, each share weighted by its stacking factor."""
+        factors = self._prior.factors
+        mean = factors.bias * e.bias
+        for facet, share in e.shares.items():
+            mean += factors.own[facet].mean * share
+        return mean
 
     def forget(self, user: bytes) -> None:
         """Forget a user, given by pseudonym, as far as others do not hide the user's votes."""
         self._population.forget(_hash(user))
+        self._stacking.forget(_hash(user))
 
     def publish(self, number: int) -> PopulationWrite:
         """Publish a new version with this number; its prior becomes `prior`."""
         features = self._population.published()
         facets = {feature.partition("=")[0] for feature in features if "=" in feature and "&" not in feature}
-        parts = [OWN_BIAS, *(user_part_name(name) for name in sorted(facets))] if BIAS in features else []
+        self._stacking.release_if_due()
         version = PopulationVersion(
             n=number,
             model=MODEL_VERSION,
             at=self._at_ms,
             examples=self._examples,
             features=features,
-            factors=dict.fromkeys(parts, OWN_FACTOR),
+            factors=self._published_factors(facets) if BIAS in features else {},
             uninformative=(),
         )
         self._prior = Prior(self._catalogue, version)
@@ -120,11 +142,16 @@ class PopulationTrainer:
         self.unpublished, self.must_publish = 0, False
         return population_write(self._prior, version)
 
+    def _published_factors(self, facets: set[str]) -> dict[str, Gaussian]:
+        """Return the stacking factors of the facets with enough contributors, and of all other parts."""
+        public = {OFFSET, POPULATION, OWN_BIAS, *map(user_part_name, facets)}
+        return {part: factor for part, factor in self._stacking.factors.items() if part in public}
+
     def pack(self) -> bytes:
         """Return the state as bytes."""
         gains = {name: (gain.gain, gain.part, gain.n) for name, gain in self.scoring.gains.items()}
         training = StoredTraining(self.number, self._examples, self.unpublished, self._at_ms)
-        return population_state.pack(Restored(training, self._population, self._limit, gains))
+        return population_state.pack(Restored(training, self._population, self._limit, gains, self._stacking))
 
     @classmethod
     def unpack(cls, data: bytes, catalogue: NumberedCatalogue, key: bytes = b"") -> "PopulationTrainer":
@@ -136,8 +163,8 @@ class PopulationTrainer:
             StateError: the bytes have an unknown layout, or are damaged.
         """
         trainer = cls(catalogue, key)
-        training, trainer._population, trainer._limit, gains = population_state.unpack(
-            data, key, trainer._features.is_sensitive
+        training, trainer._population, trainer._limit, gains, trainer._stacking = population_state.unpack(
+            data, key, catalogue.facet_names, trainer._features.is_sensitive
         )
         trainer.scoring = Scoring(catalogue, gains)
         trainer._examples, trainer._at_ms = training.examples, training.at_ms

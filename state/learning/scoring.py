@@ -5,7 +5,7 @@ Prequential evaluation (Dawid, JRSS A 147, 1984; Gama, Sebastião, Rodrigues, Ma
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log
 
 from river import drift, metrics
 
@@ -14,7 +14,6 @@ from state.learning.calibration import Calibration
 from state.learning.example import Example
 from state.learning.off_policy import Comparison
 from state.learning.population_version import FacetScore, Scores
-from state.learning.prediction import PopulationPart
 from state.learning.probit import log_normal_cdf
 
 LATEST = 5_000
@@ -74,10 +73,11 @@ class Scoring:
         self.gains = {name: FacetGain(*gain) for name, gain in (gains or {}).items()}
         self._comparisons: dict[int, Comparison] = {}
 
-    def add(self, e: Example, expected: PopulationPart, parts: Mapping[int, float]) -> None:
+    def add(self, e: Example, z: float, scale: float, parts: Mapping[int, float]) -> None:
         """Score the prediction of an example, and its facets by the newest version.
 
-        `parts` maps facets to their contributions (`Prior.by_facet`).
+        That version predicts Φ(z), from a mean that it divides by `scale`. `parts` maps facets to their contributions
+        to the mean (`Prior.by_facet`).
         """
         p, liked = e.p, e.liked
         self._constant.update(liked, (self._likes + 0.5) / (self._n + 1.0))  # by Krichevsky, Trofimov 1981
@@ -88,13 +88,13 @@ class Scoring:
         self._adwin.update(-log(max(p if liked else 1.0 - p, _LEAST)))
         self._drifts += self._adwin.drift_detected  # ADWIN's own count stays at 0
         self._n += 1
-        self._add_facets(e, expected, parts)
+        self._add_facets(e, z, scale, parts)
         for acted in e.acted:
             self._comparisons.setdefault(acted.facet, Comparison()).add(acted, liked)
 
-    def _add_facets(self, e: Example, expected: PopulationPart, parts: Mapping[int, float]) -> None:
-        per_mean = (1.0 if e.liked else -1.0) / sqrt(expected.variance + e.variance)
-        z, names, gains = per_mean * expected.stacked_mean(e.own), self._catalogue.facet_names, self.gains
+    def _add_facets(self, e: Example, z: float, scale: float, parts: Mapping[int, float]) -> None:
+        sign = 1.0 if e.liked else -1.0
+        z, per_mean, names, gains = sign * z, sign / scale, self._catalogue.facet_names, self.gains
         for facet, part in parts.items():
             gain = gains.get(names[facet])
             if gain is None:

@@ -1,20 +1,174 @@
-"""Stacking: constant weights of the parts of a prediction (Wolpert, Neural Networks 5(2), 1992).
+"""Stacking: weights of the parts of a prediction, learned from all users with the noise of a crowd.
 
-A prediction is a sum of parts: the population's part, and the user's part for each facet. The user's part counts for
-more than its own training assumes, as forgetting keeps it small. Earlier versions learned a factor for each part from
-all feedback; such factors show the feedback of single users, and with noise they need a million users.
+A prediction is a sum of parts (Wolpert, Neural Networks 5(2), 1992): a constant, the population's part, and the user's
+part for each facet. Prior variances are guesses, forgetting keeps the user's part small, and weights of feedback kinds
+bend calibration; a factor per part corrects all of it.
+
+The factors stay fixed during a block of examples. An example adds its residual times its parts to the sums of the
+block, and the parts have a norm of at most `MAX_NORM`. A block is released once, with Gaussian noise; then the factors
+move by a Kalman filter's update. Everything but the sums is independent of which feedback was a like.
 """
 
+from collections.abc import Mapping, Sequence
+from math import sqrt
+
+from state.learning.contributors import Contributors
+from state.learning.linear_algebra import Matrix, added, identity, product, solved
 from state.learning.population_version import Gaussian
+from state.learning.release import FIRST_USERS, MIN_USERS, SLOPE, standard_normal
 
 OFFSET = "offset"
-"""The part with the constant value 1; published versions of earlier models have a factor for it."""
+"""The part with the constant value 1; its factor starts at 0."""
 POPULATION = "population"
 OWN_BIAS = "own"
-OWN_FACTOR = Gaussian(1.4, 0.0)
-"""Factor of the user's parts: measured on films (0.8 to 1.3) and on simulated users (1.2 to 2.9)."""
+OWN_START = 1.4
+"""Factor of the user's parts before the first release: measured on films (1.3 to 1.6) and on simulated users (1.2 to
+2.5)."""
+PRIOR_VARIANCE = 0.3
+NOISE = 8.0
+"""Standard deviation of the noise of a sum, per `MAX_NORM`."""
+MAX_NORM = 0.5
+CONSTANT = 0.25
+"""The constant part inside a block; the offset is the constant's factor times this number."""
+FIRST_EXAMPLES = 1_000
+"""Examples of the first release; a later block has as many as all blocks before."""
+MAX_EXAMPLES = 20
+"""Examples of a user: those after the user's first feedback. So the first release has 50 users or more, and no user is
+more than a fiftieth of it."""
+
+_EVERY = 4
+"""Products of parts are summed over every fourth example, as an estimate."""
+_RESIDUAL_VARIANCE = 0.25
+_COMMON = 3
+"""Parts that are no facet's, with which each list of parts begins."""
 
 
 def user_part_name(facet: str) -> str:
     """Return the name of the user's part for a facet."""
     return f"{OWN_BIAS}:{facet}"
+
+
+class Sums:
+    """Sums over a block of examples that is not released."""
+
+    __slots__ = ("contributors", "examples", "forgotten", "products", "residuals")
+
+    def __init__(self, parts: int) -> None:
+        self.examples = 0
+        self.residuals = [0.0] * parts
+        """By part: sum of residual × part."""
+        self.products: Matrix = [[0.0] * parts for _ in range(parts)]
+        """Sums of the products of two parts."""
+        self.contributors = Contributors()
+        self.forgotten: set[int] = set()
+        """Positions of users of the block who were forgotten: they contribute again from the next block on."""
+
+
+class Stacking:
+    """Stacking factors of the parts of a prediction; a `key` that readers of versions do not have makes the noise.
+
+    >>> stacking = Stacking(["length"])
+    >>> for n in range(20_000):
+    ...     stacking.add(n * 0x9E3779B97F4A7C15 % 2**64, 0.4, 0.0, {}, residual=-0.2)
+    >>> stacking.release_if_due(), stacking.factors["offset"].mean < -0.3
+    (True, True)
+    """
+
+    def __init__(self, facets: Sequence[str], key: bytes = b"") -> None:
+        """Start with the facets of a catalogue, in its order."""
+        self.key = key
+        self.parts = [OFFSET, POPULATION, OWN_BIAS, *map(user_part_name, facets)]
+        self.means = [0.0, 1.0] + [OWN_START] * (len(self.parts) - 2)
+        """By part: released factors."""
+        self.covariance = identity(len(self.parts), PRIOR_VARIANCE)
+        self.covariance[0][0] /= CONSTANT**2
+        self.released = 0
+        """Examples in released blocks."""
+        self.sums = Sums(len(self.parts))
+
+    @property
+    def factors(self) -> dict[str, Gaussian]:
+        """Return the released factors by part, in coarse digits."""
+        variances = [row[number] for number, row in enumerate(self.covariance)]
+        variances[0] *= CONSTANT**2
+        return {
+            part: Gaussian(mean, float(f"{variance:.2g}"))
+            for part, mean, variance in zip(self.parts, self.means, variances, strict=True)
+        }
+
+    def restore(self, factors: Mapping[str, Gaussian]) -> None:
+        """Start from published factors."""
+        for number, part in enumerate(self.parts):
+            if part in factors:
+                self.means[number] = factors[part].mean
+                scale = CONSTANT if part == OFFSET else 1.0
+                self.covariance[number][number] = max(factors[part].variance, 1e-4) / scale**2
+
+    def add(self, user: int, population: float, bias: float, shares: Mapping[int, float], residual: float) -> None:
+        """Add an example of a user, given as a 64-bit hash: the parts of the prediction, and its residual."""
+        sums, position = self.sums, user >> 48
+        if position in sums.forgotten:
+            return
+        numbers = [0, 1, 2, *[_COMMON + facet for facet in shares]]
+        parts = [CONSTANT, population, bias, *shares.values()]
+        square = 0.0
+        for part in parts:
+            square += part * part
+        scale = 1.0 if square <= MAX_NORM**2 else MAX_NORM / sqrt(square)
+        residuals, scaled = sums.residuals, scale * residual
+        for number, part in zip(numbers, parts, strict=True):
+            residuals[number] += scaled * part
+        sums.contributors.add(position)
+        sums.examples += 1
+        if not sums.examples % _EVERY:
+            weight = _EVERY * scale * scale
+            for number, part in zip(numbers, parts, strict=True):
+                row, weighted = sums.products[number], weight * part
+                for other, factor in zip(numbers, parts, strict=True):
+                    row[other] += weighted * factor
+
+    def release_if_due(self) -> bool:
+        """Release the block if it has enough examples and users, and return whether it had."""
+        sums = self.sums
+        if sums.examples < max(FIRST_EXAMPLES, self.released) or len(sums.contributors) < FIRST_USERS:
+            return False
+        self._move(self.noisy_residuals())
+        self.released += sums.examples
+        self.sums = Sums(len(self.parts))
+        return True
+
+    def noisy_residuals(self) -> list[float]:
+        """Return the sums of residuals with noise, fixed by the key and the sums: all that a release shows."""
+        sums = self.sums
+        content = f"{self.released}|{sums.examples}|{sums.residuals!r}".encode()
+        return [
+            residual + MAX_NORM * NOISE * standard_normal(self.key, b"%s|%s" % (part.encode(), content))
+            for part, residual in zip(self.parts, sums.residuals, strict=True)
+        ]
+
+    def _move(self, found: Sequence[float]) -> None:
+        sums, parts = self.sums, range(len(self.parts))
+        slopes = [[SLOPE * one for one in row] for row in sums.products]
+        spread = product(slopes, self.covariance)
+        uncertainty = [[_RESIDUAL_VARIANCE * one for one in row] for row in sums.products]
+        total = added(added(product(spread, slopes), uncertainty), identity(len(parts), (MAX_NORM * NOISE) ** 2))
+        # The gain is covariance · slopes / total; all three are symmetric.
+        gains = solved(total, spread)
+        steps = [sum(gains[row][number] * found[row] for row in parts) for number in parts]
+        shrink = [[sum(gains[row][one] * spread[row][other] for row in parts) for other in parts] for one in parts]
+        self.covariance = [
+            [before - less for before, less in zip(*rows, strict=True)]
+            for rows in zip(self.covariance, shrink, strict=True)
+        ]
+        for number, step in enumerate(steps):
+            scale = CONSTANT if number == 0 else 1.0
+            self.means[number] = round(self.means[number] + scale * step, 2) + 0.0
+
+    def forget(self, user: int) -> None:
+        """Forget a user, given as a 64-bit hash: a block of fewer than 20 users goes."""
+        sums, position = self.sums, user >> 48
+        if position in sums.contributors:
+            if len(sums.contributors) < MIN_USERS:
+                self.sums = Sums(len(self.parts))
+            else:
+                sums.forgotten.add(position)

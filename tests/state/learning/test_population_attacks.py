@@ -1,23 +1,29 @@
 """Attacks on the population: colluders that read one user's vote, floods of one account, and puppets."""
 
 from collections.abc import Iterator
+from math import sqrt
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from state.learning import release
+from state.learning import release, stacking
 from state.learning.example import Example
 from state.learning.population_model import PopulationModel
+from state.learning.population_prior import Prior
 from state.learning.population_trainer import PopulationTrainer
-from state.learning.population_version import Gaussian
+from state.learning.population_version import Gaussian, PopulationVersion, decode_version
+from state.learning.probit import normal_cdf
 from tests.support.examples import make_example
 from tests.support.factories import CATALOGUE, START_MS
 
 TRIALS = 2_000
 MOST_RIGHT = 0.55
 ANSWER = ["bias", "judged:0", "length=concise", "topic:code&length=concise", "item:0000000a"]
+CONCISE, _, DETAILED = CATALOGUE.facet_slots[0]
+CODE = CATALOGUE.topic_index["code"]
 VICTIM = 0x1234_5678_9ABC_DEF1
 
 
@@ -76,11 +82,16 @@ class Attacker:
 
 def _log_density(block: release.Block, mean: float, variance: float, found: Gaussian) -> float:
     """Return the log density of a released mean, given the votes of its block."""
+    expected, deviation = _without_noise(block, mean, variance)
+    return -0.5 * ((found.mean - expected) / deviation) ** 2
+
+
+def _without_noise(block: release.Block, mean: float, variance: float) -> tuple[float, float]:
+    """Return the released mean without noise, and the standard deviation of the noise."""
     slope = release.SLOPE * block.shares
     uncertainty = (0.25 * block.squares + release.NOISE**2) / slope**2 + release.OTHERS * block.others / block.users
     gain = variance / (variance + uncertainty)
-    expected, deviation = mean + gain * block.residuals / slope, gain * release.NOISE / slope
-    return -0.5 * ((found.mean - expected) / deviation) ** 2
+    return mean + gain * block.residuals / slope, gain * release.NOISE / slope
 
 
 def published(key: bytes, votes: list[tuple[int, bool]]) -> list[dict[str, Gaussian]]:
@@ -127,10 +138,100 @@ def test_attack_succeeds_without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     assert right_guesses(50, 52, range(50)) == 50
 
 
+# Features and stacking factors together
+
+
+def answered(number: int, liked: bool) -> Example:
+    """Return an example with the largest parts: its features have all votes, its parts the largest norm."""
+    one = make_example(number, liked=liked, slots=(CONCISE,), topic=CODE, item=10, at_ms=START_MS)
+    return replace(one, bias=0.4, shares={0: 0.3})
+
+
+class Session:
+    """The releases of a trainer that learns a history, with a version after every twenty examples.
+
+    With `seen`, the trainer continues after each release with the numbers of that session, as an attacker does.
+    """
+
+    def __init__(self, key: bytes, history: list[Example], seen: "Session | None" = None) -> None:
+        self.found: list[float] = []
+        """Released numbers, with noise."""
+        self.expected: list[float] = []
+        """The same numbers without noise."""
+        self.deviations: list[float] = []
+        self.versions: list[PopulationVersion] = []
+        trainer = PopulationTrainer(CATALOGUE, key)
+        for number, one in enumerate(history, 1):
+            before = {
+                name: (term.block, term.mean, term.variance) for name, term in trainer._population.features.items()
+            }
+            trainer.learn(one)
+            for name, (block, mean, variance) in before.items():
+                feature = trainer._population.features[name]
+                if block is not None and feature.block is None:
+                    self._add(feature.mean, *_without_noise(block, mean, variance))
+                    feature.mean = seen.found[len(self.found) - 1] if seen else feature.mean
+            if number % 20 == 0:
+                self._publish(trainer, number, seen)
+
+    def _publish(self, trainer: PopulationTrainer, number: int, seen: "Session | None") -> None:
+        residuals, noisy = trainer._stacking.sums.residuals, trainer._stacking.noisy_residuals()
+        self.versions.append(decode_version(trainer.publish(number).version))
+        if trainer._stacking.sums.residuals is not residuals:
+            for value, without_noise in zip(noisy, residuals, strict=True):
+                self._add(value, without_noise, stacking.NOISE * stacking.MAX_NORM)
+        if seen:
+            version = seen.versions[len(self.versions) - 1]
+            trainer._stacking.restore(version.factors)
+            trainer._prior = Prior(CATALOGUE, version)
+
+    def _add(self, found: float, expected: float, deviation: float) -> None:
+        self.found.append(found)
+        self.expected.append(expected)
+        self.deviations.append(deviation)
+
+    def log_likelihood(self, of: "Session") -> float:
+        """Return the log likelihood of another session's numbers, but for a constant."""
+        rows = zip(of.found, self.expected, self.deviations, strict=True)
+        return sum(-0.5 * ((found - expected) / deviation) ** 2 for found, expected, deviation in rows)
+
+
+def right_sessions(trials: int) -> int:
+    """Return how often the attacker is right about one of 60 users, of whom all others are colluders."""
+    random, right = Random(13), 0
+    for trial in range(trials):
+        key, victim, liked = trial.to_bytes(4, "big"), random.randrange(50), random.random() < 0.5
+        colluders = [random.random() < 0.5 for _ in range(60)]
+
+        def history(vote: bool, victim: int = victim, votes: list[bool] = colluders) -> list[Example]:
+            return [answered(n, vote if n == victim else one) for n, one in enumerate(votes)]
+
+        found = Session(key, history(liked))
+        like, dislike = (Session(key, history(vote), found).log_likelihood(found) for vote in (True, False))
+        right += (like >= dislike) is liked
+    return right
+
+
+def test_colluders_do_not_read_a_vote_from_features_and_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Factors are released after 50 examples here: noise and largest shift are the same for any number."""
+    monkeypatch.setattr(stacking, "FIRST_EXAMPLES", 50)
+    assert right_sessions(TRIALS) / TRIALS <= MOST_RIGHT
+
+
+def test_factors_without_noise_show_the_vote(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same attacker is always right, though the features have noise."""
+    monkeypatch.setattr(stacking, "FIRST_EXAMPLES", 50)
+    monkeypatch.setattr(stacking, "NOISE", 1e-3)
+    assert right_sessions(20) == 20
+
+
+def test_noise_of_all_releases_keeps_the_bound() -> None:
+    """The combined distance of a like and a dislike, in standard deviations of the noise."""
+    distance = sqrt(1 / release.NOISE**2 + 1 / stacking.NOISE**2)
+    assert normal_cdf(distance / 2) <= MOST_RIGHT - 0.005
+
+
 # One account, and puppets
-
-
-CONCISE, _, DETAILED = CATALOGUE.facet_slots[0]
 
 
 def honest(number: int, random: Random, at_ms: int) -> Example:

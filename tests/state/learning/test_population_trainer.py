@@ -21,7 +21,6 @@ from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationVersion, decode_version
 from state.learning.prediction import NOISE_VARIANCE
 from state.learning.probit import normal_cdf
-from state.learning.stacking import OWN_FACTOR
 from tests.support.examples import make_example, tastes
 from tests.support.factories import CATALOGUE, START_MS, slots
 from tests.support.sample_population import version
@@ -53,9 +52,9 @@ def votes(example: Example) -> dict[str, float]:
 
 
 def test_vote_is_the_rest_of_the_prediction() -> None:
-    """The user model's part counts with its factor."""
+    """Without a version each part has the factor 1."""
     one = replace(make_example(slots=(CONCISE,)), bias=0.25, shares={0: 0.5}, variance=0.2)
-    p = normal_cdf(0.75 * OWN_FACTOR.mean / sqrt(NOISE_VARIANCE + 0.2 + 0.3))
+    p = normal_cdf(0.75 / sqrt(NOISE_VARIANCE + 0.2 + 0.3))
     names = ("bias", "judged:0", "length=concise")
     shares = sum(map(vote_share, names))
     assert votes(one) == {name: pytest.approx((1 - p) * sqrt(vote_share(name) / shares)) for name in names}
@@ -97,7 +96,7 @@ def test_version_has_nothing_from_fewer_than_twenty_users() -> None:
     assert few.prior.means == [0.0] * len(CATALOGUE.slots)
     enough = published(learned([make_example(99), make_example(98, item=7)], few), 2)
     assert set(enough.features) == {"bias", "judged:0", "length=concise"}
-    assert set(enough.factors) == {"own", "own:length"}
+    assert set(enough.factors) == {"offset", "population", "own", "own:length"}
     assert enough.scores is None
     assert few.scores is not None
     assert set(few.scores.facets) == {"length"}

@@ -9,7 +9,7 @@ from river import metrics
 
 from state.learning.example import Acted, Example
 from state.learning.population_trainer import PopulationTrainer
-from state.learning.prediction import CERTAIN, NOISE_VARIANCE, PopulationPart, StackingFactors
+from state.learning.prediction import CERTAIN, StackingFactors
 from state.learning.scoring import MIN_FEEDBACK, FacetGain, Scoring
 from tests.support.examples import make_example
 from tests.support.factories import CATALOGUE
@@ -33,7 +33,7 @@ def predictions(n: int, *, seed: int = 3, skill: float = 0.3) -> list[Example]:
 def scored(examples: list[Example], scoring: Scoring | None = None) -> Scoring:
     scoring = scoring or Scoring(CATALOGUE)
     for e in examples:
-        scoring.add(e, PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS), {})
+        scoring.add(e, 0.0, 1.0, {})
     return scoring
 
 
@@ -92,8 +92,7 @@ def gained(helps: float, n: int, seed: int = 5) -> Scoring:
     for _ in range(n):
         part, noise = random.choice([-0.5, 0.5]), random.choice([-0.5, 0.5])
         liked = random.gauss(helps * part, 1.0) > 0
-        e = replace(make_example(liked=liked), bias=part + noise, shares={}, variance=0.0)
-        scoring.add(e, PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS), {LENGTH: part, FORMAT: noise})
+        scoring.add(make_example(liked=liked), part + noise, 1.0, {LENGTH: part, FORMAT: noise})
     return scoring
 
 
@@ -123,8 +122,7 @@ def test_uninformative_facet_becomes_informative_again() -> None:
     random = Random(6)
     for _ in range(8_000):
         part = random.choice([-0.5, 0.5])
-        e = replace(make_example(liked=random.gauss(2 * part, 1.0) > 0), bias=part, shares={}, variance=0.0)
-        later.add(e, PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS), {LENGTH: part})
+        later.add(make_example(liked=random.gauss(2 * part, 1.0) > 0), part, 1.0, {LENGTH: part})
     assert "length" not in later.uninformative()
 
 
@@ -146,7 +144,8 @@ def test_scores_have_public_facets_only() -> None:
         followed = random.random() < 0.5
         scoring.add(
             replace(make_example(liked=followed), acted=(Acted(FORMAT, followed, not followed, 0.5),)),
-            PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS),
+            0.0,
+            1.0,
             {},
         )
     whole, some = scoring.scores(FACETS), scoring.scores({"length"})
