@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from connectors.kafka.offsets import Position
 from state.events.records import KafkaOrigin, Record
+from tacit.contract.events import MIN_AT_MS
 
 BATCH_RECORDS = 500
 """A batch of this size is handed over; the last chunk may double the size."""
@@ -124,12 +125,17 @@ class PartitionBuffer:
 
     def _append_chunk(self, fetched: Sequence[Any], next_offset: int) -> None:
         origin = self.origin
-        records = [Record(origin, each.offset, each.value or b"", max(each.timestamp, 0)) for each in fetched]
+        records = [Record(origin, each.offset, each.value or b"", _time_ms(each)) for each in fetched]
         value_bytes = sum([len(record.value) for record in records])
         self._last_slice = _slice(fetched[0])
         chunk = Chunk(records, value_bytes, next_offset, self._last_slice)
         self._appended_bytes += _weight(chunk)
         self._chunks.append(chunk)
+
+
+def _time_ms(fetched: Any) -> int:
+    """Return the time of a record; 0 for none, or for one from before the year 2000, which is no time in ms."""
+    return int(fetched.timestamp) if fetched.timestamp >= MIN_AT_MS else 0
 
 
 def _split(fetched: Sequence[Any]) -> list[Sequence[Any]]:

@@ -12,6 +12,9 @@ from state.user.parts import ACCEPTED, BEFORE_WIPE, DUPLICATE, WRONG_REGION, Obs
 from state.user.rules import Rules
 from tacit.contract.events import MIN_AT_MS
 
+LATEST_MS = 4_102_444_800_000
+"""Latest plausible time where neither record nor user has one: the year 2100."""
+
 
 def observe_control(user: UserParts, o: Observation, rules: Rules) -> Observed:
     """Take in a control event."""
@@ -46,8 +49,8 @@ def _restrictive_ms(user: UserParts, o: Observation) -> int:
 
     A source without times of its own (a file) shows only that a user's event follows the user's earlier ones.
     """
-    bound_ms = o.record_ms or user.newest_ms
-    is_plausible = o.at_ms >= MIN_AT_MS and (not bound_ms or o.at_ms <= bound_ms + CLOCK_TOLERANCE_MS)
+    bound_ms = o.record_ms or user.newest_ms or LATEST_MS
+    is_plausible = MIN_AT_MS <= o.at_ms <= bound_ms + CLOCK_TOLERANCE_MS
     return max(o.at_ms if is_plausible else 0, user.newest_ms) or o.record_ms
 
 

@@ -73,6 +73,7 @@ def test_no_of_an_unknown_user_without_a_plausible_time_has_the_time_of_its_reco
     """Events of before are then rejected wherever they come from."""
     assert observe(make_observation(SECONDS, kind=Kind.DENY, record_ms=T)).consent.wiped_ms == T
     assert observe(make_observation(SECONDS, kind=Kind.DENY)).consent.states == [DENIED] * 3
+    assert observe(make_observation(9_999_999_999_999, kind=Kind.FORGET)).consent.wiped_ms == 0
 
 
 def test_yes_ahead_of_its_record_has_the_time_of_the_record() -> None:
