@@ -325,6 +325,7 @@ class Wanted:
         self.surely_allows_use = False
         """The last word on use is a yes by a clock that is right; repeats of an earlier no change nothing."""
         self.pinned: str | None = None
+        self._has_forgotten = False
         seen: set[str] = set()
         newest_ms = 0
         for event, record in zip(events, log, strict=False):
@@ -332,14 +333,15 @@ class Wanted:
                 continue
             is_repeat = event["event_id"] in seen
             seen.add(event["event_id"])
-            self._take(event, is_repeat)
-            if event["type"] == "consent" and not is_repeat and "use" in (event.get("scope") or ["use"]):
-                is_right = newest_ms < event.get("at", 0) == record.timestamp_ms
-                self.surely_allows_use = event["granted"] is True and is_right
+            is_right = newest_ms < event.get("at", 0) == record.timestamp_ms
+            self._take(event, is_repeat, is_right)
             newest_ms = max(newest_ms, record.timestamp_ms)
 
-    def _take(self, event: dict[str, Any], is_repeat: bool) -> None:
+    def _take(self, event: dict[str, Any], is_repeat: bool, is_right: bool) -> None:
+        """Take in an event; `is_right`: its clock is right, and it is newer than all events before."""
         kind, scope = event["type"], event.get("scope") or ["learn", "use", "explore"]
+        if kind == "consent" and not is_repeat and "use" in scope:
+            self.surely_allows_use = event["granted"] is True and is_right
         if kind == "consent" and event["granted"] is True:
             self.ever_yes |= "learn" in scope
             self.denies_use &= "use" not in scope
@@ -353,11 +355,11 @@ class Wanted:
             self.denies_learning |= "learn" in scope
             self.is_forgotten = False
         elif kind == "forget" and not event.get("facets"):
-            self.is_forgotten, self.ever_yes, self.pinned = True, False, None
+            self.is_forgotten, self.ever_yes, self.pinned, self._has_forgotten = True, False, None, True
         elif kind == "forget":
-            self.pinned = None
-        elif kind == "pin":
-            self.pinned = event["value"]
+            self.pinned, self._has_forgotten = None, True
+        elif kind == "pin":  # by a clock that is behind, it may be one of before the forget
+            self.pinned = event["value"] if is_right or not self._has_forgotten else None
             self.is_forgotten = False
         else:
             self.is_forgotten = False

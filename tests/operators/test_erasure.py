@@ -1,7 +1,9 @@
 """Erasure inside Bytewax: the bytes of a wiped user leave the disk in busy, quiet and interrupted runs."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -118,13 +120,11 @@ def learned(folder: Path) -> bytes:
 
 
 def holds(folder: Path, found: bytes) -> bool:
-    """Return whether a file has the bytes; a file may disappear meanwhile."""
-    for path in folder.rglob("*"):
-        try:
-            if path.is_file() and found in path.read_bytes():
+    """Return whether a file has the bytes; files and folders may disappear meanwhile."""
+    for path in [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]:
+        with suppress(FileNotFoundError):
+            if found in path.read_bytes():
                 return True
-        except FileNotFoundError:
-            continue
     return False
 
 
