@@ -53,11 +53,13 @@ def prior_variance(feature: str) -> float:
 def vote_share(feature: str) -> float:
     """Return the weight of a feature among the features of an answer, when a user's feedback votes on them.
 
-    Items have few users, so they need more of each.
+    Items have few users, so they need more of each. The bias is learned with the stacking factors.
 
     >>> vote_share("length=concise"), vote_share("topic:code&length=concise"), vote_share("judged:3")
     (1.0, 0.2, 0.15)
     """
+    if feature == BIAS:
+        return 0.0
     if "&" in feature:
         return 0.2
     if feature.startswith(ITEM):

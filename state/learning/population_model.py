@@ -150,7 +150,8 @@ class PopulationModel:
         for feature, sign in fresh:
             if not feature.is_public:
                 feature.is_public = len(feature.contributors) >= CONTRIBUTORS
-            self._add(feature, sign * residual, sqrt(feature.share / total), variance - feature.variance)
+            if feature.share:
+                self._add(feature, sign * residual, sqrt(feature.share / total), variance - feature.variance)
 
     def _add(self, feature: Feature, residual: float, share: float, others: float) -> None:
         block = feature.block

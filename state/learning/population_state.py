@@ -12,7 +12,7 @@ import msgspec
 from state.errors import StateError
 from state.learning.contributors import Contributors
 from state.learning.encryption import decrypt, encrypt
-from state.learning.features import prior_variance
+from state.learning.features import BIAS, prior_variance
 from state.learning.feedback_limit import FeedbackLimit
 from state.learning.feedback_limit import Packed as PackedLimit
 from state.learning.population_model import PopulationModel
@@ -50,6 +50,8 @@ class _Sums(msgspec.Struct, array_like=True):
     examples: int
     residuals: list[float]
     products: list[list[float]]
+    bias: tuple[float, float, float]
+    """Residuals, slopes and squares for the population's bias."""
     contributors: bytes
     forgotten: list[int]
 
@@ -77,6 +79,8 @@ class _Packed(msgspec.Struct, array_like=True):
     released: dict[str, _Released]
     factors: dict[str, float]
     """Released stacking factors by part."""
+    bias: Gaussian
+    """Released belief about the population's bias."""
     stacked: int
     """Examples in the released factors."""
     private: bytes
@@ -126,7 +130,14 @@ def pack(restored: Restored) -> bytes:
     }
     factors = dict(zip(stacking.parts, stacking.means, strict=True))
     packed = _Packed(
-        training, model.season, model.blocks, released, factors, stacking.released, encrypt(_encode(private), model.key)
+        training,
+        model.season,
+        model.blocks,
+        released,
+        factors,
+        stacking.bias,
+        stacking.released,
+        encrypt(_encode(private), model.key),
     )
     return bytes([LAYOUT]) + _encode(packed)
 
@@ -165,7 +176,7 @@ def _restored(data: bytes, stacking: Stacking) -> Restored:
         feature.released, feature.season = users, season
     for number, part in enumerate(stacking.parts):
         stacking.means[number] = packed.factors.get(part, stacking.means[number])
-    stacking.released = packed.stacked
+    stacking.bias, stacking.released = packed.bias, packed.stacked
     opened = decrypt(packed.private, key)
     if opened is None:
         return Restored(packed.training, model, FeedbackLimit(), {}, stacking)
@@ -188,6 +199,7 @@ def _restored_earlier(data: bytes, stacking: Stacking) -> Restored:
         if name in packed.beliefs:
             feature = model.add(name)
             feature.mean, feature.variance, feature.is_public = *_noisy(name, packed.beliefs[name], key), True
+    stacking.bias = model.belief(BIAS)
     return Restored(training, model, FeedbackLimit(), {}, stacking)
 
 
@@ -202,7 +214,8 @@ def _noisy(name: str, belief: Gaussian, key: bytes) -> tuple[float, float]:
 def _packed_stacking(stacking: Stacking) -> _Stacking:
     sums = stacking.sums
     packed = _Sums(
-        sums.examples, sums.residuals, sums.products, sums.contributors.pack(), sorted(sums.forgotten)
+        sums.examples, sums.residuals, sums.products, (sums.bias_residuals, sums.bias_slopes, sums.bias_squares),
+        sums.contributors.pack(), sorted(sums.forgotten)
     )  # fmt: skip
     return _Stacking(stacking.covariance, packed)
 
@@ -217,6 +230,7 @@ def _restore_stacking(stacking: Stacking, parts: list[str], found: _Stacking) ->
             stacking.covariance[row][column] = found.covariance[packed_row][packed_column]
             sums.products[row][column] = found.sums.products[packed_row][packed_column]
     sums.examples = found.sums.examples
+    sums.bias_residuals, sums.bias_slopes, sums.bias_squares = found.sums.bias
     sums.contributors, sums.forgotten = Contributors(found.sums.contributors), set(found.sums.forgotten)
 
 

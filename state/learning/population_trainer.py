@@ -18,9 +18,6 @@ from state.learning.scoring import Scoring
 from state.learning.signals import population_write
 from state.learning.stacking import MAX_EXAMPLES, OFFSET, OWN_BIAS, POPULATION, Stacking, user_part_name
 
-_ANSWER = 2
-"""Features of every answer, with which `Features.of_answer` begins."""
-
 
 class PopulationTrainer:
     """The population model in training; one per run."""
@@ -56,7 +53,7 @@ class PopulationTrainer:
         self._population.begin(version.at)
         self._population.restore(version.features)
         self._population.drop(self._features.is_sensitive)
-        self._stacking.restore(version.factors)
+        self._stacking.restore(version.factors, version.features.get(BIAS))
         self._examples, self._at_ms = version.examples, version.at
         self.adopt(version)
 
@@ -79,9 +76,11 @@ class PopulationTrainer:
         z = (factors.offset + factors.population * expected.mean + own_mean) / scale
         self.scoring.add(e, z, scale, self._prior.by_facet(e.slots, e.topic, e.surface, e.shares))
         if e.feedback_count < MAX_EXAMPLES:
-            self._stacking.add(user, expected.mean, e.bias, e.shares, e.liked - normal_cdf(z))
+            bias_residual = None if e.directed or e.only else e.liked - normal_cdf((expected.mean + own_mean) / scale)
+            self._stacking.add(user, expected.mean, e.bias, e.shares, e.liked - normal_cdf(z), bias_residual)
         self._population.begin(max(self._at_ms, e.at_ms))
-        self._learn_answer(e, user, own_mean)
+        if not e.directed:
+            self._learn_answer(e, user, own_mean)
         for comparison in e.directed:
             preferred = self._features.of_value(comparison.preferred, e.topic, e.surface)
             served = self._features.of_value(comparison.served, e.topic, e.surface)
@@ -94,12 +93,10 @@ class PopulationTrainer:
         return True
 
     def _learn_answer(self, e: Example, user: int, own_mean: float) -> None:
-        """Learn from a like or dislike; a directed feedback is a dislike of no value, but of the answer."""
+        """Learn from a like or dislike."""
         features = self._features.of_answer(e.slots, e.topic, e.surface, e.item, e.feedback_count)
         learned = features
-        if e.directed:
-            learned = features[:_ANSWER]
-        elif e.only:
+        if e.only:
             facets = self._catalogue.slot_facets
             slots = [slot for slot in e.slots if facets[slot] in e.only]
             learned = list(self._features.of_values(slots, e.topic, e.surface))
@@ -107,7 +104,7 @@ class PopulationTrainer:
         if learned is not features:
             others = self._population.expect([feature for feature in features if feature not in learned])
             mean, variance = mean + others[0], variance + others[1]
-        self._population.learn(user, learned, e.liked and not e.directed, (mean, variance))
+        self._population.learn(user, learned, e.liked, (mean, variance))
 
     def _own_mean(self, e: Example) -> float:
         """Return the user's part of the prediction, each share weighted by its stacking factor."""
@@ -124,9 +121,11 @@ class PopulationTrainer:
 
     def publish(self, number: int) -> PopulationWrite:
         """Publish a new version with this number; its prior becomes `prior`."""
+        self._stacking.release_if_due()
+        feature = self._population.add(BIAS)
+        feature.mean, feature.variance = self._stacking.bias
         features = self._population.published()
         facets = {feature.partition("=")[0] for feature in features if "=" in feature and "&" not in feature}
-        self._stacking.release_if_due()
         version = PopulationVersion(
             n=number,
             model=MODEL_VERSION,

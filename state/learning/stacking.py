@@ -5,14 +5,16 @@ part for each facet. Prior variances are guesses, forgetting keeps the user's pa
 bend calibration; a factor per part corrects all of it.
 
 The factors stay fixed during a block of examples. An example adds its residual times its parts to the sums of the
-block, and the parts have a norm of at most `MAX_NORM`. A block is released once, with Gaussian noise; then the factors
-move by a Kalman filter's update. Everything but the sums is independent of which feedback was a like.
+block, and the parts have a norm of at most `MAX_NORM`. The population's bias is learned with them, from likes and
+dislikes without the factors. A block is released once, with Gaussian noise; then factors and bias move by a Kalman
+filter's update. Everything but the sums is independent of which feedback was a like.
 """
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
 
 from state.learning.contributors import Contributors
+from state.learning.features import BIAS, BIAS_VARIANCE
 from state.learning.linear_algebra import Matrix, added, identity, product, solved
 from state.learning.population_version import Gaussian
 from state.learning.release import FIRST_USERS, MIN_USERS, SLOPE, standard_normal
@@ -51,7 +53,16 @@ def user_part_name(facet: str) -> str:
 class Sums:
     """Sums over a block of examples that is not released."""
 
-    __slots__ = ("contributors", "examples", "forgotten", "products", "residuals")
+    __slots__ = (
+        "bias_residuals",
+        "bias_slopes",
+        "bias_squares",
+        "contributors",
+        "examples",
+        "forgotten",
+        "products",
+        "residuals",
+    )
 
     def __init__(self, parts: int) -> None:
         self.examples = 0
@@ -59,6 +70,10 @@ class Sums:
         """By part: sum of residual × part."""
         self.products: Matrix = [[0.0] * parts for _ in range(parts)]
         """Sums of the products of two parts."""
+        self.bias_residuals = 0.0
+        """Sum for the population's bias, like those of the parts."""
+        self.bias_slopes = 0.0
+        self.bias_squares = 0.0
         self.contributors = Contributors()
         self.forgotten: set[int] = set()
         """Positions of users of the block who were forgotten: they contribute again from the next block on."""
@@ -82,6 +97,8 @@ class Stacking:
         """By part: released factors."""
         self.covariance = identity(len(self.parts), PRIOR_VARIANCE)
         self.covariance[0][0] /= CONSTANT**2
+        self.bias = Gaussian(0.0, BIAS_VARIANCE)
+        """Released belief about the feature of every answer."""
         self.released = 0
         """Examples in released blocks."""
         self.sums = Sums(len(self.parts))
@@ -96,28 +113,45 @@ class Stacking:
             for part, mean, variance in zip(self.parts, self.means, variances, strict=True)
         }
 
-    def restore(self, factors: Mapping[str, Gaussian]) -> None:
-        """Start from published factors."""
+    def restore(self, factors: Mapping[str, Gaussian], bias: Gaussian | None = None) -> None:
+        """Start from published factors, and from the published belief about the population's bias."""
+        self.bias = bias or self.bias
         for number, part in enumerate(self.parts):
             if part in factors:
                 self.means[number] = factors[part].mean
                 scale = CONSTANT if part == OFFSET else 1.0
                 self.covariance[number][number] = max(factors[part].variance, 1e-4) / scale**2
 
-    def add(self, user: int, population: float, bias: float, shares: Mapping[int, float], residual: float) -> None:
-        """Add an example of a user, given as a 64-bit hash: the parts of the prediction, and its residual."""
+    def add(
+        self,
+        user: int,
+        population: float,
+        bias: float,
+        shares: Mapping[int, float],
+        residual: float,
+        bias_residual: float | None = None,
+    ) -> None:
+        """Add an example of a user, given as a 64-bit hash: the parts of the prediction, and its residual.
+
+        `bias_residual` is that of a like or dislike without the factors; None for directed feedback.
+        """
         sums, position = self.sums, user >> 48
         if position in sums.forgotten:
             return
         numbers = [0, 1, 2, *[_COMMON + facet for facet in shares]]
         parts = [CONSTANT, population, bias, *shares.values()]
-        square = 0.0
+        square = 0.0 if bias_residual is None else CONSTANT**2
         for part in parts:
             square += part * part
         scale = 1.0 if square <= MAX_NORM**2 else MAX_NORM / sqrt(square)
         residuals, scaled = sums.residuals, scale * residual
         for number, part in zip(numbers, parts, strict=True):
             residuals[number] += scaled * part
+        if bias_residual is not None:
+            weight = scale * CONSTANT
+            sums.bias_residuals += weight * bias_residual
+            sums.bias_slopes += SLOPE * weight
+            sums.bias_squares += _RESIDUAL_VARIANCE * weight * weight
         sums.contributors.add(position)
         sums.examples += 1
         if not sums.examples % _EVERY:
@@ -132,7 +166,9 @@ class Stacking:
         sums = self.sums
         if sums.examples < max(FIRST_EXAMPLES, self.released) or len(sums.contributors) < FIRST_USERS:
             return False
-        self._move(self.noisy_residuals())
+        *found, bias = self.noisy_residuals()
+        self._move(found)
+        self._move_bias(bias)
         self.released += sums.examples
         self.sums = Sums(len(self.parts))
         return True
@@ -140,11 +176,20 @@ class Stacking:
     def noisy_residuals(self) -> list[float]:
         """Return the sums of residuals with noise, fixed by the key and the sums: all that a release shows."""
         sums = self.sums
-        content = f"{self.released}|{sums.examples}|{sums.residuals!r}".encode()
+        residuals = [*sums.residuals, sums.bias_residuals]
+        content = f"{self.released}|{sums.examples}|{residuals!r}".encode()
         return [
             residual + MAX_NORM * NOISE * standard_normal(self.key, b"%s|%s" % (part.encode(), content))
-            for part, residual in zip(self.parts, sums.residuals, strict=True)
+            for part, residual in zip([*self.parts, BIAS], residuals, strict=True)
         ]
+
+    def _move_bias(self, found: float) -> None:
+        sums, (mean, variance) = self.sums, self.bias
+        slope = sums.bias_slopes
+        if slope:
+            uncertainty = (sums.bias_squares + (MAX_NORM * NOISE) ** 2) / slope**2
+            gain = variance / (variance + uncertainty)
+            self.bias = Gaussian(round(mean + gain * found / slope, 2) + 0.0, variance * (1.0 - gain))
 
     def _move(self, found: Sequence[float]) -> None:
         sums, parts = self.sums, range(len(self.parts))

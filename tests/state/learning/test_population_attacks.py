@@ -175,14 +175,16 @@ class Session:
                 self._publish(trainer, number, seen)
 
     def _publish(self, trainer: PopulationTrainer, number: int, seen: "Session | None") -> None:
-        residuals, noisy = trainer._stacking.sums.residuals, trainer._stacking.noisy_residuals()
+        sums, noisy = trainer._stacking.sums, trainer._stacking.noisy_residuals()
         self.versions.append(decode_version(trainer.publish(number).version))
-        if trainer._stacking.sums.residuals is not residuals:
-            for value, without_noise in zip(noisy, residuals, strict=True):
+        if trainer._stacking.sums is not sums:
+            for value, without_noise in zip(noisy, [*sums.residuals, sums.bias_residuals], strict=True):
                 self._add(value, without_noise, stacking.NOISE * stacking.MAX_NORM)
         if seen:
             version = seen.versions[len(self.versions) - 1]
-            trainer._stacking.restore(version.factors)
+            trainer._stacking.restore(version.factors, version.features.get("bias"))
+            feature = trainer._population.add("bias")
+            feature.mean, feature.variance = trainer._stacking.bias
             trainer._prior = Prior(CATALOGUE, version)
 
     def _add(self, found: float, expected: float, deviation: float) -> None:

@@ -33,8 +33,8 @@ def learned(
 @pytest.mark.parametrize(("liked", "low", "high"), [(0.85, 0.8, 1.2), (0.5, -0.2, 0.2), (0.15, -1.2, -0.8)])
 def test_beliefs_approach_the_rate_of_likes(liked: float, low: float, high: float) -> None:
     """Φ(1.04) is 0.85."""
-    population = learned(range(3_000), liked=liked, features=["bias", "length=concise"])
-    mean, _ = population.expect(["bias", "length=concise"])
+    population = learned(range(3_000), liked=liked, features=["judged:0", "length=concise"])
+    mean, _ = population.expect(["judged:0", "length=concise"])
     assert low < mean < high
 
 
@@ -42,9 +42,9 @@ def test_user_model_explains_feedback() -> None:
     """Expected feedback moves beliefs less than a surprise."""
     foreseen, surprising = learned(range(20)), learned(range(20))
     for number in range(20, 3_000):
-        foreseen.learn(user(number), ["bias"], True, rest=(2.0, 1.0))
-        surprising.learn(user(number), ["bias"], True, rest=(-1.0, 1.0))
-    assert 0 < foreseen.belief("bias").mean < surprising.belief("bias").mean
+        foreseen.learn(user(number), ["judged:0"], True, rest=(2.0, 1.0))
+        surprising.learn(user(number), ["judged:0"], True, rest=(-1.0, 1.0))
+    assert 0 < foreseen.belief("judged:0").mean < surprising.belief("judged:0").mean
 
 
 def test_comparison_moves_beliefs_apart() -> None:
@@ -69,11 +69,11 @@ def test_second_feedback_of_a_user_is_no_vote() -> None:
 def test_users_vote_again_in_the_next_season() -> None:
     """A season lasts half a year of event time, and time does not run backwards."""
     population = learned(range(2_000), liked=0.9)
-    before = population.belief("bias").mean
+    before = population.belief("judged:0").mean
     population.begin(SEASON_MS)
     population.begin(0)
     learned(range(2_000), liked=0.1, population=population)
-    assert population.belief("bias").mean < before - 0.1
+    assert population.belief("judged:0").mean < before - 0.1
 
 
 # Contributors
@@ -121,11 +121,11 @@ def test_forget_removes_unpublished_features_of_the_user() -> None:
 
 def test_forget_removes_a_block_of_few_users() -> None:
     """Twenty released users and more hide the user, who leaves the contributors."""
-    population = learned(range(60))
+    population = learned(range(60), features=FEATURES[1:])
     assert all(one.block and one.block.users < 20 for one in population.features.values())
     before = population.published()
     population.forget(user(59))
-    assert [one.block for one in population.features.values()] == [None] * len(FEATURES)
+    assert [one.block for one in population.features.values()] == [None] * (len(FEATURES) - 1)
     assert population.published() == before
     assert all(one.position(user(59)) not in one.contributors for one in population.features.values())
 
@@ -139,14 +139,14 @@ def test_forget_of_an_unknown_user_changes_nothing() -> None:
 
 def test_user_who_forgets_again_and_again_has_a_twentieth_of_a_block() -> None:
     """Each forget of a contributor makes a block of 20 users and more larger."""
-    population, number = learned(range(400), liked=0.5, features=["bias"]), 400
-    feature = population.features["bias"]
+    population, number = learned(range(400), liked=0.5, features=["judged:0"]), 400
+    feature = population.features["judged:0"]
     while feature.block is None or feature.block.users < 20:
-        learned(range(number, number + 1), liked=0.5, features=["bias"], population=population)
+        learned(range(number, number + 1), liked=0.5, features=["judged:0"], population=population)
         number += 1
     for _ in range(500):
         population.forget(user(9_999))
-        population.learn(user(9_999), ["bias"], False)
+        population.learn(user(9_999), ["judged:0"], False)
     block = feature.block
     assert block.users > 500
     assert block.shares < 20 * (1 + block.forgets) * block.top

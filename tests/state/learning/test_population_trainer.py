@@ -55,7 +55,7 @@ def test_vote_is_the_rest_of_the_prediction() -> None:
     """Without a version each part has the factor 1."""
     one = replace(make_example(slots=(CONCISE,)), bias=0.25, shares={0: 0.5}, variance=0.2)
     p = normal_cdf(0.75 / sqrt(NOISE_VARIANCE + 0.2 + 0.3))
-    names = ("bias", "judged:0", "length=concise")
+    names = ("judged:0", "length=concise")
     shares = sum(map(vote_share, names))
     assert votes(one) == {name: pytest.approx((1 - p) * sqrt(vote_share(name) / shares)) for name in names}
 
@@ -68,13 +68,12 @@ def test_narrowed_feedback_votes_on_its_facets_only() -> None:
 
 
 def test_directed_feedback_moves_the_two_values_apart() -> None:
-    """It is a dislike of the answer, but not of its item."""
+    """It is no vote on the answer as a whole, nor on its item."""
     comparison = DirectedFeedback(BALANCED, CONCISE, 0.1, 0.2)
     found = votes(make_example(liked=False, slots=(BALANCED,), topic=CODE, item=7, directed=(comparison,)))
     assert found["length=concise"] == -found["length=balanced"] > 0
     assert found["topic:code&length=concise"] == -found["topic:code&length=balanced"] > 0
-    assert found["bias"] < 0
-    assert len(found) == 6
+    assert len(found) == 4
 
 
 def test_tastes_of_users_are_found() -> None:

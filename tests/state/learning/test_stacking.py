@@ -66,14 +66,16 @@ def test_fewer_than_fifty_users_release_nothing() -> None:
     assert filled(2_000, users=50).released == 2_000
 
 
-@given(PARTS, PARTS, PARTS, st.floats(0, 1))
-def test_one_feedback_moves_the_sums_within_the_bound(population: float, bias: float, own: float, p: float) -> None:
+@given(PARTS, PARTS, PARTS, st.floats(0, 1), st.floats(0, 1))
+def test_one_feedback_moves_the_sums_within_the_bound(
+    population: float, bias: float, own: float, p: float, q: float
+) -> None:
     """A like in place of a dislike moves all sums together by at most the largest norm."""
     sums = []
     for liked in (0.0, 1.0):
         found = Stacking(["length"])
-        found.add(user(1), population, bias, {0: own}, liked - p)
-        sums.append(found.sums.residuals)
+        found.add(user(1), population, bias, {0: own}, liked - p, liked - q)
+        sums.append([*found.sums.residuals, found.sums.bias_residuals])
     assert dist(*sums) <= MAX_NORM * (1 + 1e-9)
 
 
