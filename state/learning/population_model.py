@@ -15,7 +15,7 @@ from state.learning.contributors import Contributors
 from state.learning.features import prior_variance, vote_share
 from state.learning.population_version import Gaussian
 from state.learning.probit import normal_cdf
-from state.learning.release import MIN_USERS, Block, users_for_release
+from state.learning.release import FIRST_USERS, MIN_USERS, Block, users_for_release
 
 CONTRIBUTORS = MIN_USERS
 """A feature is published once so many different users have contributed; until then it stays at its prior."""
@@ -159,7 +159,7 @@ class PopulationModel:
             self.blocks += 1
             block = feature.block = Block(self.blocks)
         block.add(residual, share, others)
-        if block.is_due(users_for_release(feature.released)):
+        if block.users >= FIRST_USERS and block.is_due(users_for_release(feature.released)):
             mean, feature.variance = block.release(feature.mean, feature.variance, self.key, feature.name)
             feature.mean = min(MAX_MEAN, max(-MAX_MEAN, mean))
             feature.released += block.users

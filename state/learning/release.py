@@ -65,7 +65,8 @@ class Block:
         self.residuals += share * residual
         self.shares += share
         self.squares += share * share
-        self.top = max(self.top, share)
+        if share > self.top:
+            self.top = share
         self.others += others
 
     def is_due(self, users: int) -> bool:

@@ -38,16 +38,17 @@ class FacetGain:
     n: int = 0
     """Pieces of feedback. Averages are plain for the first `LATEST`, and fade over `LATEST` afterwards."""
 
-    def update(self, part: float, z: float, per_mean: float) -> None:
+    def update(self, part: float, z: float, per_mean: float, log_p: float) -> None:
         """Add one piece of feedback, predicted with `z` standard deviations, of which the facet contributed `part`.
 
-        `per_mean` converts a mean to standard deviations: positive for a like, negative for a dislike.
+        `log_p` is log Φ(z). `per_mean` converts a mean to standard deviations: positive for a like, negative for a
+        dislike.
         """
-        without = z - per_mean * (part - self.part)
+        difference = part - self.part
         self.n += 1
-        share = 1.0 / min(self.n, LATEST)
-        self.gain += share * (log_normal_cdf(z) - log_normal_cdf(without) - self.gain)
-        self.part += share * (part - self.part)
+        share = 1.0 / self.n if self.n < LATEST else 1.0 / LATEST
+        self.gain += share * (log_p - log_normal_cdf(z - per_mean * difference) - self.gain)
+        self.part += share * difference
 
     @property
     def helps(self) -> bool:
@@ -95,11 +96,12 @@ class Scoring:
     def _add_facets(self, e: Example, z: float, scale: float, parts: Mapping[int, float]) -> None:
         sign = 1.0 if e.liked else -1.0
         z, per_mean, names, gains = sign * z, sign / scale, self._catalogue.facet_names, self.gains
+        log_p = log_normal_cdf(z)
         for facet, part in parts.items():
             gain = gains.get(names[facet])
             if gain is None:
                 gain = gains[names[facet]] = FacetGain()
-            gain.update(part, z, per_mean)
+            gain.update(part, z, per_mean, log_p)
 
     def uninformative(self) -> tuple[str, ...]:
         """Return the uninformative facets."""

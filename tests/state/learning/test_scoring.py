@@ -9,12 +9,11 @@ from river import metrics
 
 from state.learning.example import Acted, Example
 from state.learning.population_trainer import PopulationTrainer
-from state.learning.prediction import CERTAIN, StackingFactors
+from state.learning.probit import log_normal_cdf
 from state.learning.scoring import MIN_FEEDBACK, FacetGain, Scoring
 from tests.support.examples import make_example
 from tests.support.factories import CATALOGUE
 
-NEUTRAL_FACTORS = StackingFactors(0.0, 1.0, 1.0, (CERTAIN,) * len(CATALOGUE.facet_names))
 FACETS = frozenset(CATALOGUE.facet_names)
 LENGTH, FORMAT = CATALOGUE.facet_index["length"], CATALOGUE.facet_index["format"]
 
@@ -129,9 +128,10 @@ def test_uninformative_facet_becomes_informative_again() -> None:
 def test_constant_part_has_no_gain() -> None:
     """A constant part distinguishes no answers, and the first example does not dominate."""
     gain = FacetGain()
-    gain.update(5.0, 5.0, 1.0)
+    gain.update(5.0, 5.0, 1.0, log_normal_cdf(5.0))
     for n in range(20_000):
-        gain.update(0.4, 0.4 if n % 3 else -0.4, 1.0 if n % 3 else -1.0)
+        sign = 1.0 if n % 3 else -1.0
+        gain.update(0.4, 0.4 * sign, sign, log_normal_cdf(0.4 * sign))
     assert gain.part == pytest.approx(0.4, abs=1e-3)
     assert gain.gain == pytest.approx(0.0, abs=1e-3)
 
