@@ -75,7 +75,7 @@ def needles_of(user_id: str, secret: bytes, identity: IdComparison = "exact") ->
     """Return the needles of a user: the id in each usual form, and the pseudonym as text and as bytes.
 
     >>> needles_of("ada", b"0123456789abcdef")
-    Needles(4 patterns)
+    Needles(5 patterns)
     """
     user = pseudonym(user_id, secret, identity)
     forms = {pattern: ID for text in _spellings(user_id) for pattern in _encoded(text)}

@@ -37,8 +37,8 @@ def member_texts(cls: type) -> dict[str, str]:
     """Return the string below each member of a class, by the member's name; base classes included.
 
     >>> from state.events.records import Reason
-    >>> member_texts(Reason)["WRONG_REGION"]
-    "The event names another region than the worker's."
+    >>> member_texts(Reason)["TOO_LARGE"]
+    'The record is larger than 16 KiB.'
     """
     texts: dict[str, str] = {}
     for base in reversed(cls.__mro__):
