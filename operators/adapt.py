@@ -13,7 +13,7 @@ from operators.erasure import ErasureTimer, ErasureTimes
 from state.counters import EventCounters, Outcome
 from state.events.observation import CONTROL_NAMES, Kind, Observation, unpack
 from state.events.records import Reason, Reject, unpack_origin
-from state.learning.example import Example, Forget, Message, pack_message
+from state.learning.example import Forget, Message, pack_message
 from state.learning.population_prior import CurrentPrior
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
@@ -158,10 +158,6 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         """Return the examples and forgets since the last call, in order."""
         messages, self._messages = self._messages, []
         return messages
-
-    def take_examples(self) -> list[Example]:
-        """Return the examples alone since the last call, in order."""
-        return [message for message in self.take_messages() if isinstance(message, Example)]
 
     def take_writes(self, touched: dict[bytes, UserState]) -> list[Write]:
         """Return the writes that wait for the given users."""

@@ -3,11 +3,25 @@
 Each part has a heading, its facts, and a table. Chances are drawn as meters, which screen readers announce.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
+from typing import Any
 
-from dataflows.control.export_document import About, Elsewhere, Export
+from dataflows.control.export_document import (
+    About,
+    ActivityPart,
+    BeliefsPart,
+    ConsentPart,
+    Elsewhere,
+    EmittedPart,
+    EvidencePart,
+    Export,
+    InferredPart,
+    PinsPart,
+    RecentPart,
+    RedisPart,
+)
 from dataflows.control.why_document import Side, WhyFacet
 
 _STYLE = """
@@ -88,7 +102,7 @@ def _body(export: Export) -> Iterator[str]:
             yield f'<section aria-labelledby="{name}">'
             yield f'<h2 id="{name}">{escape(heading)}</h2>'
             yield from _about(part.about)
-            yield from _PARTS[name](export)
+            yield from _PARTS[name](part)
             yield "</section>"
     yield from _elsewhere(export.elsewhere)
 
@@ -98,24 +112,21 @@ def _about(about: About) -> Iterator[str]:
         yield f'<p class="about"><strong>{name}:</strong> {escape(text)}.</p>'
 
 
-def _consent(export: Export) -> Iterator[str]:
-    assert export.consent is not None  # noqa: S101  # only existing parts are shown
-    rows = [(scope, found.state, _time(found.since_ms)) for scope, found in export.consent.scopes.items()]
+def _consent(consent: ConsentPart) -> Iterator[str]:
+    rows = [(scope, found.state, _time(found.since_ms)) for scope, found in consent.scopes.items()]
     yield from _table("Consent by scope", ("scope", "state", "since"), rows)
-    wipes = [("everything learned", _time(export.consent.wiped_ms)), ("everything", _time(export.consent.forgotten_ms))]
-    wipes += [(facet, _time(at_ms)) for facet, at_ms in export.consent.facets_forgotten_ms.items()]
+    wipes = [("everything learned", _time(consent.wiped_ms)), ("everything", _time(consent.forgotten_ms))]
+    wipes += [(facet, _time(at_ms)) for facet, at_ms in consent.facets_forgotten_ms.items()]
     yield from _table("Last deletions", ("what", "at"), wipes)
 
 
-def _pins(export: Export) -> Iterator[str]:
-    assert export.pins is not None  # noqa: S101
-    rows = [(facet, pin.value or "removed", _time(pin.at_ms)) for facet, pin in export.pins.facets.items()]
+def _pins(pins: PinsPart) -> Iterator[str]:
+    rows = [(facet, pin.value or "removed", _time(pin.at_ms)) for facet, pin in pins.facets.items()]
     yield from _table("Settings", ("setting", "value", "at"), rows)
 
 
-def _inferred(export: Export) -> Iterator[str]:
-    assert export.inferred is not None  # noqa: S101
-    for facet in export.inferred.facets:
+def _inferred(inferred: InferredPart) -> Iterator[str]:
+    for facet in inferred.facets:
         yield f"<h3>{escape(facet.title)}</h3>"
         yield "<ul>"
         yield from (f"<li>{escape(sentence)}</li>" for sentence in facet.text)
@@ -139,83 +150,75 @@ def _side(side: Side) -> str:
     return escape(", ".join(part for part in (kinds, earlier) if part) or "–")
 
 
-def _beliefs(export: Export) -> Iterator[str]:
-    assert export.beliefs is not None  # noqa: S101
+def _beliefs(beliefs: BeliefsPart) -> Iterator[str]:
     rows = [
         (facet, value, f"{belief.mean:+.3f}", f"{belief.variance:.3f}")
-        for facet, found in export.beliefs.facets.items()
+        for facet, found in beliefs.facets.items()
         for value, belief in [*found.values.items(), ("(slope)", found.slope)]
     ]
-    rows.append(("all answers", "(bias)", f"{export.beliefs.bias.mean:+.3f}", f"{export.beliefs.bias.variance:.3f}"))
+    rows.append(("all answers", "(bias)", f"{beliefs.bias.mean:+.3f}", f"{beliefs.bias.variance:.3f}"))
     headings = ("setting", "value", "difference from all users", "variance")
     yield from _table("Beliefs", headings, rows)
     counts = [
         (facet, f"{found.evidence:.2f}", ", ".join(f"{kind} × {count}" for kind, count in found.reasons.items()) or "–",
          _time(found.changed_at_ms))
-        for facet, found in export.beliefs.facets.items()
+        for facet, found in beliefs.facets.items()
     ]  # fmt: skip
     yield from _table("Feedback counted", ("setting", "weight", "kinds", "last change of taste"), counts)
 
 
-def _evidence(export: Export) -> Iterator[str]:
-    assert export.evidence is not None  # noqa: S101
+def _evidence(evidence: EvidencePart) -> Iterator[str]:
     rows = [
         (_time(piece.at_ms), piece.kind, f"{piece.weight:.2f}", ", ".join(f"{f} {value}" for f, value in piece.values))
-        for piece in export.evidence.last
+        for piece in evidence.last
     ]
     yield from _table("The last pieces of feedback", ("at", "kind", "weight", "values of the answer"), rows)
     sums = [
-        (each.facet, each.value, each.side, f"{each.weight:.2f}", _time(each.day_ms)[:10])
-        for each in export.evidence.earlier
+        (each.facet, each.value, each.side, f"{each.weight:.2f}", _time(each.day_ms)[:10]) for each in evidence.earlier
     ]
     yield from _table("Earlier feedback, as sums", ("setting", "value", "side", "weight", "newest on"), sums)
 
 
-def _activity(export: Export) -> Iterator[str]:
-    assert export.activity is not None  # noqa: S101
-    windows = [(window, str(sum(panes))) for window, panes in export.activity.panes.items()]
+def _activity(activity: ActivityPart) -> Iterator[str]:
+    windows = [(window, str(sum(panes))) for window, panes in activity.panes.items()]
     yield from _table("Answers in the last", ("window", "answers"), windows)
-    most = max(export.activity.topics.values(), default=0.0) or 1.0
+    most = max(activity.topics.values(), default=0.0) or 1.0
     topics = [
         (escape(topic), _meter(weight / most, f"{topic}: weight {weight:.1f}", f"{weight:.1f}"))
-        for topic, weight in sorted(export.activity.topics.items(), key=lambda pair: -pair[1])
+        for topic, weight in sorted(activity.topics.items(), key=lambda pair: -pair[1])
     ]
     yield from _html_table("Topics, fading by half in 7 days", ("topic", "weight"), topics)
-    most = max(export.activity.hours, default=0.0) or 1.0
+    most = max(activity.hours, default=0.0) or 1.0
     hours = [
         (f"{hour:02d}–{hour + 1:02d} h", _meter(count / most, f"{hour} h: {count:.1f} answers", f"{count:.1f}"))
-        for hour, count in enumerate(export.activity.hours)
+        for hour, count in enumerate(activity.hours)
         if count
     ]
     yield from _html_table("Hours of day (UTC), fading by half in 30 days", ("hour", "answers"), hours)
     sessions = [
-        (_time(each.first_ms), _time(each.last_ms), str(each.turns), str(each.dislikes))
-        for each in export.activity.sessions
+        (_time(each.first_ms), _time(each.last_ms), str(each.turns), str(each.dislikes)) for each in activity.sessions
     ]
     yield from _table("Sessions", ("first answer", "last answer", "answers", "dislikes"), sessions)
 
 
-def _recent(export: Export) -> Iterator[str]:
-    assert export.recent is not None  # noqa: S101
+def _recent(recent: RecentPart) -> Iterator[str]:
     yield (
-        f"<p>Shortened fingerprints of the last {export.recent.event_hashes} events and "
-        f"{export.recent.turn_hashes} answers; {export.recent.disliked_turns.bit_count()} of them were disliked.</p>"
+        f"<p>Shortened fingerprints of the last {recent.event_hashes} events and "
+        f"{recent.turn_hashes} answers; {recent.disliked_turns.bit_count()} of them were disliked.</p>"
     )
 
 
-def _emitted(export: Export) -> Iterator[str]:
-    assert export.emitted is not None  # noqa: S101
+def _emitted(emitted: EmittedPart) -> Iterator[str]:
     rows = [
         (facet, found.value, found.tier, f"{found.confidence:.2f}", _time(found.at_ms))
-        for facet, found in export.emitted.facets.items()
+        for facet, found in emitted.facets.items()
         if found.value is not None
     ]
     yield from _table("Last signal", ("setting", "value", "tier", "confidence", "at"), rows)
 
 
-def _redis(export: Export) -> Iterator[str]:
-    assert export.redis is not None  # noqa: S101
-    for found in export.redis.keys:
+def _redis(redis: RedisPart) -> Iterator[str]:
+    for found in redis.keys:
         yield f"<h3><code>{escape(found.key)}</code></h3>"
         until = "does not expire" if found.ttl_ms is None else f"expires in {found.ttl_ms / 86_400_000:.1f} days"
         yield f"<p>{until}</p>"
@@ -223,7 +226,7 @@ def _redis(export: Export) -> Iterator[str]:
         yield from _table("Content", ("name", "value"), [(name, str(value)) for name, value in content.items()])
 
 
-_PARTS = {
+_PARTS: dict[str, Callable[[Any], Iterator[str]]] = {
     "consent": _consent,
     "pins": _pins,
     "inferred": _inferred,

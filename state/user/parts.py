@@ -42,7 +42,6 @@ BEFORE_WIPE = Observed(Outcome.BEFORE_WIPE)
 DUPLICATE = Observed(Outcome.DUPLICATE)
 LATE = Observed(Reason.LATE)
 UNCONSENTED = Observed(Outcome.UNCONSENTED)
-LAPSED = UNCONSENTED._replace(wipes=True)
 WRONG_REGION = Observed(Reason.WRONG_REGION)
 
 
