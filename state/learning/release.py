@@ -10,7 +10,6 @@ changes a residual by 1. The shares of one feedback's votes have squares of at m
 """
 
 from hashlib import blake2b
-from math import sqrt
 from statistics import NormalDist
 from struct import Struct
 
@@ -106,8 +105,3 @@ def users_for_release(released: int) -> int:
     [50, 50, 150, 1000]
     """
     return min(MAX_USERS, max(FIRST_USERS, released // 2))
-
-
-def total_share(shares: "list[float]") -> float:
-    """Return the factor that makes the sum of squares 1."""
-    return 1.0 / sqrt(sum(shares))
