@@ -1,6 +1,7 @@
 """Quality of learning on simulated users whose true preferences are known, with a target for each figure.
 
-    python -m benchmarks.learning [--users N] [--turns N] [--seeds N,N] [--population learn|none] [--json] [--plot DIR]
+    python -m benchmarks.learning [--users N] [--turns N] [--seeds N,N] [--topical SHARE] [--population learn|none]
+                                  [--json] [--plot DIR]
 
 Each seed simulates other users. Tacit's own code processes each history twice: once with random styles, and once in a
 closed loop with the styles that the assistant chooses from its signals. Only the last group is about the closed loop.
@@ -62,7 +63,8 @@ def main() -> None:
     """Measure, and print the tables or the JSON."""
     options = _options()
     scenarios = [
-        Scenario(end_ms=_END_MS, users=options.users, turns=options.turns, seed=seed) for seed in options.seeds
+        Scenario(end_ms=_END_MS, users=options.users, turns=options.turns, seed=seed, topical=options.topical)
+        for seed in options.seeds
     ]
     messages = Console(stderr=True, highlight=False)
     progress = track(scenarios, "Learning", console=messages, transient=True)
@@ -83,6 +85,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--turns", type=int, default=77_000)
     parser.add_argument(
         "--seeds", type=_seeds, default=[101, 102, 103], help="seeds of the histories, separated by commas"
+    )
+    parser.add_argument(
+        "--topical", type=float, default=0.0, metavar="SHARE", help="share of users whose taste differs by topic"
     )
     parser.add_argument("--population", choices=("learn", "none"), default="learn")
     parser.add_argument("--json", action="store_true")

@@ -144,7 +144,7 @@ def loop_figures(turns: Sequence[ServedTurn], simulation: Simulation) -> list[Fi
     default, facets = truth.population_default, simulation.catalogue.facets
 
     sums = [0.0] * 4
-    for (user_id, _, at_ms, topic), chance in latest:
+    for (user_id, _, at_ms, topic, _), chance in latest:
         drawn = {name: random.choice(facet.values) for name, facet in facets.items()}
         for index, style in enumerate((drawn, default, truth.best_at(user_id, at_ms, topic))):
             sums[index] += truth.chance_at(user_id, at_ms, topic, style)

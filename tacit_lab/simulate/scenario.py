@@ -30,6 +30,8 @@ class Scenario:
     """Users with a sudden change of taste."""
     gradual: float = 0.3
     """Users with a slow change of taste, over a quarter of the time since joining."""
+    topical: float = 0.0
+    """Users with topic effects of their own, in addition to those on all users."""
 
     never_consents: float = 0.08
     opts_out: float = 0.04

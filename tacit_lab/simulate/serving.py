@@ -15,6 +15,7 @@ class TurnRequest(NamedTuple):
     """Id of the conversation, which is one visit."""
     at_ms: int
     topic: str | None
+    surface: str | None
 
 
 Serve = Callable[[TurnRequest], Choice]

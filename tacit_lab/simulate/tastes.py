@@ -1,8 +1,9 @@
 """Tastes: the utility of each value of each facet for a user.
 
 The chance of a like follows a probit model: Φ(bias + Σ utility of each facet's value). A utility is the sum of the
-effects of the population, a cohort, the user and a topic. The utility of an ordered facet has a single peak (Coombs,
-"A Theory of Data", 1964). So "shorter" asks for a value that is closer to the best one.
+effects of the population, a cohort, the user, a topic and, for some users, the user on this topic. The utility of an
+ordered facet has a single peak (Coombs, "A Theory of Data", 1964). So "shorter" asks for a value that is closer to the
+best one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ Style = Mapping[str, str | Sequence[str]]
 COHORT_SHARES = (0.30, 0.25, 0.20, 0.10, 0.10, 0.05)
 
 _POPULATION_SD, _COHORT_SD, _USER_SD, _TOPIC_SD = 0.15, 0.35, 0.5, 0.2
+_OWN_TOPIC_SD = 0.35
 _BEND = 0.2
 """Loss of utility from the middle of an ordered facet to each end."""
 _FACETS = 5
@@ -84,6 +86,13 @@ class Tastes:
         return {
             facet: other[facet] if facet == first or random.random() < _CHANGES else values
             for facet, values in before.items()
+        }
+
+    def on_topic(self, random: Random) -> Utilities:
+        """Return the effects of one topic on one user, in addition to those on all users."""
+        return {
+            name: {value: round(effect, 3) for value, effect in values.items()}
+            for name, values in self._effects(random, _OWN_TOPIC_SD).items()
         }
 
     def _effects(self, random: Random, sd: float) -> Utilities:

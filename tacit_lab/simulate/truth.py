@@ -64,7 +64,8 @@ class Truth:
 
     def best_at(self, user_id: str, at_ms: int, topic: str | None) -> dict[str, str]:
         """Return the best value of each facet for a user at a time on a topic."""
-        return best(self.users[user_id].utilities(at_ms, self._effects(topic)))
+        user = self.users[user_id]
+        return best(user.utilities(at_ms, self._effects(user, topic)))
 
     def changed(self, user_id: str) -> dict[str, tuple[str, str]]:
         """Return facet → best value before and after the change of taste, for each facet with two different values."""
@@ -78,7 +79,7 @@ class Truth:
         A facet that is absent in `served` counts as served at random.
         """
         user = self.users[user_id]
-        return user.chance(user.utilities(at_ms, self._effects(topic)), served)
+        return user.chance(user.utilities(at_ms, self._effects(user, topic)), served)
 
     def chance_of_like(self, user_id: str, style: Style) -> float:
         """Return the chance, 0–1, that a user likes an answer in a style now, over the user's topics.
@@ -169,7 +170,7 @@ class Truth:
 
     def _topics(self, user: SimulatedUser) -> list[tuple[float, Utilities]]:
         """Return share and effects of each topic; a catalogue without topics has one topic without effects."""
-        return [(share, self._topic_effects[topic]) for topic, share in user.topics.items()] or [(1.0, {})]
+        return [(share, self._effects(user, topic)) for topic, share in user.topics.items()] or [(1.0, {})]
 
-    def _effects(self, topic: str | None) -> Utilities:
-        return {} if topic is None else self._topic_effects[topic]
+    def _effects(self, user: SimulatedUser, topic: str | None) -> Utilities:
+        return {} if topic is None else user.effects_on(topic, self._topic_effects[topic])

@@ -97,7 +97,7 @@ class Turns:
         pinned = user.pinned(at_ms)
         unit = f"{self._scenario.seed:x}-{visit.user:x}-{visit.number:x}"
         for number in range(visit.turns):
-            request = TurnRequest(user.user_id, unit, at_ms, topic)
+            request = TurnRequest(user.user_id, unit, at_ms, topic, surface)
             served, acted_on = self._drawn(random, pinned) if serve is None else _chosen(serve(request))
             turn = Turn(f"{unit}-{number:x}", at_ms, topic, served, acted_on)
             events = list(self._events(random, user, surface, turn))
@@ -175,7 +175,9 @@ class Turns:
         }
 
     def _utilities(self, user: SimulatedUser, turn: Turn) -> Utilities:
-        return user.utilities(turn.at_ms, {} if turn.topic is None else self._topic_effects[turn.topic])
+        topic = turn.topic
+        effects = {} if topic is None else user.effects_on(topic, self._topic_effects[topic])
+        return user.utilities(turn.at_ms, effects)
 
     def _directed_kinds(self, served: Served, preferred: Mapping[str, str]) -> list[str]:
         """Return the kinds of directed feedback toward the preferred values."""

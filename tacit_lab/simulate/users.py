@@ -26,7 +26,7 @@ class Pin(msgspec.Struct, frozen=True):
     value: str | None
 
 
-class SimulatedUser(msgspec.Struct, frozen=True):
+class SimulatedUser(msgspec.Struct, frozen=True, omit_defaults=True):
     """The truth about one user; times are epoch milliseconds."""
 
     user_id: str
@@ -49,12 +49,24 @@ class SimulatedUser(msgspec.Struct, frozen=True):
     """Time of each consent event, and the consent given or withdrawn."""
     pins: list[Pin]
     forgets_at: int | None
+    by_topic: dict[str, Utilities] = {}
+    """Topic → effects on this user alone; empty for a user whose taste does not differ by topic."""
 
     def change_share(self, at_ms: int) -> float:
         """Return the share of the change that is complete at a time, 0–1."""
         if at_ms < self.change_at:
             return 0.0
         return min(1.0, (at_ms - self.change_at) / self.change_ms) if self.change_ms else 1.0
+
+    def effects_on(self, topic: str, shared: Utilities) -> Utilities:
+        """Return the effects of a topic on this user: those on all users, plus those on this user alone."""
+        own = self.by_topic.get(topic)
+        if own is None:
+            return shared
+        return {
+            facet: {value: effect + own[facet][value] for value, effect in values.items()}
+            for facet, values in shared.items()
+        }
 
     def utilities(self, at_ms: int, effects: Utilities) -> Utilities:
         """Return the utilities at a time, on a topic with the given effects; `{}`: no effects."""
@@ -115,13 +127,16 @@ class SimulatedUsers(Mapping[str, SimulatedUser]):
         change, change_at, change_ms = self._change(random, joined_at)
         after = before if change == "none" else self._tastes.changed(random, before)
         consents, forgets_at = self._control_times(random, joined_at)
+        surfaces = self._catalogue.surfaces.values
+        locale, surface = random.choice(_LOCALES), random.choice(surfaces) if surfaces else None
+        topics = self._topics(random)
         return SimulatedUser(
             user_id=_user_id(number),
             cohort=cohort,
             joined_at=joined_at,
-            locale=random.choice(_LOCALES),
-            surface=random.choice(self._catalogue.surfaces.values) if self._catalogue.surfaces.values else None,
-            topics=self._topics(random),
+            locale=locale,
+            surface=surface,
+            topics=topics,
             bias=round(random.gauss(_BIAS_MEAN, _BIAS_SD), 3),
             change=change,
             change_at=change_at,
@@ -131,7 +146,15 @@ class SimulatedUsers(Mapping[str, SimulatedUser]):
             consents=consents,
             pins=self._pins(random, joined_at, after),
             forgets_at=forgets_at,
+            by_topic=self._by_topic(number, topics),
         )
+
+    def _by_topic(self, number: int, topics: Mapping[str, float]) -> dict[str, Utilities]:
+        """Return the effects of each of a user's topics on this user alone, from a seed of their own."""
+        random = Random(f"{self._scenario.seed}/topical/{number}")
+        if random.random() >= self._scenario.topical:
+            return {}
+        return {topic: self._tastes.on_topic(random) for topic in topics}
 
     def _joined_at(self, random: Random) -> int:
         """Return the time of joining: half of the users join in the first two days, and none in the last three."""

@@ -189,6 +189,49 @@ def test_change_is_abrupt_or_gradual_and_done_by_the_end() -> None:
             assert user.change_share(user.change_at) == 1.0
 
 
+def test_topical_users_have_a_taste_per_topic() -> None:
+    """The best value of some facet differs by topic, and all else stays the same."""
+    plain, topical = (
+        simulate(Scenario(end_ms=END_MS, users=80, turns=80, topical=share), CATALOGUE) for share in (0, 0.5)
+    )
+    moved = {user_id for user_id, user in topical.users.items() if user.by_topic}
+    assert 25 <= len(moved) <= 55
+    for user_id, user in topical.users.items():
+        assert replace(user, by_topic={}) == plain.users[user_id]
+        assert list(user.by_topic) == (list(user.topics) if user_id in moved else [])
+    truth = topical.truth
+    differs = [
+        len({str(truth.best_at(user_id, END_MS, topic)) for topic in truth.users[user_id].topics}) > 1
+        for user_id in moved
+    ]
+    assert fmean(differs) > 0.8
+    user_id = next(iter(moved))
+    user = truth.users[user_id]
+    style = truth.best(user_id)
+    by_topic = [share * truth.chance_at(user_id, END_MS, topic, style) for topic, share in user.topics.items()]
+    assert truth.chance_of_like(user_id, style) == pytest.approx(sum(by_topic))
+
+
+def test_topical_taste_decides_feedback() -> None:
+    """In each fifth of the chances, the share of likes is the mean chance on the topic."""
+    simulation = simulate(Scenario(end_ms=END_MS, users=100, turns=8_000, later_feedback=0, topical=1), CATALOGUE)
+    fifths: dict[int, list[tuple[float, bool]]] = defaultdict(list)
+    for event in turns_with_feedback(simulation):
+        chance = simulation.truth.chance_at(event["user_id"], event["at"], event["topic"], event["served"])
+        fifths[int(chance * 5)].append((chance, liked(event["feedback"])))
+    for seen in fifths.values():
+        assert fmean(like for _, like in seen) == pytest.approx(fmean(chance for chance, _ in seen), abs=0.05)
+
+
+def test_truth_file_holds_tastes_per_topic(tmp_path: Path) -> None:
+    """The truth from a file has the tastes of topical users; the line of another user has no such member."""
+    truth = simulate(Scenario(end_ms=END_MS, users=20, turns=20, topical=0.5), CATALOGUE).truth
+    truth.write(tmp_path / "truth.jsonl")
+    assert dict(Truth.load(tmp_path / "truth.jsonl").users) == dict(truth.users)
+    for row in map(json.loads, list(truth.lines())[1:]):
+        assert ("by_topic" in row) == bool(truth.users[row["user_id"]].by_topic)
+
+
 def test_unknown_user_is_a_key_error(simulation: Simulation) -> None:
     """Only ids of the simulation are in the truth."""
     for user_id in ("user-999999", "user-1", "ada", "user--00001"):
