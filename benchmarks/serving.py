@@ -106,7 +106,7 @@ def _content(at_ms: int, seq: int) -> tuple[tuple[str, bytes], ...]:
             encode(
                 Signal(
                     version(at_ms, seq), facet.values[0], 0.812, 0.871, "apply", "learned", 41.5, facet.values[1], 0.09,
-                    facet.default, 0.05, None, (("thumbs_up", 12), ("copied", 7)), "m2.c1.p12", at_ms,
+                    facet.default, 0.0258, (("thumbs_up", 12), ("copied", 7)), "m2.c1.p12", at_ms,
                 )
             ),
         )

@@ -217,7 +217,7 @@ def _write(url: str, start_ms: int, pipe: Connection) -> None:
 def _write_of(seq: int, start_ms: int) -> SignalWrite:
     at_ms = start_ms + seq
     stored = Signal(
-        version(at_ms, seq), "concise", 0.9, 0.9, "apply", "learned", 9.0, "balanced", 0.1, "balanced", 0.05, None,
+        version(at_ms, seq), "concise", 0.9, 0.9, "apply", "learned", 9.0, "balanced", 0.1, "balanced", 0.02,
         (("thumbs_up", 9),), "m2.c1.p0", at_ms,
     )  # fmt: skip
     return SignalWrite(USERS[seq % USER_COUNT], 0, at_ms, (("length", encode(stored)),))

@@ -7,32 +7,32 @@ from state.learning.decisions import TIERS, Beliefs, Finding, decide, find
 from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
 from state.learning.preferences import MODEL_VERSION, Preferences
+from tacit.contract.policy import explore_share, may_explore
 from tacit.contract.signals import Signal, Source, encode
 from tacit.contract.versions import version
 
-EXPLORE = 0.05
-"""Share of conversations in which another value of the facet should be tried."""
 MAX_REASONS = 3
 
 
 def learned_signal(catalogue: NumberedCatalogue, finding: Finding) -> Signal:
     """Return the signal of a learned facet."""
     decision = finding.decision
-    facet = catalogue.slot_facets[decision.slot]
-    multiple = catalogue.facets[catalogue.facet_names[facet]].multiple
+    facet = catalogue.facets[catalogue.facet_names[catalogue.slot_facets[decision.slot]]]
+    tier = TIERS[decision.tier]
+    explores = catalogue.explore and may_explore(facet, tier)
     source: Source = "learned" if finding.evidence or not finding.population else "population"
     return Signal(
         v=version(finding.at_ms, finding.seq),
         value=catalogue.slots[decision.slot].value,
         p=round(finding.liked, 3),
         confidence=round(decision.confidence, 3),
-        tier=TIERS[decision.tier],
+        tier=tier,
         source=source,
         evidence=round(finding.evidence, 1),
         runner_up=catalogue.slots[decision.runner_up].value,
         gap=round(finding.liked - finding.runner_up_liked, 3),
         default=_value(catalogue, finding.default),
-        explore=0.0 if multiple else EXPLORE,
+        explore=round(explore_share(decision.confidence), 4) if explores else 0.0,
         drift_at=finding.drift_at_ms or None,
         why=reasons(catalogue, finding.reasons),
         by=versions(catalogue, finding.population),

@@ -20,11 +20,19 @@ MAX_TOPICS = 4096
 MAX_SURFACES = 256
 MAX_FEEDBACK_KINDS = 64
 MAX_TEXT = 200
+MAX_HOLDOUT = 0.5
+CONTRIBUTORS = range(5, 1001)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 
 
 Direction = Literal["up", "down"]
+
+Exploration = Literal["never", "hints", "free"]
+"""Permission to try other values of a facet: `never`, only below the tier `apply` (`hints`), or always (`free`)."""
+
+Mode = Literal["live", "apprentice"]
+"""Use of signals: `live`, or `apprentice`, where readers serve defaults and propose the learned values."""
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +47,15 @@ class Facet(_Table, frozen=True):
     ordered: bool = False
     multiple: bool = False
     default: str | None = None
+    explore: Exploration = "free"
+    careful: bool = False
+    """The tier decides between value and default, and nothing is tried."""
     prompt: dict[str, str] = {}
+    """Value → instruction for the assistant."""
+    hint: dict[str, str] = {}
+    """Value → softer wording of the instruction, for a value that is not sure."""
+    question: str | None = None
+    """Question to the user that settles the facet; None: the assistant does not ask."""
 
 
 class Topics(_Table, frozen=True):
@@ -69,6 +85,20 @@ class Consent(_Table, frozen=True):
     default: Literal["required", "granted"] = "required"
 
 
+class Holdout(_Table, frozen=True):
+    """Users with the catalogue's defaults, for a comparison with all other users."""
+
+    share: float = 0.0
+    """Share of users, 0–0.5."""
+
+
+class Items(_Table, frozen=True):
+    """Learning about items."""
+
+    contributors: int = 20
+    """Users with feedback on an item, 5–1,000, before the population model uses the item."""
+
+
 class Catalogue(_Table, frozen=True):
     """The names of a deployment, in the file's order."""
 
@@ -77,7 +107,12 @@ class Catalogue(_Table, frozen=True):
     version: int = 1
     identity: IdComparison = "exact"
     """Comparison of user ids; fixed for a deployment, as another one makes other pseudonyms."""
+    mode: Mode = "live"
+    explore: bool = True
+    """Permission to try other values in this deployment."""
     consent: Consent = Consent()
+    holdout: Holdout = Holdout()
+    items: Items = Items()
     topics: Topics = Topics()
     surfaces: Surfaces = Surfaces()
     feedback: dict[str, FeedbackKind] = {}
@@ -124,6 +159,10 @@ def _problems(file: Catalogue) -> list[str]:
         found.append("facets: at least one is needed")
     if not 1 <= file.version <= 9999:
         found.append("version: a number from 1 to 9999")
+    if not 0 <= file.holdout.share <= MAX_HOLDOUT:
+        found.append(f"holdout.share: a share from 0 to {MAX_HOLDOUT}")
+    if file.items.contributors not in CONTRIBUTORS:
+        found.append(f"items.contributors: a number from {CONTRIBUTORS.start} to {CONTRIBUTORS.stop - 1}")
     found += [
         f"topics.sensitive: {name!r} is not in topics.values"
         for name in file.topics.sensitive
@@ -153,13 +192,22 @@ def _facet_problems(where: str, facet: Facet) -> list[str]:
         found.append(f"{where}: ordered and multiple exclude each other")
     if facet.default is not None and facet.default not in facet.values:
         found.append(f"{where}.default: {facet.default!r} is not one of its values")
-    for value, text in facet.prompt.items():
-        if value not in facet.values:
-            found.append(f"{where}.prompt: {value!r} is not one of its values")
-        if len(text) > MAX_TEXT or not text.isprintable():
-            found.append(f"{where}.prompt.{value}: one line of at most {MAX_TEXT} characters")
+    found += _wording_problems(f"{where}.prompt", facet.prompt, facet)
+    found += _wording_problems(f"{where}.hint", facet.hint, facet)
+    if facet.question is not None and (not 0 < len(facet.question) <= MAX_TEXT or not facet.question.isprintable()):
+        found.append(f"{where}.question: one line of 1 to {MAX_TEXT} characters")
     if not 0 < len(facet.title) <= MAX_TEXT or not facet.title.isprintable():
         found.append(f"{where}.title: one line of 1 to {MAX_TEXT} characters")
+    return found
+
+
+def _wording_problems(where: str, wording: dict[str, str], facet: Facet) -> list[str]:
+    found = []
+    for value, text in wording.items():
+        if value not in facet.values:
+            found.append(f"{where}: {value!r} is not one of its values")
+        if len(text) > MAX_TEXT or not text.isprintable():
+            found.append(f"{where}.{value}: one line of at most {MAX_TEXT} characters")
     return found
 
 

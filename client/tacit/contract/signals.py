@@ -1,6 +1,6 @@
 """Signals, profile and status of a user, in the form that workers write to Redis and assistants read."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -23,10 +23,25 @@ Version = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^[0-9]{13}-
 Versions = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": r"^m[0-9]{1,4}\.c[0-9]{1,4}\.p[0-9]{1,15}$"})]
 """Versions of model, catalogue and population: `m1.c3.p12`."""
 
+MAX_CONTEXTS = 16
+"""Most contexts of a signal."""
+
 PROFILE = "_profile"
 STATUS = "_status"
 WIPED = "_epoch"
 """Fields of a signals hash that are not facets: facet names never begin with an underscore."""
+
+
+class ContextValue(NamedTuple):
+    """The preferred value of a facet on one topic or surface."""
+
+    context: str
+    """`topic:` or `surface:`, and a name of the catalogue."""
+    value: str
+    confidence: Share
+    """Probability that `value` beats `runner_up` in the context."""
+    tier: Tier
+    runner_up: str | None
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -43,7 +58,7 @@ class Signal(msgspec.Struct, frozen=True):
     tier: Tier
     source: Source
     evidence: Discounted
-    """Discounted count of feedback."""
+    """Discounted count of feedback in favour of `value`."""
     runner_up: str | None
     gap: Annotated[float, msgspec.Meta(ge=-1, le=1)] | None
     """Difference of the probabilities of `value` and `runner_up`."""
@@ -51,13 +66,19 @@ class Signal(msgspec.Struct, frozen=True):
     """The value to use without a signal; None: no value."""
     explore: Share
     """Share of conversations, 0–1, in which the assistant should try another value."""
-    drift_at: TimeMs | None
-    """Event time, epoch ms, of the last change that was found in the user's preference."""
     why: tuple[tuple[str, Count], ...]
-    """Feedback kinds of most weight, with their counts."""
+    """Feedback kinds of most weight in favour of `value`, with their counts."""
     by: Versions
     at: TimeMs
     """Event time, epoch ms."""
+    against: Discounted = 0.0
+    """Discounted count of feedback against `value`."""
+    why_not: tuple[tuple[str, Count], ...] = ()
+    """Feedback kinds of most weight against `value`, with their counts."""
+    contexts: Annotated[tuple[ContextValue, ...], msgspec.Meta(max_length=MAX_CONTEXTS)] = ()
+    """Topics and surfaces where the preferred value or its tier differs."""
+    drift_at: TimeMs | None = None
+    """Always null: earlier readers need the member."""
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -1,5 +1,8 @@
 """state/learning/signals: signals of decisions, of pins, and of users without a user model."""
 
+import pytest
+
+from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import Beliefs, decide, find
 from state.learning.own_beliefs import BIAS_VARIANCE
 from state.learning.population_prior import Prior
@@ -7,7 +10,6 @@ from state.learning.population_version import Gaussian, PopulationVersion, decod
 from state.learning.prediction import NOISE_VARIANCE
 from state.learning.preferences import Preferences
 from state.learning.signals import (
-    EXPLORE,
     learned_signal,
     population_signals,
     population_write,
@@ -25,7 +27,7 @@ from tests.state.learning.test_decisions import (
     believing,
     prior_of,
 )
-from tests.support.factories import CATALOGUE, START_MS
+from tests.support.factories import CATALOGUE, CATALOGUE_FILE, START_MS
 
 
 def signal_of(beliefs: Beliefs, facet: int = FORMAT) -> Signal:
@@ -42,20 +44,21 @@ def test_learned_signal_holds_the_belief() -> None:
     own.drift.at_s[FORMAT] = START_MS // 1000 - 1
     own.reasons[FORMAT * len(CATALOGUE.feedback) + CATALOGUE.feedback_index["thumbs_up"]] = 12
     scale = (NOISE_VARIANCE + BIAS_VARIANCE + APART**2 / 2) ** 0.5
+    confidence = round(NORMAL.cdf(1.5 * 0.25 / APART), 3)
     p, second = NORMAL.cdf(0.625 / scale), NORMAL.cdf(0.375 / scale)
     signal = signal_of(beliefs)
     assert signal == Signal(
         v="1795305600000-0000000007",
         value="table",
         p=round(p, 3),
-        confidence=round(NORMAL.cdf(1.5 * 0.25 / APART), 3),
+        confidence=confidence,
         tier="hint",
         source="learned",
         evidence=41.5,
         runner_up="prose",
         gap=round(p - second, 3),
         default="prose",
-        explore=EXPLORE,
+        explore=round(0.2 * (1 - confidence), 4),
         drift_at=START_MS - 1000,
         why=(("thumbs_up", 12),),
         by="m2.c1.p0",
@@ -82,7 +85,26 @@ def test_finding_keeps_the_numbers_of_its_moment() -> None:
 def test_facet_with_several_values_is_not_explored() -> None:
     """Trying another one is not defined for it."""
     assert signal_of(believing(1, 0, 0, facet=0, catalogue=FILM_CATALOGUE), 0).explore == 0.0
-    assert signal_of(believing(1, 0, 0, 0)).explore == 0.05
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "unsure", "sure"),
+    [
+        ("", "", 0.1, 0.2),
+        ('title = "Format"', 'title = "Format"\nexplore = "hints"', 0.1, 0.0),
+        ('title = "Format"', 'title = "Format"\nexplore = "never"', 0.0, 0.0),
+        ('title = "Format"', 'title = "Format"\ncareful = true', 0.0, 0.0),
+        ("schema = 1", "schema = 1\nexplore = false", 0.0, 0.0),
+    ],
+)
+def test_catalogue_limits_the_exploration(before: str, after: str, unsure: float, sure: float) -> None:
+    """Without a limit, a fifth of the doubt is explored: `sure` is the factor for a value of the tier `apply`."""
+    catalogue = NumberedCatalogue.parse(CATALOGUE_FILE.read_text(encoding="utf-8").replace(before, after, 1))
+    doubtful, certain = (believing(mean, 0, 0, 0, catalogue=catalogue) for mean in (0, 1.2))
+    assert signal_of(doubtful).explore == unsure
+    signal = signal_of(certain)
+    assert signal.tier == "apply"
+    assert signal.explore == pytest.approx(sure * (1 - (signal.confidence or 0)), abs=0.0002)
 
 
 def test_signal_has_its_source_and_versions() -> None:

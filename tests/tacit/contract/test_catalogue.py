@@ -39,6 +39,14 @@ BROKEN = [
     ("label = true", 'moves = { genre = "up" }', "feedback.thumbs_up.moves: 'genre' is not an ordered facet"),
     ("label = true", 'moves = { mood = "up" }', "feedback.thumbs_up.moves: 'mood' is not an ordered facet"),
     ("schema = 1", "schema = 1\nversion = 0", "version: a number from 1 to 9999"),
+    ('default = "2000s"', 'hint = { 1980s = "Old." }', "facets.decade.hint: '1980s' is not one of its values"),
+    ('default = "2000s"', 'hint = { 1990s = "a\\nb" }', "facets.decade.hint.1990s: one line"),
+    ('default = "2000s"', 'question = ""', "facets.decade.question: one line of 1 to 200 characters"),
+    ('default = "2000s"', 'question = "a\\nb"', "facets.decade.question: one line of 1 to 200 characters"),
+    ("[facets.genre]", "[holdout]\nshare = 0.6\n[facets.genre]", "holdout.share: a share from 0 to 0.5"),
+    ("[facets.genre]", "[holdout]\nshare = nan\n[facets.genre]", "holdout.share: a share from 0 to 0.5"),
+    ("[facets.genre]", "[items]\ncontributors = 4\n[facets.genre]", "items.contributors: a number from 5 to 1000"),
+    ("[facets.genre]", "[items]\ncontributors = 1001\n[facets.genre]", "items.contributors: a number from 5 to 1000"),
 ]
 """Text of FILMS, its replacement, the problem."""
 
@@ -50,6 +58,9 @@ UNREADABLE = [
     ("label = true", "label = true\ncolour = 3", "colour"),
     ('default = "granted"', 'default = "assumed"', "$.consent.default"),
     ("schema = 1", 'schema = 1\nidentity = "lower"', "$.identity"),
+    ("schema = 1", 'schema = 1\nmode = "asleep"', "$.mode"),
+    ("schema = 1", 'schema = 1\nexplore = "hints"', "$.explore"),
+    ('title = "Genre"', 'title = "Genre"\nexplore = "sometimes"', "explore"),
     ("label = true", 'moves = { decade = "sideways" }', "moves"),
     ("label = true", "label =", "line"),
     ('title = "Genre"', "", "title"),
@@ -72,6 +83,15 @@ def test_error_of_an_unreadable_catalogue_names_the_place(text: str, replacement
     with pytest.raises(CatalogueError) as caught:
         NumberedCatalogue.parse(FILMS.replace(text, replacement, 1))
     assert problem in str(caught.value)
+
+
+def test_choices_are_those_of_a_live_deployment_without_a_holdout() -> None:
+    """The members are optional: a catalogue from before them tries values of every facet with a single value."""
+    films = NumberedCatalogue.parse(FILMS)
+    assert (films.mode, films.explore, films.holdout.share, films.items.contributors) == ("live", True, 0.0, 20)
+    assert {(facet.explore, facet.careful, facet.question) for facet in films.facets.values()} == {
+        ("free", False, None)
+    }
 
 
 def test_all_problems_are_reported_at_once() -> None:

@@ -28,8 +28,10 @@ TIMES = st.integers(0, 9_999_999_999_999)
 COUNTS = st.integers(0, 2**32 - 1)
 CONTRACT = (
     b'{"v":"1795297433438-0000000042","value":"concise","p":0.91,"confidence":0.86,"tier":"apply","source":"learned",'
-    b'"evidence":41.5,"runner_up":"balanced","gap":0.22,"default":"balanced","explore":0.05,'
-    b'"drift_at":null,"why":[["shorter",3],["thumbs_up",12]],"by":"m1.c3.p12","at":1795297433438}'
+    b'"evidence":41.5,"runner_up":"balanced","gap":0.22,"default":"balanced","explore":0.028,'
+    b'"why":[["shorter",3],["thumbs_up",12]],"by":"m1.c3.p12","at":1795297433438,'
+    b'"against":4.5,"why_not":[["thumbs_down",2]],'
+    b'"contexts":[["topic:email","detailed",0.83,"apply","balanced"]],"drift_at":null}'
 )
 """The example that the contract shows."""
 
@@ -55,6 +57,17 @@ def test_signal_of_the_contract_round_trips() -> None:
     signal = decode_signal(CONTRACT)
     assert signal.why == (("shorter", 3), ("thumbs_up", 12))
     assert encode(signal) == CONTRACT
+
+
+def test_signal_of_an_earlier_worker_is_read() -> None:
+    """It has no contexts and nothing against the value."""
+    earlier = (
+        b'{"v":"1795297433438-0000000042","value":"concise","p":0.91,"confidence":0.86,"tier":"apply",'
+        b'"source":"learned","evidence":41.5,"runner_up":"balanced","gap":0.22,"default":"balanced","explore":0.05,'
+        b'"drift_at":1795297433438,"why":[["shorter",3]],"by":"m1.c3.p12","at":1795297433438}'
+    )
+    signal = decode_signal(earlier)
+    assert (signal.against, signal.why_not, signal.contexts) == (0.0, (), ())
 
 
 @pytest.mark.parametrize("kind", [Signal, Profile, Status])
