@@ -4,7 +4,7 @@
                                   [--json] [--plot DIR]
 
 Each seed simulates other users. Tacit's own code processes each history twice: once with random styles, and once in a
-closed loop with the styles that the assistant chooses from its signals. Only the last group is about the closed loop.
+closed loop with the styles that the assistant chooses from its signals. Only the last groups are about the closed loop.
 """
 
 import argparse
@@ -25,15 +25,15 @@ from benchmarks.learning_figures import (
     by_confidence,
     confidence_figures,
     learned_preferences,
-    loop_figures,
     prediction_figures,
     preference_figures,
 )
+from benchmarks.learning_loop import closed_loop, loop_figures
 from benchmarks.learning_path import Deployment
 from benchmarks.learning_plot import plot_confidence
 from benchmarks.machine import machine
 from state.storage.shard_stores import ShardStores
-from tacit_lab.simulate import Scenario, ServeRecorder, Simulation, simulate
+from tacit_lab.simulate import Scenario, Simulation, simulate
 
 Groups = dict[str, list[Figure]]
 """Title → figures."""
@@ -43,6 +43,7 @@ _PREFERENCES = "Learned values at the end of the history"
 _CONFIDENCE = "Confidence in learned values at the end of the history"
 _DRIFT = "Changes of taste"
 _LOOP = "Closed loop: mean probability of a like in the last half of the history"
+_LOOP_CONFIDENCE = "Confidence in learned values at the end of the closed loop"
 
 _END_MS = 1_795_297_433_438
 """End of all histories (epoch ms): the same seeds give the same figures on any day."""
@@ -57,6 +58,9 @@ class HistoryFigures:
     seed: int
     groups: Groups
     preferences: list[LearnedPreference]
+    """Learned values after random styles."""
+    loop_preferences: list[LearnedPreference]
+    """Learned values after the closed loop."""
 
 
 def main() -> None:
@@ -107,31 +111,26 @@ def measure(simulation: Simulation, *, learns_population: bool = True) -> Histor
         for arrival in simulation.arrivals():
             deployment.take(arrival)
     preferences = learned_preferences(deployment, truth)
+    loop = closed_loop(simulation, learns_population=learns_population)
+    loop_preferences = list(loop.preferences)
     groups = {
         _PREDICTIONS: prediction_figures(deployment, truth),
         _PREFERENCES: preference_figures(preferences),
         _CONFIDENCE: confidence_figures(preferences),
         _DRIFT: drift_figures(deployment.predictions, deployment.emitted, truth),
-        _LOOP: loop_figures(_closed_loop(simulation, learns_population).turns, simulation),
+        _LOOP: loop_figures(loop, simulation),
+        _LOOP_CONFIDENCE: confidence_figures(loop_preferences),
     }
-    return HistoryFigures(simulation.scenario.seed, groups, preferences)
-
-
-def _closed_loop(simulation: Simulation, learns_population: bool) -> ServeRecorder:
-    with ShardStores(None, 1, simulation.catalogue) as stores:
-        deployment = Deployment(simulation, stores, learns_population=learns_population)
-        recorder = ServeRecorder(
-            lambda request: deployment.adaptation(request.user_id).choose(request.unit), simulation.truth
-        )
-        for arrival in simulation.arrivals(recorder):
-            deployment.take(arrival)
-    return recorder
+    return HistoryFigures(simulation.scenario.seed, groups, preferences, loop_preferences)
 
 
 def _as_json(history: HistoryFigures) -> dict[str, object]:
     groups = {title: [figure._asdict() for figure in figures] for title, figures in history.groups.items()}
-    bins = [bin_._asdict() for bin_ in by_confidence(history.preferences)]
-    return {"seed": history.seed, "groups": groups, "confidence": bins}
+    bins, loop_bins = (
+        [bin_._asdict() for bin_ in by_confidence(preferences)]
+        for preferences in (history.preferences, history.loop_preferences)
+    )
+    return {"seed": history.seed, "groups": groups, "confidence": bins, "loop_confidence": loop_bins}
 
 
 def _print(measured: list[HistoryFigures]) -> None:
@@ -141,6 +140,8 @@ def _print(measured: list[HistoryFigures]) -> None:
         console.print("", _table(title, measured))
         if title == _CONFIDENCE:
             console.print("", _calibration([one for history in measured for one in history.preferences]))
+        if title == _LOOP_CONFIDENCE:
+            console.print("", _calibration([one for history in measured for one in history.loop_preferences]))
 
 
 def _table(title: str, measured: list[HistoryFigures]) -> Table:
@@ -165,10 +166,11 @@ def _table(title: str, measured: list[HistoryFigures]) -> Table:
 def _calibration(preferences: list[LearnedPreference]) -> Table:
     table = _empty_table("Calibration of confidence, all seeds")
     table.add_column("confidence", min_width=43)
-    for heading in ("preferences", "mean confidence", "share right"):
+    for heading in ("preferences", "mean confidence", "beats the runner-up", "best of all"):
         table.add_column(heading, justify="right", min_width=8)
     for bin_ in by_confidence(preferences):
-        table.add_row(f"{bin_.low:.2f}–{bin_.high:.2f}", f"{bin_.n:,}", _text(bin_.confidence), _text(bin_.right))
+        figures = (_text(figure) for figure in (bin_.confidence, bin_.beats, bin_.right))
+        table.add_row(f"{bin_.low:.2f}–{bin_.high:.2f}", f"{bin_.n:,}", *figures)
     return table
 
 

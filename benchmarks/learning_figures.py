@@ -1,18 +1,19 @@
-"""Figures of one simulated history: predictions, preferences, confidence and the closed loop."""
+"""Figures of one simulated history: predictions, preferences and confidence."""
 
 from collections.abc import Sequence
 from itertools import pairwise
-from random import Random
 from statistics import fmean
 from typing import NamedTuple
 
 from benchmarks.learning_path import Deployment
 from tacit_lab.evaluate.figures import Bucket, figures_of, scored_from
-from tacit_lab.simulate import ServedTurn, Simulation, Truth
+from tacit_lab.simulate import Truth
 
 APPLIED_FROM = 0.8
 """Smallest confidence at which an assistant applies a value."""
-BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+SURE_FROM = 0.9
+"""Smallest confidence of a second group."""
+BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 """Edges of the calibration of confidence."""
 
 _BUCKETS = (
@@ -52,6 +53,8 @@ class LearnedPreference(NamedTuple):
     """The learned value is the user's best."""
     default_right: bool
     """The population's best value is the user's best, too."""
+    beats: bool
+    """The user likes the learned value better than the runner-up, averaged over the user's topics."""
 
 
 def share_of(name: str, hits: Sequence[bool], target: str = "") -> Figure:
@@ -89,10 +92,12 @@ def learned_preferences(deployment: Deployment, truth: Truth) -> list[LearnedPre
     for user_id, signals in deployment.signals.items():
         best = truth.best(user_id)
         for facet, signal in signals.items():
-            if signal.source == "learned" and signal.evidence and signal.confidence is not None:
+            if signal.source == "learned" and signal.confidence is not None and signal.runner_up is not None:
                 right, default_right = signal.value == best[facet], default[facet] == best[facet]
-                preference = LearnedPreference(deployment.feedback[user_id], signal.confidence, right, default_right)
-                learned.append(preference)
+                beats = truth.prefers(user_id, facet, signal.value, signal.runner_up)
+                learned.append(
+                    LearnedPreference(deployment.feedback[user_id], signal.confidence, right, default_right, beats)
+                )
     return learned
 
 
@@ -106,12 +111,25 @@ def preference_figures(preferences: Sequence[LearnedPreference]) -> list[Figure]
 
 
 def confidence_figures(preferences: Sequence[LearnedPreference]) -> list[Figure]:
-    """Return the share of values with enough confidence to be applied, and the share of these that is right."""
-    applied = [one.right for one in preferences if one.confidence >= APPLIED_FROM]
-    return [
-        share_of(f"confidence {APPLIED_FROM} or more", [one.confidence >= APPLIED_FROM for one in preferences]),
-        share_of("  right of these", applied, "≥ 0.80"),
-    ]
+    """Return the shares of values with enough confidence, and the shares of these that beat their runner-up."""
+    rows = []
+    for least in (APPLIED_FROM, SURE_FROM):
+        sure = [one for one in preferences if one.confidence >= least]
+        confidence = fmean(one.confidence for one in sure) if sure else None
+        beats = [one.beats for one in sure]
+        rows += [
+            share_of(f"confidence {least} or more", [one.confidence >= least for one in preferences]),
+            Figure("  mean confidence of these", "probability", confidence, len(sure)),
+            share_of("  better than the runner-up", beats),
+            _excess(confidence, beats),
+            share_of("  best of all values", [one.right for one in sure]),
+        ]
+    return rows
+
+
+def _excess(confidence: float | None, beats: Sequence[bool]) -> Figure:
+    excess = None if confidence is None else abs(confidence - fmean(beats))
+    return Figure("  distance of confidence and share", "probability", excess, len(beats), "≤ 0.02")
 
 
 class Bin(NamedTuple):
@@ -122,38 +140,22 @@ class Bin(NamedTuple):
     n: int
     confidence: float | None
     """Mean confidence; None for an empty bin."""
+    beats: float | None
+    """Share of values that beat their runner-up; None for an empty bin."""
     right: float | None
-    """Share of right values; None for an empty bin."""
+    """Share of values that are the best of all; None for an empty bin."""
 
 
 def by_confidence(preferences: Sequence[LearnedPreference]) -> list[Bin]:
     """Group preferences into bins of confidence."""
-    bins = []
-    for low, high in pairwise(BINS):
-        inside = [one for one in preferences if low <= one.confidence < high or one.confidence == high == BINS[-1]]
-        confidence = fmean(one.confidence for one in inside) if inside else None
-        bins.append(Bin(low, high, len(inside), confidence, fmean(one.right for one in inside) if inside else None))
-    return bins
-
-
-def loop_figures(turns: Sequence[ServedTurn], simulation: Simulation) -> list[Figure]:
-    """Return the mean probability of a like in the last half of the history, with other choices for the same turns."""
-    truth, scenario, random = simulation.truth, simulation.scenario, Random(simulation.scenario.seed)
-    half_ms = (scenario.start_ms + scenario.end_ms) // 2
-    latest = [turn for turn in turns if turn.request.at_ms >= half_ms]
-    default, facets = truth.population_default, simulation.catalogue.facets
-
-    sums = [0.0] * 4
-    for (user_id, _, at_ms, topic, _), chance in latest:
-        drawn = {name: random.choice(facet.values) for name, facet in facets.items()}
-        for index, style in enumerate((drawn, default, truth.best_at(user_id, at_ms, topic))):
-            sums[index] += truth.chance_at(user_id, at_ms, topic, style)
-        sums[3] += chance
-    random_mean, default_mean, oracle_mean, tacit_mean = (total / len(latest) if latest else None for total in sums)
-    n = len(latest)
     return [
-        Figure("random styles", "probability", random_mean, n),
-        Figure("the best single style for all users", "probability", default_mean, n),
-        Figure("as the assistant chooses", "probability", tacit_mean, n, "≥ 0.72"),
-        Figure("the oracle", "probability", oracle_mean, n),
+        _bin(low, high, [one for one in preferences if low <= one.confidence < high or one.confidence == high == 1.0])
+        for low, high in pairwise(BINS)
     ]
+
+
+def _bin(low: float, high: float, inside: Sequence[LearnedPreference]) -> Bin:
+    if not inside:
+        return Bin(low, high, 0, None, None, None)
+    confidence, beats = fmean(one.confidence for one in inside), fmean(one.beats for one in inside)
+    return Bin(low, high, len(inside), confidence, beats, fmean(one.right for one in inside))

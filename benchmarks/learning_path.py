@@ -21,12 +21,12 @@ from state.learning.population_version import PopulationWrite
 from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
 from state.user.writes import GateWrite, SignalWrite, Write
-from tacit.contract.gates import Gate
+from tacit.contract.gates import Consents, Gate
 from tacit.contract.pseudonyms import pseudonym
 from tacit.contract.signals import PROFILE, Signal, decode_signal
-from tacit.reader.adaptation import Adaptation, Status
+from tacit.reader.adaptation import Adaptation, Choice, Status
 from tacit.reader.pins import with_pins
-from tacit_lab.simulate import Arrival, Simulation, Style
+from tacit_lab.simulate import Arrival, Simulation, Style, TurnRequest
 
 _SECRET = b"0123456789abcdef"
 _ORIGIN = FileOrigin("simulation")
@@ -118,7 +118,18 @@ class Deployment:
         pins = {} if user_id in self._opted_out else self._gates.get(user_id, Gate()).pins
         signals = with_pins(self.signals.get(user_id, {}), pins, self._defaults, self._catalogue)
         status: Status = "opted_out" if user_id in self._opted_out else "fresh" if signals else "absent"
-        return Adaptation(status, signals, None, self._defaults, self._catalogue)
+        gate = self._gates.get(user_id, Gate())
+        consent = Consents(gate.learn.state, gate.use.state, gate.explore.state)
+        return Adaptation(status, signals, None, self._defaults, self._catalogue, consent)
+
+    def choose(self, request: TurnRequest) -> Choice:
+        """Return the choice of an assistant for a turn."""
+        return self.adaptation(request.user_id).choose(request.unit)
+
+    @property
+    def default_style(self) -> Style:
+        """Style of a user without signals now: the learned defaults, and the catalogue's for other facets."""
+        return Adaptation("absent", {}, None, self._defaults, self._catalogue).choose("").values
 
     def _process(self, record: Record) -> tuple[Sequence[Example], Sequence[Write], Sequence[PopulationWrite]]:
         """Return the training examples, the writes and the new population versions of a record."""

@@ -51,6 +51,12 @@ class Truth:
         user = self.users[user_id]
         return best(self._over_topics(user, user.after))
 
+    def prefers(self, user_id: str, facet: str, value: str, other: str) -> bool:
+        """Return whether a user likes a value better than another one now, averaged over the user's topics."""
+        user = self.users[user_id]
+        utilities = self._over_topics(user, user.after)[facet]
+        return utilities[value] > utilities[other]
+
     @cached_property
     def population_default(self) -> dict[str, str]:
         """Best value of each facet now, averaged over all users."""

@@ -31,7 +31,8 @@ def measured() -> HistoryFigures:
 
 
 def figures(measured: HistoryFigures) -> dict[str, Figure]:
-    return {figure.name.strip(): figure for group in measured.groups.values() for figure in group}
+    """Return the figures by name; of two groups with the same names, those of the first."""
+    return {figure.name.strip(): figure for group in reversed(measured.groups.values()) for figure in group}
 
 
 def value(found: dict[str, Figure], name: str) -> float:
@@ -49,8 +50,25 @@ def test_every_group_of_a_small_history_is_measured(measured: HistoryFigures) ->
     assert value(found, "right after 1 or more feedbacks") > value(found, "right with one value for all users")
     assert found["right after 1 or more feedbacks"].n == len(measured.preferences) > 50
     assert {figure.target for figure in found.values() if figure.target} == {
-        "≤ 0.13", "≥ 0.63", "≥ 0.75", "≥ 0.80", "≥ 0.40", "≤ 16", "≤ 4", "≥ 0.60", "≥ 0.72",
+        "≤ 0.13", "≥ 0.63", "≥ 0.75", "≤ 0.02", "≥ 0.40", "≤ 16", "≤ 4", "≥ 0.60", "≥ -0.005", "≥ 0.71",
     }  # fmt: skip
+
+
+def test_turns_of_the_loop_are_counted_by_feedback_and_defaults_by_style(measured: HistoryFigures) -> None:
+    """The groups of turns make up all turns, and each style lies between chance and the oracle."""
+    found = figures(measured)
+    groups = [
+        figure
+        for name, figure in found.items()
+        if name in {"after 0–5 feedbacks", "after 6–20 feedbacks", "after 21+ feedbacks"}
+    ]
+    assert sum(figure.n for figure in groups) == found["as the assistant chooses"].n
+    learned, catalogue = (
+        value(found, "the learned defaults for all users"),
+        value(found, "the catalogue's defaults for all users"),
+    )
+    assert value(found, "above the catalogue's defaults") == learned - catalogue
+    assert 0.2 < min(learned, catalogue) < value(found, "the best single style for all users") + 0.05
 
 
 def test_same_history_gives_the_same_figures(measured: HistoryFigures) -> None:
@@ -107,7 +125,7 @@ def test_closed_loop_follows_signals_of_earlier_records() -> None:
     versions: list[str] = []
     with ShardStores(None, 1, simulation.catalogue) as stores:
         deployment = Deployment(simulation, stores)
-        for arrival in simulation.arrivals(lambda request: deployment.adaptation(request.user_id).choose(request.unit)):
+        for arrival in simulation.arrivals(deployment.choose):
             if arrival.made_as is Kind.TURN:
                 event: dict[str, Any] = json.loads(arrival.line)
                 followed = [entry["version"] for entry in event["acted_on"] if entry["version"]]
@@ -211,7 +229,10 @@ def test_every_preference_is_in_one_bin_and_one_bucket(measured: HistoryFigures)
 def test_plot_of_confidence_is_written(measured: HistoryFigures, tmp_path: Path) -> None:
     """PNG and SVG files, in a folder that is created."""
     pytest.importorskip("matplotlib")
-    preferences = [*measured.preferences, *[LearnedPreference(60, 0.97, right=True, default_right=False)] * 10]
+    preferences = [
+        *measured.preferences,
+        *[LearnedPreference(60, 0.97, right=True, default_right=False, beats=True)] * 10,
+    ]
     assert plot_confidence(preferences, tmp_path / "plots").startswith("plots written")
     assert (tmp_path / "plots" / "confidence.png").read_bytes().startswith(b"\x89PNG")
-    assert "confidence = share right" in (tmp_path / "plots" / "confidence.svg").read_text(encoding="utf-8")
+    assert "confidence = share" in (tmp_path / "plots" / "confidence.svg").read_text(encoding="utf-8")
