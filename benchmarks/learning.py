@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.learning_drift import drift_figures
 from benchmarks.learning_figures import (
     Figure,
     LearnedPreference,
@@ -41,7 +40,6 @@ Groups = dict[str, list[Figure]]
 _PREDICTIONS = "Predictions for the last 70% of the feedback"
 _PREFERENCES = "Learned values at the end of the history"
 _CONFIDENCE = "Confidence in learned values at the end of the history"
-_DRIFT = "Changes of taste"
 _LOOP = "Closed loop: mean probability of a like in the last half of the history"
 _LOOP_CONFIDENCE = "Confidence in learned values at the end of the closed loop"
 
@@ -117,7 +115,6 @@ def measure(simulation: Simulation, *, learns_population: bool = True) -> Histor
         _PREDICTIONS: prediction_figures(deployment, truth),
         _PREFERENCES: preference_figures(preferences),
         _CONFIDENCE: confidence_figures(preferences),
-        _DRIFT: drift_figures(deployment.predictions, deployment.emitted, truth),
         _LOOP: loop_figures(loop, simulation),
         _LOOP_CONFIDENCE: confidence_figures(loop_preferences),
     }

@@ -207,7 +207,7 @@ def _beliefs(own: Preferences, catalogue: NumberedCatalogue) -> BeliefsPart:
 
 
 def _facet_beliefs(own: Preferences, facet: int, catalogue: NumberedCatalogue) -> FacetBeliefs:
-    slope, kinds, drift = len(catalogue.slots) + facet, len(catalogue.feedback_names), own.drift
+    slope, kinds = len(catalogue.slots) + facet, len(catalogue.feedback_names)
     reasons = own.reasons[facet * kinds : (facet + 1) * kinds]
     return FacetBeliefs(
         {
@@ -218,9 +218,6 @@ def _facet_beliefs(own: Preferences, facet: int, catalogue: NumberedCatalogue) -
         Gaussian(own.means[slope], own.variances[slope]),
         own.evidence[facet],
         {catalogue.feedback_names[kind]: count for kind, count in enumerate(reasons) if count},
-        drift.sums[facet],
-        drift.at_s[facet] * 1000,
-        drift.fresh[facet],
     )
 
 
@@ -234,7 +231,6 @@ def _evidence(own: Preferences, catalogue: NumberedCatalogue) -> EvidencePart:
             piece.weight,
             tuple((facets[slots[slot].facet], slots[slot].value) for slot in piece.slots),
             tuple(facets[facet] for facet in piece.only),
-            tuple(facets[facet] for facet in piece.flagged),
             piece.mean,
             piece.variance,
         )

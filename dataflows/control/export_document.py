@@ -120,10 +120,6 @@ class FacetBeliefs(msgspec.Struct, frozen=True):
     """Discounted count of feedback."""
     reasons: dict[str, int]
     """Pieces of feedback by kind, up to 255."""
-    drift_sum: float
-    changed_at_ms: int
-    fresh_pieces: int
-    """Pieces since the last change of taste, up to 6."""
 
 
 class BeliefsPart(msgspec.Struct, frozen=True):
@@ -150,8 +146,6 @@ class FeedbackPiece(msgspec.Struct, frozen=True):
     """Facet and value."""
     only: tuple[str, ...]
     """Facets that the feedback is narrowed to; empty for all."""
-    flagged: tuple[str, ...]
-    """Facets with a change of taste."""
     population_mean: float
     population_variance: float
 

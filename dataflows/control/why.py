@@ -127,7 +127,6 @@ class _Describe:
                 )
                 for each in changes(state, facet, self.rules)
             ),
-            changed_at_ms=found.drift_at_ms,
             has_uncounted=found.uncounted,
             text=(),
         )

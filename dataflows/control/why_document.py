@@ -124,8 +124,6 @@ class WhyFacet(msgspec.Struct, frozen=True):
     values: tuple[Value, ...]
     without: tuple[WithoutDocument, ...]
     changes: tuple[ChangeDocument, ...]
-    changed_at_ms: int
-    """Event time of the last change of taste that was flagged."""
     has_uncounted: bool
     """Some feedback came before Tacit counted evidence per value: it is in the beliefs, and not in `values`."""
     text: tuple[str, ...]

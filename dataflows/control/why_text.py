@@ -11,7 +11,6 @@ _LIMITS: dict[Limit, str] = {
     "uninformative_facet": "Among all users, this setting has not made answers better or worse, so it is not used.",
     "default_is_better": "The default is the best guess so far; what you did does not make another value likely.",
     "too_little_evidence": "There is too little feedback from you to be sure.",
-    "recent_change": "Your taste seems to have changed lately, so it is handled with care until more feedback.",
 }
 _MOST_CHANGES = 3
 _FIRMNESS: dict[Tier, str] = {"apply": "and make it certain", "hint": "as a lean", "default": "as the default only"}
@@ -26,8 +25,6 @@ def sentences(facet: WhyFacet, *, learns: bool, uses: bool) -> Iterator[str]:
     yield from _evidence(value)
     if facet.has_uncounted:
         yield "Older feedback of yours counts as well; back then it was not noted for which value it was."
-    if facet.changed_at_ms:
-        yield f"On {day(facet.changed_at_ms)} your feedback turned around; what was learned before counts little since."
     yield from _default(facet)
     yield from (_LIMITS[limit] for limit in facet.learned.limited_by)
     yield from (_without(each) for each in facet.without)

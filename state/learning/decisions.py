@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from state.learning.drift import SETTLED
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
@@ -53,7 +52,6 @@ class Finding(NamedTuple):
     default: int | None
     """Slot."""
     evidence: float
-    drift_at_ms: int
     reasons: Sequence[int]
     """Count by feedback kind."""
     population: int
@@ -90,7 +88,7 @@ def decide(beliefs: Beliefs, facet: int) -> Decision:
     confidence = beats = _confidence(beliefs, best, second, best_mean - second_mean, own_factor)
     if default is not None and default not in (best, second):
         beats = _confidence(beliefs, best, default, best_mean - default_mean, own_factor)
-    tier = 0 if facet in prior.uninformative else _tier(confidence, beats, own.drift.fresh[facet])
+    tier = 0 if facet in prior.uninformative else _tier(confidence, beats)
     return Decision(best, second, confidence, tier)
 
 
@@ -103,10 +101,9 @@ def _confidence(beliefs: Beliefs, slot: int, other: int, difference: float, own_
     return normal_cdf(SHARPNESS * difference / sqrt(variance))
 
 
-def _tier(confidence: float, beats_default: float, fresh: int) -> int:
+def _tier(confidence: float, beats_default: float) -> int:
     """Return the tier. Without a hint an assistant uses the default, so the value has to beat the default."""
-    tier = (max(confidence, beats_default) >= HINT_FROM) + (confidence >= APPLY_FROM)
-    return max(0, tier - 1) if fresh < SETTLED else tier
+    return (max(confidence, beats_default) >= HINT_FROM) + (confidence >= APPLY_FROM)
 
 
 def limits(beliefs: Beliefs, facet: int, decision: Decision) -> tuple[Limit, ...]:
@@ -117,8 +114,6 @@ def limits(beliefs: Beliefs, facet: int, decision: Decision) -> tuple[Limit, ...
     if decision.confidence < APPLY_FROM:
         is_default = decision.slot == beliefs.prior.default_slots[facet]
         found.append("default_is_better" if is_default else "too_little_evidence")
-    if beliefs.own.drift.fresh[facet] < SETTLED:
-        found.append("recent_change")
     return tuple(found)
 
 
@@ -132,7 +127,6 @@ def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int)
         liking(beliefs, decision.runner_up),
         prior.default_slots[facet],
         own.evidence[facet],
-        own.drift.at_s[facet] * 1000,
         own.reasons[facet * kinds : (facet + 1) * kinds],
         prior.number,
         at_ms,

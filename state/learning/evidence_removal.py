@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from math import ceil, log
 from typing import Literal, NamedTuple
 
-from state.learning.counterfactual import RecordedDrift, retrain_as_recorded, undo_all, without
+from state.learning.counterfactual import retrained, undo_all, without
 from state.learning.feedback_log import Piece, Side
-from state.learning.prediction import NOISE_VARIANCE, PopulationPart, StackingFactors
+from state.learning.prediction import NEUTRAL_FACTORS, NOISE_VARIANCE, PopulationPart
 from state.learning.preferences import KEPT, Preferences
 
 Basis = Literal["exact", "sums", "partial"]
@@ -53,31 +53,30 @@ class Removed(NamedTuple):
     basis: Basis
 
 
-def remove(own: Preferences, factors: StackingFactors, removal: Removal) -> Removed:
+def remove(own: Preferences, removal: Removal) -> Removed:
     """Return the user model without some evidence; `own` stays unchanged."""
     facet_of = own.catalogue.slot_facets
     if own.log.is_complete or own.log.uncounted:
-        retrained = without(own, factors, lambda piece: removal.removes(piece, facet_of))
-        return Removed(retrained.own, len(retrained.removed), 0.0, "exact" if own.log.is_complete else "partial")
+        found = without(own, lambda piece: removal.removes(piece, facet_of))
+        return Removed(found.own, len(found.removed), 0.0, "exact" if found.is_complete else "partial")
     base, pieces = undo_all(own)
-    rest = _rest(base, pieces, removal.facet, factors)
+    rest = _rest(base, pieces, removal.facet)
     sums = {
         (slot, side): own.log.earlier(slot, side)[0]
         for slot in own.catalogue.facet_slots[removal.facet]
         for side in Side
     }
     base.forget([removal.facet], keeps_bias=True)
-    base.drift = RecordedDrift(base.drift)  # no change of taste is looked for
     kept = {each: weight for each, weight in sums.items() if not removal.covers(*each)}
     for slot, side, weight in _as_pieces(sums, kept):
         base.learn([slot], side is Side.FOR, weight, 0, rest, [removal.facet])
     stay = [piece for piece in pieces if not removal.removes(piece, facet_of)]
-    trained = retrain_as_recorded(base, stay, factors)
+    trained = retrained(base, stay)
     earlier = sum(sums.values()) - sum(kept.values())
     return Removed(trained, len(pieces) - len(stay), earlier, "sums")
 
 
-def _rest(own: Preferences, pieces: Sequence[Piece], facet: int, factors: StackingFactors) -> PopulationPart:
+def _rest(own: Preferences, pieces: Sequence[Piece], facet: int) -> PopulationPart:
     """Return the average of all other parts of the predictions in the log: the population's and the other facets'."""
     facet_of = own.catalogue.slot_facets
     found = []
@@ -86,9 +85,9 @@ def _rest(own: Preferences, pieces: Sequence[Piece], facet: int, factors: Stacki
             part = own.own([slot for slot in piece.slots if facet_of[slot] != facet])
             found.append((piece.mean + part.mean - part.bias, piece.variance + part.variance - own.variances[-1]))
     if not found:
-        return PopulationPart(0.0, NOISE_VARIANCE, factors)
+        return PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS)
     means, variances = zip(*found, strict=True)
-    return PopulationPart(sum(means) / len(found), sum(variances) / len(found), factors)
+    return PopulationPart(sum(means) / len(found), sum(variances) / len(found), NEUTRAL_FACTORS)
 
 
 def _as_pieces(

@@ -2,17 +2,16 @@
 
 A row has all that a retraining of the user model needs, so a prediction without some feedback can be computed
 (state.learning.counterfactual). A piece that leaves the log is added to the sums of its values, which fade as the
-beliefs do: ×0.99 with each piece of feedback on the value, ×0.3 when a change of taste is flagged.
+beliefs do: ×0.99 with each piece of feedback on the value.
 
     bytes   row, little-endian
     4       event time in seconds
     2       kind of feedback (7 bits), form (2 bits), weight in hundredths (7 bits)
     2 + 2   mean and variance of the population's part of the prediction, as half floats
     ⌈f/8⌉   facets that the feedback is narrowed to, a bit each; f facets in all
-    ⌈f/8⌉   facets whose change of taste the piece flagged
     ⌈s/8⌉   values of the answer; of directed feedback the preferred and the served value; s values in all
 
-With the shipped catalogue a row takes 14 bytes, and the sums take 128.
+With the shipped catalogue a row takes 13 bytes, and the sums take 128.
 """
 
 from array import array
@@ -22,7 +21,6 @@ from functools import lru_cache
 from struct import Struct
 from typing import Any, NamedTuple
 
-from state.learning.drift import MEAN_KEPT
 from state.learning.prediction import PopulationPart
 
 MAX_PIECES = 7
@@ -34,13 +32,12 @@ PER_WEIGHT = 600
 
 _DAY_S = 86_400
 _PER_HUNDREDTH = PER_WEIGHT // 100
-_KEPT_OF_TEN = round(10 * MEAN_KEPT)
 _MOST = 60_000.0
 """Limit of a mean as a half float."""
 
 
-_Row = tuple[int, int, float, float, bytes, bytes, bytes]
-"""A row, unpacked: time in seconds, code, mean, variance and three masks."""
+_Row = tuple[int, int, float, float, bytes, bytes]
+"""A row, unpacked: time in seconds, code, mean, variance and two masks."""
 
 
 class Form(IntEnum):
@@ -73,8 +70,6 @@ class Piece(NamedTuple):
     """Population's part of the prediction at that time."""
     only: Sequence[int]
     """Facets that the feedback is narrowed to; empty for all."""
-    flagged: Sequence[int]
-    """Facets whose change of taste the piece flagged."""
     slots: Sequence[int]
     """Values of the answer; of directed feedback two values, ascending."""
 
@@ -148,7 +143,6 @@ class FeedbackLog:
         expected: PopulationPart,
         slots: Sequence[int],
         only: Collection[int],
-        flagged: Collection[int],
         facet_of: Sequence[int],
     ) -> None:
         """Add a piece; the oldest piece joins the sums once the log is full."""
@@ -159,7 +153,6 @@ class FeedbackLog:
             mean if -_MOST < mean < _MOST else 0.0,
             variance if variance < _MOST else _MOST,
             _mask(tuple(only)) if only else b"",
-            _mask(tuple(flagged)) if flagged else b"",
             _mask(tuple(slots)),
         )
         rows, size = self.rows, len(row)
@@ -175,7 +168,7 @@ class FeedbackLog:
 
     def _add_to_sums(self, row: _Row, facet_of: Sequence[int]) -> None:
         """Fade the sums of a row's values, and add its weight."""
-        at_s, code, _, _, only, flagged, slots = row
+        at_s, code, _, _, only, slots = row
         if not self.sums:
             self.sums, self.days = array("H", bytes(4 * self.slots)), array("H", bytes(4 * self.slots))
         sums, days, day, weight = self.sums, self.days, at_s // _DAY_S, (code >> 9) * _PER_HUNDREDTH
@@ -187,15 +180,6 @@ class FeedbackLog:
             days[place] = day
             if earlier := sums[other]:
                 sums[other] = earlier * KEPT_PERCENT // 100
-        if any(flagged):
-            self._unlearn(_numbers(flagged), facet_of)
-
-    def _unlearn(self, facets: Collection[int], facet_of: Sequence[int]) -> None:
-        sums = self.sums
-        for slot, facet in enumerate(facet_of):
-            if facet in facets:
-                sums[2 * slot] = sums[2 * slot] * _KEPT_OF_TEN // 10
-                sums[2 * slot + 1] = sums[2 * slot + 1] * _KEPT_OF_TEN // 10
 
     def earlier(self, slot: int, side: Side) -> tuple[float, int]:
         """Return the sum of earlier pieces as of the first piece in the log, and the newest one's day as time in ms."""
@@ -244,15 +228,26 @@ def row_size(slots: int, facets: int) -> int:
     """Return the bytes of a row.
 
     >>> row_size(16, 5)
-    14
+    13
     """
     return _layout(slots, facets).size
 
 
+def row_size_4(slots: int, facets: int) -> int:
+    """Return the bytes of a row in layout 4 of users' states, which has a mask of flagged facets, too."""
+    return _layout(slots, facets).size + (facets + 7) // 8
+
+
+def rows_of_4(rows: bytes, slots: int, facets: int) -> bytes:
+    """Return rows of layout 4 without the mask of flagged facets."""
+    layout, size, mask = _layout(slots, facets), row_size_4(slots, facets), (facets + 7) // 8
+    end = layout.size - (slots + 7) // 8
+    return b"".join(rows[n : n + end] + rows[n + end + mask : n + size] for n in range(0, len(rows), size))
+
+
 @lru_cache(maxsize=256)
 def _layout(slots: int, facets: int) -> Struct:
-    by_facet = (facets + 7) // 8
-    return Struct(f"<IHee{by_facet}s{by_facet}s{(slots + 7) // 8}s")
+    return Struct(f"<IHee{(facets + 7) // 8}s{(slots + 7) // 8}s")
 
 
 @lru_cache(maxsize=8192)
@@ -282,8 +277,8 @@ def _bits(mask: int) -> Iterator[int]:
 
 
 def _piece(row: _Row) -> Piece:
-    at_s, code, mean, variance, only, flagged, slots = row
+    at_s, code, mean, variance, only, slots = row
     return Piece(
         at_s * 1000, code & 127, Form(code >> 7 & 3), (code >> 9) / 100, mean, variance,
-        _numbers(only), _numbers(flagged), _numbers(slots),
+        _numbers(only), _numbers(slots),
     )  # fmt: skip

@@ -4,7 +4,6 @@ from array import array
 from collections.abc import Collection
 
 from state.catalogue.numbered import NumberedCatalogue, Shape
-from state.learning.drift import Drift
 from state.learning.feedback_log import FeedbackLog
 
 BIAS_VARIANCE = 0.3
@@ -28,7 +27,6 @@ class OwnBeliefs:
         self.variances.append(BIAS_VARIANCE)
         self.evidence = array("f", bytes(4 * facets))
         """Discounted count of feedback, by facet."""
-        self.drift = Drift(facets)
         self.reasons = array("B", bytes(facets * kinds))
         """Count of each feedback kind for each facet, up to 255: facet × kind, row by row."""
         self.log = FeedbackLog(slots, facets)
@@ -47,11 +45,10 @@ class OwnBeliefs:
         self.reasons = _widened(self.reasons, len(self.reasons) // facets, len(catalogue.feedback_names))
         self.reasons.extend(new.reasons[len(self.reasons) :])
         self.evidence.extend(new.evidence[facets:])
-        self.drift.grow(len(catalogue.facet_names))
         self.log.grow(len(catalogue.slots), len(catalogue.facet_names))
 
     def forget(self, facets: Collection[int], *, keeps_bias: bool = False) -> None:
-        """Reset the given facets to the prior: values, slope, evidence, reasons, drift and log.
+        """Reset the given facets to the prior: values, slope, evidence, reasons and log.
 
         The bias and the count of feedback concern answers as a whole and stay, unless no other facet has evidence; with
         `keeps_bias`, always.
@@ -67,7 +64,6 @@ class OwnBeliefs:
         for facet in facets:
             self.evidence[facet] = 0.0
             self.reasons[facet * kinds : (facet + 1) * kinds] = array("B", bytes(kinds))
-        self.drift.forget(facets)
         self.log.forget(facets, self.catalogue.slot_facets)
 
     def value(self, slot: int) -> tuple[float, float]:

@@ -14,12 +14,11 @@ from river import base
 
 from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.events.observation import Observation
-from state.learning.drift import MEAN_KEPT, VARIANCE_REGAINED
 from state.learning.example import DirectedFeedback
 from state.learning.feedback_log import Form, Piece
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES, OwnBeliefs
 from state.learning.population_prior import Prior
-from state.learning.prediction import NO_POPULATION, NOISE_VARIANCE, PopulationPart, StackingFactors, UserPart
+from state.learning.prediction import NEUTRAL_FACTORS, NO_POPULATION, NOISE_VARIANCE, PopulationPart, UserPart
 from state.learning.probit import corrections, normal_cdf
 from tacit.contract.catalogue import FeedbackKind
 
@@ -131,7 +130,7 @@ class Preferences(OwnBeliefs, base.Classifier):
         slots: Sequence[int],
         liked: bool,
         weight: float,
-        at_ms: int,
+        at_ms: int,  # noqa: ARG002  # terms that decay with time
         expected: PopulationPart = NO_POPULATION,
         only: Collection[int] = (),
     ) -> tuple[UserPart, float]:
@@ -151,10 +150,7 @@ class Preferences(OwnBeliefs, base.Classifier):
         scale = sqrt(variance)
         gain, shrink = corrections(sign * (expected.mean + own.mean) / scale)
         self._update(slots, weight * sign * gain / scale, weight * shrink / variance, only)
-        z = expected.stacked_mean(own) / scale
-        p = normal_cdf(z)
-        self._watch(own, expected, sign / scale, z * sign, p if liked else 1.0 - p, at_ms, only)
-        return own, p
+        return own, normal_cdf(expected.stacked_mean(own) / scale)
 
     def _update(self, slots: Sequence[int], mean_step: float, variance_step: float, only: Collection[int]) -> None:
         means, variances, catalogue = self.means, self.variances, self.catalogue
@@ -193,20 +189,19 @@ class Preferences(OwnBeliefs, base.Classifier):
                 preferred = next_slots.get(slot)
                 if preferred is not None:
                     expected = prior.compare(preferred, slot, o.topic, o.surface)
-                    compared = self._learn_comparison(slot, preferred, weight, o.at_ms, expected)
+                    compared = self._learn_comparison(slot, preferred, weight, expected)
                     form = Form.PREFERS_HIGHER if preferred > slot else Form.PREFERS_LOWER
                     self._log(o.at_ms, o.feedback, form, weight, expected, (slot, preferred), ())
                     yield compared
 
     def _learn_comparison(
-        self, served: int, preferred: int, weight: float, at_ms: int, expected: PopulationPart
+        self, served: int, preferred: int, weight: float, expected: PopulationPart
     ) -> DirectedFeedback:
         catalogue, means, variances = self.catalogue, self.means, self.variances
         facet, places = catalogue.slot_facets[served], catalogue.slot_places
         step, slope = places[preferred] - places[served], len(catalogue.slots) + facet
         mean, own_variance = self.difference(preferred, served)
-        own = UserPart(mean, own_variance, 0.0, {facet: mean})
-        variance = expected.variance + own.variance
+        variance = expected.variance + own_variance
         scale = sqrt(variance)
         gain, shrink = corrections((expected.mean + mean) / scale)
         mean_step, variance_step = weight * gain / scale, weight * shrink / variance
@@ -218,9 +213,7 @@ class Preferences(OwnBeliefs, base.Classifier):
             v = variances[term]
             means[term] = KEPT * (means[term] + x * v * mean_step)
             variances[term] = _KEPT_VARIANCE * v * (1.0 - x * x * v * variance_step) + _REGAINED * prior_variance
-        z = expected.stacked_mean(own) / scale
-        self._watch(own, expected, 1.0 / scale, z, normal_cdf(z), at_ms)
-        return DirectedFeedback(served, preferred, mean, own.variance)
+        return DirectedFeedback(served, preferred, mean, own_variance)
 
     def _log(
         self,
@@ -232,31 +225,8 @@ class Preferences(OwnBeliefs, base.Classifier):
         slots: Sequence[int],
         only: Collection[int],
     ) -> None:
-        """Log feedback that has trained the beliefs; a facet that it flagged has no fresh piece so far."""
-        fresh, facet_of = self.drift.fresh, self.catalogue.slot_facets
-        flagged = {facet_of[slot] for slot in slots if not fresh[facet_of[slot]]} if 0 in fresh else ()
-        self.log.add(at_ms, kind, form, weight, expected, slots, only, flagged, facet_of)
-
-    def _watch(
-        self,
-        own: UserPart,
-        expected: PopulationPart,
-        per_mean: float,
-        z: float,
-        likelihood: float,
-        at_ms: int,
-        only: Collection[int] = (),
-    ) -> None:
-        """Look for drift, and unlearn the facets that are flagged."""
-        catalogue = self.catalogue
-        for facet in self.drift.watch(own, expected, per_mean, z, likelihood, at_ms, only):
-            for slot in catalogue.facet_slots[facet]:
-                self._unlearn(slot, VALUE_VARIANCES[catalogue.slot_shapes[slot]])
-            self._unlearn(len(catalogue.slots) + facet, SLOPE_VARIANCE)
-
-    def _unlearn(self, term: int, prior_variance: float) -> None:
-        self.means[term] *= MEAN_KEPT
-        self.variances[term] += VARIANCE_REGAINED * (prior_variance - self.variances[term])
+        """Log feedback that has trained the beliefs."""
+        self.log.add(at_ms, kind, form, weight, expected, slots, only, self.catalogue.slot_facets)
 
     def _add_evidence(self, facets: Collection[int], kind: int, weight: float) -> None:
         kinds, reasons = len(self.catalogue.feedback_names), self.reasons
@@ -265,16 +235,14 @@ class Preferences(OwnBeliefs, base.Classifier):
             reason = facet * kinds + kind
             if reasons[reason] < _MAX_REASONS:
                 reasons[reason] += 1
-        self.drift.settle(facets)
 
-    def retrain(self, piece: Piece, factors: StackingFactors) -> None:
-        """Train with a piece of a log of feedback; `factors` serve the detection of drift."""
-        expected = PopulationPart(piece.mean, piece.variance, factors)
+    def retrain(self, piece: Piece) -> None:
+        """Train with a piece of a log of feedback."""
+        expected = PopulationPart(piece.mean, piece.variance, NEUTRAL_FACTORS)
         newest = self.log.pieces[-1:]
         if piece.is_directed:
             preferred, served = piece.compared
-            expected = expected._replace(factors=factors._replace(offset=0.0))
-            self._learn_comparison(served, preferred, piece.weight, piece.at_ms, expected)
+            self._learn_comparison(served, preferred, piece.weight, expected)
         else:
             self.learn(piece.slots, piece.form is Form.LIKE, piece.weight, piece.at_ms, expected, piece.only)
         facet_of = self.catalogue.slot_facets
@@ -288,12 +256,12 @@ class Preferences(OwnBeliefs, base.Classifier):
         """Return an independent copy."""
         twin = Preferences(self.catalogue)
         twin.means, twin.variances, twin.evidence = self.means[:], self.variances[:], self.evidence[:]
-        twin.reasons, twin.drift, twin.log = self.reasons[:], self.drift.copy(), self.log.copy()
+        twin.reasons, twin.log = self.reasons[:], self.log.copy()
         twin.feedback_count, twin.population = self.feedback_count, self.population
         return twin
 
     def learn_one(self, x: dict[Any, Any], y: base.typing.ClfTarget, w: float = 1.0) -> None:
-        """Train with an answer by River's interface; there is no event time, so a drift has time 0."""
+        """Train with an answer by River's interface; there is no event time."""
         self.learn(self._slots(x), bool(y), w, at_ms=0)
 
     def predict_proba_one(self, x: dict[Any, Any], **_: Any) -> dict[base.typing.ClfTarget, float]:

@@ -33,7 +33,6 @@ def learned_signal(catalogue: NumberedCatalogue, finding: Finding) -> Signal:
         gap=round(finding.liked - finding.runner_up_liked, 3),
         default=_value(catalogue, finding.default),
         explore=round(explore_share(decision.confidence), 4) if explores else 0.0,
-        drift_at=finding.drift_at_ms or None,
         why=reasons(catalogue, finding.reasons),
         by=versions(catalogue, finding.population),
         at=finding.at_ms,

@@ -14,7 +14,6 @@ from math import isfinite, sqrt
 from typing import NamedTuple
 
 from state.catalogue.numbered import Shape
-from state.learning.drift import MEAN_KEPT, SETTLED, VARIANCE_REGAINED
 from state.learning.feedback_log import Form, Piece
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.preferences import KEPT, Preferences
@@ -36,33 +35,19 @@ class _Term(NamedTuple):
 def undo_last(own: Preferences) -> bool:
     """Undo the newest piece of the log in place, and return whether it was possible.
 
-    Undone are beliefs, evidence, reasons and the count of feedback. Of the detectors of drift, only a flag is undone.
+    Undone are beliefs, evidence, reasons and the count of feedback.
     A piece cannot be undone if it was trained under a catalogue with other feedback kinds, scales or weights.
     """
     pieces = own.log.pieces
     if not pieces:
         return False
     piece = pieces[-1]
-    means, variances = own.means[:], own.variances[:]
-    for term, prior in _unlearned(own, piece):
-        own.means[term] /= MEAN_KEPT
-        own.variances[term] = (own.variances[term] - VARIANCE_REGAINED * prior) / (1 - VARIANCE_REGAINED)
     if not _undo_update(own, piece, list(_terms(own, piece))):
-        own.means, own.variances = means, variances
         return False
     earlier = pieces[-2] if pieces[1:] else None
     _undo_counts(own, piece, is_first=not piece.continues(earlier, own.catalogue.slot_facets))
     own.log.drop_last()
     return True
-
-
-def _unlearned(own: Preferences, piece: Piece) -> Iterator[tuple[int, float]]:
-    """Yield term and prior variance of all that a flagged change of taste has unlearned."""
-    catalogue = own.catalogue
-    for facet in piece.flagged:
-        for slot in catalogue.facet_slots[facet]:
-            yield slot, VALUE_VARIANCES[catalogue.slot_shapes[slot]]
-        yield len(catalogue.slots) + facet, SLOPE_VARIANCE
 
 
 def _terms(own: Preferences, piece: Piece) -> Iterator[_Term]:
@@ -119,12 +104,8 @@ def _before(t: _Term, after: tuple[float, float], mean_step: float, variance_ste
 
 
 def _undo_counts(own: Preferences, piece: Piece, *, is_first: bool) -> None:
-    kinds, drift = len(own.catalogue.feedback_names), own.drift
+    kinds = len(own.catalogue.feedback_names)
     for facet in {own.catalogue.slot_facets[slot] for slot in piece.sides(own.catalogue.slot_facets)}:
         own.evidence[facet] = max(0.0, (own.evidence[facet] - piece.weight) / KEPT)
         own.reasons[facet * kinds + piece.kind] -= own.reasons[facet * kinds + piece.kind] > 0
-        if facet in piece.flagged:
-            drift.at_s[facet], drift.fresh[facet] = 0, SETTLED
-        elif drift.fresh[facet] < SETTLED:
-            drift.fresh[facet] = max(0, drift.fresh[facet] - 1)
     own.feedback_count -= is_first and own.feedback_count > 0

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from state.learning.drift import MEAN_KEPT
 from state.learning.feedback_log import FeedbackLog, Side
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.preferences import KEPT
@@ -38,8 +37,8 @@ class ValueEvidence:
 def value_evidence(own: OwnBeliefs) -> Mapping[int, ValueEvidence]:
     """Return the evidence by slot.
 
-    A piece of feedback counts with its weight, ×0.99 for each later piece on the same value, and ×0.3 for each
-    flagged change of taste since: the same shares of its effect on the value's mean survive.
+    A piece of feedback counts with its weight, ×0.99 for each later piece on the same value: the same share of its
+    effect on the value's mean survives.
     """
     catalogue, log = own.catalogue, own.log
     found = {slot: _earlier(log, slot) for slot in range(len(catalogue.slots))}
@@ -50,9 +49,6 @@ def value_evidence(own: OwnBeliefs) -> Mapping[int, ValueEvidence]:
             evidence.weight += piece.weight
             evidence.newest_ms = max(evidence.newest_ms, piece.at_ms)
             evidence.kinds[piece.kind] += 1
-        for slot, facet in enumerate(catalogue.slot_facets):
-            if facet in piece.flagged:
-                _discount(found[slot], MEAN_KEPT)
     return found
 
 

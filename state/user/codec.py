@@ -17,8 +17,7 @@ from typing import Any, Literal
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
-from state.learning.drift import Drift
-from state.learning.feedback_log import FeedbackLog, row_size
+from state.learning.feedback_log import FeedbackLog, row_size, row_size_4, rows_of_4
 from state.learning.preferences import Preferences
 from state.user.consent import DENIED, GRANTED, UNASKED
 from state.user.outbox import Emitted
@@ -27,10 +26,10 @@ from state.user.sessions import SESSION_ROW, Sessions
 from state.user.user_state import UserState
 from state.user.windows import MAX_TOPICS_KEPT, PANES, Windows
 
-VERSION = 4
+VERSION = 5
 """Layout version. Every change of the layout raises the version, a new window in `tacit.contract.activity` included."""
 
-_READABLE = (3, VERSION)
+_READABLE = (3, 4, VERSION)
 
 _HEADER = Struct("<BqIqqBqBqBqIBBBBHBBBBBHBBBI")
 HEAD_BYTES = _HEADER.size
@@ -64,7 +63,6 @@ def pack(state: UserState) -> bytes:
         sessions = len(rows) // SESSION_ROW
         parts += (windows.panes, windows.hours, windows.topic_ids, windows.topic_weights, rows)
     if preferences is not None and emitted is not None:
-        drift = preferences.drift
         flags |= _HAS_PREFERENCES
         facets, feedback_count, population = (
             len(preferences.evidence),
@@ -74,8 +72,7 @@ def pack(state: UserState) -> bytes:
         slots = len(preferences.means) - facets - 1
         kinds = len(preferences.reasons) // facets
         parts += (
-            preferences.means, preferences.variances, preferences.evidence, drift.sums,
-            drift.at_s, drift.fresh, preferences.reasons,
+            preferences.means, preferences.variances, preferences.evidence, preferences.reasons,
             emitted.slot, emitted.tier, emitted.confidence, emitted.at_ms,
             *_packed_log(preferences.log),
         )  # fmt: skip
@@ -116,7 +113,7 @@ def parts_held(data: bytes) -> Literal["tombstone", "pins", "learned"]:
     """
     if len(data) < _HEADER.size or data[0] not in _READABLE:
         return "learned"
-    if data[0] == VERSION:
+    if data[0] > 3:
         *_, turns, _, _, _, pins, _, flags, _, _, _, _, _, _ = _HEADER.unpack_from(data)
     else:
         *_, turns, _, _, pins, flags, _, _, _, _, _, _ = _HEADER_3.unpack_from(data)
@@ -168,7 +165,7 @@ def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
         start, position = position, position + 8 * controls
         consent.controls = array("Q", data[start:position])
     if pins:
-        layout = _PIN if data[0] == VERSION else _PIN_3
+        layout = _PIN if data[0] > 3 else _PIN_3
         start, position = position, position + pins * layout.size
         for facet, slot, at_ms, *_ in layout.iter_unpack(data[start:position]):
             state.pins[facet] = PinnedAt(slot, at_ms)
@@ -181,21 +178,21 @@ def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
     if flags & _HAS_WINDOWS:
         state.windows, position = _unpack_windows(data, position, sessions)
     if flags & _HAS_PREFERENCES:
-        sizes = _belief_sizes(*counts)
+        sizes = _belief_sizes(data[0], *counts)
         arrays = sizes.unpack_from(data, position)
         log, position = _unpack_log(data, position + sizes.size, slots, facets)
         state.preferences, outbox.emitted = _unpack_beliefs(arrays, log, counts, catalogue)
         state.preferences.feedback_count, state.preferences.population = feedback_count, population
     if position != len(data):
         raise ValueError(f"{len(data)} bytes where {position} were expected")
-    if data[0] != VERSION and state.pins:
+    if data[0] == 3 and state.pins:
         state.note_gate(catalogue)  # pins were signals; the gate takes them with the user's next event
     return state
 
 
 def _unpack_header(data: bytes) -> tuple[Sequence[Any], int]:
     """Return the header and its size in bytes; that of layout 3 with one consent for all scopes, and no controls."""
-    if data[0] == VERSION:
+    if data[0] > 3:
         return _HEADER.unpack_from(data), _HEADER.size
     (version, newest, seq, wiped_ms, forgotten_ms, choice, at_ms, *rings, pins, flags,
      sessions, slots, facets, kinds, feedback_count, population) = _HEADER_3.unpack_from(data)  # fmt: skip
@@ -214,12 +211,10 @@ def _ring_sizes(events: int, turns: int) -> Struct:
 
 
 @lru_cache(maxsize=256)
-def _belief_sizes(slots: int, facets: int, kinds: int) -> Struct:
+def _belief_sizes(version: int, slots: int, facets: int, kinds: int) -> Struct:
     beliefs, by_facet, reasons = 4 * (slots + facets + 1), f"{4 * facets}s", facets * kinds
-    return Struct(
-        f"<{beliefs}s{beliefs}s{by_facet}{by_facet}{by_facet}{facets}s{reasons}s"
-        f"{2 * facets}s{facets}s{by_facet}{8 * facets}s"
-    )
+    drift = f"{9 * facets}x" if version < 5 else ""  # earlier layouts have detectors of drift
+    return Struct(f"<{beliefs}s{beliefs}s{by_facet}{drift}{reasons}s{2 * facets}s{facets}s{by_facet}{8 * facets}s")
 
 
 def _check_counts(state: UserState, counts: Sequence[int], catalogue: NumberedCatalogue) -> None:
@@ -250,13 +245,13 @@ def _unpack_windows(data: bytes, position: int, sessions: int) -> tuple[Windows,
 
 def _unpack_log(data: bytes, position: int, slots: int, facets: int) -> tuple[FeedbackLog, int]:
     log = FeedbackLog(slots, facets)
-    if data[0] != VERSION:  # layout 3 has no log
+    if data[0] == 3:  # layout 3 has no log
         log.uncounted = True
         return log, position
     rows, has_sums, log.uncounted = _LOG.unpack_from(data, position)
     start = position + _LOG.size
-    end = start + rows * row_size(slots, facets)
-    log.rows = data[start:end]
+    end = start + rows * (row_size(slots, facets) if data[0] > 4 else row_size_4(slots, facets))
+    log.rows = data[start:end] if data[0] > 4 else rows_of_4(data[start:end], slots, facets)
     if has_sums:
         start, end = end, end + 4 * slots
         log.sums = array("H", data[start:end])
@@ -269,12 +264,10 @@ def _unpack_beliefs(
     arrays: Sequence[bytes], log: FeedbackLog, counts: Sequence[int], catalogue: NumberedCatalogue
 ) -> tuple[Preferences, Emitted]:
     preferences, emitted = Preferences.__new__(Preferences), Emitted.__new__(Emitted)
-    drift = preferences.drift = Drift.__new__(Drift)
-    (means, variances, evidence, drift_sums, drift_at_s, fresh, reasons, slot, tier, confidence, at_ms) = arrays
+    (means, variances, evidence, reasons, slot, tier, confidence, at_ms) = arrays
     preferences.catalogue, preferences.log = catalogue, log
     preferences.means, preferences.variances = array("f", means), array("f", variances)
     preferences.evidence, preferences.reasons = array("f", evidence), array("B", reasons)
-    drift.sums, drift.at_s, drift.fresh = array("f", drift_sums), array("I", drift_at_s), array("B", fresh)
     emitted.slot, emitted.tier = array("h", slot), array("B", tier)
     emitted.confidence, emitted.at_ms = array("f", confidence), array("q", at_ms)
     if tuple(counts) != catalogue.sizes:

@@ -66,7 +66,6 @@ class Explanation(NamedTuple):
     values: tuple[ValueBelief, ...]
     without: tuple[Without, ...]
     """Removals of different pieces, at least one each."""
-    drift_at_ms: int
     uncounted: bool
     """Some feedback came before evidence was counted per value."""
 
@@ -84,7 +83,6 @@ def explain(state: UserState, facet: int, prior: Prior) -> Explanation:
         prior.default_slots[facet],
         tuple(values),
         tuple(removed),
-        own.drift.at_s[facet] * 1000,
         own.log.uncounted,
     )
 
@@ -123,6 +121,6 @@ def _removed(
         covered = {each for each in present if removal.covers(*each)}
         if covered not in known:
             known.append(covered)
-            found = remove(state.preferences, prior.factors, removal)
+            found = remove(state.preferences, removal)
             prediction = predict(believe(found.own, prior, state.windows), facet)
             yield Without(name, found.pieces, prediction, found.earlier, found.basis)

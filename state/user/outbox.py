@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import Beliefs, Decision, Finding, decide, decide_each, find
-from state.learning.drift import JUST_FLAGGED
 from state.learning.example import Acted
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
@@ -138,10 +137,9 @@ class Outbox:
             self._emit_due(emitted, believe(own, prior, windows), due_before_ms, at_ms, seq)
 
     def _emit_learned(self, emitted: Emitted, facets: Sequence[int], beliefs: Beliefs, at_ms: int, seq: int) -> None:
-        """Emit the decisions that differ from the emitted ones or follow a change of taste."""
-        fresh = beliefs.own.drift.fresh
+        """Emit the decisions that differ from the emitted ones."""
         for facet, decision in zip(facets, decide_each(beliefs, facets), strict=True):
-            if emitted.differs(facet, decision) or fresh[facet] == JUST_FLAGGED:
+            if emitted.differs(facet, decision):
                 self._record(emitted, facet, beliefs, decision, at_ms, seq)
 
     def _emit_due(self, emitted: Emitted, beliefs: Beliefs, before_ms: int, at_ms: int, seq: int) -> None:

@@ -76,8 +76,8 @@ def _signals_table(adaptation: Adaptation, truth: Mapping[str, str] | None) -> T
 def limits_text(limits: Iterable[str]) -> str:
     """Return the limits of a tier as text.
 
-    >>> limits_text(["default_is_better", "recent_change"])
-    'default is better, recent change'
+    >>> limits_text(["uninformative_facet", "default_is_better"])
+    'uninformative facet, default is better'
     """
     return ", ".join(limits).replace("_", " ")
 
@@ -85,8 +85,7 @@ def limits_text(limits: Iterable[str]) -> str:
 def _why(signal: Signal) -> str:
     if signal.source == "user":
         return "set by the user"
-    why = ", ".join(f"{kind} ×{count}" for kind, count in signal.why)
-    return f"{why}; preference changed" if signal.drift_at else why
+    return ", ".join(f"{kind} ×{count}" for kind, count in signal.why)
 
 
 def _limits(adaptation: Adaptation) -> Iterator[Text]:

@@ -86,6 +86,5 @@ def _belief(beliefs: Beliefs, facet: int) -> dict[str, Any]:
             "tier": TIERS[decision.tier],
             "limited_by": list(limits(beliefs, facet, decision)),
         },
-        "drift_at_ms": own.drift.at_s[facet] * 1000 or None,
         "values": values,
     }

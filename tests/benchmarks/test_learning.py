@@ -5,17 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace as with_
 
 from benchmarks.learning import HistoryFigures, main, measure
-from benchmarks.learning_drift import drift_figures
 from benchmarks.learning_figures import Figure, LearnedPreference, by_confidence, preference_figures
-from benchmarks.learning_path import Deployment, EmittedSignal, Prediction
+from benchmarks.learning_path import Deployment
 from benchmarks.learning_plot import plot_confidence
 from state.storage.shard_stores import ShardStores
 from tacit.contract.signals import Signal
-from tacit_lab.simulate import Kind, Scenario, SimulatedUser, Truth, simulate
-from tacit_lab.simulate.users import Pin
+from tacit_lab.simulate import Kind, Scenario, simulate
 
 END_MS = 1_795_297_433_438
 SCENARIO = Scenario(end_ms=END_MS, users=40, turns=2500, seed=5, never_consents=0.2, opts_out=0.4, forgets=0.2)
@@ -144,77 +141,6 @@ def test_population_none_leaves_the_population_model_out() -> None:
             deployment.take(arrival)
     assert {emitted.signal.by for emitted in deployment.emitted} == {"m2.c1.p0"}
     assert deployment.adaptation("user-999999").defaults == {}
-
-
-def changing_user(**changes: Any) -> tuple[str, SimulatedUser]:
-    """Return a user with one facet, whose best value changes from `old` to `new` at time 1,000."""
-    template = next(iter(simulate(Scenario(end_ms=END_MS, users=1, turns=1)).truth.users.values()))
-    before, after = {"facet": {"old": 1.0, "new": 0.0}}, {"facet": {"old": 0.0, "new": 1.0}}
-    members: dict[str, Any] = {
-        "topics": {}, "change": "abrupt", "change_at": 1000, "change_ms": 0, "before": before, "after": after,
-        "consents": [(0, True)], "pins": [], "forgets_at": None,
-    }  # fmt: skip
-    user = with_(template, **(members | changes))
-    return user.user_id, user
-
-
-def feedback(user_id: str, before: int, after: int) -> list[Prediction]:
-    times = [*range(1000 - before, 1000), *range(1001, 1001 + after)]
-    return [Prediction(user_id, at_ms, None, {"facet": ["old"]}, 0.5, liked=True) for at_ms in times]
-
-
-def emitted(user_id: str, feedback_count: int, value: str, drift_at: int | None = None) -> EmittedSignal:
-    return EmittedSignal(user_id, "facet", with_(SIGNAL, value=value, drift_at=drift_at), feedback_count)
-
-
-def drift(
-    user: tuple[str, SimulatedUser], predictions: list[Prediction], signals: list[EmittedSignal]
-) -> dict[str, Figure]:
-    truth = Truth(dict([user]), {})
-    return {figure.name.strip(): figure for figure in drift_figures(predictions, signals, truth)}
-
-
-def test_flag_after_a_change_counts_once_with_its_delay() -> None:
-    """Later signals repeat a flag; the first one gives the delay."""
-    user_id, user = changing_user()
-    signals = [emitted(user_id, 5, "old"), emitted(user_id, 19, "old", 1009), emitted(user_id, 22, "new", 1009)]
-    found = drift((user_id, user), feedback(user_id, 10, 30), signals)
-    assert found["flagged changes of a best value"].value == 1.0
-    assert found["feedbacks until the flag, median"].value == 9
-    assert found["false flags"][2:4] == (0.0, 10)
-    assert found["value right at feedback 25 after the change"].value == 1.0
-
-
-def test_flag_while_nothing_changed_is_false() -> None:
-    """Each flag before a change counts, and each flag of a user without a change."""
-    user_id, user = changing_user()
-    signals = [emitted(user_id, 5, "old", 995), emitted(user_id, 8, "old", 998), emitted(user_id, 20, "old", 998)]
-    found = drift((user_id, user), feedback(user_id, 10, 30), signals)
-    assert found["false flags"].value == pytest.approx(2 / 10 * 1000)
-    assert found["flagged changes of a best value"].value == 0.0
-    assert found["value right at feedback 25 after the change"].value == 0.0
-    _, stable = changing_user(change="none", after=user.before)
-    assert drift((user_id, stable), feedback(user_id, 10, 30), signals)["false flags"][2:4] == (50.0, 40)
-
-
-def test_value_counts_as_right_at_its_feedback_only() -> None:
-    """The value at feedback 25 counts; an earlier or later one does not."""
-    user_id, user = changing_user()
-    signals = [emitted(user_id, 12, "new"), emitted(user_id, 30, "old"), emitted(user_id, 38, "new")]
-    found = drift((user_id, user), feedback(user_id, 10, 30), signals)
-    assert found["value right at feedback 25 after the change"].value == 0.0
-    assert found["at any time until then"].value == 1.0
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"forgets_at": 500}, {"consents": [(0, True), (500, False)]}, {"pins": [Pin(500, "facet", "old")]}],
-)
-def test_wiped_users_and_pinned_facets_are_left_out_of_drift(changes: dict[str, Any]) -> None:
-    """Their signals do not depend on all of their feedback."""
-    user_id, user = changing_user(**changes)
-    found = drift((user_id, user), feedback(user_id, 10, 30), [emitted(user_id, 12, "new", 1002)])
-    assert found["flagged changes of a best value"].n == 0
 
 
 def test_every_preference_is_in_one_bin_and_one_bucket(measured: HistoryFigures) -> None:

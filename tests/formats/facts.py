@@ -76,7 +76,6 @@ def _beliefs(preferences: Preferences, catalogue: NumberedCatalogue) -> dict[str
         FEEDBACK_COUNT: preferences.feedback_count,
         "by version": preferences.population,
         "evidence": _by_facet([round(evidence, 3) for evidence in preferences.evidence], catalogue),
-        "changed at": _by_facet(preferences.drift.at_s, catalogue),
     }
 
 

@@ -17,7 +17,10 @@ ARCHIVES = [pytest.param(archive, id=archive.name.partition(".")[0]) for archive
 
 
 def _expected(archive: Path) -> dict[str, Any]:
+    """Return the recorded facts, without the times of changes of taste, which later layouts do not have."""
     content: dict[str, Any] = json.loads(expected(archive).read_text())
+    for user in (*content["saved"].values(), *content[RESUMED].values()):
+        user.get("beliefs", {}).pop("changed at", None)
     return content
 
 
@@ -30,14 +33,13 @@ def test_current_format_has_an_archive() -> None:
 
 @pytest.mark.parametrize("archive", ARCHIVES)
 def test_archive_is_small_and_covers_all_parts_of_state(archive: Path) -> None:
-    """Pins, wipes, consent, beliefs, detected changes, windows and emitted signals."""
+    """Pins, wipes, consent, beliefs, windows and emitted signals."""
     assert archive.stat().st_size < 100_000
     users = _expected(archive)["saved"]
     assert sorted(users) == sorted(USERS)
     assert set(users["ben"]["pins"]) == {"tone", "length"}
     assert {user["consent"] for user in users.values()} == {"granted", "denied"}
     assert users["dee"]["wiped"] == users["dee"]["forgotten"] > 0
-    assert users["eve"]["beliefs"]["changed at"]["length"] > 0
     assert users["ada"][EMITTED]["length"][:2] == ["concise", "hint"]
     assert users["ada"]["beliefs"]["leans"]["length"] < 0 < users["ada"]["beliefs"][FEEDBACK_COUNT]
     assert users["ada"]["profile"]["topics"]

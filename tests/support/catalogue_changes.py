@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import Kind, Observation
-from state.learning import drift
 from state.learning.decisions import decide, find
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
@@ -30,7 +29,7 @@ KINDS = ("liked", "disliked", "more", "less")
 _PRIORS = array("f", [*VALUE_VARIANCES.values(), SLOPE_VARIANCE, BIAS_VARIANCE])
 _NOTHING = (
     *((0.0, variance) for variance in _PRIORS),
-    (0.0, 0.0, 0, drift.SETTLED),
+    0.0,
     0,
     None,
 )
@@ -121,10 +120,7 @@ def beliefs(state: UserState, catalogue: NumberedCatalogue) -> dict[tuple[str, .
         slopes = [("slope", facet) for facet in catalogue.facet_names]
         found |= dict(zip([*names, *slopes, ("bias",)], pairs, strict=True))
         for number, facet in enumerate(catalogue.facet_names):
-            found["facet", facet] = (
-                preferences.evidence[number], preferences.drift.sums[number],
-                preferences.drift.at_s[number], preferences.drift.fresh[number],
-            )  # fmt: skip
+            found["facet", facet] = preferences.evidence[number]
         pairs_of_names = [
             ("reason", facet, kind) for facet in catalogue.facet_names for kind in catalogue.feedback_names
         ]

@@ -1,4 +1,4 @@
-"""Second implementation of a user model: adPredictor (eq. 8 to 12), forgetting and CUSUM."""
+"""Second implementation of a user model: adPredictor (eq. 8 to 12) with forgetting."""
 
 import math
 import struct
@@ -9,7 +9,7 @@ from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.learning.prediction import NO_POPULATION, PopulationPart
 
 NORMAL = NormalDist()
-KEPT, THRESHOLD = 0.99, 2.0
+KEPT = 0.99
 VALUE_VARIANCES = {Shape.SINGLE: 0.1, Shape.ORDERED: 0.03, Shape.MULTIPLE: 0.05}
 Term = tuple[str, int]
 BIAS: Term = ("bias", 0)
@@ -27,7 +27,6 @@ class Reference:
         self.prior[BIAS] = 0.3
         self.mean = dict.fromkeys(self.prior, 0.0)
         self.variance = {term: as_float32(variance) for term, variance in self.prior.items()}
-        self.sums = dict.fromkeys(range(len(catalogue.facet_names)), 0.0)
 
     def predict(self, served: Sequence[int], expected: PopulationPart) -> float:
         """Return the probability of a like."""
@@ -87,7 +86,6 @@ class Reference:
         t = max(-5.0, min(5.0, y * (expected.mean + sum(size * self.mean[term] for term, size in x.items())) / sigma))
         n = NORMAL.pdf(t) / NORMAL.cdf(t)
         w = n * (n + t)
-        shares, stacked_mean = self._shares(x), self._trusted(x, expected)
         for term, size in x.items():
             if only and self._facet(term) not in only:
                 continue
@@ -95,21 +93,6 @@ class Reference:
             variance = self.variance[term] * (1 - weight * size**2 * self.variance[term] / sigma**2 * w)
             self.mean[term] = as_float32(KEPT * mean)
             self.variance[term] = as_float32(KEPT**2 * variance + (1 - KEPT**2) * self.prior[term])
-        for facet, share in shares.items():
-            if only and facet not in only:
-                continue
-            reversed_ = stacked_mean - 2 * expected.factors.own[facet].mean * share
-            ratio = math.log(NORMAL.cdf(y * reversed_ / sigma)) - math.log(NORMAL.cdf(y * stacked_mean / sigma))
-            self.sums[facet] = as_float32(max(0.0, self.sums[facet] + min(1.0, ratio)))
-            if self.sums[facet] > THRESHOLD:
-                self._reverse(facet)
-
-    def _reverse(self, facet: int) -> None:
-        self.sums[facet] = 0.0
-        for term, prior in self.prior.items():
-            if self._facet(term) == facet:
-                self.mean[term] = as_float32(0.3 * self.mean[term])
-                self.variance[term] = as_float32(self.variance[term] + 0.7 * (prior - self.variance[term]))
 
 
 def as_float32(x: float) -> float:

@@ -4,13 +4,12 @@ from typing import Literal
 
 from tacit.contract.signals import Signal
 
-Limit = Literal["uninformative_facet", "default_is_better", "too_little_evidence", "recent_change"]
+Limit = Literal["uninformative_facet", "default_is_better", "too_little_evidence"]
 """Reason for a tier below `apply`.
 
 - `uninformative_facet`: the population found that the facet does not help to predict feedback; the tier is `default`.
 - `default_is_better`: the default is the best value so far, not surely; a lean toward the value changes no answer.
 - `too_little_evidence`: another value is the best so far, not surely.
-- `recent_change`: the taste changed less than six pieces of evidence ago; the tier is lowered.
 """
 
 HINT_FROM = 0.6
@@ -29,9 +28,9 @@ def limited_by(signal: Signal) -> tuple[Limit, ...]:
         return ()
     unsure: Limit = "default_is_better" if signal.value == signal.default else "too_little_evidence"
     if signal.tier == "hint":
-        return ("recent_change",) if signal.confidence >= APPLY_FROM and signal.drift_at else (unsure,)
+        return (unsure,)
     if signal.confidence >= APPLY_FROM:
         return ("uninformative_facet",)
-    if signal.confidence > HINT_FROM and not signal.drift_at:
+    if signal.confidence > HINT_FROM:
         return ("uninformative_facet", unsure)
     return (unsure,)

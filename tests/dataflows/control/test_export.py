@@ -101,7 +101,7 @@ NOT_OF_THE_USER = {
 }
 """Attributes that are not exported, with the reason."""
 
-PARTS = {"consent", "events", "turns", "windows", "sessions", "preferences", "outbox", "emitted", "drift", "log"}
+PARTS = {"consent", "events", "turns", "windows", "sessions", "preferences", "outbox", "emitted", "log"}
 """Attributes that hold parts, whose own attributes count."""
 
 

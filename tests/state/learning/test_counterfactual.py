@@ -67,17 +67,16 @@ CHOSEN = st.lists(st.booleans(), max_size=MAX_PIECES)
 
 @given(SHORT.map(numbered), CHOSEN)
 def test_short_history_is_retrained_exactly(history: list[Observation], chosen: list[bool]) -> None:
-    """All numbers, drift, evidence and log equal those of a model that never saw the removed feedback."""
-    retrained = without(learned(history), ALONE.factors, lambda piece: names(chosen, piece.at_ms))
+    """All numbers, evidence and log equal those of a model that never saw the removed feedback."""
+    retrained = without(learned(history), lambda piece: names(chosen, piece.at_ms))
     never = learned([o for o in history if not names(chosen, o.at_ms)])
     assert retrained.is_complete
     assert held(retrained.own) == held(never)
 
 
 def held(own: Preferences) -> dict[str, object]:
-    drift = {name: list(getattr(own.drift, name)) for name in ("sums", "at_s", "fresh")}
     arrays = {name: list(getattr(own, name)) for name in ("means", "variances", "evidence", "reasons")}
-    return {**drift, **arrays, "log": own.log.pieces, "feedback": own.feedback_count}
+    return {**arrays, "log": own.log.pieces, "feedback": own.feedback_count}
 
 
 @given(SHORT.map(numbered), CHOSEN)
@@ -92,7 +91,7 @@ def test_prediction_without_evidence_agrees_under_a_population(history: list[Obs
             now, never.feedback_count = never.feedback_count, count
             facets = never.learn_feedback(o, kind, kind.weight, POPULATION).facets
             never.feedback_count = now + bool(facets)
-    retrained = without(own, POPULATION.factors, lambda piece: names(chosen, piece.at_ms)).own
+    retrained = without(own, lambda piece: names(chosen, piece.at_ms)).own
     assert list(retrained.means) == pytest.approx(list(never.means), abs=2e-3)
     assert list(retrained.variances) == pytest.approx(list(never.variances), abs=2e-3)
     for facet in range(len(CATALOGUE.facet_names)):
@@ -106,7 +105,7 @@ def test_prediction_without_evidence_agrees_under_a_population(history: list[Obs
 
 @given(LONG.map(numbered), st.sampled_from([ALONE, POPULATION]))
 def test_undone_pieces_leave_the_earlier_beliefs(history: list[Observation], prior: Prior) -> None:
-    """Undoing gives the beliefs from before the log, whatever it flagged; retraining gives the present ones."""
+    """Undoing gives the beliefs from before the log; retraining gives the present ones."""
     own = learned(history, prior)
     before, pieces = undo_all(own)
     assert pieces == own.log.pieces
@@ -115,7 +114,7 @@ def test_undone_pieces_leave_the_earlier_beliefs(history: list[Observation], pri
     if not split(history, pieces):
         assert list(before.means) == pytest.approx(list(whole.means), abs=2e-3)
         assert list(before.variances) == pytest.approx(list(whole.variances), abs=2e-3)
-    again = without(own, prior.factors, lambda _: False).own
+    again = without(own, lambda _: False).own
     assert list(again.means) == pytest.approx(list(own.means), abs=2e-4)
     assert list(again.variances) == pytest.approx(list(own.variances), abs=2e-4)
     assert list(again.evidence) == pytest.approx(list(own.evidence), abs=1e-4)
@@ -129,14 +128,14 @@ def split(history: Sequence[Observation], pieces: Sequence[Piece]) -> bool:
 
 @given(LONG.map(numbered), CHOSEN)
 def test_last_pieces_of_a_long_history_are_removed(history: list[Observation], chosen: list[bool]) -> None:
-    """Without a flag, the model agrees with one that had the earlier feedback and never the removed pieces."""
+    """The model agrees with one that had the earlier feedback and never the removed pieces."""
     own = learned(history)
     pieces = own.log.pieces
     removed = {piece.at_ms for piece, choice in zip(pieces, chosen, strict=False) if choice}
     never = learned([o for o in history if o.at_ms not in removed])
-    if any(own.drift.at_s) or any(never.drift.at_s) or split(history, pieces):
+    if split(history, pieces):
         return
-    retrained = without(own, ALONE.factors, lambda piece: piece.at_ms in removed)
+    retrained = without(own, lambda piece: piece.at_ms in removed)
     assert list(retrained.own.means) == pytest.approx(list(never.means), abs=1e-5)
     assert list(retrained.own.variances) == pytest.approx(list(never.variances), abs=1e-5)
 
@@ -147,7 +146,7 @@ def test_value_without_its_likes_is_the_default() -> None:
     own = learned(history)
     assert decide(Beliefs(own, ALONE), 0).slot == CONCISE
     facets = CATALOGUE.slot_facets
-    retrained = without(own, ALONE.factors, lambda piece: piece.sides(facets).get(CONCISE) is Side.FOR)
+    retrained = without(own, lambda piece: piece.sides(facets).get(CONCISE) is Side.FOR)
     assert len(retrained.removed) == 5
     assert decide(Beliefs(retrained.own, ALONE), 0).slot == CATALOGUE.default_slots[0]
     assert value_evidence(retrained.own)[CONCISE].supporting.weight == 0

@@ -123,25 +123,6 @@ def test_value_that_only_beats_the_default_is_a_hint() -> None:
     assert TIERS[found.tier] == "hint"
 
 
-@pytest.mark.parametrize(("confidence", "tier"), [(0.55, "default"), (0.7, "default"), (0.95, "hint")])
-def test_tier_is_one_lower_after_a_drift_until_five_fresh_pieces(confidence: float, tier: str) -> None:
-    """The piece that raised the flag is not fresh."""
-    beliefs = confident(confidence)
-    settled = tier_of(beliefs)
-    for fresh in range(6):
-        beliefs.own.drift.fresh[FORMAT] = fresh
-        assert tier_of(beliefs) == tier
-    beliefs.own.drift.fresh[FORMAT] = 1 + 5
-    assert tier_of(beliefs) == settled
-
-
-def test_lower_tier_is_only_that_facets() -> None:
-    """Another facet's belief has not changed."""
-    beliefs = confident(0.95)
-    beliefs.own.drift.fresh[LENGTH] = 0
-    assert tier_of(beliefs) == "apply"
-
-
 def test_facet_that_does_not_help_is_default_however_sure_one_is() -> None:
     """The population's scores decide; other facets keep their tiers."""
     sure = (0.0, -9.0, 3.0, -9.0)

@@ -9,11 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from state.learning.decisions import TIERS, Beliefs, decide, limits
-from state.learning.drift import SETTLED
 from state.learning.population_prior import Prior
 from tacit.contract.limits import Limit
 from tests.state.learning.test_decisions import FORMAT, believing, confident, prior_of
-from tests.support.factories import CATALOGUE, START_MS
+from tests.support.factories import CATALOGUE
 
 LIMITS: tuple[Limit, ...] = get_args(Limit)
 SURE = {"too_little_evidence", "default_is_better"}
@@ -22,14 +21,10 @@ SURE = {"too_little_evidence", "default_is_better"}
 
 @st.composite
 def some_beliefs(draw: st.DrawFn) -> Beliefs:
-    """Return a strategy for beliefs about formats, informative or not, changed lately, earlier or never."""
+    """Return a strategy for beliefs about formats, informative or not."""
     means = draw(st.lists(st.floats(-0.5, 0.5, width=32), min_size=4, max_size=4))
     prior = prior_of("format") if draw(st.booleans()) else prior_of()
-    beliefs = believing(*means, prior=prior)
-    beliefs.own.drift.fresh[FORMAT] = draw(st.integers(0, SETTLED) | st.just(SETTLED))
-    if beliefs.own.drift.fresh[FORMAT] < SETTLED or draw(st.booleans()):
-        beliefs.own.drift.at_s[FORMAT] = START_MS // 1000
-    return beliefs
+    return believing(*means, prior=prior)
 
 
 def without(beliefs: Beliefs, removed: Collection[str]) -> Beliefs:
@@ -37,8 +32,6 @@ def without(beliefs: Beliefs, removed: Collection[str]) -> Beliefs:
     own = deepcopy(beliefs.own)
     if SURE & set(removed):
         own.means[decide(beliefs, FORMAT).slot] += 100.0
-    if "recent_change" in removed:
-        own.drift.fresh[FORMAT] = SETTLED
     return Beliefs(own, prior_of() if "uninformative_facet" in removed else beliefs.prior)
 
 
@@ -79,11 +72,3 @@ def test_each_limit_has_its_case(beliefs: Beliefs, expected: tuple[Limit, ...]) 
     """The first value of the facet is the catalogue's default."""
     assert Prior(CATALOGUE).default_slots[FORMAT] == CATALOGUE.facet_slots[FORMAT][0]
     assert limits_of(beliefs) == expected
-
-
-def test_change_limits_until_five_fresh_pieces() -> None:
-    """The piece that raised the flag is not fresh."""
-    beliefs = confident(0.9)
-    for fresh in range(SETTLED):
-        beliefs.own.drift.fresh[FORMAT] = fresh
-        assert limits_of(beliefs) == ("recent_change",)

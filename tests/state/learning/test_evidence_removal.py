@@ -68,7 +68,7 @@ def cases(seeds: range, shortest: int, longest: int) -> Iterator[tuple[Removal, 
                 removal = Removal(facet, removal_slot, side)
                 never = [o for o in events if sides(o).get(removal_slot) is not side]
                 if len(never) < len(events):
-                    yield removal, own, learned(never), remove(own, PRIOR.factors, removal)
+                    yield removal, own, learned(never), remove(own, removal)
 
 
 def test_short_history_is_exact() -> None:
@@ -102,7 +102,7 @@ def test_all_evidence_on_a_facet_leaves_the_prior(seed: int) -> None:
     """However long the history is, nothing of the facet is left."""
     own = learned(history(seed, 50))
     for facet in FACETS:
-        removed = remove(own, PRIOR.factors, Removal(facet, CATALOGUE.facet_slots[facet][0], None))
+        removed = remove(own, Removal(facet, CATALOGUE.facet_slots[facet][0], None))
         new = Preferences(CATALOGUE)
         assert decide(Beliefs(removed.own, PRIOR), facet) == decide(Beliefs(new, PRIOR), facet)
         assert removed.earlier > 0
@@ -112,18 +112,17 @@ def test_feedback_from_before_the_log_stays() -> None:
     """It is in no sum, so only pieces of the log are removed, and the basis reports that."""
     own = learned(history(1, 30))
     own.log.uncounted = True
-    removed = remove(own, PRIOR.factors, Removal(0, CATALOGUE.facet_slots[0][0], Side.FOR))
+    removed = remove(own, Removal(0, CATALOGUE.facet_slots[0][0], Side.FOR))
     assert removed.basis == "partial"
 
 
 def test_removal_changes_nothing() -> None:
     """The user model stays as it is."""
     own, same = learned(history(2, 30)), learned(history(2, 30))
-    remove(own, PRIOR.factors, Removal(0, CATALOGUE.facet_slots[0][0], Side.FOR))
+    remove(own, Removal(0, CATALOGUE.facet_slots[0][0], Side.FOR))
     assert (own.means, own.variances, own.log.rows, own.log.sums) == (
         same.means,
         same.variances,
         same.log.rows,
         same.log.sums,
     )
-    assert own.drift.sums == same.drift.sums

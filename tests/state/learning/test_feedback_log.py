@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.learning.drift import MEAN_KEPT
 from state.learning.feedback_log import KEPT_PERCENT, MAX_PIECES, FeedbackLog, Form, Piece, Side, row_size
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.prediction import PopulationPart
@@ -25,8 +24,8 @@ def likes() -> st.SearchStrategy[Piece]:
     answers = st.tuples(*[st.sampled_from(slots) for slots in CATALOGUE.facet_slots])
     some = st.sets(st.sampled_from(range(FACETS)), min_size=1).map(lambda facets: tuple(sorted(facets)))
     forms = st.sampled_from([Form.LIKE, Form.DISLIKE])
-    return st.tuples(answers, forms, st.just(()) | some, some | st.just(()), weights(), MEAN).map(
-        lambda drawn: Piece(START_MS, 0, drawn[1], drawn[4], drawn[5], 1.5, drawn[2], drawn[3], drawn[0])
+    return st.tuples(answers, forms, st.just(()) | some, weights(), MEAN).map(
+        lambda drawn: Piece(START_MS, 0, drawn[1], drawn[3], drawn[4], 1.5, drawn[2], drawn[0])
     )
 
 
@@ -36,7 +35,7 @@ def comparisons() -> st.SearchStrategy[Piece]:
     return st.tuples(pairs, weights(), MEAN).map(
         lambda drawn: Piece(
             START_MS, 1, Form.PREFERS_HIGHER if drawn[0][1] > drawn[0][0] else Form.PREFERS_LOWER,
-            drawn[1], drawn[2], 1.0, (), (), tuple(sorted(drawn[0])),
+            drawn[1], drawn[2], 1.0, (), tuple(sorted(drawn[0])),
         )
     )  # fmt: skip
 
@@ -56,7 +55,7 @@ def log_of(pieces: Sequence[Piece]) -> FeedbackLog:
     log = FeedbackLog(SLOTS, FACETS)
     for p in pieces:
         expected = PopulationPart(p.mean, p.variance, None)  # type: ignore[arg-type]  # factors are not logged
-        log.add(p.at_ms, p.kind, p.form, p.weight, expected, p.slots, p.only, p.flagged, FACET_OF)
+        log.add(p.at_ms, p.kind, p.form, p.weight, expected, p.slots, p.only, FACET_OF)
     return log
 
 
@@ -67,8 +66,6 @@ def oracle(pieces: Sequence[Piece], slot: int, side: Side) -> float:
         found = piece.sides(FACET_OF).get(slot)
         if found is not None:
             total = KEPT * total + piece.weight * (found is side)
-        if FACET_OF[slot] in piece.flagged:
-            total *= MEAN_KEPT
     return total
 
 
@@ -141,10 +138,10 @@ def test_log_discounts_as_the_beliefs() -> None:
 
 def test_hostile_population_does_not_stop_the_worker() -> None:
     """A mean or variance beyond a half float is bounded."""
-    log = log_of([Piece(START_MS, 0, Form.LIKE, 1.0, mean, 1e30, (), (), (0,)) for mean in (1e30, -1e30)])
+    log = log_of([Piece(START_MS, 0, Form.LIKE, 1.0, mean, 1e30, (), (0,)) for mean in (1e30, -1e30)])
     assert [(piece.mean, piece.variance) for piece in log.pieces] == [(0.0, 60_000.0)] * 2
 
 
 def test_size_of_a_row() -> None:
-    """With the shipped catalogue, seven rows and the sums take 229 bytes at most."""
-    assert MAX_PIECES * row_size(16, 5) + 2 * 2 * 2 * 16 + 3 == 229
+    """With the shipped catalogue, seven rows and the sums take 222 bytes at most."""
+    assert MAX_PIECES * row_size(16, 5) + 2 * 2 * 2 * 16 + 3 == 222

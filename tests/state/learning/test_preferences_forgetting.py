@@ -30,13 +30,12 @@ def learned(history: list[Observation]) -> Preferences:
 def about(preferences: Preferences, facet: int) -> dict[str, object]:
     """Return all that a user model holds about a facet."""
     terms = [*CATALOGUE.facet_slots[facet], len(CATALOGUE.slots) + facet]
-    kinds, drift = len(CATALOGUE.feedback_names), preferences.drift
+    kinds = len(CATALOGUE.feedback_names)
     return {
         "means": [preferences.means[term] for term in terms],
         "variances": [preferences.variances[term] for term in terms],
         "evidence": preferences.evidence[facet],
         "reasons": list(preferences.reasons[facet * kinds : (facet + 1) * kinds]),
-        "drift": (drift.sums[facet], drift.at_s[facet], drift.fresh[facet]),
         "decision": decide(Beliefs(preferences, PRIOR), facet),
     }
 
@@ -44,14 +43,14 @@ def about(preferences: Preferences, facet: int) -> dict[str, object]:
 def numbers(preferences: Preferences) -> dict[str, object]:
     """Return all that a user model holds, by name."""
     held: dict[str, object] = dict(vars(preferences))
-    for part in (preferences.drift, preferences.log):
-        held |= {f"{type(part).__name__}.{name}": getattr(part, name) for name in part.__slots__}
-    return {name: value for name, value in held.items() if name not in {"drift", "log"}}
+    held |= {f"log.{name}": getattr(preferences.log, name) for name in preferences.log.__slots__}
+    del held["log"]
+    return held
 
 
 @given(HISTORIES, SOME_FACETS)
 def test_forgotten_facets_are_as_new(history: list[Observation], facets: Collection[int]) -> None:
-    """A fresh model holds the same about the facets: beliefs, slope, evidence, reasons, drift and decision."""
+    """A fresh model holds the same about the facets: beliefs, slope, evidence, reasons and decision."""
     preferences, new = learned(history), Preferences(CATALOGUE)
     preferences.forget(facets)
     for facet in facets:

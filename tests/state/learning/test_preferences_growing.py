@@ -46,9 +46,7 @@ def grown(preferences: Preferences) -> Preferences:
 
 def numbers(preferences: Preferences) -> dict[str, list[float]]:
     """Return all there is in packed numbers, by name."""
-    drift = {f"drift.{name}": getattr(preferences.drift, name) for name in ("sums", "at_s", "fresh")}
-    held = {**vars(preferences), **drift}
-    return {name: list(numbers) for name, numbers in held.items() if isinstance(numbers, array)}
+    return {name: list(numbers) for name, numbers in vars(preferences).items() if isinstance(numbers, array)}
 
 
 def test_grown_new_user_model_is_a_new_one() -> None:
@@ -71,15 +69,13 @@ def test_growing_makes_no_difference_to_what_is_learned(before: list[Answer], af
 
 
 def test_what_counts_per_facet_keeps_its_facet() -> None:
-    """A flag, the evidence and the reasons of the second facet are not the first's, nor a new one's."""
+    """The evidence and the reasons of the second facet are not the first's, nor a new one's."""
     preferences = Preferences(SMALL)
     format_ = SMALL.facet_index["format"]
-    preferences.evidence[format_], preferences.drift.sums[format_] = 2.5, 1.5
-    preferences.drift.at_s[format_], preferences.drift.fresh[format_] = 7, 3
+    preferences.evidence[format_] = 2.5
     preferences.reasons[format_ * len(SMALL.feedback_names) + SMALL.feedback_index["shorter"]] = 9
     held = numbers(grown(preferences))
     new = numbers(Preferences(LARGE))
-    for name, kept in (("evidence", 2.5), ("drift.sums", 1.5), ("drift.at_s", 7), ("drift.fresh", 3)):
-        new[name][LARGE.facet_index["format"]] = kept
+    new["evidence"][LARGE.facet_index["format"]] = 2.5
     new["reasons"][LARGE.facet_index["format"] * len(LARGE.feedback_names) + LARGE.feedback_index["shorter"]] = 9
     assert held == new

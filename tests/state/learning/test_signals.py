@@ -41,7 +41,6 @@ def test_learned_signal_holds_the_belief() -> None:
     own = beliefs.own
     own.means[-1] = 0.125
     own.evidence[FORMAT] = 41.46
-    own.drift.at_s[FORMAT] = START_MS // 1000 - 1
     own.reasons[FORMAT * len(CATALOGUE.feedback) + CATALOGUE.feedback_index["thumbs_up"]] = 12
     scale = (NOISE_VARIANCE + BIAS_VARIANCE + APART**2 / 2) ** 0.5
     confidence = round(NORMAL.cdf(1.5 * 0.25 / APART), 3)
@@ -59,7 +58,6 @@ def test_learned_signal_holds_the_belief() -> None:
         gap=round(p - second, 3),
         default="prose",
         explore=round(0.2 * (1 - confidence), 4),
-        drift_at=START_MS - 1000,
         why=(("thumbs_up", 12),),
         by="m2.c1.p0",
         at=START_MS,

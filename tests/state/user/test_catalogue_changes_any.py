@@ -88,8 +88,6 @@ def learned_apart(
     }
     for our, its in terms.items():
         twin.means[its], twin.variances[its] = before.means[our], before.variances[our]
-    for name, our in ours.facet_index.items():
-        twin.drift.sums[own.facet_index[name]] = before.drift.sums[our]
     kind = own.feedback_index[ours.feedback_names[o.feedback]]
     renumbered = replace(o, slots=sorted(slots[slot] for slot in o.slots), feedback=kind)
     twin.learn_feedback(renumbered, own.feedback_kinds[kind], own.feedback_kinds[kind].weight, Prior(own))

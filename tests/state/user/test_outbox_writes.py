@@ -1,7 +1,6 @@
 """state/user/user_state: what is written, and when nothing is."""
 
 import json
-from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.events.observation import Observation
-from state.learning import drift
 from state.learning.decisions import TIERS, decide
 from state.user.rules import Rules
 from state.user.user_state import UserState
@@ -97,7 +95,7 @@ ANSWERS = st.lists(st.tuples(LENGTHS, st.sampled_from(["thumbs_up", "thumbs_down
 
 
 @given(ANSWERS)
-def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answers: list[tuple[str, str]]) -> None:
+def test_signal_is_written_when_value_tier_or_confidence_moved(answers: list[tuple[str, str]]) -> None:
     """The oracle compares every decision with the last emitted one."""
     state = UserState()
     last: tuple[int, int, float] | None = None
@@ -109,7 +107,6 @@ def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answe
             last is None
             or last[:2] != (decision.slot, decision.tier)
             or abs(last[2] - decision.confidence) >= 0.05 - 1e-7
-            or state.preferences.drift.at_s[0] == T // 1000 + n
         )
         assert ("length" in fields) is differs
         if differs:
@@ -119,22 +116,7 @@ def test_signal_is_written_when_value_tier_or_confidence_moved_or_on_drift(answe
             assert fields["length"]["confidence"] == round(decision.confidence, 3)
 
 
-def test_drift_alone_is_written() -> None:
-    """The signal is emitted even with the same value, tier and confidence."""
-    state = UserState()
-    emitted(state, *[like(T + n) for n in range(10)])
-    assert state.preferences is not None
-    state.preferences.drift.sums[0] = drift.THRESHOLD - 1e-6
-    dislike = make_observation(T + 20, served=CONCISE, feedback="thumbs_down")
-    foresight = deepcopy(state)
-    emitted(foresight, dislike)
-    assert foresight.preferences is not None
-    assert state.outbox.emitted is not None
-    state.outbox.emitted.record(0, decide(foresight.beliefs(RULES.prior), 0), T + 10)
-    assert emitted(state, dislike)["length"]["drift_at"] == (T + 20) // 1000 * 1000
-
-
-def test_last_of_several_drifts_in_a_batch_is_written() -> None:
+def test_last_of_several_signals_in_a_batch_is_written() -> None:
     """The signal has the numbers of that event."""
     at_once, one_by_one = UserState(), UserState()
     events = [like(T + n) for n in range(7)]

@@ -45,25 +45,21 @@ def test_pin_has_no_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tier", "confidence", "drift_at", "value", "expected"),
+    ("tier", "confidence", "value", "expected"),
     [
-        ("apply", 0.9, None, "concise", ()),
-        ("hint", 0.7, None, "concise", ("too_little_evidence",)),
-        ("hint", 0.7, None, "balanced", ("default_is_better",)),
-        ("hint", 0.9, START_MS, "concise", ("recent_change",)),
-        ("default", 0.9, START_MS, "concise", ("uninformative_facet",)),
-        ("default", 0.7, None, "concise", ("uninformative_facet", "too_little_evidence")),
-        ("default", 0.7, START_MS, "concise", ("too_little_evidence",)),
-        ("default", 0.5, None, "balanced", ("default_is_better",)),
+        ("apply", 0.9, "concise", ()),
+        ("hint", 0.7, "concise", ("too_little_evidence",)),
+        ("hint", 0.7, "balanced", ("default_is_better",)),
+        ("default", 0.9, "concise", ("uninformative_facet",)),
+        ("default", 0.7, "concise", ("uninformative_facet", "too_little_evidence")),
+        ("default", 0.5, "balanced", ("default_is_better",)),
     ],
 )
-def test_members_name_the_limits(
-    tier: Tier, confidence: float, drift_at: int | None, value: str, expected: tuple[Limit, ...]
-) -> None:
+def test_members_name_the_limits(tier: Tier, confidence: float, value: str, expected: tuple[Limit, ...]) -> None:
     """The default of the facet is "balanced"."""
-    assert limited_by(_signal(tier, confidence, drift_at, value)) == expected
+    assert limited_by(_signal(tier, confidence, value)) == expected
 
 
-def _signal(tier: Tier, confidence: float, drift_at: int | None, value: str) -> Signal:
+def _signal(tier: Tier, confidence: float, value: str) -> Signal:
     learned = signal(value, START_MS, source="learned")
-    return replace(learned, tier=tier, confidence=confidence, drift_at=drift_at, default="balanced")
+    return replace(learned, tier=tier, confidence=confidence, default="balanced")

@@ -59,12 +59,6 @@ def test_signal_is_shown_with_its_reasons() -> None:
     assert pinned.split()[2:] == [PINNED.value, "–", "apply", "set", "by", "the", "user", "│"]
 
 
-def test_change_of_a_preference_is_shown() -> None:
-    """It explains why a tier fell."""
-    text = _text(_adaptation(length=replace(LEARNED, drift_at=NOW_MS)))
-    assert "preference changed" in " ".join(text.replace("│", "").split())
-
-
 def test_tier_below_apply_has_its_limits() -> None:
     """In the table and for machines; a pin has none."""
     unsure = replace(LEARNED, tier="hint", confidence=0.7)
