@@ -79,7 +79,7 @@ def _show_users(settings: Settings, catalogue: NumberedCatalogue, truth: Truth) 
 
 
 def _three(adaptations: Mapping[str, Adaptation]) -> Iterator[tuple[str, str]]:
-    """Yield title and id of a user with a pin, one with a changed preference, and one who is known well."""
+    """Yield title and id of a user with a pin, one who is known little, and one who is known well."""
 
     def surest(user: str) -> tuple[int, float]:
         learned = [signal for signal in adaptations[user].signals.values() if signal.source == "learned"]
@@ -87,13 +87,13 @@ def _three(adaptations: Mapping[str, Adaptation]) -> Iterator[tuple[str, str]]:
 
     ranked = sorted((user for user in adaptations if adaptations[user].signals), key=surest, reverse=True)
     taken: set[str] = set()
-    picks: tuple[tuple[str, Callable[[Adaptation], bool]], ...] = (
-        ("set a facet", lambda a: any(s.source == "user" for s in a.signals.values())),
-        ("changed a preference", lambda a: any(s.drift_at is not None for s in a.signals.values())),
-        ("known well", lambda _: True),
+    picks: tuple[tuple[str, list[str], Callable[[Adaptation], bool]], ...] = (
+        ("set a facet", ranked, lambda a: any(s.source == "user" for s in a.signals.values())),
+        ("known little", ranked[::-1], lambda a: any(s.source == "learned" for s in a.signals.values())),
+        ("known well", ranked, lambda _: True),
     )
-    for title, fits in picks:
-        for user in ranked:
+    for title, users, fits in picks:
+        for user in users:
             if user not in taken and fits(adaptations[user]):
                 taken.add(user)
                 yield title, user

@@ -160,11 +160,10 @@ def _beliefs(beliefs: BeliefsPart) -> Iterator[str]:
     headings = ("setting", "value", "difference from all users", "variance")
     yield from _table("Beliefs", headings, rows)
     counts = [
-        (facet, f"{found.evidence:.2f}", ", ".join(f"{kind} × {count}" for kind, count in found.reasons.items()) or "–",
-         _time(found.changed_at_ms))
+        (facet, f"{found.evidence:.2f}", ", ".join(f"{kind} × {count}" for kind, count in found.reasons.items()) or "–")
         for facet, found in beliefs.facets.items()
-    ]  # fmt: skip
-    yield from _table("Feedback counted", ("setting", "weight", "kinds", "last change of taste"), counts)
+    ]
+    yield from _table("Feedback counted", ("setting", "weight", "kinds"), counts)
 
 
 def _evidence(evidence: EvidencePart) -> Iterator[str]:
