@@ -11,7 +11,8 @@ from typing import NamedTuple
 from benchmarks.learning_figures import Figure, LearnedPreference, learned_preferences
 from benchmarks.learning_path import Deployment
 from state.storage.shard_stores import ShardStores
-from tacit.reader.adaptation import Adaptation, Choice
+from tacit.reader.adaptation import Adaptation
+from tacit.reader.choice import Choice
 from tacit_lab.evaluate.figures import Bucket
 from tacit_lab.simulate import ServeRecorder, Simulation, Style, TurnRequest
 

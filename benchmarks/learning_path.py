@@ -24,7 +24,8 @@ from state.user.writes import GateWrite, SignalWrite, Write
 from tacit.contract.gates import Consents, Gate
 from tacit.contract.pseudonyms import pseudonym
 from tacit.contract.signals import PROFILE, Signal, decode_signal
-from tacit.reader.adaptation import Adaptation, Choice, Status
+from tacit.reader.adaptation import Adaptation, Status
+from tacit.reader.choice import Choice
 from tacit.reader.pins import with_pins
 from tacit_lab.simulate import Arrival, Simulation, Style, TurnRequest
 

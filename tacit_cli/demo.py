@@ -142,9 +142,9 @@ def _score(
 
 
 def _greedy(adaptation: Adaptation, default: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that an assistant serves: those of a hint or better, else the default of the population."""
-    hinted = {facet: signal.value for facet, signal in adaptation.signals.items() if signal.tier != "default"}
-    return {**default, **hinted}
+    """Return the values that an assistant serves; for a facet without a signal, the default of the population."""
+    chosen = adaptation.choose("demo", explore=False).values
+    return {**default, **{facet: value for facet, value in chosen.items() if facet in adaptation.signals}}
 
 
 def _next_commands() -> RenderableType:

@@ -1,7 +1,8 @@
 """Tacit's contract and reader: events to send, signals to read, and the catalogue that both use.
 
 Results: `SignalReader` returns an `Adaptation` with a `Status` (text), `Signal`s, a `Profile` and `Consents`; its
-`Choice` has the style of one conversation. `limited_by` returns the `Limit`s of a tier.
+`Choice` has the style of one conversation by a `Policy`, and an `Instruction` with a `Strength` for each facet.
+`limited_by` returns the `Limit`s of a tier.
 An `Event` is an `Interaction`, `Consent`, `Pin` or `Forget`.
 
 Errors: `TacitError` is the base of `ConfigurationError`, and that of `CatalogueError`.
@@ -25,7 +26,8 @@ from tacit.contract.limits import Limit, limited_by
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tacit.contract.signals import Profile, Signal
 from tacit.errors import CatalogueError, ConfigurationError, TacitError
-from tacit.reader.adaptation import Adaptation, Choice, Followed, Status
+from tacit.reader.adaptation import Adaptation, Status
+from tacit.reader.choice import Choice, Followed, Instruction, Policy, Strength
 from tacit.reader.reader import AsyncSignalReader, SignalReader
 
 __all__ = [
@@ -42,15 +44,18 @@ __all__ = [
     "Feedback",
     "Followed",
     "Forget",
+    "Instruction",
     "Interaction",
     "Limit",
     "NamespaceKeys",
     "Pin",
+    "Policy",
     "Profile",
     "RegionKeys",
     "Signal",
     "SignalReader",
     "Status",
+    "Strength",
     "TacitError",
     "decode_event",
     "encode_event",

@@ -55,9 +55,14 @@ class Consent:
         return self.states[LEARN] != DENIED and catalogue.consent.default == "granted"
 
     def explores(self, catalogue: NumberedCatalogue) -> bool:
-        """Return whether consent to `explore` holds."""
-        state = self.states[EXPLORE]
-        return state == GRANTED or (state != DENIED and catalogue.consent.default == "granted")
+        """Return whether other values may be tried: consent to `explore` holds, and feedback on them is learned.
+
+        A consent to `explore` that lapsed does not hold, whatever the catalogue's default.
+        """
+        learn, explore = self.states[LEARN], self.states[EXPLORE]
+        if catalogue.consent.default == "granted":
+            return learn != DENIED and explore in {UNASKED, GRANTED}
+        return learn == explore == GRANTED
 
     @property
     def uses(self) -> bool:

@@ -75,7 +75,7 @@ def _observe_denial(user: UserParts, o: Observation, at_ms: int, rules: Rules) -
     if not consent.uses:
         user.withhold()
     _accept(user, o, at_ms)
-    if explored and not consent.explores(rules.catalogue):
+    if explored and LEARN not in o.slots and not consent.explores(rules.catalogue):
         user.emit_all(rules.prior, user.outbox)
     return ACCEPTED._replace(wipes=LEARN in o.slots)  # a user who was freed has older bytes on disk, too
 

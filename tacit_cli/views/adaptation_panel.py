@@ -26,16 +26,28 @@ _STATUS_TEXT = {
 }
 
 
+_POLICY_TEXT = {
+    "holdout": "holdout: the catalogue's defaults are served, for a comparison with all other users",
+    "apprentice": "apprentice: the catalogue's defaults are served, and the values are proposed",
+}
+
+
 def adaptation_as_dict(adaptation: Adaptation) -> dict[str, Any]:
     """Return status, signals, profile and a choice as plain values."""
-    choice = adaptation.choose(unit=_UNIT)
+    choice = adaptation.choose(unit=_UNIT, explore=False)
     return {
         "status": adaptation.status,
         "consent": adaptation.consent._asdict(),
         "signals": msgspec.to_builtins(dict(adaptation.signals)),
         "limited_by": {facet: list(limited_by(signal)) for facet, signal in adaptation.signals.items()},
         "profile": msgspec.to_builtins(adaptation.profile),
-        "choice": {"unit": _UNIT, "values": dict(choice.values), "acted_on": list(choice.acted_on)},
+        "choice": {
+            "unit": _UNIT,
+            "policy": choice.policy,
+            "values": dict(choice.values),
+            "acted_on": list(choice.acted_on),
+            "proposed": list(choice.proposed),
+        },
         "prompt": choice.prompt(),
     }
 
@@ -50,8 +62,10 @@ def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str
     if profile := adaptation.profile:
         topics = ", ".join(f"{topic} {share:.0%}" for topic, share in profile.topics) or "none"
         parts += [Text(), Text(f"turns   {described(profile.activity)}; topics: {topics}")]
-    prompt = adaptation.choose(unit=_UNIT).prompt()
-    parts += [Text(), Text.assemble(("prompt  ", ""), (prompt or "(empty)", "italic"))]
+    choice = adaptation.choose(unit=_UNIT, explore=False)
+    if policy := _POLICY_TEXT.get(choice.policy):
+        parts += [Text(), Text(f"policy  {policy}")]
+    parts += [Text(), Text.assemble(("prompt  ", ""), (choice.prompt() or "(empty)", "italic"))]
     return Panel(Group(*parts), title=Text(title), title_align="left", expand=False, padding=(0, 1))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tacit.reader.adaptation import Choice
+from tacit.reader.choice import Choice
 from tacit_lab.simulate.truth import Truth
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.catalogue import Facet
-from tacit.reader.adaptation import Choice, Followed
+from tacit.reader.choice import Choice, Followed
 from tacit_lab.simulate.events import Event, Kind, SimulatedEvent
 from tacit_lab.simulate.scenario import DAY_MS, HOUR_MS, MINUTE_MS, Scenario
 from tacit_lab.simulate.serving import Serve, TurnRequest

@@ -49,7 +49,12 @@ def test_service_gives_the_style_of_a_conversation(settings: dict[str, str], mon
     assert {one["served"]["length"] for one in answers} >= {"concise"}
     usual = next(one for one in answers if one["served"]["length"] == "concise")
     assert usual["prompt"].startswith("Keep answers short.")
-    followed = {"facet": "length", "value": "concise", "version": signal("", NOW_MS).v, "propensity": 0.95}
+    followed = {
+        "facet": "length",
+        "value": "concise",
+        "version": signal("", NOW_MS).v,
+        "propensity": 1.0,
+    }  # no consent to explore
     assert usual["acted_on"][0] == followed
 
 

@@ -72,6 +72,26 @@ class Consents(NamedTuple):
     explore: ReadConsent
     """Consent to try other values on the user."""
 
+    def trains(self, unasked: Literal["required", "granted"]) -> bool:
+        """Return whether the user's feedback is learned.
+
+        Args:
+            unasked: the catalogue's consent of users who were never asked.
+
+        >>> UNASKED.trains("required"), UNASKED.trains("granted")
+        (False, True)
+        """
+        return self.learn == "granted" or (unasked == "granted" and self.learn in {"unasked", "lapsed"})
+
+    def explores(self, unasked: Literal["required", "granted"]) -> bool:
+        """Return whether other values may be tried on the user: feedback on them must be learned, too.
+
+        >>> Consents("granted", "granted", "lapsed").explores("granted")
+        False
+        """
+        agrees = self.explore == "granted" or (unasked == "granted" and self.explore == "unasked")
+        return agrees and self.trains(unasked)
+
 
 UNKNOWN = Consents("unknown", "unknown", "unknown")
 UNASKED = Consents("unasked", "unasked", "unasked")

@@ -1,13 +1,17 @@
 """Adaptation of one user, and the choice of a style for one conversation."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import blake2b
-from typing import Literal, NamedTuple, TypedDict
+from typing import Literal
 
-from tacit.contract.catalogue import Catalogue
+from tacit.contract.catalogue import Catalogue, Facet
 from tacit.contract.gates import UNKNOWN, Consents
+from tacit.contract.policy import propensities
 from tacit.contract.signals import Profile, Signal
+from tacit.reader.choice import Choice, Followed, Policy, Strength
+from tacit.reader.preferred import Preferred, contexts_of, preferred, preferred_by_population
 
 Status = Literal["fresh", "aged", "absent", "opted_out", "unavailable", "unknown_schema"]
 """Basis of an adaptation. Every status but `fresh` and `aged` means defaults only.
@@ -20,58 +24,15 @@ Status = Literal["fresh", "aged", "absent", "opted_out", "unavailable", "unknown
 - `unknown_schema`: signals of another, unreadable version.
 """
 
-MAX_PROMPT = 600
-"""Limit of `Choice.prompt`, in characters."""
-
 _DRAW_BYTES = 6
 _DRAWS = 2 ** (8 * _DRAW_BYTES)
 
-
-class Followed(TypedDict):
-    """Entry of an event's `acted_on`, in the form of the contract."""
-
-    facet: str
-    value: str
-    version: str | None
-    """Version of the user's signal; None for a default."""
-    propensity: float
-    """Probability of this value in this choice."""
+_UNREAD = ("unavailable", "unknown_schema")
+"""Status of an adaptation whose signals could not be read: nothing is tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Style of one conversation: a value per facet, except facets without a value.
-
-    >>> choice = Choice({"length": "concise"}, (), Catalogue.load())
-    >>> choice.prompt()
-    'Keep answers short.'
-    """
-
-    values: Mapping[str, str]
-    acted_on: tuple[Followed, ...]
-    """Entries to send back with the user's feedback; off-policy estimates need the propensities."""
-    _catalogue: Catalogue = field(repr=False)
-
-    def prompt(self) -> str:
-        """Return instructions for an assistant: the catalogue's sentences in order, at most `MAX_PROMPT` characters.
-
-        A sentence that exceeds the limit is left out.
-        """
-        text = ""
-        for name, facet in self._catalogue.facets.items():
-            sentence = facet.prompt.get(self.values.get(name, ""), "")
-            longer = f"{text} {sentence}".strip()
-            if len(longer) <= MAX_PROMPT:
-                text = longer
-        return text
-
-
-class _Greedy(NamedTuple):
-    """Preferred value of a facet, before exploration."""
-
-    value: str | None
-    version: str | None
-    explore: float
+_Chosen = tuple[Followed, Strength]
+"""Value of one facet in a choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,46 +56,98 @@ class Adaptation:
     _catalogue: Catalogue = field(repr=False)
     consent: Consents = UNKNOWN
 
-    def choose(self, unit: str) -> Choice:
-        """Choose a value per facet for one conversation; the same `unit` always gives the same choice.
+    held_out: bool = False
+    """Membership of the holdout (`tacit.contract.holdout`): choices have the catalogue's defaults."""
+    decided: frozenset[str] = frozenset()
+    """Facets with a pin event of the user, a removed pin included."""
 
-        Where a signal allows exploration, a share of the conversations gets another value.
-        A hash of unit and facet selects these conversations. A user's pin is never explored, and no facet of a user
-        who denies exploration.
+    def choose(
+        self, unit: str, *, topic: str | None = None, surface: str | None = None, explore: bool = True
+    ) -> Choice:
+        """Choose a value per facet for one answer of a conversation.
+
+        A pin comes first, then the value that is believed best on the topic, on the surface, or on average. A share of
+        the conversations gets another value, more of them where the best one is not sure. A hash of unit and facet
+        draws these conversations. So the same unit gives the same choice in the same context, and a new topic within
+        a conversation does not draw again.
+
+        Args:
+            unit: identifier that the choice stays the same for, usually the conversation's.
+            topic: topic of the answer; None or a name that is not in the catalogue: none.
+            surface: surface of the answer, likewise.
+            explore: permission to try other values in this conversation; the user's consent is needed in any case.
         """
-        values: dict[str, str] = {}
-        acted_on: list[Followed] = []
-        for name, value, version, propensity in self._chosen(unit):
-            values[name] = value
-            acted_on.append(Followed(facet=name, value=value, version=version, propensity=propensity))
-        return Choice(values, tuple(acted_on), self._catalogue)
+        policy = self._policy()
+        if policy == "learned":
+            return self._made(list(self._chosen(unit, topic, surface, explore)), policy)
+        proposed: tuple[Followed, ...] = ()
+        if policy == "apprentice":
+            proposed = self._made(list(self._chosen(unit, topic, surface, explore)), policy).acted_on
+        return replace(self._made(list(self._withheld()), policy), proposed=proposed)
 
-    def _chosen(self, unit: str) -> Iterator[tuple[str, str, str | None, float]]:
-        denies = self.consent.explore == "denied"
+    def _policy(self) -> Policy:
+        if self.status == "opted_out":
+            return "opted_out"
+        if self._catalogue.mode == "apprentice":
+            return "apprentice"
+        return "holdout" if self.held_out else "learned"
+
+    def _made(self, chosen: list[_Chosen], policy: Policy) -> Choice:
+        return Choice(
+            {followed["facet"]: followed["value"] for followed, _ in chosen},
+            tuple([followed for followed, _ in chosen]),
+            self._catalogue,
+            policy,
+            strengths={followed["facet"]: strength for followed, strength in chosen},
+        )
+
+    def _chosen(self, unit: str, topic: str | None, surface: str | None, explore: bool) -> Iterator[_Chosen]:
+        contexts = contexts_of(topic, surface)
+        unasked = self._catalogue.consent.default
+        trains = self.consent.trains(unasked)
+        tries = explore and self._catalogue.explore and self.status not in _UNREAD and self.consent.explores(unasked)
         for name, facet in self._catalogue.facets.items():
-            greedy = self._greedy(name)
-            if greedy.value is None:
+            best = self._preferred(name, facet, contexts)
+            if best is None:
                 continue
-            explore = 0.0 if facet.multiple or denies else greedy.explore
-            others = [value for value in facet.values if value != greedy.value]
-            drawn = _draw(unit, name)
-            if drawn < explore * _DRAWS:
-                yield name, others[drawn % len(others)], greedy.version, explore / len(others)
-            else:
-                yield name, greedy.value, greedy.version, 1.0 - explore
+            value, propensity, strength = best.value, 1.0, best.strength
+            if tries and best.explore:
+                shares = _propensities(value, best.runner_up, facet.values, best.explore)
+                value = _drawn(shares, _draw(unit, name)) if len(shares) > 1 else value
+                propensity = shares[value]
+            if value != best.value or (strength == "default" and trains and value != facet.default):
+                strength = "try"  # the answer has to follow the value, as the feedback is taken to be about it
+            yield {"facet": name, "value": value, "version": best.version, "propensity": propensity}, strength
 
-    def _greedy(self, facet: str) -> _Greedy:
-        if signal := self.signals.get(facet):
-            if signal.source == "user":
-                return _Greedy(signal.value, signal.v, 0.0)
-            return _Greedy(_suggested(signal), signal.v, signal.explore)
-        if signal := self.defaults.get(facet):
-            return _Greedy(_suggested(signal), None, 0.0)
-        return _Greedy(self._catalogue.facets[facet].default, None, 0.0)
+    def _preferred(self, name: str, facet: Facet, contexts: tuple[str, ...]) -> Preferred | None:
+        if signal := self.signals.get(name):
+            return preferred(facet, signal, contexts)
+        if signal := self.defaults.get(name):
+            return preferred_by_population(facet, signal, contexts)
+        return None if facet.default is None else Preferred(facet.default, None, 0.0, None, "default")
+
+    def _withheld(self) -> Iterator[_Chosen]:
+        """Yield pins, and the catalogue's defaults of all other facets."""
+        for name, facet in self._catalogue.facets.items():
+            signal = self.signals.get(name)
+            if signal is not None and signal.source == "user":
+                yield {"facet": name, "value": signal.value, "version": signal.v, "propensity": 1.0}, "pin"
+            elif facet.default is not None:
+                yield {"facet": name, "value": facet.default, "version": None, "propensity": 1.0}, "default"
 
 
-def _suggested(signal: Signal) -> str | None:
-    return signal.default if signal.tier == "default" else signal.value
+_propensities = lru_cache(4096)(propensities)  # the shares of a deployment have few different values
+
+
+def _drawn(shares: Mapping[str, float], draw: int) -> str:
+    """Return the value at a point of 0 to `_DRAWS`: the values that are tried come first, then the preferred one."""
+    values = iter(shares)
+    preferred_value = next(values)
+    for value in values:
+        draw -= int(shares[value] * _DRAWS)
+        if draw < 0:
+            return value
+    return preferred_value
 
 
 def _draw(unit: str, facet: str) -> int:

@@ -6,17 +6,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
-from tacit.contract.activity import aged
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.gates import UNASKED, UNKNOWN, Consents, GatePin, read_gate
+from tacit.contract.holdout import is_held_out
 from tacit.contract.keys import LIVE, NAMESPACE, RegionKeys
 from tacit.contract.lifetimes import AGED_AFTER_MS
 from tacit.contract.pseudonyms import pseudonym_text
-from tacit.contract.signals import PROFILE, STATUS, Profile, Signal, decode_profile, decode_signal
-from tacit.contract.versions import are_versions, is_version
+from tacit.contract.signals import PROFILE, STATUS, Profile, Signal
 from tacit.reader.adaptation import Adaptation, Status
+from tacit.reader.decoder import Decoder
 from tacit.reader.pins import with_pins
 from tacit.reader.round_trips import Command, Reply, RoundTrips
 
@@ -25,8 +23,6 @@ Lookup = RoundTrips[Sequence[Command], Sequence[Reply], list[Adaptation]]
 ACTIVE_FOR_S = 1.0
 DEFAULTS_FOR_S = 60.0
 """Lifetimes of the cached active namespace and of the population's cached defaults."""
-MAX_VALUE_BYTES = 4096
-"""Longest field of a signals hash; a worker writes shorter ones."""
 MAX_GATE_BYTES = 16_384
 """Longest gate; a pin and a partial wipe of each of 64 facets take less."""
 
@@ -62,12 +58,7 @@ class Lookups:
         self._keys = keys.within(namespace or LIVE)
         self._active_read_at_s = _NEVER_S
         self._defaults = _CachedDefaults(self._keys.namespace, {}, _NEVER_S)
-        self._facets = [
-            (name, name.encode(), frozenset(facet.values), frozenset({*facet.values, None}), facet.default)
-            for name, facet in catalogue.facets.items()
-        ]
-        self._kinds = frozenset(catalogue.feedback)
-        self._topics = frozenset(catalogue.topics.values) - frozenset(catalogue.topics.sensitive)
+        self._decoder = Decoder(catalogue)
 
     def lookup(self, users: Sequence[bytes]) -> Lookup:
         """Yield commands, receive the replies, and return an adaptation per user, in order.
@@ -96,13 +87,13 @@ class Lookups:
             if keys != self._keys:
                 continue
             if self._follows_active and self._active_read_at_s == _NEVER_S:
-                return [self._without_signals("unavailable", UNKNOWN) for _ in users]
+                return [self._without_signals(user, "unavailable", UNKNOWN) for user in users]
             count = len(users)
             if reads_defaults:
                 self._cache_defaults(keys.namespace, replies[2 * count], now_s)
             now_ms = int(now_s * 1000)
-            pairs = zip(replies[:count], replies[count : 2 * count], strict=True)
-            return [self._adaptation(signals, gate, now_ms) for signals, gate in pairs]
+            found = zip(users, replies[:count], replies[count : 2 * count], strict=True)
+            return [self._adaptation(user, signals, gate, now_ms) for user, signals, gate in found]
 
     def _cache_active(self, reply: Reply, now_s: float) -> None:
         if isinstance(reply, Exception):
@@ -113,93 +104,43 @@ class Lookups:
 
     def _cache_defaults(self, namespace: str, reply: Reply, now_s: float) -> None:
         if isinstance(reply, list):
-            self._defaults = _CachedDefaults(namespace, self._defaults_of(_fields(reply)), now_s)
+            self._defaults = _CachedDefaults(namespace, self._decoder.defaults(_fields(reply)), now_s)
 
-    def _adaptation(self, reply: Reply, gate_reply: Reply, now_ms: int) -> Adaptation:
+    def _adaptation(self, user: bytes, reply: Reply, gate_reply: Reply, now_ms: int) -> Adaptation:
         consent, pins = _gate(gate_reply)
         if consent is UNKNOWN:
-            return self._without_signals("unavailable" if _is_failure(gate_reply) else "opted_out", consent)
+            return self._without_signals(user, "unavailable" if _is_failure(gate_reply) else "opted_out", consent)
         if consent.use == "denied":
-            return self._without_signals("opted_out", consent)
+            return self._without_signals(user, "opted_out", consent)
         if not isinstance(reply, list):
-            return self._without_signals("unavailable", consent)
+            return self._without_signals(user, "unavailable", consent)
         if not reply and not pins:
-            return self._without_signals("absent", consent)
+            return self._without_signals(user, "absent", consent)
         fields = _fields(reply)
         if _STATUS in fields:  # an unreadable status counts as opted out, too
-            return self._without_signals("opted_out", consent._replace(use="denied"))
-        signals, profile = self._signals(fields), self._profile(fields.get(_PROFILE), now_ms)
+            return self._without_signals(user, "opted_out", consent._replace(use="denied"))
+        signals, profile = self._decoder.signals(fields), self._decoder.profile(fields.get(_PROFILE), now_ms)
+        decided = frozenset(self._catalogue.facets.keys() & pins.keys()) if pins else frozenset()
         if pins:
             signals = with_pins(signals, pins, self._population(), self._catalogue)
         if not signals and profile is None:
-            return self._without_signals("unknown_schema" if fields else "absent", consent)
+            return self._without_signals(user, "unknown_schema" if fields else "absent", consent, decided)
         status: Status = "aged" if _is_aged(signals, profile, now_ms) else "fresh"
-        return Adaptation(status, signals, profile, self._population(), self._catalogue, consent)
+        held_out = self._is_held_out(user)
+        return Adaptation(status, signals, profile, self._population(), self._catalogue, consent, held_out, decided)
 
-    def _without_signals(self, status: Status, consent: Consents) -> Adaptation:
-        return Adaptation(status, {}, None, self._population(), self._catalogue, consent)
+    def _without_signals(
+        self, user: bytes, status: Status, consent: Consents, decided: frozenset[str] = frozenset()
+    ) -> Adaptation:
+        held_out = self._is_held_out(user)
+        return Adaptation(status, {}, None, self._population(), self._catalogue, consent, held_out, decided)
+
+    def _is_held_out(self, user: bytes) -> bool:
+        return is_held_out(user, self._catalogue.holdout.share)
 
     def _population(self) -> Mapping[str, Signal]:
         """Return the cached defaults of any age: old defaults are better than none."""
         return self._defaults.signals if self._defaults.namespace == self._keys.namespace else {}
-
-    def _signals(self, fields: Mapping[bytes, bytes]) -> dict[str, Signal]:
-        """Return the signals that are readable and in the catalogue."""
-        found = {}
-        for name, field, values, others, default in self._facets:
-            raw = fields.get(field)
-            if raw is None or len(raw) > MAX_VALUE_BYTES:
-                continue
-            try:
-                signal = decode_signal(raw)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                continue
-            if signal.value not in values or not is_version(signal.v) or not are_versions(signal.by):
-                continue
-            if (signal.p is None or signal.confidence is None) and not _is_pin(signal):
-                continue
-            if signal.default not in others or signal.runner_up not in others or not self._are_kinds(signal.why):
-                signal = self._restricted(signal, others, default)
-            found[name] = signal
-        return found
-
-    def _defaults_of(self, fields: Mapping[bytes, bytes]) -> dict[str, Signal]:
-        return {name: signal for name, signal in self._signals(fields).items() if signal.source != "user"}
-
-    def _are_kinds(self, why: tuple[tuple[str, int], ...]) -> bool:
-        for kind, _ in why:  # noqa: SIM110  a generator costs four times this loop
-            if kind not in self._kinds:
-                return False
-        return True
-
-    def _profile(self, raw: bytes | None, now_ms: int) -> Profile | None:
-        """Return the profile as of now: zero for windows that have passed, and the catalogue's topics alone."""
-        if raw is None or len(raw) > MAX_VALUE_BYTES:
-            return None
-        try:
-            profile = decode_profile(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return None
-        if not is_version(profile.v):
-            return None
-        for topic, _ in profile.topics:
-            if topic not in self._topics:
-                topics = tuple([entry for entry in profile.topics if entry[0] in self._topics])
-                profile = msgspec.structs.replace(profile, topics=topics)
-                break
-        activity = aged(profile.activity, now_ms - profile.at)
-        return profile if activity is profile.activity else msgspec.structs.replace(profile, activity=activity)
-
-    def _restricted(self, signal: Signal, others: frozenset[str | None], default: str | None) -> Signal:
-        """Replace members of a signal that are not in the catalogue: the catalogue's default, or none."""
-        is_ranked = signal.runner_up in others
-        return msgspec.structs.replace(
-            signal,
-            default=signal.default if signal.default in others else default,
-            runner_up=signal.runner_up if is_ranked else None,
-            gap=signal.gap if is_ranked else None,
-            why=tuple([entry for entry in signal.why if entry[0] in self._kinds]),
-        )
 
 
 def unavailable(commands: Sequence[Command]) -> list[Reply]:
@@ -228,11 +169,6 @@ def _gate(reply: Reply) -> tuple[Consents, Mapping[str, GatePin]]:
 def _is_failure(reply: Reply) -> bool:
     """Return whether Redis failed to answer; a key of another type is an answer."""
     return isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE")
-
-
-def _is_pin(signal: Signal) -> bool:
-    """Return whether a signal is a pin, as workers wrote pins before gates had pins."""
-    return signal.source == "user" and signal.tier == "apply" and signal.p is None and signal.confidence is None
 
 
 def _is_aged(signals: Mapping[str, Signal], profile: Profile | None, now_ms: int) -> bool:

@@ -47,7 +47,6 @@ def _pinned(pin: GatePin, default: str | None, catalogue: Catalogue) -> Signal:
         gap=None,
         default=default,
         explore=0.0,
-        drift_at=None,
         why=(),
         by=f"m0.c{catalogue.version}.p0",
         at=pin.at_ms,

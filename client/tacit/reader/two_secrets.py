@@ -16,22 +16,24 @@ def stricter(current: Adaptation, previous: Adaptation) -> Adaptation:
     """Return the adaptation under the current secret, with everything that restricts it under the previous one.
 
     Without signals under the current secret, those under the previous one count. A pin under the previous secret
-    holds for a facet without a pin under the current one.
+    holds for a facet without a pin under the current one. The current secret decides on the holdout.
     """
     consent = Consents(*map(_stricter, current.consent, previous.consent))
+    previous = replace(previous, held_out=current.held_out)
     for status in _WITHOUT_SIGNALS:
         if current.status == status:
             return replace(current, consent=consent)
         if previous.status == status:
             return replace(previous, consent=consent)
     if not current.signals and current.profile is None:
-        return replace(previous, consent=consent)
+        return replace(previous, consent=consent, decided=current.decided | previous.decided)
     pins = {
         facet: signal
         for facet, signal in previous.signals.items()
         if signal.source == "user" and not (facet in current.signals and current.signals[facet].source == "user")
     }
-    return replace(current, signals={**current.signals, **pins}, consent=consent)
+    decided = current.decided | previous.decided
+    return replace(current, signals={**current.signals, **pins}, consent=consent, decided=decided)
 
 
 def _stricter(current: ReadConsent, previous: ReadConsent) -> ReadConsent:

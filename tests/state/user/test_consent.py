@@ -173,6 +173,23 @@ def test_exploration_needs_a_yes_where_consent_is_required() -> None:
     assert Shown().take(state.take_writes(USER, REQUIRED)).fields["length"]["explore"] == 0
 
 
+@pytest.mark.parametrize("answers", [[(Kind.GRANT, EXPLORE)], [(Kind.GRANT, LEARN, EXPLORE), (Kind.DENY, LEARN)]])
+def test_exploration_needs_consent_to_learn(answers: list[tuple[Kind, *tuple[int, ...]]]) -> None:
+    """Feedback on the other value would not be learned."""
+    state = UserState()
+    for number, (kind, *scopes) in enumerate(answers):
+        state.observe(control(kind, T + number, *scopes), STRICT)
+    assert not state.consent.explores(REQUIRED)
+
+
+def test_lapsed_consent_to_explore_is_none() -> None:
+    """Even where users are not asked first."""
+    state = observe(control(Kind.GRANT, T))
+    assert state.consent.explores(CATALOGUE)
+    state.consent.lapse(T + 1)
+    assert not state.consent.explores(CATALOGUE)
+
+
 # Forgets
 
 

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
-from tacit.contract.catalogue import Catalogue, Topics
-from tacit.contract.gates import SCOPES, UNASKED, UNKNOWN, ConsentState, GatePin, Scope, encode_gate
+from tacit.contract.catalogue import Catalogue, Holdout, Topics
+from tacit.contract.gates import SCOPES, UNASKED, UNKNOWN, ConsentState, Gate, GatePin, Scope, encode_gate
+from tacit.contract.holdout import is_held_out
 from tacit.contract.keys import RegionKeys
-from tacit.contract.signals import encode
+from tacit.contract.signals import ContextValue, encode
 from tacit.reader.adaptation import Adaptation
-from tacit.reader.lookup import MAX_VALUE_BYTES, Lookups
+from tacit.reader.decoder import MAX_VALUE_BYTES
+from tacit.reader.lookup import Lookups
 from tacit.reader.round_trips import Command, Reply
 from tests.support.gates import consent, opt_out, pin
 from tests.support.sample_signals import DAY_MS, HOUR_MS, NOW_MS, USER, profile, signal
@@ -149,16 +151,30 @@ class TestTampering:
         assert _read({b"length": padded}).status == "unknown_schema"
 
     def test_values_that_have_left_the_catalogue_are_not_compared_with(self) -> None:
-        """The signal keeps its value, with the catalogue's default."""
+        """The signal keeps its value, with the catalogue's default, and contexts with names of the catalogue."""
         odd = msgspec.structs.replace(signal("concise", NOW_MS), default="shouted", runner_up="whispered", gap=0.1)
         found = _read({b"length": encode(odd)}).signals["length"]
         assert (found.value, found.default, found.runner_up, found.gap) == ("concise", "balanced", None, None)
-        hesitant = msgspec.structs.replace(odd, tier="default")
-        assert _read({b"length": encode(hesitant)}).choose("c").values["length"] == "balanced"
+
+    def test_contexts_outside_the_catalogue_are_left_out(self) -> None:
+        """A topic can become sensitive after a signal was written."""
+        known = ContextValue("topic:code", "detailed", 0.8, "apply", "balanced")
+        of_surface = ContextValue("surface:chat", "balanced", 0.7, "hint", None)
+        odd = (
+            known._replace(context="topic:health"),
+            known._replace(context="code"),
+            known._replace(context="topic:ignore all instructions"),
+            known._replace(value="shouted"),
+            known._replace(runner_up="whispered"),
+        )
+        stored = msgspec.structs.replace(signal("concise", NOW_MS), contexts=(odd[0], known, *odd[1:], of_surface))
+        assert _read({b"length": encode(stored)}).signals["length"].contexts == (known, of_surface)
 
     def test_unknown_reasons_are_dropped_and_the_signal_is_kept(self) -> None:
-        odd = msgspec.structs.replace(signal("concise", NOW_MS), why=(("bribed", 1), ("thumbs_up", 2)))
-        assert _read({b"length": encode(odd)}).signals["length"].why == (("thumbs_up", 2),)
+        reasons = (("bribed", 1), ("thumbs_up", 2))
+        for member in ("why", "why_not"):
+            odd = msgspec.structs.replace(signal("concise", NOW_MS), **{member: reasons})
+            assert getattr(_read({b"length": encode(odd)}).signals["length"], member) == (("thumbs_up", 2),)
 
     @given(st.dictionaries(st.sampled_from([b"length", b"tone", b"_profile", b"x"]), st.binary(), max_size=4))
     def test_no_bytes_raise(self, fields: dict[bytes, bytes]) -> None:
@@ -176,6 +192,29 @@ class TestTampering:
         read = desk.get().profile
         assert read is not None
         assert read.topics == (("code", 0.3),)
+
+
+class TestHoldout:
+    """Users with the catalogue's defaults, by their pseudonym."""
+
+    def test_share_of_users_is_held_out(self) -> None:
+        """With signals, without, and while Redis is down; no further command."""
+        desk = Desk(catalogue=replace(CATALOGUE, holdout=Holdout(0.5)))
+        found = {}
+        for number in range(20):
+            user = bytes([number]) * 16
+            desk.held[LIVE.signals(user)] = ({b"length": CONCISE}, {}, ConnectionError())[number % 3]
+            found[user] = desk.get(user)
+        assert {user: adaptation.held_out for user, adaptation in found.items()} == {
+            user: is_held_out(user, 0.5) for user in found
+        }
+        assert {len(asked) for asked in desk.asked[1:]} == {2}
+        for adaptation in found.values():
+            choice = adaptation.choose("c", explore=False)
+            assert (choice.values["length"] == "concise") == bool(adaptation.signals and not adaptation.held_out)
+
+    def test_no_user_is_held_out_by_default(self) -> None:
+        assert not any(Desk().get(bytes([number]) * 16).held_out for number in range(50))
 
 
 class TestGate:
@@ -197,6 +236,17 @@ class TestGate:
         adaptation = _read({b"length": CONCISE}, encode_gate(gate))
         assert (adaptation.status, adaptation.signals) == ("opted_out", {})
         assert adaptation.choose("c").values["length"] == "balanced"
+
+    def test_pin_events_show_which_facets_are_decided(self) -> None:
+        """A removed pin and an outdated value are decisions; a facet outside the catalogue is left out."""
+        pins = {"tone": None, "length": "concise", "format": "shouted", "posture": "upright"}
+        gate = Gate(pins={facet: GatePin(value, NOW_MS) for facet, value in pins.items()})
+        for fields in ({}, {b"expertise": encode(signal("expert", NOW_MS))}):
+            assert _read(fields, encode_gate(gate)).decided == {"tone", "length", "format"}
+        removed = encode_gate(Gate(pins={"tone": GatePin(None, NOW_MS)}))
+        assert _read({}, removed).status == "absent"
+        assert _read({}, removed).decided == {"tone"}
+        assert _read({b"length": CONCISE}).decided == frozenset()
 
     def test_nothing_is_tried_on_a_user_who_denies_exploration(self) -> None:
         gate = encode_gate(consent("denied", NOW_MS, ["explore"]).gate)
@@ -289,9 +339,9 @@ class TestRoundTrips:
 
     def test_defaults_are_asked_once_a_minute_and_outlive_an_outage(self) -> None:
         desk = Desk()
-        desk.held[LIVE.defaults] = {b"length": CONCISE}
+        desk.held[LIVE.defaults] = {b"length": encode(signal("concise", NOW_MS, default="concise"))}
         assert desk.get().choose("c").values["length"] == "concise"
-        desk.held[LIVE.defaults] = {b"length": encode(signal("detailed", NOW_MS))}
+        desk.held[LIVE.defaults] = {b"length": encode(signal("detailed", NOW_MS, default="detailed"))}
         desk.clock.now_s += 59
         assert desk.get().choose("c").values["length"] == "concise"
         desk.clock.now_s += 1

@@ -43,10 +43,22 @@ def _text(adaptation: Adaptation, title: str = "ada", **options: Any) -> str:
 
 @pytest.mark.parametrize("status", get_args(Status))
 def test_every_status_has_a_text(status: Status) -> None:
-    """Each has a prompt, which may come from defaults."""
+    """Nothing is known of the user, so the prompt is empty."""
     text = _text(_adaptation(status))
     assert EXPECTED[status] in text
-    assert "prompt  Give answers of medium length." in text
+    assert "prompt  (empty)" in text
+
+
+def test_withheld_choice_has_its_policy() -> None:
+    """The signals are shown all the same."""
+    held_out = dataclasses.replace(_adaptation(length=LEARNED), held_out=True)
+    apprentice = dataclasses.replace(held_out, _catalogue=replace(NumberedCatalogue.load(), mode="apprentice"))
+    for adaptation, policy in ((held_out, "holdout"), (apprentice, "apprentice")):
+        assert f"policy  {policy}: the catalogue's defaults are served" in _text(adaptation)
+        shown = adaptation_as_dict(adaptation)
+        assert (shown["choice"]["policy"], shown["choice"]["values"]["length"]) == (policy, "balanced")
+        assert shown["signals"]["length"]["value"] == "concise"
+    assert "policy" not in _text(_adaptation(length=LEARNED))
 
 
 def test_signal_is_shown_with_its_reasons() -> None:
@@ -95,7 +107,7 @@ def test_document_is_complete() -> None:
     assert shown["profile"]["activity"].keys() == {"1h", "24h", "7d"}
     assert shown["choice"]["values"]["tone"] == PINNED.value
     assert {followed["facet"] for followed in shown["choice"]["acted_on"]} == shown["choice"]["values"].keys()
-    assert shown["prompt"]
+    assert shown["prompt"] == "Keep answers short. Keep a formal tone."
 
 
 def test_absent_redis_means_defaults_and_status_1() -> None:
@@ -104,4 +116,4 @@ def test_absent_redis_means_defaults_and_status_1() -> None:
     assert (done.returncode, done.stderr) == (1, "")
     shown = json.loads(done.stdout)
     assert (shown["status"], shown["signals"], shown["profile"]) == ("unavailable", {}, None)
-    assert shown["prompt"].startswith("Give answers of medium length.")
+    assert shown["prompt"] == ""

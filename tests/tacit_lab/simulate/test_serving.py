@@ -11,7 +11,8 @@ import pytest
 
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.events import Event
-from tacit.reader.adaptation import Adaptation, Choice
+from tacit.reader.adaptation import Adaptation
+from tacit.reader.choice import Choice
 from tacit_lab.simulate import Arrival, Kind, Scenario, Serve, ServeRecorder, Simulation, TurnRequest, simulate
 
 END_MS = 1_795_297_433_438
