@@ -23,6 +23,7 @@ from dataflows.control.export_document import (
     RecentPart,
     RedisPart,
     SessionDocument,
+    TotalFeedback,
 )
 from dataflows.control.export_parts import ABOUT, ELSEWHERE
 from dataflows.control.export_redis import redis_part
@@ -34,9 +35,10 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import NONE
 from state.learning.decisions import TIERS
-from state.learning.feedback_log import Form, Side
+from state.learning.feedback_piece import Form, Side
 from state.learning.population_prior import Prior
 from state.learning.preferences import Preferences
+from state.learning.side_sums import PER_WEIGHT
 from state.storage import checkpoint_reader
 from state.user.outbox import Emitted
 from state.user.sessions import SESSION_ROW
@@ -189,6 +191,8 @@ def _emitted(state: UserState, catalogue: NumberedCatalogue) -> EmittedPart:
             slots[slot].value if slot >= 0 else None,
             TIERS[emitted.tier[facet]],
             emitted.confidence[facet],
+            emitted.evidence[2 * facet] / PER_WEIGHT,
+            emitted.evidence[2 * facet + 1] / PER_WEIGHT,
             emitted.at_ms[facet],
         )
         for facet, slot in enumerate(emitted.slot)
@@ -207,8 +211,7 @@ def _beliefs(own: Preferences, catalogue: NumberedCatalogue) -> BeliefsPart:
 
 
 def _facet_beliefs(own: Preferences, facet: int, catalogue: NumberedCatalogue) -> FacetBeliefs:
-    slope, kinds = len(catalogue.slots) + facet, len(catalogue.feedback_names)
-    reasons = own.reasons[facet * kinds : (facet + 1) * kinds]
+    slope = len(catalogue.slots) + facet
     return FacetBeliefs(
         {
             value: Gaussian(own.means[slot], own.variances[slot])
@@ -216,8 +219,6 @@ def _facet_beliefs(own: Preferences, facet: int, catalogue: NumberedCatalogue) -
             if its_facet == facet
         },
         Gaussian(own.means[slope], own.variances[slope]),
-        own.evidence[facet],
-        {catalogue.feedback_names[kind]: count for kind, count in enumerate(reasons) if count},
     )
 
 
@@ -236,10 +237,16 @@ def _evidence(own: Preferences, catalogue: NumberedCatalogue) -> EvidencePart:
         )
         for piece in log.pieces
     ]
+    total = [
+        TotalFeedback(facets[facet], value, _SIDES[side], log.total(slot, side))
+        for slot, (facet, value) in enumerate(slots)
+        for side in Side
+        if log.total(slot, side)
+    ]
     earlier = [
         EarlierFeedback(facets[facet], value, _SIDES[side], *log.earlier(slot, side))
         for slot, (facet, value) in enumerate(slots)
         for side in Side
         if any(log.earlier(slot, side))
     ]
-    return EvidencePart(ABOUT["evidence"], tuple(pieces), tuple(earlier), log.uncounted)
+    return EvidencePart(ABOUT["evidence"], tuple(pieces), tuple(total), tuple(earlier), log.uncounted)

@@ -116,10 +116,6 @@ class FacetBeliefs(msgspec.Struct, frozen=True):
     values: dict[str, Gaussian]
     """Difference of the user from the population."""
     slope: Gaussian
-    evidence: float
-    """Discounted count of feedback."""
-    reasons: dict[str, int]
-    """Pieces of feedback by kind, up to 255."""
 
 
 class BeliefsPart(msgspec.Struct, frozen=True):
@@ -150,6 +146,15 @@ class FeedbackPiece(msgspec.Struct, frozen=True):
     population_variance: float
 
 
+class TotalFeedback(msgspec.Struct, frozen=True):
+    """Aged sum of all feedback on one side of a value."""
+
+    facet: str
+    value: str
+    side: Literal["for", "against"]
+    weight: float
+
+
 class EarlierFeedback(msgspec.Struct, frozen=True):
     """Sum of earlier feedback on one side of a value."""
 
@@ -165,6 +170,7 @@ class EvidencePart(msgspec.Struct, frozen=True):
 
     about: About
     last: tuple[FeedbackPiece, ...]
+    total: tuple[TotalFeedback, ...]
     earlier: tuple[EarlierFeedback, ...]
     has_uncounted: bool
     """Some feedback came before Tacit counted evidence per value."""
@@ -176,6 +182,9 @@ class EmittedSignal(msgspec.Struct, frozen=True):
     value: str | None
     tier: str
     confidence: float
+    evidence: float
+    """Evidence for the value then."""
+    against: float
     at_ms: int
 
 

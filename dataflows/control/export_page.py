@@ -159,11 +159,6 @@ def _beliefs(beliefs: BeliefsPart) -> Iterator[str]:
     rows.append(("all answers", "(bias)", f"{beliefs.bias.mean:+.3f}", f"{beliefs.bias.variance:.3f}"))
     headings = ("setting", "value", "difference from all users", "variance")
     yield from _table("Beliefs", headings, rows)
-    counts = [
-        (facet, f"{found.evidence:.2f}", ", ".join(f"{kind} × {count}" for kind, count in found.reasons.items()) or "–")
-        for facet, found in beliefs.facets.items()
-    ]
-    yield from _table("Feedback counted", ("setting", "weight", "kinds"), counts)
 
 
 def _evidence(evidence: EvidencePart) -> Iterator[str]:
@@ -172,6 +167,8 @@ def _evidence(evidence: EvidencePart) -> Iterator[str]:
         for piece in evidence.last
     ]
     yield from _table("The last pieces of feedback", ("at", "kind", "weight", "values of the answer"), rows)
+    totals = [(each.facet, each.value, each.side, f"{each.weight:.2f}") for each in evidence.total]
+    yield from _table("All feedback, fading", ("setting", "value", "side", "weight"), totals)
     sums = [
         (each.facet, each.value, each.side, f"{each.weight:.2f}", _time(each.day_ms)[:10]) for each in evidence.earlier
     ]

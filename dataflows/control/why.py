@@ -109,7 +109,8 @@ class _Describe:
             learned=self._predicted(found.prediction),
             default=self._value(found.default),
             default_of=self._default_of(facet, found),
-            evidence=round(state.preferences.evidence[facet], 2) if state.preferences else 0.0,
+            evidence=round(found.evidence.supporting.weight, 2),
+            against=round(found.evidence.opposing.weight, 2),
             values=tuple(self._belief(value) for value in found.values),
             without=tuple(
                 WithoutDocument(
@@ -146,7 +147,7 @@ class _Describe:
         slot, tier = choice(state, facet, prior)
         if tier == "default":
             return Served(default, tier, "default")
-        has_evidence = state.preferences is not None and state.preferences.evidence[facet] > 0
+        has_evidence = state.preferences is not None and state.preferences.has_feedback(facet)
         return Served(self._value(slot), tier, "learned" if has_evidence else "population")
 
     def _pin(self, facet: int) -> Pinned | None:
@@ -169,6 +170,7 @@ class _Describe:
             round(found.confidence, 3),
             found.tier,
             round(found.liked, 3),
+            round(found.liked - found.runner_up_liked, 3),
             found.limits,
         )
 

@@ -54,6 +54,8 @@ class Predicted(msgspec.Struct, frozen=True):
     tier: Tier
     liked: float
     """Chance of a like of an answer with the value."""
+    gap: float
+    """`liked` less the chance with the runner-up."""
     limited_by: tuple[Limit, ...]
 
 
@@ -120,7 +122,9 @@ class WhyFacet(msgspec.Struct, frozen=True):
     default_of: DefaultOf | None
     """Origin of the default."""
     evidence: float
-    """Discounted count of the user's feedback on the facet."""
+    """Aged weight of the user's feedback for the learned value."""
+    against: float
+    """Aged weight of the user's feedback against the learned value."""
     values: tuple[Value, ...]
     without: tuple[WithoutDocument, ...]
     changes: tuple[ChangeDocument, ...]

@@ -22,6 +22,7 @@ def sentences(facet: WhyFacet, *, learns: bool, uses: bool) -> Iterator[str]:
     yield _headline(facet, uses=uses)
     yield from _pin(facet)
     (value,) = (each for each in facet.values if each.value == facet.learned.value)
+    yield runner_up(facet.learned.runner_up, facet.learned.gap)
     yield from _evidence(value)
     if facet.has_uncounted:
         yield "Older feedback of yours counts as well; back then it was not noted for which value it was."
@@ -38,6 +39,20 @@ def day(at_ms: int) -> str:
     '2026-11-21'
     """
     return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()
+
+
+def runner_up(name: str, gap: float) -> str:
+    """Return the runner-up of a value in words; `gap` is the value's chance of a like less that of the runner-up.
+
+    >>> runner_up("balanced", 0.124)
+    'Next best is balanced: of 100 answers you would like about 12 fewer.'
+    >>> runner_up("balanced", 0.004)
+    'Next best is balanced: you would like about as many answers.'
+    """
+    fewer = round(100 * gap)
+    if not fewer:
+        return f"Next best is {name}: you would like about as many answers."
+    return f"Next best is {name}: of 100 answers you would like about {abs(fewer)} {'fewer' if fewer > 0 else 'more'}."
 
 
 def _headline(facet: WhyFacet, *, uses: bool) -> str:

@@ -11,7 +11,7 @@ effect of earlier feedback stays.
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from state.learning.feedback_log import Piece
+from state.learning.feedback_piece import Piece
 from state.learning.preferences import Preferences
 from state.learning.undoing import undo_last
 

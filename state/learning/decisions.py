@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from math import sqrt
 from typing import NamedTuple
 
+from state.learning.feedback_piece import Side
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
@@ -52,8 +53,12 @@ class Finding(NamedTuple):
     default: int | None
     """Slot."""
     evidence: float
-    reasons: Sequence[int]
-    """Count by feedback kind."""
+    """Aged weight of the feedback for the value."""
+    against: float
+    is_learned: bool
+    """Some feedback of the user concerned the facet."""
+    pieces: bytes
+    """Rows of the log of feedback."""
     population: int
     """Version."""
     at_ms: int
@@ -120,14 +125,16 @@ def limits(beliefs: Beliefs, facet: int, decision: Decision) -> tuple[Limit, ...
 def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int) -> Finding:
     """Return a decision with the current numbers behind it."""
     own, prior, _ = beliefs
-    kinds = len(own.catalogue.feedback_names)
+    log, slot = own.log, decision.slot
     return Finding(
         decision,
-        liking(beliefs, decision.slot),
+        liking(beliefs, slot),
         liking(beliefs, decision.runner_up),
         prior.default_slots[facet],
-        own.evidence[facet],
-        own.reasons[facet * kinds : (facet + 1) * kinds],
+        log.total(slot, Side.FOR),
+        log.total(slot, Side.AGAINST),
+        own.has_feedback(facet),
+        log.rows,
         prior.number,
         at_ms,
         seq,

@@ -12,7 +12,7 @@ from math import ceil, log
 from typing import Literal, NamedTuple
 
 from state.learning.counterfactual import retrained, undo_all, without
-from state.learning.feedback_log import Piece, Side
+from state.learning.feedback_piece import Piece, Side
 from state.learning.prediction import NEUTRAL_FACTORS, NOISE_VARIANCE, PopulationPart
 from state.learning.preferences import KEPT, Preferences
 

@@ -19,18 +19,14 @@ class OwnBeliefs:
 
     def __init__(self, catalogue: NumberedCatalogue) -> None:
         self.catalogue = catalogue
-        slots, facets, kinds = catalogue.sizes
+        slots, facets, _ = catalogue.sizes
         self.means = array("f", bytes(4 * (slots + facets + 1)))
         """A slope is 0 unless the facet is ordered."""
         self.variances = array("f", [VALUE_VARIANCES[shape] for shape in catalogue.slot_shapes])
         self.variances.extend([SLOPE_VARIANCE] * facets)
         self.variances.append(BIAS_VARIANCE)
-        self.evidence = array("f", bytes(4 * facets))
-        """Discounted count of feedback, by facet."""
-        self.reasons = array("B", bytes(facets * kinds))
-        """Count of each feedback kind for each facet, up to 255: facet × kind, row by row."""
         self.log = FeedbackLog(slots, facets)
-        """The last pieces of feedback, and sums of earlier ones by value."""
+        """The last pieces of feedback, and sums by value."""
         self.feedback_count = 0
         """Answers with feedback of the user, up to 255."""
         self.population = 0
@@ -42,29 +38,32 @@ class OwnBeliefs:
         for ours, theirs in ((self.means, new.means), (self.variances, new.variances)):
             ours[-1:-1] = theirs[len(catalogue.slots) + facets : -1]
             ours[slots:slots] = theirs[slots : len(catalogue.slots)]
-        self.reasons = _widened(self.reasons, len(self.reasons) // facets, len(catalogue.feedback_names))
-        self.reasons.extend(new.reasons[len(self.reasons) :])
-        self.evidence.extend(new.evidence[facets:])
         self.log.grow(len(catalogue.slots), len(catalogue.facet_names))
 
     def forget(self, facets: Collection[int], *, keeps_bias: bool = False) -> None:
-        """Reset the given facets to the prior: values, slope, evidence, reasons and log.
+        """Reset the given facets to the prior: values, slope and log.
 
         The bias and the count of feedback concern answers as a whole and stay, unless no other facet has evidence; with
         `keeps_bias`, always.
         """
-        if not keeps_bias and not any(weight for facet, weight in enumerate(self.evidence) if facet not in facets):
+        others = [facet for facet in range(len(self.catalogue.facet_names)) if facet not in facets]
+        if not keeps_bias and not any(self.has_feedback(facet) for facet in others):
             self.__init__(self.catalogue)  # type: ignore[misc]  # a new user model, in place
             return
-        slopes, kinds = len(self.catalogue.slots), len(self.catalogue.feedback_names)
+        slopes = len(self.catalogue.slots)
         new = OwnBeliefs(self.catalogue)
         terms = [slot for slot, facet in enumerate(self.catalogue.slot_facets) if facet in facets]
         for term in (*terms, *[slopes + facet for facet in facets]):
             self.means[term], self.variances[term] = new.means[term], new.variances[term]
-        for facet in facets:
-            self.evidence[facet] = 0.0
-            self.reasons[facet * kinds : (facet + 1) * kinds] = array("B", bytes(kinds))
         self.log.forget(facets, self.catalogue.slot_facets)
+
+    def has_feedback(self, facet: int) -> bool:
+        """Return whether some feedback concerned the facet."""
+        totals, uncounted = self.log.totals, self.log.uncounted
+        for slot, its_facet in enumerate(self.catalogue.slot_facets):
+            if its_facet == facet and (totals[2 * slot] or totals[2 * slot + 1] or (uncounted and self.means[slot])):
+                return True
+        return False
 
     def value(self, slot: int) -> tuple[float, float]:
         """Return mean and variance of a value."""
@@ -83,14 +82,3 @@ class OwnBeliefs:
         step = catalogue.slot_places[slot] - catalogue.slot_places[other]
         mean = means[slot] - means[other] + step * means[slope]
         return mean, variances[slot] + variances[other] + step * step * variances[slope]
-
-
-def _widened(rows: "array[int]", width: int, wider: int) -> "array[int]":
-    """Return a matrix with zeros behind each row."""
-    if width in (0, wider):
-        return rows
-    wide = array(rows.typecode)
-    for start in range(0, len(rows), width):
-        wide.extend(rows[start : start + width])
-        wide.frombytes(bytes((wider - width) * rows.itemsize))
-    return wide

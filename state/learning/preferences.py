@@ -15,7 +15,7 @@ from river import base
 from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.events.observation import Observation
 from state.learning.example import DirectedFeedback
-from state.learning.feedback_log import Form, Piece
+from state.learning.feedback_piece import Form, Piece
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES, OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.prediction import NEUTRAL_FACTORS, NO_POPULATION, NOISE_VARIANCE, PopulationPart, UserPart
@@ -39,7 +39,6 @@ ordered = true
 _KEPT_VARIANCE = KEPT * KEPT
 _REGAINED = 1 - _KEPT_VARIANCE
 _VALUE_REGAINED = tuple(_REGAINED * VALUE_VARIANCES[shape] for shape in Shape)
-_MAX_REASONS = 255
 _LIKE, _DISLIKE = int(Form.LIKE), int(Form.DISLIKE)
 
 
@@ -122,7 +121,6 @@ class Preferences(OwnBeliefs, base.Classifier):
         if facets:
             self.population = prior.number
             self.feedback_count = min(self.feedback_count + 1, MAX_FEEDBACK_COUNT)
-            self._add_evidence(facets, o.feedback, weight)
         return Learned(facets, p, own, directed)
 
     def learn(
@@ -228,14 +226,6 @@ class Preferences(OwnBeliefs, base.Classifier):
         """Log feedback that has trained the beliefs."""
         self.log.add(at_ms, kind, form, weight, expected, slots, only, self.catalogue.slot_facets)
 
-    def _add_evidence(self, facets: Collection[int], kind: int, weight: float) -> None:
-        kinds, reasons = len(self.catalogue.feedback_names), self.reasons
-        for facet in facets:
-            self.evidence[facet] = KEPT * self.evidence[facet] + weight
-            reason = facet * kinds + kind
-            if reasons[reason] < _MAX_REASONS:
-                reasons[reason] += 1
-
     def retrain(self, piece: Piece) -> None:
         """Train with a piece of a log of feedback."""
         expected = PopulationPart(piece.mean, piece.variance, NEUTRAL_FACTORS)
@@ -246,17 +236,14 @@ class Preferences(OwnBeliefs, base.Classifier):
         else:
             self.learn(piece.slots, piece.form is Form.LIKE, piece.weight, piece.at_ms, expected, piece.only)
         facet_of = self.catalogue.slot_facets
-        facets = {facet_of[slot] for slot in piece.sides(facet_of)}
         self._log(piece.at_ms, piece.kind, piece.form, piece.weight, expected, piece.slots, piece.only)
-        self._add_evidence(facets, piece.kind, piece.weight)
         if not piece.continues(newest[0] if newest else None, facet_of):
             self.feedback_count = min(self.feedback_count + 1, MAX_FEEDBACK_COUNT)
 
     def copy(self) -> "Preferences":
         """Return an independent copy."""
         twin = Preferences(self.catalogue)
-        twin.means, twin.variances, twin.evidence = self.means[:], self.variances[:], self.evidence[:]
-        twin.reasons, twin.log = self.reasons[:], self.log.copy()
+        twin.means, twin.variances, twin.log = self.means[:], self.variances[:], self.log.copy()
         twin.feedback_count, twin.population = self.feedback_count, self.population
         return twin
 

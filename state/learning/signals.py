@@ -1,9 +1,10 @@
 """Signals made of findings and population versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import TIERS, Beliefs, Finding, decide, find
+from state.learning.feedback_log import kinds_by_side
 from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
 from state.learning.preferences import MODEL_VERSION, Preferences
@@ -13,14 +14,18 @@ from tacit.contract.versions import version
 
 MAX_REASONS = 3
 
+Reasons = tuple[tuple[str, int], ...]
+"""Feedback kinds with counts."""
+
 
 def learned_signal(catalogue: NumberedCatalogue, finding: Finding) -> Signal:
     """Return the signal of a learned facet."""
     decision = finding.decision
     facet = catalogue.facets[catalogue.facet_names[catalogue.slot_facets[decision.slot]]]
     tier = TIERS[decision.tier]
+    why, why_not = reasons(catalogue, decision.slot, finding.pieces)
     explores = catalogue.explore and may_explore(facet, tier)
-    source: Source = "learned" if finding.evidence or not finding.population else "population"
+    source: Source = "learned" if finding.is_learned or not finding.population else "population"
     return Signal(
         v=version(finding.at_ms, finding.seq),
         value=catalogue.slots[decision.slot].value,
@@ -33,9 +38,11 @@ def learned_signal(catalogue: NumberedCatalogue, finding: Finding) -> Signal:
         gap=round(finding.liked - finding.runner_up_liked, 3),
         default=_value(catalogue, finding.default),
         explore=round(explore_share(decision.confidence), 4) if explores else 0.0,
-        why=reasons(catalogue, finding.reasons),
+        why=why,
         by=versions(catalogue, finding.population),
         at=finding.at_ms,
+        against=round(finding.against, 1),
+        why_not=why_not,
     )
 
 
@@ -59,19 +66,21 @@ def _value(catalogue: NumberedCatalogue, slot: int | None) -> str | None:
     return None if slot is None else catalogue.slots[slot].value
 
 
-def reasons(catalogue: NumberedCatalogue, counts: Sequence[int]) -> tuple[tuple[str, int], ...]:
-    """Return the heaviest feedback kinds with counts, heaviest first; `counts` is by kind.
+def reasons(catalogue: NumberedCatalogue, slot: int, pieces: bytes) -> tuple[Reasons, Reasons]:
+    """Return the feedback kinds for and against a value of some pieces (`Finding.pieces`) with their counts.
 
-    Kinds that left the catalogue are skipped.
+    The kinds of most weight come first. Kinds that left the catalogue are skipped.
     """
-    names = catalogue.feedback_names
-    weighed = [
-        (-count * kind.weight, names[number], count)
-        for number, kind in catalogue.feedback_kinds.items()
-        if (count := counts[number])
-    ]
-    weighed.sort()
-    return tuple([(name, count) for _, name, count in weighed[:MAX_REASONS]])
+    slots, facets, _ = catalogue.sizes
+    supporting, opposing = kinds_by_side(pieces, slot, (slots, facets), catalogue.slot_facets)
+    return _heaviest(catalogue, supporting), _heaviest(catalogue, opposing)
+
+
+def _heaviest(catalogue: NumberedCatalogue, counts: Mapping[int, int]) -> Reasons:
+    kinds, names = catalogue.feedback_kinds, catalogue.feedback_names
+    known = [(kind, count) for kind, count in counts.items() if kind in kinds]
+    known.sort(key=lambda pair: (-pair[1] * kinds[pair[0]].weight, names[pair[0]]))
+    return tuple([(names[kind], count) for kind, count in known[:MAX_REASONS]])
 
 
 def versions(catalogue: NumberedCatalogue, population: int) -> str:

@@ -14,7 +14,7 @@ from math import isfinite, sqrt
 from typing import NamedTuple
 
 from state.catalogue.numbered import Shape
-from state.learning.feedback_log import Form, Piece
+from state.learning.feedback_piece import Form, Piece
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.preferences import KEPT, Preferences
 from state.learning.probit import corrections
@@ -35,7 +35,7 @@ class _Term(NamedTuple):
 def undo_last(own: Preferences) -> bool:
     """Undo the newest piece of the log in place, and return whether it was possible.
 
-    Undone are beliefs, evidence, reasons and the count of feedback.
+    Undone are beliefs, evidence and the count of feedback.
     A piece cannot be undone if it was trained under a catalogue with other feedback kinds, scales or weights.
     """
     pieces = own.log.pieces
@@ -45,8 +45,9 @@ def undo_last(own: Preferences) -> bool:
     if not _undo_update(own, piece, list(_terms(own, piece))):
         return False
     earlier = pieces[-2] if pieces[1:] else None
-    _undo_counts(own, piece, is_first=not piece.continues(earlier, own.catalogue.slot_facets))
-    own.log.drop_last()
+    is_first = not piece.continues(earlier, own.catalogue.slot_facets)
+    own.log.drop_last(own.catalogue.slot_facets)
+    own.feedback_count -= is_first and own.feedback_count > 0
     return True
 
 
@@ -101,11 +102,3 @@ def _before(t: _Term, after: tuple[float, float], mean_step: float, variance_ste
         return mean, -1.0
     v = 2 * kept / (1 + sqrt(root))
     return mean / KEPT - t.x * v * mean_step, v
-
-
-def _undo_counts(own: Preferences, piece: Piece, *, is_first: bool) -> None:
-    kinds = len(own.catalogue.feedback_names)
-    for facet in {own.catalogue.slot_facets[slot] for slot in piece.sides(own.catalogue.slot_facets)}:
-        own.evidence[facet] = max(0.0, (own.evidence[facet] - piece.weight) / KEPT)
-        own.reasons[facet * kinds + piece.kind] -= own.reasons[facet * kinds + piece.kind] > 0
-    own.feedback_count -= is_first and own.feedback_count > 0

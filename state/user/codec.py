@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
-from state.learning.feedback_log import FeedbackLog, row_size, row_size_4, rows_of_4
+from state.learning import feedback_log_4
+from state.learning.feedback_log import FeedbackLog, row_size
 from state.learning.preferences import Preferences
 from state.user.consent import DENIED, GRANTED, UNASKED
 from state.user.outbox import Emitted
@@ -64,16 +65,11 @@ def pack(state: UserState) -> bytes:
         parts += (windows.panes, windows.hours, windows.topic_ids, windows.topic_weights, rows)
     if preferences is not None and emitted is not None:
         flags |= _HAS_PREFERENCES
-        facets, feedback_count, population = (
-            len(preferences.evidence),
-            preferences.feedback_count,
-            preferences.population,
-        )
-        slots = len(preferences.means) - facets - 1
-        kinds = len(preferences.reasons) // facets
+        feedback_count, population = preferences.feedback_count, preferences.population
+        slots, facets, kinds = preferences.catalogue.sizes
         parts += (
-            preferences.means, preferences.variances, preferences.evidence, preferences.reasons,
-            emitted.slot, emitted.tier, emitted.confidence, emitted.at_ms,
+            preferences.means, preferences.variances,
+            emitted.slot, emitted.tier, emitted.confidence, emitted.evidence, emitted.at_ms,
             *_packed_log(preferences.log),
         )  # fmt: skip
     parts[0] = _HEADER.pack(
@@ -89,7 +85,7 @@ def pack(state: UserState) -> bytes:
 
 def _packed_log(log: FeedbackLog) -> Sequence[Any]:
     rows = len(log.rows) // row_size(log.slots, log.facets)
-    return _LOG.pack(rows, bool(log.sums), log.uncounted), log.rows, log.sums, log.days
+    return _LOG.pack(rows, bool(log.sums), log.uncounted), log.rows, log.totals, log.sums, log.days
 
 
 def newest_ms(data: bytes) -> int:
@@ -180,7 +176,7 @@ def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
     if flags & _HAS_PREFERENCES:
         sizes = _belief_sizes(data[0], *counts)
         arrays = sizes.unpack_from(data, position)
-        log, position = _unpack_log(data, position + sizes.size, slots, facets)
+        log, position = _unpack_log(data, position + sizes.size, slots, facets, catalogue.slot_facets)
         state.preferences, outbox.emitted = _unpack_beliefs(arrays, log, counts, catalogue)
         state.preferences.feedback_count, state.preferences.population = feedback_count, population
     if position != len(data):
@@ -212,9 +208,10 @@ def _ring_sizes(events: int, turns: int) -> Struct:
 
 @lru_cache(maxsize=256)
 def _belief_sizes(version: int, slots: int, facets: int, kinds: int) -> Struct:
-    beliefs, by_facet, reasons = 4 * (slots + facets + 1), f"{4 * facets}s", facets * kinds
-    drift = f"{9 * facets}x" if version < 5 else ""  # earlier layouts have detectors of drift
-    return Struct(f"<{beliefs}s{beliefs}s{by_facet}{drift}{reasons}s{2 * facets}s{facets}s{by_facet}{8 * facets}s")
+    beliefs, emitted = 4 * (slots + facets + 1), f"{2 * facets}s{facets}s{4 * facets}s"
+    if version < 5:  # with evidence, detectors of changed tastes and reasons, all by facet
+        return Struct(f"<{beliefs}s{beliefs}s{(13 + kinds) * facets}x{emitted}0s{8 * facets}s")
+    return Struct(f"<{beliefs}s{beliefs}s{emitted}{4 * facets}s{8 * facets}s")
 
 
 def _check_counts(state: UserState, counts: Sequence[int], catalogue: NumberedCatalogue) -> None:
@@ -243,20 +240,27 @@ def _unpack_windows(data: bytes, position: int, sessions: int) -> tuple[Windows,
     return windows, end
 
 
-def _unpack_log(data: bytes, position: int, slots: int, facets: int) -> tuple[FeedbackLog, int]:
+def _unpack_log(
+    data: bytes, position: int, slots: int, facets: int, facet_of: Sequence[int]
+) -> tuple[FeedbackLog, int]:
     log = FeedbackLog(slots, facets)
     if data[0] == 3:  # layout 3 has no log
         log.uncounted = True
         return log, position
     rows, has_sums, log.uncounted = _LOG.unpack_from(data, position)
     start = position + _LOG.size
-    end = start + rows * (row_size(slots, facets) if data[0] > 4 else row_size_4(slots, facets))
-    log.rows = data[start:end] if data[0] > 4 else rows_of_4(data[start:end], slots, facets)
+    end = start + rows * (row_size(slots, facets) + (0 if data[0] > 4 else feedback_log_4.flags_size(facets)))
+    log.rows = data[start:end]
+    if data[0] > 4:
+        start, end = end, end + 4 * slots
+        log.totals = array("H", data[start:end])
     if has_sums:
         start, end = end, end + 4 * slots
         log.sums = array("H", data[start:end])
         start, end = end, end + 4 * slots
         log.days = array("H", data[start:end])
+    if data[0] == 4:
+        feedback_log_4.upgrade(log, facet_of)
     return log, end
 
 
@@ -264,12 +268,12 @@ def _unpack_beliefs(
     arrays: Sequence[bytes], log: FeedbackLog, counts: Sequence[int], catalogue: NumberedCatalogue
 ) -> tuple[Preferences, Emitted]:
     preferences, emitted = Preferences.__new__(Preferences), Emitted.__new__(Emitted)
-    (means, variances, evidence, reasons, slot, tier, confidence, at_ms) = arrays
+    (means, variances, slot, tier, confidence, evidence, at_ms) = arrays
     preferences.catalogue, preferences.log = catalogue, log
     preferences.means, preferences.variances = array("f", means), array("f", variances)
-    preferences.evidence, preferences.reasons = array("f", evidence), array("B", reasons)
     emitted.slot, emitted.tier = array("h", slot), array("B", tier)
     emitted.confidence, emitted.at_ms = array("f", confidence), array("q", at_ms)
+    emitted.evidence = array("H", evidence or bytes(4 * counts[1]))
     if tuple(counts) != catalogue.sizes:
         preferences.grow(slots=counts[0], facets=counts[1])
         emitted.grow(len(catalogue.facet_names))

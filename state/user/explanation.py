@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from state.learning.decisions import TIERS, Beliefs, Decision, decide, liking, limits
 from state.learning.evidence_removal import Basis, Removal, remove
-from state.learning.feedback_log import Side
+from state.learning.feedback_piece import Side
 from state.learning.population_prior import Prior
 from state.learning.value_evidence import ValueEvidence, value_evidence
 from state.user.beliefs import believe
@@ -30,6 +30,7 @@ class Prediction(NamedTuple):
     tier: Tier
     liked: float
     """Chance of a like of an answer with the value."""
+    runner_up_liked: float
     limits: tuple[Limit, ...]
 
 
@@ -64,6 +65,8 @@ class Explanation(NamedTuple):
     default: int | None
     """Value for an unknown user."""
     values: tuple[ValueBelief, ...]
+    evidence: ValueEvidence
+    """Evidence for and against the value of the prediction."""
     without: tuple[Without, ...]
     """Removals of different pieces, at least one each."""
     uncounted: bool
@@ -82,6 +85,7 @@ def explain(state: UserState, facet: int, prior: Prior) -> Explanation:
         decided,
         prior.default_slots[facet],
         tuple(values),
+        evidence[decided.slot],
         tuple(removed),
         own.log.uncounted,
     )
@@ -96,6 +100,7 @@ def predict(beliefs: Beliefs, facet: int) -> Prediction:
         decision.confidence,
         TIERS[decision.tier],
         liking(beliefs, decision.slot),
+        liking(beliefs, decision.runner_up),
         limits(beliefs, facet, decision),
     )
 

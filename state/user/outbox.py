@@ -14,6 +14,7 @@ from state.learning.decisions import Beliefs, Decision, Finding, decide, decide_
 from state.learning.example import Acted
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
+from state.learning.side_sums import PER_WEIGHT
 from state.learning.signals import learned_signal
 from state.user.beliefs import believe
 from state.user.windows import PANE_MS, Windows
@@ -22,20 +23,27 @@ from tacit.contract.versions import version
 
 MOVED = 0.05
 """A signal is emitted again after a move of the confidence by 0.05."""
+EVIDENCE_MOVED = 0.1
+"""Share by which the evidence for or against the value changes until the signal is emitted again."""
+LEAST_MOVE = 0.5
+"""Smallest such change, as a weight."""
 
+_LEAST_UNITS = round(LEAST_MOVE * PER_WEIGHT)
 _NEVER = -1
 _LONG_AGO_MS = 1
 
 
 class Emitted:
-    """The last emitted decision of each facet: value, tier, confidence and event time."""
+    """The last emitted decision of each facet: value, tier, confidence, evidence and event time."""
 
-    __slots__ = ("at_ms", "confidence", "oldest_ms", "slot", "tier")
+    __slots__ = ("at_ms", "confidence", "evidence", "oldest_ms", "slot", "tier")
 
     def __init__(self, facets: int) -> None:
         self.slot = array("h", [_NEVER] * facets)
         self.tier = array("B", bytes(facets))
         self.confidence = array("f", bytes(4 * facets))
+        self.evidence = array("H", bytes(4 * facets))
+        """Evidence for and against the value, facet by facet, in units of state.learning.side_sums."""
         self.at_ms = array("q", bytes(8 * facets))
         self.oldest_ms = 0
         """Lower bound of the times in `at_ms`; 0 without an emitted decision."""
@@ -46,6 +54,7 @@ class Emitted:
         self.slot += new.slot
         self.tier += new.tier
         self.confidence += new.confidence
+        self.evidence += new.evidence
         self.at_ms += new.at_ms
 
     def expire(self, slots: Collection[int]) -> None:
@@ -54,17 +63,24 @@ class Emitted:
             if slot in slots:
                 self.at_ms[facet] = _LONG_AGO_MS
 
-    def differs(self, facet: int, decision: Decision) -> bool:
-        """Return whether value or tier differ from the last emitted decision, or confidence has moved enough."""
+    def differs(self, facet: int, decision: Decision, totals: Sequence[int]) -> bool:
+        """Return whether value or tier differ from the last emitted decision, or numbers have moved enough.
+
+        `totals` is the user's evidence (`FeedbackLog.totals`).
+        """
+        slot, evidence = decision.slot, self.evidence
         return (
-            self.slot[facet] != decision.slot
+            self.slot[facet] != slot
             or self.tier[facet] != decision.tier
             or abs(self.confidence[facet] - decision.confidence) >= MOVED
+            or _has_moved(evidence[2 * facet], totals[2 * slot])
+            or _has_moved(evidence[2 * facet + 1], totals[2 * slot + 1])
         )
 
-    def record(self, facet: int, decision: Decision, at_ms: int) -> None:
+    def record(self, facet: int, decision: Decision, totals: Sequence[int], at_ms: int) -> None:
         """Record an emitted decision."""
-        self.slot[facet] = decision.slot
+        self.slot[facet] = slot = decision.slot
+        self.evidence[2 * facet], self.evidence[2 * facet + 1] = totals[2 * slot], totals[2 * slot + 1]
         self.tier[facet] = decision.tier
         self.confidence[facet] = decision.confidence
         self.at_ms[facet] = at_ms
@@ -96,6 +112,11 @@ class Emitted:
             if signal is not None and signal != default and 0.0 < propensity < 1.0:
                 found.append(Acted(facet, slot == signal, slot == default, propensity))
         return found
+
+
+def _has_moved(emitted: int, present: int) -> bool:
+    move = abs(present - emitted)
+    return move >= _LEAST_UNITS and move >= EVIDENCE_MOVED * emitted
 
 
 class Outbox:
@@ -138,8 +159,9 @@ class Outbox:
 
     def _emit_learned(self, emitted: Emitted, facets: Sequence[int], beliefs: Beliefs, at_ms: int, seq: int) -> None:
         """Emit the decisions that differ from the emitted ones."""
+        totals = beliefs.own.log.totals
         for facet, decision in zip(facets, decide_each(beliefs, facets), strict=True):
-            if emitted.differs(facet, decision):
+            if emitted.differs(facet, decision, totals):
                 self._record(emitted, facet, beliefs, decision, at_ms, seq)
 
     def _emit_due(self, emitted: Emitted, beliefs: Beliefs, before_ms: int, at_ms: int, seq: int) -> None:
@@ -149,7 +171,7 @@ class Outbox:
             self._record(emitted, facet, beliefs, decision, at_ms, seq)
 
     def _record(self, emitted: Emitted, facet: int, beliefs: Beliefs, decision: Decision, at_ms: int, seq: int) -> None:
-        emitted.record(facet, decision, at_ms)
+        emitted.record(facet, decision, beliefs.own.log.totals, at_ms)
         self.waiting[facet] = find(beliefs, facet, decision, at_ms, seq)
         self.at_ms = at_ms
 
@@ -157,7 +179,7 @@ class Outbox:
         """Emit the present decision on a facet."""
         decision = decide(beliefs, facet)
         if self.emitted is not None:
-            self.emitted.record(facet, decision, at_ms)
+            self.emitted.record(facet, decision, beliefs.own.log.totals, at_ms)
         self.waiting[facet] = find(beliefs, facet, decision, at_ms, seq)
         self.at_ms = at_ms
 

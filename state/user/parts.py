@@ -101,8 +101,8 @@ class UserParts:
             return
         if self.preferences is not None:
             beliefs = self.beliefs(prior)
-            for facet, evidence in enumerate(self.preferences.evidence):
-                if evidence and prior.catalogue.facet_slots[facet]:
+            for facet, slots in enumerate(prior.catalogue.facet_slots):
+                if slots and self.preferences.has_feedback(facet):
                     outbox.emit_belief(facet, beliefs, self.newest_ms, self.seq)
         if self.windows is not None:
             outbox.emit_profile(self.windows, self.newest_ms, self.seq)

@@ -72,15 +72,16 @@ def _activity(user: Shown) -> Table:
 
 def _beliefs(user: Shown) -> Table:
     """Return a row per value; the row of the decided value has the decision."""
-    table = _table("belief", "value", "mean", "sd", "evidence", "decision")
-    for column in (2, 3, 4):
+    table = _table("belief", "value", "mean", "sd", "for", "against", "decision")
+    for column in (2, 3, 4, 5):
         table.columns[column].justify = "right"
     for facet, belief in user["beliefs"].items():
-        decision, heading = belief["decision"], (facet, f"{belief['evidence']:.1f}")
+        decision, heading = belief["decision"], facet
         for value, now in belief["values"].items():
             decided = _decision(decision) if value == decision["value"] else ""
-            table.add_row(heading[0], value, f"{now['mean']:+z.2f}", f"{now['sd']:.2f}", heading[1], decided)
-            heading = ("", "")
+            sides = [f"{now[side]:.1f}" if now[side] else "–" for side in ("evidence", "against")]
+            table.add_row(heading, value, f"{now['mean']:+z.2f}", f"{now['sd']:.2f}", *sides, decided)
+            heading = ""
     return table
 
 

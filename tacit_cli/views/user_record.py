@@ -7,6 +7,7 @@ import msgspec
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import TIERS, Beliefs, decide, limits
+from state.learning.feedback_piece import Side
 from state.learning.population_prior import Prior
 from state.storage.checkpoint_reader import Checkpoint
 from state.user.consent import SCOPE_NUMBERS
@@ -77,9 +78,13 @@ def _belief(beliefs: Beliefs, facet: int) -> dict[str, Any]:
     values = {}
     for slot in catalogue.facet_slots[facet]:
         mean, variance = own.value(slot)
-        values[catalogue.slots[slot].value] = {"mean": round(mean, 4), "sd": round(sqrt(variance), 4)}
+        values[catalogue.slots[slot].value] = {
+            "mean": round(mean, 4),
+            "sd": round(sqrt(variance), 4),
+            "evidence": round(own.log.total(slot, Side.FOR), 2),
+            "against": round(own.log.total(slot, Side.AGAINST), 2),
+        }
     return {
-        "evidence": round(own.evidence[facet], 2),
         "decision": {
             "value": catalogue.slots[decision.slot].value,
             "confidence": round(decision.confidence, 3),

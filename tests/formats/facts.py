@@ -9,6 +9,7 @@ from dataflows.state_folder import read_vocabulary
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
 from state.learning.decisions import TIERS
+from state.learning.feedback_piece import Side
 from state.learning.preferences import Preferences
 from state.storage.checkpoint_reader import CheckpointReader
 from state.user.consent import LEARN
@@ -23,6 +24,7 @@ from tests.support.commands import SECRET
 RESUMED = "gone on"  # prose: such a key
 EMITTED = "said"
 FEEDBACK_COUNT = "judged"
+EVIDENCE = "evidence by value"
 LASTING = ("clock", "events", "wiped", "forgotten", "consent", "consent at", "pins")
 
 
@@ -75,7 +77,7 @@ def _beliefs(preferences: Preferences, catalogue: NumberedCatalogue) -> dict[str
         "leans": _by_facet([round(preferences.means[len(names) + n], 4) for n in range(len(facets))], catalogue),
         FEEDBACK_COUNT: preferences.feedback_count,
         "by version": preferences.population,
-        "evidence": _by_facet([round(evidence, 3) for evidence in preferences.evidence], catalogue),
+        EVIDENCE: {name: [preferences.log.total(slot, side) for side in Side] for slot, name in enumerate(names)},
     }
 
 

@@ -120,11 +120,7 @@ def beliefs(state: UserState, catalogue: NumberedCatalogue) -> dict[tuple[str, .
         slopes = [("slope", facet) for facet in catalogue.facet_names]
         found |= dict(zip([*names, *slopes, ("bias",)], pairs, strict=True))
         for number, facet in enumerate(catalogue.facet_names):
-            found["facet", facet] = preferences.evidence[number]
-        pairs_of_names = [
-            ("reason", facet, kind) for facet in catalogue.facet_names for kind in catalogue.feedback_names
-        ]
-        found |= dict(zip(pairs_of_names, preferences.reasons, strict=True))
+            found["facet", facet] = preferences.has_feedback(number)
     if sent := state.outbox.emitted:
         for number, slot in enumerate(sent.slot):
             emitted = (names[slot], sent.tier[number], sent.confidence[number]) if slot >= 0 else None

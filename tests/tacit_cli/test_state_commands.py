@@ -89,7 +89,7 @@ def test_beliefs_are_shown_by_value(cwd: Path) -> None:
     assert beliefs["tone"]["decision"]["limited_by"] == ["default_is_better"]
     assert length["values"]["concise"]["mean"] > 0 > length["values"]["detailed"]["mean"]
     assert length["values"]["concise"]["sd"] < beliefs["tone"]["values"]["formal"]["sd"]
-    assert length["evidence"] > 4 > 0 == beliefs["tone"]["evidence"]
+    assert length["values"]["concise"]["evidence"] > 4 > 0 == beliefs["tone"]["values"]["formal"]["evidence"]
 
 
 def test_opted_out_user_has_consent_denied_and_no_learned_state(cwd: Path) -> None:

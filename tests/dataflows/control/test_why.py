@@ -116,7 +116,7 @@ def test_every_facet_has_sentences(facet: str) -> None:
 
 
 def test_feedback_from_before_the_log_is_named_honestly(tmp_path: Path) -> None:
-    """A state of format 3 has beliefs and evidence per facet, and none per value; new feedback is counted."""
+    """A state of format 3 has beliefs, and no evidence per value; new feedback is counted."""
     unpack(ARCHIVES / "format-3.tar.gz", tmp_path)
     folder = inspect(tmp_path / STATE, NumberedCatalogue.load(tmp_path / CATALOGUE_FILE))
     user, prior = pseudonym("ada", SECRET.encode()), Prior(folder.catalogue)
@@ -125,7 +125,7 @@ def test_feedback_from_before_the_log_is_named_honestly(tmp_path: Path) -> None:
     assert checkpoint is not None
     found = explained(user, state, checkpoint, prior, {"length": folder.catalogue.facet_index["length"]}).facets[0]
     assert found.has_uncounted
-    assert found.evidence > 0
+    assert (found.evidence, found.served.source) == (0.0, "learned")
     assert not any(value.evidence_for.weight or value.evidence_against.weight for value in found.values)
     assert not found.without
     assert "Older feedback of yours counts as well; back then it was not noted for which value it was." in found.text

@@ -9,7 +9,8 @@ import pytest
 from state.events.observation import Observation
 from state.learning.decisions import Beliefs, decide
 from state.learning.evidence_removal import Removal, Removed, remove
-from state.learning.feedback_log import MAX_PIECES, Side
+from state.learning.feedback_log import MAX_PIECES
+from state.learning.feedback_piece import Side
 from state.learning.population_prior import Prior
 from state.learning.preferences import Preferences
 from tests.support.factories import CATALOGUE, START_MS, make_observation

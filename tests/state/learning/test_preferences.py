@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
+from state.learning.feedback_piece import Side
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
@@ -205,8 +206,8 @@ def test_feedback_narrowed_to_a_facet_that_was_not_served_moves_nothing() -> Non
     preferences = Preferences(CATALOGUE)
     assert learn(preferences, "thumbs_up", {"length": "concise"}, ["tone"]) == []
     assert moved_terms(preferences) == set()
-    assert not any(preferences.evidence)
-    assert not any(preferences.reasons)
+    assert not any(preferences.log.totals)
+    assert not preferences.log.rows
     assert preferences.feedback_count == 0
 
 
@@ -222,24 +223,20 @@ def test_multiple_values_all_move() -> None:
 # What is counted
 
 
-def test_evidence_is_a_discounted_count() -> None:
-    """By weight, and only for facets that moved."""
+def test_evidence_is_an_aged_weight() -> None:
+    """A value's two sides age with each piece on the value, and other values stay."""
     preferences = Preferences(CATALOGUE)
-    for weight in (1.0, 1.0, 0.4):
-        learn(preferences, "thumbs_up", {"length": "concise"}, weight=weight)
-    assert list(preferences.evidence) == pytest.approx([(1 * KEPT + 1) * KEPT + 0.4, 0, 0, 0, 0])
+    for feedback, weight in (("thumbs_up", 1.0), ("thumbs_down", 1.0), ("thumbs_up", 0.4)):
+        learn(preferences, feedback, {"length": "concise"}, weight=weight)
+    learn(preferences, "thumbs_up", {"length": "balanced"})
+    evidence = [preferences.log.total(CONCISE, side) for side in Side]
+    assert evidence == pytest.approx([1 * KEPT * KEPT + 0.4, 1 * KEPT], abs=0.01)
+    assert [facet for facet in range(len(CATALOGUE.facet_names)) if preferences.has_feedback(facet)] == [0]
 
 
-def test_reasons_and_feedback_count_up_to_their_limit() -> None:
+def test_feedback_count_has_a_limit() -> None:
     """255 fit into a byte."""
     preferences = Preferences(CATALOGUE)
-    learn(preferences, "shorter", {"length": "detailed", "tone": "formal"})
     for _ in range(300):
         learn(preferences, "thumbs_up", {"length": "balanced"})
-    counts = preferences.reasons[: len(CATALOGUE.feedback)]
-    assert dict(zip(CATALOGUE.feedback, counts, strict=True)) == dict.fromkeys(CATALOGUE.feedback, 0) | {
-        "shorter": 1,
-        "thumbs_up": 255,
-    }
-    assert not any(preferences.reasons[len(CATALOGUE.feedback) :])
     assert preferences.feedback_count == MAX_FEEDBACK_COUNT == 255

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from state.events.observation import NONE, Observation
 from state.learning.decisions import Beliefs, decide
+from state.learning.feedback_piece import Side
 from state.learning.population_prior import Prior
 from state.learning.preferences import Preferences
 from tests.support.factories import CATALOGUE, interactions, make_observation
@@ -30,12 +31,10 @@ def learned(history: list[Observation]) -> Preferences:
 def about(preferences: Preferences, facet: int) -> dict[str, object]:
     """Return all that a user model holds about a facet."""
     terms = [*CATALOGUE.facet_slots[facet], len(CATALOGUE.slots) + facet]
-    kinds = len(CATALOGUE.feedback_names)
     return {
         "means": [preferences.means[term] for term in terms],
         "variances": [preferences.variances[term] for term in terms],
-        "evidence": preferences.evidence[facet],
-        "reasons": list(preferences.reasons[facet * kinds : (facet + 1) * kinds]),
+        "evidence": [[preferences.log.total(slot, side) for side in Side] for slot in CATALOGUE.facet_slots[facet]],
         "decision": decide(Beliefs(preferences, PRIOR), facet),
     }
 
@@ -50,7 +49,7 @@ def numbers(preferences: Preferences) -> dict[str, object]:
 
 @given(HISTORIES, SOME_FACETS)
 def test_forgotten_facets_are_as_new(history: list[Observation], facets: Collection[int]) -> None:
-    """A fresh model holds the same about the facets: beliefs, slope, evidence, reasons and decision."""
+    """A fresh model holds the same about the facets: beliefs, slope, evidence and decision."""
     preferences, new = learned(history), Preferences(CATALOGUE)
     preferences.forget(facets)
     for facet in facets:
@@ -64,9 +63,9 @@ def test_other_facets_stay(history: list[Observation], facets: Collection[int]) 
     preferences.forget(facets)
     others = set(FACETS) - set(facets)
     for facet in others:
-        if before.evidence[facet]:
+        if before.has_feedback(facet):
             assert about(preferences, facet) == about(before, facet)
-    if any(before.evidence[facet] for facet in others):
+    if any(before.has_feedback(facet) for facet in others):
         assert (preferences.means[-1], preferences.variances[-1]) == (before.means[-1], before.variances[-1])
         assert preferences.feedback_count == before.feedback_count
 

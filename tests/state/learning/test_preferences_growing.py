@@ -46,7 +46,8 @@ def grown(preferences: Preferences) -> Preferences:
 
 def numbers(preferences: Preferences) -> dict[str, list[float]]:
     """Return all there is in packed numbers, by name."""
-    return {name: list(numbers) for name, numbers in vars(preferences).items() if isinstance(numbers, array)}
+    held = {**vars(preferences), "totals": preferences.log.totals}
+    return {name: list(numbers) for name, numbers in held.items() if isinstance(numbers, array)}
 
 
 def test_grown_new_user_model_is_a_new_one() -> None:
@@ -68,14 +69,10 @@ def test_growing_makes_no_difference_to_what_is_learned(before: list[Answer], af
     assert numbers(through) == numbers(always)
 
 
-def test_what_counts_per_facet_keeps_its_facet() -> None:
-    """The evidence and the reasons of the second facet are not the first's, nor a new one's."""
+def test_evidence_keeps_its_value() -> None:
+    """The evidence of a value of the second facet is not of another value, nor of a new one."""
     preferences = Preferences(SMALL)
-    format_ = SMALL.facet_index["format"]
-    preferences.evidence[format_] = 2.5
-    preferences.reasons[format_ * len(SMALL.feedback_names) + SMALL.feedback_index["shorter"]] = 9
-    held = numbers(grown(preferences))
-    new = numbers(Preferences(LARGE))
-    new["evidence"][LARGE.facet_index["format"]] = 2.5
-    new["reasons"][LARGE.facet_index["format"] * len(LARGE.feedback_names) + LARGE.feedback_index["shorter"]] = 9
-    assert held == new
+    preferences.log.totals[2 * SMALL.slot_index["format"]["table"]] = 9
+    expected = numbers(Preferences(LARGE))
+    expected["totals"][2 * LARGE.slot_index["format"]["table"]] = 9
+    assert numbers(grown(preferences)) == expected

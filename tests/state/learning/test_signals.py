@@ -4,12 +4,15 @@ import pytest
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import Beliefs, decide, find
-from state.learning.own_beliefs import BIAS_VARIANCE
+from state.learning.feedback_piece import Form
+from state.learning.own_beliefs import BIAS_VARIANCE, OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion, decode_version
-from state.learning.prediction import NOISE_VARIANCE
+from state.learning.prediction import NO_POPULATION, NOISE_VARIANCE
 from state.learning.preferences import Preferences
+from state.learning.side_sums import PER_WEIGHT
 from state.learning.signals import (
+    Reasons,
     learned_signal,
     population_signals,
     population_write,
@@ -27,7 +30,7 @@ from tests.state.learning.test_decisions import (
     believing,
     prior_of,
 )
-from tests.support.factories import CATALOGUE, CATALOGUE_FILE, START_MS
+from tests.support.factories import CATALOGUE, CATALOGUE_FILE, START_MS, make_observation
 
 
 def signal_of(beliefs: Beliefs, facet: int = FORMAT) -> Signal:
@@ -35,13 +38,24 @@ def signal_of(beliefs: Beliefs, facet: int = FORMAT) -> Signal:
     return learned_signal(beliefs.own.catalogue, finding)
 
 
+def give(own: OwnBeliefs, counts: dict[str, int], slot: int = TABLE) -> None:
+    """Log pieces of feedback on answers with one value."""
+    for name, count in counts.items():
+        kind = CATALOGUE.feedback[name]
+        for _ in range(count):
+            own.log.add(
+                START_MS, CATALOGUE.feedback_index[name], Form.LIKE if kind.label else Form.DISLIKE, kind.weight,
+                NO_POPULATION, [slot], (), CATALOGUE.slot_facets,
+            )  # fmt: skip
+
+
 def test_learned_signal_holds_the_belief() -> None:
     """Every field of the contract."""
     beliefs = believing(0.25, 0.0, 0.5, -0.5)
     own = beliefs.own
     own.means[-1] = 0.125
-    own.evidence[FORMAT] = 41.46
-    own.reasons[FORMAT * len(CATALOGUE.feedback) + CATALOGUE.feedback_index["thumbs_up"]] = 12
+    give(own, {"thumbs_up": 5, "thumbs_down": 1})
+    own.log.totals[2 * TABLE], own.log.totals[2 * TABLE + 1] = round(41.46 * PER_WEIGHT), round(2.51 * PER_WEIGHT)
     scale = (NOISE_VARIANCE + BIAS_VARIANCE + APART**2 / 2) ** 0.5
     confidence = round(NORMAL.cdf(1.5 * 0.25 / APART), 3)
     p, second = NORMAL.cdf(0.625 / scale), NORMAL.cdf(0.375 / scale)
@@ -58,7 +72,9 @@ def test_learned_signal_holds_the_belief() -> None:
         gap=round(p - second, 3),
         default="prose",
         explore=round(0.2 * (1 - confidence), 4),
-        why=(("thumbs_up", 12),),
+        why=(("thumbs_up", 5),),
+        against=2.5,
+        why_not=(("thumbs_down", 1),),
         by="m2.c1.p0",
         at=START_MS,
     )
@@ -75,8 +91,7 @@ def test_finding_keeps_the_numbers_of_its_moment() -> None:
     assert isinstance(own, Preferences)
     for _ in range(20):
         own.learn([PROSE], False, 1.0, START_MS)
-        beliefs.own.reasons[FORMAT * len(CATALOGUE.feedback)] += 1
-        beliefs.own.evidence[FORMAT] += 1
+        give(own, {"thumbs_down": 1}, PROSE)
     assert learned_signal(CATALOGUE, finding) == before
 
 
@@ -111,7 +126,7 @@ def test_signal_has_its_source_and_versions() -> None:
     stranger = signal_of(believing(0, 0, 0, 0, prior=prior))
     assert (stranger.value, stranger.source, stranger.by) == ("table", "population", "m2.c1.p9")
     beliefs = believing(0, 0, 0, 0, prior=prior)
-    beliefs.own.evidence[FORMAT] = 1.0
+    give(beliefs.own, {"thumbs_down": 1}, PROSE)
     assert signal_of(beliefs).source == "learned"
     assert signal_of(believing(0, 0, 0, 0)).source == "learned"
 
@@ -169,22 +184,43 @@ def test_without_a_version_strangers_get_the_catalogues_defaults() -> None:
     assert emitted == {("learned", "m2.c1.p0", "default", 0.5, 0.5, 0.0, (), None)}
 
 
+def reasons_of(counts: dict[str, int]) -> tuple[Reasons, Reasons]:
+    """Return the reasons for and against `table` after some feedback on it."""
+    own = Preferences(CATALOGUE)
+    give(own, counts)
+    return reasons(CATALOGUE, TABLE, own.log.rows)
+
+
 def test_reasons_are_ordered_by_weight_and_count() -> None:
-    """At most three, heaviest first, with plain counts."""
-    counts = {"thumbs_up": 2, "copied": 9, "edited": 3, "thumbs_down": 1, "shorter": 3}
-    by_kind = [counts.get(kind, 0) for kind in CATALOGUE.feedback]
-    assert reasons(CATALOGUE, by_kind) == (("copied", 9), ("shorter", 3), ("thumbs_up", 2))
+    """The heaviest come first, with plain counts, for the value and against it."""
+    supporting, opposing = reasons_of({"thumbs_up": 1, "copied": 4, "thumbs_down": 2})
+    assert supporting == (("copied", 4), ("thumbs_up", 1))
+    assert opposing == (("thumbs_down", 2),)
 
 
-def test_reasons_of_equal_weight_are_ordered_by_name() -> None:
-    """Equal states give equal signals."""
-    by_kind = [int(kind in {"thumbs_up", "longer", "deeper", "shorter"}) for kind in CATALOGUE.feedback]
-    assert [name for name, _ in reasons(CATALOGUE, by_kind)] == ["deeper", "longer", "shorter"]
+def test_three_kinds_are_reasons_at_most() -> None:
+    """Equal weights are ordered by name, so equal states give equal signals."""
+    likes = [name for name, kind in CATALOGUE.feedback.items() if kind.label]
+    heaviest = sorted(likes, key=lambda name: (-CATALOGUE.feedback[name].weight, name))
+    supporting, _ = reasons_of(dict.fromkeys(likes, 1))
+    assert [name for name, _ in supporting] == heaviest[:3]
 
 
 def test_nothing_happened_is_no_reason() -> None:
     """Kinds that never occurred are not named."""
-    assert reasons(CATALOGUE, bytes(len(CATALOGUE.feedback))) == ()
+    assert reasons(CATALOGUE, TABLE, b"") == ((), ())
+
+
+def test_reasons_are_about_the_value() -> None:
+    """Feedback on another value of the facet is no reason, unless it compares both."""
+    own, index = Preferences(CATALOGUE), CATALOGUE.slot_index["length"]
+    for served, feedback in (("detailed", "shorter"), ("concise", "thumbs_up")):
+        o = make_observation(served={"length": served}, feedback=feedback)
+        own.learn_feedback(o, CATALOGUE.feedback[feedback], 1.0, Prior(CATALOGUE))
+    found = {value: reasons(CATALOGUE, slot, own.log.rows) for value, slot in index.items()}
+    assert found["concise"] == ((("thumbs_up", 1),), ())
+    assert found["balanced"] == ((("shorter", 1),), ())
+    assert found["detailed"] == ((), (("shorter", 1),))
 
 
 def test_versions_are_of_model_catalogue_and_population() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
+from state.learning.feedback_piece import Side
 from state.user.consent import DENIED, EXPLORE, GRANTED, LEARN, UNASKED, USE
 from state.user.rules import Rules
 from state.user.user_state import UserState
@@ -247,7 +248,7 @@ def test_forget_of_a_facet_keeps_the_others() -> None:
     assert set(shown.fields) == {"length", PROFILE}
     assert (shown.pins, pinned(state)) == ({}, {})
     assert state.preferences is not None
-    assert state.preferences.evidence[CATALOGUE.facet_index["tone"]] == 0
+    assert not state.preferences.has_feedback(CATALOGUE.facet_index["tone"])
     state.observe(make_observation(T + 3, served={"tone": "formal"}, feedback="thumbs_up"), RULES)
     assert shown.take(writes(state)).fields["tone"]["evidence"] == 1
 
@@ -259,8 +260,8 @@ def test_feedback_from_before_a_forget_of_a_facet_teaches_the_others_alone(at_ms
     user.observe(make_observation(at_ms, served={"length": "concise", "tone": "formal"}, feedback="thumbs_up"), RULES)
     user.observe(make_observation(at_ms, served={"length": "detailed"}, feedback="shorter"), RULES)
     assert user.preferences is not None
-    assert user.preferences.evidence[CATALOGUE.facet_index["tone"]] == 1
-    assert (user.preferences.evidence[CATALOGUE.facet_index["length"]] > 0) == teaches
+    assert user.preferences.log.total(CATALOGUE.slot_index["tone"]["formal"], Side.FOR) == 1
+    assert user.preferences.has_feedback(CATALOGUE.facet_index["length"]) == teaches
 
 
 def test_count_restarts_with_each_wipe() -> None:

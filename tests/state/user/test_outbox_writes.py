@@ -95,22 +95,24 @@ ANSWERS = st.lists(st.tuples(LENGTHS, st.sampled_from(["thumbs_up", "thumbs_down
 
 
 @given(ANSWERS)
-def test_signal_is_written_when_value_tier_or_confidence_moved(answers: list[tuple[str, str]]) -> None:
+def test_signal_is_written_when_value_tier_confidence_or_evidence_moved(answers: list[tuple[str, str]]) -> None:
     """The oracle compares every decision with the last emitted one."""
     state = UserState()
-    last: tuple[int, int, float] | None = None
+    last: tuple[int, int, float, list[int]] | None = None
     for n, (value, feedback) in enumerate(answers):
         fields = emitted(state, make_observation(T + 1000 * n, served={"length": value}, feedback=feedback))
         assert state.preferences is not None
         decision = decide(state.beliefs(RULES.prior), 0)
+        evidence = list(state.preferences.log.totals[2 * decision.slot : 2 * decision.slot + 2])
         differs = (
             last is None
             or last[:2] != (decision.slot, decision.tier)
             or abs(last[2] - decision.confidence) >= 0.05 - 1e-7
+            or any(abs(now - then) >= max(150, then / 10) for now, then in zip(evidence, last[3], strict=True))
         )
         assert ("length" in fields) is differs
         if differs:
-            last = (decision.slot, decision.tier, decision.confidence)
+            last = (decision.slot, decision.tier, decision.confidence, evidence)
             assert fields["length"]["value"] == CATALOGUE.slots[decision.slot].value
             assert fields["length"]["tier"] == TIERS[decision.tier]
             assert fields["length"]["confidence"] == round(decision.confidence, 3)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from state.events.observation import Observation
-from state.learning.preferences import Preferences
+from state.learning.feedback_piece import Side
+from state.learning.preferences import KEPT, Preferences
 from state.user.recent_turns import RECENT_TURNS
 from state.user.rules import Rules
 from state.user.user_state import UserState
@@ -36,8 +37,11 @@ def beliefs(state: UserState) -> list[float]:
 
 
 def evidence(state: UserState) -> float:
-    """Return the evidence of the facet length."""
-    return state.preferences.evidence[0] if state.preferences else 0.0
+    """Return the evidence on the length with most of it."""
+    if state.preferences is None:
+        return 0.0
+    log = state.preferences.log
+    return max(log.total(slot, Side.FOR) + log.total(slot, Side.AGAINST) for slot in CATALOGUE.facet_slots[0])
 
 
 # Activity
@@ -93,7 +97,7 @@ def test_turn_trains_with_a_weight_of_one_at_most() -> None:
     ]
     state = observe(*of_turn)
     assert beliefs(state) == beliefs(observe(*of_turn[:2]))
-    assert evidence(state) == pytest.approx(0.4 * 0.99 + 0.6)
+    assert evidence(state) == pytest.approx(0.4 * KEPT + 0.6, abs=0.005)
     assert list(state.turns.learned) == [1.0]
 
 
@@ -114,7 +118,7 @@ def test_rounding_leaves_no_weight() -> None:
         o = make_observation(T + n, turn=7, served=CONCISE, feedback="nod", catalogue=rules.catalogue)
         observe(o, state=state, rules=rules)
     assert state.preferences is not None
-    assert state.preferences.reasons[0] == 50
+    assert evidence(state) == pytest.approx(0.02 * (1 - KEPT**50) / (1 - KEPT), abs=0.02)
 
 
 def test_feedback_trains_with_the_rest_of_the_weight() -> None:
@@ -123,7 +127,7 @@ def test_feedback_trains_with_the_rest_of_the_weight() -> None:
         make_observation(T, turn=7, served=CONCISE, feedback="copied"),
         make_observation(T + 1, turn=7, served=CONCISE, feedback="thumbs_up"),
     )
-    assert evidence(state) == pytest.approx(0.4 * 0.99 + 0.6)
+    assert evidence(state) == pytest.approx(0.4 * KEPT + 0.6, abs=0.005)
 
 
 def test_feedback_without_training_takes_no_weight() -> None:
@@ -138,7 +142,7 @@ def test_feedback_without_training_takes_no_weight() -> None:
 def test_events_without_a_turn_have_their_full_weight() -> None:
     """Nothing connects these events."""
     state = observe(*[make_observation(T + n, served=CONCISE, feedback="thumbs_up") for n in range(2)])
-    assert evidence(state) == pytest.approx(1.99)
+    assert evidence(state) == pytest.approx(1 + KEPT, abs=0.005)
 
 
 def test_turn_is_disliked_once() -> None:
@@ -162,7 +166,7 @@ def test_turn_in_a_reused_place_starts_empty() -> None:
     others = [make_observation(T + n, turn=1 + n) for n in range(1, RECENT_TURNS)]
     state = observe(first, *others, make_observation(T + 60, turn=99, served=CONCISE, feedback="thumbs_down"))
     assert len(state.turns.hashes) == RECENT_TURNS
-    assert evidence(state) == pytest.approx(1.99)
+    assert evidence(state) == pytest.approx(1 + KEPT, abs=0.005)
     assert profile(state).session.negative_share == pytest.approx(2 / 17, abs=0.001)
 
 
