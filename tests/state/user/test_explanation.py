@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from state.events.observation import NONE, Observation
 from state.learning.feedback_log import MAX_PIECES
+from state.learning.preferences import KEPT
 from state.user.explanation import Explanation, explain, predict
 from state.user.user_state import UserState
 from tests.support.factories import CATALOGUE, RULES, START_MS, interactions, make_observation
@@ -73,7 +74,7 @@ def test_earlier_feedback_is_removed_as_a_sum() -> None:
     assert (without.pieces, without.basis) == (MAX_PIECES, "sums")
     assert without.prediction.slot == CATALOGUE.default_slots[LENGTH]
     supporting = found.values[0].evidence.supporting
-    assert supporting.weight == pytest.approx((1 - 0.99**20) / 0.01, rel=0.01)
+    assert supporting.weight == pytest.approx((1 - KEPT**20) / (1 - KEPT), rel=0.01)
     assert 0 < supporting.earlier < without.earlier < supporting.weight
 
 
