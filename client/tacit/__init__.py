@@ -2,7 +2,8 @@
 
 Results: `SignalReader` returns an `Adaptation` with a `Status` (text), `Signal`s, a `Profile` and `Consents`; its
 `Choice` has the style of one conversation by a `Policy`, and an `Instruction` with a `Strength` for each facet.
-`limited_by` returns the `Limit`s of a tier.
+A `Description` has a user's `Preference`s and `Recency`, and at most one `Question`. `limited_by` returns the `Limit`s
+of a tier.
 An `Event` is an `Interaction`, `Consent`, `Pin` or `Forget`.
 
 Errors: `TacitError` is the base of `ConfigurationError`, and that of `CatalogueError`.
@@ -28,6 +29,7 @@ from tacit.contract.signals import Profile, Signal
 from tacit.errors import CatalogueError, ConfigurationError, TacitError
 from tacit.reader.adaptation import Adaptation, Status
 from tacit.reader.choice import Choice, Followed, Instruction, Policy, Strength
+from tacit.reader.description import Description, Preference, Question, Recency
 from tacit.reader.reader import AsyncSignalReader, SignalReader
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "ConfigurationError",
     "Consent",
     "Consents",
+    "Description",
     "Event",
     "Feedback",
     "Followed",
@@ -50,7 +53,10 @@ __all__ = [
     "NamespaceKeys",
     "Pin",
     "Policy",
+    "Preference",
     "Profile",
+    "Question",
+    "Recency",
     "RegionKeys",
     "Signal",
     "SignalReader",

@@ -16,6 +16,8 @@ def version(n: int, at_ms: int = NOW_MS) -> PopulationVersion:
 
 def write(n: int, at_ms: int = NOW_MS, facets: tuple[str, ...] = ("length", "tone")) -> PopulationWrite:
     """Return the write of `version`; the member `by` of its defaults has the number."""
-    default = msgspec.structs.replace(signal("concise", at_ms, n, source="population"), by=f"m1.c1.p{n}")
+    default = msgspec.structs.replace(
+        signal("concise", at_ms, n, source="population", default="concise"), by=f"m1.c1.p{n}"
+    )
     defaults = tuple((name, encode(default)) for name in facets)
     return PopulationWrite(n, at_ms, 1000 * n, encode_version(version(n, at_ms)), defaults)

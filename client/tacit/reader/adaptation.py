@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Literal
 
 from tacit.contract.catalogue import Catalogue, Facet
@@ -11,6 +12,7 @@ from tacit.contract.gates import UNKNOWN, Consents
 from tacit.contract.policy import propensities
 from tacit.contract.signals import Profile, Signal
 from tacit.reader.choice import Choice, Followed, Policy, Strength
+from tacit.reader.description import Description
 from tacit.reader.preferred import Preferred, contexts_of, preferred, preferred_by_population
 
 Status = Literal["fresh", "aged", "absent", "opted_out", "unavailable", "unknown_schema"]
@@ -30,6 +32,8 @@ _DRAWS = 2 ** (8 * _DRAW_BYTES)
 _UNREAD = ("unavailable", "unknown_schema")
 """Status of an adaptation whose signals could not be read: nothing is tried."""
 
+
+_NOT_ASKED: Mapping[str, str] = MappingProxyType({})
 
 _Chosen = tuple[Followed, Strength]
 """Value of one facet in a choice."""
@@ -84,6 +88,38 @@ class Adaptation:
         if policy == "apprentice":
             proposed = self._made(list(self._chosen(unit, topic, surface, explore)), policy).acted_on
         return replace(self._made(list(self._withheld()), policy), proposed=proposed)
+
+    def describe(
+        self,
+        unit: str,
+        *,
+        topic: str | None = None,
+        surface: str | None = None,
+        explore: bool = True,
+        asked: Mapping[str, str] = _NOT_ASKED,
+    ) -> Description:
+        """Return the context that an assistant may reason with, and at most one question that is worth asking.
+
+        Facets with a pin event are not asked about: the answer to a question is a pin, or the removal of a pin for "no
+        preference". Until that event has reached Redis, and for a question without an answer, `asked` is the memory.
+
+        Args:
+            unit: as in `choose`.
+            topic: as in `choose`.
+            surface: as in `choose`.
+            explore: as in `choose`.
+            asked: facet → unit of the conversation in which the user was asked. A conversation has one question.
+        """
+        from tacit.reader.describing import describe  # imports statistics (3 ms), which choices do not need
+
+        if self.status == "opted_out" or not self.consent.trains(self._catalogue.consent.default):
+            return Description(self.consent, is_permitted=False)
+        choice = self.choose(unit, topic=topic, surface=surface, explore=explore)
+        may_ask = self.status not in _UNREAD and unit not in asked.values()
+        unasked = self._catalogue.facets.keys() - self.decided - asked.keys() if may_ask else ()
+        signals = {**self.defaults, **self.signals}
+        contexts = contexts_of(topic, surface)
+        return describe(self._catalogue, self.consent, self.profile, signals, choice, contexts, unasked)
 
     def _policy(self) -> Policy:
         if self.status == "opted_out":

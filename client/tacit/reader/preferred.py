@@ -39,7 +39,7 @@ def preferred(facet: Facet, signal: Signal, contexts: tuple[str, ...]) -> Prefer
     """
     if signal.source == "user":
         return Preferred(signal.value, None, 0.0, signal.v, "pin")
-    best = _in_context(signal, contexts)
+    best = in_context(signal, contexts)
     if facet.careful and best.tier == "default":
         return None if signal.default is None else Preferred(signal.default, None, 0.0, signal.v, "default")
     strength: Strength = "default" if signal.source == "population" else best.tier
@@ -52,7 +52,7 @@ def preferred_by_population(facet: Facet, signal: Signal, contexts: tuple[str, .
     The default is served, which replaces the catalogue's only where the population model found a better one. The
     population's best value is the first to be tried.
     """
-    best = _in_context(signal, contexts)
+    best = in_context(signal, contexts)
     if best is not signal and not (facet.careful and best.tier != "apply"):
         return Preferred(best.value, best.runner_up, _explore(facet, signal, best), None, "default")
     value = signal.default
@@ -64,7 +64,7 @@ def preferred_by_population(facet: Facet, signal: Signal, contexts: tuple[str, .
     return Preferred(value, runner_up, _explore(facet, signal, signal), None, "default")
 
 
-def _in_context(signal: Signal, contexts: tuple[str, ...]) -> Signal | ContextValue:
+def in_context(signal: Signal, contexts: tuple[str, ...]) -> Signal | ContextValue:
     """Return the entry of the first context that the signal distinguishes, or the signal."""
     if signal.contexts:
         for context in contexts:
