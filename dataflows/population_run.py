@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
 
 from connectors.population.feed import PopulationFeed
 from connectors.population.file_store import FILE_NAME, FIRST_NAME, PopulationFileStore, read_version
@@ -25,6 +28,11 @@ from state.learning.encryption import derived_key
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
 from tacit.contract.keys import LIVE, RegionKeys
+
+if TYPE_CHECKING:
+    from state.learning.challenger import Challengers  # a second and 80 MB, by River
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ class PopulationRun:
     _sets_prior: bool
     """True if the training step sets `shared`, as in a run of one process; otherwise a feed does."""
     _is_bounded: bool
+    _settings: Settings
 
     def build_learn(self, snapshot: bytes | None) -> LearnPopulation:
         """Return the logic of the training step; Bytewax builds it in one process of a run.
@@ -64,7 +73,14 @@ class PopulationRun:
         if self._used is not None:
             trainer.adopt(self._used)
         newest = self._published.n if self._published else 0
-        return LearnPopulation(trainer, self._share, self._counters.learning, newest=newest, at_end=self._is_bounded)
+        return LearnPopulation(
+            trainer,
+            self._share,
+            self._counters.learning,
+            newest=newest,
+            at_end=self._is_bounded,
+            challengers=build_challengers(self._settings),
+        )
 
     def _first_version(self) -> PopulationVersion | None:
         """Return the version with which training in the folder started; the folder keeps a copy."""
@@ -119,7 +135,24 @@ def population_run(
             stack.enter_context(feed)
         sink = PopulationSink(target, counters.sink, file)
         sets_prior, path = settings.processes == 1, folder.path if folder else None
-        yield PopulationRun(shared, sink, catalogue, key, counters, path, used, published, sets_prior, job.bounded)
+        yield PopulationRun(
+            shared, sink, catalogue, key, counters, path, used, published, sets_prior, job.bounded, settings
+        )
+
+
+def build_challengers(settings: Settings) -> "Challengers | None":
+    """Return the challengers of the settings, untrained; None without any.
+
+    Raises:
+        ConfigurationError: a class or a parameter is wrong.
+    """
+    if not settings.challenger:
+        return None
+    from state.learning.challenger import Challenger, Challengers
+
+    models = settings.models or {}
+    built = [Challenger(path, models.get(path), settings.challenger_share) for path in settings.challenger]
+    return Challengers(built, lambda path, error: _log.error("challenger.stopped", model=path, error=error))
 
 
 def population_store(

@@ -29,6 +29,10 @@ class Setting:
     """Text of the allowed values; empty: derived from type and limits."""
     check: Callable[[Any], str | None] | None = None
     """Function of the converted value that returns a problem, or None for a valid value."""
+    is_list: bool = False
+    """True for several texts: a flag that may be repeated, a list in the file, and texts between commas."""
+    is_table: bool = False
+    """True for a table of tables, which only the file can hold."""
     is_flag: bool = True
     """False for a secret: no flag, as other users of a machine can read the arguments of a process."""
 
@@ -68,6 +72,10 @@ def allowed_values(annotation: Any, setting: Setting) -> str:
     kind = _kinds(annotation)[0]
     if setting.allowed:
         return setting.allowed
+    if setting.is_table:
+        return "tables in the TOML file"
+    if setting.is_list:
+        return "a list of texts"
     if get_origin(kind) is Literal:
         return _listed([str(choice) for choice in get_args(kind)])
     text = {int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}.get(kind, "text")
@@ -88,6 +96,10 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
 def _as_kind(value: object, kind: Any, setting: Setting) -> Any:
     if kind is str and isinstance(value, str):
         return value
+    if setting.is_list:
+        return _as_texts(value)
+    if setting.is_table:
+        return _as_tables(value)
     if kind is Path and isinstance(value, str | Path):
         return Path(value)
     if kind in {str, Path}:
@@ -96,6 +108,20 @@ def _as_kind(value: object, kind: Any, setting: Setting) -> Any:
 
     # Text is converted; a value of TOML has a type of its own, and `true` is no number.
     return TypeAdapter(_limited(kind, setting)).validate_python(value, strict=not isinstance(value, str))
+
+
+def _as_texts(value: object) -> tuple[str, ...]:
+    """Return several texts, each once."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) and part.strip() for part in parts):
+        raise ValueError(value)
+    return tuple(dict.fromkeys(part.strip() for part in parts))
+
+
+def _as_tables(value: object) -> dict[str, dict[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise ValueError(value)
+    return value
 
 
 def _limited(kind: Any, setting: Setting) -> Any:

@@ -53,7 +53,7 @@ def read_settings(
     """
     variables = {name: os.environ[variable_of(name)] for name in names if os.environ.get(variable_of(name))}
     file = _read_file(config)
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value is not None and value != []}
     problems = [_unknown(name, names) for name in (*given, *file) if name not in names] + _unknown_variables(names)
     known = {name: value for name, value in file.items() if name in names}
     return known | variables | {name: value for name, value in given.items() if name in names}, problems

@@ -90,6 +90,16 @@ def _population_problem(text: str) -> str | None:
     return "must be learn, none or the number of a population version"
 
 
+def _challenger_problem(paths: tuple[str, ...]) -> str | None:
+    from state.learning.river_model import path_problem
+
+    return next(filter(None, map(path_problem, paths)), None)
+
+
+def _models_problem(models: Mapping[str, Mapping[str, Any]]) -> str | None:
+    return _challenger_problem(tuple(models))
+
+
 def _metrics_problem(text: str) -> str | None:
     parts = _METRICS.fullmatch(text)
     return (
@@ -196,6 +206,32 @@ class Settings:
             MODEL, "learn|none|N", "Population model: train it, use none, or keep version N.", check=_population_problem
         ),
     ] = "learn"
+    challenger: Annotated[
+        tuple[str, ...],
+        Setting(
+            MODEL,
+            "CLASS",
+            "Classifier of River that learns next to the deployed model and decides nothing; may be repeated.",
+            "none",
+            check=_challenger_problem,
+            is_list=True,
+        ),
+    ] = ()
+    challenger_share: Annotated[
+        float, Setting(MODEL, "SHARE", "Share of the users whose feedback challengers get.", above=0, most=1)
+    ] = 0.1
+    models: Annotated[
+        Mapping[str, Mapping[str, Any]] | None,
+        Setting(
+            MODEL,
+            "TABLE",
+            'Parameters of River\'s models, in tables such as [models."river.linear_model.LogisticRegression"].',
+            "River's defaults",
+            check=_models_problem,
+            is_table=True,
+            is_flag=False,
+        ),
+    ] = None
     source: Annotated[
         str | None,
         Setting(
@@ -257,6 +293,8 @@ class Settings:
             )
         if self.ttl is None and self.namespace == LIVE and self.embedded is not True:
             problems.append("ttl: none needs --embedded or another namespace than live; use a number of days")
+        if self.challenger and self.population != "learn":
+            problems.append("challenger: needs --population learn, as only that training has examples; use learn")
         if problems:
             raise ConfigurationError(problems)
 

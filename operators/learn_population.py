@@ -16,6 +16,7 @@ from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationWrite
 
 if TYPE_CHECKING:
+    from state.learning.challenger import Challengers
     from state.learning.population_trainer import PopulationTrainer  # a second and 80 MB, by River's linear models
 
 EXAMPLES_PER_VERSION = 1_000
@@ -38,18 +39,20 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
         *,
         newest: int = 0,
         at_end: bool = False,
+        challengers: "Challengers | None" = None,
         clock: Callable[[], int] = wall_clock_ms,
     ) -> None:
         """Continue with a trainer.
 
         `share` is called with the prior of each new version. `newest` is the highest number already published; the
-        next one is higher. With `at_end` the end of the input publishes, too.
+        next one is higher. With `at_end` the end of the input publishes, too. `challengers` take the same examples.
         """
         self._trainer = trainer
         self._share = share
         self._counters = counters
         self._newest = max(newest, trainer.number)
         self._at_end = at_end
+        self._challengers = challengers
         self._clock = clock
         self._published_ms = clock()
 
@@ -70,6 +73,9 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
             self._counters.examples += 1
         else:
             self._counters.limited += 1
+            return
+        if self._challengers is not None:
+            self._challengers.take(message)
 
     def on_notify(self) -> tuple[list[PopulationWrite], bool]:
         """Publish when the last version is old enough."""
@@ -95,6 +101,8 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
         self._published_ms = self._clock()
         self._counters.version = self._newest
         self._counters.scores = self._trainer.scores
+        if self._challengers is not None:
+            self._counters.challengers = self._challengers.scores()
         self._share(self._trainer.prior)
         return write
 

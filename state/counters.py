@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from state.events.records import Reason, Reject
+from state.learning.challenger import ChallengerScores
 from state.learning.population_version import Scores
 
 
@@ -126,6 +127,8 @@ class LearningCounters:
     """Number of the newest population version from the process; 0: none."""
     scores: Scores | None = None
     """Scores of predictions up to that version."""
+    challengers: tuple[ChallengerScores, ...] = ()
+    """Figures of the challengers up to that version."""
 
 
 @dataclass(slots=True)
@@ -155,6 +158,7 @@ class Counters:
             total.learning.limited += one.learning.limited
             total.learning.version = max(total.learning.version, one.learning.version)
             total.learning.scores = total.learning.scores or one.learning.scores
+            total.learning.challengers = total.learning.challengers or one.learning.challengers
             for outcome, count in one.events.outcomes.items():
                 total.events.outcomes[outcome] += count
             for reason, count in one.events.rejects.items():

@@ -10,6 +10,7 @@ from connectors.kafka.address import Start, TopicAddress
 from connectors.kafka.offsets import look_up
 from connectors.redis.health import redis_problems
 from dataflows.job import Job, parse_source
+from dataflows.population_run import build_challengers
 from dataflows.settings import Settings
 from dataflows.state_folder import DESCRIPTION, identity_differences
 from state.catalogue.numbered import NumberedCatalogue
@@ -27,6 +28,8 @@ def check_all(settings: Settings, source: str | None) -> list[Finding]:
         find("rejects", lambda: _rejects(settings.rejects)),
         find("control rejects", lambda: _rejects(settings.control_rejects_to)),
     ]
+    if settings.challenger:
+        findings.append(find("challengers", lambda: _challengers(settings)))
     if settings.state is not None:
         findings.append(find("state folder", lambda: _folder(settings, source)))
     if source is not None:
@@ -41,6 +44,11 @@ def _catalogue(settings: Settings) -> str:
         f"({len(catalogue.topics.sensitive)} sensitive), {len(catalogue.feedback)} feedback kinds, "
         f"consent {catalogue.consent.default}{', user ids folded' if catalogue.identity == 'casefold' else ''}"
     )
+
+
+def _challengers(settings: Settings) -> str:
+    build_challengers(settings)
+    return f"{', '.join(settings.challenger)}, on {settings.challenger_share:.0%} of the users"
 
 
 def _redis(settings: Settings) -> str:

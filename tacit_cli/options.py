@@ -46,7 +46,7 @@ def common_options(*, has_result: bool) -> list[Parameter]:
 
 def _option(name: str, setting: Setting, text: str, default: str) -> Parameter:
     flag = f"--{name.replace('_', '-')}"
-    kind: Any = str if setting.metavar else bool
+    kind: Any = list[str] if setting.is_list else str if setting.metavar else bool
     option = typer.Option(
         flag,
         metavar=setting.metavar or None,

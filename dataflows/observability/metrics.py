@@ -1,6 +1,6 @@
 """Counters of a process as Prometheus metrics. No metric and no label identifies a user."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from time import monotonic
 
@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from state.counters import Counters, Histogram
+from state.learning.challenger import ChallengerScores
 from state.learning.population_version import Scores
 
 
@@ -94,6 +95,36 @@ class CountersCollector(Collector):
         )
         if learning.scores is not None:
             yield from _scores(learning.scores)
+        yield from _challengers(learning.challengers)
+
+
+def _challengers(challengers: Sequence[ChallengerScores]) -> Iterator[Metric]:
+    """Yield the figures of the challengers up to the newest population version."""
+    feedback = GaugeMetricFamily(
+        "tacit_challenger_feedback", "Feedback events that a challenger predicted.", labels=["model"]
+    )
+    losses = GaugeMetricFamily("tacit_challenger_log_loss", "Mean log loss of a challenger, in nats.", labels=["model"])
+    differences = GaugeMetricFamily(
+        "tacit_challenger_difference",
+        "Log loss of a challenger minus that of the deployed model, with its 95% interval; below 0: it is better.",
+        labels=["model", "estimate"],
+    )
+    restarts = CounterMetricFamily(
+        "tacit_challenger_restarts", "Starts without examples, because a user was wiped.", labels=["model"]
+    )
+    stopped = GaugeMetricFamily("tacit_challenger_stopped", "1: an error stopped the challenger.", labels=["model"])
+    for each in challengers:
+        restarts.add_metric([each.model], each.restarts)
+        stopped.add_metric([each.model], each.stopped)
+        if each.loss is not None:
+            feedback.add_metric([each.model], each.loss.n)
+            losses.add_metric([each.model], each.loss.second)
+            for name in ("difference", "low", "high"):
+                value = getattr(each.loss, name)
+                if value is not None:
+                    differences.add_metric([each.model, name], value)
+    if challengers:
+        yield from (feedback, losses, differences, restarts, stopped)
 
 
 def _scores(scores: Scores) -> Iterator[Metric]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from dataflows.job import Job
+from dataflows.population_run import build_challengers
 from dataflows.rules import rules_of
 from dataflows.runtime.stopping import Stop
 from dataflows.runtime.supervisor import run_workers
@@ -24,6 +25,7 @@ def run(job: Job, report: Callable[[Counters], None], stop: Stop) -> Counters:
         TacitError: the first error of the run.
     """
     settings = job.settings
+    build_challengers(settings)  # a wrong class is an error before the start
     catalogue = rules_of(settings).catalogue
     with locked(settings.state, job.identity, catalogue) if settings.state else nullcontext() as folder:
         if settings.processes > 1:

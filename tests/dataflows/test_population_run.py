@@ -14,7 +14,7 @@ from state.learning.population_version import PopulationVersion, decode_version
 from tacit.reader.reader import SignalReader
 from tests.support.commands import SECRET, everything_in, running, tacit
 from tests.support.factories import make_event
-from tests.support.replays import now_ms, redis_of_its_own, replay, write_history, write_lines
+from tests.support.replays import left_by, now_ms, redis_of_its_own, replay, write_history, write_lines
 
 PREFIX = "tacit:v1:eu:{live}:"
 LEARN = ("--population", "learn")
@@ -212,3 +212,40 @@ def test_missing_version_is_a_configuration_error(run: Run) -> None:
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "version 77 is not kept in namespace live (the newest is 3)" in line
+
+
+# Challengers
+
+
+def test_challengers_decide_nothing(tmp_path: Path) -> None:
+    """Redis has the same content with and without; an error of one is logged, and the run is done."""
+    write_history(tmp_path / "events.jsonl", users=60, turns=2_500)
+    path = "river.linear_model.LogisticRegression"
+    table = 'optimizer = { class = "river.optim.SGD", lr = nan }'
+    (tmp_path / "diverges.toml").write_text(f'[models."{path}"]\n{table}\n')
+    _, plain = left_by("events.jsonl", *LEARN, cwd=tmp_path)
+    words: tuple[str, ...] = (
+        "--challenger",
+        path,
+        "--challenger",
+        "river.dummy.PriorClassifier",
+        "--challenger-share",
+        "1",
+    )
+    _, challenged = left_by("events.jsonl", *LEARN, *words, cwd=tmp_path)
+    assert challenged == plain
+    with redis_of_its_own() as (url, client):
+        words += ("--config", "diverges.toml", "--redis", url)
+        done = tacit("replay", "events.jsonl", *LEARN, *words, cwd=tmp_path)
+        assert done.returncode == 0
+        assert done.stderr.count("challenger.stopped") == 1
+        assert everything_in(client) == plain
+
+
+def test_wrong_challenger_is_an_error_before_the_start(tmp_path: Path) -> None:
+    """Nothing is read and nothing is written."""
+    write_history(tmp_path / "events.jsonl", users=2, turns=5)
+    with redis_of_its_own() as (url, client):
+        done = tacit("replay", "events.jsonl", *LEARN, "--challenger", "river.tree.Oak", "--redis", url, cwd=tmp_path)
+        assert (done.returncode, client.dbsize()) == (2, 0)
+    assert "river.tree.Oak: River has no such class; correct the path" in done.stderr

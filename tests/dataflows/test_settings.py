@@ -107,6 +107,12 @@ def test_constructor_reads_neither_variables_nor_file(monkeypatch: pytest.Monkey
         ("population", "all", "population: must be learn, none or the number of a population version"),
         ("population", "0", "population: must be learn, none or the number of a population version"),
         ("population", "٣", "population: must be learn, none or the number of a population version"),
+        ("challenger", "os.system", "os.system is no import path below river; use one such as river.linear_model"),
+        ("challenger", [""], "challenger: must be a list of texts"),
+        ("challenger_share", 0, "challenger_share: must be a number above 0 and up to 1"),
+        ("models", {"os.system": {}}, "models: os.system is no import path below river"),
+        ("models", {"river.linear_model.Perceptron": 3}, "models: must be tables in the TOML file"),
+        ("models", "river.linear_model.Perceptron", "models: must be tables in the TOML file"),
         ("ttl", "soon", "ttl: must be a number above 0 and up to 3650, or none"),
         ("ttl", 0, "ttl: must be a number above 0 and up to 3650, or none"),
         ("ttl", "none", "ttl: none needs --embedded or another namespace than live"),
@@ -152,6 +158,23 @@ def test_identity_of_a_state_folder_has_the_comparison_of_user_ids(folder: Path)
     (folder / "folded.toml").write_text(f'identity = "casefold"\n{SHIPPED.read_text()}')
     found = [Job(load(flags), (), bounded=True).identity.identity for flags in ({}, {"catalogue": "folded.toml"})]
     assert found == ["exact", "casefold"]
+
+
+@pytest.mark.parametrize("given", ["river.a.B, river.c.D", ["river.a.B", "river.c.D", "river.a.B"]])
+def test_challengers_are_a_list_in_any_source(given: object, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A flag is repeated, a variable has commas, and the file has a list; each class counts once."""
+    assert load({"challenger": given}).challenger == ("river.a.B", "river.c.D")
+    (folder / "tacit.toml").write_text('challenger = ["river.e.F"]\n[models."river.e.F"]\nl2 = 0.1\n')
+    settings = load({"challenger": []})
+    assert (settings.challenger, settings.models) == (("river.e.F",), {"river.e.F": {"l2": 0.1}})
+    monkeypatch.setenv("TACIT_CHALLENGER", "river.g.H,river.i.J")
+    assert load({}).challenger == ("river.g.H", "river.i.J")
+
+
+def test_challengers_need_the_training_of_the_population_model() -> None:
+    """Without it no example reaches them."""
+    [problem] = _problems(challenger="river.a.B", population="none")
+    assert problem == "challenger: needs --population learn, as only that training has examples; use learn"
 
 
 def test_embedded_redis_allows_signals_without_expiry() -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from operators.learn_population import LearnPopulation
 from state.counters import LearningCounters
+from state.learning.challenger import Challenger, Challengers
 from state.learning.example import Forget, pack_example, pack_message
 from state.learning.population_prior import Prior
 from state.learning.population_trainer import PopulationTrainer
@@ -162,3 +163,24 @@ def test_forget_comes_in_the_order_of_the_stream(step: Step) -> None:
     assert set(step.logic._trainer._population.features) == {"bias", "judged:0", "length=concise", "item:00000008"}
     step.take([forget])
     assert step.logic._trainer._population.features == {}
+
+
+def test_challengers_take_the_examples_of_the_trainer() -> None:
+    """A version has their figures; an example above the limits of its user reaches neither."""
+    challenger = Challenger("river.linear_model.LogisticRegression", None, 1.0)
+    counters = LearningCounters()
+    logic = LearnPopulation(
+        PopulationTrainer(CATALOGUE), lambda _: None, counters,
+        challengers=Challengers([challenger], lambda *_: None), clock=lambda: 0,
+    )  # fmt: skip
+    logic.on_batch([PACKED[:1_000]])
+    (scores,) = counters.challengers
+    assert scores.loss is not None
+    assert scores.loss.n == counters.examples == 1_000
+    logic.on_batch([[pack_message(Forget((1).to_bytes(16, "big")))]])
+    assert challenger.scores().restarts == 1
+    one_user = [pack_example(make_example(1)) for _ in range(300)]
+    logic.on_batch([one_user])
+    found = challenger.scores().loss
+    assert found is not None
+    assert found.n == counters.examples < 1_300

@@ -62,7 +62,7 @@ def test_every_setting_of_a_run_but_the_secret_is_an_option_of(name: str) -> Non
     """A new setting needs no change of a command; arguments of a process are no place for a secret."""
     options = {option.name for option in _command(name).params}
     of_runs = {each for each, setting in descriptions().items() if setting.group in WORKER_GROUPS}
-    assert of_runs - options == {"secret"}
+    assert of_runs - options == {"secret", "models"}
 
 
 def test_module_and_command_do_the_same() -> None:

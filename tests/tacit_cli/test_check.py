@@ -169,3 +169,13 @@ def test_invalid_settings_end_the_command_before_any_check(folder: Path) -> None
     done = tacit("check", "--region", "EU", "--json", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert json.loads(done.stderr)["error"]["problems"] == ["region: must match [a-z0-9-]{2,16}"]
+
+
+def test_challengers_are_checked_by_class_and_parameters(server: tuple[str, redis.Redis], folder: Path) -> None:
+    """A class that River lacks, or a parameter that the class lacks, is a finding."""
+    path = "river.linear_model.LogisticRegression"
+    assert _check(redis=server[0], challenger=path)["challengers"].detail == f"{path}, on 10% of the users"
+    missing = _check(redis=server[0], challenger="river.linear_model.Missing")["challengers"]
+    assert (missing.ok, "River has no such class" in missing.detail) == (False, True)
+    wrong = _check(redis=server[0], challenger=path, models={path: {"depth": 3}})["challengers"]
+    assert "correct the parameters in [models]" in wrong.detail

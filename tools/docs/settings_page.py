@@ -23,7 +23,8 @@ def settings_page(flags: dict[str, str]) -> str:
 
 def _row(name: str, flag: str, annotation: Any) -> list[str]:
     setting = descriptions()[name]
-    given_by = "<br>".join(map(code, filter(None, [flag, variable_of(name)])))
+    variable = "" if setting.is_table else variable_of(name)
+    given_by = "<br>".join(map(code, filter(None, [flag, variable])))
     default = setting.default or (code(default_of(name)) if default_of(name) else "off")
     unit = f" ({code(setting.metavar)})" if setting.metavar else ""
     return [code(name), given_by, default, allowed_values(annotation, setting) + unit, paragraph(setting.help)]

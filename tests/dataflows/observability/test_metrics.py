@@ -9,6 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from dataflows.observability.metrics import registry
 from state.counters import Counters, Histogram, Outcome, SinkCounters
 from state.events.records import Reason
+from state.learning.challenger import ChallengerScores
+from state.learning.paired_loss import LossDifference
 from tests.support.commands import running
 from tests.support.monitoring_client import get, scrape
 from tests.support.ports import two_free_ports
@@ -18,6 +20,11 @@ COUNTED = {
     "tacit_records_total": 10,
     "tacit_record_bytes_total": 2_000,
     'tacit_source_lag_records{partition="events/0"}': 7,
+    'tacit_challenger_feedback{model="river.a.B"}': 7,
+    'tacit_challenger_log_loss{model="river.a.B"}': 0.6,
+    'tacit_challenger_difference{estimate="difference",model="river.a.B"}': 0.1,
+    'tacit_challenger_restarts_total{model="river.a.B"}': 2,
+    'tacit_challenger_stopped{model="river.c.D"}': 1,
     'tacit_events_total{outcome="accepted"}': 5,
     'tacit_events_total{outcome="duplicate"}': 1,
     'tacit_events_total{outcome="unconsented"}': 0,
@@ -48,6 +55,10 @@ def _counters() -> Counters:
     counters.events.outcomes |= {Outcome.ACCEPTED: 5, Outcome.DUPLICATE: 1}
     counters.events.rejects[Reason.LATE] = 4
     counters.events.users = 3
+    counters.learning.challengers = (
+        ChallengerScores("river.a.B", LossDifference(7, 0.5, 0.6, 0.1, None, None), 2, stopped=False),
+        ChallengerScores("river.c.D", None, 0, stopped=True),
+    )
     for seconds in (0.5, 100.0):
         sink.freshness.add(seconds)
     return counters
