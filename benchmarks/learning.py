@@ -1,7 +1,7 @@
 """Quality of learning on simulated users whose true preferences are known, with a target for each figure.
 
     python -m benchmarks.learning [--users N] [--turns N] [--seeds N,N] [--topical SHARE] [--population learn|none]
-                                  [--json] [--plot DIR]
+                                  [--no-context] [--json] [--plot DIR]
 
 Each seed simulates other users. Tacit's own code processes each history twice: once with random styles, and once in a
 closed loop with the styles that the assistant chooses from its signals. Only the last groups are about the closed loop.
@@ -70,7 +70,12 @@ def main() -> None:
     ]
     messages = Console(stderr=True, highlight=False)
     progress = track(scenarios, "Learning", console=messages, transient=True)
-    measured = [measure(simulate(scenario), learns_population=options.population == "learn") for scenario in progress]
+    measured = [
+        measure(
+            simulate(scenario), learns_population=options.population == "learn", with_context=not options.no_context
+        )
+        for scenario in progress
+    ]
     if options.json:
         histories = [_as_json(history) for history in measured]
         print(json.dumps({"machine": machine(), "options": vars(options), "histories": histories}))
@@ -92,6 +97,9 @@ def _options() -> argparse.Namespace:
         "--topical", type=float, default=0.0, metavar="SHARE", help="share of users whose taste differs by topic"
     )
     parser.add_argument("--population", choices=("learn", "none"), default="learn")
+    parser.add_argument(
+        "--no-context", action="store_true", help="withhold topic and surface from the choices of the closed loop"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--plot", metavar="DIR", help="folder for a plot of the calibration of confidence")
     return parser.parse_args()
@@ -101,7 +109,7 @@ def _seeds(text: str) -> list[int]:
     return [int(seed) for seed in text.split(",")]
 
 
-def measure(simulation: Simulation, *, learns_population: bool = True) -> HistoryFigures:
+def measure(simulation: Simulation, *, learns_population: bool = True, with_context: bool = True) -> HistoryFigures:
     """Process a simulation twice, and return all figures."""
     truth = simulation.truth
     with ShardStores(None, 1, simulation.catalogue) as stores:
@@ -109,7 +117,7 @@ def measure(simulation: Simulation, *, learns_population: bool = True) -> Histor
         for arrival in simulation.arrivals():
             deployment.take(arrival)
     preferences = learned_preferences(deployment, truth)
-    loop = closed_loop(simulation, learns_population=learns_population)
+    loop = closed_loop(simulation, learns_population=learns_population, with_context=with_context)
     loop_preferences = list(loop.preferences)
     groups = {
         _PREDICTIONS: prediction_figures(deployment, truth),

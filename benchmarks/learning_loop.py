@@ -41,15 +41,18 @@ class ClosedLoop(NamedTuple):
     """The learned values at the end."""
 
 
-def closed_loop(simulation: Simulation, *, learns_population: bool) -> ClosedLoop:
-    """Process a simulation whose styles an assistant chooses."""
+def closed_loop(simulation: Simulation, *, learns_population: bool, with_context: bool) -> ClosedLoop:
+    """Process a simulation whose styles an assistant chooses.
+
+    Without context, topic and surface are withheld from `choose`.
+    """
     feedback: list[int] = []
     with ShardStores(None, 1, simulation.catalogue) as stores:
         deployment = Deployment(simulation, stores, learns_population=learns_population)
 
         def serve(request: TurnRequest) -> Choice:
             feedback.append(deployment.feedback[request.user_id])
-            return deployment.choose(request)
+            return deployment.choose(request, with_context=with_context)
 
         recorder = ServeRecorder(serve, simulation.truth)
         for arrival in simulation.arrivals(recorder):
@@ -94,7 +97,7 @@ def loop_figures(loop: ClosedLoop, simulation: Simulation) -> list[Figure]:
 
 def catalogue_style(simulation: Simulation) -> Style:
     """Return the style that the catalogue's defaults give."""
-    return Adaptation("absent", {}, None, {}, simulation.catalogue).choose("").values
+    return Adaptation("absent", {}, None, {}, simulation.catalogue).choose("", explore=False).values
 
 
 def _chances(simulation: Simulation, turns: Sequence[LoopTurn], styles: Sequence[Mapping[str, str]]) -> list[float]:

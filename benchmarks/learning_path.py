@@ -123,14 +123,15 @@ class Deployment:
         consent = Consents(gate.learn.state, gate.use.state, gate.explore.state)
         return Adaptation(status, signals, None, self._defaults, self._catalogue, consent)
 
-    def choose(self, request: TurnRequest) -> Choice:
-        """Return the choice of an assistant for a turn."""
-        return self.adaptation(request.user_id).choose(request.unit)
+    def choose(self, request: TurnRequest, *, with_context: bool = True) -> Choice:
+        """Return the choice of an assistant for a turn; without context, topic and surface are withheld."""
+        topic, surface = (request.topic, request.surface) if with_context else (None, None)
+        return self.adaptation(request.user_id).choose(request.unit, topic=topic, surface=surface)
 
     @property
     def default_style(self) -> Style:
         """Style of a user without signals now: the learned defaults, and the catalogue's for other facets."""
-        return Adaptation("absent", {}, None, self._defaults, self._catalogue).choose("").values
+        return Adaptation("absent", {}, None, self._defaults, self._catalogue).choose("", explore=False).values
 
     def _process(self, record: Record) -> tuple[Sequence[Example], Sequence[Write], Sequence[PopulationWrite]]:
         """Return the training examples, the writes and the new population versions of a record."""
