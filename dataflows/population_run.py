@@ -19,7 +19,7 @@ from connectors.population.redis_store import PopulationRedisStore
 from connectors.population.sink import PopulationSink
 from connectors.redis.client import RETRY_FOR_S, RedisClient
 from dataflows.job import Job
-from dataflows.settings import Settings
+from dataflows.settings import EXACT, Settings
 from dataflows.state_folder import StateFolder
 from operators.learn_population import LearnPopulation
 from state.catalogue.numbered import NumberedCatalogue
@@ -28,6 +28,7 @@ from state.learning.encryption import derived_key
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
 from tacit.contract.keys import LIVE, RegionKeys
+from tacit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from state.learning.challenger import Challengers  # a second and 80 MB, by River
@@ -109,10 +110,14 @@ def population_run(
     unless the replay resumes.
 
     Raises:
-        ConfigurationError: Redis does not have the version of the settings.
+        ConfigurationError: Redis does not have the version of the settings, or the settings are for an evaluation.
         SinkError: Redis does not answer.
     """
     settings, target = job.settings, job.target()
+    if settings.population == EXACT:
+        raise ConfigurationError(
+            ["population: exact is for tacit evaluate, because its versions show single feedback; use learn or none"]
+        )
     file = folder.path / FILE_NAME if folder else None
     shared, key = CurrentPrior(Prior(catalogue)), derived_key(settings.secret_bytes)
     used = published = None

@@ -84,8 +84,12 @@ def _rejects_problem(text: str) -> str | None:
     return _configuration_problem(TopicAddress.parse, text) if text.startswith("kafka:") else None
 
 
+EXACT = "exact"
+"""Population model without noise and contributor rule: `tacit evaluate` measures the price of privacy with it."""
+
+
 def _population_problem(text: str) -> str | None:
-    if text in {"learn", "none"} or (text.isascii() and text.isdecimal() and int(text)):
+    if text in {"learn", "none", EXACT} or (text.isascii() and text.isdecimal() and int(text)):
         return None
     return "must be learn, none or the number of a population version"
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from state.learning.population_trainer import PopulationTrainer  # a second and 80 MB, by River's linear models
 
 EXAMPLES_PER_VERSION = 1_000
-"""Count of examples for a new version."""
+"""Count of examples for a new version, once the population has `EARLY_EXAMPLES`."""
+EARLY_EXAMPLES_PER_VERSION = 250
+EARLY_EXAMPLES = 5_000
 MIN_EXAMPLES = 100
 """Count of examples for a new version when the last one is older than `VERSION_AFTER_MS` of wall time."""
 VERSION_AFTER_MS = 60_000
@@ -62,9 +64,13 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
         for packed in values:
             for data in packed:
                 self._take(unpack_message(data))
-                if self._trainer.unpublished >= EXAMPLES_PER_VERSION or self._trainer.must_publish:
+                if self._trainer.unpublished >= self._examples_per_version() or self._trainer.must_publish:
                     writes.append(self._publish())
         return [*writes, *self._publish_late()], StatefulBatchLogic.RETAIN
+
+    def _examples_per_version(self) -> int:
+        """Return fewer examples at first: beliefs of a young population move far."""
+        return EXAMPLES_PER_VERSION if self._trainer.examples > EARLY_EXAMPLES else EARLY_EXAMPLES_PER_VERSION
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Forget):

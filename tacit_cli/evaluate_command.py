@@ -9,7 +9,7 @@ import typer
 from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from dataflows.job import Job, parse_source
-from dataflows.settings import OUTPUT, Settings
+from dataflows.settings import EXACT, OUTPUT, Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_prior import Prior
 from tacit.contract.keys import RegionKeys
@@ -63,7 +63,7 @@ def _fixed_prior(settings: Settings) -> Prior | None:
         ConfigurationError: Redis does not have the population version that the settings name.
         SinkError: Redis does not answer.
     """
-    if settings.population == "learn":
+    if settings.population in {"learn", EXACT}:
         return None
     catalogue = NumberedCatalogue.load(settings.catalogue)
     if settings.population == "none":

@@ -4,6 +4,7 @@ from math import sqrt
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning import population_state
+from state.learning.exact_population import ExactPopulation, ExactStacking
 from state.learning.example import Example
 from state.learning.features import BIAS, Features
 from state.learning.feedback_limit import FeedbackLimit
@@ -22,17 +23,22 @@ from state.learning.stacking import MAX_EXAMPLES, OFFSET, OWN_BIAS, POPULATION, 
 class PopulationTrainer:
     """The population model in training; one per run."""
 
-    def __init__(self, catalogue: NumberedCatalogue, key: bytes = b"") -> None:
-        """Start without examples. Readers of versions must not have the key of the noise."""
+    def __init__(self, catalogue: NumberedCatalogue, key: bytes = b"", *, exact: bool = False) -> None:
+        """Start without examples. Readers of versions must not have the key of the noise.
+
+        With `exact`, each feedback moves the beliefs at once, without noise: for evaluations, never to be published.
+        """
+        self._exact = exact
         self._catalogue = catalogue
         self._features = Features(catalogue)
-        self._population = PopulationModel(key)
-        self._stacking = Stacking(catalogue.facet_names, key)
+        self._population = ExactPopulation(key) if exact else PopulationModel(key)
+        self._stacking = (ExactStacking if exact else Stacking)(catalogue.facet_names, key)
         self._limit = FeedbackLimit()
         self.scoring = Scoring(catalogue)
         self._prior = Prior(catalogue)
         """Prior of the last published version."""
-        self._examples = 0
+        self.examples = 0
+        """Examples learned so far."""
         self._at_ms = 0
         self.unpublished = 0
         """Examples since the last version."""
@@ -54,7 +60,7 @@ class PopulationTrainer:
         self._population.restore(version.features)
         self._population.drop(self._features.is_sensitive)
         self._stacking.restore(version.factors, version.features.get(BIAS))
-        self._examples, self._at_ms = version.examples, version.at
+        self.examples, self._at_ms = version.examples, version.at
         self.adopt(version)
 
     def adopt(self, version: PopulationVersion) -> None:
@@ -75,7 +81,7 @@ class PopulationTrainer:
         factors = self._prior.factors
         z = (factors.offset + factors.population * expected.mean + own_mean) / scale
         self.scoring.add(e, z, scale, self._prior.by_facet(e.slots, e.topic, e.surface, e.shares))
-        if e.feedback_count < MAX_EXAMPLES:
+        if e.feedback_count < MAX_EXAMPLES or self._exact:
             bias_residual = None if e.directed or e.only else e.liked - normal_cdf((expected.mean + own_mean) / scale)
             self._stacking.add(user, expected.mean, e.bias, e.shares, e.liked - normal_cdf(z), bias_residual)
         self._population.begin(max(self._at_ms, e.at_ms))
@@ -87,7 +93,7 @@ class PopulationTrainer:
             factor = self._prior.factors.own[self._catalogue.slot_facets[comparison.served]].mean
             rest = (factor * comparison.mean, NOISE_VARIANCE + comparison.variance)
             self._population.learn(user, preferred, True, rest, served)
-        self._examples += 1
+        self.examples += 1
         self.unpublished += 1
         self._at_ms = max(self._at_ms, e.at_ms)
         return True
@@ -122,15 +128,16 @@ class PopulationTrainer:
     def publish(self, number: int) -> PopulationWrite:
         """Publish a new version with this number; its prior becomes `prior`."""
         self._stacking.release_if_due()
-        feature = self._population.add(BIAS)
-        feature.mean, feature.variance = self._stacking.bias
+        if not self._exact:
+            feature = self._population.add(BIAS)
+            feature.mean, feature.variance = self._stacking.bias
         features = self._population.published()
         facets = {feature.partition("=")[0] for feature in features if "=" in feature and "&" not in feature}
         version = PopulationVersion(
             n=number,
             model=MODEL_VERSION,
             at=self._at_ms,
-            examples=self._examples,
+            examples=self.examples,
             features=features,
             factors=self._published_factors(facets) if BIAS in features else {},
             uninformative=(),
@@ -149,7 +156,7 @@ class PopulationTrainer:
     def pack(self) -> bytes:
         """Return the state as bytes."""
         gains = {name: (gain.gain, gain.part, gain.n) for name, gain in self.scoring.gains.items()}
-        training = StoredTraining(self.number, self._examples, self.unpublished, self._at_ms)
+        training = StoredTraining(self.number, self.examples, self.unpublished, self._at_ms)
         return population_state.pack(Restored(training, self._population, self._limit, gains, self._stacking))
 
     @classmethod

@@ -11,6 +11,7 @@ from bytewax.inputs import StatefulSourcePartition
 
 from dataflows.job import Job
 from dataflows.rules import rules_of
+from dataflows.settings import EXACT
 from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
@@ -76,7 +77,8 @@ class DeployedModel:
             shared.prior = prior
 
         # With a constant clock the count of examples alone makes versions, so two evaluations agree.
-        return LearnPopulation(PopulationTrainer(rules.catalogue), share, self.counters.learning, clock=lambda: 0)
+        trainer = PopulationTrainer(rules.catalogue, exact=self._job.settings.population == EXACT)
+        return LearnPopulation(trainer, share, self.counters.learning, clock=lambda: 0)
 
     def _examples(self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None) -> Sequence[Example]:
         before = process_time()

@@ -20,6 +20,7 @@ from state.counters import Counters
 from state.learning.example import pack_example
 from state.learning.population_version import PopulationVersion, decode_version
 from tacit.contract.keys import RegionKeys
+from tacit.errors import ConfigurationError
 from tests.support.examples import tastes
 from tests.support.factories import CATALOGUE
 from tests.support.replays import redis_of_its_own
@@ -124,6 +125,12 @@ def test_version_of_the_folder_is_used_if_redis_has_none(server: tuple[str, redi
     publish(server[0], 43)
     with started(server[0], tmp_path / "state") as found:
         assert found.shared.prior.number == 43
+
+
+def test_population_without_noise_never_runs(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
+    """A run would publish its versions."""
+    with pytest.raises(ConfigurationError, match="exact is for tacit evaluate"):
+        started(server[0], tmp_path / "state", population="exact").__enter__()
 
 
 def test_population_setting_decides_on_the_version(server: tuple[str, redis.Redis], tmp_path: Path) -> None:

@@ -56,14 +56,25 @@ def step() -> Step:
     return Step()
 
 
-def test_thousand_examples_make_a_version(step: Step) -> None:
+def examples_of(writes: list[PopulationWrite]) -> list[int]:
+    """Return the examples behind each version."""
+    return [decode_version(write.version).examples for write in writes]
+
+
+def test_young_population_makes_a_version_of_250_examples(step: Step) -> None:
     """The size of the batches has no influence."""
-    assert step.take(PACKED[:999]) == []
-    (first,) = step.take(PACKED[999:1_000])
-    second, third = step.take(PACKED[1_000:2_000], PACKED[2_000:2_600], PACKED[:400])
-    assert [write.n for write in (first, second, third)] == [1, 2, 3]
-    assert [decode_version(write.version).examples for write in (first, second, third)] == [1_000, 2_000, 3_000]
+    assert step.take(PACKED[:249]) == []
+    writes = step.take(PACKED[249:250])
+    writes += step.take(PACKED[250:400], PACKED[400:600], PACKED[600:750])
+    assert [write.n for write in writes] == [1, 2, 3]
+    assert examples_of(writes) == [250, 500, 750]
     assert [prior.number for prior in step.shared] == [1, 2, 3]
+
+
+def test_thousand_examples_make_a_version_after_five_thousand(step: Step) -> None:
+    """Beliefs of many examples move slowly."""
+    writes = step.take(PACKED, PACKED, PACKED)
+    assert examples_of(writes) == [*range(250, 5_001, 250), 6_000, 7_000]
 
 
 def test_hundred_examples_make_a_version_after_a_minute(step: Step) -> None:
@@ -77,7 +88,7 @@ def test_hundred_examples_make_a_version_after_a_minute(step: Step) -> None:
     step.now_ms += MINUTE_MS
     assert step.notify() == []
     assert [write.n for write in step.take(PACKED[199:200])] == [2]
-    step.take(PACKED[200:400])
+    step.take(PACKED[200:300])
     assert step.notify() == []
 
 
@@ -88,11 +99,11 @@ def test_step_is_notified_only_with_unpublished_examples(step: Step) -> None:
     at = step.logic.notify_at()
     assert at is not None
     assert timedelta() < at - datetime.now(UTC) <= timedelta(seconds=10)
-    step.take(PACKED[1:1_000])
+    step.take(PACKED[1:250])
     assert step.logic.notify_at() is None
 
 
-@pytest.mark.parametrize(("at_end", "examples", "versions"), [(True, 100, 1), (True, 99, 0), (False, 900, 0)])
+@pytest.mark.parametrize(("at_end", "examples", "versions"), [(True, 100, 1), (True, 99, 0), (False, 200, 0)])
 def test_end_of_history_publishes_the_rest(at_end: bool, examples: int, versions: int) -> None:
     """A live run has no end, and 100 examples are the minimum."""
     step = Step(at_end=at_end)
@@ -103,19 +114,19 @@ def test_end_of_history_publishes_the_rest(at_end: bool, examples: int, versions
 def test_numbers_continue_above_published_ones() -> None:
     """The namespace may have versions, and the trainer may have published some."""
     step = Step(newest=41)
-    (write,) = step.take(PACKED[:1_000])
+    (write,) = step.take(PACKED[:250])
     assert (write.n, step.counters.version) == (42, 42)
     resumed = Step(PopulationTrainer.unpack(step.logic.snapshot(), CATALOGUE), newest=7)
-    (write,) = resumed.take(PACKED[1_000:2_000])
+    (write,) = resumed.take(PACKED[250:500])
     assert write.n == 43
 
 
 def test_examples_and_scores_are_counted(step: Step) -> None:
     """The scores are those of the last version, which needs enough users."""
-    step.take(PACKED[:1_200])
-    assert (step.counters.examples, step.counters.version, step.counters.scores) == (1_200, 1, None)
-    step.take(PACKED[1_200:1_700], PACKED[1_700:2_200])
-    assert (step.counters.examples, step.counters.version) == (2_200, 2)
+    step.take(PACKED[:300])
+    assert (step.counters.examples, step.counters.version, step.counters.scores) == (300, 1, None)
+    step.take(PACKED[300:1_700], PACKED[1_700:2_200])
+    assert (step.counters.examples, step.counters.version) == (2_200, 8)
     assert step.counters.scores is not None
     assert step.counters.scores.n == 2_000
 
@@ -139,7 +150,7 @@ def test_versions_depend_on_examples_only(sizes: list[int], restart_at: int) -> 
             step = Step(PopulationTrainer.unpack(step.logic.snapshot(), CATALOGUE))
         found += [decode_version(write.version).features for write in step.take(group)]
     assert found == whole
-    assert len(found) == 2
+    assert len(found) == 10
 
 
 def test_extreme_numbers_do_not_stop_the_step(step: Step) -> None:

@@ -68,6 +68,15 @@ def test_examples_are_in_the_order_of_the_stream(tmp_path: Path) -> None:
     assert [(e.user, e.feedback_count) for e in found] == [(ada, 0), (bob, 0), (ada, 1), (ada, 2), (bob, 1)]
 
 
+def test_population_without_noise_uses_the_feedback_of_few_users(history: Path) -> None:
+    """The setting `exact` has other predictions as soon as there is a version, of which it makes as many."""
+    model = DeployedModel(Job(Settings(embedded=True, population="exact"), (history,), bounded=True))
+    exact, noisy = examples(model), examples(deployed(history))
+    assert [e.p for e in exact[:250]] == [e.p for e in noisy[:250]]
+    assert exact[600].p != noisy[600].p
+    assert model.counters.learning.version > 2
+
+
 def test_no_prediction_depends_on_its_feedback(tmp_path: Path) -> None:
     """The reversal of the last feedback changes no prediction, and earlier likes raise the last one."""
     before = [granted("ada"), *(answer("ada", number) for number in range(1, 12))]
