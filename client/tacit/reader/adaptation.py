@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import accumulate
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tacit.contract.catalogue import Catalogue, Facet
 from tacit.contract.gates import UNKNOWN, Consents
@@ -148,9 +149,10 @@ class Adaptation:
                 continue
             value, propensity, strength = best.value, 1.0, best.strength
             if tries and best.explore:
-                shares = _propensities(value, best.runner_up, facet.values, best.explore)
-                value = _drawn(shares, _draw(unit, name)) if len(shares) > 1 else value
-                propensity = shares[value]
+                tried = _tries(value, best.runner_up, facet.values, best.explore)
+                draw, propensity = _draw(unit, name), tried.propensity
+                if draw < tried.below:
+                    _, value, propensity = next(entry for entry in tried.values if draw < entry[0])
             if value != best.value or (strength == "default" and trains and value != facet.default):
                 strength = "try"  # the answer has to follow the value, as the feedback is taken to be about it
             yield {"facet": name, "value": value, "version": best.version, "propensity": propensity}, strength
@@ -172,18 +174,23 @@ class Adaptation:
                 yield {"facet": name, "value": facet.default, "version": None, "propensity": 1.0}, "default"
 
 
-_propensities = lru_cache(4096)(propensities)  # the shares of a deployment have few different values
+class _Tries(NamedTuple):
+    """Values that are tried, for a comparison with a draw below `_DRAWS`."""
+
+    below: int
+    """Draws from here on get the preferred value."""
+    propensity: float
+    """Propensity of the preferred value."""
+    values: tuple[tuple[int, str, float], ...]
+    """End of the draws of each value, the value, and its propensity; ascending."""
 
 
-def _drawn(shares: Mapping[str, float], draw: int) -> str:
-    """Return the value at a point of 0 to `_DRAWS`: the values that are tried come first, then the preferred one."""
-    values = iter(shares)
-    preferred_value = next(values)
-    for value in values:
-        draw -= int(shares[value] * _DRAWS)
-        if draw < 0:
-            return value
-    return preferred_value
+@lru_cache(4096)  # the signals of a deployment have few different shares
+def _tries(value: str, runner_up: str | None, values: tuple[str, ...], explore: float) -> _Tries:
+    (_, greedy), *tried = propensities(value, runner_up, values, explore).items()
+    ends = accumulate(int(propensity * _DRAWS) for _, propensity in tried)
+    found = tuple([(end, other, propensity) for end, (other, propensity) in zip(ends, tried, strict=True)])
+    return _Tries(found[-1][0] if found else 0, greedy, found)
 
 
 def _draw(unit: str, facet: str) -> int:

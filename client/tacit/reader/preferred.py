@@ -39,7 +39,7 @@ def preferred(facet: Facet, signal: Signal, contexts: tuple[str, ...]) -> Prefer
     """
     if signal.source == "user":
         return Preferred(signal.value, None, 0.0, signal.v, "pin")
-    best = in_context(signal, contexts)
+    best = in_context(signal, contexts) if signal.contexts else signal
     if facet.careful and best.tier == "default":
         return None if signal.default is None else Preferred(signal.default, None, 0.0, signal.v, "default")
     strength: Strength = "default" if signal.source == "population" else best.tier
@@ -66,15 +66,13 @@ def preferred_by_population(facet: Facet, signal: Signal, contexts: tuple[str, .
 
 def in_context(signal: Signal, contexts: tuple[str, ...]) -> Signal | ContextValue:
     """Return the entry of the first context that the signal distinguishes, or the signal."""
-    if signal.contexts:
-        for context in contexts:
-            for entry in signal.contexts:
-                if entry.context == context:
-                    return entry
+    for context in contexts:
+        for entry in signal.contexts:
+            if entry.context == context:
+                return entry
     return signal
 
 
 def _explore(facet: Facet, signal: Signal, best: Signal | ContextValue) -> float:
-    if not may_explore(facet, best.tier):
-        return 0.0
-    return signal.explore if best is signal else explore_share(best.confidence or 0.0)
+    explore = signal.explore if best is signal else explore_share(best.confidence or 0.0)
+    return explore if explore and may_explore(facet, best.tier) else 0.0
