@@ -36,7 +36,7 @@ from tacit.contract.activity import Activity
 from tacit.contract.gates import Gate, ScopeConsent
 from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import pseudonym
-from tacit.contract.signals import Profile, Session, Signal, encode
+from tacit.contract.signals import ContextValue, Profile, Session, Signal, encode
 from tacit.contract.versions import version
 from tacit.reader.circuit_breaker import FAILURES
 from tacit_lab.embedded import EmbeddedRedis
@@ -106,7 +106,9 @@ def _content(at_ms: int, seq: int) -> tuple[tuple[str, bytes], ...]:
             encode(
                 Signal(
                     version(at_ms, seq), facet.values[0], 0.812, 0.871, "apply", "learned", 41.5, facet.values[1], 0.09,
-                    facet.default, 0.0258, (("thumbs_up", 12), ("copied", 7)), "m2.c1.p12", at_ms,
+                    facet.default, 0.0258, (("thumbs_up", 12), ("copied", 7)), "m2.c1.p12", at_ms, 4.5,
+                    (("thumbs_down", 2),),
+                    (ContextValue("topic:email", facet.values[1], 0.83, "apply", facet.values[0]),),
                 )
             ),
         )
@@ -204,10 +206,14 @@ def _reads(url: str, users: int) -> list[Figure]:
                 pipeline.execute()
 
             plain_many.take([hundred] * 10)
+        chosen, adaptation = _Reads(), reader.get(names[0])
+        for _ in range(ROUNDS):
+            chosen.take([lambda name=name: adaptation.choose(name, topic="code") for name in names])  # type: ignore[misc]
     ratio = ours.cpu_us / plain.cpu_us
     return [
         Figure("get: CPU", "µs", ours.cpu_us, "", plain.cpu_us),
         Figure("get: CPU, times a bare HGETALL", "", ratio, "≤ 1.9"),
+        Figure("choose: CPU", "µs", chosen.cpu_us),
         Figure("get: p50", "ms", ours.percentile(50), "≤ 0.15", plain.percentile(50)),
         Figure("get: p99", "ms", ours.percentile(99), "≤ 1", plain.percentile(99)),
         Figure(f"get_many of {MANY}: p50", "ms", many.percentile(50), "≤ 4", plain_many.percentile(50)),

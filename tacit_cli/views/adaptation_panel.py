@@ -12,6 +12,7 @@ from rich.text import Text
 from tacit.contract.activity import described
 from tacit.contract.limits import limited_by
 from tacit.contract.signals import Signal
+from tacit.contract.wording import rather_than
 from tacit.reader.adaptation import Adaptation
 
 _UNIT = "example-conversation"
@@ -58,7 +59,7 @@ def adaptation_panel(adaptation: Adaptation, title: str, truth: Mapping[str, str
     parts: list[RenderableType] = [Text(f"status  {_STATUS_TEXT[adaptation.status]}"), Text(f"consent {consent}")]
     if adaptation.signals:
         parts += [Text(), _signals_table(adaptation, truth)]
-        parts += [Text(), *limits] if (limits := list(_limits(adaptation))) else []
+        parts += [Text(), *lines] if (lines := [*_contexts(adaptation), *_limits(adaptation)]) else []
     if profile := adaptation.profile:
         topics = ", ".join(f"{topic} {share:.0%}" for topic, share in profile.topics) or "none"
         parts += [Text(), Text(f"turns   {described(profile.activity)}; topics: {topics}")]
@@ -99,7 +100,18 @@ def limits_text(limits: Iterable[str]) -> str:
 def _why(signal: Signal) -> str:
     if signal.source == "user":
         return "set by the user"
-    return ", ".join(f"{kind} ×{count}" for kind, count in signal.why)
+    reasons = ", ".join(f"{kind} ×{count}" for kind, count in signal.why)
+    return "; ".join(part for part in (rather_than(signal.runner_up, signal.gap), reasons) if part)
+
+
+def _contexts(adaptation: Adaptation) -> Iterator[Text]:
+    """Yield a line per context with the values that differ there."""
+    found: dict[str, list[str]] = {}
+    for facet, signal in adaptation.signals.items():
+        for entry in signal.contexts if signal.source != "user" else ():
+            found.setdefault(entry.context, []).append(f"{facet} {entry.value} ({entry.tier})")
+    for context, values in found.items():
+        yield Text(f"context {context}: {', '.join(values)}")
 
 
 def _limits(adaptation: Adaptation) -> Iterator[Text]:

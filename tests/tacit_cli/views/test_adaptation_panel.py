@@ -10,7 +10,7 @@ from rich.console import Console
 
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.gates import Consents
-from tacit.contract.signals import Signal
+from tacit.contract.signals import ContextValue, Signal
 from tacit.reader.adaptation import Adaptation, Status
 from tacit_cli.views.adaptation_panel import adaptation_as_dict, adaptation_panel
 from tests.support.commands import tacit
@@ -69,6 +69,16 @@ def test_signal_is_shown_with_its_reasons() -> None:
     assert all(f"{kind} ×{number}" in text for kind, number in LEARNED.why)
     (pinned,) = [line for line in text.splitlines() if line.startswith("│ tone")]
     assert pinned.split()[2:] == [PINNED.value, "–", "apply", "set", "by", "the", "user", "│"]
+
+
+def test_runner_up_and_contexts_are_shown_in_words() -> None:
+    """How much better a value is, and where another one is better."""
+    entry = ContextValue("topic:email", "detailed", 0.83, "apply", "concise")
+    learned = replace(LEARNED, runner_up="balanced", gap=0.22, contexts=(entry,))
+    text = _text(_adaptation(length=learned))
+    assert "rather than balanced, clearly; thumbs_up ×12" in text
+    assert "context topic:email: length detailed (apply)" in text
+    assert "context" not in _text(_adaptation(length=LEARNED))
 
 
 def test_tier_below_apply_has_its_limits() -> None:
