@@ -85,10 +85,10 @@ def _length(adaptation: Adaptation) -> tuple[str, str] | None:
 
 
 def test_learned_preference_reaches_the_prompt(story: Deployment) -> None:
-    """The prompt follows the feedback, and the signal lists the reasons."""
+    """The prompt follows the feedback, and the signal lists the reasons for the value."""
     adaptation = story.read()
     assert _length(adaptation) == ("learned", "detailed")
-    assert dict(adaptation.signals["length"].why).keys() == {"thumbs_up", "thumbs_down"}
+    assert dict(adaptation.signals["length"].why).keys() == {"thumbs_up"}
     assert "Give thorough answers with the details." in adaptation.choose(unit="c-1").prompt()
 
 
