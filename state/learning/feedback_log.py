@@ -14,7 +14,6 @@ With the shipped catalogue a row takes 13 bytes, the totals take 64, and the sum
 """
 
 from array import array
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from struct import Struct
@@ -178,13 +177,20 @@ def _restored(
 
 def kinds_by_side(
     rows: bytes, slot: int, sizes: tuple[int, int], facet_of: Sequence[int]
-) -> tuple[Counter[int], Counter[int]]:
-    """Return the pieces for and against a value by feedback kind; `sizes`: numbers of values and facets."""
-    found: tuple[Counter[int], Counter[int]] = Counter(), Counter()
-    for row in _layout(*sizes).iter_unpack(rows):
-        for place, _ in _places_of(row, facet_of):
-            if place >> 1 == slot:
-                found[place & 1][row[1] & 127] += 1
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the pieces for and against a value, counted by feedback kind; `sizes`: numbers of values and facets."""
+    found: tuple[dict[int, int], dict[int, int]] = {}, {}
+    byte, bit = slot >> 3, 1 << (slot & 7)
+    for _, code, _, _, only, slots in _layout(*sizes).iter_unpack(rows):
+        if not slots[byte] & bit or (any(only) and facet_of[slot] not in _numbers(only)):
+            continue
+        form, kind = code >> 7 & 3, code & 127
+        if form >= Form.PREFERS_LOWER:
+            is_for = slot == _numbers(slots)[form == Form.PREFERS_HIGHER]
+        else:
+            is_for = form == Form.LIKE
+        kinds = found[not is_for]
+        kinds[kind] = kinds.get(kind, 0) + 1
     return found
 
 

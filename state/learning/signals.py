@@ -79,7 +79,8 @@ def reasons(catalogue: NumberedCatalogue, slot: int, pieces: bytes) -> tuple[Rea
 def _heaviest(catalogue: NumberedCatalogue, counts: Mapping[int, int]) -> Reasons:
     kinds, names = catalogue.feedback_kinds, catalogue.feedback_names
     known = [(kind, count) for kind, count in counts.items() if kind in kinds]
-    known.sort(key=lambda pair: (-pair[1] * kinds[pair[0]].weight, names[pair[0]]))
+    if known[1:]:
+        known.sort(key=lambda pair: (-pair[1] * kinds[pair[0]].weight, names[pair[0]]))
     return tuple([(names[kind], count) for kind, count in known[:MAX_REASONS]])
 
 
