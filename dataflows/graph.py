@@ -20,8 +20,10 @@ from bytewax.outputs import Sink
 from operators.adapt import Adapt, Examples
 from operators.learn_population import LearnPopulation
 from operators.parse import Group
+from operators.prove import Prove
 from state.events.records import AnyReject, Record, Reject
 from state.learning.population_version import PopulationWrite
+from state.learning.proof_report import ReportWrite
 from state.user.writes import Write
 
 FLOW_ID = "adaptation"
@@ -36,8 +38,8 @@ Parse = Callable[[Sequence[Record]], Iterable[Group | Reject]]
 BuildAdapt = Callable[[bytes | None], Adapt]
 """Snapshot of a shard, or None for a new shard → logic of the shard. Bytewax does not pass the shard's key."""
 
-BuildLearn = Callable[[bytes | None], LearnPopulation]
-"""Snapshot of the population model, or None for a new one → logic of its training."""
+BuildLearn = Callable[[bytes | None], LearnPopulation | Prove]
+"""Snapshot of the population model, or None for a new one → logic of its training, or of proof alone."""
 
 
 def build(
@@ -46,7 +48,7 @@ def build(
     build_adapt: BuildAdapt,
     build_learn: BuildLearn,
     writes: Sink[Write],
-    versions: Sink[PopulationWrite],
+    versions: Sink[PopulationWrite | ReportWrite],
     rejects: Sink[AnyReject],
     control_rejects: Sink[AnyReject],
 ) -> Dataflow:

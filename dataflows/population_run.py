@@ -22,11 +22,13 @@ from dataflows.job import Job
 from dataflows.settings import EXACT, Settings
 from dataflows.state_folder import StateFolder
 from operators.learn_population import LearnPopulation
+from operators.prove import Prove
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.learning.encryption import derived_key
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
+from state.learning.proof_trainer import ProofTrainer
 from tacit.contract.keys import LIVE, RegionKeys
 from tacit.errors import ConfigurationError
 
@@ -56,11 +58,14 @@ class PopulationRun:
     _is_bounded: bool
     _settings: Settings
 
-    def build_learn(self, snapshot: bytes | None) -> LearnPopulation:
+    def build_learn(self, snapshot: bytes | None) -> LearnPopulation | Prove:
         """Return the logic of the training step; Bytewax builds it in one process of a run.
 
-        Without a snapshot, training starts from the first version of the folder: the run repeats all later events.
+        Before its first example, training starts from the first version of the folder: the run repeats later events.
         """
+        if self._settings.population != "learn":
+            proof = ProofTrainer(self._catalogue, self._key, lambda: self.shared.prior.default_slots, snapshot)
+            return Prove(proof, self._counters.learning, at_end=self._is_bounded)
         # The import takes 1 s and 80 MB, and only one process of a run needs it.
         from state.learning.population_trainer import PopulationTrainer
 
@@ -69,7 +74,7 @@ class PopulationRun:
             if snapshot
             else PopulationTrainer(self._catalogue, self._key)
         )
-        if not snapshot and not self._is_bounded and (first := self._first_version()):
+        if trainer.is_new and not self._is_bounded and (first := self._first_version()):
             trainer.start_from(first)
         if self._used is not None:
             trainer.adopt(self._used)

@@ -16,4 +16,5 @@ def rules_of(settings: Settings, vocabulary: Vocabulary | None = None) -> Rules:
         settings.ttl_ms,
         tombstone_ms=settings.tombstones_ms,
         teaches=settings.population == "learn",
+        proves=True,
     )

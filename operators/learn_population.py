@@ -14,6 +14,7 @@ from state.counters import LearningCounters
 from state.learning.example import Forget, Message, unpack_message
 from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationWrite
+from state.learning.proof_report import challenged, encode_report
 
 if TYPE_CHECKING:
     from state.learning.challenger import Challengers
@@ -27,7 +28,7 @@ MIN_EXAMPLES = 100
 """Count of examples for a new version when the last one is older than `VERSION_AFTER_MS` of wall time."""
 VERSION_AFTER_MS = 60_000
 
-_LOOK = timedelta(seconds=5)
+LOOK = timedelta(seconds=5)
 
 
 class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
@@ -94,7 +95,7 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
 
     def notify_at(self) -> datetime | None:
         """Request a wake-up while examples are unpublished."""
-        return datetime.now(UTC) + _LOOK if self._trainer.unpublished or self._trainer.must_publish else None
+        return datetime.now(UTC) + LOOK if self._trainer.unpublished or self._trainer.must_publish else None
 
     def _publish_late(self) -> list[PopulationWrite]:
         is_late = self._clock() - self._published_ms >= VERSION_AFTER_MS
@@ -110,7 +111,10 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
         if self._challengers is not None:
             self._counters.challengers = self._challengers.scores()
         self._share(self._trainer.prior)
-        return write
+        report = self._counters.proof = encode_report(
+            self._trainer.proof.report(challenged(self._counters.challengers))
+        )
+        return write._replace(report=report)
 
     def snapshot(self) -> bytes:
         """Return the trainer's state for Bytewax."""

@@ -129,6 +129,8 @@ class LearningCounters:
     """Scores of predictions up to that version."""
     challengers: tuple[ChallengerScores, ...] = ()
     """Figures of the challengers up to that version."""
+    proof: bytes = b""
+    """Report of proof up to that version, as JSON (state.learning.proof_report); empty without one."""
 
 
 @dataclass(slots=True)
@@ -159,6 +161,7 @@ class Counters:
             total.learning.version = max(total.learning.version, one.learning.version)
             total.learning.scores = total.learning.scores or one.learning.scores
             total.learning.challengers = total.learning.challengers or one.learning.challengers
+            total.learning.proof = total.learning.proof or one.learning.proof
             for outcome, count in one.events.outcomes.items():
                 total.events.outcomes[outcome] += count
             for reason, count in one.events.rejects.items():

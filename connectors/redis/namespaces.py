@@ -93,13 +93,17 @@ class Namespaces:
         Raises:
             ConfigurationError: no writer has used the namespace.
         """
+        self.require(namespace)
+        before = self.active()
+        self._client.execute(("SET", self._keys.active, namespace))
+        return before
+
+    def require(self, namespace: str) -> None:
+        """Raise ConfigurationError if no writer has used the namespace."""
         registered = self.registered()
         if namespace not in registered:
             allowed = f"allowed are {', '.join(registered)}" if registered else "this region has no namespace"
             raise ConfigurationError([f"namespace: {namespace} has no signals; {allowed}"])
-        before = self.active()
-        self._client.execute(("SET", self._keys.active, namespace))
-        return before
 
     def compare(self, first: str, second: str) -> Difference:
         """Compare all users of two namespaces; a write during the comparison counts or not."""

@@ -9,9 +9,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from dataflows.observability.proof_metrics import proof_metrics
 from state.counters import Counters, Histogram
 from state.learning.challenger import ChallengerScores
 from state.learning.population_version import Scores
+from state.learning.proof_report import decode_report
 
 
 class CountersCollector(Collector):
@@ -95,6 +97,8 @@ class CountersCollector(Collector):
         )
         if learning.scores is not None:
             yield from _scores(learning.scores)
+        if learning.proof:
+            yield from proof_metrics(decode_report(learning.proof))
         yield from _challengers(learning.challengers)
 
 
@@ -145,15 +149,6 @@ def _scores(scores: Scores) -> Iterator[Metric]:
     for facet, score in scores.facets.items():
         gains.add_metric([facet], score.gain)
     yield gains
-    names = ("followed", "default", "difference", "low", "high")
-    off_policy = GaugeMetricFamily(
-        "tacit_off_policy_like_rate", "Rate of likes by inverse propensity, per facet.", labels=["facet", "estimate"]
-    )
-    for facet, found in scores.off_policy.items():
-        values = (found.followed, found.default, found.difference, *found.interval)
-        for name, value in zip(names, values, strict=True):
-            off_policy.add_metric([facet, name], value)
-    yield off_policy
 
 
 def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:

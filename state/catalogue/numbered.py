@@ -111,6 +111,11 @@ class NumberedCatalogue(Catalogue, frozen=True, dict=True):
         )
 
     @cached_property
+    def careful_facets(self) -> tuple[int, ...]:
+        """Facets that are served from the tier `hint` on."""
+        return tuple(self.facet_index[name] for name, facet in self.facets.items() if facet.careful)
+
+    @cached_property
     def slot_shapes(self) -> tuple[Shape, ...]:
         """Slot → shape of its facet; `SINGLE` for an idle facet."""
         shapes = {

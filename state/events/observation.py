@@ -57,8 +57,8 @@ class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Served values, ascending; of a pin its value, empty when the pin is removed; of a consent its scopes."""
     facets: Sequence[int]
     """Facets that feedback or a forget is narrowed to, empty for all; of a pin its facet."""
-    acted: Sequence[tuple[int, float]]
-    """Values that the answer followed: slot and propensity (0–1)."""
+    acted: Sequence[tuple[int, float, int]]
+    """Values that the answer followed: slot, propensity (0–1), and slot of the runner-up or `NONE`."""
     origin: bytes
     """Packed: `state.events.records.unpack_origin`."""
     position: int
@@ -67,6 +67,8 @@ class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a control event, the record's own time, epoch ms; 0: the source has none."""
     is_foreign: bool = False
     """A control event of another region, for a user who may be known here."""
+    proposed: Sequence[int] = ()
+    """Slots that the answer would have had, in apprentice mode."""
 
 
 class NotInCatalogueError(ValueError):
@@ -106,10 +108,13 @@ def resolve(event: Interaction, user: bytes, record: Record, catalogue: Numbered
         ()
         if feedback is None or feedback.facets is None
         else [_index(catalogue.facet_index, name, "feedback.facets.*") for name in feedback.facets],
-        _acted_slots(event.acted_on, catalogue) if event.acted_on else (),
+        _acted_slots(event.acted_on, catalogue, "acted_on.*") if event.acted_on else (),
         pack_origin(record.origin),
         record.position,
         sha256(record.value).digest(),
+        0,
+        False,
+        [slot for slot, _, _ in _acted_slots(event.proposed, catalogue, "proposed.*")] if event.proposed else (),
     )
 
 
@@ -187,8 +192,11 @@ def _facet_slots(facet: str, values: str | list[str], catalogue: NumberedCatalog
     return [index[name] for name in names]
 
 
-def _acted_slots(acted_on: Sequence[ActedOn], catalogue: NumberedCatalogue) -> list[tuple[int, float]]:
-    return [
-        (_index(catalogue.slot_index.get(acted.facet, {}), acted.value, "acted_on.*"), acted.propensity)
-        for acted in acted_on
-    ]
+def _acted_slots(acted_on: Sequence[ActedOn], catalogue: NumberedCatalogue, path: str) -> list[tuple[int, float, int]]:
+    """Return slot, propensity and slot of the runner-up."""
+    found = []
+    for acted in acted_on:
+        slots, runner_up = catalogue.slot_index.get(acted.facet, {}), acted.runner_up
+        other = NONE if runner_up is None else _index(slots, runner_up, path)
+        found.append((_index(slots, acted.value, path), acted.propensity, other))
+    return found

@@ -29,6 +29,8 @@ class ChallengerScores(NamedTuple):
     """Starts without examples, because a user was wiped."""
     stopped: bool
     """An error stopped the challenger."""
+    share: float = 1.0
+    """Share of users, 0–1."""
 
 
 class Challenger:
@@ -38,6 +40,7 @@ class Challenger:
         """Start without examples; the share of users is 0–1. Errors are those of `RiverModel`."""
         self.path = path
         self._parameters = parameters
+        self._share = share
         self._below = round(share * _HASHES)
         self._model = RiverModel(path, parameters)
         self._users: set[bytes] = set()
@@ -77,7 +80,7 @@ class Challenger:
 
     def scores(self) -> ChallengerScores:
         """Return the figures."""
-        return ChallengerScores(self.path, self._losses.result(), self._restarts, self.error is not None)
+        return ChallengerScores(self.path, self._losses.result(), self._restarts, self.error is not None, self._share)
 
 
 class Challengers:

@@ -24,16 +24,22 @@ class DirectedFeedback(NamedTuple):
     """The user model's belief, before the update, of how much better `preferred` is."""
 
 
-class Acted(NamedTuple):
-    """One facet of an answer in which the signal's value and the default differ."""
+class Logged(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Logged choice of an answer's style, for the proof that signals help (state.learning.proof)."""
 
-    facet: int
-    followed: bool
-    """The served value is the signal's."""
-    used_default: bool
-    """The served value is the default. Both `followed` and `used_default` may be False."""
-    propensity: float
-    """Probability, 0–1, of choosing the served value."""
+    acted: Sequence[tuple[int, float, int]] = ()
+    """Values that the answer followed, without facets with a pin: slot, propensity (0–1), slot of the runner-up."""
+    proposed: Sequence[int] = ()
+    """Slots that the answer would have had, in apprentice mode."""
+    signals: bytes = b""
+    """Slots of the user's own signals by facet before the feedback, 16 bits each, −1 for none; empty without any."""
+    confidences: bytes = b""
+    """Confidences of these signals by facet, as 32-bit floats."""
+    opens: bool = False
+    """The first feedback of the user after half an hour without any."""
+
+
+NOTHING_LOGGED = Logged()
 
 
 class Example(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -67,7 +73,8 @@ class Example(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Facets that the feedback is narrowed to; empty for all."""
     directed: Sequence[DirectedFeedback] = ()
     """Directed feedback; if present, the trainer ignores `liked`."""
-    acted: Sequence[Acted] = ()
+    logged: Logged | None = None
+    """None for repeated feedback on a turn, which proves nothing more."""
 
     @property
     def own(self) -> UserPart:

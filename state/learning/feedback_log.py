@@ -66,6 +66,12 @@ class FeedbackLog:
         """The pieces in the log, oldest first."""
         return [_piece(row) for row in self.layout.iter_unpack(self.rows)]
 
+    @property
+    def newest_s(self) -> int:
+        """Event time of the last piece, in seconds; 0 for none."""
+        rows = self.rows
+        return int.from_bytes(rows[len(rows) - self.layout.size :][:4], "little")
+
     def add(
         self,
         at_ms: int,

@@ -17,6 +17,7 @@ from state.learning.feedback_limit import FeedbackLimit
 from state.learning.feedback_limit import Packed as PackedLimit
 from state.learning.population_model import PopulationModel
 from state.learning.population_version import Gaussian
+from state.learning.proof import StoredProof
 from state.learning.release import NOISE, Block, standard_normal
 from state.learning.stacking import Stacking
 
@@ -70,6 +71,8 @@ class _Private(msgspec.Struct, array_like=True):
     limit: PackedLimit
     gains: dict[str, tuple[float, float, int]]
     stacking: _Stacking
+    proof: StoredProof | None = None
+    """None in states of earlier versions."""
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -106,6 +109,7 @@ class Restored(NamedTuple):
     limit: FeedbackLimit
     gains: dict[str, tuple[float, float, int]]
     stacking: Stacking
+    proof: StoredProof | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -116,7 +120,7 @@ _decode_earlier = msgspec.msgpack.Decoder(_Earlier).decode
 
 def pack(restored: Restored) -> bytes:
     """Return the state as bytes. Without the model's key, they show published content only."""
-    training, model, limit, gains, stacking = restored
+    training, model, limit, gains, stacking, proof = restored
     features = sorted(model.features.items())
     private = _Private(
         {name: (one.season, one.contributors.pack()) for name, one in features if len(one.contributors)},
@@ -124,6 +128,7 @@ def pack(restored: Restored) -> bytes:
         limit.pack(),
         gains,
         _packed_stacking(stacking),
+        proof,
     )
     released = {
         name: _Released(one.mean, one.variance, one.released, one.season) for name, one in features if one.is_public
@@ -187,7 +192,7 @@ def _restored(data: bytes, stacking: Stacking) -> Restored:
     for name, block in private.blocks.items():
         model.features[name].block = _block(*block)
     _restore_stacking(stacking, list(packed.factors), private.stacking)
-    return Restored(packed.training, model, FeedbackLimit(private.limit), private.gains, stacking)
+    return Restored(packed.training, model, FeedbackLimit(private.limit), private.gains, stacking, private.proof)
 
 
 def _restored_earlier(data: bytes, stacking: Stacking) -> Restored:

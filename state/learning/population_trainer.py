@@ -15,6 +15,7 @@ from state.learning.population_version import Gaussian, PopulationVersion, Popul
 from state.learning.prediction import NOISE_VARIANCE
 from state.learning.preferences import MODEL_VERSION
 from state.learning.probit import normal_cdf
+from state.learning.proof import Proof
 from state.learning.scoring import Scoring
 from state.learning.signals import population_write
 from state.learning.stacking import MAX_EXAMPLES, OFFSET, OWN_BIAS, POPULATION, Stacking, user_part_name
@@ -35,6 +36,7 @@ class PopulationTrainer:
         self._stacking = (ExactStacking if exact else Stacking)(catalogue.facet_names, key)
         self._limit = FeedbackLimit()
         self.scoring = Scoring(catalogue)
+        self.proof = Proof(catalogue)
         self._prior = Prior(catalogue)
         """Prior of the last published version."""
         self.examples = 0
@@ -48,6 +50,11 @@ class PopulationTrainer:
         """The last version names a topic that is sensitive now, so a version without it must follow."""
         self.scores: Scores | None = None
         """Scores up to the last version, for operators: versions do not have them."""
+
+    @property
+    def is_new(self) -> bool:
+        """True before the first example and version."""
+        return not self.examples and not self.number
 
     @property
     def prior(self) -> Prior:
@@ -74,6 +81,7 @@ class PopulationTrainer:
         """Score an example, then learn from it; return False for an example above the limits of its user."""
         if not self._limit.takes(e.user, e.at_ms):
             return False
+        self.proof.add(e, self._prior.default_slots)
         user = _hash(e.user)
         expected = self._prior.expect(e.slots, e.topic, e.surface, e.item, e.feedback_count)
         scale = sqrt(expected.variance + e.variance)
@@ -157,7 +165,9 @@ class PopulationTrainer:
         """Return the state as bytes."""
         gains = {name: (gain.gain, gain.part, gain.n) for name, gain in self.scoring.gains.items()}
         training = StoredTraining(self.number, self.examples, self.unpublished, self._at_ms)
-        return population_state.pack(Restored(training, self._population, self._limit, gains, self._stacking))
+        return population_state.pack(
+            Restored(training, self._population, self._limit, gains, self._stacking, self.proof.pack())
+        )
 
     @classmethod
     def unpack(cls, data: bytes, catalogue: NumberedCatalogue, key: bytes = b"") -> "PopulationTrainer":
@@ -169,11 +179,11 @@ class PopulationTrainer:
             StateError: the bytes have an unknown layout, or are damaged.
         """
         trainer = cls(catalogue, key)
-        training, trainer._population, trainer._limit, gains, trainer._stacking = population_state.unpack(
+        training, trainer._population, trainer._limit, gains, trainer._stacking, proof = population_state.unpack(
             data, key, catalogue.facet_names, trainer._features.is_sensitive
         )
-        trainer.scoring = Scoring(catalogue, gains)
-        trainer._examples, trainer._at_ms = training.examples, training.at_ms
+        trainer.scoring, trainer.proof = Scoring(catalogue, gains), Proof(catalogue, proof)
+        trainer.examples, trainer._at_ms = training.examples, training.at_ms
         trainer.number, trainer.unpublished = training.number, training.unpublished
         return trainer
 

@@ -31,19 +31,6 @@ class FacetScore(msgspec.Struct, frozen=True):
     """Feedback on answers served with the facet."""
 
 
-class OffPolicy(msgspec.Struct, frozen=True):
-    """Value of following a facet's signal against the default, by inverse propensity (state.learning.off_policy)."""
-
-    n: int
-    """Feedback on answers with either policy, where the two policies differ."""
-    followed: float
-    """Chance of a like, 0–1, with the signal."""
-    default: float
-    difference: float
-    interval: tuple[float, float]
-    """95 % interval of the difference."""
-
-
 class Scores(msgspec.Struct, frozen=True):
     """Prequential scores: each prediction is scored before its feedback is learned."""
 
@@ -59,7 +46,6 @@ class Scores(msgspec.Struct, frozen=True):
     drifts: int
     """Changes of the mean log loss, by River's ADWIN."""
     facets: dict[str, FacetScore]
-    off_policy: dict[str, OffPolicy]
 
 
 _MEMBERS = {"features": "terms", "factors": "trust", "uninformative": "silent"}
@@ -109,3 +95,5 @@ class PopulationWrite(NamedTuple):
     version: bytes
     defaults: tuple[tuple[str, bytes], ...]
     """(facet, JSON of a signal) for each facet with a population signal."""
+    report: bytes = b""
+    """Report of proof (state.learning.proof_report), written with the version; empty for none."""

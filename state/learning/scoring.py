@@ -12,7 +12,6 @@ from river import drift, metrics
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.calibration import Calibration
 from state.learning.example import Example
-from state.learning.off_policy import Comparison
 from state.learning.population_version import FacetScore, Scores
 from state.learning.probit import log_normal_cdf
 
@@ -72,7 +71,6 @@ class Scoring:
         self._drifts = 0
         self._n = 0
         self.gains = {name: FacetGain(*gain) for name, gain in (gains or {}).items()}
-        self._comparisons: dict[int, Comparison] = {}
 
     def add(self, e: Example, z: float, scale: float, parts: Mapping[int, float]) -> None:
         """Score the prediction of an example, and its facets by the newest version.
@@ -90,8 +88,6 @@ class Scoring:
         self._drifts += self._adwin.drift_detected  # ADWIN's own count stays at 0
         self._n += 1
         self._add_facets(e, z, scale, parts)
-        for acted in e.acted:
-            self._comparisons.setdefault(acted.facet, Comparison()).add(acted, liked)
 
     def _add_facets(self, e: Example, z: float, scale: float, parts: Mapping[int, float]) -> None:
         sign = 1.0 if e.liked else -1.0
@@ -114,8 +110,6 @@ class Scoring:
         """
         if not self._n:
             return None
-        names = self._catalogue.facet_names
-        estimates = {names[facet]: found.estimate() for facet, found in sorted(self._comparisons.items())}
         gains = {name: gain for name, gain in sorted(self.gains.items()) if name in public}
         return Scores(
             n=self._n,
@@ -125,5 +119,4 @@ class Scoring:
             ece=round(self._ece.get(), 6),
             drifts=self._drifts,
             facets={name: FacetScore(round(gain.gain, 6), gain.n) for name, gain in gains.items()},
-            off_policy={name: estimate for name, estimate in estimates.items() if estimate and name in public},
         )

@@ -6,11 +6,12 @@ from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Observation
-from state.learning.example import Example
+from state.learning.example import NOTHING_LOGGED, Example, Logged
 from state.learning.preferences import Learned, Preferences
 from state.user.outbox import Emitted
 from state.user.parts import ACCEPTED, BEFORE_WIPE, DUPLICATE, LATE, UNCONSENTED, Observed, UserParts
 from state.user.rules import Rules
+from state.user.sessions import SESSION_GAP_MS
 from state.user.windows import Windows
 from tacit.contract.catalogue import FeedbackKind
 
@@ -67,32 +68,49 @@ def _train(
         user.preferences = Preferences(rules.catalogue)
         user.outbox.emitted = Emitted(len(rules.catalogue.facet_names))
     feedback_count = user.preferences.feedback_count
+    logged = _logged(user, user.preferences, o, rules, turn) if rules.proves else None
     learned = user.preferences.learn_feedback(o, kind, weight, rules.prior)
     if not learned.facets:
         return ACCEPTED, ()
     if turn != NONE:
         user.turns.learned[turn] += weight
-    if not rules.teaches:
+    if not rules.teaches and (logged is None or logged is NOTHING_LOGGED):
         return ACCEPTED, [*learned.facets]
-    example = _example(user, o, kind.label is True, weight, feedback_count, learned, rules)
+    example = _example(o, kind.label is True, weight, feedback_count, learned, logged)
     return Observed(ACCEPTED.outcome, example), [*learned.facets]
 
 
+def _logged(user: UserParts, own: Preferences, o: Observation, rules: Rules, turn: int) -> Logged | None:
+    """Return what the answer proves, before the feedback trains; None for repeated feedback on a turn.
+
+    The answer is compared with signals emitted before.
+    """
+    if turn != NONE and user.turns.learned[turn]:
+        return None
+    pins, catalogue, emitted = user.pins, rules.catalogue, user.outbox.emitted
+    if not (o.acted or o.proposed or catalogue.holdout.share):
+        return NOTHING_LOGGED
+    acted, facets = o.acted, catalogue.slot_facets
+    if pins:
+        acted = [choice for choice in acted if not pins.is_set(facets[choice[0]], catalogue)]
+    opens = o.at_ms - 1000 * own.log.newest_s >= SESSION_GAP_MS
+    if emitted is None:
+        return Logged(acted, o.proposed, opens=opens)
+    signals = emitted.served(catalogue.careful_facets)
+    return Logged(acted, o.proposed, signals, emitted.confidence.tobytes(), opens)
+
+
 def _example(
-    user: UserParts,
     o: Observation,
     liked: bool,
     weight: float,
     feedback_count: int,
     learned: Learned,
-    rules: Rules,
+    logged: Logged | None,
 ) -> Example:
-    """Return the example for the population. The answer is compared with signals emitted before."""
-    own, facets, emitted = learned.own, rules.catalogue.slot_facets, user.outbox.emitted
-    pins, catalogue = user.pins, rules.catalogue
-    acted = [choice for choice in o.acted if not pins or not pins.is_set(facets[choice[0]], catalogue)]
+    """Return the example for the population."""
+    own = learned.own
     return Example(
         o.user, o.at_ms, o.topic, o.surface, o.item, liked, weight, feedback_count, learned.p,
-        o.slots, own.bias, own.variance, own.shares, o.facets, learned.directed,
-        emitted.compare(acted, rules.prior.default_slots, facets) if acted and emitted else (),
+        o.slots, own.bias, own.variance, own.shares, o.facets, learned.directed, logged,
     )  # fmt: skip

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import Beliefs, Decision, Finding, decide, decide_each, find
-from state.learning.example import Acted
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.side_sums import PER_WEIGHT
@@ -98,20 +97,17 @@ class Emitted:
         self.oldest_ms = min((at_ms for at_ms in self.at_ms if at_ms >= before_ms), default=0)
         return [facet for facet, at_ms in enumerate(self.at_ms) if 0 < at_ms < before_ms]
 
-    def compare(
-        self, acted: Iterable[tuple[int, float]], defaults: Sequence[int | None], facets: Sequence[int]
-    ) -> list[Acted]:
-        """Return the facets of an answer with different signal and default and an uncertain choice.
+    def served(self, careful: Collection[int]) -> bytes:
+        """Return the slots that readers serve by the emitted decisions, by facet, 16 bits each; −1 for none.
 
-        `acted` is (slot, propensity) as in the event, `defaults` facet → slot, `facets` slot → facet.
+        A `careful` facet is served from the tier `hint` on.
         """
-        found = []
-        for slot, propensity in acted:
-            facet = facets[slot]
-            signal, default = self.slot[facet] if self.tier[facet] else None, defaults[facet]
-            if signal is not None and signal != default and 0.0 < propensity < 1.0:
-                found.append(Acted(facet, slot == signal, slot == default, propensity))
-        return found
+        slots = self.slot
+        for facet in careful:
+            if not self.tier[facet]:
+                slots = slots[:]
+                slots[facet] = _NEVER
+        return slots.tobytes()
 
 
 def _has_moved(emitted: int, present: int) -> bool:

@@ -26,6 +26,8 @@ class Rules:
     """Time for which a wipe of an absent user is remembered; no older event may come."""
     teaches: bool = False
     """Feedback becomes examples for the population."""
+    proves: bool = False
+    """Feedback becomes examples for the proof that signals help, where events log a choice (state.learning.proof)."""
     population: InitVar[Prior | None] = None
     prior: Prior = field(init=False)
     """The population's beliefs; without `population`, empty ones."""

@@ -22,6 +22,7 @@ from state.errors import StateError
 from state.events.records import AnyReject, Reason, Record, Reject
 from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
+from state.learning.proof_report import ReportWrite
 from state.storage.shard_stores import ShardStores
 from state.user.writes import GateWrite, SignalWrite, Write
 from tests.support.decoded_writes import Shown
@@ -37,7 +38,7 @@ class Run:
 
     def __init__(self, source: TestingSource[Record], folder: Path | None = None) -> None:
         self.writes: list[Write] = []
-        self.versions: list[PopulationWrite] = []
+        self.versions: list[PopulationWrite | ReportWrite] = []
         self.rejects: list[Reject] = []
         self.control_rejects: list[Reject] = []
         self.trainer = PopulationTrainer(CATALOGUE)

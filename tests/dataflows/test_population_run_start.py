@@ -16,6 +16,7 @@ from dataflows.population_run import PopulationRun, population_run
 from dataflows.settings import Settings
 from dataflows.state_folder import locked
 from operators.learn_population import LearnPopulation
+from operators.prove import Prove
 from state.counters import Counters
 from state.learning.example import pack_example
 from state.learning.population_version import PopulationVersion, decode_version
@@ -56,11 +57,12 @@ def started(
         yield found
 
 
-def train(found: PopulationRun, learn: LearnPopulation, examples: list[bytes]) -> list[PopulationVersion]:
+def train(found: PopulationRun, learn: LearnPopulation | Prove, examples: list[bytes]) -> list[PopulationVersion]:
     """Train on the examples, write the published versions, and return them."""
+    assert isinstance(learn, LearnPopulation)
     writes, _ = learn.on_batch([examples])
     sink = found.sink.build("population", 0, 1)
-    sink.write_batch(writes)
+    sink.write_batch([*writes])
     sink.close()
     return [decode_version(write.version) for write in writes]
 
@@ -71,7 +73,9 @@ def test_new_run_starts_from_the_version_of_the_namespace(server: tuple[str, red
     for folder in (None, tmp_path / "state"):
         with started(server[0], folder) as found:
             assert found.shared.prior.number == 41
-            writes, _ = found.build_learn(None).on_batch([PACKED[:1_000]])
+            learn = found.build_learn(None)
+            assert isinstance(learn, LearnPopulation)
+            writes, _ = learn.on_batch([PACKED[:1_000]])
             (version,) = [decode_version(write.version) for write in writes]
             assert (version.n, version.examples) == (42, 41_000 + 1_000)
 

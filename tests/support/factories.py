@@ -110,12 +110,16 @@ def make_observation(
     feedback: str | None = None,
     facets: Sequence[str] = (),
     acted: Sequence[tuple[str, str, float]] = (),
+    proposed: Sequence[tuple[str, str]] = (),
     scopes: Sequence[int] = (),
     record_ms: int = 0,
     is_foreign: bool = False,
     catalogue: NumberedCatalogue = CATALOGUE,
 ) -> Observation:
-    """Return an observation by names of the catalogue; by default its event is unique, and a consent for all scopes."""
+    """Return an observation by names of the catalogue; by default its event is unique, and a consent for all scopes.
+
+    Entries of `acted` have no runner-up.
+    """
     if kind in {Kind.GRANT, Kind.DENY}:
         scopes = scopes or SCOPE_NUMBERS
     return Observation(
@@ -130,12 +134,13 @@ def make_observation(
         feedback=NONE if feedback is None else catalogue.feedback_index[feedback],
         slots=[*scopes] or slots(served or {}, catalogue),
         facets=[catalogue.facet_index[name] for name in facets],
-        acted=[(catalogue.slot_index[facet][value], propensity) for facet, value, propensity in acted],
+        acted=[(catalogue.slot_index[facet][value], propensity, NONE) for facet, value, propensity in acted],
         origin=pack_origin(ORIGIN),
         position=1,
         sha256=SHA256,
         record_ms=record_ms,
         is_foreign=is_foreign,
+        proposed=[catalogue.slot_index[facet][value] for facet, value in proposed],
     )
 
 

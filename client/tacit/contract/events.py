@@ -58,6 +58,8 @@ class ActedOn(_Members, frozen=True):
     value: Name
     version: Version | None
     propensity: Propensity
+    runner_up: Name | None = None
+    """Second best value in this choice; with the propensity it implies the propensity of every other value."""
 
 
 class _Event(_Members, frozen=True, tag_field="type", tag=str.lower):
@@ -79,6 +81,8 @@ class Interaction(_Event, frozen=True):
     item: Id | None = None
     feedback: Feedback | None = None
     acted_on: Annotated[list[ActedOn], Meta(max_length=64)] | None = None
+    proposed: Annotated[list[ActedOn], Meta(max_length=64)] | None = None
+    """Signals that the answer would have followed, of a deployment in apprentice mode."""
 
 
 class Consent(_Event, frozen=True):

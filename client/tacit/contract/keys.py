@@ -114,6 +114,11 @@ class NamespaceKeys:
         return f"{self.population}:{number}"
 
     @property
+    def proof(self) -> str:
+        """STRING: report of the proof that signals help, for operators."""
+        return f"tacit:v1:{self.region}:{{{self.namespace}}}:proof"
+
+    @property
     def population_pinned(self) -> str:
         """SET: numbers of the population versions that never expire."""
         return f"{self.population}:pinned"

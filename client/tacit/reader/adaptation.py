@@ -147,15 +147,19 @@ class Adaptation:
             best = self._preferred(name, facet, contexts)
             if best is None:
                 continue
-            value, propensity, strength = best.value, 1.0, best.strength
+            followed: Followed = {"facet": name, "value": best.value, "version": best.version, "propensity": 1.0}
+            value, strength = best.value, best.strength
             if tries and best.explore:
                 tried = _tries(value, best.runner_up, facet.values, best.explore)
                 draw, propensity = _draw(unit, name), tried.propensity
                 if draw < tried.below:
                     _, value, propensity = next(entry for entry in tried.values if draw < entry[0])
+                followed["value"], followed["propensity"] = value, propensity
+                if best.runner_up is not None and tried.below:
+                    followed["runner_up"] = best.runner_up
             if value != best.value or (strength == "default" and trains and value != facet.default):
                 strength = "try"  # the answer has to follow the value, as the feedback is taken to be about it
-            yield {"facet": name, "value": value, "version": best.version, "propensity": propensity}, strength
+            yield followed, strength
 
     def _preferred(self, name: str, facet: Facet, contexts: tuple[str, ...]) -> Preferred | None:
         if signal := self.signals.get(name):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypedDict
+from typing import Literal, NamedTuple, NotRequired, TypedDict
 
 from tacit.contract.catalogue import Catalogue, Facet
 
@@ -36,6 +36,8 @@ class Followed(TypedDict):
     """Version of the user's signal; None for a default."""
     propensity: float
     """Probability of this value in this choice."""
+    runner_up: NotRequired[str]
+    """Second best value, where other values could have been served; estimates need their propensities, too."""
 
 
 class Instruction(NamedTuple):

@@ -36,12 +36,15 @@ OBSERVATIONS = st.builds(
     feedback=st.integers(NONE, 63),
     slots=st.lists(st.integers(0, 64 * 32 - 1), max_size=64 * 32, unique=True),
     facets=st.lists(st.integers(0, 63), max_size=64),
-    acted=st.lists(st.tuples(st.integers(0, 64 * 32 - 1), st.floats(0, 1)), max_size=64),
+    acted=st.lists(
+        st.tuples(st.integers(0, 64 * 32 - 1), st.floats(0, 1), st.integers(NONE, 64 * 32 - 1)), max_size=64
+    ),
     origin=st.binary(max_size=60),
     position=st.integers(0, 2**63 - 1),
     sha256=st.binary(min_size=32, max_size=32),
     record_ms=st.integers(0, 9_999_999_999_999),
     is_foreign=st.booleans(),
+    proposed=st.lists(st.integers(0, 64 * 32 - 1), max_size=64),
 )
 
 
@@ -67,7 +70,7 @@ def test_unpacked_observation_packs_to_the_same_bytes(o: Observation) -> None:
 
 def test_largest_observation_packs() -> None:
     """The observation has all values of all facets, and feedback on every facet."""
-    o = replace(resolved(), slots=list(range(64 * 32)), facets=list(range(64)), acted=[])
+    o = replace(resolved(), slots=list(range(64 * 32)), facets=list(range(64)), acted=[], proposed=[])
     assert unpack(pack(o)) == o
 
 
@@ -84,6 +87,15 @@ def test_interaction_gets_the_catalogues_numbers() -> None:
     assert CATALOGUE.feedback_names[o.feedback] == "shorter"
     assert o.slots == slots({"length": "detailed", "tone": "formal"})
     assert [CATALOGUE.facet_names[facet] for facet in o.facets] == ["tone", "length"]
+
+
+def test_choices_and_proposals_become_slots() -> None:
+    """A runner-up is optional."""
+    concise, balanced, _ = CATALOGUE.facet_slots[CATALOGUE.facet_index["length"]]
+    entry = {"facet": "length", "value": "concise", "version": None, "propensity": 0.95}
+    o = resolved(acted_on=[entry, entry | {"runner_up": "balanced"}], proposed=[entry])
+    assert list(o.acted) == [(concise, 0.95, NONE), (concise, 0.95, balanced)]
+    assert list(o.proposed) == [concise]
 
 
 def test_absent_members_are_none() -> None:
@@ -163,6 +175,15 @@ def test_pin_holds_its_facet_and_value() -> None:
         ({"feedback": {"kind": "thumbs_up", "facets": ["tone", "mood"]}}, "feedback.facets.*"),
         ({"acted_on": [{"facet": "mood", "value": "x", "version": None, "propensity": 1.0}]}, "acted_on.*"),
         ({"acted_on": [{"facet": "tone", "value": "rude", "version": None, "propensity": 1.0}]}, "acted_on.*"),
+        (
+            {
+                "acted_on": [
+                    {"facet": "tone", "value": "formal", "version": None, "propensity": 1.0, "runner_up": "rude"}
+                ]
+            },
+            "acted_on.*",
+        ),
+        ({"proposed": [{"facet": "tone", "value": "rude", "version": None, "propensity": 1.0}]}, "proposed.*"),
         ({"type": "pin", "facet": "mood", "value": "x"}, "facet"),
         ({"type": "pin", "facet": "mood", "value": None}, "facet"),
         ({"type": "pin", "facet": "tone", "value": "rude"}, "value"),

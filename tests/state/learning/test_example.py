@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Observation
-from state.learning.example import Acted, DirectedFeedback, Example, pack_example, unpack_example
+from state.learning.example import DirectedFeedback, Example, Logged, pack_example, unpack_example
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from tests.support.factories import CATALOGUE, FULL_EVENT, Served, make_observation, slots
@@ -16,6 +16,14 @@ SLOTS = st.integers(0, 64 * 32 - 1)
 NUMBERS = st.floats(-100, 100)
 RATES = st.floats(0, 1)
 FACETS = st.integers(0, 63)
+LOGGED = st.builds(
+    Logged,
+    st.lists(st.tuples(SLOTS, RATES, SLOTS | st.just(NONE)), max_size=64),
+    st.lists(SLOTS, max_size=64),
+    st.binary(max_size=128),
+    st.binary(max_size=256),
+    st.booleans(),
+)
 EXAMPLES = st.builds(
     Example,
     user=st.binary(min_size=16, max_size=16),
@@ -33,7 +41,7 @@ EXAMPLES = st.builds(
     shares=st.dictionaries(FACETS, NUMBERS, max_size=64),
     only=st.lists(FACETS, max_size=64),
     directed=st.lists(st.builds(DirectedFeedback, SLOTS, SLOTS, NUMBERS, NUMBERS), max_size=64),
-    acted=st.lists(st.builds(Acted, FACETS, st.booleans(), st.booleans(), RATES), max_size=64),
+    logged=st.none() | LOGGED,
 )
 
 

@@ -12,7 +12,6 @@ from state.errors import StateError
 from state.learning.population_version import (
     FacetScore,
     Gaussian,
-    OffPolicy,
     PopulationVersion,
     Scores,
     decode_version,
@@ -29,7 +28,6 @@ SCORES = st.builds(
     Scores,
     COUNTS, FINITE, FINITE, RATES, RATES, COUNTS,
     st.dictionaries(NAMES, st.builds(FacetScore, FINITE, COUNTS), max_size=4),
-    st.dictionaries(NAMES, st.builds(OffPolicy, COUNTS, RATES, RATES, FINITE, st.tuples(FINITE, FINITE)), max_size=4),
 )  # fmt: skip
 VERSIONS = st.builds(
     PopulationVersion,

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from river import metrics
 
-from state.learning.example import Acted, Example
+from state.learning.example import Example
 from state.learning.population_trainer import PopulationTrainer
 from state.learning.probit import log_normal_cdf
 from state.learning.scoring import MIN_FEEDBACK, FacetGain, Scoring
@@ -139,20 +139,11 @@ def test_constant_part_has_no_gain() -> None:
 def test_scores_have_public_facets_only() -> None:
     """Figures of few users could reveal one user."""
     scoring = gained(1.0, 2_000)
-    random = Random(8)
-    for _ in range(200):
-        followed = random.random() < 0.5
-        scoring.add(
-            replace(make_example(liked=followed), acted=(Acted(FORMAT, followed, not followed, 0.5),)),
-            0.0,
-            1.0,
-            {},
-        )
     whole, some = scoring.scores(FACETS), scoring.scores({"length"})
     assert whole is not None
     assert some is not None
-    assert (set(whole.facets), set(whole.off_policy)) == ({"length", "format"}, {"format"})
-    assert (set(some.facets), set(some.off_policy)) == ({"length"}, set())
+    assert set(whole.facets) == {"length", "format"}
+    assert set(some.facets) == {"length"}
 
 
 def test_log_loss_of_the_rate_is_finite() -> None:
@@ -170,16 +161,3 @@ def test_trainer_scores_before_it_trains() -> None:
     found = trainer.scoring.scores(FACETS)
     assert found is not None
     assert found.log_loss == pytest.approx(-log(0.2), abs=1e-6)
-
-
-def test_choices_are_compared_by_facet() -> None:
-    """Feedback has the propensities of `acted_on`."""
-    random, examples = Random(8), []
-    for _ in range(400):
-        followed = random.random() < 0.5
-        choice = Acted(FORMAT, followed, not followed, 0.5)
-        examples.append(replace(make_example(liked=random.random() < (0.9 if followed else 0.3)), acted=(choice,)))
-    found = scored(examples).scores(FACETS)
-    assert found is not None
-    assert list(found.off_policy) == ["format"]
-    assert found.off_policy["format"].difference == pytest.approx(0.6, abs=0.1)

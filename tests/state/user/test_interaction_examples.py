@@ -1,6 +1,8 @@
 """state/user/interaction: examples for the population, and feedback without an example."""
 
+from array import array
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from state.learning.population_prior import Prior
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
+from tacit.contract.catalogue import Holdout
 from tests.support.factories import (
     CATALOGUE,
     REQUIRED,
@@ -155,23 +158,77 @@ def test_each_training_has_one_example(events: list[Observation]) -> None:
         assert 0 < example.p < 1
 
 
-# What was followed
+# Logged choices
 
 
-def test_choices_are_compared_with_earlier_signals() -> None:
-    """A facet is compared when its signal differs from its default; a pinned facet is not."""
+PROVING = Rules(CATALOGUE, teaches=True, proves=True)
+ACTED = [("length", "concise", 0.95), ("format", "prose", 0.05)]
+
+
+def answer(at_ms: int, turn: int = 0, **members: Any) -> Observation:
+    return make_observation(at_ms, served=STYLE, feedback="thumbs_up", acted=ACTED, turn=turn, **members)
+
+
+def learned() -> UserState:
+    """Return a user with signals."""
     state = UserState()
     for n in range(20):
         taught(state, like(START_MS + n))
     state.take_writes(USER, CATALOGUE)
-    acted = [("length", "concise", 0.95), ("format", "prose", 0.05)]
-    answer = make_observation(START_MS + 99, served=STYLE, feedback="thumbs_up", acted=acted)
-    example = taught(state, answer)
+    return state
+
+
+def test_example_has_the_logged_choice_and_the_signals_before_the_feedback() -> None:
+    """A pinned facet was not chosen."""
+    state = learned()
+    example = taught(state, answer(START_MS + 99), PROVING)
     assert example is not None
-    followed = {choice.facet: (choice.followed, choice.used_default) for choice in example.acted}
-    assert followed == {LENGTH: (True, False), FORMAT: (False, True)}
-    assert [choice.propensity for choice in example.acted] == [0.95, 0.05]
+    assert example.logged is not None
+    assert [slot for slot, _, _ in example.logged.acted] == slots({"length": "concise"}) + slots({"format": "prose"})
+    signals = array("h", example.logged.signals)
+    assert (signals[LENGTH], signals[FORMAT]) == (CONCISE, slots({"format": "table"})[0])
+    assert len(array("f", example.logged.confidences)) == len(CATALOGUE.facets)
     taught(state, make_pin(START_MS + 100, "length", "concise"))
-    pinned = taught(state, structs.replace(answer, at_ms=START_MS + 101, event=1))
+    pinned = taught(state, answer(START_MS + 101), PROVING)
     assert pinned is not None
-    assert [choice.facet for choice in pinned.acted] == [FORMAT]
+    assert pinned.logged is not None
+    assert [slot for slot, _, _ in pinned.logged.acted] == slots({"format": "prose"})
+
+
+def test_repeated_feedback_on_a_turn_proves_nothing_more() -> None:
+    """The feedback still trains, up to a weight of 1 per turn."""
+    state = UserState()
+    copied = make_observation(START_MS, served=STYLE, feedback="copied", acted=ACTED, turn=7)
+    first, second = taught(state, copied, PROVING), taught(state, answer(START_MS + 1, turn=7), PROVING)
+    assert first is not None
+    assert second is not None
+    assert first.logged is not None
+    assert second.logged is None
+    assert second.weight == pytest.approx(0.6)
+
+
+def test_first_feedback_after_half_an_hour_opens() -> None:
+    """Later feedback of the conversation does not."""
+    state = UserState()
+    opens = []
+    for at_ms in (START_MS, START_MS + 60_000, START_MS + 31 * 60_000 + 1_000, START_MS + 32 * 60_000):
+        example = taught(state, answer(at_ms), PROVING)
+        assert example is not None
+        assert example.logged is not None
+        opens.append(example.logged.opens)
+    assert opens == [True, False, True, False]
+
+
+def test_without_training_only_answers_with_a_logged_choice_are_examples() -> None:
+    """So `--population none` costs nothing where events log no choices and there is no holdout."""
+    proving = Rules(CATALOGUE, proves=True)
+    assert taught(UserState(), like(), proving) is None
+    assert taught(UserState(), answer(START_MS), proving) is not None
+    assert taught(UserState(), answer(START_MS), Rules(CATALOGUE)) is None
+    proposed = make_observation(served=STYLE, feedback="thumbs_up", proposed=[("length", "concise")])
+    example = taught(UserState(), proposed, proving)
+    assert example is not None
+    assert example.logged is not None
+    assert list(example.logged.proposed) == [CONCISE]
+    held_out = Rules(structs.replace(CATALOGUE, holdout=Holdout(0.1)), proves=True)
+    assert taught(UserState(), like(), held_out) is not None

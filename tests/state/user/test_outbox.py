@@ -1,11 +1,12 @@
 """state/user/outbox: emitted decisions."""
 
+from array import array
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from state.learning.decisions import Decision
-from state.learning.example import Acted
 from state.learning.side_sums import PER_WEIGHT
 from state.user.outbox import Emitted
 from tests.support.factories import CATALOGUE, START_MS
@@ -119,27 +120,10 @@ def sent(value: str, tier: int = 1) -> Emitted:
     return emitted
 
 
-def differing(served: str, propensity: float, emitted: Emitted, default: str = "balanced") -> list[Acted]:
-    defaults = [INDEX[default] if facet == LENGTH else None for facet in range(len(CATALOGUE.facet_names))]
-    return emitted.compare([(INDEX[served], propensity)], defaults, CATALOGUE.slot_facets)
-
-
-@pytest.mark.parametrize(
-    ("served", "followed", "used_default"),
-    [("concise", True, False), ("balanced", False, True), ("detailed", False, False)],
-)
-def test_answer_is_compared_by_its_value(served: str, followed: bool, used_default: bool) -> None:
-    assert differing(served, 0.4, sent("concise")) == [Acted(LENGTH, followed, used_default, 0.4)]
-
-
-@pytest.mark.parametrize("propensity", [0.0, 1.0])
-def test_choice_that_was_certain_is_not_compared(propensity: float) -> None:
-    """An impossible choice is not compared, either."""
-    assert differing("concise", propensity, sent("concise")) == []
-
-
-def test_facet_whose_signal_is_the_default_is_not_compared() -> None:
-    """The same holds without a signal, and for the tier `default`."""
-    assert differing("concise", 0.4, sent("concise"), default="concise") == []
-    assert differing("concise", 0.4, sent("concise", tier=0)) == []
-    assert differing("concise", 0.4, Emitted(len(CATALOGUE.facet_names))) == []
+@pytest.mark.parametrize(("tier", "served"), [(0, -1), (1, INDEX["concise"])])
+def test_careful_facet_is_served_from_the_tier_hint_on(tier: int, served: int) -> None:
+    """All other facets are served whatever the tier."""
+    emitted = sent("concise", tier)
+    assert array("h", emitted.served([LENGTH]))[LENGTH] == served
+    assert array("h", emitted.served([]))[LENGTH] == INDEX["concise"]
+    assert emitted.slot[LENGTH] == INDEX["concise"]

@@ -155,6 +155,7 @@ class TestExploration:
         seen = [_followed(adaptation.choose(f"conversation-{unit}", topic=topic), "format") for unit in range(units)]
         propensity = {entry["value"]: entry["propensity"] for entry in seen}
         assert fsum(propensity.values()) == 1.0
+        assert all(entry["propensity"] < 1.0 for entry in seen if "runner_up" in entry)
         assert min(propensity.values()) >= MIN_PROPENSITY
         for value, count in Counter(entry["value"] for entry in seen).items():
             expected = propensity[value]

@@ -162,5 +162,8 @@ def test_everything_returned_is_of_the_catalogue_or_a_number(
     assert all(read.source != "user" for read in found.defaults.values())
     assert all(_is_safe(leaf, TOPICS | MEMBERS) for leaf in _leaves(found.profile))
     choice = found.choose("conversation")
-    assert all(_is_safe(leaf, NAMES | {"facet", "value", "version", "propensity"}) for leaf in _leaves(choice.acted_on))
+    assert all(
+        _is_safe(leaf, NAMES | {"facet", "value", "version", "propensity", "runner_up"})
+        for leaf in _leaves(choice.acted_on)
+    )
     assert INJECTION not in choice.prompt()

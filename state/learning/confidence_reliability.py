@@ -1,0 +1,93 @@
+"""Reliability of confidences: the observed advantage of a value over its runner-up, against the predicted one.
+
+Answers that were served with the value, or with the runner-up, are weighted by 1 / propensity. Each arm has the rate of
+likes less the mean prediction, so the error is the observed advantage less the predicted one, in rates of likes.
+The propensity of a value implies the confidence at the time of the choice (`explore_share`).
+"""
+
+from array import array
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from state.catalogue.numbered import NumberedCatalogue
+from state.learning.bucketed import Arm, Arms, Difference, arm, difference
+from state.learning.logged_choices import LoggedChoice
+from tacit.contract.policy import EXPLORE_PER_DOUBT, MIN_PROPENSITY, RUNNER_UP_SHARE
+
+BINS = ((0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 1.0))
+"""Bins of the confidence. Above 0.95 nothing is tried, so the last bin fills by readers with another policy only."""
+
+_KIND = "confidence"
+
+
+class BinReliability(NamedTuple):
+    """Reliability of the confidences in one bin."""
+
+    observed: float
+    """Rate of likes of values, less that of runners-up."""
+    error: Difference
+    """Observed advantage less the predicted one, in `difference`."""
+
+
+class ConfidenceReliability:
+    """The reliability by bin, over all facets."""
+
+    def __init__(self, catalogue: NumberedCatalogue, arms: Arms) -> None:
+        self._catalogue = catalogue
+        self._arms = arms
+
+    def add(
+        self,
+        bucket: int,
+        liked: bool,
+        p: float,
+        choices: Mapping[int, LoggedChoice],
+        confidences: "array[float]",
+    ) -> None:
+        """Add an answer with feedback and its predicted probability `p` of a like.
+
+        `confidences` are the user's present ones by facet; they decide where a propensity is ambiguous.
+        """
+        for facet, choice in choices.items():
+            if choice.runner_up < 0 or choice.propensity >= 1.0:
+                continue
+            near = confidences[facet] if facet < len(confidences) else 0.0
+            if choice.is_preferred:
+                side, doubt = "value", 1.0 - choice.propensity
+            elif choice.slot == choice.runner_up:
+                side, doubt = "runner_up", self._explored(facet, choice.propensity, near)
+            else:
+                continue
+            bin_ = _bin(1.0 - doubt / EXPLORE_PER_DOUBT)
+            weight = 1.0 / max(choice.propensity, MIN_PROPENSITY)
+            arm(self._arms, _KIND, bin_, side).add(bucket, liked - p, weight)
+            arm(self._arms, _KIND, bin_, side, "liked").add(bucket, liked, weight)
+
+    def _explored(self, facet: int, propensity: float, near: float) -> float:
+        """Return the share of exploration of a choice in which the runner-up had the propensity."""
+        others = len(self._catalogue.facet_slots[facet]) - 2
+        whole, part = propensity, propensity / RUNNER_UP_SHARE
+        if not others or (1.0 - RUNNER_UP_SHARE) * part / others < MIN_PROPENSITY:
+            return whole
+        if (1.0 - RUNNER_UP_SHARE) * whole / others >= MIN_PROPENSITY:
+            return part
+        expected = EXPLORE_PER_DOUBT * (1.0 - near)
+        return whole if abs(whole - expected) < abs(part - expected) else part
+
+    def bins(self) -> dict[str, BinReliability]:
+        """Return bin → reliability, for bins with answers of both arms."""
+        found = {}
+        for low, _ in BINS:
+            bin_ = str(low)
+            error = difference(self._arm(bin_, "value"), self._arm(bin_, "runner_up"), centre=0.0)
+            if error.effective:
+                observed = self._arm(bin_, "value", "liked").mean - self._arm(bin_, "runner_up", "liked").mean
+                found[bin_] = BinReliability(observed, error)
+        return found
+
+    def _arm(self, *names: str) -> Arm:
+        return arm(self._arms, _KIND, *names)
+
+
+def _bin(confidence: float) -> str:
+    return str(max([low for low, _ in BINS if low <= confidence + 1e-4], default=BINS[0][0]))

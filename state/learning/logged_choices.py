@@ -1,0 +1,55 @@
+"""The choices that an event logs: per facet the served value, its propensity and the runner-up."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from state.catalogue.numbered import NumberedCatalogue
+from state.events.observation import NONE
+from tacit.contract.policy import propensities
+
+
+class LoggedChoice(NamedTuple):
+    """The choice of one facet of an answer."""
+
+    slot: int
+    propensity: float
+    runner_up: int
+    """Slot of the second best value; `NONE` for an event without it."""
+
+    @property
+    def is_preferred(self) -> bool:
+        """The served value is the one that was believed best: the policy serves it in more than half of the cases."""
+        return self.propensity > 0.5
+
+
+def choices(acted: Iterable[tuple[int, float, int]], facets: tuple[int, ...]) -> dict[int, LoggedChoice]:
+    """Return facet → choice; `facets` is slot → facet.
+
+    A repeated entry counts once. Entries that contradict each other are left out, as is a propensity of 0.
+
+    >>> choices([(0, 0.9, 1), (0, 0.9, 1), (2, 0.9, 3), (3, 0.1, 2)], (0, 0, 1, 1))
+    {0: LoggedChoice(slot=0, propensity=0.9, runner_up=1)}
+    """
+    found: dict[int, LoggedChoice] = {}
+    contradictory = set()
+    for entry in acted:
+        choice, facet = LoggedChoice(*entry), facets[entry[0]]
+        if found.setdefault(facet, choice) != choice or not choice.propensity:
+            contradictory.add(facet)
+    for facet in contradictory:
+        del found[facet]
+    return found
+
+
+def propensity_of(slot: int, choice: LoggedChoice, catalogue: NumberedCatalogue) -> float:
+    """Return the propensity of another value than the served one, where the served value is the preferred one."""
+    if choice.propensity >= 1.0:
+        return 0.0
+    facet, slots = catalogue.facet_names[catalogue.slot_facets[slot]], catalogue.slots
+    runner_up = None if choice.runner_up == NONE else slots[choice.runner_up].value
+    values = catalogue.facets[facet].values
+    return _propensities(slots[choice.slot].value, runner_up, values, 1.0 - choice.propensity).get(slots[slot].value, 0)
+
+
+_propensities = lru_cache(maxsize=4_096)(propensities)
