@@ -38,6 +38,9 @@ COMMANDS: Mapping[str, Lazy] = {
     "export": Lazy("tacit_cli.export_command", "Export all that is held and inferred about a user, as JSON."),
     "audit": Lazy("tacit_cli.audit_commands", "Verify the audit of operators' actions."),
     "diff": Lazy("tacit_cli.diff_command", "Compare the signals of two namespaces."),
+    "uplift": Lazy(
+        "tacit_cli.uplift_command", "Show whether signals help: holdout, off-policy, apprentice, candidate."
+    ),
     "promote": Lazy("tacit_cli.promote_command", "Activate a namespace: readers follow within a second."),
     "state": Lazy("tacit_cli.state_commands", "Inspect a state folder, also while workers use it."),
     "redis": Lazy("tacit_cli.redis_commands", "Prepare a Redis server."),
