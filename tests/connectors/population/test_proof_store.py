@@ -1,0 +1,71 @@
+"""Report of proof on a real Redis."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import redis
+
+from connectors.population.proof_store import ProofStore
+from connectors.population.sink import PopulationSink
+from connectors.redis.client import RedisClient
+from connectors.redis.target import Mode, Target
+from state.counters import SinkCounters
+from state.errors import StateError
+from state.learning.proof import Proof
+from state.learning.proof_report import ReportWrite, encode_report
+from tacit.contract.keys import RegionKeys
+from tests.support.factories import CATALOGUE
+from tests.support.sample_population import write
+
+LIVE = RegionKeys("eu").within("live")
+REPORT = Proof(CATALOGUE).report()
+DATA = encode_report(REPORT)
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[ProofStore]:
+    with closing(ProofStore(RedisClient(redis_url), LIVE)) as opened:
+        yield opened
+
+
+def test_report_is_read_as_it_was_written(store: ProofStore) -> None:
+    """A later report replaces it."""
+    assert store.read() is None
+    store.publish(b"{}")
+    store.publish(DATA)
+    assert store.read() == REPORT
+
+
+def test_history_next_to_live_workers_fills_a_gap_only(store: ProofStore) -> None:
+    """The report of the live run is about more answers."""
+    store.publish(DATA, fill=True)
+    store.publish(b"{}", fill=True)
+    assert store.read() == REPORT
+
+
+def test_foreign_value_is_an_error_that_names_what_to_do(store: ProofStore) -> None:
+    """It may be of a newer version."""
+    store.publish(b"[1]")
+    with pytest.raises(StateError, match=r"a report of proof cannot be read: .*; upgrade tacit, or the workers"):
+        store.read()
+
+
+def test_key_of_another_type_does_not_end_the_run(redis_client: redis.Redis, store: ProofStore) -> None:
+    """The report is lost, and logged."""
+    redis_client.hset(LIVE.proof, "a", "b")
+    store.publish(DATA, fill=True)
+    assert redis_client.type(LIVE.proof) == "hash"
+
+
+@pytest.mark.parametrize("mode", [Mode.LIVE, Mode.FILL])
+def test_sink_writes_reports_with_versions_and_without(mode: Mode, redis_url: str, store: ProofStore) -> None:
+    """Runs that do not train write reports alone."""
+    sink = PopulationSink(Target(redis_url, "eu", mode=mode, retry_for_s=5.0), SinkCounters()).build("out", 0, 1)
+    sink.write_batch([write(1)])
+    assert store.read() is None
+    sink.write_batch([ReportWrite(DATA)])
+    assert store.read() == REPORT
+    sink.write_batch([write(2)._replace(report=DATA)])
+    sink.close()
+    assert store.read() == REPORT
