@@ -2,7 +2,7 @@
 
 pip install tacit-signals fastapi uvicorn
 TACIT_REDIS=redis://localhost:6379 TACIT_SECRET=… uvicorn --app-dir examples service:app
-curl 'localhost:8000/style/ada?conversation=c-1'
+curl 'localhost:8000/style/ada?conversation=c-1&topic=code&surface=chat'
 """
 
 import os
@@ -27,12 +27,13 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.get("/style/{user}")
-async def style(user: str, conversation: str) -> dict[str, Any]:
+async def style(user: str, conversation: str, topic: str | None = None, surface: str | None = None) -> dict[str, Any]:
     """Return the prompt for the model, and the entries for the feedback; defaults if Redis does not answer."""
     adaptation = await app.state.reader.get(user)
-    choice = adaptation.choose(unit=conversation)
+    choice = adaptation.choose(unit=conversation, topic=topic, surface=surface)
     return {
         "status": adaptation.status,
+        "policy": choice.policy,
         "prompt": choice.prompt(),
         "served": choice.values,
         "acted_on": choice.acted_on,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 import redis
 
-from tacit import Adaptation, SignalReader
+from tacit import Adaptation, Catalogue, SignalReader
 from tacit.contract.gates import decode_gate
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, everything_in, running, tacit
@@ -99,6 +99,18 @@ def test_pinned_value_wins_until_unpinned(story: Deployment) -> None:
     assert all(story.read().choose(unit=f"c-{n}").values["length"] == "concise" for n in range(100))
     story.append(pin(None))
     assert _length(story.read()) == ("learned", "detailed")
+
+
+def test_answered_question_is_not_asked_again(story: Deployment) -> None:
+    """Not by any process: a pin answers it, and so does the removal of a pin that never was, for "no preference"."""
+    facets = Catalogue.load().facets
+    asked: list[str] = []
+    while question := story.read().describe(unit=f"c-{len(asked)}").question:
+        value = None if len(asked) % 2 else facets[question.facet].values[0]
+        story.append({"type": "pin", "facet": question.facet, "value": value})
+        asked.append(question.facet)
+    assert len(asked) == len(set(asked)) == 3
+    assert story.read().decided == set(asked)
 
 
 def test_opt_out_leaves_only_itself(story: Deployment) -> None:
