@@ -29,6 +29,7 @@ def feedback_event(user: str, turn: str, choice: Choice, kind: str) -> dict[str,
         "turn_id": turn,
         "served": dict(choice.values),
         "acted_on": list(choice.acted_on),
+        **({"proposed": list(choice.proposed)} if choice.proposed else {}),
         "feedback": {"kind": kind},
     }
 

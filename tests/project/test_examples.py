@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
 
@@ -73,6 +74,17 @@ def test_feedback_goes_back_with_its_propensity(settings: dict[str, str]) -> Non
     observation: Observation = accepted(feedback_event("ada", "c-1-1", choice, "thumbs_up") | {"at": START_MS}, SHIPPED)
     assert len(observation.acted) == len(choice.values) == len(observation.slots)
     assert observation.acted[0][1] == choice.acted_on[0]["propensity"]
+
+
+def test_feedback_has_the_proposals_of_an_apprentice(settings: dict[str, str]) -> None:
+    """The event is their only log."""
+    catalogue = msgspec.structs.replace(SHIPPED, mode="apprentice")
+    with SignalReader(settings["TACIT_REDIS"], region="eu", secret=SECRET, catalogue=catalogue) as reader:
+        choice = reader.get("ada").choose(unit="c-1")
+    event = feedback_event("ada", "c-1-1", choice, "thumbs_up")
+    assert (event["served"]["length"], event["proposed"][0]["value"]) == ("balanced", "concise")
+    observation = accepted(event | {"at": START_MS}, SHIPPED)
+    assert len(observation.proposed) == len(choice.proposed) == len(SHIPPED.facets)
 
 
 def test_feedback_is_a_line_of_a_history(settings: dict[str, str]) -> None:

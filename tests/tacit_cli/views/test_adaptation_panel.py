@@ -72,7 +72,7 @@ def test_signal_is_shown_with_its_reasons() -> None:
 
 
 def test_runner_up_and_contexts_are_shown_in_words() -> None:
-    """How much better a value is, and where another one is better."""
+    """The degree of the preference, and the contexts where another value is better."""
     entry = ContextValue("topic:email", "detailed", 0.83, "apply", "concise")
     learned = replace(LEARNED, runner_up="balanced", gap=0.22, contexts=(entry,))
     text = _text(_adaptation(length=learned))
