@@ -9,7 +9,7 @@ import typer
 from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from dataflows.job import Job, parse_source
-from dataflows.settings import EXACT, OUTPUT, Settings
+from dataflows.settings import EXACT, MODEL, OUTPUT, Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_prior import Prior
 from tacit.contract.keys import RegionKeys
@@ -29,6 +29,25 @@ Plot = Annotated[
     typer.Option("--plot", metavar="FILE.png|.svg", help="Draw the figures to a file.", rich_help_panel=OUTPUT),
 ]
 
+Baselines = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--baseline",
+        metavar="CLASS",
+        help="Classifier of River as another baseline, with parameters from [models]; may be repeated.",
+        rich_help_panel=MODEL,
+    ),
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        "--against",
+        metavar="CATALOGUE.toml|CLASS",
+        help="Another catalogue, or a classifier of River, to compare on the same answers.",
+        rich_help_panel=MODEL,
+    ),
+]
+
 _REDIS_S = 5.0
 
 
@@ -38,22 +57,59 @@ _REDIS_S = 5.0
     settings=("format", "start", "lateness", "redis", "region", "namespace", "catalogue", "population", "log_level"),
     texts={"namespace": ("Namespace of population version N.", "live")},
 )
-def evaluate(invocation: Invocation, source: Sources, plot: Plot = None) -> None:
+def evaluate(
+    invocation: Invocation,
+    source: Sources,
+    baseline: Baselines = None,
+    against: Against = None,
+    plot: Plot = None,
+) -> None:
     """Score predictions on a stream against River's own models.
 
     Each prediction is made before the model trains on its feedback. The command writes nothing except the plot, and
-    reads from Redis only the version of --population N.
+    reads from Redis only the version of --population N. --population exact leaves out the noise and the rule of 20
+    contributors, to show what these cost.
     """
     if plot is not None:
         evaluation.require_plot(plot)
     settings, output = logged_settings(invocation, needs_secret=False), invocation.output
     job = Job(settings, parse_source(source), bounded=True)
     prior = _fixed_prior(settings)
+    others = [_river(path, settings) for path in baseline or ()]
+    rival = None if against is None else _rival(against, settings)
     with replay_progress(job.source, hidden=output.hides_progress) as report:
-        found = evaluation.evaluate(job, prior, report)
-    output.show(found.as_dict(), lambda: console.out.print(evaluation.evaluation_table(found)))
+        found = evaluation.evaluate(job, prior, report, others, rival)
+    output.show(found.as_dict(), lambda: _print(found))
+    if found.warning is not None:
+        console.err.print(f"tacit: WARNING: {found.warning}", soft_wrap=True)
     if plot is not None:
         evaluation.plot(found, plot)
+
+
+def _print(found: evaluation.Evaluation) -> None:
+    console.out.print(evaluation.evaluation_table(found))
+    for pair in found.pairs:
+        console.out.print("", evaluation.paired_table(found, pair))
+
+
+def _river(path: str, settings: Settings) -> evaluation.RiverBaseline:
+    return evaluation.RiverBaseline(path, (settings.models or {}).get(path))
+
+
+def _rival(text: str, settings: Settings) -> evaluation.Predictor | Path:
+    """Return the classifier of an import path, or the path of a catalogue.
+
+    Raises:
+        ConfigurationError: the class or the catalogue is wrong, or only one catalogue could use the fixed population.
+    """
+    if not text.endswith(".toml"):
+        return _river(text, settings)
+    if settings.population not in {"learn", "none", EXACT}:
+        raise ConfigurationError(
+            ["against: another catalogue cannot use one population version; use --population learn, exact or none"]
+        )
+    NumberedCatalogue.load(Path(text))
+    return Path(text)
 
 
 def _fixed_prior(settings: Settings) -> Prior | None:

@@ -5,14 +5,16 @@ in training as in the scores.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from math import log
-from typing import Protocol
+from typing import Any, Protocol
 
 from river import linear_model, optim, reco, stats
 
 from state.events.observation import NONE
 from state.learning.example import Example
+from state.learning.river_model import RiverModel
+from tacit.errors import TacitError
 
 _ANYWHERE: frozenset[str] = frozenset()
 
@@ -176,6 +178,38 @@ class BiasedMF:
     def learn(self, e: Example) -> None:
         """Train the model."""
         self._model.learn_one(e.user, e.item, float(e.liked))
+
+
+class RiverBaseline:
+    """A classifier of River by import path, with the features that it has as a challenger."""
+
+    needs = _ANYWHERE
+
+    def __init__(self, path: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Import and build the classifier; errors are those of `RiverModel`."""
+        self.name, self.title = path, f"River {path.rpartition('.')[2]}"
+        self._model = RiverModel(path, parameters)
+
+    def predict(self, e: Example) -> float:
+        """Return the prediction for the features of the answer.
+
+        Raises:
+            TacitError: the classifier failed.
+        """
+        try:
+            return self._model.predict(e)
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def learn(self, e: Example) -> None:
+        """Train the classifier; errors as in `predict`."""
+        try:
+            self._model.learn(e)
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> TacitError:
+        return TacitError(f"{self.name}: {type(error).__name__}: {error}; change its parameters in [models]")
 
 
 def baselines() -> list[Predictor]:

@@ -3,14 +3,18 @@
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import isnan
+from pathlib import Path
 from time import process_time
-from typing import Any
+from typing import Any, NamedTuple
 
 from dataflows.job import Job
 from state.counters import Counters
 from state.events.observation import NONE
 from state.learning.example import Example
+from state.learning.paired_loss import LossDifference, PairedLoss
 from state.learning.population_prior import Prior
+from tacit_lab.evaluate.against import FeedbackKeys, predictions_of
 from tacit_lab.evaluate.baselines import Predictor, baselines
 from tacit_lab.evaluate.figures import (
     ALL,
@@ -23,6 +27,8 @@ from tacit_lab.evaluate.figures import (
     scored_from,
 )
 from tacit_lab.evaluate.prequential import DeployedModel
+from tacit_lab.evaluate.rejections import Rejections
+from tacit_lab.evaluate.restarts import Restarts
 
 
 @dataclass(slots=True)
@@ -39,6 +45,13 @@ class Model:
     """CPU time of predictions and training."""
 
 
+class Pair(NamedTuple):
+    """Two models that are compared on the same examples."""
+
+    first: Model
+    second: Model
+
+
 @dataclass(slots=True)
 class Evaluation:
     """Predictions of all models for the same examples."""
@@ -46,7 +59,12 @@ class Evaluation:
     feedback: FeedbackOutcomes
     models: list[Model]
     """The deployed model is the first."""
+    pairs: list[Pair] = field(default_factory=list)
+    """Comparisons; a model outside of `models` may lack predictions (NaN)."""
     users: int = 0
+    restarts: int = 0
+    """Users that started again as new ones, for all models (tacit_lab.evaluate.restarts)."""
+    rejections: Rejections = field(default_factory=Rejections)
     counters: Counters = field(default_factory=Counters)
 
     @property
@@ -65,6 +83,20 @@ class Evaluation:
         indices = list(self.feedback.within(bucket, start))
         return figures_of([liked[index] for index in indices], [model.p[index] for index in indices])
 
+    def paired(self, pair: Pair, bucket: Bucket, start: int) -> LossDifference | None:
+        """Return a comparison on the examples of a bucket of which both models have a prediction."""
+        feedback, losses = self.feedback, PairedLoss()
+        for index in feedback.within(bucket, start):
+            one, other = pair.first.p[index], pair.second.p[index]
+            if not (isnan(one) or isnan(other)):
+                losses.add(bytes(feedback.user_buckets[index : index + 1]), feedback.liked[index] > 0, one, other)
+        return losses.result()
+
+    @property
+    def warning(self) -> str | None:
+        """Warning if a good part of the records was rejected."""
+        return self.rejections.warning(self.counters.source.records)
+
     def cpu_us(self, model: Model) -> float:
         """Return the CPU time of predictions and training, in µs per example."""
         return model.cpu_s / max(1, len(self.feedback)) * 1e6
@@ -75,11 +107,23 @@ class Evaluation:
         return {
             "events": self.counters.source.records,
             "rejected": sum(events.rejects.values()),
+            "reject_causes": [cause._asdict() for cause in self.rejections.top],
+            "warning": self.warning,
             "users": self.users,
+            "restarts": self.restarts,
             "feedback": len(self.feedback),
             "scored_from": self.scored_from,
             "calibration_bins": CALIBRATION_BINS,
             "models": {model.name: self._model_as_dict(model) for model in self.models},
+            "pairs": [self._pair_as_dict(pair) for pair in self.pairs],
+        }
+
+    def _pair_as_dict(self, pair: Pair) -> dict[str, Any]:
+        found = {bucket.name: self.paired(pair, bucket, self.scored_from) for bucket in (*BUCKETS, ALL)}
+        return {
+            "first": pair.first.name,
+            "second": pair.second.name,
+            "last_70": {name: each and each._asdict() for name, each in found.items()},
         }
 
     def _model_as_dict(self, model: Model) -> dict[str, Any]:
@@ -94,13 +138,21 @@ class Evaluation:
         }
 
 
-def evaluate(job: Job, fixed_prior: Prior | None, report: Callable[[Counters], object]) -> Evaluation:
+def evaluate(
+    job: Job,
+    fixed_prior: Prior | None,
+    report: Callable[[Counters], object],
+    others: Sequence[Predictor] = (),
+    against: Path | Predictor | None = None,
+) -> Evaluation:
     """Evaluate the deployed model and the baselines on the source of a job.
 
     Args:
         job: source and settings.
         fixed_prior: prior of all users for the whole stream; None: the population model is trained, too.
         report: called with the counters for each batch.
+        others: more baselines.
+        against: another catalogue, or a baseline, that is compared with the deployed model.
 
     Raises:
         SourceError: the source cannot be read.
@@ -112,31 +164,42 @@ def evaluate(job: Job, fixed_prior: Prior | None, report: Callable[[Counters], o
             report(deployed.counters)
             yield batch
 
-    evaluation = compare(batches(), baselines())
-    evaluation.counters = deployed.counters
+    keys = FeedbackKeys()
+    noted = keys.noted(batches()) if isinstance(against, Path) else batches()
+    rival = () if against is None or isinstance(against, Path) else (against,)
+    evaluation = compare(noted, [*baselines(), *others, *rival])
+    evaluation.counters, evaluation.rejections = deployed.counters, deployed.rejections
     evaluation.deployed.cpu_s = deployed.cpu_s
+    if list(deployed.without_context) != list(evaluation.deployed.p):
+        plain = Model("tacit_without_context", "Tacit without context", deployed.without_context)
+        evaluation.pairs.append(Pair(plain, evaluation.deployed))
+    if isinstance(against, Path):
+        found = predictions_of(against, job, keys, report, learns_population=fixed_prior is None)
+        evaluation.pairs.append(Pair(evaluation.deployed, Model(str(against), against.name, found)))
+    elif against is not None:
+        evaluation.pairs.append(Pair(evaluation.deployed, evaluation.models[-1]))
     return evaluation
 
 
 def compare(batches: Iterable[Sequence[Example]], predictors: Sequence[Predictor]) -> Evaluation:
     """Compare the predictions of the deployed model (`Example.p`) with those of other models.
 
-    Directed feedback ("shorter") is a dislike of the served answer. A model that needs items or topics is left out if
-    no answer has one.
+    Directed feedback ("shorter") is a dislike of the served answer. A user that the deployed model starts again is a
+    new user for every model. A model that needs items or topics is left out if no answer has one.
     """
     evaluation = Evaluation(FeedbackOutcomes(), [Model("tacit", "Tacit")])
     others = [Model(predictor.name, predictor.title) for predictor in predictors]
-    users: set[bytes] = set()
+    restarts = Restarts()
     found: set[str] = set()
     for examples in batches:
-        users.update([example.user for example in examples])
         found |= {"item" for e in examples if e.item} | {"topic" for e in examples if e.topic != NONE}
         for example in examples:
-            evaluation.feedback.add(example.liked, example.feedback_count + 1)
+            evaluation.feedback.add(example.liked, example.feedback_count + 1, example.user)
             evaluation.deployed.p.append(example.p)
+        seen = [restarts.seen(example) for example in examples]
         for predictor, model in zip(predictors, others, strict=True):
-            _predict_and_learn(predictor, model, examples)
-    evaluation.users = len(users)
+            _predict_and_learn(predictor, model, seen)
+    evaluation.users, evaluation.restarts = restarts.users, restarts.n
     evaluation.models += [
         model
         for predictor, model in zip(predictors, others, strict=True)

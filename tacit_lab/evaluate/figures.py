@@ -57,20 +57,23 @@ class Figures:
 
 
 class FeedbackOutcomes:
-    """Outcomes of the examples in the order of the stream, three bytes each."""
+    """Outcomes of the examples in the order of the stream, four bytes each."""
 
     def __init__(self) -> None:
         self.liked = array("b")
         self.numbers = array("H")
         """Number of each example among the examples of its user, from 1 up to 256."""
+        self.user_buckets = array("B")
+        """Last byte of each user's pseudonym."""
 
     def __len__(self) -> int:
         return len(self.liked)
 
-    def add(self, liked: bool, number: int) -> None:
+    def add(self, liked: bool, number: int, user: bytes = b"\0") -> None:
         """Add the next example."""
         self.liked.append(liked)
         self.numbers.append(number)
+        self.user_buckets.append(user[-1])
 
     def within(self, bucket: Bucket, start: int = 0) -> Iterator[int]:
         """Yield the indices of a bucket's examples from index `start`."""

@@ -1,5 +1,6 @@
 """Examples of an event stream with the predictions of the deployed model, without Bytewax's engine and Redis."""
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
+from tacit_lab.evaluate.context import without_context
+from tacit_lab.evaluate.rejections import Rejections
 
 _ONE_SHARD = 1
 """One shard holds all users, which keeps the examples in the order of the stream."""
@@ -41,6 +44,9 @@ class DeployedModel:
         self._job = job
         self._fixed_prior = fixed_prior
         self.counters = Counters()
+        self.rejections = Rejections()
+        self.without_context = array("d")
+        """Prediction of each example as if its topic and surface were unknown."""
         self.cpu_s = 0.0
         """CPU time of predictions and training, without reading, parsing and the encoding of signals."""
 
@@ -66,8 +72,10 @@ class DeployedModel:
             learn = self._learn_population(rules, shared)
             for records in _batches(job, counters):
                 for group in parse(records):
-                    if not isinstance(group, Reject):
-                        yield self._examples(group[1], adapt, learn)
+                    if isinstance(group, Reject):
+                        self.rejections.add(group)
+                    else:
+                        yield self._examples(group[1], adapt, learn, shared.prior)
 
     def _learn_population(self, rules: Rules, shared: CurrentPrior) -> LearnPopulation | None:
         if self._fixed_prior is not None:
@@ -80,15 +88,21 @@ class DeployedModel:
         trainer = PopulationTrainer(rules.catalogue, exact=self._job.settings.population == EXACT)
         return LearnPopulation(trainer, share, self.counters.learning, clock=lambda: 0)
 
-    def _examples(self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None) -> Sequence[Example]:
+    def _examples(
+        self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None, prior: Prior
+    ) -> Sequence[Example]:
         before = process_time()
-        touched, _ = adapt.observe([packed])
+        touched, rejects = adapt.observe([packed])
         messages = adapt.take_messages()
         if learn is not None and messages:
             learn.on_batch([[pack_message(message) for message in messages]])
         self.cpu_s += process_time() - before
         adapt.take_writes(touched)  # frees the writes
-        return [message for message in messages if isinstance(message, Example)]
+        for reject in rejects:
+            self.rejections.add(reject)
+        examples = [message for message in messages if isinstance(message, Example)]
+        self.without_context.extend([without_context(e, prior) for e in examples])
+        return examples
 
 
 def _batches(job: Job, counters: Counters) -> Iterator[list[Record]]:

@@ -69,7 +69,13 @@ def _caption(evaluation: Evaluation) -> str:
     rejected = sum(evaluation.counters.events.rejects.values())
     return (
         f"{read:,} events ({rejected:,} rejected), {count:,} answers with feedback of {evaluation.users:,} users. "
-        f"The last {scored:,} answers are scored, each before it trains the models. Log loss by the number of the "
+        + (
+            f"After {evaluation.restarts:,} wipes and absences all models start the user again. "
+            if evaluation.restarts
+            else ""
+        )
+        + f"The last {scored:,} answers are scored, each before it trains the models. Log loss by the number of the "
         f"answer among the user's; AUC, share predicted right, calibration error ({CALIBRATION_BINS} bins) over all; "
         "CPU time of prediction and training per answer. full: with items and topics. * best of its column"
+        + (f"\nWARNING: {evaluation.warning}" if evaluation.warning else "")
     )

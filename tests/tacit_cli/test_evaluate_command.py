@@ -13,6 +13,7 @@ from dataflows.job import Job
 from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_trainer import PopulationTrainer
+from tacit.contract.catalogue import SHIPPED
 from tacit.contract.keys import RegionKeys
 from tacit_lab.evaluate.prequential import DeployedModel
 from tests.support.commands import tacit
@@ -94,9 +95,56 @@ def test_version_is_read_from_redis_and_kept_to(cwd: Path, found: dict[str, Any]
     assert "population: version 7 is not in namespace live" in done.stderr
 
 
+def test_baselines_and_a_rival_are_named_by_class(cwd: Path, found: dict[str, Any]) -> None:
+    """Parameters come from the file of the settings; other models do as they did."""
+    path, other = "river.linear_model.LogisticRegression", "river.naive_bayes.BernoulliNB"
+    (cwd / "models.toml").write_text(f'[models."{path}"]\noptimizer = {{ class = "river.optim.SGD", lr = 0.1 }}\n')
+    words = ("--baseline", other, "--against", path)
+    plain, given = evaluated(cwd, *words), evaluated(cwd, *words, "--config", "models.toml")
+    assert list(given["models"])[-2:] == [other, path]
+    assert given["models"][other]["last_70"] == plain["models"][other]["last_70"]
+    assert given["models"][path]["last_70"] != plain["models"][path]["last_70"]
+    assert given["models"]["tacit"]["last_70"] == found["models"]["tacit"]["last_70"]
+    pair = given["pairs"][-1]
+    assert (pair["first"], pair["second"]) == ("tacit", path)
+    compared = pair["last_70"]["all"]
+    assert compared["second"] == pytest.approx(given["models"][path]["last_70"]["all"]["log_loss"], abs=1e-5)
+    assert compared["low"] < compared["difference"] < compared["high"]
+
+
+def test_catalogues_are_compared_on_the_same_answers(cwd: Path) -> None:
+    """The table names both, and context has a table, too."""
+    (cwd / "other.toml").write_text(
+        SHIPPED.read_text().replace('"table"', '"tables"').replace("\ntable = ", "\ntables = ")
+    )
+    done = tacit("evaluate", "events.jsonl", "--against", "other.toml", cwd=cwd)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Tacit against Tacit without context, on the same answers" in done.stdout
+    assert "other.toml against Tacit, on the same answers" in done.stdout
+
+
+def test_many_rejects_are_reported_loudly(cwd: Path) -> None:
+    """On stderr, below the table and in the JSON."""
+    (cwd / "narrow.toml").write_text(
+        SHIPPED.read_text().replace('"table"', '"tables"').replace("\ntable = ", "\ntables = ")
+    )
+    done = tacit("evaluate", "events.jsonl", "--catalogue", "narrow.toml", cwd=cwd)
+    assert done.returncode == 0
+    for text in (done.stderr, " ".join(done.stdout.split())):
+        assert "WARNING: " in text
+        assert "of the records were rejected" in text
+        assert "not_in_catalogue served.format (" in text
+    found = json.loads(tacit("evaluate", "events.jsonl", "--catalogue", "narrow.toml", "--json", cwd=cwd).stdout)
+    assert found["warning"].endswith("and evaluate again.")
+    assert found["reject_causes"][0] | {"n": 0} == {"reason": "not_in_catalogue", "detail": "served.format", "n": 0}
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (["events.jsonl", "--baseline", "os.system"], "os.system is no import path below river"),
+        (["events.jsonl", "--against", "river.tree.Oak"], "River has no such class"),
+        (["events.jsonl", "--against", "none.toml"], "catalogue none.toml: cannot be read"),
         (["none.jsonl"], "none.jsonl: there is no such file"),
         (["events.jsonl", "--plot", "figures.pdf"], "must end in .png or .svg"),
         (

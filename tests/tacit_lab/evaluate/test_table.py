@@ -75,7 +75,8 @@ def test_json_has_each_figure_by_name(evaluation: Evaluation) -> None:
     found = evaluation.as_dict()
     models = found.pop("models")
     assert found == {
-        "events": 2_500, "rejected": 0, "users": 20, "feedback": 2_000, "scored_from": 600, "calibration_bins": 10,
+        "events": 2_500, "rejected": 0, "reject_causes": [], "warning": None, "users": 20, "restarts": 0,
+        "feedback": 2_000, "scored_from": 600, "calibration_bins": 10, "pairs": [],
     }  # fmt: skip
     assert list(models) == [model.name for model in evaluation.models]
     for model in models.values():
