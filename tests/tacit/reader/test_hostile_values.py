@@ -28,6 +28,10 @@ STATUSES = {"fresh", "aged", "absent", "opted_out", "unavailable", "unknown_sche
 
 VALUES = {value for facet in CATALOGUE.facets.values() for value in facet.values}
 NAMES = {*CATALOGUE.facets, *VALUES, *CATALOGUE.feedback}
+CONTEXTS = {f"topic:{name}" for name in CATALOGUE.topics.values} | {
+    f"surface:{name}" for name in CATALOGUE.surfaces.values
+}
+CONTEXTS -= {f"topic:{name}" for name in CATALOGUE.topics.sensitive}
 TOPICS = {*CATALOGUE.topics.values} - {*CATALOGUE.topics.sensitive}
 CONSTANTS = {"default", "hint", "apply", "user", "learned", "population"}
 VERSION = re.compile(r"[0-9]{13}-[0-9]{10}")
@@ -70,11 +74,27 @@ def tampered(draw: st.DrawFn, good: bytes) -> bytes:
     return _json(content)
 
 
+@st.composite
+def in_hostile_contexts(draw: st.DrawFn, good: bytes) -> bytes:
+    """Draw JSON with entries of contexts of which a member is hostile."""
+    content: dict[str, Any] = msgspec.json.decode(good)
+    entries: list[list[object]] = [
+        ["topic:code", "code", 0.9, "apply", "prose"] for _ in range(draw(st.integers(1, 4)))
+    ]
+    for entry in entries:
+        entry[draw(st.integers(0, 4))] = draw(scalars | st.sampled_from(["topic:health", "surface:voice", "topic:"]))
+    return _json(content | {"contexts": entries})
+
+
+FORMAT = encode(
+    msgspec.structs.replace(signal("prose", NOW_MS, default="prose", explore=0.5), why_not=(("edited", 1),))
+)
+
 fields = st.fixed_dictionaries(
     {b"length": tampered(encode(signal("concise", NOW_MS)))},
     optional={
         b"tone": tampered(encode(signal("formal", NOW_MS, default="neutral", source="user"))),
-        b"format": tampered(encode(signal("prose", NOW_MS, default="prose", explore=0.5))),
+        b"format": tampered(FORMAT) | in_hostile_contexts(FORMAT),
         b"_profile": tampered(encode(profile(NOW_MS))),
         b"_epoch": scalars.map(_json),
         INJECTION.encode(): scalars.map(_json),
@@ -151,12 +171,14 @@ def test_everything_returned_is_of_the_catalogue_or_a_number(
     assert found.status in STATUSES
     assert {*found.consent} <= STATES
     for signals in (found.signals, found.defaults):
-        assert all(_is_safe(leaf, NAMES | CONSTANTS | MEMBERS) for leaf in _leaves(signals))
+        assert all(_is_safe(leaf, NAMES | CONSTANTS | MEMBERS | CONTEXTS) for leaf in _leaves(signals))
         for name, read in signals.items():
             values = CATALOGUE.facets[name].values
             assert read.value in values
             assert {read.default, read.runner_up} <= {*values, None}
-            assert {kind for kind, _ in read.why} <= {*CATALOGUE.feedback}
+            assert {kind for kind, _ in (*read.why, *read.why_not)} <= {*CATALOGUE.feedback}
+            assert {entry.value for entry in read.contexts} <= {*values}
+            assert {entry.context for entry in read.contexts} <= CONTEXTS
             assert (read.p is None) == (read.confidence is None) == (read.source == "user")
             assert all(0 <= (share or 0) <= 1 for share in (read.p, read.confidence, read.explore))
     assert all(read.source != "user" for read in found.defaults.values())
@@ -166,4 +188,8 @@ def test_everything_returned_is_of_the_catalogue_or_a_number(
         _is_safe(leaf, NAMES | {"facet", "value", "version", "propensity", "runner_up"})
         for leaf in _leaves(choice.acted_on)
     )
-    assert INJECTION not in choice.prompt()
+    assert found.decided <= {*CATALOGUE.facets}
+    description = found.describe("conversation", topic="code", surface="voice")
+    for text in (choice.prompt(), choice.prompt(defaults=True), description.text()):
+        assert INJECTION not in text
+        assert all(word.isprintable() for word in text)

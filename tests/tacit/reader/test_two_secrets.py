@@ -5,12 +5,15 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
+from msgspec.structs import replace
 
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Target
 from state.counters import SinkCounters
 from state.user.writes import Write
 from tacit import Adaptation, AsyncSignalReader, SignalReader
+from tacit.contract.catalogue import Catalogue, Holdout
+from tacit.contract.holdout import is_held_out
 from tacit.contract.pseudonyms import pseudonym
 from tacit.errors import ConfigurationError
 from tests.support.gates import consent, opt_out, pin
@@ -87,6 +90,26 @@ def test_newer_pin_is_on_top_of_one_under_the_previous_secret(read: Read, redis_
     }
     _write(redis_url, pin("tone", "friendly", NOW_MS, NOW))
     assert read(redis_url).signals["tone"].value == "friendly"
+
+
+@pytest.mark.parametrize("user", [BEFORE, NOW], ids=["previous", "current"])
+def test_pin_events_under_either_secret_decide_a_facet(user: bytes, redis_url: str) -> None:
+    """So no question is asked twice during a rotation."""
+    other = NOW if user == BEFORE else BEFORE
+    signals = write(("length", signal("concise", NOW_MS)), user=NOW)
+    _write(redis_url, signals, pin("tone", None, NOW_MS, user), pin("format", "code", NOW_MS, other))
+    assert _read(redis_url).decided == {"tone", "format"}
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize("user", [BEFORE, NOW], ids=["previous", "current"])
+def test_current_secret_decides_on_the_holdout(user: bytes, share: float, redis_url: str) -> None:
+    """The workers use it."""
+    _write(redis_url, write(("length", signal("concise", NOW_MS)), user=user))
+    catalogue = replace(Catalogue.load(), holdout=Holdout(share))
+    with SignalReader(redis_url, region="eu", secret=NEW, previous_secret=OLD, catalogue=catalogue) as reader:
+        found = reader.get("ada")
+    assert (found.signals["length"].value, found.held_out) == ("concise", is_held_out(NOW, share))
 
 
 def test_short_previous_secret_is_an_error() -> None:
