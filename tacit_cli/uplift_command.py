@@ -26,7 +26,7 @@ def uplift(
         str, typer.Argument(metavar="NAMESPACE", help="Namespace to report on.", show_default="the active namespace")
     ] = "",
 ) -> None:
-    """Show whether signals help: against the holdout, off-policy, in apprentice mode, and as a candidate.
+    """Show whether signals help: holdout, off-policy, apprentice, candidate.
 
     A worker writes the figures with each population version. Each figure has its interval, or the reason why there is
     none.

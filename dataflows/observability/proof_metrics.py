@@ -15,33 +15,31 @@ Named = tuple[str, str]
 def proof_metrics(report: ProofReport) -> Iterator[Metric]:
     """Yield the estimates of a report; a figure without an estimate has no sample. The facet `*` is all facets."""
     yield GaugeMetricFamily("tacit_proof_answers", "Answers with feedback behind the proof.", value=report.answers)
-    yield _comparisons(
+    family = GaugeMetricFamily(
         "tacit_uplift",
         "Rate of likes against the holdout; low and high are a confidence sequence.",
-        ("adapted", "held_out"),
-        {ALL: report.uplift, **report.uplift_by_facet},
+        labels=["facet", "estimate"],
     )
-    yield _comparisons(
-        "tacit_off_policy_like_rate",
-        "Rate of likes by inverse propensity, per facet.",
-        ("followed", "default"),
-        report.off_policy,
+    yield _with_estimates(family, ("adapted", "held_out"), {ALL: report.uplift, **report.uplift_by_facet})
+    family = GaugeMetricFamily(
+        "tacit_off_policy_like_rate", "Rate of likes by inverse propensity, per facet.", labels=["facet", "estimate"]
     )
+    yield _with_estimates(family, ("followed", "default"), report.off_policy)
     candidates = {name: found.compared for name, found in report.candidate_by_facet.items()}
     if report.candidate:
         candidates[ALL] = report.candidate.compared
-    yield _comparisons(
+    family = GaugeMetricFamily(
         "tacit_candidate_like_rate",
         "Rate of likes of the namespace's own policy, against the policy of the log.",
-        ("own", "logged"),
-        candidates,
+        labels=["facet", "estimate"],
     )
+    yield _with_estimates(family, ("own", "logged"), candidates)
     yield from _apprentice(report)
     yield from _confidence(report.confidence)
 
 
-def _comparisons(name: str, text: str, named: Named, compared: Mapping[str, Compared]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=["facet", "estimate"])
+def _with_estimates(family: GaugeMetricFamily, named: Named, compared: Mapping[str, Compared]) -> Metric:
+    """Return the family with the rates, difference and interval of each comparison with an estimate."""
     for facet, found in compared.items():
         if found.estimate is not None:
             for estimate, value in _values(found.estimate, named):
@@ -63,12 +61,12 @@ def _apprentice(report: ProofReport) -> Iterator[Metric]:
             rates.add_metric([facet], found.match_rate)
     yield rates
     gains = {facet: found.gain for facet, found in report.apprentice.items()}
-    yield _comparisons(
+    family = GaugeMetricFamily(
         "tacit_apprentice_gain",
         "Rate of likes of answers that were served as proposed, against the others.",
-        ("matched", "other"),
-        gains,
+        labels=["facet", "estimate"],
     )
+    yield _with_estimates(family, ("matched", "other"), gains)
 
 
 def _confidence(bins: tuple[ConfidenceProof, ...]) -> Iterator[Metric]:

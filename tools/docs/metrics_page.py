@@ -3,9 +3,10 @@
 import ast
 import inspect
 from collections.abc import Iterator
+from types import ModuleType
 from typing import NamedTuple
 
-from dataflows.observability import metrics
+from dataflows.observability import metrics, proof_metrics
 from tools.docs.markdown import code, table
 
 
@@ -19,8 +20,12 @@ class Metric(NamedTuple):
 
 
 def served_metrics() -> list[Metric]:
-    """Return every metric that the module constructs, in its order."""
-    calls = [node for node in ast.walk(ast.parse(inspect.getsource(metrics))) if isinstance(node, ast.Call)]
+    """Return every metric that the modules construct, in their order."""
+    return [metric for module in (metrics, proof_metrics) for metric in _constructed(module)]
+
+
+def _constructed(module: ModuleType) -> list[Metric]:
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]
     return [metric for call in sorted(calls, key=lambda call: call.lineno) for metric in _metric(call)]
 
 
