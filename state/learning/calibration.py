@@ -1,5 +1,7 @@
 """Expected calibration error, as a River metric."""
 
+from math import fsum
+
 from river import metrics
 
 BINS = 10
@@ -47,5 +49,5 @@ class Calibration(metrics.base.BinaryMetric):
 
     def get(self) -> float:
         """Return the error, 0–1."""
-        total = sum(self.weights)
-        return sum(map(abs, self.sums)) / total if total else 0.0
+        total = fsum(self.weights)
+        return fsum(map(abs, self.sums)) / total if total else 0.0

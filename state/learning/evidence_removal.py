@@ -8,7 +8,7 @@ have added is lost; docs/learning.md has the error. Feedback from before the log
 """
 
 from collections.abc import Iterator, Sequence
-from math import ceil, log
+from math import ceil, fsum, log
 from typing import Literal, NamedTuple
 
 from state.learning.counterfactual import retrained, undo_all, without
@@ -72,7 +72,7 @@ def remove(own: Preferences, removal: Removal) -> Removed:
         base.learn([slot], side is Side.FOR, weight, 0, rest, [removal.facet])
     stay = [piece for piece in pieces if not removal.removes(piece, facet_of)]
     trained = retrained(base, stay)
-    earlier = sum(sums.values()) - sum(kept.values())
+    earlier = fsum(sums.values()) - fsum(kept.values())
     return Removed(trained, len(pieces) - len(stay), earlier, "sums")
 
 
@@ -87,7 +87,7 @@ def _rest(own: Preferences, pieces: Sequence[Piece], facet: int) -> PopulationPa
     if not found:
         return PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS)
     means, variances = zip(*found, strict=True)
-    return PopulationPart(sum(means) / len(found), sum(variances) / len(found), NEUTRAL_FACTORS)
+    return PopulationPart(fsum(means) / len(found), fsum(variances) / len(found), NEUTRAL_FACTORS)
 
 
 def _as_pieces(
@@ -99,7 +99,7 @@ def _as_pieces(
     """
     found = []
     for (slot, side), weight in kept.items():
-        total = sum(sums[slot, each] for each in Side)
+        total = sums[slot, Side.FOR] + sums[slot, Side.AGAINST]
         if weight:
             number = log(1 - (1 - KEPT) * min(total, _MOST)) / log(KEPT) * weight / total
             times = ceil(number)

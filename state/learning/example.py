@@ -6,6 +6,7 @@ fits the population model jointly with that contribution.
 """
 
 from collections.abc import Sequence
+from math import fsum
 from typing import NamedTuple
 
 import msgspec
@@ -79,7 +80,7 @@ class Example(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def own(self) -> UserPart:
         """The user model's contribution to the prediction."""
-        return UserPart(self.bias + sum(self.shares.values()), self.variance, self.bias, self.shares)
+        return UserPart(self.bias + fsum(self.shares.values()), self.variance, self.bias, self.shares)
 
 
 class Forget(NamedTuple):

@@ -1,6 +1,8 @@
 """Small matrices as lists of rows: the same result on every machine, and no library to load."""
 
 from collections.abc import Sequence
+from math import fsum
+from operator import mul
 
 Matrix = list[list[float]]
 
@@ -48,4 +50,4 @@ def solved(matrix: Matrix, right: Matrix) -> Matrix:
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(left * right for left, right in zip(one, other, strict=True))
+    return fsum(map(mul, one, other))

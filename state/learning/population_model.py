@@ -9,7 +9,7 @@ one user outweigh all others. Here, a user has one vote per feature and season, 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from math import sqrt
+from math import fsum, sqrt
 
 from state.learning.contributors import Contributors
 from state.learning.features import prior_variance, vote_share
@@ -98,7 +98,7 @@ class PopulationModel:
     def expect(self, names: Iterable[str]) -> tuple[float, float]:
         """Return mean and variance of the sum of features, without noise."""
         beliefs = [self.belief(name) for name in names]
-        return sum(belief.mean for belief in beliefs), sum(belief.variance for belief in beliefs)
+        return fsum([belief.mean for belief in beliefs]), fsum([belief.variance for belief in beliefs])
 
     def begin(self, at_ms: int) -> None:
         """Begin the season of an event time, unless a later one has begun."""

@@ -6,7 +6,7 @@ Every process holds the newest prior in a `CurrentPrior`, and applies it to all 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import fsum, sqrt
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
@@ -88,8 +88,8 @@ class Prior:
             beliefs = [
                 [self._belief(name) for name in self._names.of_value(slot, topic, surface)] for slot in self._slots
             ]
-            means = [sum(belief.mean for belief in several) for several in beliefs]
-            found = self._contexts[topic, surface] = means, [sum(t.variance for t in several) for several in beliefs]
+            means = [fsum([belief.mean for belief in several]) for several in beliefs]
+            found = self._contexts[topic, surface] = means, [fsum([t.variance for t in several]) for several in beliefs]
         return found
 
     def _topic_effects(self, topic: int) -> list[float]:
@@ -144,7 +144,7 @@ class Prior:
         if not self.number:
             return ()
         main = sorted(zip(weights, topics, strict=True), reverse=True)[:MAX_TOPICS]
-        total = sum(weight for weight, _ in main)
+        total = fsum([weight for weight, _ in main])
         if total <= 0:
             return ()
         leaning = self._nothing

@@ -11,7 +11,7 @@ filter's update. Everything but the sums is independent of which feedback was a 
 """
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import fsum, sqrt
 
 from state.learning.contributors import Contributors
 from state.learning.features import BIAS, BIAS_VARIANCE
@@ -199,8 +199,8 @@ class Stacking:
         total = added(added(product(spread, slopes), uncertainty), identity(len(parts), (MAX_NORM * NOISE) ** 2))
         # The gain is covariance · slopes / total; all three are symmetric.
         gains = solved(total, spread)
-        steps = [sum(gains[row][number] * found[row] for row in parts) for number in parts]
-        shrink = [[sum(gains[row][one] * spread[row][other] for row in parts) for other in parts] for one in parts]
+        steps = [fsum(gains[row][number] * found[row] for row in parts) for number in parts]
+        shrink = [[fsum(gains[row][one] * spread[row][other] for row in parts) for other in parts] for one in parts]
         self.covariance = [
             [before - less for before, less in zip(*rows, strict=True)]
             for rows in zip(self.covariance, shrink, strict=True)

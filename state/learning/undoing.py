@@ -10,7 +10,7 @@ share of the terms in S, which is below 1/2. What rounding to 32 bits costs is i
 """
 
 from collections.abc import Iterator
-from math import isfinite, sqrt
+from math import fsum, isfinite, sqrt
 from typing import NamedTuple
 
 from state.catalogue.numbered import Shape
@@ -74,8 +74,8 @@ def _undo_update(own: Preferences, piece: Piece, terms: list[_Term]) -> bool:
     after = [(own.means[term], own.variances[term]) for term, *_ in terms]
     before = after
     for _ in range(_ROUNDS):
-        mean = piece.mean + sum(t.x * m for t, (m, _) in zip(terms, before, strict=True))
-        variance = piece.variance + sum(t.x * t.x * v for t, (_, v) in zip(terms, before, strict=True))
+        mean = piece.mean + fsum(t.x * m for t, (m, _) in zip(terms, before, strict=True))
+        variance = piece.variance + fsum(t.x * t.x * v for t, (_, v) in zip(terms, before, strict=True))
         if not (isfinite(mean) and 0 < variance < float("inf")):
             return False
         gain, shrink = corrections(sign * mean / sqrt(variance))

@@ -14,6 +14,7 @@ All parts have a fixed size or, of sessions, a fixed maximum. The clock empties 
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
+from math import fsum
 from typing import NamedTuple
 
 from state.user.sessions import Sessions
@@ -130,7 +131,7 @@ class Windows:
         kept = [(-w, i) for w, i in zip(self.topic_weights, self.topic_ids, strict=True) if w > 0]
         kept.sort()
         named = [(name, -minus) for minus, i in kept if (name := topic_names[i]) is not None]
-        total = sum([weight for _, weight in named])
+        total = fsum([weight for _, weight in named])
         return tuple([(name, round(weight / total, 3)) for name, weight in named[:TOPICS_SHOWN]])
 
 
