@@ -90,6 +90,8 @@ def _print(found: evaluation.Evaluation) -> None:
     console.out.print(evaluation.evaluation_table(found))
     for pair in found.pairs:
         console.out.print("", evaluation.paired_table(found, pair))
+        if (choices := evaluation.choices_table(pair)) is not None:
+            console.out.print("", choices)
 
 
 def _river(path: str, settings: Settings) -> evaluation.RiverBaseline:

@@ -8,12 +8,11 @@ Journal of Human Resources 50(2), 2015).
 from math import fsum, log, sqrt
 from typing import NamedTuple
 
-BUCKETS = 64
-"""Buckets of users."""
+from state.learning.bucketed import BUCKETS, bucket_of
+from state.learning.student_t import t95
 
 _MIN_BUCKETS = 10
 """Non-empty buckets that an interval takes."""
-_Z95 = 1.959964
 _LEAST = 1e-15
 """Lower bound of a probability, as in River's log loss."""
 
@@ -49,7 +48,7 @@ class PairedLoss:
 
     def add(self, user: bytes, liked: bool, first: float, second: float) -> None:
         """Add a piece of feedback, by the user's pseudonym, with the chance of a like that each model predicted."""
-        bucket = user[-1] % BUCKETS  # a pseudonym is a hash
+        bucket = bucket_of(user)
         loss = log_loss(liked, first)
         self._n[bucket] += 1
         self._first[bucket] += loss
@@ -72,7 +71,7 @@ class PairedLoss:
         squares = fsum(
             (total - count * difference) ** 2 for count, total in zip(self._n, self._differences, strict=True)
         )
-        return _t95(clusters - 1) * sqrt(clusters / (clusters - 1) * squares) / n
+        return t95(clusters - 1) * sqrt(clusters / (clusters - 1) * squares) / n
 
 
 def log_loss(liked: bool, p: float) -> float:
@@ -82,9 +81,3 @@ def log_loss(liked: bool, p: float) -> float:
     0.693
     """
     return -log(max(p if liked else 1.0 - p, _LEAST))
-
-
-def _t95(freedom: int) -> float:
-    """Return the 97.5% quantile of Student's t (Abramowitz, Stegun 26.7.5), within 0.001 for 9 degrees or more."""
-    z = _Z95
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)

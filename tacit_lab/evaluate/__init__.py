@@ -3,7 +3,7 @@
 from tacit_lab.evaluate.baselines import Predictor, RiverBaseline, baselines
 from tacit_lab.evaluate.evaluation import Evaluation, Model, Pair, compare, evaluate
 from tacit_lab.evaluate.figures import ALL, BUCKETS, Bucket, Figures, figures_of
-from tacit_lab.evaluate.paired_table import paired_table
+from tacit_lab.evaluate.paired_table import choices_table, paired_table
 from tacit_lab.evaluate.plot import plot, require_plot
 from tacit_lab.evaluate.table import evaluation_table
 
@@ -18,6 +18,7 @@ __all__ = [
     "Predictor",
     "RiverBaseline",
     "baselines",
+    "choices_table",
     "compare",
     "evaluate",
     "evaluation_table",

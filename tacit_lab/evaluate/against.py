@@ -1,4 +1,4 @@
-"""Another catalogue on the same stream: its predictions for the same feedback, in the order of the first evaluation.
+"""A rival of the deployed model on the same stream: another catalogue, or a classifier.
 
 A catalogue may reject other events and count other kinds as likes. So a piece of feedback is compared if both have it,
 by user and time, with the same outcome.
@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import nan
 from pathlib import Path
+from typing import NamedTuple
 
-from dataflows.job import Job
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.learning.example import Example
 from state.learning.population_prior import Prior
+from tacit_lab.evaluate.baselines import Predictor
+from tacit_lab.evaluate.choice_value import ChoiceValue, LoggedAnswer, of_predictions
 from tacit_lab.evaluate.prequential import DeployedModel
 
 Key = tuple[bytes, int, bool]
@@ -34,39 +36,79 @@ class FeedbackKeys:
             self._all += [_key(e) for e in batch]
             yield batch
 
-    def align(self, examples: Iterable[Example]) -> "array[float]":
-        """Return the prediction of each noted piece of feedback by other examples; NaN: they do not have it."""
-        waiting: dict[Key, deque[float]] = defaultdict(deque)
-        for e in examples:
-            waiting[_key(e)].append(e.p)
-        return array("d", [found.popleft() if (found := waiting.get(key)) else nan for key in self._all])
+    def align(self, examples: Iterable[Example]) -> "array[int]":
+        """Return the number of each noted piece of feedback among other examples; −1: they do not have it."""
+        waiting: dict[Key, deque[int]] = defaultdict(deque)
+        for number, e in enumerate(examples):
+            waiting[_key(e)].append(number)
+        return array("q", [found.popleft() if (found := waiting.get(key)) else -1 for key in self._all])
 
 
-def predictions_of(
-    catalogue: Path, job: Job, keys: FeedbackKeys, report: Callable[[Counters], object], *, learns_population: bool
-) -> "array[float]":
-    """Return the predictions of the deployed model with another catalogue, aligned with the noted feedback.
+class Rival(NamedTuple):
+    """Another model's predictions and choices for the feedback of the first evaluation, in its order."""
 
-    Args:
-        catalogue: the other catalogue (TOML).
-        job: the job of the first evaluation; its source is read again.
-        keys: the feedback of the first evaluation.
-        report: called with the counters for each batch.
-        learns_population: train the population model, too; otherwise there is none.
+    p: "array[float]"
+    """NaN: the other model does not have this feedback."""
+    choices: ChoiceValue
+
+
+def other_catalogue(
+    catalogue: Path, first: DeployedModel, keys: FeedbackKeys, report: Callable[[Counters], object]
+) -> Rival:
+    """Return the deployed model with another catalogue, on the stream of the first evaluation, which is read again.
+
+    The population model is trained as in the first evaluation, or absent as there.
 
     Raises:
         ConfigurationError: the catalogue is invalid.
         SourceError: the source cannot be read.
     """
-    prior = None if learns_population else Prior(NumberedCatalogue.load(catalogue))
-    other = DeployedModel(replace(job, settings=replace(job.settings, catalogue=catalogue)), prior)
+    job = replace(first.job, settings=replace(first.job.settings, catalogue=catalogue))
+    other = DeployedModel(job, Prior(NumberedCatalogue.load(catalogue)) if first.has_fixed_prior else None)
+    found = array("d")
 
     def examples() -> Iterator[Example]:
         for batch in other.examples():
             report(other.counters)
+            found.extend([e.p for e in batch])
             yield from batch
 
-    return keys.align(examples())
+    numbers = keys.align(examples())
+    choices = ChoiceValue(first.catalogue, other.catalogue)
+    for index, answer in first.answers.items():
+        choices.add(answer, other.answers.get(numbers[index]))
+    return Rival(array("d", [nan if number < 0 else found[number] for number in numbers]), choices)
+
+
+class Chooser:
+    """A baseline that also notes the choices that it would have made, before it trains with the answer."""
+
+    def __init__(self, predictor: Predictor, catalogue: NumberedCatalogue) -> None:
+        self.name, self.title, self.needs = predictor.name, predictor.title, predictor.needs
+        self._predictor = predictor
+        self._catalogue = catalogue
+        self._n = 0
+        self.answers: dict[int, LoggedAnswer] = {}
+        """Number of an example → its logged choices, with those of the baseline."""
+
+    def predict(self, e: Example) -> float:
+        """Return the prediction of the baseline."""
+        answer = of_predictions(e, self._catalogue, self._predictor.predict)
+        if answer is not None:
+            self.answers[self._n] = answer
+        self._n += 1
+        return self._predictor.predict(e)
+
+    def learn(self, e: Example) -> None:
+        """Train the baseline."""
+        self._predictor.learn(e)
+
+    def against(self, first: DeployedModel) -> ChoiceValue:
+        """Return the values of its choices and of the deployed model's."""
+        choices = ChoiceValue(self._catalogue, self._catalogue)
+        for index, answer in first.answers.items():
+            choices.add(answer, self.answers.get(index))
+        return choices
 
 
 def _key(e: Example) -> Key:

@@ -14,8 +14,9 @@ from state.events.observation import NONE
 from state.learning.example import Example
 from state.learning.paired_loss import LossDifference, PairedLoss
 from state.learning.population_prior import Prior
-from tacit_lab.evaluate.against import FeedbackKeys, predictions_of
+from tacit_lab.evaluate.against import Chooser, FeedbackKeys, other_catalogue
 from tacit_lab.evaluate.baselines import Predictor, baselines
+from tacit_lab.evaluate.choice_value import ChoiceValue
 from tacit_lab.evaluate.figures import (
     ALL,
     BUCKETS,
@@ -50,6 +51,8 @@ class Pair(NamedTuple):
 
     first: Model
     second: Model
+    choices: ChoiceValue | None = None
+    """Value of the choices of both; None where the choices are the same."""
 
 
 @dataclass(slots=True)
@@ -124,6 +127,7 @@ class Evaluation:
             "first": pair.first.name,
             "second": pair.second.name,
             "last_70": {name: each and each._asdict() for name, each in found.items()},
+            "choices": _choices_as_dict(pair.choices),
         }
 
     def _model_as_dict(self, model: Model) -> dict[str, Any]:
@@ -136,6 +140,20 @@ class Evaluation:
                 for part, start in parts.items()
             },
         }
+
+
+def _choices_as_dict(choices: ChoiceValue | None) -> dict[str, Any] | None:
+    if choices is None:
+        return None
+    return {
+        facet: {"n": found.n, "effective": found.effective}
+        | (
+            {"second": found.rate, "first": found.other, "difference": found.difference, "interval": found.interval}
+            if found.suffices
+            else {}
+        )
+        for facet, found in choices.differences().items()
+    }
 
 
 def evaluate(
@@ -166,18 +184,18 @@ def evaluate(
 
     keys = FeedbackKeys()
     noted = keys.noted(batches()) if isinstance(against, Path) else batches()
-    rival = () if against is None or isinstance(against, Path) else (against,)
-    evaluation = compare(noted, [*baselines(), *others, *rival])
+    rival = None if against is None or isinstance(against, Path) else Chooser(against, deployed.catalogue)
+    evaluation = compare(noted, [*baselines(), *others, *([rival] if rival else [])])
     evaluation.counters, evaluation.rejections = deployed.counters, deployed.rejections
     evaluation.deployed.cpu_s = deployed.cpu_s
     if list(deployed.without_context) != list(evaluation.deployed.p):
         plain = Model("tacit_without_context", "Tacit without context", deployed.without_context)
         evaluation.pairs.append(Pair(plain, evaluation.deployed))
     if isinstance(against, Path):
-        found = predictions_of(against, job, keys, report, learns_population=fixed_prior is None)
-        evaluation.pairs.append(Pair(evaluation.deployed, Model(str(against), against.name, found)))
-    elif against is not None:
-        evaluation.pairs.append(Pair(evaluation.deployed, evaluation.models[-1]))
+        found = other_catalogue(against, deployed, keys, report)
+        evaluation.pairs.append(Pair(evaluation.deployed, Model(str(against), against.name, found.p), found.choices))
+    elif rival is not None:
+        evaluation.pairs.append(Pair(evaluation.deployed, evaluation.models[-1], rival.against(deployed)))
     return evaluation
 
 

@@ -16,6 +16,7 @@ from dataflows.settings import EXACT
 from operators.adapt import Adapt
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
+from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.events.records import Record, Reject
 from state.learning.example import Example, pack_message
@@ -23,6 +24,7 @@ from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
+from tacit_lab.evaluate.choice_value import LoggedAnswer, of_signals
 from tacit_lab.evaluate.context import without_context
 from tacit_lab.evaluate.rejections import Rejections
 
@@ -41,14 +43,22 @@ class DeployedModel:
 
         With `fixed_prior` the prior of all users stays the same.
         """
-        self._job = job
+        self.job = job
         self._fixed_prior = fixed_prior
         self.counters = Counters()
         self.rejections = Rejections()
+        self.catalogue = NumberedCatalogue.load(job.settings.catalogue)
+        self.answers: dict[int, LoggedAnswer] = {}
+        """Number of an example → its logged choices, with those of the model."""
         self.without_context = array("d")
         """Prediction of each example as if its topic and surface were unknown."""
         self.cpu_s = 0.0
         """CPU time of predictions and training, without reading, parsing and the encoding of signals."""
+
+    @property
+    def has_fixed_prior(self) -> bool:
+        """The prior of all users stays the same."""
+        return self._fixed_prior is not None
 
     def examples(self) -> Iterator[Sequence[Example]]:
         """Yield the examples of the stream with their predictions, batch by batch.
@@ -56,7 +66,7 @@ class DeployedModel:
         Raises:
             SourceError: the source cannot be read.
         """
-        job, counters = self._job, self.counters
+        job, counters = self.job, self.counters
         rules = rules_of(job.settings)
         parse = Parser(
             catalogue=rules.catalogue,
@@ -85,7 +95,7 @@ class DeployedModel:
             shared.prior = prior
 
         # With a constant clock the count of examples alone makes versions, so two evaluations agree.
-        trainer = PopulationTrainer(rules.catalogue, exact=self._job.settings.population == EXACT)
+        trainer = PopulationTrainer(rules.catalogue, exact=self.job.settings.population == EXACT)
         return LearnPopulation(trainer, share, self.counters.learning, clock=lambda: 0)
 
     def _examples(
@@ -101,6 +111,10 @@ class DeployedModel:
         for reject in rejects:
             self.rejections.add(reject)
         examples = [message for message in messages if isinstance(message, Example)]
+        for number, e in enumerate(examples, len(self.without_context)):
+            answer = of_signals(e, self.catalogue, prior.default_slots)
+            if answer is not None:
+                self.answers[number] = answer
         self.without_context.extend([without_context(e, prior) for e in examples])
         return examples
 

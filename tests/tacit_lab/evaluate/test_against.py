@@ -1,6 +1,5 @@
 """Another catalogue on the same stream: only feedback that both have is compared."""
 
-from math import isnan
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from msgspec.structs import replace
 from dataflows.job import Job
 from dataflows.settings import Settings
 from tacit.contract.catalogue import SHIPPED
-from tacit_lab.evaluate.against import FeedbackKeys, predictions_of
+from tacit_lab.evaluate.against import FeedbackKeys
 from tacit_lab.evaluate.baselines import RiverBaseline
 from tacit_lab.evaluate.evaluation import evaluate
 from tacit_lab.evaluate.figures import ALL
@@ -26,17 +25,13 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     return Job(Settings(embedded=True, population="none"), (path,), bounded=True)
 
 
-def test_predictions_are_aligned_by_user_time_and_outcome() -> None:
-    """Feedback that the other lacks, or counts otherwise, has no prediction; equal keys keep their order."""
+def test_feedback_is_aligned_by_user_time_and_outcome() -> None:
+    """Feedback that the other lacks, or counts otherwise, has no number; equal keys keep their order."""
     examples = tastes(6)
     keys = FeedbackKeys()
     assert list(keys.noted([examples[:4], [*examples[4:], examples[5]]]))
-    other = [replace(e, p=number / 10) for number, e in enumerate(examples)]
-    other[2] = replace(other[2], liked=not other[2].liked)
-    twin = replace(examples[5], p=0.9)
-    found = keys.align([make_example(77), *other[:1], *other[2:], twin])
-    assert [round(p, 1) for p in found if not isnan(p)] == [0.0, 0.3, 0.4, 0.5, 0.9]
-    assert [index for index, p in enumerate(found) if isnan(p)] == [1, 2]
+    other = [*examples[:1], replace(examples[2], liked=not examples[2].liked), *examples[3:], examples[5]]
+    assert list(keys.align([make_example(77), *other])) == [1, -1, -1, 3, 4, 5, 6]
 
 
 def test_same_catalogue_has_the_same_predictions(job: Job) -> None:
@@ -69,10 +64,3 @@ def test_classifier_is_a_rival_and_a_baseline(job: Job) -> None:
     )
     assert [model.name for model in found.models[-2:]] == ["river.linear_model.AdPredictor", LOGISTIC]
     assert (found.pairs[-1].first.name, found.pairs[-1].second.name) == ("tacit", LOGISTIC)
-
-
-def test_population_model_of_the_other_catalogue_is_trained_or_absent(job: Job) -> None:
-    """As in the first evaluation."""
-    keys = FeedbackKeys()
-    assert not list(keys.noted([]))
-    assert len(predictions_of(SHIPPED, job, keys, lambda _: None, learns_population=False)) == 0
