@@ -136,7 +136,7 @@ def _stages(stream: Path) -> list[Cost]:
     """Run the job batch by batch without the engine, and time each stage."""
     counters, clock, catalogue = Counters(), _Clock(), NumberedCatalogue.load()
     parser = Parser(catalogue=catalogue, region="eu", secret=SECRET, shards=SHARDS, counters=counters.events)
-    rules, shared = Rules(catalogue, ttl_ms=None, teaches=True), CurrentPrior(Prior(catalogue))
+    rules, shared = Rules(catalogue, ttl_ms=None, teaches=True, proves=True), CurrentPrior(Prior(catalogue))
     learn = LearnPopulation(
         PopulationTrainer(catalogue), lambda prior: setattr(shared, "prior", prior), counters.learning, at_end=True
     )

@@ -41,7 +41,7 @@ def test_estimates_are_shown_with_interval_and_words() -> None:
 
 
 def test_missing_estimate_has_its_reason() -> None:
-    """And with nothing at all, the page tells what to do."""
+    """With nothing at all, each section has the next step."""
     assert why_none(Compared(40, 12)) == "12 of 30 effective answers: wait"
     assert why_none(Compared(40, 31)) == "answers of fewer than 20 users on one side: wait"
     assert "12 of 30 effective answers: wait" in shown(REPORT)
