@@ -20,8 +20,8 @@ Basis = Literal["exact", "sums", "partial"]
 """Basis of a prediction: all pieces of feedback; sums of earlier feedback; or earlier feedback stays in it."""
 
 
-_MOST = 99.0
-"""Limit of a discounted sum of weights, which converges to 100."""
+_MOST = 0.99 / (1 - KEPT)
+"""Limit of an aged sum of weights, which converges to 1 / (1 − ρ)."""
 
 
 class Removal(NamedTuple):

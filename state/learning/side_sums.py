@@ -1,4 +1,4 @@
-"""Sums of weights by value and side, which age as beliefs do: ×0.99 with each piece of feedback on the value.
+"""Sums of weights by value and side, which age as beliefs do, with each piece of feedback on the value.
 
 A sum is a number of 16 bits at the place 2 · slot + side, in units of 1 / `PER_WEIGHT`. The second of the piece decides
 whether the aged sum is rounded up or down, so rounding errors cancel out, and small sums do not stand still.

@@ -38,7 +38,7 @@ class ValueEvidence:
 def value_evidence(own: OwnBeliefs) -> Mapping[int, ValueEvidence]:
     """Return the evidence by slot.
 
-    A piece of feedback counts with its weight, ×0.99 for each later piece on the same value: the same share of its
+    A piece of feedback counts with its weight, ×`KEPT` for each later piece on the same value: the same share of its
     effect on the value's mean survives (state.learning.side_sums).
     """
     catalogue, log = own.catalogue, own.log
