@@ -187,7 +187,7 @@ class RiverBaseline:
 
     def __init__(self, path: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Import and build the classifier; errors are those of `RiverModel`."""
-        self.name, self.title = path, f"River {path.rpartition('.')[2]}"
+        self.name, self.title = path, path.removeprefix("river.")
         self._model = RiverModel(path, parameters)
 
     def predict(self, e: Example) -> float:
