@@ -27,6 +27,9 @@ Out = Annotated[
 Users = Annotated[int, typer.Option("--users", metavar="N", help="Number of users.")]
 Turns = Annotated[int, typer.Option("--turns", metavar="N", help="Number of answers, over all users.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed; the same seed and end give the same events.")]
+Topical = Annotated[
+    float, typer.Option("--topical", metavar="SHARE", help="Share of the users whose tastes differ by topic.")
+]
 Truth = Annotated[
     Path | None, typer.Option("--truth", metavar="FILE", help="Write the true preferences of the users (.jsonl).")
 ]
@@ -47,6 +50,7 @@ def simulate(
     users: Users = 2000,
     turns: Turns = 60_000,
     seed: Seed = 1,
+    topical: Topical = 0.0,
     truth: Truth = None,
     end: End = None,
 ) -> None:
@@ -55,7 +59,7 @@ def simulate(
         raise ConfigurationError([f"truth: {truth} is the file of the events, too; name another file"])
     settings = invocation.settings(needs_secret=False)
     end_ms = time.time_ns() // 1_000_000 if end is None else end
-    scenario = Scenario(end_ms=end_ms, users=users, turns=turns, seed=seed, region=settings.region)
+    scenario = Scenario(end_ms=end_ms, users=users, turns=turns, seed=seed, region=settings.region, topical=topical)
     simulation = make_simulation(scenario, NumberedCatalogue.load(settings.catalogue))
     events = write_events(simulation.events, out)
     if truth is not None:

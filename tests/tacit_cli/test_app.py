@@ -95,6 +95,7 @@ def test_shell_completion_knows_the_commands() -> None:
         (["relay"], "No such command 'relay'. Did you mean 'replay'"),
         (["simulate"], "Missing option '--out'"),
         (["simulate", "--out", "x.jsonl", "--users", "0"], "users: 0"),
+        (["simulate", "--out", "x.jsonl", "--topical", "1.5"], "topical: 1.5; must be a share from 0 to 1"),
         (["simulate", "--out", "x.jsonl", "--catalogue", "none.toml"], "catalogue none.toml: cannot be read"),
         (["simulate", "--out", "kafka://nowhere/x"], "'nowhere' is no HOST:PORT"),
         (["simulate", "--out", "x.csv"], "out: x.csv: the name of an event file must end in .jsonl, .jsonl.gz,"),
