@@ -46,11 +46,13 @@ class Decoder:
                 signal.default not in others
                 or signal.runner_up not in others
                 or not self._are_kinds(signal.why)
-                or not self._are_kinds(signal.why_not)
+                or (signal.why_not and not self._are_kinds(signal.why_not))
             ):
                 signal = self._restricted(signal, others, default)
-            if signal.contexts:
-                signal = self._in_known_contexts(signal, values, others)
+            for context, value, _, _, runner_up in signal.contexts:
+                if context not in self._contexts or value not in values or runner_up not in others:
+                    signal = self._in_known_contexts(signal, values, others)
+                    break
             found[name] = signal
         return found
 
@@ -96,14 +98,12 @@ class Decoder:
 
     def _in_known_contexts(self, signal: Signal, values: frozenset[str], others: frozenset[str | None]) -> Signal:
         """Return a signal without contexts of which a member is not in the catalogue."""
-        known = tuple(
-            [
-                entry
-                for entry in signal.contexts
-                if entry.context in self._contexts and entry.value in values and entry.runner_up in others
-            ]
-        )
-        return signal if known == signal.contexts else msgspec.structs.replace(signal, contexts=known)
+        contexts = [
+            entry
+            for entry in signal.contexts
+            if entry.context in self._contexts and entry.value in values and entry.runner_up in others
+        ]
+        return msgspec.structs.replace(signal, contexts=tuple(contexts))
 
 
 def _is_pin(signal: Signal) -> bool:
