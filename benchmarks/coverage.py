@@ -92,7 +92,8 @@ def coverage(scenario: Scenario, runs: int, seed: int) -> tuple[float, int, floa
     for _ in range(runs):
         off_policy = OffPolicy(CATALOGUE, {})
         for bucket, liked, choice in answers(scenario, random):
-            off_policy.add(bucket, liked, {FACET: choice})
+            if arm := off_policy.arm_of(FACET, choice):
+                arm.add(bucket, liked, choice.weight)
         found = off_policy.difference("length")
         if found.suffices:
             low, high = found.interval

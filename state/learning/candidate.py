@@ -11,7 +11,7 @@ so later answers are chosen no more at random than the first one.
 from collections.abc import Mapping, Sequence
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.bucketed import Arms, Difference, arm, difference
+from state.learning.bucketed import Arm, Arms, Difference, arm, difference
 from state.learning.logged_choices import LoggedChoice
 from tacit.contract.policy import MIN_PROPENSITY
 
@@ -19,6 +19,7 @@ ALL = "*"
 """In place of a facet: all facets together."""
 
 _KIND = "candidate"
+_ALL = -1
 _MAX_WEIGHT = 1.0 / MIN_PROPENSITY
 
 
@@ -28,25 +29,30 @@ class Candidate:
     def __init__(self, catalogue: NumberedCatalogue, arms: Arms) -> None:
         self._catalogue = catalogue
         self._arms = arms
+        self._pairs: dict[int, tuple[Arm, Arm]] = {}
+        """Facet → arms of the log and of the namespace."""
 
     def add(self, bucket: int, liked: bool, choices: Mapping[int, LoggedChoice], own: Mapping[int, int | None]) -> None:
         """Add an answer with feedback; `own` is facet → slot that the namespace would have served."""
         weight, compared = 1.0, False
         for facet, choice in choices.items():
             slot = own.get(facet)
-            if slot is None:
-                continue
-            compared = True
-            one = 1.0 / max(choice.propensity, MIN_PROPENSITY) if choice.slot == slot else 0.0
-            weight *= one
-            self._add(self._catalogue.facet_names[facet], bucket, liked, one)
+            if slot is not None:
+                compared = True
+                one = choice.weight if choice.slot == slot else 0.0
+                weight *= one
+                self._add(facet, bucket, liked, one)
         if compared:
-            self._add(ALL, bucket, liked, min(weight, _MAX_WEIGHT))
+            self._add(_ALL, bucket, liked, min(weight, _MAX_WEIGHT))
 
-    def _add(self, facet: str, bucket: int, liked: bool, weight: float) -> None:
-        arm(self._arms, _KIND, facet, "logged").add(bucket, liked)
+    def _add(self, facet: int, bucket: int, liked: bool, weight: float) -> None:
+        pair = self._pairs.get(facet)
+        if pair is None:
+            name = ALL if facet == _ALL else self._catalogue.facet_names[facet]
+            pair = self._pairs[facet] = arm(self._arms, _KIND, name, "logged"), arm(self._arms, _KIND, name, "own")
+        pair[0].add(bucket, liked)
         if weight:
-            arm(self._arms, _KIND, facet, "own").add(bucket, liked, weight)
+            pair[1].add(bucket, liked, weight)
 
     def difference(self, facet: str) -> Difference:
         """Return the rate of likes of the namespace's policy, less the rate as served."""

@@ -6,7 +6,6 @@ The propensity of a value implies the confidence at the time of the choice (`exp
 """
 
 from array import array
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from state.catalogue.numbered import NumberedCatalogue
@@ -36,32 +35,21 @@ class ConfidenceReliability:
         self._catalogue = catalogue
         self._arms = arms
 
-    def add(
-        self,
-        bucket: int,
-        liked: bool,
-        p: float,
-        choices: Mapping[int, LoggedChoice],
-        confidences: "array[float]",
-    ) -> None:
-        """Add an answer with feedback and its predicted probability `p` of a like.
+    def arms_of(self, facet: int, choice: LoggedChoice, near: float) -> tuple[Arm, Arm] | None:
+        """Return the arms of the likes and of the predictions of answers with the choice; None for no comparison.
 
-        `confidences` are the user's present ones by facet; they decide where a propensity is ambiguous.
+        `near` is the user's present confidence, which decides where a propensity is ambiguous.
         """
-        for facet, choice in choices.items():
-            if choice.runner_up < 0 or choice.propensity >= 1.0:
-                continue
-            near = confidences[facet] if facet < len(confidences) else 0.0
-            if choice.is_preferred:
-                side, doubt = "value", 1.0 - choice.propensity
-            elif choice.slot == choice.runner_up:
-                side, doubt = "runner_up", self._explored(facet, choice.propensity, near)
-            else:
-                continue
-            bin_ = _bin(1.0 - doubt / EXPLORE_PER_DOUBT)
-            weight = 1.0 / max(choice.propensity, MIN_PROPENSITY)
-            arm(self._arms, _KIND, bin_, side).add(bucket, liked - p, weight)
-            arm(self._arms, _KIND, bin_, side, "liked").add(bucket, liked, weight)
+        if choice.runner_up < 0 or choice.propensity >= 1.0:
+            return None
+        if choice.is_preferred:
+            side, doubt = "value", 1.0 - choice.propensity
+        elif choice.slot == choice.runner_up:
+            side, doubt = "runner_up", self._explored(facet, choice.propensity, near)
+        else:
+            return None
+        bin_ = _bin(1.0 - doubt / EXPLORE_PER_DOUBT)
+        return self._arm(bin_, side), self._arm(bin_, side, "predicted")
 
     def _explored(self, facet: int, propensity: float, near: float) -> float:
         """Return the share of exploration of a choice in which the runner-up had the propensity."""
@@ -79,11 +67,17 @@ class ConfidenceReliability:
         found = {}
         for low, _ in BINS:
             bin_ = str(low)
-            error = difference(self._arm(bin_, "value"), self._arm(bin_, "runner_up"), centre=0.0)
+            error = difference(self._surprise(bin_, "value"), self._surprise(bin_, "runner_up"), centre=0.0)
             if error.effective:
-                observed = self._arm(bin_, "value", "liked").mean - self._arm(bin_, "runner_up", "liked").mean
+                observed = self._arm(bin_, "value").mean - self._arm(bin_, "runner_up").mean
                 found[bin_] = BinReliability(observed, error)
         return found
+
+    def _surprise(self, bin_: str, side: str) -> Arm:
+        """Return an arm of likes less predictions."""
+        likes, predictions = self._arm(bin_, side), self._arm(bin_, side, "predicted")
+        surprises = array("d", [a - b for a, b in zip(likes.liked, predictions.liked, strict=True)])
+        return Arm(likes.n, likes.squares, likes.weights.tobytes(), surprises.tobytes())
 
     def _arm(self, *names: str) -> Arm:
         return arm(self._arms, _KIND, *names)

@@ -1,12 +1,12 @@
 """The choices that an event logs: per facet the served value, its propensity and the runner-up."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
-from tacit.contract.policy import propensities
+from tacit.contract.policy import MIN_PROPENSITY, propensities
 
 
 class LoggedChoice(NamedTuple):
@@ -22,24 +22,34 @@ class LoggedChoice(NamedTuple):
         """The served value is the one that was believed best: the policy serves it in more than half of the cases."""
         return self.propensity > 0.5
 
+    @property
+    def weight(self) -> float:
+        """Weight in an estimate: a single answer never outweighs a hundred (Ionides, JCGS 17(2), 2008)."""
+        return 1.0 / max(self.propensity, MIN_PROPENSITY)
 
-def choices(acted: Iterable[tuple[int, float, int]], facets: tuple[int, ...]) -> dict[int, LoggedChoice]:
-    """Return facet → choice; `facets` is slot → facet.
+
+def once(acted: Sequence[tuple[int, float, int]], facets: Sequence[int]) -> Sequence[tuple[int, float, int]]:
+    """Return one entry per facet; `facets` is slot → facet.
 
     A repeated entry counts once. Entries that contradict each other are left out, as is a propensity of 0.
 
-    >>> choices([(0, 0.9, 1), (0, 0.9, 1), (2, 0.9, 3), (3, 0.1, 2)], (0, 0, 1, 1))
-    {0: LoggedChoice(slot=0, propensity=0.9, runner_up=1)}
+    >>> once([(0, 0.9, 1), (0, 0.9, 1), (2, 0.9, 3), (3, 0.1, 2)], (0, 0, 1, 1))
+    [(0, 0.9, 1)]
     """
-    found: dict[int, LoggedChoice] = {}
+    if len({facets[slot] for slot, _, _ in acted}) == len(acted) and all(entry[1] for entry in acted):
+        return acted
+    found: dict[int, tuple[int, float, int]] = {}
     contradictory = set()
     for entry in acted:
-        choice, facet = LoggedChoice(*entry), facets[entry[0]]
-        if found.setdefault(facet, choice) != choice or not choice.propensity:
+        facet = facets[entry[0]]
+        if found.setdefault(facet, entry) != entry or not entry[1]:
             contradictory.add(facet)
-    for facet in contradictory:
-        del found[facet]
-    return found
+    return [entry for facet, entry in found.items() if facet not in contradictory]
+
+
+def choices(acted: Sequence[tuple[int, float, int]], facets: Sequence[int]) -> dict[int, LoggedChoice]:
+    """Return facet → choice of the entries of `once`."""
+    return {facets[entry[0]]: LoggedChoice(*entry) for entry in once(acted, facets)}
 
 
 def propensity_of(slot: int, choice: LoggedChoice, catalogue: NumberedCatalogue) -> float:

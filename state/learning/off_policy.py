@@ -8,12 +8,9 @@ An answer counts where both policies could have been served: the preferred value
 default had a propensity above 0. All of this is in the event, so a signal that has changed since has no influence.
 """
 
-from collections.abc import Mapping
-
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.bucketed import Arms, Difference, arm, difference
+from state.learning.bucketed import Arm, Arms, Difference, arm, difference
 from state.learning.logged_choices import LoggedChoice, propensity_of
-from tacit.contract.policy import MIN_PROPENSITY
 
 _KIND = "off_policy"
 
@@ -24,10 +21,10 @@ class OffPolicy:
     >>> from state.learning.logged_choices import LoggedChoice
     >>> catalogue = NumberedCatalogue.load()
     >>> off_policy, concise, balanced = OffPolicy(catalogue, {}), 0, 1
+    >>> followed, tried = LoggedChoice(concise, 0.9, balanced), LoggedChoice(balanced, 0.1, balanced)
     >>> for turn in range(640):
-    ...     preferred = turn % 10 > 0
-    ...     choice = LoggedChoice(concise, 0.9, balanced) if preferred else LoggedChoice(balanced, 0.1, balanced)
-    ...     off_policy.add(turn % 64, turn % 3 > 0, {0: choice})
+    ...     choice = followed if turn % 10 else tried
+    ...     off_policy.arm_of(0, choice).add(turn % 64, turn % 3 > 0, choice.weight)
     >>> off_policy.difference("length").n
     640
     """
@@ -36,21 +33,16 @@ class OffPolicy:
         self._catalogue = catalogue
         self._arms = arms
 
-    def add(self, bucket: int, liked: bool, choices: Mapping[int, LoggedChoice]) -> None:
-        """Add an answer with feedback; `choices` is by facet."""
-        catalogue = self._catalogue
-        for facet, choice in choices.items():
-            default = catalogue.default_slots[facet]
-            if default is None or choice.propensity >= 1.0:
-                continue
-            side = ""
-            if choice.slot == default:
-                side = "" if choice.propensity >= 0.5 else "default"
-            elif choice.is_preferred and propensity_of(default, choice, catalogue):
-                side = "followed"
-            if side:
-                weight = 1.0 / max(choice.propensity, MIN_PROPENSITY)
-                arm(self._arms, _KIND, catalogue.facet_names[facet], side).add(bucket, liked, weight)
+    def arm_of(self, facet: int, choice: LoggedChoice) -> Arm | None:
+        """Return the arm to which answers with the choice belong; None where not both policies were possible."""
+        default = self._catalogue.default_slots[facet]
+        if default is None or choice.propensity >= 1.0:
+            return None
+        if choice.slot == default:
+            side = "" if choice.propensity >= 0.5 else "default"
+        else:
+            side = "followed" if choice.is_preferred and propensity_of(default, choice, self._catalogue) else ""
+        return arm(self._arms, _KIND, self._catalogue.facet_names[facet], side) if side else None
 
     def difference(self, facet: str) -> Difference:
         """Return the rate of likes of followed signals, less that of defaults."""

@@ -4,7 +4,7 @@ All sums are in buckets of users, so no sum belongs to one user, and a forget ch
 """
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -12,9 +12,10 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.learning.apprentice import Apprentice
 from state.learning.bucketed import MIN_ANSWERS, Arm, Arms, Difference, bucket_of
 from state.learning.candidate import ALL, Candidate
+from state.learning.choice_tally import ChoiceTally
 from state.learning.confidence_reliability import BinReliability, ConfidenceReliability
 from state.learning.example import Example, Logged
-from state.learning.logged_choices import LoggedChoice, choices
+from state.learning.logged_choices import choices, once
 from state.learning.off_policy import OffPolicy
 from state.learning.proof_report import (
     ApprenticeProof,
@@ -55,6 +56,7 @@ class Proof:
         self.candidate = Candidate(catalogue, self._arms)
         self.apprentice = Apprentice(catalogue, self._arms)
         self.confidence = ConfidenceReliability(catalogue, self._arms)
+        self._tally = ChoiceTally(catalogue, self.off_policy, self.confidence)
 
     def add(self, e: Example, defaults: Sequence[int | None]) -> None:
         """Add an answer with feedback.
@@ -79,13 +81,11 @@ class Proof:
     def _add_choices(
         self, bucket: int, e: Example, logged: Logged, signals: "array[int]", defaults: Sequence[int | None]
     ) -> None:
-        facets, liked = self._catalogue.slot_facets, e.liked
-        found = choices(logged.acted, facets)
-        narrowed = found if not e.only else {facet: choice for facet, choice in found.items() if facet in e.only}
-        self.off_policy.add(bucket, liked, narrowed)
-        self.confidence.add(bucket, liked, e.p, narrowed, array("f", logged.confidences))
+        acted = once(logged.acted, self._catalogue.slot_facets)
+        self._tally.add(bucket, e.at_ms, e.liked, e.p, acted, e.only, logged.confidences)
         if logged.opens:
-            self.candidate.add(bucket, liked, found, _own(found, signals, defaults))
+            found = choices(acted, self._catalogue.slot_facets)
+            self.candidate.add(bucket, e.liked, found, _own(found, signals, defaults))
 
     def report(self, challengers: tuple[Challenger, ...] = ()) -> ProofReport:
         """Return all figures."""
@@ -119,13 +119,10 @@ class Proof:
         return StoredProof(self._answers, self._at_ms, arms)
 
 
-def _own(
-    found: Mapping[int, LoggedChoice], signals: "array[int]", defaults: Sequence[int | None]
-) -> dict[int, int | None]:
+def _own(facets: Iterable[int], signals: "array[int]", defaults: Sequence[int | None]) -> dict[int, int | None]:
     """Return facet → slot that the namespace would have served."""
-    return {
-        facet: slot if facet < len(signals) and (slot := signals[facet]) >= 0 else defaults[facet] for facet in found
-    }
+    known = range(len(signals))
+    return {facet: slot if facet in known and (slot := signals[facet]) >= 0 else defaults[facet] for facet in facets}
 
 
 def _with_answers(compared: Mapping[str, Compared]) -> dict[str, Compared]:

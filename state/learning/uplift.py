@@ -16,7 +16,7 @@ from collections.abc import Collection
 from math import log, sqrt
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.bucketed import Arms, Difference, arm, difference
+from state.learning.bucketed import Arm, Arms, Difference, arm, difference
 from state.learning.student_t import Z95, t95
 
 ALL = "*"
@@ -26,6 +26,7 @@ TIGHTEST_ERROR = 0.01
 """Standard error of the difference at which the sequence is tightest."""
 
 _KIND = "uplift"
+_ALL = -1
 _PRECISION = (1.0 / TIGHTEST_ERROR**2) / (-2.0 * log(ALPHA) + log(-2.0 * log(ALPHA)) + 1.0)
 """Precision of the mixture; the choice is of appendix B of the paper."""
 
@@ -37,7 +38,7 @@ def confidence_sequence(found: Difference) -> tuple[float, float]:
 
     >>> low, high = confidence_sequence(Difference(9_000, 400.0, True, 0.6, 0.5, 0.1, 0.01, 63.0))
     >>> round(low, 3), round(high, 3)
-    (0.071, 0.129)
+    (0.069, 0.131)
     """
     error = found.error * t95(found.freedom) / Z95
     information = 1.0 / error**2
@@ -52,15 +53,24 @@ class Uplift:
     def __init__(self, catalogue: NumberedCatalogue, arms: Arms) -> None:
         self._catalogue = catalogue
         self._arms = arms
+        self._found: dict[tuple[int, bool], Arm] = {}
+        """Facet and whether held out → arm."""
 
     def add(self, bucket: int, liked: bool, held_out: bool, facets: Collection[int], signals: "array[int]") -> None:
         """Add an answer with feedback, with its facets and the user's own signals: facet → slot, −1 for none."""
-        side = "held_out" if held_out else "adapted"
-        arm(self._arms, _KIND, ALL, side).add(bucket, liked)
-        defaults, names = self._catalogue.default_slots, self._catalogue.facet_names
+        self._arm(_ALL, held_out).add(bucket, liked)
+        defaults = self._catalogue.default_slots
         for facet, slot in enumerate(signals):
-            if slot >= 0 and facet in facets and slot != defaults[facet]:
-                arm(self._arms, _KIND, names[facet], side).add(bucket, liked)
+            if slot >= 0 and slot != defaults[facet] and facet in facets:
+                self._arm(facet, held_out).add(bucket, liked)
+
+    def _arm(self, facet: int, held_out: bool) -> Arm:
+        found = self._found.get((facet, held_out))
+        if found is None:
+            name = ALL if facet == _ALL else self._catalogue.facet_names[facet]
+            found = arm(self._arms, _KIND, name, "held_out" if held_out else "adapted")
+            self._found[facet, held_out] = found
+        return found
 
     def difference(self, facet: str = ALL) -> Difference:
         """Return the rate of likes of adapted answers, less the rate of the holdout."""

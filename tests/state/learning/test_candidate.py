@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from state.events.observation import NONE
 from state.learning.bucketed import BUCKETS
 from state.learning.candidate import ALL, Candidate
 from state.learning.logged_choices import LoggedChoice
@@ -22,7 +23,7 @@ def logged(answers: int = 20_000, seed: int = 2) -> Candidate:
         bucket = random.randrange(BUCKETS)
         slot, propensity = (BALANCED, 0.9) if random.random() < 0.9 else (CONCISE, 0.1)
         own = CONCISE if bucket % 2 else BALANCED
-        choices = {LENGTH: LoggedChoice(slot, propensity, CONCISE), TONE: LoggedChoice(FORMAL, 1.0, -1)}
+        choices = {LENGTH: LoggedChoice(slot, propensity, CONCISE), TONE: LoggedChoice(FORMAL, 1.0, NONE)}
         candidate.add(bucket, random.random() < RATES[slot], choices, {LENGTH: own, TONE: FORMAL})
     return candidate
 
@@ -53,13 +54,13 @@ def test_value_that_was_never_served_lowers_the_support() -> None:
     candidate = Candidate(CATALOGUE, {})
     for number in range(200):
         own = NEUTRAL if number % 4 == 0 else FORMAL
-        candidate.add(number % BUCKETS, True, {TONE: LoggedChoice(FORMAL, 1.0, -1)}, {TONE: own})
+        candidate.add(number % BUCKETS, True, {TONE: LoggedChoice(FORMAL, 1.0, NONE)}, {TONE: own})
     assert candidate.support("tone") == pytest.approx(0.75)
 
 
 def test_facet_without_a_value_is_left_out() -> None:
     """The namespace serves none, so there is nothing to compare."""
     candidate = Candidate(CATALOGUE, {})
-    candidate.add(0, True, {TONE: LoggedChoice(FORMAL, 1.0, -1)}, {TONE: None})
+    candidate.add(0, True, {TONE: LoggedChoice(FORMAL, 1.0, NONE)}, {TONE: None})
     assert candidate.facets() == []
     assert candidate.support(ALL) == 0.0

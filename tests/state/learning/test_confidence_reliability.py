@@ -1,6 +1,5 @@
 """state/learning/confidence_reliability: observed against predicted advantages, by confidence."""
 
-from array import array
 from random import Random
 
 import pytest
@@ -27,12 +26,14 @@ def served(facet: int, confidence: float, random: Random) -> LoggedChoice:
 def filled(confidence: float, *, predicted: float, observed: float, facet: int = LENGTH) -> ConfidenceReliability:
     """Return the reliability after answers: runners-up are liked at .4."""
     random, found = Random(5), ConfidenceReliability(CATALOGUE, {})
-    own = array("f", [confidence] * len(CATALOGUE.facets))
     for number in range(12_000):
         choice = served(facet, confidence, random)
         is_runner_up = choice.slot == CATALOGUE.facet_slots[facet][1]
         liked = random.random() < (0.4 if is_runner_up else 0.4 + observed)
-        found.add(number % BUCKETS, liked, 0.4 if is_runner_up else 0.4 + predicted, {facet: choice}, own)
+        arms = found.arms_of(facet, choice, confidence)
+        if arms is not None:
+            arms[0].add(number % BUCKETS, liked, choice.weight)
+            arms[1].add(number % BUCKETS, 0.4 if is_runner_up else 0.4 + predicted, choice.weight)
     return found
 
 
@@ -61,5 +62,5 @@ def test_choice_without_a_runner_up_or_an_alternative_is_left_out() -> None:
     found = ConfidenceReliability(CATALOGUE, {})
     concise, balanced, _ = CATALOGUE.facet_slots[LENGTH]
     for choice in (LoggedChoice(concise, 0.95, NONE), LoggedChoice(concise, 1.0, balanced)):
-        found.add(0, True, 0.5, {LENGTH: choice}, array("f"))
+        assert found.arms_of(LENGTH, choice, 0.75) is None
     assert not found.bins()

@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.events.observation import NONE
-from state.learning.logged_choices import LoggedChoice, choices, propensity_of
+from state.learning.logged_choices import LoggedChoice, once, propensity_of
 from tacit.contract.policy import propensities
 from tests.support.factories import CATALOGUE
 
-FORMAT = CATALOGUE.facet_index["format"]
-SLOTS = CATALOGUE.facet_slots[FORMAT]
+SLOTS = CATALOGUE.facet_slots[CATALOGUE.facet_index["format"]]
 VALUES = CATALOGUE.facets["format"].values
 ENTRIES = st.tuples(st.sampled_from(SLOTS), st.sampled_from([0.0, 0.1, 0.9, 1.0]), st.sampled_from([NONE, *SLOTS]))
 
@@ -18,10 +17,10 @@ ENTRIES = st.tuples(st.sampled_from(SLOTS), st.sampled_from([0.0, 0.1, 0.9, 1.0]
 @given(st.lists(ENTRIES, max_size=64))
 def test_repeats_count_once_and_contradictions_not_at_all(entries: list[tuple[int, float, int]]) -> None:
     """64 repeats of one choice were counted as 64."""
-    found = choices(entries, CATALOGUE.slot_facets)
+    found = once(entries, CATALOGUE.slot_facets)
     different = set(entries)
     counts = len(different) == 1 and entries[0][1] > 0.0
-    assert found == ({FORMAT: LoggedChoice(*entries[0])} if counts else {})
+    assert found == (entries[:1] if counts else [])
 
 
 @pytest.mark.parametrize("explore", [0.02, 0.06, 0.1])
