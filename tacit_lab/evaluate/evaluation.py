@@ -46,6 +46,10 @@ class Model:
     """CPU time of predictions and training."""
 
 
+_ROUNDING = 1e-9
+"""Difference of two predictions below which they are the same."""
+
+
 class Pair(NamedTuple):
     """Two models that are compared on the same examples."""
 
@@ -188,7 +192,7 @@ def evaluate(
     evaluation = compare(noted, [*baselines(), *others, *([rival] if rival else [])])
     evaluation.counters, evaluation.rejections = deployed.counters, deployed.rejections
     evaluation.deployed.cpu_s = deployed.cpu_s
-    if list(deployed.without_context) != list(evaluation.deployed.p):
+    if any(abs(p - q) > _ROUNDING for p, q in zip(deployed.without_context, evaluation.deployed.p, strict=True)):
         plain = Model("tacit_without_context", "Tacit without context", deployed.without_context)
         evaluation.pairs.append(Pair(plain, evaluation.deployed))
     if isinstance(against, Path):
