@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 import redis
+from msgspec.structs import replace
 
 from connectors.population.proof_store import ProofStore
 from connectors.population.sink import PopulationSink
@@ -12,14 +13,13 @@ from connectors.redis.client import RedisClient
 from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
 from state.errors import StateError
-from state.learning.proof import Proof
 from state.learning.proof_report import ReportWrite, encode_report
 from tacit.contract.keys import RegionKeys
-from tests.support.factories import CATALOGUE
+from tests.support import sample_proof
 from tests.support.sample_population import write
 
 LIVE = RegionKeys("eu").within("live")
-REPORT = Proof(CATALOGUE).report()
+REPORT = sample_proof.REPORT
 DATA = encode_report(REPORT)
 
 
@@ -37,11 +37,16 @@ def test_report_is_read_as_it_was_written(store: ProofStore) -> None:
     assert store.read() == REPORT
 
 
-def test_history_next_to_live_workers_fills_a_gap_only(store: ProofStore) -> None:
-    """The report of the live run is about more answers."""
+def test_history_next_to_live_workers_replaces_no_report_about_more(store: ProofStore) -> None:
+    """Event time counts first, then answers; a report that cannot be read is replaced."""
+    store.publish(b"{}")
     store.publish(DATA, fill=True)
-    store.publish(b"{}", fill=True)
     assert store.read() == REPORT
+    older, more = replace(REPORT, at=REPORT.at - 1, answers=9), replace(REPORT, answers=REPORT.answers + 1)
+    store.publish(encode_report(older), fill=True)
+    assert store.read() == REPORT
+    store.publish(encode_report(more), fill=True)
+    assert store.read() == more
 
 
 def test_foreign_value_is_an_error_that_names_what_to_do(store: ProofStore) -> None:
@@ -52,10 +57,10 @@ def test_foreign_value_is_an_error_that_names_what_to_do(store: ProofStore) -> N
 
 
 def test_key_of_another_type_does_not_end_the_run(redis_client: redis.Redis, store: ProofStore) -> None:
-    """The report is lost, and logged."""
+    """It is replaced."""
     redis_client.hset(LIVE.proof, "a", "b")
     store.publish(DATA, fill=True)
-    assert redis_client.type(LIVE.proof) == "hash"
+    assert store.read() == REPORT
 
 
 @pytest.mark.parametrize("mode", [Mode.LIVE, Mode.FILL])
