@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from connectors.population.proof_store import ProofStore
+from connectors.population.proof_reader import ProofReader
 from connectors.redis.client import RedisClient
 from connectors.redis.namespaces import Namespaces
 from dataflows.settings import Settings
@@ -29,5 +29,5 @@ def proof_of(settings: Settings, namespace: str) -> ProofReport | None:
         StateError: the key holds no report.
     """
     client = RedisClient(settings.redis, retry_for_s=RETRY_FOR_S)
-    with closing(ProofStore(client, RegionKeys(settings.region).within(namespace))) as store:
+    with closing(ProofReader(client, RegionKeys(settings.region).within(namespace))) as store:
         return store.read()

@@ -1,7 +1,5 @@
 """Report of proof in Redis: one JSON document per namespace."""
 
-from typing import cast
-
 import redis
 import structlog
 
@@ -15,7 +13,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ProofStore:
-    """Report of one namespace. All methods raise SinkError as `RedisClient.deliver`."""
+    """Writer of one namespace's report. All methods raise SinkError as `RedisClient.deliver`."""
 
     def __init__(self, client: RedisClient, keys: NamespaceKeys) -> None:
         self._client = client
@@ -40,15 +38,6 @@ class ProofStore:
         except StateError:
             return False
         return (stored.at, stored.answers) > (report.at, report.answers)
-
-    def read(self) -> ProofReport | None:
-        """Return the report; None without one.
-
-        Raises:
-            StateError: the key holds no report.
-        """
-        held = cast("bytes | None", self._client.execute(("GET", self._key)))
-        return None if held is None else decode_report(held)
 
     def close(self) -> None:
         """Close the connection."""

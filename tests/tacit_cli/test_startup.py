@@ -46,7 +46,7 @@ def test_command_without_a_server_imports_neither_engine_nor_redis(words: list[s
     assert _imported(tmp_path, *words) & {*HEAVY, "redis", "rich"} == set()
 
 
-@pytest.mark.parametrize("words", [["show", "u:ada"], ["diff", "live", "shadow"], ["promote", "live"]])
+@pytest.mark.parametrize("words", [["show", "u:ada"], ["diff", "live", "shadow"], ["promote", "live"], ["uplift"]])
 def test_command_for_signals_imports_redis_and_no_engine(words: list[str], tmp_path: Path, redis_url: str) -> None:
     """The client's libraries are enough."""
     with redis.Redis.from_url(redis_url) as client:

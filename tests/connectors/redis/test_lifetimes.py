@@ -193,7 +193,7 @@ def test_every_key_has_a_lifetime_in_the_contract() -> None:
     region, user = RegionKeys("region"), bytes(16)
     own = region.within("namespace")
     keys = [region.gate(user), region.active, region.namespaces, own.signals(user), own.defaults, own.population]
-    for key in [*keys, own.population_version(7), own.population_pinned]:
+    for key in [*keys, own.population_version(7), own.population_pinned, own.proof]:
         general = re.sub(r"k1\.0{32}", "<pseudonym>", key).replace(":region:", ":<region>:").replace(":7", ":<n>")
         general = re.sub(r"\bnamespace\b", "<namespace>", general)
         assert documented.pop(general)

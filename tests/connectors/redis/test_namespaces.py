@@ -140,12 +140,12 @@ def test_commands_print_their_results(two: str, tmp_path: Path) -> None:
     )
     assert (found["both"], found["facets"]["length"]["value"]) == (3, 1)
     assert output("diff", "live", "live", "--redis", two, "--quiet", cwd=tmp_path) == ""
-    assert output("promote", "shadow", "--redis", two, cwd=tmp_path) == (
-        "readers use shadow instead of live; to undo: tacit promote live\n"
-    )
-    assert output("promote", "shadow", "--redis", two, cwd=tmp_path) == "readers use shadow, as before\n"
+    promoted = output("promote", "shadow", "--redis", two, cwd=tmp_path).splitlines()
+    assert promoted[0] == "estimate of the policy of shadow, from the live log:"
+    assert promoted[-1] == "readers use shadow instead of live; to undo: tacit promote live"
+    assert output("promote", "shadow", "--redis", two, cwd=tmp_path).endswith("\nreaders use shadow, as before\n")
     as_json = output("promote", "live", "--redis", two, "--json", cwd=tmp_path)
-    assert json.loads(as_json) == {"region": "eu", "active": "live", "before": "shadow"}
+    assert json.loads(as_json) == {"region": "eu", "active": "live", "before": "shadow", "candidate": None}
 
 
 @pytest.mark.parametrize("words", [("diff", "live", "shadow"), ("promote", "shadow")])
