@@ -40,7 +40,7 @@ from state.learning.population_prior import Prior
 from state.learning.preferences import Preferences
 from state.learning.side_sums import PER_WEIGHT
 from state.storage import checkpoint_reader
-from state.user.outbox import Emitted
+from state.user.emitted import Emitted
 from state.user.sessions import SESSION_ROW
 from state.user.user_state import UserState
 from state.user.windows import Windows

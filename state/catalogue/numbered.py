@@ -10,11 +10,14 @@ from enum import IntEnum
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
+from zlib import crc32
 
 from msgspec.structs import replace
 
 from state.catalogue.vocabulary import Vocabulary
 from tacit.contract.catalogue import Catalogue, Direction, FeedbackKind
+
+_SURFACE_KEY = 1 << 31
 
 
 class Slot(NamedTuple):
@@ -167,6 +170,51 @@ class NumberedCatalogue(Catalogue, frozen=True, dict=True):
     def surface_index(self) -> dict[str, int]:
         """Name → index in the file. The vocabulary has no surfaces: the state stores their names."""
         return {name: index for index, name in enumerate(self.surfaces.values)}
+
+    # Contexts: topics and surfaces
+
+    @cached_property
+    def topic_keys(self) -> dict[int, int]:
+        """Topic → context; empty for a single topic, which distinguishes nothing. Sensitive topics have none."""
+        topics = self.topic_index.values()
+        return {topic: topic + 1 for topic in topics if topic not in self.sensitive_topics} if len(topics) > 1 else {}
+
+    @cached_property
+    def surface_keys(self) -> dict[int, int]:
+        """Surface → context; empty for a single surface. The key is a hash, as the vocabulary has no surfaces."""
+        surfaces = self.surface_index.items()
+        keys = {surface: _SURFACE_KEY | crc32(name.encode()) >> 1 for name, surface in surfaces}
+        return keys if len(keys) > 1 else {}
+
+    @cached_property
+    def topics_by_key(self) -> dict[int, int]:
+        """Context → topic."""
+        return {key: topic for topic, key in self.topic_keys.items()}
+
+    @cached_property
+    def surfaces_by_key(self) -> dict[int, int]:
+        """Context → surface."""
+        return {key: surface for surface, key in self.surface_keys.items()}
+
+    @cached_property
+    def context_names(self) -> dict[int, str]:
+        """Context → name as signals have it: `topic:email`, `surface:mail`."""
+        topics = {key: f"topic:{self._names.topics[number]}" for number, key in self.topic_keys.items()}
+        surfaces = {key: f"surface:{self.surfaces.values[number]}" for number, key in self.surface_keys.items()}
+        return topics | surfaces
+
+    @cached_property
+    def context_terms(self) -> tuple[tuple[int, float], ...]:
+        """Slot → term of an effect of a context, and the factor of the effect: 1, or the position on the scale."""
+        terms: list[tuple[int, float]] = []
+        slopes: dict[int, int] = {}
+        number = 0
+        for facet, shape, place in zip(self.slot_facets, self.slot_shapes, self.slot_places, strict=True):
+            if shape is not Shape.ORDERED or facet not in slopes:
+                slopes[facet] = number
+                number += 1
+            terms.append((slopes[facet], place if shape is Shape.ORDERED else 1.0))
+        return tuple(terms)
 
     # Feedback
 

@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from math import sqrt
 from typing import NamedTuple
 
+from state.learning.context_effects import UNIT
 from state.learning.feedback_piece import Side
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
-from state.learning.population_version import Gaussian
 from state.learning.prediction import PopulationPart, UserPart
 from state.learning.probit import normal_cdf
 from tacit.contract.limits import APPLY_FROM, HINT_FROM, Limit
@@ -20,6 +20,20 @@ simulations; with the factor 1.5, a confidence of 0.8 is right four times in fiv
 TIERS: tuple[Tier, ...] = ("default", "hint", "apply")
 
 
+class Context(NamedTuple):
+    """A topic or a surface for a decision."""
+
+    key: int
+    """`NumberedCatalogue.topic_keys` or `surface_keys`; 0: all contexts together."""
+    row: int
+    """Row of the user's own effects; `NO_ROW`: none."""
+    leaning: Sequence[float]
+    """Population's effects by slot; empty: none."""
+
+
+NO_ROW = -1
+
+
 class Beliefs(NamedTuple):
     """All beliefs about a user's preferences."""
 
@@ -27,6 +41,13 @@ class Beliefs(NamedTuple):
     prior: Prior
     leaning: Sequence[float] = ()
     """Part of the user's topics, by slot; empty: no part (`Prior.leaning`)."""
+    topics: Sequence[int] = ()
+    """The user's main topics, in any order; other numbers may be among them."""
+
+    @property
+    def general(self) -> Context:
+        """All contexts together."""
+        return Context(0, NO_ROW, self.leaning)
 
 
 class Decision(NamedTuple):
@@ -38,6 +59,13 @@ class Decision(NamedTuple):
     """Probability that `slot` beats `runner_up`."""
     tier: int
     """Index into `TIERS`."""
+
+
+class InContext(NamedTuple):
+    """The decision in a context, where it differs from the general one."""
+
+    key: int
+    decision: Decision
 
 
 class Finding(NamedTuple):
@@ -63,44 +91,70 @@ class Finding(NamedTuple):
     """Version."""
     at_ms: int
     seq: int
+    contexts: Sequence[InContext] = ()
 
 
 def decide_each(beliefs: Beliefs, facets: Collection[int]) -> list[Decision]:
-    """Return the decision on each given facet."""
+    """Return the decision on each given facet, in general."""
     return [decide(beliefs, facet) for facet in facets]
 
 
-def decide(beliefs: Beliefs, facet: int) -> Decision:
-    """Return the best value of a facet. Of equal values the default wins, then the first in the catalogue."""
-    own, prior, leaning = beliefs
-    catalogue, means, population = own.catalogue, own.means, prior.means
-    population_factor, own_factor = prior.factors.population, prior.factors.own[facet]
-    places, slope = catalogue.slot_places, means[len(population) + facet]
-    best, second = -1, -1
-    best_mean = second_mean = float("-inf")
-    default, default_mean = prior.default_slots[facet], 0.0
-    for slot in catalogue.facet_slots[facet]:
-        shared = population[slot] + leaning[slot] if leaning else population[slot]
-        mean = population_factor * shared + own_factor.mean * (means[slot] + places[slot] * slope)
-        if slot == default:
-            default_mean = mean
-        if mean > best_mean:
-            best, best_mean, second, second_mean = slot, mean, best, best_mean
-        elif mean > second_mean:
-            second, second_mean = slot, mean
-    if default is not None and default != best and default_mean == best_mean:
-        best, second = default, best
-    confidence = beats = _confidence(beliefs, best, second, best_mean - second_mean, own_factor)
-    if default is not None and default not in (best, second):
-        beats = _confidence(beliefs, best, default, best_mean - default_mean, own_factor)
-    tier = 0 if facet in prior.uninformative else _tier(confidence, beats)
-    return Decision(best, second, confidence, tier)
+def decide(beliefs: Beliefs, facet: int, context: Context | None = None) -> Decision:
+    """Return the best value of a facet, in general or in a context.
+
+    Of equal values the default wins, then the first in the catalogue.
+    """
+    context = context or beliefs.general
+    slots, found = beliefs.own.catalogue.facet_slots[facet], means(beliefs, facet, context)
+    first = max(found)
+    place = found.index(first)
+    default = beliefs.prior.default_slots[facet]
+    default_place = -1 if default is None else slots.index(default)
+    if default_place >= 0 and found[default_place] == first:
+        place = default_place
+    others = [*found[:place], *found[place + 1 :]]
+    second = max(others)
+    other_place = others.index(second)
+    best, runner_up = slots[place], slots[other_place + (other_place >= place)]
+    sure = beats = confidence(beliefs, best, runner_up, first - second, context)
+    if default is not None and default not in (best, runner_up):
+        beats = confidence(beliefs, best, default, first - found[default_place], context)
+    tier = 0 if facet in beliefs.prior.uninformative else _tier(sure, beats)
+    return Decision(best, runner_up, sure, tier)
 
 
-def _confidence(beliefs: Beliefs, slot: int, other: int, difference: float, own_factor: Gaussian) -> float:
+def means(beliefs: Beliefs, facet: int, context: Context) -> list[float]:
+    """Return the mean of each value of a facet, in the catalogue's order."""
+    own, prior, _, _ = beliefs
+    catalogue, own_means, population = own.catalogue, own.means, prior.means
+    places, slope = catalogue.slot_places, own_means[len(population) + facet]
+    slots, own_factor = catalogue.facet_slots[facet], prior.factors.own[facet].mean
+    found = [own_factor * (own_means[slot] + places[slot] * slope) for slot in slots]
+    if prior.number:
+        factor, leaning = prior.factors.population, context.leaning
+        if leaning:
+            found = [
+                mean + factor * (population[slot] + leaning[slot]) for mean, slot in zip(found, slots, strict=True)
+            ]
+        else:
+            found = [mean + factor * population[slot] for mean, slot in zip(found, slots, strict=True)]
+    if context.row != NO_ROW:
+        terms, effects, start = catalogue.context_terms, own.contexts.effects, context.row * own.contexts.terms
+        for place, slot in enumerate(slots):
+            term, x = terms[slot]
+            found[place] += own_factor * x * effects[start + term] * UNIT
+    return found
+
+
+def confidence(beliefs: Beliefs, slot: int, other: int, difference: float, context: Context) -> float:
     """Return the probability that the user likes `slot` better than `other`; `difference` of means."""
-    own, prior, _ = beliefs
+    own, prior, _, _ = beliefs
+    own_factor = prior.factors.own[own.catalogue.slot_facets[slot]]
     mean, variance = own.difference(slot, other)
+    if context.row != NO_ROW:
+        (term, x), (other_term, y) = own.catalogue.context_terms[slot], own.catalogue.context_terms[other]
+        squares = (x - y) ** 2 if term == other_term else x * x + y * y
+        variance += squares * own.contexts.variance(context.row)
     variance = own_factor.mean**2 * variance + own_factor.variance * mean * mean
     variance += prior.factors.population**2 * (prior.variances[slot] + prior.variances[other])
     return normal_cdf(SHARPNESS * difference / sqrt(variance))
@@ -122,9 +176,11 @@ def limits(beliefs: Beliefs, facet: int, decision: Decision) -> tuple[Limit, ...
     return tuple(found)
 
 
-def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int) -> Finding:
+def find(
+    beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int, contexts: Sequence[InContext] = ()
+) -> Finding:
     """Return a decision with the current numbers behind it."""
-    own, prior, _ = beliefs
+    own, prior, _, _ = beliefs
     log, slot = own.log, decision.slot
     return Finding(
         decision,
@@ -138,12 +194,13 @@ def find(beliefs: Beliefs, facet: int, decision: Decision, at_ms: int, seq: int)
         prior.number,
         at_ms,
         seq,
+        contexts,
     )
 
 
 def liking(beliefs: Beliefs, slot: int) -> float:
     """Return the chance of a like of an answer of which only the value is known."""
-    own, prior, leaning = beliefs
+    own, prior, leaning, _ = beliefs
     mean, variance = prior.by_feedback_count[own.feedback_count]
     mean += prior.means[slot]
     share, own_variance = own.value(slot)

@@ -69,7 +69,7 @@ def remove(own: Preferences, removal: Removal) -> Removed:
     base.forget([removal.facet], keeps_bias=True)
     kept = {each: weight for each, weight in sums.items() if not removal.covers(*each)}
     for slot, side, weight in _as_pieces(sums, kept):
-        base.learn([slot], side is Side.FOR, weight, 0, rest, [removal.facet])
+        base.learn([slot], side is Side.FOR, weight, rest, [removal.facet])
     stay = [piece for piece in pieces if not removal.removes(piece, facet_of)]
     trained = retrained(base, stay)
     earlier = fsum(sums.values()) - fsum(kept.values())

@@ -4,7 +4,9 @@ from array import array
 from collections.abc import Collection
 
 from state.catalogue.numbered import NumberedCatalogue, Shape
+from state.learning.context_effects import ContextEffects
 from state.learning.feedback_log import FeedbackLog
+from state.learning.mood import Mood
 
 BIAS_VARIANCE = 0.3
 """Prior variance of the bias: liking of answers in general, compared with other users."""
@@ -25,6 +27,8 @@ class OwnBeliefs:
         self.variances = array("f", [VALUE_VARIANCES[shape] for shape in catalogue.slot_shapes])
         self.variances.extend([SLOPE_VARIANCE] * facets)
         self.variances.append(BIAS_VARIANCE)
+        self.mood = Mood()
+        self.contexts = ContextEffects(_terms(catalogue))
         self.log = FeedbackLog(slots, facets)
         """The last pieces of feedback, and sums by value."""
         self.feedback_count = 0
@@ -38,10 +42,11 @@ class OwnBeliefs:
         for ours, theirs in ((self.means, new.means), (self.variances, new.variances)):
             ours[-1:-1] = theirs[len(catalogue.slots) + facets : -1]
             ours[slots:slots] = theirs[slots : len(catalogue.slots)]
+        self.contexts.grow(new.contexts.terms)
         self.log.grow(len(catalogue.slots), len(catalogue.facet_names))
 
     def forget(self, facets: Collection[int], *, keeps_bias: bool = False) -> None:
-        """Reset the given facets to the prior: values, slope and log.
+        """Reset the given facets to the prior: values, slope, effects of contexts, and log.
 
         The bias and the count of feedback concern answers as a whole and stay, unless no other facet has evidence; with
         `keeps_bias`, always.
@@ -55,6 +60,7 @@ class OwnBeliefs:
         terms = [slot for slot, facet in enumerate(self.catalogue.slot_facets) if facet in facets]
         for term in (*terms, *[slopes + facet for facet in facets]):
             self.means[term], self.variances[term] = new.means[term], new.variances[term]
+        self.contexts.forget({self.catalogue.context_terms[term][0] for term in terms if term < slopes})
         self.log.forget(facets, self.catalogue.slot_facets)
 
     def has_feedback(self, facet: int) -> bool:
@@ -82,3 +88,7 @@ class OwnBeliefs:
         step = catalogue.slot_places[slot] - catalogue.slot_places[other]
         mean = means[slot] - means[other] + step * means[slope]
         return mean, variances[slot] + variances[other] + step * step * variances[slope]
+
+
+def _terms(catalogue: NumberedCatalogue) -> int:
+    return 1 + max(term for term, _ in catalogue.context_terms)

@@ -92,7 +92,7 @@ class Prior:
             found = self._contexts[topic, surface] = means, [fsum([t.variance for t in several]) for several in beliefs]
         return found
 
-    def _topic_effects(self, topic: int) -> list[float]:
+    def topic_effects(self, topic: int) -> list[float]:
         """Return by slot how much more the population likes it on a topic than on average."""
         found = self._effects.get(topic)
         if found is None:
@@ -102,6 +102,12 @@ class Prior:
             found = [there - anywhere for there, anywhere in zip(means, self.means, strict=True)]
             self._effects[topic] = found
         return found
+
+    def surface_leaning(self, surface: int, leaning: Sequence[float]) -> Sequence[float]:
+        """Return by slot the effect of a surface, added to `leaning` (empty: nothing)."""
+        means, _ = self._in_context(NONE, surface)
+        effects = [there - anywhere for there, anywhere in zip(means, self.means, strict=True)]
+        return [one + effect for one, effect in zip(leaning, effects, strict=True)] if leaning else effects
 
     def expect(self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int) -> PopulationPart:
         """Return the population's part of the prediction for an answer.
@@ -150,7 +156,7 @@ class Prior:
         leaning = self._nothing
         for weight, topic in main:
             share = weight / total
-            leaning = [sum_ + share * effect for sum_, effect in zip(leaning, self._topic_effects(topic), strict=True)]
+            leaning = [sum_ + share * effect for sum_, effect in zip(leaning, self.topic_effects(topic), strict=True)]
         return leaning
 
     def _default(self, facet: int) -> int | None:

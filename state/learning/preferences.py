@@ -7,13 +7,14 @@ from the population (state.learning.population_prior).
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from math import sqrt
+from math import fsum, sqrt
 from typing import Any, NamedTuple
 
 from river import base
 
 from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.events.observation import Observation
+from state.learning.context_effects import UNIT
 from state.learning.example import DirectedFeedback
 from state.learning.feedback_piece import Form, Piece
 from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES, OwnBeliefs
@@ -22,9 +23,9 @@ from state.learning.prediction import NEUTRAL_FACTORS, NO_POPULATION, NOISE_VARI
 from state.learning.probit import corrections, normal_cdf
 from tacit.contract.catalogue import FeedbackKind
 
-KEPT = 0.99
+KEPT = 0.995
 """Share ρ of a mean that survives an update; the variance returns toward the prior alike."""
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 """Raised with every change that gives other beliefs after the same events; signals carry it."""
 MAX_FEEDBACK_COUNT = 255
 
@@ -52,6 +53,10 @@ class Learned(NamedTuple):
     own: UserPart
     """The user model's part of that prediction."""
     directed: Sequence[DirectedFeedback]
+    rows: Sequence[int]
+    """Rows of the answer's contexts (state.learning.context_effects)."""
+    opened: Sequence[int]
+    """Rows that are new."""
 
 
 class Preferences(OwnBeliefs, base.Classifier):
@@ -86,7 +91,7 @@ class Preferences(OwnBeliefs, base.Classifier):
         yield {"catalogue": NumberedCatalogue.parse(_EXAMPLE)}
 
     def own(self, slots: Sequence[int]) -> UserPart:
-        """Return the user model's part of the prediction for an answer in the given style."""
+        """Return the lasting part of the user model's prediction for an answer in the given style."""
         means, variances, catalogue = self.means, self.variances, self.catalogue
         facet_of, places, slopes = catalogue.slot_facets, catalogue.slot_places, len(catalogue.slots)
         bias = means[-1]
@@ -103,52 +108,105 @@ class Preferences(OwnBeliefs, base.Classifier):
             shares[facet] = shares.get(facet, 0.0) + share
         return UserPart(mean, variance, bias, shares)
 
+    def present(self, slots: Sequence[int], rows: Sequence[int] = ()) -> UserPart:
+        """Return the user model's part of the prediction, with the mood and the effects of the rows of contexts."""
+        mean, variance, bias, shares = self.own(slots)
+        mood, mood_variance = self.mood.belief
+        mean, variance = mean + mood, variance + mood_variance
+        if rows:
+            catalogue = self.catalogue
+            found = self.contexts.add_to(shares, rows, slots, catalogue.slot_facets, catalogue.context_terms)
+            mean, variance = mean + found[0], variance + found[1]
+        return UserPart(mean, variance, bias + mood, shares)
+
     def learn_feedback(self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior) -> Learned:
         """Train with feedback on an answer that was served with `o.slots`; `weight` is 0–1."""
         expected = prior.expect(o.slots, o.topic, o.surface, o.item, self.feedback_count)
+        self.mood.move_to(o.at_ms)
+        rows, opened = self.contexts.open(self.keys_of(o.topic, o.surface))
+        own = self.present(o.slots, rows)
         directed: Sequence[DirectedFeedback] = ()
         facets: Collection[int]
         if kind.label is None:
-            own = self.own(o.slots)
-            p = expected.chance(own)
-            directed = list(self._learn_directed(o, kind, weight, prior))
+            directed = list(self._learn_directed(o, kind, weight, prior, rows))
             facets = [self.catalogue.slot_facets[comparison.served] for comparison in directed]
         else:
-            own, p = self.learn(o.slots, kind.label, weight, o.at_ms, expected, o.facets)
+            self._learn_label(o, kind.label, weight, expected, own, rows)
             facets = [facet for facet in own.shares if facet in o.facets] if o.facets else own.shares.keys()
-            if facets:
-                self._log(o.at_ms, o.feedback, _LIKE if kind.label else _DISLIKE, weight, expected, o.slots, o.facets)
         if facets:
             self.population = prior.number
             self.feedback_count = min(self.feedback_count + 1, MAX_FEEDBACK_COUNT)
-        return Learned(facets, p, own, directed)
+        return Learned(facets, expected.chance(own), own, directed, rows, opened)
+
+    def keys_of(self, topic: int, surface: int) -> list[int]:
+        """Return the contexts of an answer, the topic before the surface."""
+        catalogue = self.catalogue
+        keys = catalogue.topic_keys.get(topic), catalogue.surface_keys.get(surface)
+        return [key for key in keys if key is not None]
+
+    def _learn_label(
+        self,
+        o: Observation,
+        liked: bool,
+        weight: float,
+        expected: PopulationPart,
+        own: UserPart,
+        rows: Sequence[int],
+    ) -> None:
+        """Train with a like or dislike, which was predicted with `own`."""
+        lasting, only = self.own(o.slots), o.facets
+        passing = PopulationPart(
+            expected.mean + own.mean - lasting.mean, expected.variance + own.variance - lasting.variance,
+            expected.factors
+        )  # fmt: skip
+        mean_step, variance_step = self._learn_lasting(o.slots, liked, weight, passing, lasting, only)
+        if not only:
+            self.mood.update(mean_step, variance_step)
+        facet_of, terms = self.catalogue.slot_facets, self.catalogue.context_terms
+        if rows:
+            moved = [terms[slot] for slot in o.slots if not only or facet_of[slot] in only]
+            self.contexts.update(rows, moved, mean_step, weight)
+        if not only or any(facet in only for facet in own.shares):
+            self._log(o.at_ms, o.feedback, _LIKE if liked else _DISLIKE, weight, passing, o.slots, only)
 
     def learn(
         self,
         slots: Sequence[int],
         liked: bool,
         weight: float,
-        at_ms: int,  # noqa: ARG002  # terms that decay with time
         expected: PopulationPart = NO_POPULATION,
         only: Collection[int] = (),
     ) -> tuple[UserPart, float]:
-        """Train with a like or dislike of an answer, and return the earlier prediction: user model's part, chance.
+        """Train the lasting beliefs with a like or dislike of an answer; return their part before, and the chance.
 
         Args:
             slots: style of the answer.
             liked: a like, else a dislike.
             weight: 0–1.
-            at_ms: event time.
-            expected: the population's part of the prediction (`Prior.expect`).
+            expected: all other parts of the prediction: the population's, and of the user the mood and the contexts'.
             only: facets to train; the bias then stays unchanged, too. Empty: all.
         """
         own = self.own(slots)
+        self._learn_lasting(slots, liked, weight, expected, own, only)
+        return own, expected.chance(own)
+
+    def _learn_lasting(
+        self,
+        slots: Sequence[int],
+        liked: bool,
+        weight: float,
+        expected: PopulationPart,
+        own: UserPart,
+        only: Collection[int],
+    ) -> tuple[float, float]:
+        """Train the lasting beliefs, and return the steps of mean and variance per unit of variance."""
         sign = 1.0 if liked else -1.0
         variance = expected.variance + own.variance
         scale = sqrt(variance)
         gain, shrink = corrections(sign * (expected.mean + own.mean) / scale)
-        self._update(slots, weight * sign * gain / scale, weight * shrink / variance, only)
-        return own, normal_cdf(expected.stacked_mean(own) / scale)
+        mean_step, variance_step = weight * sign * gain / scale, weight * shrink / variance
+        self._update(slots, mean_step, variance_step, only)
+        return mean_step, variance_step
 
     def _update(self, slots: Sequence[int], mean_step: float, variance_step: float, only: Collection[int]) -> None:
         means, variances, catalogue = self.means, self.variances, self.catalogue
@@ -175,7 +233,7 @@ class Preferences(OwnBeliefs, base.Classifier):
             variances[-1] = _KEPT_VARIANCE * v * (1.0 - v * variance_step) + _REGAINED * BIAS_VARIANCE
 
     def _learn_directed(
-        self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior
+        self, o: Observation, kind: FeedbackKind, weight: float, prior: Prior, rows: Sequence[int]
     ) -> Iterator[DirectedFeedback]:
         """Train with directed feedback: the next value in the direction is liked better than the served value."""
         catalogue = self.catalogue
@@ -187,14 +245,36 @@ class Preferences(OwnBeliefs, base.Classifier):
                 preferred = next_slots.get(slot)
                 if preferred is not None:
                     expected = prior.compare(preferred, slot, o.topic, o.surface)
-                    compared = self._learn_comparison(slot, preferred, weight, expected)
                     form = Form.PREFERS_HIGHER if preferred > slot else Form.PREFERS_LOWER
-                    self._log(o.at_ms, o.feedback, form, weight, expected, (slot, preferred), ())
-                    yield compared
+                    yield self._learn_preferred(o, slot, preferred, form, weight, expected, rows)
+
+    def _learn_preferred(
+        self,
+        o: Observation,
+        served: int,
+        preferred: int,
+        form: int,
+        weight: float,
+        expected: PopulationPart,
+        rows: Sequence[int],
+    ) -> DirectedFeedback:
+        """Train with a comparison in its contexts; the mood is no part of it."""
+        (term, place), contexts = self.catalogue.context_terms[preferred], self.contexts
+        step = place - self.catalogue.context_terms[served][1]
+        effects = [contexts.effects[row * contexts.terms + term] * UNIT for row in rows]
+        passing = expected._replace(
+            mean=expected.mean + step * fsum(effects),
+            variance=expected.variance + step * step * fsum(map(contexts.variance, rows)),
+        )
+        compared, mean_step = self._learn_comparison(served, preferred, weight, passing)
+        contexts.update(rows, [(term, step)], mean_step, weight)
+        self._log(o.at_ms, o.feedback, form, weight, passing, (served, preferred), ())
+        return compared
 
     def _learn_comparison(
         self, served: int, preferred: int, weight: float, expected: PopulationPart
-    ) -> DirectedFeedback:
+    ) -> tuple[DirectedFeedback, float]:
+        """Train the lasting beliefs with a comparison; return it with the step of means per unit of variance."""
         catalogue, means, variances = self.catalogue, self.means, self.variances
         facet, places = catalogue.slot_facets[served], catalogue.slot_places
         step, slope = places[preferred] - places[served], len(catalogue.slots) + facet
@@ -211,7 +291,7 @@ class Preferences(OwnBeliefs, base.Classifier):
             v = variances[term]
             means[term] = KEPT * (means[term] + x * v * mean_step)
             variances[term] = _KEPT_VARIANCE * v * (1.0 - x * x * v * variance_step) + _REGAINED * prior_variance
-        return DirectedFeedback(served, preferred, mean, own_variance)
+        return DirectedFeedback(served, preferred, mean, own_variance), mean_step
 
     def _log(
         self,
@@ -234,7 +314,7 @@ class Preferences(OwnBeliefs, base.Classifier):
             preferred, served = piece.compared
             self._learn_comparison(served, preferred, piece.weight, expected)
         else:
-            self.learn(piece.slots, piece.form is Form.LIKE, piece.weight, piece.at_ms, expected, piece.only)
+            self.learn(piece.slots, piece.form is Form.LIKE, piece.weight, expected, piece.only)
         facet_of = self.catalogue.slot_facets
         self._log(piece.at_ms, piece.kind, piece.form, piece.weight, expected, piece.slots, piece.only)
         if not piece.continues(newest[0] if newest else None, facet_of):
@@ -244,12 +324,13 @@ class Preferences(OwnBeliefs, base.Classifier):
         """Return an independent copy."""
         twin = Preferences(self.catalogue)
         twin.means, twin.variances, twin.log = self.means[:], self.variances[:], self.log.copy()
+        twin.mood, twin.contexts = self.mood.copy(), self.contexts.copy()
         twin.feedback_count, twin.population = self.feedback_count, self.population
         return twin
 
     def learn_one(self, x: dict[Any, Any], y: base.typing.ClfTarget, w: float = 1.0) -> None:
-        """Train with an answer by River's interface; there is no event time."""
-        self.learn(self._slots(x), bool(y), w, at_ms=0)
+        """Train the lasting beliefs with an answer, by River's interface."""
+        self.learn(self._slots(x), bool(y), w)
 
     def predict_proba_one(self, x: dict[Any, Any], **_: Any) -> dict[base.typing.ClfTarget, float]:
         """Return the probability of a like and of a dislike of an answer."""

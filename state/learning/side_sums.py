@@ -7,7 +7,7 @@ whether the aged sum is rounded up or down, so rounding errors cancel out, and s
 from array import array
 from collections.abc import Iterable
 
-KEPT_PER_MILLE = 990
+KEPT_PER_MILLE = 995
 """Share of a sum that survives a piece of feedback on the value, as of a mean (`preferences.KEPT`)."""
 PER_WEIGHT = 300
 """Units per weight of 1. Sums converge below 1 / (1 − share): at .995 below 60,000 units."""

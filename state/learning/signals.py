@@ -1,15 +1,16 @@
 """Signals made of findings and population versions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.decisions import TIERS, Beliefs, Finding, decide, find
+from state.learning.context_decisions import POPULATION_FROM, in_contexts
+from state.learning.decisions import TIERS, Beliefs, Finding, InContext, decide, find
 from state.learning.feedback_log import kinds_by_side
 from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
 from state.learning.preferences import MODEL_VERSION, Preferences
 from tacit.contract.policy import explore_share, may_explore
-from tacit.contract.signals import Signal, Source, encode
+from tacit.contract.signals import ContextValue, Signal, Source, encode
 from tacit.contract.versions import version
 
 MAX_REASONS = 3
@@ -43,17 +44,33 @@ def learned_signal(catalogue: NumberedCatalogue, finding: Finding) -> Signal:
         at=finding.at_ms,
         against=round(finding.against, 1),
         why_not=why_not,
+        contexts=tuple(_in_contexts(catalogue, finding.contexts)),
     )
+
+
+def _in_contexts(catalogue: NumberedCatalogue, found: Sequence[InContext]) -> Iterator[ContextValue]:
+    slots, names = catalogue.slots, catalogue.context_names
+    for key, decision in found:
+        yield ContextValue(
+            names[key],
+            slots[decision.slot].value,
+            round(decision.confidence, 3),
+            TIERS[decision.tier],
+            slots[decision.runner_up].value,
+        )
 
 
 def population_signals(prior: Prior, at_ms: int) -> list[tuple[str, Signal]]:
     """Return (facet, signal) of each facet of the catalogue for a user without a user model."""
     catalogue = prior.catalogue
-    beliefs = Beliefs(Preferences(catalogue), prior)
-    return [
-        (name, learned_signal(catalogue, find(beliefs, facet, decide(beliefs, facet), at_ms, prior.number)))
-        for name, facet in catalogue.facet_index.items()
-    ]
+    beliefs = Beliefs(Preferences(catalogue), prior, topics=tuple(catalogue.topic_keys))
+    found = []
+    for name, facet in catalogue.facet_index.items():
+        decision = decide(beliefs, facet)
+        contexts = in_contexts(beliefs, facet, decision, POPULATION_FROM)
+        finding = find(beliefs, facet, decision, at_ms, prior.number, contexts)
+        found.append((name, learned_signal(catalogue, finding)))
+    return found
 
 
 def population_write(prior: Prior, published: PopulationVersion) -> PopulationWrite:

@@ -10,4 +10,5 @@ def believe(own: OwnBeliefs, prior: Prior, windows: Windows | None) -> Beliefs:
     """Return the user's own beliefs with the population's, in general and on the user's main topics."""
     if windows is None or not prior.number:
         return Beliefs(own, prior)
-    return Beliefs(own, prior, prior.leaning(windows.topic_ids, windows.topic_weights))
+    leaning = prior.leaning(windows.topic_ids, windows.topic_weights)
+    return Beliefs(own, prior, leaning, windows.topic_ids)

@@ -18,10 +18,12 @@ from typing import Any, Literal
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
 from state.learning import feedback_log_4
+from state.learning.context_effects import ROWS, ContextEffects
 from state.learning.feedback_log import FeedbackLog, row_size
+from state.learning.mood import Mood
 from state.learning.preferences import Preferences
 from state.user.consent import DENIED, GRANTED, UNASKED
-from state.user.outbox import Emitted
+from state.user.emitted import Emitted
 from state.user.pins import PinnedAt
 from state.user.sessions import SESSION_ROW, Sessions
 from state.user.user_state import UserState
@@ -40,6 +42,7 @@ _PIN = Struct("<Bhq")
 _WIPE = Struct("<BqI")
 _WINDOWS = Struct(f"<{2 * PANES}s96s{2 * MAX_TOPICS_KEPT}s{4 * MAX_TOPICS_KEPT}s")
 _LOG = Struct("<B??")
+_CONTEXTS = Struct("<HI")
 _HEADER_3 = Struct("<BqIqqBqIBBBBHBBBHBBBI")
 _PIN_3 = Struct("<Bhq?")
 _GRANTED_3, _DENIED_3 = 1, 2
@@ -70,7 +73,7 @@ def pack(state: UserState) -> bytes:
         parts += (
             preferences.means, preferences.variances,
             emitted.slot, emitted.tier, emitted.confidence, emitted.evidence, emitted.at_ms,
-            *_packed_log(preferences.log),
+            *_packed_log(preferences.log), *_packed_contexts(preferences), emitted.contexts,
         )  # fmt: skip
     parts[0] = _HEADER.pack(
         VERSION, state.newest_ms, state.seq, consent.wiped_ms, consent.forgotten_ms,
@@ -86,6 +89,11 @@ def pack(state: UserState) -> bytes:
 def _packed_log(log: FeedbackLog) -> Sequence[Any]:
     rows = len(log.rows) // row_size(log.slots, log.facets)
     return _LOG.pack(rows, bool(log.sums), log.uncounted), log.rows, log.totals, log.sums, log.days
+
+
+def _packed_contexts(own: Preferences) -> Sequence[Any]:
+    contexts, mood = own.contexts, own.mood
+    return _CONTEXTS.pack(contexts.terms, mood.at_s), mood.belief, contexts.keys, contexts.weights, contexts.effects
 
 
 def newest_ms(data: bytes) -> int:
@@ -177,7 +185,8 @@ def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
         sizes = _belief_sizes(data[0], *counts)
         arrays = sizes.unpack_from(data, position)
         log, position = _unpack_log(data, position + sizes.size, slots, facets, catalogue.slot_facets)
-        state.preferences, outbox.emitted = _unpack_beliefs(arrays, log, counts, catalogue)
+        mood, contexts, values, position = _unpack_contexts(data, position, slots, facets, catalogue)
+        state.preferences, outbox.emitted = _unpack_beliefs(arrays, log, mood, contexts, values, counts, catalogue)
         state.preferences.feedback_count, state.preferences.population = feedback_count, population
     if position != len(data):
         raise ValueError(f"{len(data)} bytes where {position} were expected")
@@ -264,12 +273,41 @@ def _unpack_log(
     return log, end
 
 
+def _unpack_contexts(
+    data: bytes, position: int, slots: int, facets: int, catalogue: NumberedCatalogue
+) -> tuple[Mood, ContextEffects, "array[int]", int]:
+    """Return mood, effects of contexts, emitted values in contexts, and the end; layouts below 5 have none."""
+    mood, contexts = Mood(), ContextEffects(_terms(catalogue, slots))
+    emitted = array("B", bytes(ROWS * facets))
+    if data[0] != VERSION:
+        return mood, contexts, emitted, position
+    terms, mood.at_s = _CONTEXTS.unpack_from(data, position)
+    sizes = Struct(f"<8s{4 * ROWS}s{4 * ROWS}s{2 * ROWS * terms}s{ROWS * facets}s")
+    belief, keys, weights, effects, values = sizes.unpack_from(data, position + _CONTEXTS.size)
+    mood.belief = array("f", belief)
+    if terms == contexts.terms:  # else a facet became ordered, or left the catalogue: effects start again
+        contexts.keys, contexts.weights = array("I", keys), array("f", weights)
+        contexts.effects, emitted = array("h", effects), array("B", values)
+    return mood, contexts, emitted, position + _CONTEXTS.size + sizes.size
+
+
+def _terms(catalogue: NumberedCatalogue, slots: int) -> int:
+    return 1 + max(term for term, _ in catalogue.context_terms[:slots])
+
+
 def _unpack_beliefs(
-    arrays: Sequence[bytes], log: FeedbackLog, counts: Sequence[int], catalogue: NumberedCatalogue
+    arrays: Sequence[bytes],
+    log: FeedbackLog,
+    mood: Mood,
+    contexts: ContextEffects,
+    values: "array[int]",
+    counts: Sequence[int],
+    catalogue: NumberedCatalogue,
 ) -> tuple[Preferences, Emitted]:
     preferences, emitted = Preferences.__new__(Preferences), Emitted.__new__(Emitted)
     (means, variances, slot, tier, confidence, evidence, at_ms) = arrays
     preferences.catalogue, preferences.log = catalogue, log
+    preferences.mood, preferences.contexts, emitted.contexts = mood, contexts, values
     preferences.means, preferences.variances = array("f", means), array("f", variances)
     emitted.slot, emitted.tier = array("h", slot), array("B", tier)
     emitted.confidence, emitted.at_ms = array("f", confidence), array("q", at_ms)

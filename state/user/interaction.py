@@ -1,14 +1,13 @@
 """Interactions: activity is counted, feedback trains, and the results are emitted."""
 
-from collections.abc import Sequence
-
 from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Observation
 from state.learning.example import NOTHING_LOGGED, Example, Logged
 from state.learning.preferences import Learned, Preferences
-from state.user.outbox import Emitted
+from state.user.emitted import Emitted
+from state.user.outbox import LearnedFacets
 from state.user.parts import ACCEPTED, BEFORE_WIPE, DUPLICATE, LATE, UNCONSENTED, Observed, UserParts
 from state.user.rules import Rules
 from state.user.sessions import SESSION_GAP_MS
@@ -41,7 +40,7 @@ def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> Observed
     topic = None if sensitive or o.topic == NONE else o.topic
     windows.observe(before_ms, user.newest_ms, o.at_ms, is_new_turn, topic, disliked)
     observed: Observed = ACCEPTED
-    learned: Sequence[int] = ()
+    learned = LearnedFacets()
     if user.consent.wiped:
         o = _without_forgotten_facets(user, o, catalogue)
     if kind is not None and weight and o.slots:
@@ -62,7 +61,7 @@ def _without_forgotten_facets(user: UserParts, o: Observation, catalogue: Number
 
 def _train(
     user: UserParts, o: Observation, rules: Rules, kind: FeedbackKind, weight: float, turn: int
-) -> tuple[Observed, Sequence[int]]:
+) -> tuple[Observed, LearnedFacets]:
     """Train with feedback; return the result, and the changed facets."""
     if user.preferences is None:
         user.preferences = Preferences(rules.catalogue)
@@ -71,13 +70,14 @@ def _train(
     logged = _logged(user, user.preferences, o, rules, turn) if rules.proves else None
     learned = user.preferences.learn_feedback(o, kind, weight, rules.prior)
     if not learned.facets:
-        return ACCEPTED, ()
+        return ACCEPTED, LearnedFacets()
     if turn != NONE:
         user.turns.learned[turn] += weight
+    facets = LearnedFacets([*learned.facets], learned.rows, learned.opened)
     if not rules.teaches and (logged is None or logged is NOTHING_LOGGED):
-        return ACCEPTED, [*learned.facets]
+        return ACCEPTED, facets
     example = _example(o, kind.label is True, weight, feedback_count, learned, logged)
-    return Observed(ACCEPTED.outcome, example), [*learned.facets]
+    return Observed(ACCEPTED.outcome, example), facets
 
 
 def _logged(user: UserParts, own: Preferences, o: Observation, rules: Rules, turn: int) -> Logged | None:
@@ -96,7 +96,8 @@ def _logged(user: UserParts, own: Preferences, o: Observation, rules: Rules, tur
     opens = o.at_ms - 1000 * own.log.newest_s >= SESSION_GAP_MS
     if emitted is None:
         return Logged(acted, o.proposed, opens=opens)
-    signals = emitted.served(catalogue.careful_facets)
+    rows = own.contexts.find(own.keys_of(o.topic, o.surface))
+    signals = emitted.served(catalogue.careful_facets, rows, catalogue.facet_slots)
     return Logged(acted, o.proposed, signals, emitted.confidence.tobytes(), opens)
 
 

@@ -11,8 +11,9 @@ from state.learning.population_prior import Prior
 from state.learning.preferences import Preferences
 from state.user.beliefs import believe
 from state.user.consent import Consent
+from state.user.emitted import Emitted
 from state.user.gate import gate_of
-from state.user.outbox import Emitted, Outbox
+from state.user.outbox import Outbox
 from state.user.pins import Pins
 from state.user.recent_events import RecentEvents
 from state.user.recent_turns import RecentTurns

@@ -13,7 +13,7 @@ from state.learning.feedback_piece import Side
 from state.learning.preferences import Preferences
 from state.storage.checkpoint_reader import CheckpointReader
 from state.user.consent import LEARN
-from state.user.outbox import Emitted
+from state.user.emitted import Emitted
 from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym
 from tests.formats import CATALOGUE, SHARDS, STATE

@@ -1,4 +1,4 @@
-"""Second implementation of a user model: adPredictor (eq. 8 to 12) with forgetting."""
+"""Second implementation of a user model: adPredictor (eq. 8 to 12) with forgetting, a mood, and effects of contexts."""
 
 import math
 import struct
@@ -9,10 +9,13 @@ from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.learning.prediction import NO_POPULATION, PopulationPart
 
 NORMAL = NormalDist()
-KEPT = 0.99
+KEPT = 0.995
 VALUE_VARIANCES = {Shape.SINGLE: 0.1, Shape.ORDERED: 0.03, Shape.MULTIPLE: 0.05}
 Term = tuple[str, int]
 BIAS: Term = ("bias", 0)
+MOOD: Term = ("mood", 0)
+MOOD_VARIANCE, MOOD_KEPT = 0.1, 0.9
+EFFECT_VARIANCE, EFFECT_KNOWN = 0.06, 0.01
 
 
 class Reference:
@@ -27,6 +30,12 @@ class Reference:
         self.prior[BIAS] = 0.3
         self.mean = dict.fromkeys(self.prior, 0.0)
         self.variance = {term: as_float32(variance) for term, variance in self.prior.items()}
+        self.mood = (0.0, as_float32(MOOD_VARIANCE))
+        """Mean and variance; the feedback of a test has one time."""
+        self.weights: dict[int, float] = {}
+        """Context → weight of feedback there."""
+        self.effects: dict[tuple[int, int], float] = {}
+        """(Context, term) → effect."""
 
     def predict(self, served: Sequence[int], expected: PopulationPart) -> float:
         """Return the probability of a like."""
@@ -98,3 +107,77 @@ class Reference:
 def as_float32(x: float) -> float:
     """Round a number to 32 bits, as the state does."""
     return float(struct.unpack("f", struct.pack("f", x))[0])
+
+
+class PresentReference(Reference):
+    """With the mood and the effects of contexts, which the training of all other terms takes as given."""
+
+    def present(self, served: Sequence[int], expected: PopulationPart, contexts: Collection[int]) -> PopulationPart:
+        """Return all parts of a prediction but the lasting ones."""
+        terms = [self.catalogue.context_terms[slot] for slot in served]
+        mean = math.fsum(x * self.effects.get((key, term), 0.0) for key in contexts for term, x in terms)
+        variance = math.fsum(x * x * self.effect_variance(key) for key in contexts for _, x in terms)
+        return PopulationPart(
+            expected.mean + self.mood[0] + mean, expected.variance + self.mood[1] + variance, expected.factors
+        )
+
+    def effect_variance(self, context: int) -> float:
+        """Return the variance of each effect of a context."""
+        return EFFECT_VARIANCE / (1 + EFFECT_KNOWN * self.weights.get(context, 0.0))
+
+    def predict_present(self, served: Sequence[int], expected: PopulationPart, contexts: Collection[int]) -> float:
+        """Return the probability of a like now."""
+        factors, x = expected.factors, self._features(served)
+        mean = self._trusted(x, expected) + factors.bias * self.mood[0]
+        for slot in served:
+            term, place = self.catalogue.context_terms[slot]
+            own = factors.own[self.catalogue.slot_facets[slot]].mean
+            mean += own * place * math.fsum(self.effects.get((key, term), 0.0) for key in contexts)
+        present = self.present(served, expected, contexts)
+        return NORMAL.cdf(mean / self._scale(served, present))
+
+    def learn_present(
+        self, served: Sequence[int], liked: bool, weight: float, expected: PopulationPart, contexts: Collection[int]
+    ) -> None:
+        """Train with a like or a dislike."""
+        present, x = self.present(served, expected, contexts), self._features(served)
+        step, shrink = self._steps(x, 1 if liked else -1, weight, present)
+        self._learn(x, 1 if liked else -1, weight, present)
+        mean, variance = self.mood
+        self.mood = (
+            as_float32(MOOD_KEPT * (mean + variance * step)),
+            as_float32(MOOD_KEPT**2 * variance * (1 - variance * shrink) + (1 - MOOD_KEPT**2) * MOOD_VARIANCE),
+        )
+        self._move(contexts, [self.catalogue.context_terms[slot] for slot in served], step, weight)
+
+    def compare_present(
+        self, served: int, preferred: int, weight: float, expected: PopulationPart, contexts: Collection[int]
+    ) -> None:
+        """Train with directed feedback in contexts."""
+        (term, place), (_, other) = self.catalogue.context_terms[preferred], self.catalogue.context_terms[served]
+        step = place - other
+        present = PopulationPart(
+            expected.mean + step * math.fsum(self.effects.get((key, term), 0.0) for key in contexts),
+            expected.variance + step**2 * math.fsum(map(self.effect_variance, contexts)),
+            expected.factors,
+        )
+        places = self.catalogue.slot_places
+        slope = ("slope", self.catalogue.slot_facets[served])
+        x = {("value", preferred): 1.0, ("value", served): -1.0, slope: places[preferred] - places[served]}
+        moved, _ = self._steps(x, 1, weight, present)
+        self.comparison(served, preferred, weight, present)
+        self._move(contexts, [(term, step)], moved, weight)
+
+    def _steps(self, x: Mapping[Term, float], y: int, weight: float, expected: PopulationPart) -> tuple[float, float]:
+        variance = expected.variance + math.fsum(size**2 * self.variance[term] for term, size in x.items())
+        mean = expected.mean + math.fsum(size * self.mean[term] for term, size in x.items())
+        t = max(-5.0, min(5.0, y * mean / math.sqrt(variance)))
+        n = NORMAL.pdf(t) / NORMAL.cdf(t)
+        return weight * y * n / math.sqrt(variance), weight * n * (n + t) / variance
+
+    def _move(self, contexts: Collection[int], terms: Sequence[tuple[int, float]], step: float, weight: float) -> None:
+        for key in contexts:
+            variance = self.effect_variance(key)
+            for term, x in terms:
+                self.effects[key, term] = KEPT * (self.effects.get((key, term), 0.0) + x * variance * step)
+            self.weights[key] = KEPT * self.weights.get(key, 0.0) + weight

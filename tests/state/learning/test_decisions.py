@@ -83,7 +83,7 @@ def test_population_and_user_model_add_up() -> None:
 
 def test_what_main_topics_add_is_in_the_choice() -> None:
     """By slot, as the prior has it."""
-    own, prior, _ = believing(0.0, 0.1, 0.0, 0.0, prior=prior_of(prose=0.2))
+    own, prior, *_ = believing(0.0, 0.1, 0.0, 0.0, prior=prior_of(prose=0.2))
     leaning = [0.4 if slot == CODE else 0.0 for slot in range(len(CATALOGUE.slots))]
     assert decide(Beliefs(own, prior), FORMAT).slot == PROSE
     assert decide(Beliefs(own, prior, leaning), FORMAT)[:2] == (CODE, PROSE)

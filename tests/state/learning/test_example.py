@@ -1,5 +1,7 @@
 """state/learning/example: examples round-trip, are small, and have no id in clear."""
 
+from math import fsum
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,7 +64,7 @@ def test_unpacked_example_packs_to_the_same_bytes(e: Example) -> None:
 @given(EXAMPLES)
 def test_contribution_of_the_user_model_is_bias_and_shares(e: Example) -> None:
     """The prediction used the same numbers."""
-    assert e.own == (e.bias + sum(e.shares.values()), e.variance, e.bias, e.shares)
+    assert e.own == (e.bias + fsum(e.shares.values()), e.variance, e.bias, e.shares)
 
 
 def test_usual_example_is_small() -> None:

@@ -14,7 +14,7 @@ from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
 from state.learning.prediction import CERTAIN, NOISE_VARIANCE, PopulationPart, StackingFactors
 from state.learning.preferences import KEPT, MAX_FEEDBACK_COUNT, Preferences
-from tests.support.factories import CATALOGUE, FILMS, START_MS, Served, make_observation, slots
+from tests.support.factories import CATALOGUE, FILMS, Served, make_observation, slots
 from tests.support.preferences_reference import NORMAL, Reference
 
 PRIOR = Prior(CATALOGUE)
@@ -80,7 +80,7 @@ def test_learning_follows_the_formulas(catalogue: NumberedCatalogue, data: st.Da
     for served, liked, weight, only, expected in data.draw(feedback(catalogue)):
         numbers = slots(served, catalogue)
         p = reference.predict(numbers, expected)
-        _, predicted = preferences.learn(numbers, liked, weight, START_MS, expected, only)
+        _, predicted = preferences.learn(numbers, liked, weight, expected, only)
         assert predicted == pytest.approx(p, abs=1e-6)
         reference.learn(numbers, liked, weight, expected, only)
     assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
@@ -92,7 +92,7 @@ def test_probabilities_are_probabilities_whatever_was_learned(answers: list[Feed
     """Variances stay between nothing and the prior's."""
     preferences = Preferences(CATALOGUE)
     for served, liked, weight, only, expected in answers:
-        _, predicted = preferences.learn(slots(served), liked, weight, START_MS, expected, only)
+        _, predicted = preferences.learn(slots(served), liked, weight, expected, only)
         p = preferences.predict_proba_one(served)
         assert 0 < p[True] < 1
         assert 0 < predicted < 1
@@ -113,7 +113,7 @@ def test_surprise_far_out_is_clipped() -> None:
     for mean in (20.0, 50.0):
         preferences = Preferences(CATALOGUE)
         preferences.means[-1] = mean
-        preferences.learn([slot], False, 1.0, START_MS)
+        preferences.learn([slot], False, 1.0)
         scale = math.sqrt(NOISE_VARIANCE + BIAS_VARIANCE + variance)
         assert preferences.means[slot] == pytest.approx(-KEPT * variance * correction / scale, rel=1e-6)
 
@@ -122,9 +122,9 @@ def test_way_back_from_certainty_is_open() -> None:
     """Ten thousand likes and one dislike."""
     preferences, served = Preferences(CATALOGUE), slots({"length": "concise"})
     for _ in range(10_000):
-        preferences.learn(served, True, 1.0, START_MS)
+        preferences.learn(served, True, 1.0)
     before, _ = preferences.value(CONCISE)
-    preferences.learn(served, False, 1.0, START_MS)
+    preferences.learn(served, False, 1.0)
     assert 0 < before - preferences.value(CONCISE)[0] < 1
 
 
@@ -132,8 +132,8 @@ def test_way_back_from_certainty_is_open() -> None:
 def test_smaller_weight_moves_less(weight: float) -> None:
     """In proportion, for the mean."""
     whole, part = Preferences(CATALOGUE), Preferences(CATALOGUE)
-    whole.learn([0], True, 1.0, START_MS)
-    part.learn([0], True, weight, START_MS)
+    whole.learn([0], True, 1.0)
+    part.learn([0], True, weight)
     assert part.means[0] == pytest.approx(weight * whole.means[0], rel=1e-5)
     assert part.variances[0] > whole.variances[0]
 
@@ -142,10 +142,10 @@ def test_belief_is_forgotten_toward_the_prior() -> None:
     """Repeated events reduce the weight of old ones: a belief does not freeze."""
     preferences = Preferences(CATALOGUE)
     for _ in range(100):
-        preferences.learn([0], True, 1.0, START_MS)
+        preferences.learn([0], True, 1.0)
     mean, variance = preferences.means[0], preferences.variances[0]
-    for _ in range(500):
-        preferences.learn([0], True, 0.0, START_MS)
+    for _ in range(1000):
+        preferences.learn([0], True, 0.0)
     assert 0 < preferences.means[0] < 0.01 * mean
     assert variance < preferences.variances[0]
     assert preferences.variances[0] == pytest.approx(Preferences(CATALOGUE).variances[0], rel=1e-3)

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from state.learning.example import DirectedFeedback
 from state.learning.population_prior import Prior
+from state.learning.prediction import NO_POPULATION
 from state.learning.preferences import Learned, Preferences
 from tests.state.learning.test_preferences import moved_terms
-from tests.support.factories import CATALOGUE, Served, make_observation
-from tests.support.preferences_reference import Reference
+from tests.support.factories import CATALOGUE, Served, make_observation, slots
+from tests.support.preferences_reference import PresentReference
 from tests.support.sample_population import version
 
 PRIOR = Prior(CATALOGUE)
@@ -29,16 +30,16 @@ def learn(
 @given(st.lists(st.tuples(st.sampled_from(LENGTHS), st.sampled_from(["shorter", "longer", "liked"])), max_size=60))
 def test_directed_feedback_follows_the_formulas(answers: list[tuple[str, str]]) -> None:
     """Means and variances are those of a second implementation, among likes."""
-    preferences, reference = Preferences(CATALOGUE), Reference(CATALOGUE)
+    preferences, reference = Preferences(CATALOGUE), PresentReference(CATALOGUE)
     for served, feedback in answers:
         if feedback == "liked":
             learn(preferences, "thumbs_up", {"length": served})
-            reference.learn([INDEX[served]], True)
+            reference.learn_present([INDEX[served]], True, 1.0, NO_POPULATION, ())
             continue
         learn(preferences, feedback, {"length": served, "tone": "formal"})
         preferred = LENGTHS.index(served) + (1 if feedback == "longer" else -1)
         if 0 <= preferred < len(LENGTHS):
-            reference.comparison(INDEX[served], INDEX[LENGTHS[preferred]], 1.0)
+            reference.compare_present(INDEX[served], INDEX[LENGTHS[preferred]], 1.0, NO_POPULATION, ())
     assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
     assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
 
@@ -105,5 +106,5 @@ def test_prediction_is_from_before_directed_feedback() -> None:
     """The chance of a like of the answer as it was is what scores it."""
     preferences = Preferences(CATALOGUE)
     learn(preferences, "thumbs_up", {"length": "detailed", "tone": "formal"})
-    chance = preferences.predict_proba_one({"length": "detailed", "tone": "formal"})[True]
+    chance = NO_POPULATION.chance(preferences.present(slots({"length": "detailed", "tone": "formal"})))
     assert learn(preferences, "shorter", {"length": "detailed", "tone": "formal"}).p == pytest.approx(chance)

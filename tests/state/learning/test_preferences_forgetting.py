@@ -43,7 +43,9 @@ def numbers(preferences: Preferences) -> dict[str, object]:
     """Return all that a user model holds, by name."""
     held: dict[str, object] = dict(vars(preferences))
     held |= {f"log.{name}": getattr(preferences.log, name) for name in preferences.log.__slots__}
-    del held["log"]
+    held |= {"mood": (list(preferences.mood.belief), preferences.mood.at_s)}
+    held |= {f"contexts.{name}": getattr(preferences.contexts, name) for name in preferences.contexts.__slots__}
+    del held["log"], held["contexts"]
     return held
 
 

@@ -12,7 +12,7 @@ from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.preferences import Preferences
 from tests.state.learning.test_preferences import styles
 from tests.support.factories import CATALOGUE, START_MS, make_observation, slots
-from tests.support.preferences_reference import Reference
+from tests.support.preferences_reference import PresentReference
 from tests.support.sample_population import version
 
 LENGTHS = CATALOGUE.facets["length"].values
@@ -44,28 +44,30 @@ WEIGHTS = st.sampled_from([1.0, 0.6, 0.3])
 @given(st.lists(st.tuples(FEEDBACK, WEIGHTS), max_size=40))
 def test_learning_above_the_population_follows_the_formulas(answers: list[tuple[Mapping[str, object], float]]) -> None:
     """Likes and directed feedback on topics, surfaces and items; each part has its factor."""
-    preferences, reference = Preferences(CATALOGUE), Reference(CATALOGUE)
+    preferences, reference = Preferences(CATALOGUE), PresentReference(CATALOGUE)
     feedback_count = 0
     for fields, weight in answers:
         o = make_observation(**fields)  # type: ignore[arg-type]
         kind = CATALOGUE.feedback_kinds[o.feedback]
         expected = PRIOR.expect(o.slots, o.topic, o.surface, o.item, feedback_count)
-        p = reference.predict(o.slots, expected)
-        assert preferences.learn_feedback(o, kind, weight, PRIOR).p == pytest.approx(p, abs=1e-5)
+        keys = (CATALOGUE.topic_keys.get(o.topic), CATALOGUE.surface_keys.get(o.surface))
+        contexts = [key for key in keys if key is not None]
+        p = reference.predict_present(o.slots, expected, contexts)
+        assert preferences.learn_feedback(o, kind, weight, PRIOR).p == pytest.approx(p, abs=2e-4)
         if kind.label is not None:
-            reference.learn(o.slots, kind.label, weight, expected)
+            reference.learn_present(o.slots, kind.label, weight, expected, contexts)
             feedback_count += bool(o.slots)
             continue
         served = next((value for value in LENGTHS if INDEX[value] in o.slots), None)
         preferred = LENGTHS.index(served) + (1 if kind.moves["length"] == "up" else -1) if served else -1
         if served and 0 <= preferred < len(LENGTHS):
             better = INDEX[LENGTHS[preferred]]
-            reference.comparison(
-                INDEX[served], better, weight, PRIOR.compare(better, INDEX[served], o.topic, o.surface)
-            )
+            compared = PRIOR.compare(better, INDEX[served], o.topic, o.surface)
+            reference.compare_present(INDEX[served], better, weight, compared, contexts)
             feedback_count += 1
-    assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
+    assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=2e-4)
     assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
+    assert list(preferences.mood.belief) == pytest.approx(reference.mood, abs=1e-4)
     assert preferences.feedback_count == feedback_count
 
 
@@ -94,8 +96,8 @@ def test_own_factors_change_the_prediction_and_not_what_is_learned() -> None:
     stacked_mean, believed = Preferences(CATALOGUE), Preferences(CATALOGUE)
     served = slots({"length": "concise"})
     for _ in range(3):
-        _, p = stacked_mean.learn(served, True, 1.0, START_MS, PRIOR.expect(served, 0, 0, 0, 3))
-        _, plainly = believed.learn(served, True, 1.0, START_MS, plain.expect(served, 0, 0, 0, 3))
+        _, p = stacked_mean.learn(served, True, 1.0, PRIOR.expect(served, 0, 0, 0, 3))
+        _, plainly = believed.learn(served, True, 1.0, plain.expect(served, 0, 0, 0, 3))
         assert p != plainly
     assert stacked_mean.means == believed.means
     assert stacked_mean.variances == believed.variances

@@ -55,7 +55,7 @@ def test_river_interface_learns_like_the_hot_path() -> None:
     by_name, by_slot = Preferences(CATALOGUE), Preferences(CATALOGUE)
     for x, y in stream(50):
         by_name.learn_one(x, y, w=0.5)
-        by_slot.learn(slots(x), y, 0.5, 0)
+        by_slot.learn(slots(x), y, 0.5)
     assert by_name.means == by_slot.means
     assert by_name.variances == by_slot.variances
 

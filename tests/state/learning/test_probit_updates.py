@@ -94,7 +94,7 @@ def test_like_and_dislike_update_by_the_formula(start: Beliefs, rest: Gaussian, 
     """The population's part of the prediction is the rest."""
     preferences = user_model(start)
     population = PopulationPart(rest.mean, rest.variance, NEUTRAL_FACTORS)
-    preferences.learn([CONCISE, BULLETS], liked, weight, 0, population)
+    preferences.learn([CONCISE, BULLETS], liked, weight, population)
     assert_agree(without_forgetting(preferences, ANSWER), by_formula(start, ANSWER, rest, liked, weight))
 
 

@@ -75,7 +75,7 @@ def test_learned_signal_holds_the_belief() -> None:
         why=(("thumbs_up", 5),),
         against=2.5,
         why_not=(("thumbs_down", 1),),
-        by="m2.c1.p0",
+        by="m3.c1.p0",
         at=START_MS,
     )
     assert decode_signal(encode(signal)) == signal
@@ -90,7 +90,7 @@ def test_finding_keeps_the_numbers_of_its_moment() -> None:
     own = beliefs.own
     assert isinstance(own, Preferences)
     for _ in range(20):
-        own.learn([PROSE], False, 1.0, START_MS)
+        own.learn([PROSE], False, 1.0)
         give(own, {"thumbs_down": 1}, PROSE)
     assert learned_signal(CATALOGUE, finding) == before
 
@@ -124,7 +124,7 @@ def test_signal_has_its_source_and_versions() -> None:
     """The source is the population until the user has evidence on the facet."""
     prior = prior_of(table=0.4)
     stranger = signal_of(believing(0, 0, 0, 0, prior=prior))
-    assert (stranger.value, stranger.source, stranger.by) == ("table", "population", "m2.c1.p9")
+    assert (stranger.value, stranger.source, stranger.by) == ("table", "population", "m3.c1.p9")
     beliefs = believing(0, 0, 0, 0, prior=prior)
     give(beliefs.own, {"thumbs_down": 1}, PROSE)
     assert signal_of(beliefs).source == "learned"
@@ -164,7 +164,7 @@ def test_chance_of_a_like_includes_population_and_user_model() -> None:
     trust = {"offset": Gaussian(0.1, 0.0), "population": Gaussian(0.5, 0.0), "own": Gaussian(0.7, 0.0)}
     trust["own:format"] = Gaussian(2.0, 0.0)
     prior = Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 100, terms, trust, ()))
-    own, _, _ = believing(-9.0, -9.0, 0.25, -9.0)
+    own, _, _, _ = believing(-9.0, -9.0, 0.25, -9.0)
     own.means[-1], own.feedback_count = 0.125, 7
     leaning = [0.3 if slot == TABLE else 0.0 for slot in range(len(CATALOGUE.slots))]
     mean = 0.1 + 0.5 * (0.4 + 0.2 + 0.3) + 0.7 * 0.125 + 2.0 * 0.25
@@ -181,7 +181,7 @@ def test_without_a_version_strangers_get_the_catalogues_defaults() -> None:
         name: facet.default for name, facet in CATALOGUE.facets.items()
     }
     emitted = {(s.source, s.by, s.tier, s.p, s.confidence, s.gap, s.why, s.drift_at) for s in signals.values()}
-    assert emitted == {("learned", "m2.c1.p0", "default", 0.5, 0.5, 0.0, (), None)}
+    assert emitted == {("learned", "m3.c1.p0", "default", 0.5, 0.5, 0.0, (), None)}
 
 
 def reasons_of(counts: dict[str, int]) -> tuple[Reasons, Reasons]:
@@ -225,4 +225,4 @@ def test_reasons_are_about_the_value() -> None:
 
 def test_versions_are_of_model_catalogue_and_population() -> None:
     """The format of `by` is pinned."""
-    assert versions(CATALOGUE, 12) == "m2.c1.p12"
+    assert versions(CATALOGUE, 12) == "m3.c1.p12"

@@ -1,5 +1,6 @@
 """Any sequence of catalogues and events: beliefs keep their names, and no removed name is emitted."""
 
+from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import Kind, Observation
+from state.learning.context_effects import ROWS
 from state.learning.population_prior import Prior
 from state.learning.preferences import Preferences
 from state.user.user_state import UserState
@@ -86,10 +88,20 @@ def learned_apart(
     terms = {**slots, -1: -1} | {
         len(ours.slots) + our: len(own.slots) + own.facet_index[name] for name, our in ours.facet_index.items()
     }
-    for our, its in terms.items():
-        twin.means[its], twin.variances[its] = before.means[our], before.variances[our]
+    for our, number in terms.items():
+        twin.means[number], twin.variances[number] = before.means[our], before.variances[our]
+    twin.mood = before.mood.copy()
+    contexts, its = before.contexts, twin.contexts
+    topics = {number: own.topic_index[name] for name, number in ours.topic_index.items()}
+    keys = {key: own.topic_keys.get(topics[topic], 0) for topic, key in ours.topic_keys.items()}
+    its.keys, its.weights = array("I", [keys.get(key, key) for key in contexts.keys]), contexts.weights[:]
+    for slot, number in slots.items():
+        for row in range(ROWS):
+            term, own_term = ours.context_terms[slot][0], own.context_terms[number][0]
+            its.effects[row * its.terms + own_term] = contexts.effects[row * contexts.terms + term]
     kind = own.feedback_index[ours.feedback_names[o.feedback]]
-    renumbered = replace(o, slots=sorted(slots[slot] for slot in o.slots), feedback=kind)
+    topic = topics.get(o.topic, o.topic)
+    renumbered = replace(o, slots=sorted(slots[slot] for slot in o.slots), feedback=kind, topic=topic)
     twin.learn_feedback(renumbered, own.feedback_kinds[kind], own.feedback_kinds[kind].weight, Prior(own))
     return {(f, v): twin.means[number] for f, values in own.slot_index.items() for v, number in values.items()}
 

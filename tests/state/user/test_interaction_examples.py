@@ -13,6 +13,7 @@ from state.counters import Outcome
 from state.events.observation import Kind, Observation
 from state.learning.example import DirectedFeedback, Example, pack_example, unpack_example
 from state.learning.population_prior import Prior
+from state.learning.prediction import NO_POPULATION
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
@@ -50,8 +51,8 @@ def test_example_holds_the_feedback() -> None:
     state = UserState()
     taught(state, like())
     assert state.preferences is not None
-    own = state.preferences.own(slots(STYLE))
-    p = state.preferences.predict_proba_one(STYLE)[True]
+    own = state.preferences.present(slots(STYLE), rows=(0, 1))
+    p = NO_POPULATION.chance(own)
     o = like(START_MS + 1)
     example = taught(state, o)
     assert example is not None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from state.learning.decisions import Decision
 from state.learning.side_sums import PER_WEIGHT
-from state.user.outbox import Emitted
+from state.user.emitted import Emitted
 from tests.support.factories import CATALOGUE, START_MS
 
 FIRST = Decision(slot=2, runner_up=1, confidence=0.7, tier=1)
@@ -21,7 +21,7 @@ TOTALS = [20 * PER_WEIGHT] * 6
 
 def sent_first() -> Emitted:
     sent = Emitted(facets=3)
-    sent.record(0, FIRST, TOTALS, START_MS)
+    sent.record(0, FIRST, TOTALS, {}, START_MS)
     return sent
 
 
@@ -59,7 +59,7 @@ def test_evidence_that_moved_by_a_tenth_differs(side: int, before: float, after:
     emitted, place = Emitted(facets=3), 2 * FIRST.slot + side
     totals = TOTALS[:]
     totals[place] = round(before * PER_WEIGHT)
-    emitted.record(0, FIRST, totals, START_MS)
+    emitted.record(0, FIRST, totals, {}, START_MS)
     totals[place] = round(after * PER_WEIGHT)
     assert emitted.differs(0, FIRST, totals) is differs
     totals[place] = round(before * PER_WEIGHT)
@@ -85,7 +85,7 @@ def test_retracted_facet_differs_again() -> None:
 def test_due_facets_are_those_emitted_before_a_time() -> None:
     """A facet that was emitted at that time or later is not due."""
     sent = sent_first()
-    sent.record(1, FIRST, TOTALS, START_MS + 5)
+    sent.record(1, FIRST, TOTALS, {}, START_MS + 5)
     assert sent.due(START_MS) == []
     assert sent.due(START_MS + 1) == [0]
     assert sent.due(START_MS + 6) == [0, 1]
@@ -101,7 +101,7 @@ def test_due_agrees_with_a_dict_of_times(steps: list[tuple[str, int, int]]) -> N
     sent, times = Emitted(facets=3), dict[int, int]()
     for step, facet, at_ms in steps:
         if step == "record":
-            sent.record(facet, FIRST, TOTALS, at_ms)
+            sent.record(facet, FIRST, TOTALS, {}, at_ms)
             times[facet] = at_ms
         elif step == "retract":
             sent.retract(facet)
@@ -110,7 +110,7 @@ def test_due_agrees_with_a_dict_of_times(steps: list[tuple[str, int, int]]) -> N
             due = sent.due(at_ms)
             assert due == sorted(facet for facet, sent_ms in times.items() if sent_ms < at_ms)
             for facet in due:
-                sent.record(facet, FIRST, TOTALS, at_ms)
+                sent.record(facet, FIRST, TOTALS, {}, at_ms)
                 times[facet] = at_ms
 
 
@@ -124,6 +124,6 @@ def sent(value: str, tier: int = 1) -> Emitted:
 def test_careful_facet_is_served_from_the_tier_hint_on(tier: int, served: int) -> None:
     """All other facets are served whatever the tier."""
     emitted = sent("concise", tier)
-    assert array("h", emitted.served([LENGTH]))[LENGTH] == served
-    assert array("h", emitted.served([]))[LENGTH] == INDEX["concise"]
+    assert array("h", emitted.served([LENGTH], (), CATALOGUE.facet_slots))[LENGTH] == served
+    assert array("h", emitted.served([], (), CATALOGUE.facet_slots))[LENGTH] == INDEX["concise"]
     assert emitted.slot[LENGTH] == INDEX["concise"]
