@@ -45,7 +45,7 @@ def identity_of(folder: Path) -> Identity:
         )
     identity = read_identity(folder)
     if identity.format not in READABLE_FORMATS:
-        formats = " and ".join(str(number) for number in READABLE_FORMATS)
+        formats = f"{', '.join(map(str, READABLE_FORMATS[:-1]))} and {READABLE_FORMATS[-1]}"
         raise StateError(
             f"the state folder {folder} has format {identity.format}, and this version reads {formats}: "
             "use the version that wrote it, or replay history into a new folder"

@@ -5,11 +5,11 @@ from math import sqrt
 from typing import NamedTuple
 
 from state.learning.context_effects import UNIT
-from state.learning.feedback_piece import Side
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.prediction import PopulationPart, UserPart
 from state.learning.probit import normal_cdf
+from state.learning.side_sums import PER_WEIGHT
 from tacit.contract.limits import APPLY_FROM, HINT_FROM, Limit
 from tacit.contract.signals import Tier
 
@@ -181,15 +181,15 @@ def find(
 ) -> Finding:
     """Return a decision with the current numbers behind it."""
     own, prior, _, _ = beliefs
-    log, slot = own.log, decision.slot
+    log, slot, totals = own.log, decision.slot, own.log.totals
     return Finding(
         decision,
         liking(beliefs, slot),
         liking(beliefs, decision.runner_up),
         prior.default_slots[facet],
-        log.total(slot, Side.FOR),
-        log.total(slot, Side.AGAINST),
-        own.has_feedback(facet),
+        totals[2 * slot] / PER_WEIGHT,
+        totals[2 * slot + 1] / PER_WEIGHT,
+        log.has_feedback(own.catalogue.facet_slots[facet], own.means),
         log.rows,
         prior.number,
         at_ms,

@@ -14,7 +14,7 @@ With the shipped catalogue a row takes 13 bytes, the totals take 64, and the sum
 """
 
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import Any
@@ -129,6 +129,11 @@ class FeedbackLog:
     def total(self, slot: int, side: Side) -> float:
         """Return the aged weight of all pieces on a side of a value."""
         return self.totals[2 * slot + side] / PER_WEIGHT
+
+    def has_feedback(self, slots: Iterable[int], means: Sequence[float]) -> bool:
+        """Return whether some feedback concerned one of the values; uncounted feedback shows in the means alone."""
+        totals, uncounted = self.totals, self.uncounted
+        return any(totals[2 * slot] or totals[2 * slot + 1] or (uncounted and means[slot]) for slot in slots)
 
     def earlier(self, slot: int, side: Side) -> tuple[float, int]:
         """Return the sum of earlier pieces as of the first piece in the log, and the newest one's day as time in ms."""

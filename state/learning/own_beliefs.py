@@ -65,11 +65,8 @@ class OwnBeliefs:
 
     def has_feedback(self, facet: int) -> bool:
         """Return whether some feedback concerned the facet."""
-        totals, uncounted = self.log.totals, self.log.uncounted
-        for slot, its_facet in enumerate(self.catalogue.slot_facets):
-            if its_facet == facet and (totals[2 * slot] or totals[2 * slot + 1] or (uncounted and self.means[slot])):
-                return True
-        return False
+        slots = [slot for slot, its_facet in enumerate(self.catalogue.slot_facets) if its_facet == facet]
+        return self.log.has_feedback(slots, self.means)
 
     def value(self, slot: int) -> tuple[float, float]:
         """Return mean and variance of a value."""

@@ -200,7 +200,7 @@ def _no_folder(state: Path) -> str:
 def _of_another_format(state: Path) -> str:
     description = json.loads((state / "tacit.json").read_bytes())
     (state / "tacit.json").write_text(json.dumps(description | {"format": 1}))
-    return "the state folder state has format 1, and this version reads 3 and 4: use the version that wrote it"
+    return "the state folder state has format 1, and this version reads 3, 4 and 5: use the version that wrote it"
 
 
 def _damaged_description(state: Path) -> str:
