@@ -2,8 +2,6 @@
 
 A deployment has few different choices (values, and propensities of confidences with three decimals), so the arms of
 each are looked up once.
-Most values are the preferred ones, and estimates are as sure as their scarce side, the tried values. So the preferred
-values of a quarter of the answers count, by a hash of their time, and each tried value.
 """
 
 from array import array
@@ -13,17 +11,11 @@ from typing import NamedTuple
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.bucketed import Arm
 from state.learning.confidence_reliability import ConfidenceReliability
-from state.learning.logged_choices import LoggedChoice
+from state.learning.logged_choices import LoggedChoice, is_sampled
 from state.learning.off_policy import OffPolicy
 
 MAX_ENTRIES = 16_384
 """Limit of remembered choices: some 4 MB."""
-
-SAMPLED = 4
-"""One of so many answers counts for preferred values."""
-
-_PRIME = 4_093
-"""Prime, so that times in whole seconds or minutes are mixed."""
 
 Entry = tuple[int, float, int]
 """Slot, propensity and runner-up, as in an event."""
@@ -67,7 +59,7 @@ class ChoiceTally:
             only: facets that the feedback is narrowed to; empty for all.
             confidences: packed, as in `Logged`.
         """
-        known, takes_all = self._known, at_ms % _PRIME % SAMPLED == 0
+        known, takes_all = self._known, is_sampled(at_ms)
         for entry in acted:
             if not takes_all and entry[1] > 0.5:
                 continue

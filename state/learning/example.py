@@ -29,7 +29,10 @@ class Logged(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Logged choice of an answer's style, for the proof that signals help (state.learning.proof)."""
 
     acted: Sequence[tuple[int, float, int]] = ()
-    """Values that the answer followed, without facets with a pin: slot, propensity (0–1), slot of the runner-up."""
+    """Slot, propensity (0–1) and slot of the runner-up, one entry per facet, without facets with a pin.
+
+    Of an answer that neither opens nor is sampled (`is_sampled`), tried values alone.
+    """
     proposed: Sequence[int] = ()
     """Slots that the answer would have had, in apprentice mode."""
     signals: bytes = b""

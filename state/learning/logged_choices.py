@@ -28,6 +28,22 @@ class LoggedChoice(NamedTuple):
         return 1.0 / max(self.propensity, MIN_PROPENSITY)
 
 
+SAMPLED = 4
+"""One of so many answers counts for preferred values."""
+
+_PRIME = 4_093
+"""Prime, so that times in whole seconds or minutes are mixed."""
+
+
+def is_sampled(at_ms: int) -> bool:
+    """Return whether the preferred values of an answer at that time count.
+
+    Most values are the preferred ones, and estimates are as sure as their scarce side, the tried values: all of these
+    count.
+    """
+    return at_ms % _PRIME % SAMPLED == 0
+
+
 def once(acted: Sequence[tuple[int, float, int]], facets: Sequence[int]) -> Sequence[tuple[int, float, int]]:
     """Return one entry per facet; `facets` is slot → facet.
 

@@ -15,7 +15,7 @@ from state.learning.candidate import ALL, Candidate
 from state.learning.choice_tally import ChoiceTally
 from state.learning.confidence_reliability import BinReliability, ConfidenceReliability
 from state.learning.example import Example, Logged
-from state.learning.logged_choices import choices, once
+from state.learning.logged_choices import choices
 from state.learning.off_policy import OffPolicy
 from state.learning.proof_report import (
     ApprenticeProof,
@@ -81,10 +81,9 @@ class Proof:
     def _add_choices(
         self, bucket: int, e: Example, logged: Logged, signals: "array[int]", defaults: Sequence[int | None]
     ) -> None:
-        acted = once(logged.acted, self._catalogue.slot_facets)
-        self._tally.add(bucket, e.at_ms, e.liked, e.p, acted, e.only, logged.confidences)
+        self._tally.add(bucket, e.at_ms, e.liked, e.p, logged.acted, e.only, logged.confidences)
         if logged.opens:
-            found = choices(acted, self._catalogue.slot_facets)
+            found = choices(logged.acted, self._catalogue.slot_facets)
             self.candidate.add(bucket, e.liked, found, _own(found, signals, defaults))
 
     def report(self, challengers: tuple[Challenger, ...] = ()) -> ProofReport:

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Observation
 from state.learning.example import NOTHING_LOGGED, Example, Logged
+from state.learning.logged_choices import is_sampled, once
 from state.learning.preferences import Learned, Preferences
 from state.user.emitted import Emitted
 from state.user.outbox import LearnedFacets
@@ -90,10 +91,14 @@ def _logged(user: UserParts, own: Preferences, o: Observation, rules: Rules, tur
     pins, catalogue, emitted = user.pins, rules.catalogue, user.outbox.emitted
     if not (o.acted or o.proposed or catalogue.holdout.share):
         return NOTHING_LOGGED
-    acted, facets = o.acted, catalogue.slot_facets
+    facets = catalogue.slot_facets
+    acted, opens = once(o.acted, facets), o.at_ms - 1000 * own.log.newest_s >= SESSION_GAP_MS
     if pins:
         acted = [choice for choice in acted if not pins.is_set(facets[choice[0]], catalogue)]
-    opens = o.at_ms - 1000 * own.log.newest_s >= SESSION_GAP_MS
+    if not opens and not is_sampled(o.at_ms):
+        acted = [choice for choice in acted if choice[1] <= 0.5]
+        if not (acted or o.proposed or catalogue.holdout.share):
+            return NOTHING_LOGGED
     if emitted is None:
         return Logged(acted, o.proposed, opens=opens)
     rows = own.contexts.find(own.keys_of(o.topic, o.surface))

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.learning.bucketed import Arms
-from state.learning.choice_tally import SAMPLED, ChoiceTally
+from state.learning.choice_tally import ChoiceTally
 from state.learning.confidence_reliability import ConfidenceReliability
-from state.learning.logged_choices import LoggedChoice
+from state.learning.logged_choices import LoggedChoice, is_sampled
 from state.learning.off_policy import OffPolicy
 from tests.support.factories import CATALOGUE
 
@@ -37,7 +37,7 @@ def test_tally_adds_to_the_arms_of_the_estimators(
     for bucket, at_ms, liked, p, entry in answers:
         tallied.add(bucket, at_ms, liked, p, [entry], (), CONFIDENCES)
         choice = LoggedChoice(*entry)
-        if choice.is_preferred and at_ms % 4_093 % SAMPLED:
+        if choice.is_preferred and not is_sampled(at_ms):
             continue
         if arm := off_policy.arm_of(LENGTH, choice):
             arm.add(bucket, liked, choice.weight)

@@ -1,6 +1,7 @@
 """state/user/interaction: examples for the population, and feedback without an example."""
 
 from array import array
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -163,6 +164,7 @@ def test_each_training_has_one_example(events: list[Observation]) -> None:
 
 
 PROVING = Rules(CATALOGUE, teaches=True, proves=True)
+OPENING_MS = START_MS + 31 * 60_000
 ACTED = [("length", "concise", 0.95), ("format", "prose", 0.05)]
 
 
@@ -182,15 +184,15 @@ def learned() -> UserState:
 def test_example_has_the_logged_choice_and_the_signals_before_the_feedback() -> None:
     """A pinned facet was not chosen."""
     state = learned()
-    example = taught(state, answer(START_MS + 99), PROVING)
+    example = taught(state, answer(OPENING_MS), PROVING)
     assert example is not None
     assert example.logged is not None
     assert [slot for slot, _, _ in example.logged.acted] == slots({"length": "concise"}) + slots({"format": "prose"})
     signals = array("h", example.logged.signals)
     assert (signals[LENGTH], signals[FORMAT]) == (CONCISE, slots({"format": "table"})[0])
     assert len(array("f", example.logged.confidences)) == len(CATALOGUE.facets)
-    taught(state, make_pin(START_MS + 100, "length", "concise"))
-    pinned = taught(state, answer(START_MS + 101), PROVING)
+    taught(state, make_pin(OPENING_MS + 1, "length", "concise"))
+    pinned = taught(state, answer(2 * OPENING_MS - START_MS), PROVING)
     assert pinned is not None
     assert pinned.logged is not None
     assert [slot for slot, _, _ in pinned.logged.acted] == slots({"format": "prose"})
@@ -218,6 +220,31 @@ def test_first_feedback_after_half_an_hour_opens() -> None:
         assert example.logged is not None
         opens.append(example.logged.opens)
     assert opens == [True, False, True, False]
+
+
+def test_tried_values_always_count_and_preferred_ones_of_a_sample() -> None:
+    """The first feedback after half an hour has all, for candidates."""
+    state, counts = learned(), Counter[int]()
+    for n in range(100):
+        example = taught(state, answer(START_MS + 1_000 + n), PROVING)
+        assert example is not None
+        assert example.logged is not None
+        counts.update(slot for slot, _, _ in example.logged.acted)
+    assert counts[slots({"format": "prose"})[0]] == 100
+    assert 20 <= counts[CONCISE] <= 30
+
+
+def test_repeated_entries_count_once_and_contradicting_ones_not_at_all() -> None:
+    """64 repeats of one choice were counted as 64."""
+    for acted, expected in (
+        ([ACTED[1]] * 64, slots({"format": "prose"})),
+        ([ACTED[1], ("format", "table", 0.95)], []),
+    ):
+        repeated = make_observation(START_MS, served=STYLE, feedback="thumbs_up", acted=acted)
+        example = taught(UserState(), repeated, PROVING)
+        assert example is not None
+        assert example.logged is not None
+        assert [slot for slot, _, _ in example.logged.acted] == expected
 
 
 def test_without_training_only_answers_with_a_logged_choice_are_examples() -> None:
