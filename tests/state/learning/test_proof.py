@@ -3,13 +3,14 @@
 from array import array
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from state.events.observation import NONE
-from state.learning.encryption import decrypt
+from state.learning.encryption import decrypt, encrypt
 from state.learning.example import NOTHING_LOGGED, Example, Logged
 from state.learning.population_trainer import PopulationTrainer
 from state.learning.proof import Proof
@@ -199,3 +200,16 @@ def test_forget_leaves_the_sums() -> None:
     before = trainer.proof.pack()
     trainer.forget(Random(7).randbytes(16))
     assert trainer.proof.pack() == before
+
+
+def test_state_of_an_earlier_version_has_no_proof_yet() -> None:
+    """The member is the last one of the private part, and may be absent."""
+    trainer = PopulationTrainer(CATALOGUE, KEY)
+    for n in range(50):
+        trainer.learn(make_example(n))
+    packed = msgspec.msgpack.decode(trainer.pack()[1:])
+    private = msgspec.msgpack.decode(decrypt(packed[-1], KEY) or b"")
+    earlier = [*packed[:-1], encrypt(msgspec.msgpack.encode(private[:-1]), KEY)]
+    resumed = PopulationTrainer.unpack(trainer.pack()[:1] + msgspec.msgpack.encode(earlier), CATALOGUE, KEY)
+    assert resumed.examples == 50
+    assert resumed.proof.report().answers == 0
