@@ -1,31 +1,60 @@
-"""Predictions without topics and surfaces, to show what these gain."""
+"""Predictions without topics and surfaces, to show what these gain: the population's effects, and the user's own."""
 
-from math import sqrt
+from collections.abc import Mapping
+from math import fsum, sqrt
 from statistics import NormalDist
+from typing import NamedTuple
 
-from state.events.observation import NONE
+from state.events.observation import NONE, Observation
 from state.learning.example import Example
 from state.learning.population_prior import Prior
 from state.learning.prediction import PopulationPart, UserPart
 from state.learning.probit import normal_cdf
+from state.user.user_state import UserState
 
 _NORMAL = NormalDist()
 _LEAST = 1e-9
 """Distance of a prediction from 0 and from 1."""
 
 
-def without_context(e: Example, prior: Prior) -> float:
-    """Return the prediction of an example as if its topic and surface were unknown, with the prior that predicted it.
+class ContextFree(NamedTuple):
+    """A prediction as if something about its context were unknown; everything else is as it was predicted."""
 
-    Everything else stays as it was predicted: the score, Φ⁻¹(p), changes by the difference of the two scores.
+    anywhere: float
+    """Without effects of topic and surface."""
+    without_own: float
+    """With the population's effects of topic and surface, and without the user's own."""
+
+
+def own_effects(state: UserState | None, o: Observation) -> Mapping[int, float]:
+    """Return facet → the user's own effects of topic and surface on an answer; the state is from before the answer."""
+    own = state.preferences if state is not None else None
+    if own is None or (o.topic == NONE and o.surface == NONE):
+        return {}
+    catalogue = own.catalogue
+    effects = {catalogue.slot_facets[slot]: 0.0 for slot in o.slots}
+    rows = own.contexts.find(own.keys_of(o.topic, o.surface))
+    own.contexts.add_to(effects, rows, o.slots, catalogue.slot_facets, catalogue.context_terms)
+    return effects
+
+
+def without_context(e: Example, prior: Prior, effects: Mapping[int, float]) -> ContextFree:
+    """Return the predictions of an example without context, with the prior that predicted it.
+
+    The score Φ⁻¹(p) changes by the difference of the scores with and without the effects.
     """
     if e.topic == NONE and e.surface == NONE:
-        return e.p
-    own = e.own
+        return ContextFree(e.p, e.p)
+    own, lasting = e.own, _without(e.own, effects)
     there = prior.expect(e.slots, e.topic, e.surface, e.item, e.feedback_count)
     anywhere = prior.expect(e.slots, NONE, NONE, e.item, e.feedback_count)
-    score = _NORMAL.inv_cdf(min(max(e.p, _LEAST), 1.0 - _LEAST))
-    return normal_cdf(score - _score(there, own) + _score(anywhere, own))
+    rest = _NORMAL.inv_cdf(min(max(e.p, _LEAST), 1.0 - _LEAST)) - _score(there, own)
+    return ContextFree(normal_cdf(rest + _score(anywhere, lasting)), normal_cdf(rest + _score(there, lasting)))
+
+
+def _without(own: UserPart, effects: Mapping[int, float]) -> UserPart:
+    shares = {facet: share - effects.get(facet, 0.0) for facet, share in own.shares.items()}
+    return own._replace(mean=own.mean - fsum(effects.values()), shares=shares)
 
 
 def _score(expected: PopulationPart, own: UserPart) -> float:

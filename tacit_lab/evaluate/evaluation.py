@@ -192,9 +192,12 @@ def evaluate(
     evaluation = compare(noted, [*baselines(), *others, *([rival] if rival else [])])
     evaluation.counters, evaluation.rejections = deployed.counters, deployed.rejections
     evaluation.deployed.cpu_s = deployed.cpu_s
-    if any(abs(p - q) > _ROUNDING for p, q in zip(deployed.without_context, evaluation.deployed.p, strict=True)):
-        plain = Model("tacit_without_context", "Tacit without context", deployed.without_context)
-        evaluation.pairs.append(Pair(plain, evaluation.deployed))
+    for plain in (
+        Model("tacit_without_context", "Tacit without context", deployed.without_context),
+        Model("tacit_without_own_context", "Tacit without own context", deployed.without_own_context),
+    ):
+        if any(abs(p - q) > _ROUNDING for p, q in zip(plain.p, evaluation.deployed.p, strict=True)):
+            evaluation.pairs.append(Pair(plain, evaluation.deployed))
     if isinstance(against, Path):
         found = other_catalogue(against, deployed, keys, report)
         evaluation.pairs.append(Pair(evaluation.deployed, Model(str(against), against.name, found.p), found.choices))

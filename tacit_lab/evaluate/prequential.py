@@ -1,7 +1,7 @@
 """Examples of an event stream with the predictions of the deployed model, without Bytewax's engine and Redis."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
@@ -18,14 +18,17 @@ from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
+from state.events.observation import unpack
 from state.events.records import Record, Reject
-from state.learning.example import Example, pack_message
+from state.learning.example import Example, Message, pack_message
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
+from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
+from state.user.user_state import UserState
 from tacit_lab.evaluate.choice_value import LoggedAnswer, of_signals
-from tacit_lab.evaluate.context import without_context
+from tacit_lab.evaluate.context import own_effects, without_context
 from tacit_lab.evaluate.rejections import Rejections
 
 _ONE_SHARD = 1
@@ -52,6 +55,8 @@ class DeployedModel:
         """Number of an example → its logged choices, with those of the model."""
         self.without_context = array("d")
         """Prediction of each example as if its topic and surface were unknown."""
+        self.without_own_context = array("d")
+        """Prediction of each example without the user's own effects of topic and surface."""
         self.cpu_s = 0.0
         """CPU time of predictions and training, without reading, parsing and the encoding of signals."""
 
@@ -75,7 +80,7 @@ class DeployedModel:
             shards=_ONE_SHARD,
             counters=counters.events,
         )
-        with ShardStores(None, _ONE_SHARD, rules.catalogue, cached_users=job.settings.cache) as stores:
+        with _KnownStore(None, _ONE_SHARD, rules.catalogue, cached_users=job.settings.cache) as stores:
             shared = CurrentPrior(self._fixed_prior or Prior(rules.catalogue))
             rules = replace(rules, teaches=True, population=shared.prior)
             adapt = Adapt(stores, rules, counters.events, shared=shared)
@@ -85,7 +90,7 @@ class DeployedModel:
                     if isinstance(group, Reject):
                         self.rejections.add(group)
                     else:
-                        yield self._examples(group[1], adapt, learn, shared.prior)
+                        yield self._examples(group[1], adapt, learn, stores, shared.prior)
 
     def _learn_population(self, rules: Rules, shared: CurrentPrior) -> LearnPopulation | None:
         if self._fixed_prior is not None:
@@ -99,24 +104,55 @@ class DeployedModel:
         return LearnPopulation(trainer, share, self.counters.learning, clock=lambda: 0)
 
     def _examples(
-        self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None, prior: Prior
+        self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None, stores: "_KnownStore", prior: Prior
     ) -> Sequence[Example]:
+        messages: list[Message] = []
+        for data in packed:
+            messages += self._observe(data, adapt, stores, prior)
         before = process_time()
-        touched, rejects = adapt.observe([packed])
-        messages = adapt.take_messages()
         if learn is not None and messages:
             learn.on_batch([[pack_message(message) for message in messages]])
+        self.cpu_s += process_time() - before
+        return [message for message in messages if isinstance(message, Example)]
+
+    def _observe(self, data: bytes, adapt: Adapt, stores: "_KnownStore", prior: Prior) -> Sequence[Message]:
+        """Take in one observation, and return the messages to the training step."""
+        o = unpack(data)
+        effects = own_effects(stores.state(o.user), o)
+        before = process_time()
+        touched, rejects = adapt.observe([[data]])
+        messages = adapt.take_messages()
         self.cpu_s += process_time() - before
         adapt.take_writes(touched)  # frees the writes
         for reject in rejects:
             self.rejections.add(reject)
-        examples = [message for message in messages if isinstance(message, Example)]
-        for number, e in enumerate(examples, len(self.without_context)):
-            answer = of_signals(e, self.catalogue, prior.default_slots)
-            if answer is not None:
-                self.answers[number] = answer
-        self.without_context.extend([without_context(e, prior) for e in examples])
-        return examples
+        for e in messages:
+            if isinstance(e, Example):
+                self._note(e, prior, effects)
+        return messages
+
+    def _note(self, e: Example, prior: Prior, effects: Mapping[int, float]) -> None:
+        answer = of_signals(e, self.catalogue, prior.default_slots)
+        if answer is not None:
+            self.answers[len(self.without_context)] = answer
+        free = without_context(e, prior, effects)
+        self.without_context.append(free.anywhere)
+        self.without_own_context.append(free.without_own)
+
+
+class _KnownStore(ShardStores):
+    """Stores of one shard, whose states can be looked up before they observe."""
+
+    _created: ShardStore | None = None
+
+    def create(self, user: bytes) -> ShardStore:
+        """Create the store, and keep a reference."""
+        self._created = super().create(user)
+        return self._created
+
+    def state(self, user: bytes) -> UserState | None:
+        """Return the state of a user, or None."""
+        return None if self._created is None else self._created.get(user)
 
 
 def _batches(job: Job, counters: Counters) -> Iterator[list[Record]]:
