@@ -28,11 +28,12 @@ class ExactPopulation(PopulationModel):
 
     def learn(
         self,
-        user: int,  # noqa: ARG002  feedback counts alike, whoever gives it
+        user: int,
         names: Iterable[str],
         liked: bool,
         rest: tuple[float, float] = (0.0, 1.0),
         against: Iterable[str] = (),
+        share: float = 1.0,  # noqa: ARG002  each feedback counts in full
     ) -> None:
         """Move the beliefs about the features of an answer."""
         mean, variance = rest
@@ -42,6 +43,7 @@ class ExactPopulation(PopulationModel):
                 feature = self.features.get(name) or self.add(name)
                 mean += sign * feature.mean
                 variance += feature.variance
+                feature.contributors.add((user * feature.salt >> 64) & 0xFFFF)
                 active.append((feature, sign))
         scale, direction = sqrt(variance), 1.0 if liked else -1.0
         gain, shrink = corrections(direction * mean / scale)

@@ -4,7 +4,7 @@ Features have names made of the catalogue's names (state.learning.population_ver
 features outlive any change of the catalogue, and are readable.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations
@@ -19,6 +19,10 @@ VALUE_VARIANCE = 0.1
 CONTEXT_VARIANCE = 0.03
 """Prior variance of a value on a topic, on a surface, or with another value of its facet."""
 ITEM_VARIANCE = 0.25
+DEFAULT = "default:"
+POPULARITY = "popularity:"
+POPULARITY_STEPS = (50, 100, 200, 400, 800, 1_600)
+"""Users of an item from which a further step of popularity begins; a published item is in step 1 at least."""
 
 MAX_IN_CONTEXT = 100_000
 """Limit of cached values in contexts."""
@@ -69,6 +73,20 @@ def vote_share(feature: str) -> float:
     return 0.15
 
 
+def popularity_step(users: int) -> int:
+    """Return the step of popularity of a published item.
+
+    >>> popularity_step(20), popularity_step(50), popularity_step(5_000)
+    (1, 2, 7)
+    """
+    return 1 + bisect_right(POPULARITY_STEPS, users)
+
+
+def popularity_feature(step: int) -> str:
+    """Return the feature of a step of popularity; step 0: the item is not published."""
+    return f"{POPULARITY}{step}"
+
+
 def feedback_count_feature(step: int) -> str:
     """Return the feature of a step of `FEEDBACK_COUNT_STEPS`."""
     return f"judged:{step}"
@@ -115,11 +133,18 @@ class Features:
             found = self._in_context[slot, topic, surface] = tuple(features)
         return found
 
-    def of_answer(self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int) -> list[str]:
-        """Return all features of an answer; `item` 0: no item."""
+    def of_default(self, slot: int) -> str:
+        """Return the feature of a value as the default for all users."""
+        return DEFAULT + self._values[slot]
+
+    def of_answer(
+        self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int, popularity: int = 0
+    ) -> list[str]:
+        """Return all features of an answer; `item` 0: no item. `popularity` is the item's step."""
         found = [BIAS, feedback_count_feature(feedback_count_step(feedback_count))]
         if item:
             found.append(item_feature(item))
+            found.append(popularity_feature(popularity))
         found.extend(self.of_values(slots, topic, surface))
         return found
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from math import fsum, sqrt
 
 from state.learning.contributors import Contributors
-from state.learning.features import prior_variance, vote_share
+from state.learning.features import ITEM, POPULARITY_STEPS, popularity_step, prior_variance, vote_share
 from state.learning.population_version import Gaussian
 from state.learning.probit import normal_cdf
 from state.learning.release import FIRST_USERS, MIN_USERS, Block, users_for_release
@@ -36,27 +36,35 @@ class Feature:
     __slots__ = (
         "block",
         "contributors",
+        "earlier_users",
         "is_public",
         "mean",
         "name",
+        "needed",
         "released",
         "salt",
         "season",
-        "share",
         "variance",
+        "vote_share",
     )
 
-    def __init__(self, name: str, salt: int, season: int) -> None:
+    def __init__(self, name: str, salt: int, season: int, needed: int = CONTRIBUTORS) -> None:
         self.name = name
+        self.needed = needed
+        """Contributors for the publication."""
         self.salt = salt
         """Odd; it maps users to positions in `contributors`."""
-        self.mean, self.variance, self.share = 0.0, prior_variance(name), vote_share(name)
+        self.mean, self.variance = 0.0, prior_variance(name)
+        self.vote_share = vote_share(name) / self.variance
+        """Share of a feedback per unit of variance: a feature of which little is known gets more of it."""
         self.is_public = False
         self.released = 0
         """Users in released blocks of the season."""
         self.season = season
         self.contributors = Contributors()
         """Contributors of the season."""
+        self.earlier_users = 0
+        """Most contributors of an earlier season."""
         self.block: Block | None = None
 
     def begin(self, season: int) -> None:
@@ -65,7 +73,13 @@ class Feature:
             kept = SEASON_KEPT ** min(season - self.season, 100)
             self.mean *= kept
             self.variance = kept**2 * self.variance + (1 - kept**2) * prior_variance(self.name)
+        self.earlier_users = self.users
         self.season, self.released, self.contributors, self.block = season, 0, Contributors(), None
+
+    @property
+    def users(self) -> int:
+        """Most contributors of any season."""
+        return max(self.earlier_users, len(self.contributors))
 
     def position(self, user: int) -> int:
         """Return the position of a user, given as a 64-bit hash."""
@@ -83,8 +97,10 @@ class PopulationModel:
     True
     """
 
-    def __init__(self, key: bytes = b"") -> None:
+    def __init__(self, key: bytes = b"", item_contributors: int = CONTRIBUTORS) -> None:
+        """Start without beliefs; an item is published from `item_contributors` on."""
         self.key = key
+        self.item_contributors = item_contributors
         self.features: dict[str, Feature] = {}
         self.season = 0
         self.blocks = 0
@@ -111,11 +127,13 @@ class PopulationModel:
         liked: bool,
         rest: tuple[float, float] = (0.0, 1.0),
         against: Iterable[str] = (),
+        share: float = 1.0,
     ) -> None:
         """Take the votes of a user, given as a 64-bit hash, on the features on which the user has not voted.
 
         `rest` is mean and variance of all other parts of the prediction, noise included. The features of `against`
-        count with the opposite sign: then the feedback compares `names` with `against`.
+        count with the opposite sign: then the feedback compares `names` with `against`. `share` is the part of the
+        feedback for these votes, 0–1: the squares of all votes of a feedback have a sum of 1 at most.
         """
         features, season = self.features, self.season
         active: list[tuple[Feature, float]] = []
@@ -130,7 +148,7 @@ class PopulationModel:
                 if feature.contributors.add((user * feature.salt >> 64) & 0xFFFF):
                     fresh.append(one)
         if fresh:
-            self._vote(active, fresh, liked, rest)
+            self._vote(active, fresh, liked, rest, share)
             if len(features) > MAX_FEATURES:
                 self._evict()
 
@@ -140,18 +158,21 @@ class PopulationModel:
         fresh: list[tuple[Feature, float]],
         liked: bool,
         rest: tuple[float, float],
+        all_shares: float,
     ) -> None:
         mean, variance, total = rest[0], 0.0, 0.0
         for feature, sign in active:
             mean += sign * feature.mean
             variance += feature.variance
-            total += feature.share
+        for feature, _ in fresh:
+            total += feature.vote_share * feature.variance
         residual = (1.0 if liked else 0.0) - normal_cdf(mean / sqrt(rest[1] + variance))
         for feature, sign in fresh:
             if not feature.is_public:
-                feature.is_public = len(feature.contributors) >= CONTRIBUTORS
-            if feature.share:
-                self._add(feature, sign * residual, sqrt(feature.share / total), variance - feature.variance)
+                feature.is_public = len(feature.contributors) >= feature.needed
+            share = feature.vote_share * feature.variance
+            if share:
+                self._add(feature, sign * residual, sqrt(all_shares * share / total), variance - feature.variance)
 
     def _add(self, feature: Feature, residual: float, share: float, others: float) -> None:
         block = feature.block
@@ -169,7 +190,8 @@ class PopulationModel:
         """Return a feature, which starts at its prior if the model does not have it."""
         feature = self.features.get(name)
         if feature is None:
-            feature = self.features[name] = Feature(name, _salt(name, self.key), self.season)
+            needed = self.item_contributors if name.startswith(ITEM) else CONTRIBUTORS
+            feature = self.features[name] = Feature(name, _salt(name, self.key), self.season, needed)
         return feature
 
     def forget(self, user: int) -> None:
@@ -213,6 +235,20 @@ class PopulationModel:
             for name, feature in sorted(self.features.items())
             if feature.is_public
         }
+
+    def popularity(self) -> dict[str, int]:
+        """Return the steps of popularity of published items."""
+        return {
+            name: popularity_step(feature.users)
+            for name, feature in sorted(self.features.items())
+            if feature.is_public and name.startswith(ITEM)
+        }
+
+    def restore_popularity(self, steps: Mapping[str, int]) -> None:
+        """Start from published steps of popularity."""
+        for name, step in steps.items():
+            if step > 1 and name in self.features:
+                self.features[name].earlier_users = POPULARITY_STEPS[min(step, len(POPULARITY_STEPS) + 1) - 2]
 
     def restore(self, beliefs: Mapping[str, Gaussian]) -> None:
         """Start from published beliefs."""

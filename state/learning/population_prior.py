@@ -13,10 +13,12 @@ from state.events.observation import NONE
 from state.learning.features import (
     BIAS,
     ITEM_VARIANCE,
+    POPULARITY_STEPS,
     Features,
     feedback_count_feature,
     feedback_count_step,
     item_feature,
+    popularity_feature,
     prior_variance,
 )
 from state.learning.population_version import Gaussian, PopulationVersion
@@ -25,7 +27,11 @@ from state.learning.probit import normal_cdf
 from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, user_part_name
 
 DEFAULT_FROM = 0.6
-"""Confidence, 0–1, from which the population's best value replaces the catalogue's default."""
+"""Confidence, 0–1, from which the population's best value is the default of a facet that has none in the catalogue."""
+REPLACED_FROM = 0.9
+"""Confidence, 0–1, from which a value that beats the catalogue's default by `DEFAULT_MARGIN` replaces it."""
+DEFAULT_MARGIN = 0.05
+"""Difference of means: about 2 % of a user's likes."""
 MAX_TOPICS = 3
 """Count of a user's main topics that a decision regards."""
 
@@ -70,6 +76,8 @@ class Prior:
         ]
         """Mean and variance of an answer without its style, by the user's `feedback_count`."""
         self._item_unknown = Gaussian(0.0, ITEM_VARIANCE if version else 0.0)
+        self._popularity: Mapping[str, int] = version.popularity if version else {}
+        self._by_popularity = [self._belief(popularity_feature(step)) for step in range(len(POPULARITY_STEPS) + 2)]
         self.default_slots = [self._default(facet) for facet in range(len(catalogue.facet_names))]
         """Facet → default slot for an unknown user; None: no default."""
 
@@ -126,10 +134,14 @@ class Prior:
             mean += belief.mean
             variance += belief.variance
         if item:
-            belief = self._beliefs.get(item_feature(item), self._item_unknown)
-            mean += belief.mean
-            variance += belief.variance
+            belief, known = self._beliefs.get(item_feature(item), self._item_unknown), self.popularity(item)
+            mean += belief.mean + self._by_popularity[known].mean
+            variance += belief.variance + self._by_popularity[known].variance
         return PopulationPart(mean, variance, self.factors)
+
+    def popularity(self, item: int) -> int:
+        """Return an item's step of popularity; 0: the version does not have the item."""
+        return self._popularity.get(item_feature(item), 0) if item else 0
 
     def compare(self, preferred: int, served: int, topic: int, surface: int) -> PopulationPart:
         """Return the population's part of a comparison: how much better `preferred` is than `served`."""
@@ -160,15 +172,30 @@ class Prior:
         return leaning
 
     def _default(self, facet: int) -> int | None:
-        slots = sorted(self.catalogue.facet_slots[facet], key=lambda slot: -self.means[slot])
         named = self.catalogue.default_slots[facet]
-        if not self.number or len(slots) < 2:
+        if not self.number or len(self.catalogue.facet_slots[facet]) < 2:
             return named
-        best, second = slots[:2]
+        return self._best(facet) if named is None else self._better_than(named, facet)
+
+    def _best(self, facet: int) -> int | None:
+        """Return the best value of a facet without a default in the catalogue; None: too little is known."""
+        best, second = sorted(self.catalogue.facet_slots[facet], key=lambda slot: -self.means[slot])[:2]
         variance = self.variances[best] + self.variances[second]
         if not variance:
-            return named
-        return best if normal_cdf((self.means[best] - self.means[second]) / sqrt(variance)) >= DEFAULT_FROM else named
+            return None
+        return best if normal_cdf((self.means[best] - self.means[second]) / sqrt(variance)) >= DEFAULT_FROM else None
+
+    def _better_than(self, named: int, facet: int) -> int:
+        """Return the value that beats the catalogue's default most surely; the catalogue's default if none does."""
+        known = self._belief(self._names.of_default(named))
+        found, most = named, REPLACED_FROM
+        for slot in self.catalogue.facet_slots[facet]:
+            if slot != named:
+                belief = self._belief(self._names.of_default(slot))
+                difference = belief.mean - known.mean - DEFAULT_MARGIN
+                sure = normal_cdf(difference / sqrt(belief.variance + known.variance))
+                found, most = (slot, sure) if sure >= most else (found, most)
+        return found
 
 
 @dataclass(slots=True)

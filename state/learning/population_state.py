@@ -15,7 +15,7 @@ from state.learning.encryption import decrypt, encrypt
 from state.learning.features import BIAS, prior_variance
 from state.learning.feedback_limit import FeedbackLimit
 from state.learning.feedback_limit import Packed as PackedLimit
-from state.learning.population_model import PopulationModel
+from state.learning.population_model import CONTRIBUTORS, PopulationModel
 from state.learning.population_version import Gaussian
 from state.learning.proof import StoredProof
 from state.learning.release import NOISE, Block, standard_normal
@@ -88,6 +88,8 @@ class _Packed(msgspec.Struct, array_like=True):
     """Examples in the released factors."""
     private: bytes
     """Encrypted."""
+    popularity: dict[str, int] = {}
+    """Published item → step of popularity; empty in states of earlier versions."""
 
 
 class _Earlier(msgspec.Struct, array_like=True):
@@ -143,14 +145,21 @@ def pack(restored: Restored) -> bytes:
         stacking.bias,
         stacking.released,
         encrypt(_encode(private), model.key),
+        model.popularity(),
     )
     return bytes([LAYOUT]) + _encode(packed)
 
 
-def unpack(data: bytes, key: bytes, facets: Sequence[str], is_dropped: Callable[[str], bool]) -> Restored:
+def unpack(
+    data: bytes,
+    key: bytes,
+    facets: Sequence[str],
+    is_dropped: Callable[[str], bool],
+    item_contributors: int = CONTRIBUTORS,
+) -> Restored:
     """Return the state of `pack`, without the features that `is_dropped` selects by name.
 
-    `facets` are those of the catalogue, which may have changed.
+    `facets` and `item_contributors` are those of the catalogue, which may have changed.
 
     A state that was encrypted with another key keeps its released beliefs and factors alone.
 
@@ -164,21 +173,23 @@ def unpack(data: bytes, key: bytes, facets: Sequence[str], is_dropped: Callable[
             "use the version that wrote it, or replay history into a new state folder"
         )
     try:
-        restored = (_restored_earlier if layout == EARLIER_LAYOUT else _restored)(data, Stacking(facets, key))
+        restored = (_restored_earlier if layout == EARLIER_LAYOUT else _restored)(
+            data, Stacking(facets, key), PopulationModel(key, item_contributors)
+        )
     except (msgspec.MsgspecError, ValueError) as error:
         raise StateError(f"the population's state is damaged: {error}; restore the state folder") from error
     restored.model.drop(is_dropped)
     return restored
 
 
-def _restored(data: bytes, stacking: Stacking) -> Restored:
-    key = stacking.key
-    packed, model = _decode(data[1:]), PopulationModel(key)
+def _restored(data: bytes, stacking: Stacking, model: PopulationModel) -> Restored:
+    packed, key = _decode(data[1:]), stacking.key
     model.season, model.blocks = packed.season, packed.blocks
     for name, (mean, variance, users, season) in packed.released.items():
         feature = model.add(name)
         feature.mean, feature.variance, feature.is_public = mean, variance, True
         feature.released, feature.season = users, season
+    model.restore_popularity(packed.popularity)
     for number, part in enumerate(stacking.parts):
         stacking.means[number] = packed.factors.get(part, stacking.means[number])
     stacking.bias, stacking.released = packed.bias, packed.stacked
@@ -195,9 +206,8 @@ def _restored(data: bytes, stacking: Stacking) -> Restored:
     return Restored(packed.training, model, FeedbackLimit(private.limit), private.gains, stacking, private.proof)
 
 
-def _restored_earlier(data: bytes, stacking: Stacking) -> Restored:
-    key = stacking.key
-    packed, model = _decode_earlier(data[1:]), PopulationModel(key)
+def _restored_earlier(data: bytes, stacking: Stacking, model: PopulationModel) -> Restored:
+    packed, key = _decode_earlier(data[1:]), stacking.key
     training = StoredTraining(packed.number, packed.examples, packed.unpublished, packed.at_ms)
     model.begin(packed.at_ms)
     for name in packed.public:

@@ -20,6 +20,9 @@ from state.learning.scoring import Scoring
 from state.learning.signals import population_write
 from state.learning.stacking import MAX_EXAMPLES, OFFSET, OWN_BIAS, POPULATION, Stacking, user_part_name
 
+DEFAULT_SHARE = 0.5
+"""Part of a user's first feedback that votes on defaults."""
+
 
 class PopulationTrainer:
     """The population model in training; one per run."""
@@ -32,7 +35,15 @@ class PopulationTrainer:
         self._exact = exact
         self._catalogue = catalogue
         self._features = Features(catalogue)
-        self._population = ExactPopulation(key) if exact else PopulationModel(key)
+        self._facets = frozenset(catalogue.facet_names)
+        self._replaceable = frozenset(
+            slot
+            for slots, named in zip(catalogue.facet_slots, catalogue.default_slots, strict=True)
+            if named is not None
+            for slot in slots
+        )
+        """Values of the facets with a default in the catalogue."""
+        self._population = (ExactPopulation if exact else PopulationModel)(key, catalogue.items.contributors)
         self._stacking = (ExactStacking if exact else Stacking)(catalogue.facet_names, key)
         self._limit = FeedbackLimit()
         self.scoring = Scoring(catalogue)
@@ -65,6 +76,7 @@ class PopulationTrainer:
         """Start from a published version; only for a trainer without examples."""
         self._population.begin(version.at)
         self._population.restore(version.features)
+        self._population.restore_popularity(version.popularity)
         self._population.drop(self._features.is_sensitive)
         self._stacking.restore(version.factors, version.features.get(BIAS))
         self.examples, self._at_ms = version.examples, version.at
@@ -94,7 +106,8 @@ class PopulationTrainer:
             self._stacking.add(user, expected.mean, e.bias, e.shares, e.liked - normal_cdf(z), bias_residual)
         self._population.begin(max(self._at_ms, e.at_ms))
         if not e.directed:
-            self._learn_answer(e, user, own_mean)
+            share = self._learn_defaults(e, user)
+            self._learn_answer(e, user, own_mean, share)
         for comparison in e.directed:
             preferred = self._features.of_value(comparison.preferred, e.topic, e.surface)
             served = self._features.of_value(comparison.served, e.topic, e.surface)
@@ -106,9 +119,23 @@ class PopulationTrainer:
         self._at_ms = max(self._at_ms, e.at_ms)
         return True
 
-    def _learn_answer(self, e: Example, user: int, own_mean: float) -> None:
-        """Learn from a like or dislike."""
-        features = self._features.of_answer(e.slots, e.topic, e.surface, e.item, e.feedback_count)
+    def _learn_defaults(self, e: Example, user: int) -> float:
+        """Learn about defaults from a user's first answer, and return the share of the feedback that remains.
+
+        Of a user without feedback nothing is known, so the served value depends on no preference of the user. Later
+        answers have the values that their users like: of these, no default can be learned.
+        """
+        slots = [] if e.feedback_count or e.only else [slot for slot in e.slots if slot in self._replaceable]
+        share = DEFAULT_SHARE / len(slots) if slots else 0.0
+        mean, variance = self._prior.by_feedback_count[0]
+        for slot in slots:
+            self._population.learn(user, [self._features.of_default(slot)], e.liked, (mean, variance), share=share)
+        return 1.0 - DEFAULT_SHARE if slots else 1.0
+
+    def _learn_answer(self, e: Example, user: int, own_mean: float, share: float) -> None:
+        """Learn from a like or dislike; `share` is the part of the feedback for its votes."""
+        popularity = self._prior.popularity(e.item)
+        features = self._features.of_answer(e.slots, e.topic, e.surface, e.item, e.feedback_count, popularity)
         learned = features
         if e.only:
             facets = self._catalogue.slot_facets
@@ -118,7 +145,7 @@ class PopulationTrainer:
         if learned is not features:
             others = self._population.expect([feature for feature in features if feature not in learned])
             mean, variance = mean + others[0], variance + others[1]
-        self._population.learn(user, learned, e.liked, (mean, variance))
+        self._population.learn(user, learned, e.liked, (mean, variance), share=share)
 
     def _own_mean(self, e: Example) -> float:
         """Return the user's part of the prediction, each share weighted by its stacking factor."""
@@ -140,7 +167,7 @@ class PopulationTrainer:
             feature = self._population.add(BIAS)
             feature.mean, feature.variance = self._stacking.bias
         features = self._population.published()
-        facets = {feature.partition("=")[0] for feature in features if "=" in feature and "&" not in feature}
+        facets = {name.partition("=")[0] for name in features if "=" in name and "&" not in name} & self._facets
         version = PopulationVersion(
             n=number,
             model=MODEL_VERSION,
@@ -149,6 +176,7 @@ class PopulationTrainer:
             features=features,
             factors=self._published_factors(facets) if BIAS in features else {},
             uninformative=(),
+            popularity=self._population.popularity(),
         )
         self._prior = Prior(self._catalogue, version)
         self.scores = self.scoring.scores(facets) if BIAS in features else None
@@ -180,7 +208,7 @@ class PopulationTrainer:
         """
         trainer = cls(catalogue, key)
         training, trainer._population, trainer._limit, gains, trainer._stacking, proof = population_state.unpack(
-            data, key, catalogue.facet_names, trainer._features.is_sensitive
+            data, key, catalogue.facet_names, trainer._features.is_sensitive, catalogue.items.contributors
         )
         trainer.scoring, trainer.proof = Scoring(catalogue, gains), Proof(catalogue, proof)
         trainer.examples, trainer._at_ms = training.examples, training.at_ms

@@ -2,7 +2,8 @@
 
 Features of an answer: `bias` (every answer), `judged:0` to `judged:10` (the count of the user's earlier feedback, in
 steps), `length=concise` (a value), `topic:code&length=concise` and `surface:chat&length=concise` (a value there),
-`genre=action&genre=horror` (two values of a `multiple` facet), `item:0a1b2c3d` (an item, by the CRC-32 of its id).
+`genre=action&genre=horror` (two values of a `multiple` facet), `item:0a1b2c3d` (an item, by the CRC-32 of its id),
+`popularity:0` to `popularity:7` (the count of the item's users, in steps).
 """
 
 from typing import Annotated, NamedTuple
@@ -68,6 +69,8 @@ class PopulationVersion(msgspec.Struct, frozen=True, rename=_MEMBERS):
     uninformative: tuple[str, ...]
     """Uninformative facets: emitted with tier `default` only."""
     scores: Scores | None = None
+    popularity: dict[str, int] = {}
+    """Item → step of popularity, of the items in `features` (state.learning.features)."""
 
 
 encode_version = msgspec.json.Encoder().encode

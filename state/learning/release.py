@@ -18,12 +18,12 @@ FIRST_USERS = 50
 """Users of the first releases: with fewer, the noise outweighs the votes."""
 MAX_USERS = 1_000
 """Users of a block that always suffice."""
-NOISE = 6.5
+NOISE = 5.5
 """Standard deviation of the noise of a block, for votes with a total share of 1: the optimal attacker is right in
-Φ(1 / (2 · 6.5)) = 53 % of guesses between a like and a dislike."""
+Φ(1 / (2 · 5.5)) = 54 % of guesses between a like and a dislike."""
 SLOPE = 0.36
 """Expected change of a residual per unit of the mean: φ(0) / √1.2."""
-OTHERS = 0.6
+OTHERS = 0.1
 """Share of the other beliefs' variance that all votes of a block have in common."""
 _RESIDUAL_VARIANCE = 0.25
 _ROUNDING = 1 - 1e-12

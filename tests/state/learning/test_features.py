@@ -28,12 +28,13 @@ CODE, CHAT = CATALOGUE.topic_index["code"], CATALOGUE.surface_index["chat"]
 
 
 def test_features_of_an_answer_have_the_names_of_the_catalogue() -> None:
-    """Features: the bias, the user's experience, the item, and each value alone, on the topic and on the surface."""
+    """Features: the bias, the user's experience, the item, its popularity, and each value alone and in context."""
     served = slots({"length": "concise", "tone": "formal"})
-    assert Features(CATALOGUE).of_answer(served, CODE, CHAT, 0xA1B2C3D, 3) == [
+    assert Features(CATALOGUE).of_answer(served, CODE, CHAT, 0xA1B2C3D, 3, popularity=2) == [
         "bias",
         "judged:3",
         "item:0a1b2c3d",
+        "popularity:2",
         "length=concise",
         "topic:code&length=concise",
         "surface:chat&length=concise",

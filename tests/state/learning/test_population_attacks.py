@@ -22,7 +22,7 @@ from tests.support.factories import CATALOGUE, START_MS
 TRIALS = 2_000
 MOST_RIGHT = 0.55
 ANSWER = ["bias", "judged:0", "length=concise", "topic:code&length=concise", "item:0000000a"]
-CONCISE, _, DETAILED = CATALOGUE.facet_slots[0]
+CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[0]
 CODE = CATALOGUE.topic_index["code"]
 VICTIM = 0x1234_5678_9ABC_DEF1
 
@@ -236,6 +236,10 @@ def test_noise_of_all_releases_keeps_the_bound() -> None:
 # One account, and puppets
 
 
+NO_DEFAULT = replace(CATALOGUE, facets={name: replace(one, default=None) for name, one in CATALOGUE.facets.items()})
+"""The test catalogue without defaults: the population's best values are defaults."""
+
+
 def honest(number: int, random: Random, at_ms: int) -> Example:
     """Return feedback of a user who likes concise answers."""
     slot = random.choice(CATALOGUE.facet_slots[0])
@@ -245,7 +249,7 @@ def honest(number: int, random: Random, at_ms: int) -> Example:
 
 def taught(key: bytes) -> PopulationTrainer:
     """Return a trainer after 20 pieces of feedback of each of 60 honest users, and a version."""
-    trainer, random = PopulationTrainer(CATALOGUE, key), Random(key)
+    trainer, random = PopulationTrainer(NO_DEFAULT, key), Random(key)
     for n in range(20):
         for number in range(60):
             trainer.learn(honest(number, random, START_MS + 600_000 * n))
@@ -273,6 +277,22 @@ def test_default_stays_after_feedback_of_puppets(key: bytes) -> None:
     trainer = taught(key)
     for n in range(60):
         for number in range(2_000, 2_020):
+            slot, liked = ((DETAILED, True), (CONCISE, False))[n % 2]
+            trainer.learn(make_example(number, liked=liked, slots=(slot,), at_ms=START_MS + 12_000_000 + 60_000 * n))
+    trainer.publish(2)
+    assert trainer.prior.default_slots[0] == CONCISE
+
+
+@pytest.mark.parametrize("key", [bytes([number]) for number in range(5)])
+def test_puppets_do_not_replace_a_learned_default(key: bytes) -> None:
+    """Of the first answers of 1,200 honest users and 60 puppets, each is one vote."""
+    trainer, random = PopulationTrainer(CATALOGUE, key), Random(key)
+    for number in range(1_200):
+        trainer.learn(honest(number, random, START_MS + number))
+    trainer.publish(1)
+    assert trainer.prior.default_slots[0] == CONCISE
+    for n in range(60):
+        for number in range(2_000, 2_060):
             slot, liked = ((DETAILED, True), (CONCISE, False))[n % 2]
             trainer.learn(make_example(number, liked=liked, slots=(slot,), at_ms=START_MS + 12_000_000 + 60_000 * n))
     trainer.publish(2)

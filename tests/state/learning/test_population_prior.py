@@ -82,7 +82,7 @@ def test_empty_version_has_prior_variances() -> None:
     served = slots({"length": "concise"})
     expected = prior_of().expect(served, TOPICS["code"], NONE, 7, 0)
     assert expected.mean == 0
-    assert expected.variance == pytest.approx(NOISE_VARIANCE + 0.1 + 0.1 + 0.1 + 0.03 + 0.25)
+    assert expected.variance == pytest.approx(NOISE_VARIANCE + 0.1 + 0.1 + 0.1 + 0.03 + 0.25 + 0.1)
 
 
 # Sums
@@ -158,27 +158,54 @@ def test_features_outside_the_catalogue_are_ignored() -> None:
     assert max(prior.means) == 0.3
 
 
+def without_default(catalogue: NumberedCatalogue = CATALOGUE) -> NumberedCatalogue:
+    """Return a catalogue in which the facet has no default."""
+    return replace(catalogue, facets=catalogue.facets | {"format": replace(catalogue.facets["format"], default=None)})
+
+
 def test_removed_value_is_no_default() -> None:
     """The number of the value and beliefs about the value may remain."""
     table = Vocabulary().including(CATALOGUE)
     whole = CATALOGUE.facets["format"]
-    facets = CATALOGUE.facets | {"format": replace(whole, values=("prose", "bullets", "code"), default="prose")}
+    facets = CATALOGUE.facets | {"format": replace(whole, values=("prose", "bullets", "code"), default=None)}
     catalogue = replace(CATALOGUE, facets=facets).numbered(table)
     assert TABLE in catalogue.idle_slots
-    assert prior_of(known(bullets=0.2, table=0.9)).default_slots[FORMAT] == TABLE
-    assert prior_of(known(bullets=0.2, table=0.9), catalogue=catalogue).default_slots[FORMAT] == BULLETS
+    ahead = known(bullets=0.2, table=0.9)
+    assert prior_of(ahead, catalogue=without_default()).default_slots[FORMAT] == TABLE
+    assert prior_of(ahead, catalogue=catalogue).default_slots[FORMAT] == BULLETS
 
 
 # Defaults and uninformative facets
 
 
-@pytest.mark.parametrize(("ahead", "takes_over"), [(0.05, False), (0.2, True)])
-def test_default_is_the_populations_with_enough_confidence(ahead: float, takes_over: bool) -> None:
-    """A confidence of 0.6 is needed, else the catalogue's default stays."""
+@pytest.mark.parametrize(("ahead", "is_default"), [(0.05, False), (0.2, True)])
+def test_facet_without_default_has_the_best_value_with_enough_confidence(ahead: float, is_default: bool) -> None:
+    """A confidence of 0.6 is needed."""
     features = {f"format={name}": Gaussian(0.0, 0.08) for name in ("prose", "bullets", "code")}
-    prior = prior_of(features | {"format=table": Gaussian(ahead, 0.08)})
-    assert (NormalDist().cdf(ahead / sqrt(0.16)) >= 0.6) is takes_over
+    prior = prior_of(features | {"format=table": Gaussian(ahead, 0.08)}, catalogue=without_default())
+    assert (NormalDist().cdf(ahead / sqrt(0.16)) >= 0.6) is is_default
+    assert prior.default_slots[FORMAT] == (TABLE if is_default else None)
+
+
+@pytest.mark.parametrize(("ahead", "takes_over"), [(0.17, False), (0.19, True)])
+def test_default_of_the_catalogue_is_replaced_by_a_value_that_beats_it(ahead: float, takes_over: bool) -> None:
+    """A value has to be better by 0.05 with a confidence of 0.9; beliefs from later answers have no influence."""
+    features = {"default:format=prose": Gaussian(0.0, 0.005), "default:format=table": Gaussian(ahead, 0.005)}
+    prior = prior_of(known(bullets=0.9) | features)
+    assert (NormalDist().cdf((ahead - 0.05) / sqrt(0.01)) >= 0.9) is takes_over
     assert prior.default_slots[FORMAT] == (TABLE if takes_over else PROSE)
+
+
+def test_item_has_the_belief_of_its_step_of_popularity() -> None:
+    """An item outside of the version has step 0."""
+    popular, item = Gaussian(0.3, 0.01), Gaussian(0.0, 0.25)
+    features = {"popularity:3": popular, item_feature(7): item}
+    version = PopulationVersion(4, 2, START_MS, 100, features, {}, (), popularity={item_feature(7): 3})
+    prior = Prior(CATALOGUE, version)
+    assert (prior.popularity(7), prior.popularity(8), prior.popularity(0)) == (3, 0, 0)
+    known_item, without = (prior.expect((), NONE, NONE, number, 0) for number in (7, 0))
+    assert known_item.mean == pytest.approx(without.mean + 0.3)
+    assert known_item.variance == pytest.approx(without.variance + 0.26)
 
 
 def test_uninformative_facets_are_those_of_version_and_catalogue() -> None:

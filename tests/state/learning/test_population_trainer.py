@@ -52,12 +52,30 @@ def votes(example: Example) -> dict[str, float]:
 
 
 def test_vote_is_the_rest_of_the_prediction() -> None:
-    """Without a version each part has the factor 1."""
-    one = replace(make_example(slots=(CONCISE,)), bias=0.25, shares={0: 0.5}, variance=0.2)
+    """Without a version each part has the factor 1; shares start as those of `vote_share`."""
+    one = replace(make_example(slots=(CONCISE,), feedback_count=1), bias=0.25, shares={0: 0.5}, variance=0.2)
     p = normal_cdf(0.75 / sqrt(NOISE_VARIANCE + 0.2 + 0.3))
-    names = ("judged:0", "length=concise")
+    names = ("judged:1", "length=concise")
     shares = sum(map(vote_share, names))
     assert votes(one) == {name: pytest.approx((1 - p) * sqrt(vote_share(name) / shares)) for name in names}
+
+
+def test_votes_of_a_feedback_have_squares_of_one_in_sum() -> None:
+    """Of a user's first feedback, of later feedback, and of features on which the user has not voted before."""
+    served = tuple(slots({"length": "concise", "format": "table"}))
+    trainer = PopulationTrainer(CATALOGUE)
+    for count, item in enumerate((7, 8, 9)):
+        squares = {name: one.block.squares for name, one in trainer._population.features.items() if one.block}
+        trainer.learn(make_example(feedback_count=count, slots=served, topic=CODE, item=item))
+        after = {name: one.block.squares for name, one in trainer._population.features.items() if one.block}
+        assert sum(after.values()) - sum(squares.values()) == pytest.approx(1.0)
+
+
+def test_first_feedback_votes_on_defaults() -> None:
+    """Later feedback is of values that the user likes, and votes on no default; so do facets without a default."""
+    first, later = (votes(make_example(feedback_count=count, slots=(CONCISE,))) for count in (0, 1))
+    assert first["default:length=concise"] == pytest.approx(0.5 * sqrt(0.5))
+    assert "default:length=concise" not in later
 
 
 def test_narrowed_feedback_votes_on_its_facets_only() -> None:
@@ -94,7 +112,7 @@ def test_version_has_nothing_from_fewer_than_twenty_users() -> None:
     assert (version_of_few.features, version_of_few.factors, version_of_few.scores) == ({}, {}, None)
     assert few.prior.means == [0.0] * len(CATALOGUE.slots)
     enough = published(learned([make_example(99), make_example(98, item=7)], few), 2)
-    assert set(enough.features) == {"bias", "judged:0", "length=concise"}
+    assert set(enough.features) == {"bias", "default:length=concise", "judged:0", "length=concise"}
     assert set(enough.factors) == {"offset", "population", "own", "own:length"}
     assert enough.scores is None
     assert few.scores is not None
@@ -184,6 +202,29 @@ def test_packed_trainer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 USER = (999).to_bytes(16, "big")
 
 
+def test_popularity_of_an_item_survives_restart_and_start_from_a_version() -> None:
+    """Sixty users are step 2; the item of nineteen users is in no version."""
+    items = [make_example(n, item=7) for n in range(60)] + [make_example(n, item=8) for n in range(19)]
+    trainer = learned(items)
+    version = published(trainer)
+    assert version.popularity == {"item:00000007": 2}
+    started = PopulationTrainer(CATALOGUE)
+    started.start_from(version)
+    for again in (PopulationTrainer.unpack(trainer.pack(), CATALOGUE), started):
+        assert published(again, 2).popularity == version.popularity
+
+
+def test_contributors_of_items_are_set_by_the_catalogue() -> None:
+    """Other features need twenty users."""
+    catalogue = replace(CATALOGUE, items=replace(CATALOGUE.items, contributors=5))
+    trainer = learned([make_example(n, item=7, topic=CODE) for n in range(6)], PopulationTrainer(catalogue))
+    assert set(published(trainer).features) == {"item:00000007"}
+    resumed = PopulationTrainer.unpack(trainer.pack(), catalogue)
+    for n in range(10, 15):
+        resumed.learn(make_example(n, item=8))
+    assert set(published(resumed, 2).features) == {"item:00000007", "item:00000008"}
+
+
 def test_stored_state_shows_no_votes_without_the_key() -> None:
     """Released beliefs are in the clear; features of few users, contributors and votes are encrypted."""
     trainer = learned([make_example(n, item=7) for n in range(30)] + [make_example(999, item=0xABCDEF01)])
@@ -191,7 +232,7 @@ def test_stored_state_shows_no_votes_without_the_key() -> None:
     assert b"item:00000007" in data
     assert b"abcdef01" not in data
     assert set(PopulationTrainer.unpack(data, CATALOGUE, b"other")._population.features) == {
-        "bias", "judged:0", "length=concise", "item:00000007"
+        "bias", "default:length=concise", "judged:0", "length=concise", "item:00000007", "popularity:0"
     }  # fmt: skip
 
 
@@ -202,7 +243,7 @@ def test_forget_leaves_no_feature_of_the_user_below_the_threshold() -> None:
     twin = PopulationTrainer.unpack(with_user.pack(), CATALOGUE)
     for trainer in (with_user, twin):
         trainer.forget(USER)
-        assert set(trainer._population.features) == {"bias", "judged:0", "length=concise"}
+        assert set(trainer._population.features) == {"bias", "default:length=concise", "judged:0", "length=concise"}
     assert twin.pack() == with_user.pack()
     assert published(twin).features == published(learned(others)).features
 
