@@ -14,8 +14,8 @@ from tacit_cli.views.proof_tables import proof_lines
 app = new_app()
 
 NO_REPORT = (
-    "namespace {namespace} has no report yet: a worker writes one with each population version, from the first 1,000 "
-    "pieces of feedback on, or 100 after a minute"
+    "namespace {namespace} has no report yet: a worker writes one with each population version, after 100 pieces of "
+    "feedback and a minute; check that workers run, and that users consent and give feedback"
 )
 
 
