@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import pytest
 import redis
 
+from connectors.population.proof_reader import ProofReader
+from connectors.population.proof_store import ProofStore
 from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.acl import USERS, redis_users
 from connectors.redis.client import RedisClient
@@ -27,6 +29,7 @@ from tests.support.gates import opt_in, opt_out
 from tests.support.redis_server import BINARIES
 from tests.support.sample_population import version
 from tests.support.sample_population import write as population_write
+from tests.support.sample_proof import REPORT
 from tests.support.sample_signals import NOW_MS, signal, write
 
 SECRET = b"a secret of tests"
@@ -116,6 +119,7 @@ FORBIDDEN_TO_READERS: dict[str, Callable[[redis.Redis], object]] = {
     "see a population belief": lambda client: client.get(LIVE.population_version(1)),
     "see which population belief is the newest": lambda client: client.get(LIVE.population),
     "see which population beliefs are pinned": lambda client: client.smembers(LIVE.population_pinned),
+    "see the report of proof": lambda client: client.get(LIVE.proof),
     "write the defaults of new users": lambda client: client.hset(LIVE.defaults, "length", "{}"),
     "see another region": lambda client: client.hgetall(RegionKeys("us").within("live").signals(ADA)),
     "see a region with a longer name": lambda client: client.hgetall(RegionKeys("eu-2").within("live").signals(ADA)),
@@ -170,6 +174,14 @@ def test_auditor_compares_and_writer_promotes(users: Users) -> None:
     with closing(Namespaces(RedisClient(users.writer), KEYS)) as namespaces:
         assert namespaces.promote("shadow") == "live"
         assert namespaces.promote("live") == "shadow"
+
+
+def test_writer_reports_proof_and_auditor_reads_it(users: Users) -> None:
+    """Both need no other rights."""
+    with closing(ProofStore(RedisClient(users.writer), LIVE)) as store:
+        store.publish(encode_report(REPORT), fill=True)
+    with closing(ProofReader(RedisClient(users.auditor), LIVE)) as reader:
+        assert reader.read() == REPORT
 
 
 def test_auditor_exports(users: Users) -> None:
