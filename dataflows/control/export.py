@@ -4,6 +4,7 @@ from time import time_ns
 from typing import Any, Literal, NamedTuple
 
 from dataflows.control.audit import audited
+from dataflows.control.export_contexts import context_beliefs, emitted_contexts, mood_belief
 from dataflows.control.export_document import (
     ActivityPart,
     BeliefsPart,
@@ -193,6 +194,7 @@ def _emitted(state: UserState, catalogue: NumberedCatalogue) -> EmittedPart:
             emitted.confidence[facet],
             emitted.evidence[2 * facet] / PER_WEIGHT,
             emitted.evidence[2 * facet + 1] / PER_WEIGHT,
+            emitted_contexts(emitted, facet, state.preferences.contexts, catalogue) if state.preferences else {},
             emitted.at_ms[facet],
         )
         for facet, slot in enumerate(emitted.slot)
@@ -205,6 +207,8 @@ def _beliefs(own: Preferences, catalogue: NumberedCatalogue) -> BeliefsPart:
         ABOUT["beliefs"],
         {name: _facet_beliefs(own, facet, catalogue) for facet, name in enumerate(catalogue.facet_names)},
         Gaussian(own.means[-1], own.variances[-1]),
+        mood_belief(own.mood),
+        context_beliefs(own.contexts, catalogue),
         own.feedback_count,
         own.population,
     )

@@ -118,6 +118,34 @@ class FacetBeliefs(msgspec.Struct, frozen=True):
     slope: Gaussian
 
 
+class MoodBelief(msgspec.Struct, frozen=True):
+    """Liking of answers at the moment, which decays within hours."""
+
+    mean: float
+    variance: float
+    at_ms: int
+    """Time of the newest feedback; 0: none."""
+
+
+class ContextEffect(msgspec.Struct, frozen=True):
+    """Difference of the user's liking of a value in a context from that in general."""
+
+    facet: str
+    value: str | None
+    """None: the slope along the facet's scale."""
+    effect: float
+
+
+class ContextBeliefs(msgspec.Struct, frozen=True):
+    """Beliefs about one topic or surface."""
+
+    context: str
+    """`topic:` or `surface:` with a name, or the number of a context that left the catalogue."""
+    weight: float
+    """Aged weight of the feedback in the context."""
+    effects: tuple[ContextEffect, ...]
+
+
 class BeliefsPart(msgspec.Struct, frozen=True):
     """Beliefs that were learned from feedback."""
 
@@ -125,6 +153,8 @@ class BeliefsPart(msgspec.Struct, frozen=True):
     facets: dict[str, FacetBeliefs]
     bias: Gaussian
     """Liking of answers in general."""
+    mood: MoodBelief
+    contexts: tuple[ContextBeliefs, ...]
     feedback_count: int
     population: int
     """Population version of the last training."""
@@ -185,6 +215,8 @@ class EmittedSignal(msgspec.Struct, frozen=True):
     evidence: float
     """Evidence for the value then."""
     against: float
+    contexts: dict[str, str | None]
+    """Context → value, where the value differed."""
     at_ms: int
 
 

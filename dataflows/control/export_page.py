@@ -158,7 +158,14 @@ def _beliefs(beliefs: BeliefsPart) -> Iterator[str]:
     ]
     rows.append(("all answers", "(bias)", f"{beliefs.bias.mean:+.3f}", f"{beliefs.bias.variance:.3f}"))
     headings = ("setting", "value", "difference from all users", "variance")
+    rows.append(("all answers", "(mood)", f"{beliefs.mood.mean:+.3f}", f"{beliefs.mood.variance:.3f}"))
     yield from _table("Beliefs", headings, rows)
+    effects = [
+        (found.context, each.facet, each.value or "(slope)", f"{each.effect:+.3f}")
+        for found in beliefs.contexts
+        for each in found.effects
+    ]
+    yield from _table("Effects of topics and surfaces", ("context", "setting", "value", "difference"), effects)
 
 
 def _evidence(evidence: EvidencePart) -> Iterator[str]:

@@ -95,13 +95,26 @@ NOT_OF_THE_USER = {
     "Outbox.waiting_profile": "waits for Redis, and is empty in a checkpoint",
     "Outbox.at_ms": "time of what waits, and 0 in a checkpoint",
     "Preferences.catalogue": "the deployment's",
+    "ContextEffects.terms": "a size of the catalogue's table",
     "FeedbackLog.slots": "a size of the catalogue's table",
     "FeedbackLog.facets": "a size of the catalogue's table",
     "FeedbackLog.layout": "follows from both sizes",
 }
 """Attributes that are not exported, with the reason."""
 
-PARTS = {"consent", "events", "turns", "windows", "sessions", "preferences", "outbox", "emitted", "log"}
+PARTS = {
+    "consent",
+    "events",
+    "turns",
+    "windows",
+    "sessions",
+    "preferences",
+    "outbox",
+    "emitted",
+    "log",
+    "mood",
+    "contexts",
+}
 """Attributes that hold parts, whose own attributes count."""
 
 
@@ -109,8 +122,9 @@ def attributes(part: object, name: str) -> Iterator[tuple[str, object, str]]:
     """Yield (name in the table, object, attribute) of all that a state holds, part by part."""
     slots = [slot for kind in type(part).__mro__ for slot in getattr(kind, "__slots__", ())]
     for attribute in sorted({*slots, *getattr(part, "__dict__", {})}):
-        if attribute in PARTS:
-            yield from attributes(getattr(part, attribute), type(getattr(part, attribute)).__name__)
+        held = getattr(part, attribute)
+        if attribute in PARTS and not isinstance(held, array):
+            yield from attributes(held, type(held).__name__)
         else:
             yield f"{name}.{attribute}", part, attribute
 

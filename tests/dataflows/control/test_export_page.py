@@ -80,7 +80,7 @@ def test_foreign_text_is_shown_as_text() -> None:
     """Redis and catalogues may hold any text."""
     export = export_of(full_state())
     assert export.emitted is not None
-    emitted = replace(export.emitted, facets={HOSTILE: EmittedSignal(HOSTILE, "hint", 0.5, 3.0, 0.0, 1)})
+    emitted = replace(export.emitted, facets={HOSTILE: EmittedSignal(HOSTILE, "hint", 0.5, 3.0, 0.0, {}, 1)})
     redis = RedisPart(ABOUT["redis"], (RedisKey("tacit:v1:eu:x", None, {HOSTILE: HOSTILE}),))
     text = page(replace(export, emitted=emitted, redis=redis))
     elements = Elements(text)

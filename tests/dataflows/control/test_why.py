@@ -66,7 +66,7 @@ def test_learned_value_has_its_feedback() -> None:
     assert found.without[0].prediction.value == "balanced"
     text = "\n".join(found.text)
     assert "Answer length: detailed. Tacit is" in text
-    assert "For detailed: thumbs_up × 6; the newest on 2026-11-22, together a weight of 5.8 today." in text
+    assert "For detailed: thumbs_up × 6; the newest on 2026-11-22, together a weight of 5.9 today." in text
     assert "Without what speaks for it (6 pieces of feedback) it would be balanced, 50% sure (tier default)." in text
 
 
