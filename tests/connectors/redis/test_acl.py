@@ -20,6 +20,7 @@ from dataflows.control.export_redis import redis_part
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.errors import SinkError
+from state.learning.proof_report import encode_report
 from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import pseudonym
 from tacit.errors import TacitError
