@@ -30,7 +30,7 @@ from tests.support.factories import CATALOGUE, RULES, START_MS, make_event, make
 
 SHARDS = 4
 NOW_MS = START_MS + 10**9
-TEACHING = replace(RULES, teaches=True)
+TEACHING = replace(RULES, teaches=True, proves=True)
 
 
 class Run:
@@ -222,6 +222,7 @@ def test_aborted_run_loses_and_repeats_no_feedback(
     learned, undisturbed = run.population(), steady.population()
     assert learned.examples == undisturbed.examples > 150
     assert learned.features.keys() == undisturbed.features.keys()
+    assert run.trainer.proof.report().answers == steady.trainer.proof.report().answers > 150
 
 
 def test_resumed_run_repeats_only_uncommitted_batches(steady: Run, folder: Path) -> None:
