@@ -208,8 +208,10 @@ def test_state_of_an_earlier_version_has_no_proof_yet() -> None:
     for n in range(50):
         trainer.learn(make_example(n))
     packed = msgspec.msgpack.decode(trainer.pack()[1:])
-    private = msgspec.msgpack.decode(decrypt(packed[-1], KEY) or b"")
-    earlier = [*packed[:-1], encrypt(msgspec.msgpack.encode(private[:-1]), KEY)]
+    (place,) = [place for place, member in enumerate(packed) if isinstance(member, bytes) and decrypt(member, KEY)]
+    private = msgspec.msgpack.decode(decrypt(packed[place], KEY) or b"")
+    earlier = [*packed]
+    earlier[place] = encrypt(msgspec.msgpack.encode(private[:-1]), KEY)
     resumed = PopulationTrainer.unpack(trainer.pack()[:1] + msgspec.msgpack.encode(earlier), CATALOGUE, KEY)
     assert resumed.examples == 50
     assert resumed.proof.report().answers == 0
