@@ -28,7 +28,8 @@ def test_effects_are_named_by_context_facet_and_value() -> None:
     """Effects along a scale have no value; what was not served has no effect."""
     own = learned()
     (found,) = context_beliefs(own.contexts, CATALOGUE)
-    assert (found.context, found.weight) == ("topic:code", pytest.approx(5, abs=0.1))
+    assert found.context == "topic:code"
+    assert found.weight == pytest.approx(5, abs=0.1)
     assert {(each.facet, each.value) for each in found.effects} == {("length", None), ("format", "table")}
     term, _ = CATALOGUE.context_terms[CATALOGUE.slot_index["format"]["table"]]
     assert own.contexts.effects[term] * UNIT in [each.effect for each in found.effects]
