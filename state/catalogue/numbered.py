@@ -216,6 +216,12 @@ class NumberedCatalogue(Catalogue, frozen=True, dict=True):
             terms.append((slopes[facet], place if shape is Shape.ORDERED else 1.0))
         return tuple(terms)
 
+    @cached_property
+    def facet_terms(self) -> tuple[tuple[tuple[int, int, float], ...], ...]:
+        """Facet → slot, term and factor of each of its values, in the file's order."""
+        terms = self.context_terms
+        return tuple(tuple((slot, *terms[slot]) for slot in slots) for slots in self.facet_slots)
+
     # Feedback
 
     @cached_property

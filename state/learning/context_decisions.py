@@ -1,9 +1,10 @@
 """Decisions in contexts: topics and surfaces where another value is better than the general one."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from state.learning.context_effects import ROWS
-from state.learning.decisions import NO_ROW, Beliefs, Context, Decision, InContext, confidence, decide, means
+from state.learning.context_effects import ROWS, UNIT
+from state.learning.decisions import NO_ROW, Beliefs, Decision, InContext, confidence, decided
 
 CONTEXT_FROM = 0.55
 """Probability of beating the general value, in the context, from which a context has its own value."""
@@ -13,62 +14,84 @@ POPULATION_FROM = 0.75
 """The same probability for users without own feedback: there the population's noise decides."""
 
 
-def in_contexts(beliefs: Beliefs, facet: int, general: Decision, above: float = CONTEXT_FROM) -> list[InContext]:
-    """Return the decisions on a facet in the user's contexts, where they differ from the general one."""
-    found = [(context.key, _differing(beliefs, facet, general, context, above)) for context in _contexts(beliefs)]
-    return [InContext(key, decision) for key, decision in found if decision is not None]
+class Context(NamedTuple):
+    """A topic or a surface for a decision."""
+
+    key: int
+    """`NumberedCatalogue.topic_keys` or `surface_keys`."""
+    row: int
+    """Row of the user's own effects; `NO_ROW`: none."""
+    shift: Sequence[float]
+    """What the population adds to the general mean, by slot; empty: nothing."""
 
 
-def places_at(
-    beliefs: Beliefs, facets: Sequence[int], general: Sequence[Decision], rows: Sequence[int]
-) -> list[list[tuple[int, int]]]:
-    """Return for each facet (row, place of the value there): place among the facet's values, from 1.
-
-    Place 0 is the general value.
-    """
-    keys, slots = beliefs.own.contexts.keys, beliefs.own.catalogue.facet_slots
-    contexts = [context for row in rows if (context := _of_row(beliefs, row, keys[row]))]
-    found = []
-    for facet, decision in zip(facets, general, strict=True):
-        places = []
-        for context in contexts:
-            there = _differing(beliefs, facet, decision, context, CONTEXT_FROM)
-            places.append((context.row, 0 if there is None else 1 + slots[facet].index(there.slot)))
-        found.append(places)
-    return found
-
-
-def _contexts(beliefs: Beliefs) -> list[Context]:
+def contexts_of(beliefs: Beliefs) -> list[Context]:
+    """Return the contexts of a user."""
     own, prior = beliefs.own, beliefs.prior
-    found = [_of_row(beliefs, row, own.contexts.keys[row]) for row in range(ROWS)]
+    found = contexts_at(beliefs, range(ROWS))
     if prior.number:
         keys, known = own.catalogue.topic_keys, own.contexts.keys
         others = [topic for topic in beliefs.topics if topic in keys and keys[topic] not in known]
-        found += [Context(keys[topic], NO_ROW, prior.topic_effects(topic)) for topic in others]
-    return [context for context in found if context][:MAX_CONTEXTS]
+        found += [Context(keys[topic], NO_ROW, _topic_shift(beliefs, topic)) for topic in others]
+    return found[:MAX_CONTEXTS]
 
 
-def _of_row(beliefs: Beliefs, row: int, key: int) -> Context | None:
-    """Return the context of a row.
+def contexts_at(beliefs: Beliefs, rows: Sequence[int]) -> list[Context]:
+    """Return the contexts of rows, without free rows.
 
-    None for a free row, for a name that left the catalogue, and for a topic that became sensitive.
+    A name that left the catalogue and a topic that became sensitive have no context.
     """
-    catalogue, prior = beliefs.own.catalogue, beliefs.prior
-    topic = catalogue.topics_by_key.get(key)
-    if topic is not None:
-        return Context(key, row, prior.topic_effects(topic) if prior.number else ())
-    surface = catalogue.surfaces_by_key.get(key)
-    if surface is None:
-        return None
-    return Context(key, row, prior.surface_leaning(surface, beliefs.leaning) if prior.number else ())
+    keys, catalogue, found = beliefs.own.contexts.keys, beliefs.own.catalogue, []
+    for row in rows:
+        key = keys[row]
+        if not key:
+            continue
+        if key in catalogue.topics_by_key:
+            found.append(Context(key, row, _topic_shift(beliefs, catalogue.topics_by_key[key])))
+        elif key in catalogue.surfaces_by_key:
+            found.append(Context(key, row, beliefs.prior.surface_effects(catalogue.surfaces_by_key[key])))
+    return found
 
 
-def _differing(beliefs: Beliefs, facet: int, general: Decision, context: Context, above: float) -> Decision | None:
-    """Return the decision on a facet in a context; None where the general value stays the best, or nearly."""
-    slots, found = beliefs.own.catalogue.facet_slots[facet], means(beliefs, facet, context)
-    first, ours = max(found), found[slots.index(general.slot)]
-    if first <= ours:
-        return None
-    decision = decide(beliefs, facet, context)
-    beats = confidence(beliefs, decision.slot, general.slot, first - ours, context)
-    return decision if beats >= above else None
+def _topic_shift(beliefs: Beliefs, topic: int) -> Sequence[float]:
+    effects, leaning = beliefs.prior.topic_effects(topic), beliefs.leaning
+    if not leaning or not effects:
+        return effects
+    return [effect - general for effect, general in zip(effects, leaning, strict=True)]
+
+
+def decide_in(
+    beliefs: Beliefs,
+    facet: int,
+    general: Decision,
+    base: Sequence[float],
+    contexts: Sequence[Context],
+    above: float = CONTEXT_FROM,
+) -> list[InContext]:
+    """Return the decisions on a facet in contexts, where they differ from the general one.
+
+    Args:
+        beliefs: all beliefs about the user.
+        facet: number of the facet.
+        general: decision in general.
+        base: mean of each value in general.
+        contexts: contexts to decide in.
+        above: probability of beating the general value from which a context has its own.
+    """
+    own, factors, found = beliefs.own, beliefs.prior.factors, []
+    parts, place = own.catalogue.facet_terms[facet], own.catalogue.facet_slots[facet].index(general.slot)
+    effects, terms, unit = own.contexts.effects, own.contexts.terms, factors.own[facet].mean * UNIT
+    for key, row, shift in contexts:
+        there = base
+        if row != NO_ROW:
+            start = row * terms
+            there = [mean + unit * x * effects[start + term] for mean, (_, term, x) in zip(base, parts, strict=True)]
+        if shift:
+            population = factors.population
+            there = [mean + population * shift[slot] for mean, (slot, _, _) in zip(there, parts, strict=True)]
+        first = max(there)
+        if first > there[place]:
+            decision = decided(beliefs, facet, there, row)
+            if confidence(beliefs, decision.slot, general.slot, first - there[place], row) >= above:
+                found.append(InContext(key, decision))
+    return found

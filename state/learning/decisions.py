@@ -1,10 +1,9 @@
 """Decisions: from beliefs to the best value of a facet, with confidence and tier."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from state.learning.context_effects import UNIT
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.prediction import PopulationPart, UserPart
@@ -20,18 +19,8 @@ simulations; with the factor 1.5, a confidence of 0.8 is right four times in fiv
 TIERS: tuple[Tier, ...] = ("default", "hint", "apply")
 
 
-class Context(NamedTuple):
-    """A topic or a surface for a decision."""
-
-    key: int
-    """`NumberedCatalogue.topic_keys` or `surface_keys`; 0: all contexts together."""
-    row: int
-    """Row of the user's own effects; `NO_ROW`: none."""
-    leaning: Sequence[float]
-    """Population's effects by slot; empty: none."""
-
-
 NO_ROW = -1
+"""No row of effects of a context: the decision is general."""
 
 
 class Beliefs(NamedTuple):
@@ -43,11 +32,6 @@ class Beliefs(NamedTuple):
     """Part of the user's topics, by slot; empty: no part (`Prior.leaning`)."""
     topics: Sequence[int] = ()
     """The user's main topics, in any order; other numbers may be among them."""
-
-    @property
-    def general(self) -> Context:
-        """All contexts together."""
-        return Context(0, NO_ROW, self.leaning)
 
 
 class Decision(NamedTuple):
@@ -94,67 +78,61 @@ class Finding(NamedTuple):
     contexts: Sequence[InContext] = ()
 
 
-def decide_each(beliefs: Beliefs, facets: Collection[int]) -> list[Decision]:
-    """Return the decision on each given facet, in general."""
-    return [decide(beliefs, facet) for facet in facets]
+def decide(beliefs: Beliefs, facet: int) -> Decision:
+    """Return the best value of a facet in general."""
+    return decided(beliefs, facet, means(beliefs, facet))
 
 
-def decide(beliefs: Beliefs, facet: int, context: Context | None = None) -> Decision:
-    """Return the best value of a facet, in general or in a context.
+def decided(beliefs: Beliefs, facet: int, found: Sequence[float], row: int = NO_ROW) -> Decision:
+    """Return the best value of a facet, given the mean of each value.
 
     Of equal values the default wins, then the first in the catalogue.
     """
-    context = context or beliefs.general
-    slots, found = beliefs.own.catalogue.facet_slots[facet], means(beliefs, facet, context)
+    slots = beliefs.own.catalogue.facet_slots[facet]
     first = max(found)
     place = found.index(first)
     default = beliefs.prior.default_slots[facet]
-    default_place = -1 if default is None else slots.index(default)
-    if default_place >= 0 and found[default_place] == first:
-        place = default_place
+    if default is not None and found[slots.index(default)] == first:
+        place = slots.index(default)
     others = [*found[:place], *found[place + 1 :]]
     second = max(others)
     other_place = others.index(second)
     best, runner_up = slots[place], slots[other_place + (other_place >= place)]
-    sure = beats = confidence(beliefs, best, runner_up, first - second, context)
-    if default is not None and default not in (best, runner_up):
-        beats = confidence(beliefs, best, default, first - found[default_place], context)
+    sure = beats = confidence(beliefs, best, runner_up, first - second, row)
+    if default is not None and default != best and default != runner_up:
+        beats = confidence(beliefs, best, default, first - found[slots.index(default)], row)
     tier = 0 if facet in beliefs.prior.uninformative else _tier(sure, beats)
     return Decision(best, runner_up, sure, tier)
 
 
-def means(beliefs: Beliefs, facet: int, context: Context) -> list[float]:
-    """Return the mean of each value of a facet, in the catalogue's order."""
-    own, prior, _, _ = beliefs
+def means(beliefs: Beliefs, facet: int) -> list[float]:
+    """Return the mean of each value of a facet in general, in the catalogue's order."""
+    own, prior, leaning, _ = beliefs
     catalogue, own_means, population = own.catalogue, own.means, prior.means
     places, slope = catalogue.slot_places, own_means[len(population) + facet]
     slots, own_factor = catalogue.facet_slots[facet], prior.factors.own[facet].mean
-    found = [own_factor * (own_means[slot] + places[slot] * slope) for slot in slots]
-    if prior.number:
-        factor, leaning = prior.factors.population, context.leaning
-        if leaning:
-            found = [
-                mean + factor * (population[slot] + leaning[slot]) for mean, slot in zip(found, slots, strict=True)
-            ]
-        else:
-            found = [mean + factor * population[slot] for mean, slot in zip(found, slots, strict=True)]
-    if context.row != NO_ROW:
-        terms, effects, start = catalogue.context_terms, own.contexts.effects, context.row * own.contexts.terms
-        for place, slot in enumerate(slots):
-            term, x = terms[slot]
-            found[place] += own_factor * x * effects[start + term] * UNIT
-    return found
+    if not prior.number:
+        return [own_factor * (own_means[slot] + places[slot] * slope) for slot in slots]
+    factor = prior.factors.population
+    shared = [population[slot] + leaning[slot] for slot in slots] if leaning else [population[slot] for slot in slots]
+    return [
+        factor * one + own_factor * (own_means[slot] + places[slot] * slope)
+        for one, slot in zip(shared, slots, strict=True)
+    ]
 
 
-def confidence(beliefs: Beliefs, slot: int, other: int, difference: float, context: Context) -> float:
-    """Return the probability that the user likes `slot` better than `other`; `difference` of means."""
+def confidence(beliefs: Beliefs, slot: int, other: int, difference: float, row: int = NO_ROW) -> float:
+    """Return the probability that the user likes `slot` better than `other`, in general or in a row's context.
+
+    `difference` is that of the means.
+    """
     own, prior, _, _ = beliefs
     own_factor = prior.factors.own[own.catalogue.slot_facets[slot]]
     mean, variance = own.difference(slot, other)
-    if context.row != NO_ROW:
+    if row != NO_ROW:
         (term, x), (other_term, y) = own.catalogue.context_terms[slot], own.catalogue.context_terms[other]
         squares = (x - y) ** 2 if term == other_term else x * x + y * y
-        variance += squares * own.contexts.variance(context.row)
+        variance += squares * own.contexts.variance(row)
     variance = own_factor.mean**2 * variance + own_factor.variance * mean * mean
     variance += prior.factors.population**2 * (prior.variances[slot] + prior.variances[other])
     return normal_cdf(SHARPNESS * difference / sqrt(variance))

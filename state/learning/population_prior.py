@@ -64,6 +64,7 @@ class Prior:
         self._nothing = [0.0] * len(catalogue.slots)
         self._contexts: dict[tuple[int, int], tuple[list[float], list[float]]] = {}
         self._effects: dict[int, list[float]] = {}
+        """By topic, and by surface with its bits inverted."""
         self.means, self.variances = self._in_context(NONE, NONE)
         """By slot, over all topics."""
         steps = [
@@ -100,22 +101,31 @@ class Prior:
             found = self._contexts[topic, surface] = means, [fsum([t.variance for t in several]) for several in beliefs]
         return found
 
-    def topic_effects(self, topic: int) -> list[float]:
-        """Return by slot how much more the population likes it on a topic than on average."""
+    def topic_effects(self, topic: int) -> Sequence[float]:
+        """Return by slot how much more the population likes it on a topic than on average; empty without any."""
+        if not self.number:
+            return ()
         found = self._effects.get(topic)
         if found is None:
-            if len(self._effects) >= MAX_CONTEXTS:
-                self._effects.clear()
             means, _ = self._in_context(topic, NONE)
-            found = [there - anywhere for there, anywhere in zip(means, self.means, strict=True)]
-            self._effects[topic] = found
+            found = self._keep_effects(topic, means)
         return found
 
-    def surface_leaning(self, surface: int, leaning: Sequence[float]) -> Sequence[float]:
-        """Return by slot the effect of a surface, added to `leaning` (empty: nothing)."""
-        means, _ = self._in_context(NONE, surface)
-        effects = [there - anywhere for there, anywhere in zip(means, self.means, strict=True)]
-        return [one + effect for one, effect in zip(leaning, effects, strict=True)] if leaning else effects
+    def _keep_effects(self, key: int, means: Sequence[float]) -> list[float]:
+        if len(self._effects) >= MAX_CONTEXTS:
+            self._effects.clear()
+        self._effects[key] = found = [there - anywhere for there, anywhere in zip(means, self.means, strict=True)]
+        return found
+
+    def surface_effects(self, surface: int) -> Sequence[float]:
+        """Return by slot how much more the population likes it on a surface than on average; empty without any."""
+        if not self.number:
+            return ()
+        found = self._effects.get(~surface)
+        if found is None:
+            means, _ = self._in_context(NONE, surface)
+            found = self._keep_effects(~surface, means)
+        return found
 
     def expect(self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int) -> PopulationPart:
         """Return the population's part of the prediction for an answer.

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.context_decisions import POPULATION_FROM, in_contexts
-from state.learning.decisions import TIERS, Beliefs, Finding, InContext, decide, find
+from state.learning.context_decisions import POPULATION_FROM, contexts_of, decide_in
+from state.learning.decisions import TIERS, Beliefs, Finding, InContext, decided, find, means
 from state.learning.feedback_log import kinds_by_side
 from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationVersion, PopulationWrite, encode_version
@@ -64,10 +64,11 @@ def population_signals(prior: Prior, at_ms: int) -> list[tuple[str, Signal]]:
     """Return (facet, signal) of each facet of the catalogue for a user without a user model."""
     catalogue = prior.catalogue
     beliefs = Beliefs(Preferences(catalogue), prior, topics=tuple(catalogue.topic_keys))
-    found = []
+    found, everywhere = [], contexts_of(beliefs)
     for name, facet in catalogue.facet_index.items():
-        decision = decide(beliefs, facet)
-        contexts = in_contexts(beliefs, facet, decision, POPULATION_FROM)
+        base = means(beliefs, facet)
+        decision = decided(beliefs, facet, base)
+        contexts = decide_in(beliefs, facet, decision, base, everywhere, POPULATION_FROM)
         finding = find(beliefs, facet, decision, at_ms, prior.number, contexts)
         found.append((name, learned_signal(catalogue, finding)))
     return found

@@ -17,6 +17,7 @@ LEAST_MOVE = 0.5
 _LEAST_UNITS = round(LEAST_MOVE * PER_WEIGHT)
 _NEVER = -1
 _LONG_AGO_MS = 1
+_NO_PLACES = array("B", bytes(ROWS))
 
 
 class Emitted:
@@ -52,13 +53,10 @@ class Emitted:
             if slot in slots:
                 self.at_ms[facet] = _LONG_AGO_MS
 
-    def differs(
-        self, facet: int, decision: Decision, totals: Sequence[int], places: Sequence[tuple[int, int]] = ()
-    ) -> bool:
+    def differs(self, facet: int, decision: Decision, totals: Sequence[int]) -> bool:
         """Return whether value or tier differ from the last emitted decision, or numbers have moved enough.
 
-        `totals` is the user's evidence (`FeedbackLog.totals`), `places` are the values in the answer's contexts, given
-        as row and place (`contexts`).
+        `totals` is the user's evidence (`FeedbackLog.totals`).
         """
         slot, evidence = decision.slot, self.evidence
         return (
@@ -67,8 +65,15 @@ class Emitted:
             or abs(self.confidence[facet] - decision.confidence) >= MOVED
             or _has_moved(evidence[2 * facet], totals[2 * slot])
             or _has_moved(evidence[2 * facet + 1], totals[2 * slot + 1])
-            or any(self.contexts[ROWS * facet + row] != place for row, place in places)
         )
+
+    def differs_in(self, facet: int, places: Mapping[int, int]) -> bool:
+        """Return whether a value in a context differs from the last emitted one; row → place as in `contexts`."""
+        start = ROWS * facet
+        for row, place in places.items():  # noqa: SIM110  a generator costs twice this loop
+            if self.contexts[start + row] != place:
+                return True
+        return False
 
     def free(self, rows: Iterable[int]) -> None:
         """Drop the values of rows that get another context."""
@@ -80,8 +85,10 @@ class Emitted:
         self, facet: int, decision: Decision, totals: Sequence[int], places: Mapping[int, int], at_ms: int
     ) -> None:
         """Record an emitted decision, with row → place of each value in a context."""
-        for row in range(ROWS):
-            self.contexts[ROWS * facet + row] = places.get(row, 0)
+        start = ROWS * facet
+        self.contexts[start : start + ROWS] = _NO_PLACES
+        for row, place in places.items():
+            self.contexts[start + row] = place
         self.slot[facet] = slot = decision.slot
         self.evidence[2 * facet], self.evidence[2 * facet + 1] = totals[2 * slot], totals[2 * slot + 1]
         self.tier[facet] = decision.tier

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.context_decisions import in_contexts, places_at
-from state.learning.decisions import Beliefs, Decision, Finding, decide, decide_each, find
+from state.learning.context_decisions import Context, contexts_at, contexts_of, decide_in
+from state.learning.decisions import Beliefs, Decision, Finding, decided, find, means
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.signals import learned_signal
@@ -71,21 +71,39 @@ class Outbox:
 
     def _emit_learned(self, emitted: Emitted, learned: LearnedFacets, beliefs: Beliefs, at_ms: int, seq: int) -> None:
         """Emit the decisions that differ from the emitted ones, in general or in the answer's contexts."""
-        emitted.free(learned.opened)
-        decisions, totals = decide_each(beliefs, learned.facets), beliefs.own.log.totals
-        places = places_at(beliefs, learned.facets, decisions, learned.rows)
-        for facet, decision, present in zip(learned.facets, decisions, places, strict=True):
-            if emitted.differs(facet, decision, totals, present):
-                self._record(facet, beliefs, decision, at_ms, seq)
+        if learned.opened:
+            emitted.free(learned.opened)
+        totals, slots, contexts = beliefs.own.log.totals, beliefs.own.catalogue.facet_slots, None
+        present = contexts_at(beliefs, learned.rows)
+        for facet in learned.facets:
+            base = means(beliefs, facet)
+            decision = decided(beliefs, facet, base)
+            if not emitted.differs(facet, decision, totals):
+                places = dict.fromkeys(learned.rows, 0)
+                for key, there in decide_in(beliefs, facet, decision, base, present):
+                    places[beliefs.own.contexts.keys.index(key)] = 1 + slots[facet].index(there.slot)
+                if not emitted.differs_in(facet, places):
+                    continue
+            contexts = contexts or contexts_of(beliefs)
+            self._record(facet, beliefs, decision, base, contexts, at_ms, seq)
 
     def _emit_due(self, emitted: Emitted, beliefs: Beliefs, before_ms: int, at_ms: int, seq: int) -> None:
         slots = beliefs.own.catalogue.facet_slots
-        facets = [facet for facet in emitted.due(before_ms) if slots[facet]]
-        for facet, decision in zip(facets, decide_each(beliefs, facets), strict=True):
-            self._record(facet, beliefs, decision, at_ms, seq)
+        for facet in emitted.due(before_ms):
+            if slots[facet]:
+                self.emit_belief(facet, beliefs, at_ms, seq)
 
-    def _record(self, facet: int, beliefs: Beliefs, decision: Decision, at_ms: int, seq: int) -> None:
-        found, own = in_contexts(beliefs, facet, decision), beliefs.own
+    def _record(
+        self,
+        facet: int,
+        beliefs: Beliefs,
+        decision: Decision,
+        base: Sequence[float],
+        contexts: Sequence[Context],
+        at_ms: int,
+        seq: int,
+    ) -> None:
+        found, own = decide_in(beliefs, facet, decision, base, contexts), beliefs.own
         if self.emitted is not None:
             slots, keys = own.catalogue.facet_slots[facet], own.contexts.keys
             places = {keys.index(key): 1 + slots.index(one.slot) for key, one in found if key in keys}
@@ -95,7 +113,8 @@ class Outbox:
 
     def emit_belief(self, facet: int, beliefs: Beliefs, at_ms: int, seq: int) -> None:
         """Emit the present decision on a facet."""
-        self._record(facet, beliefs, decide(beliefs, facet), at_ms, seq)
+        base = means(beliefs, facet)
+        self._record(facet, beliefs, decided(beliefs, facet, base), base, contexts_of(beliefs), at_ms, seq)
 
     def forget(self, facets: Iterable[int]) -> None:
         """Drop the waiting signals of some facets, and the record of their emitted decisions."""
