@@ -132,8 +132,12 @@ def test_signal_has_its_source_and_versions() -> None:
 
 
 def test_populations_choice_takes_the_place_of_the_catalogues_default() -> None:
-    """The value must be better with enough confidence."""
-    sure, unsure = prior_of(prose=0.0, bullets=0.0, table=0.4, code=0.0), prior_of(table=0.01)
+    """The value must be better with enough confidence, by users' first feedback."""
+    names = ("default:format=prose", "default:format=table")
+    sure, unsure = (
+        Prior(CATALOGUE, PopulationVersion(9, 1, 1, 1, {name: Gaussian(mean, 0.01) for name, mean in means}, {}, ()))
+        for means in (zip(names, (0.0, 0.4), strict=True), zip(names, (0.0, 0.1), strict=True))
+    )
     assert signal_of(believing(0, 0, 0, 0, prior=sure)).default == "table"
     assert signal_of(believing(0, 0, 0, 0, prior=unsure)).default == "prose"
 
