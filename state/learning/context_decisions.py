@@ -22,7 +22,7 @@ class Context(NamedTuple):
     row: int
     """Row of the user's own effects; `NO_ROW`: none."""
     shift: Sequence[float]
-    """What the population adds to the general mean, by slot; empty: nothing."""
+    """Population's addition to the general mean, by slot; empty: nothing."""
 
 
 def contexts_of(beliefs: Beliefs) -> list[Context]:

@@ -27,6 +27,8 @@ MAX_PIECES = 7
 """Pieces of feedback in the log."""
 
 _DAY_S = 86_400
+_MAX_S, _MAX_DAY = 2**32 - 1, 2**16 - 1
+"""Latest time of a row, in the year 2106; later times, up to the year 2286, count as this one."""
 _PER_HUNDREDTH = PER_WEIGHT // 100
 _MOST = 60_000.0
 """Limit of a mean as a half float."""
@@ -85,7 +87,7 @@ class FeedbackLog:
     ) -> None:
         """Add a piece; the oldest piece joins the sums once the log is full."""
         mean, variance, _ = expected
-        at_s, hundredths, mask = at_ms // 1000, int(100 * weight + 0.5), _mask(tuple(slots))
+        at_s, hundredths, mask = min(at_ms // 1000, _MAX_S), int(100 * weight + 0.5), _mask(tuple(slots))
         row = self.layout.pack(
             at_s,
             kind | form << 7 | hundredths << 9,
@@ -114,7 +116,7 @@ class FeedbackLog:
         at_s, code, *_ = row
         if not self.sums:
             self.sums, self.days = array("H", bytes(4 * self.slots)), array("H", bytes(4 * self.slots))
-        days, day, places = self.days, at_s // _DAY_S, _places_of(row, facet_of)
+        days, day, places = self.days, min(at_s // _DAY_S, _MAX_DAY), _places_of(row, facet_of)
         add(self.sums, places, _units(code >> 9), at_s)
         for place, _ in places:
             days[place] = day

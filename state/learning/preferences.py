@@ -108,13 +108,13 @@ class Preferences(OwnBeliefs, base.Classifier):
             shares[facet] = shares.get(facet, 0.0) + share
         return UserPart(mean, variance, bias, shares)
 
-    def present(self, slots: Sequence[int], rows: Sequence[int] = ()) -> UserPart:
-        """Return the user model's part of the prediction, with the mood and the effects of the rows of contexts."""
-        mean, variance, bias, shares = self.own(slots)
+    def present(self, lasting: UserPart, slots: Sequence[int], rows: Sequence[int] = ()) -> UserPart:
+        """Add the mood and the effects of the rows of contexts to the lasting part (`own`) of a prediction."""
+        mean, variance, bias, shares = lasting
         mood, mood_variance = self.mood.belief
         mean, variance = mean + mood, variance + mood_variance
         if rows:
-            catalogue = self.catalogue
+            catalogue, shares = self.catalogue, shares.copy()
             found = self.contexts.add_to(shares, rows, slots, catalogue.slot_facets, catalogue.context_terms)
             mean, variance = mean + found[0], variance + found[1]
         return UserPart(mean, variance, bias + mood, shares)
@@ -124,14 +124,15 @@ class Preferences(OwnBeliefs, base.Classifier):
         expected = prior.expect(o.slots, o.topic, o.surface, o.item, self.feedback_count)
         self.mood.move_to(o.at_ms)
         rows, opened = self.contexts.open(self.keys_of(o.topic, o.surface))
-        own = self.present(o.slots, rows)
+        lasting = self.own(o.slots)
+        own = self.present(lasting, o.slots, rows)
         directed: Sequence[DirectedFeedback] = ()
         facets: Collection[int]
         if kind.label is None:
             directed = list(self._learn_directed(o, kind, weight, prior, rows))
             facets = [self.catalogue.slot_facets[comparison.served] for comparison in directed]
         else:
-            self._learn_label(o, kind.label, weight, expected, own, rows)
+            self._learn_label(o, kind.label, weight, expected, own, lasting, rows)
             facets = [facet for facet in own.shares if facet in o.facets] if o.facets else own.shares.keys()
         if facets:
             self.population = prior.number
@@ -151,10 +152,11 @@ class Preferences(OwnBeliefs, base.Classifier):
         weight: float,
         expected: PopulationPart,
         own: UserPart,
+        lasting: UserPart,
         rows: Sequence[int],
     ) -> None:
-        """Train with a like or dislike, which was predicted with `own`."""
-        lasting, only = self.own(o.slots), o.facets
+        """Train with a like or dislike, which was predicted with `own`, of which `lasting` is the lasting part."""
+        only = o.facets
         passing = PopulationPart(
             expected.mean + own.mean - lasting.mean, expected.variance + own.variance - lasting.variance,
             expected.factors

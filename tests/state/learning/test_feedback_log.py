@@ -138,6 +138,13 @@ def test_hostile_population_does_not_stop_the_worker() -> None:
     assert [(piece.mean, piece.variance) for piece in log.pieces] == [(0.0, 60_000.0)] * 2
 
 
+def test_far_time_does_not_stop_the_worker() -> None:
+    """Events may have times up to the year 2286; the log holds times up to 2106."""
+    log = log_of([Piece(9_999_999_999_999, 0, Form.LIKE, 1.0, 0.0, 1.0, (), (0,))] * (MAX_PIECES + 2))
+    assert {piece.at_ms for piece in log.pieces} == {(2**32 - 1) * 1000}
+    assert log.earlier(0, Side.FOR)[0] > 1
+
+
 def test_size_of_a_row() -> None:
     """With the shipped catalogue, seven rows, totals and sums take 286 bytes at most."""
     assert MAX_PIECES * row_size(16, 5) + 3 * 2 * 2 * 16 + 3 == 286

@@ -106,5 +106,6 @@ def test_prediction_is_from_before_directed_feedback() -> None:
     """The chance of a like of the answer as it was is what scores it."""
     preferences = Preferences(CATALOGUE)
     learn(preferences, "thumbs_up", {"length": "detailed", "tone": "formal"})
-    chance = NO_POPULATION.chance(preferences.present(slots({"length": "detailed", "tone": "formal"})))
+    served = slots({"length": "detailed", "tone": "formal"})
+    chance = NO_POPULATION.chance(preferences.present(preferences.own(served), served))
     assert learn(preferences, "shorter", {"length": "detailed", "tone": "formal"}).p == pytest.approx(chance)

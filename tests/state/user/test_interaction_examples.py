@@ -52,7 +52,7 @@ def test_example_holds_the_feedback() -> None:
     state = UserState()
     taught(state, like())
     assert state.preferences is not None
-    own = state.preferences.present(slots(STYLE), rows=(0, 1))
+    own = state.preferences.present(state.preferences.own(slots(STYLE)), slots(STYLE), rows=(0, 1))
     p = NO_POPULATION.chance(own)
     o = like(START_MS + 1)
     example = taught(state, o)

@@ -1,0 +1,115 @@
+"""Values by topic and surface, from feedback to the signal."""
+
+import json
+
+import pytest
+
+from state.events.observation import Observation
+from state.learning.population_prior import Prior
+from state.user import codec
+from state.user.rules import Rules
+from state.user.user_state import UserState
+from tacit.contract.signals import Signal, decode_signal
+from tests.support.factories import CATALOGUE, RULES, START_MS, USER, make_observation
+from tests.support.sample_population import version
+
+FORMAT = CATALOGUE.facet_index["format"]
+
+
+def feedback(n: int, topic: str, surface: str, value: str, liked: bool) -> Observation:
+    kind = "thumbs_up" if liked else "thumbs_down"
+    at_ms = START_MS + n * 3_600_000
+    return make_observation(at_ms, served={"format": value}, feedback=kind, topic=topic, surface=surface, turn=n + 1)
+
+
+def mixed_taste(rounds: int = 12) -> list[Observation]:
+    """Return the feedback of a user who likes prose in mails and code in the chat."""
+    found: list[Observation] = []
+    for _ in range(rounds):
+        for topic, surface, best in (("email", "mail", "prose"), ("code", "chat", "code")):
+            for value in ("prose", "code"):
+                found.append(feedback(len(found), topic, surface, value, value == best))
+    return found
+
+
+def signals(state: UserState) -> dict[str, Signal]:
+    found: dict[str, Signal] = {}
+    for write in state.take_writes(USER, CATALOGUE):
+        fields = getattr(write, "fields", ())
+        found |= {name: decode_signal(data) for name, data in fields if not name.startswith("_")}
+    return found
+
+
+def observed(history: list[Observation], rules: Rules = RULES) -> UserState:
+    state = UserState()
+    for o in history:
+        state.observe(o, rules)
+    return state
+
+
+def at(signal: Signal, context: str) -> str:
+    return {entry.context: entry.value for entry in signal.contexts}.get(context, signal.value)
+
+
+@pytest.mark.parametrize("rules", [RULES, Rules(CATALOGUE, population=Prior(CATALOGUE, version(7)))])
+def test_user_has_another_value_on_a_topic_and_a_surface(rules: Rules) -> None:
+    """One taste in mails and another one in the chat: the contexts that differ from the general value are named."""
+    signal = signals(observed(mixed_taste(), rules))["format"]
+    values = {entry.context: entry.value for entry in signal.contexts}
+    everywhere = {"topic:email": "prose", "surface:mail": "prose", "topic:code": "code", "surface:chat": "code"}
+    assert values == {context: value for context, value in everywhere.items() if value != signal.value}
+    assert values
+    assert all(0.5 <= entry.confidence <= 1 for entry in signal.contexts)
+
+
+def test_same_taste_everywhere_has_no_contexts() -> None:
+    """Effects of contexts shrink toward the general taste."""
+    history = [feedback(n, "email" if n % 2 else "code", "chat", "code", liked=True) for n in range(20)]
+    assert signals(observed(history))["format"].contexts == ()
+
+
+def test_change_in_one_context_emits_the_signal_again() -> None:
+    """Each topic has its value, whatever the general one has become."""
+    state = observed(mixed_taste(6))
+    before = signals(state)["format"]
+    assert at(before, "topic:travel") == before.value != "table"
+    for n in range(24, 120, 4):
+        state.observe(feedback(n, "travel", "voice", "table", liked=True), RULES)
+        state.observe(feedback(n + 1, "travel", "voice", before.value, liked=False), RULES)
+        state.observe(feedback(n + 2, "email", "mail", "prose", liked=True), RULES)
+        state.observe(feedback(n + 3, "code", "chat", "code", liked=True), RULES)
+    last = {"format": before, **signals(state)}["format"]
+    assert [at(last, f"topic:{topic}") for topic in ("travel", "email")] == ["table", "prose"]
+
+
+def test_packed_state_keeps_moods_and_effects() -> None:
+    """A packed user learns on as a cached one."""
+    history = mixed_taste()
+    state, other = observed(history[:20]), observed(history[:20])
+    other.take_writes(USER, CATALOGUE)
+    other = codec.unpack(codec.pack(other), CATALOGUE)
+    for o in history[20:]:
+        state.observe(o, RULES)
+        other.observe(o, RULES)
+    state.take_writes(USER, CATALOGUE)
+    other.take_writes(USER, CATALOGUE)
+    assert codec.pack(state) == codec.pack(other)
+
+
+def test_signals_with_contexts_are_small() -> None:
+    """Bytes of the fields of a user who has another value in each context, without the profile."""
+    history, values = [], CATALOGUE.facets["format"].values
+    for n in range(200):
+        topic, surface = ("email", "code", "travel", "data")[n % 4], ("mail", "chat")[n % 2]
+        served = {name: facet.values[(n + n // 4) % len(facet.values)] for name, facet in CATALOGUE.facets.items()}
+        kind = "thumbs_up" if served["format"] == values[n % 4] else "thumbs_down"
+        at_ms = START_MS + n * 3_600_000
+        history.append(make_observation(at_ms, served=served, feedback=kind, topic=topic, surface=surface, turn=n + 1))
+    fields: dict[str, bytes] = {}
+    state = UserState()
+    for o in history:
+        state.observe(o, RULES)
+        for write in state.take_writes(USER, CATALOGUE):
+            fields |= dict(getattr(write, "fields", ()))
+    assert sum(map(len, fields.values())) <= 3_276
+    assert json.loads(fields["format"])["contexts"]
