@@ -81,7 +81,7 @@ def test_forgotten_terms_are_new_in_all_contexts() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.floats(-8.0, 8.0), st.floats(0.0, 1.0)), max_size=80))
 def test_effects_stay_in_their_bounds(feedback: list[tuple[int, float, float]]) -> None:
-    """Whatever comes: no overflow, and a row per context at most."""
+    """No overflow, and a row per context at most, for any feedback."""
     contexts = ContextEffects(TERMS)
     for key, step, weight in feedback:
         contexts.update(contexts.open([key]).rows, [(2, 1.0)], step * 100, weight)

@@ -24,6 +24,11 @@ APART = (2 * VALUE_VARIANCES[CATALOGUE.slot_shapes[PROSE]]) ** 0.5
 """Standard deviation of the difference of two formats, for a new user."""
 
 
+def sure(deviations: float) -> float:
+    """Return the confidence of a difference, in standard deviations."""
+    return 0.025 + 0.95 * NORMAL.cdf(1.2 * deviations)
+
+
 def prior_of(*silent: str, catalogue: NumberedCatalogue = CATALOGUE, **means: float) -> Prior:
     """Return a population prior: nearly certain means by value; other values have no feedback."""
     facets = {slot.value: catalogue.facet_names[slot.facet] for slot in catalogue.slots}
@@ -60,7 +65,7 @@ def test_best_value_wins_and_second_is_the_runner_up(means: list[float]) -> None
     assert beliefs.own.means[found.slot] == best
     assert beliefs.own.means[found.runner_up] == second
     assert found.slot != found.runner_up
-    assert found.confidence == pytest.approx(NORMAL.cdf(1.5 * (best - second) / APART), abs=1e-6)
+    assert found.confidence == pytest.approx(sure((best - second) / APART), abs=1e-6)
     assert 0.5 <= found.confidence <= 1
 
 
@@ -71,7 +76,7 @@ def test_slope_counts_for_the_values_of_a_scale() -> None:
     found = decide(beliefs, LENGTH)
     assert found[:2] == (CONCISE, BALANCED)
     variance = 2 * VALUE_VARIANCES[CATALOGUE.slot_shapes[CONCISE]] + SLOPE_VARIANCE
-    assert found.confidence == pytest.approx(NORMAL.cdf(1.5 * 0.5 / variance**0.5), abs=1e-6)
+    assert found.confidence == pytest.approx(sure(0.5 / variance**0.5), abs=1e-6)
 
 
 def test_population_and_user_model_add_up() -> None:
@@ -100,7 +105,7 @@ def test_each_layer_counts_as_much_as_it_has_proved_to_be_worth(population: floa
     ahead = 0.25 * (own - population)
     assert found.slot == (PROSE if ahead > 0 else TABLE)
     variance = own**2 * APART**2 + unsure * 0.25**2 + population**2 * (0.05 + 0.08)
-    assert found.confidence == pytest.approx(NORMAL.cdf(1.5 * abs(ahead) / variance**0.5), abs=1e-6)
+    assert found.confidence == pytest.approx(sure(abs(ahead) / variance**0.5), abs=1e-6)
 
 
 # Tiers

@@ -49,7 +49,7 @@ def test_latest_time_of_events_fits() -> None:
 
 @given(st.lists(STEPS, max_size=60))
 def test_variance_stays_between_nothing_and_the_prior(steps: list[tuple[float, float, int]]) -> None:
-    """Whatever feedback comes at whatever time."""
+    """For any feedback at any times."""
     mood = Mood()
     for mean_step, variance_step, at_s in steps:
         mood.move_to(START_MS + at_s)

@@ -29,6 +29,7 @@ from tests.state.learning.test_decisions import (
     TABLE,
     believing,
     prior_of,
+    sure,
 )
 from tests.support.factories import CATALOGUE, CATALOGUE_FILE, START_MS, make_observation
 
@@ -57,7 +58,7 @@ def test_learned_signal_holds_the_belief() -> None:
     give(own, {"thumbs_up": 5, "thumbs_down": 1})
     own.log.totals[2 * TABLE], own.log.totals[2 * TABLE + 1] = round(41.46 * PER_WEIGHT), round(2.51 * PER_WEIGHT)
     scale = (NOISE_VARIANCE + BIAS_VARIANCE + APART**2 / 2) ** 0.5
-    confidence = round(NORMAL.cdf(1.5 * 0.25 / APART), 3)
+    confidence = round(sure(0.25 / APART), 3)
     p, second = NORMAL.cdf(0.625 / scale), NORMAL.cdf(0.375 / scale)
     signal = signal_of(beliefs)
     assert signal == Signal(
