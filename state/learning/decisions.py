@@ -15,7 +15,7 @@ from tacit.contract.signals import Tier
 SHARPNESS = 1.2
 """Correction of confidences: variances overstate the doubt, because forgetting keeps variances large."""
 LAPSE = 0.05
-"""Share of preferences of which the beliefs tell nothing: tastes change, and people err. Both numbers are fitted to
+"""Share of preferences that beliefs cannot know: tastes change, and users err. Both numbers are fitted to
 closed loops of simulations with the seeds 201 and 202 (docs/learning.md)."""
 
 TIERS: tuple[Tier, ...] = ("default", "hint", "apply")

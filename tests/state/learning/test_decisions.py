@@ -48,7 +48,7 @@ def believing(
 
 def confident(confidence: float) -> Beliefs:
     """Return beliefs that are this sure of a table being better than the default; nothing else is near."""
-    ahead = NORMAL.inv_cdf(confidence) * APART / 1.5
+    ahead = NORMAL.inv_cdf(min((confidence - 0.025) / 0.95, 0.9999)) * APART / 1.2
     return believing(0.0, -9.0, ahead, -9.0)
 
 
@@ -103,7 +103,7 @@ def test_each_layer_counts_as_much_as_it_has_proved_to_be_worth(population: floa
     prior = Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 100, terms, trust, ()))
     found = decide(believing(0.25, 0.0, 0.0, 0.0, prior=prior), FORMAT)
     ahead = 0.25 * (own - population)
-    assert found.slot == (PROSE if ahead > 0 else TABLE)
+    assert found.slot == (PROSE if ahead >= 0 else TABLE)
     variance = own**2 * APART**2 + unsure * 0.25**2 + population**2 * (0.05 + 0.08)
     assert found.confidence == pytest.approx(sure(abs(ahead) / variance**0.5), abs=1e-6)
 
@@ -130,9 +130,9 @@ def test_value_that_only_beats_the_default_is_a_hint() -> None:
 
 def test_facet_that_does_not_help_is_default_however_sure_one_is() -> None:
     """The population's scores decide; other facets keep their tiers."""
-    sure = (0.0, -9.0, 3.0, -9.0)
-    assert tier_of(believing(*sure, prior=prior_of("format"))) == "default"
-    assert tier_of(believing(*sure, prior=prior_of("length"))) == "apply"
+    clear = (0.0, -9.0, 3.0, -9.0)
+    assert tier_of(believing(*clear, prior=prior_of("format"))) == "default"
+    assert tier_of(believing(*clear, prior=prior_of("length"))) == "apply"
 
 
 # Ties

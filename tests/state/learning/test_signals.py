@@ -72,7 +72,7 @@ def test_learned_signal_holds_the_belief() -> None:
         runner_up="prose",
         gap=round(p - second, 3),
         default="prose",
-        explore=round(0.2 * (1 - confidence), 4),
+        explore=round(0.2 * (1 - sure(0.25 / APART)), 4),
         why=(("thumbs_up", 5),),
         against=2.5,
         why_not=(("thumbs_down", 1),),
