@@ -6,12 +6,12 @@ from typing import NamedTuple
 from state.learning.context_effects import ROWS, UNIT
 from state.learning.decisions import NO_ROW, Beliefs, Decision, InContext, confidence, decided
 
-CONTEXT_FROM = 0.55
-"""Probability of beating the general value, in the context, from which a context has its own value."""
 MAX_CONTEXTS = 8
 """Contexts of a user that signals distinguish: those with own effects, then topics with the population's alone."""
 POPULATION_FROM = 0.75
-"""The same probability for users without own feedback: there the population's noise decides."""
+"""Probability of beating the general value, in the context, from which a user without own feedback gets another value.
+
+For all others the better one of two means counts: what is served teaches."""
 
 
 class Context(NamedTuple):
@@ -66,7 +66,7 @@ def decide_in(
     general: Decision,
     base: Sequence[float],
     contexts: Sequence[Context],
-    above: float = CONTEXT_FROM,
+    above: float = 0.5,
 ) -> list[InContext]:
     """Return the decisions on a facet in contexts, where they differ from the general one.
 

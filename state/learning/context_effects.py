@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 ROWS = 6
 """Contexts of a user. A new context replaces the one of least weight, once this weight is below `REPLACED_BELOW`."""
-VARIANCE = 0.06
+VARIANCE = 0.12
 """Prior variance of an effect."""
 KNOWN_PER_WEIGHT = 0.01
 """Growth of an effect's precision by feedback of weight 1 in its context, in units of the prior precision."""

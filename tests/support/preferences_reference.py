@@ -15,7 +15,7 @@ Term = tuple[str, int]
 BIAS: Term = ("bias", 0)
 MOOD: Term = ("mood", 0)
 MOOD_VARIANCE, MOOD_KEPT = 0.1, 0.9
-EFFECT_VARIANCE, EFFECT_KNOWN = 0.06, 0.01
+EFFECT_VARIANCE, EFFECT_KNOWN = 0.12, 0.01
 
 
 class Reference:
