@@ -17,6 +17,8 @@ from msgspec.structs import replace
 from state.catalogue.vocabulary import Vocabulary
 from tacit.contract.catalogue import Catalogue, Direction, FeedbackKind
 
+MAX_RANK = 255
+"""Largest rank of a slot, which a byte holds."""
 _SURFACE_KEY = 1 << 31
 
 
@@ -99,6 +101,27 @@ class NumberedCatalogue(Catalogue, frozen=True, dict=True):
     def facet_slots(self) -> tuple[tuple[int, ...], ...]:
         """Facet → slots of its values in the file's order; empty for an idle facet."""
         return tuple(tuple(self.slot_index.get(name, {}).values()) for name in self.facet_names)
+
+    @cached_property
+    def slot_ranks(self) -> tuple[int, ...]:
+        """Slot → rank among all slots of its facet, idle ones included, from 1: the same under later catalogues.
+
+        Ranks above `MAX_RANK`, of a facet with very many changes, are 0.
+        """
+        counts = [0] * len(self.facet_names)
+        ranks = []
+        for facet in self.slot_facets:
+            counts[facet] += 1
+            ranks.append(counts[facet] if counts[facet] <= MAX_RANK else 0)
+        return tuple(ranks)
+
+    @cached_property
+    def ranked_slots(self) -> tuple[tuple[int | None, ...], ...]:
+        """Facet → slots by rank; None for an idle slot."""
+        found: list[list[int | None]] = [[] for _ in self.facet_names]
+        for slot, facet in enumerate(self.slot_facets):
+            found[facet].append(None if slot in self.idle_slots else slot)
+        return tuple(map(tuple, found))
 
     @cached_property
     def idle_slots(self) -> frozenset[int]:

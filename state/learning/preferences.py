@@ -123,7 +123,8 @@ class Preferences(OwnBeliefs, base.Classifier):
         """Train with feedback on an answer that was served with `o.slots`; `weight` is 0–1."""
         expected = prior.expect(o.slots, o.topic, o.surface, o.item, self.feedback_count)
         self.mood.move_to(o.at_ms)
-        rows, opened = self.contexts.open(self.keys_of(o.topic, o.surface))
+        contexts = self.keys_of(o.topic, o.surface)
+        rows, opened = self.contexts.open(contexts) if self._trains(o, kind) else (self.contexts.find(contexts), ())
         lasting = self.own(o.slots)
         own = self.present(lasting, o.slots, rows)
         directed: Sequence[DirectedFeedback] = ()
@@ -138,6 +139,15 @@ class Preferences(OwnBeliefs, base.Classifier):
             self.population = prior.number
             self.feedback_count = min(self.feedback_count + 1, MAX_FEEDBACK_COUNT)
         return Learned(facets, expected.chance(own), own, directed, rows, opened)
+
+    def _trains(self, o: Observation, kind: FeedbackKind) -> bool:
+        """Return whether feedback trains a facet: one that was served, and that has a next value in the direction."""
+        facet_of, only = self.catalogue.slot_facets, o.facets
+        slots = [slot for slot in o.slots if facet_of[slot] in only] if only else o.slots
+        if kind.label is not None:
+            return bool(slots)
+        following = [self.catalogue.next_slots[move] for move in kind.moves.items()]
+        return any(slot in after for after in following for slot in slots)
 
     def keys_of(self, topic: int, surface: int) -> list[int]:
         """Return the contexts of an answer, the topic before the surface."""
@@ -167,7 +177,8 @@ class Preferences(OwnBeliefs, base.Classifier):
         facet_of, terms = self.catalogue.slot_facets, self.catalogue.context_terms
         if rows:
             moved = [terms[slot] for slot in o.slots if not only or facet_of[slot] in only]
-            self.contexts.update(rows, moved, mean_step, weight)
+            if moved:
+                self.contexts.update(rows, moved, mean_step, weight)
         if not only or any(facet in only for facet in own.shares):
             self._log(o.at_ms, o.feedback, _LIKE if liked else _DISLIKE, weight, passing, o.slots, only)
 

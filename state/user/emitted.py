@@ -17,7 +17,7 @@ LEAST_MOVE = 0.5
 _LEAST_UNITS = round(LEAST_MOVE * PER_WEIGHT)
 _NEVER = -1
 _LONG_AGO_MS = 1
-_NO_PLACES = array("B", bytes(ROWS))
+_NO_RANKS = array("B", bytes(ROWS))
 
 
 class Emitted:
@@ -33,7 +33,7 @@ class Emitted:
         """Evidence for and against the value, facet by facet, in units of state.learning.side_sums."""
         self.at_ms = array("q", bytes(8 * facets))
         self.contexts = array("B", bytes(ROWS * facets))
-        """Value by facet and row of own effects: place among the facet's values, from 1; 0: the general value."""
+        """Value by facet and row of own effects: rank (`NumberedCatalogue.slot_ranks`); 0: the general value."""
         self.oldest_ms = 0
         """Lower bound of the times in `at_ms`; 0 without an emitted decision."""
 
@@ -67,11 +67,11 @@ class Emitted:
             or _has_moved(evidence[2 * facet + 1], totals[2 * slot + 1])
         )
 
-    def differs_in(self, facet: int, places: Mapping[int, int]) -> bool:
-        """Return whether a value in a context differs from the last emitted one; row → place as in `contexts`."""
+    def differs_in(self, facet: int, ranks: Mapping[int, int]) -> bool:
+        """Return whether a value in a context differs from the last emitted one; row → rank as in `contexts`."""
         start = ROWS * facet
-        for row, place in places.items():  # noqa: SIM110  a generator costs twice this loop
-            if self.contexts[start + row] != place:
+        for row, rank in ranks.items():  # noqa: SIM110  a generator costs twice this loop
+            if self.contexts[start + row] != rank:
                 return True
         return False
 
@@ -82,13 +82,13 @@ class Emitted:
                 self.contexts[ROWS * facet + row] = 0
 
     def record(
-        self, facet: int, decision: Decision, totals: Sequence[int], places: Mapping[int, int], at_ms: int
+        self, facet: int, decision: Decision, totals: Sequence[int], ranks: Mapping[int, int], at_ms: int
     ) -> None:
-        """Record an emitted decision, with row → place of each value in a context."""
+        """Record an emitted decision, with row → rank of each value in a context."""
         start = ROWS * facet
-        self.contexts[start : start + ROWS] = _NO_PLACES
-        for row, place in places.items():
-            self.contexts[start + row] = place
+        self.contexts[start : start + ROWS] = _NO_RANKS
+        for row, rank in ranks.items():
+            self.contexts[start + row] = rank
         self.slot[facet] = slot = decision.slot
         self.evidence[2 * facet], self.evidence[2 * facet + 1] = totals[2 * slot], totals[2 * slot + 1]
         self.tier[facet] = decision.tier
@@ -97,8 +97,12 @@ class Emitted:
         self.oldest_ms = min(self.oldest_ms, at_ms) if self.oldest_ms else at_ms
 
     def retract(self, facet: int) -> None:
-        """Drop the record of a facet: the next decision differs."""
+        """Drop the whole record of a facet: the next decision differs."""
         self.slot[facet] = _NEVER
+        self.tier[facet] = 0
+        self.confidence[facet] = 0.0
+        self.evidence[2 * facet] = self.evidence[2 * facet + 1] = 0
+        self.contexts[ROWS * facet : ROWS * (facet + 1)] = _NO_RANKS
         self.at_ms[facet] = 0
 
     def due(self, before_ms: int) -> list[int]:
@@ -108,22 +112,22 @@ class Emitted:
         self.oldest_ms = min((at_ms for at_ms in self.at_ms if at_ms >= before_ms), default=0)
         return [facet for facet, at_ms in enumerate(self.at_ms) if 0 < at_ms < before_ms]
 
-    def served(self, careful: Collection[int], rows: Iterable[int], facet_slots: Sequence[Sequence[int]]) -> bytes:
+    def served(self, careful: Collection[int], rows: Iterable[int], ranked: Sequence[Sequence[int | None]]) -> bytes:
         """Return the slots that readers serve by the emitted decisions, by facet, 16 bits each; −1 for none.
 
         Args:
             careful: facets that are served from the tier `hint` on.
             rows: rows of the answer's contexts, the topic before the surface: the first with an own value counts.
-            facet_slots: facet → slots of its values.
+            ranked: facet → slots by rank (`NumberedCatalogue.ranked_slots`). Readers skip a value that left.
         """
         slots = self.slot[:]
         for facet in careful:
             if not self.tier[facet]:
                 slots[facet] = _NEVER
         for row in rows:
-            for facet, place in enumerate(self.contexts[row::ROWS]):
-                if place and slots[facet] == self.slot[facet]:
-                    slots[facet] = facet_slots[facet][place - 1]
+            for facet, rank in enumerate(self.contexts[row::ROWS]):
+                if rank and slots[facet] == self.slot[facet] and (slot := ranked[facet][rank - 1]) is not None:
+                    slots[facet] = slot
         return slots.tobytes()
 
 

@@ -102,7 +102,7 @@ def _logged(user: UserParts, own: Preferences, o: Observation, rules: Rules, tur
     if emitted is None:
         return Logged(acted, o.proposed, opens=opens)
     rows = own.contexts.find(own.keys_of(o.topic, o.surface))
-    signals = emitted.served(catalogue.careful_facets, rows, catalogue.facet_slots)
+    signals = emitted.served(catalogue.careful_facets, rows, catalogue.ranked_slots)
     return Logged(acted, o.proposed, signals, emitted.confidence.tobytes(), opens)
 
 

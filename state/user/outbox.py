@@ -73,16 +73,16 @@ class Outbox:
         """Emit the decisions that differ from the emitted ones, in general or in the answer's contexts."""
         if learned.opened:
             emitted.free(learned.opened)
-        totals, slots, contexts = beliefs.own.log.totals, beliefs.own.catalogue.facet_slots, None
+        totals, ranks, contexts = beliefs.own.log.totals, beliefs.own.catalogue.slot_ranks, None
         present = contexts_at(beliefs, learned.rows)
         for facet in learned.facets:
             base = means(beliefs, facet)
             decision = decided(beliefs, facet, base)
             if not emitted.differs(facet, decision, totals):
-                places = dict.fromkeys(learned.rows, 0)
+                found = dict.fromkeys(learned.rows, 0)
                 for key, there in decide_in(beliefs, facet, decision, base, present):
-                    places[beliefs.own.contexts.keys.index(key)] = 1 + slots[facet].index(there.slot)
-                if not emitted.differs_in(facet, places):
+                    found[beliefs.own.contexts.keys.index(key)] = ranks[there.slot]
+                if not emitted.differs_in(facet, found):
                     continue
             contexts = contexts or contexts_of(beliefs)
             self._record(facet, beliefs, decision, base, contexts, at_ms, seq)
@@ -105,9 +105,9 @@ class Outbox:
     ) -> None:
         found, own = decide_in(beliefs, facet, decision, base, contexts), beliefs.own
         if self.emitted is not None:
-            slots, keys = own.catalogue.facet_slots[facet], own.contexts.keys
-            places = {keys.index(key): 1 + slots.index(one.slot) for key, one in found if key in keys}
-            self.emitted.record(facet, decision, own.log.totals, places, at_ms)
+            slot_ranks, keys = own.catalogue.slot_ranks, own.contexts.keys
+            ranks = {keys.index(key): slot_ranks[one.slot] for key, one in found if key in keys}
+            self.emitted.record(facet, decision, own.log.totals, ranks, at_ms)
         self.waiting[facet] = find(beliefs, facet, decision, at_ms, seq, found)
         self.at_ms = at_ms
 

@@ -176,7 +176,7 @@ class PresentReference(Reference):
         return weight * y * n / math.sqrt(variance), weight * n * (n + t) / variance
 
     def _move(self, contexts: Collection[int], terms: Sequence[tuple[int, float]], step: float, weight: float) -> None:
-        for key in contexts:
+        for key in contexts if terms else ():
             variance = self.effect_variance(key)
             for term, x in terms:
                 self.effects[key, term] = KEPT * (self.effects.get((key, term), 0.0) + x * variance * step)

@@ -124,6 +124,6 @@ def sent(value: str, tier: int = 1) -> Emitted:
 def test_careful_facet_is_served_from_the_tier_hint_on(tier: int, served: int) -> None:
     """All other facets are served whatever the tier."""
     emitted = sent("concise", tier)
-    assert array("h", emitted.served([LENGTH], (), CATALOGUE.facet_slots))[LENGTH] == served
-    assert array("h", emitted.served([], (), CATALOGUE.facet_slots))[LENGTH] == INDEX["concise"]
+    assert array("h", emitted.served([LENGTH], (), CATALOGUE.ranked_slots))[LENGTH] == served
+    assert array("h", emitted.served([], (), CATALOGUE.ranked_slots))[LENGTH] == INDEX["concise"]
     assert emitted.slot[LENGTH] == INDEX["concise"]
