@@ -8,6 +8,7 @@ Assumption: within a stratum, the assistant's own choice is independent of all e
 No experiment stands behind the gain, so it is a hint; a holdout in mode `live` proves.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from math import fsum, sqrt
 
@@ -31,13 +32,18 @@ class Apprentice:
     def add(
         self, bucket: int, liked: bool, feedback_count: int, proposed: Sequence[int], served: Collection[int]
     ) -> None:
-        """Add an answer with feedback, with the proposed and the served slots; facets that were not served are left."""
+        """Add an answer with feedback, with the proposed and the served slots.
+
+        Facets that were not served are left out, and so are proposals that contradict each other.
+        """
         catalogue = self._catalogue
         facets = {catalogue.slot_facets[slot] for slot in served}
         experience = str(len([1 for least in _EXPERIENCE if feedback_count >= least]))
-        for slot in dict.fromkeys(proposed):
+        slots = set(proposed)
+        counts = Counter([catalogue.slot_facets[slot] for slot in slots])
+        for slot in sorted(slots):
             facet = catalogue.slot_facets[slot]
-            if facet in facets:
+            if facet in facets and counts[facet] == 1:
                 side = "matched" if slot in served else "other"
                 names = catalogue.facet_names[facet], catalogue.slots[slot].value, experience
                 arm(self._arms, _KIND, *names, side).add(bucket, liked)
@@ -52,6 +58,12 @@ class Apprentice:
         strata = list(self._strata(facet))
         matched, n = sum(one.n for one, _ in strata), sum(one.n + other.n for one, other in strata)
         return matched / n if n else 0.0, n
+
+    def suffices(self, facet: str) -> bool:
+        """Return whether enough answers, of enough users, stand behind the match rate."""
+        arms = [side for pair in self._strata(facet) for side in pair]
+        buckets = [b for b in range(BUCKETS) if any(side.weights[b] for side in arms)]
+        return sum(side.n for side in arms) >= MIN_ANSWERS and len(buckets) >= MIN_BUCKETS
 
     def gain(self, facet: str) -> Difference:
         """Return the rate of likes of matches, less that of the others."""

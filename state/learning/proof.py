@@ -10,7 +10,7 @@ import msgspec
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.apprentice import Apprentice
-from state.learning.bucketed import MIN_ANSWERS, Arm, Arms, Difference, bucket_of
+from state.learning.bucketed import Arm, Arms, Difference, bucket_of
 from state.learning.candidate import ALL, Candidate
 from state.learning.choice_tally import ChoiceTally
 from state.learning.confidence_reliability import BinReliability, ConfidenceReliability
@@ -110,7 +110,7 @@ class Proof:
     def _apprentice(self, facet: str) -> ApprenticeProof:
         rate, n = self.apprentice.match_rate(facet)
         gain = self.apprentice.gain(facet)
-        return ApprenticeProof(n, round(rate, DECIMALS) if n >= MIN_ANSWERS else None, _compared(gain))
+        return ApprenticeProof(n, round(rate, DECIMALS) if self.apprentice.suffices(facet) else None, _compared(gain))
 
     def pack(self) -> StoredProof:
         """Return the sums to store."""

@@ -54,3 +54,20 @@ def test_repeated_proposal_counts_once() -> None:
     apprentice = Apprentice(CATALOGUE, {})
     apprentice.add(0, True, 3, [CONCISE, CONCISE], [CONCISE])
     assert apprentice.match_rate("length") == (1.0, 1)
+
+
+def test_proposals_that_contradict_each_other_do_not_count() -> None:
+    """An event that proposes every value would match each time."""
+    apprentice = Apprentice(CATALOGUE, {})
+    tone = CATALOGUE.slot_index["tone"]["formal"]
+    apprentice.add(0, True, 3, [CONCISE, DETAILED, tone], [CONCISE, tone])
+    assert apprentice.facets() == ["tone"]
+
+
+@pytest.mark.parametrize(("users", "suffices"), [(1, False), (19, False), (20, True)])
+def test_match_rate_needs_enough_users(users: int, suffices: bool) -> None:
+    """So that no rate is that of a few users."""
+    apprentice = Apprentice(CATALOGUE, {})
+    for n in range(100):
+        apprentice.add(n % users, True, 3, [CONCISE], [CONCISE if n % 3 else DETAILED])
+    assert apprentice.suffices("length") is suffices
