@@ -126,6 +126,7 @@ def _confidence(report: ProofReport) -> Table:
 
 def _challengers(report: ProofReport) -> Table:
     table = _new_table(("challenger", "users", "answers", "log loss", "deployed", "difference", "95 % interval"))
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"  # the path gives way to the figures
     for found in report.challengers:
         interval = "–" if found.interval is None else "{:+.4f} to {:+.4f}".format(*found.interval)
         table.add_row(
