@@ -107,6 +107,7 @@ class _Describe:
             served=self._served(facet),
             pin=self._pin(facet),
             learned=self._predicted(found.prediction),
+            without_pin=self._value(choice(state, facet, prior).slot),
             default=self._value(found.default),
             default_of=self._default_of(facet, found),
             evidence=round(found.evidence.supporting.weight, 2),
@@ -145,7 +146,7 @@ class _Describe:
         if state.pins.is_set(facet, self.catalogue):
             return Served(self._value(state.pins[facet].slot), "apply", "user")
         slot, tier = choice(state, facet, prior)
-        if tier == "default":
+        if tier == "default" and slot == prior.default_slots[facet]:
             return Served(default, tier, "default")
         has_evidence = state.preferences is not None and state.preferences.has_feedback(facet)
         return Served(self._value(slot), tier, "learned" if has_evidence else "population")

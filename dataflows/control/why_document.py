@@ -25,7 +25,7 @@ class ConsentDocument(msgspec.Struct, frozen=True):
 
 
 class Served(msgspec.Struct, frozen=True):
-    """The value that assistants lean to."""
+    """The value that assistants serve."""
 
     value: str | None
     """None: no value, and no default."""
@@ -117,6 +117,8 @@ class WhyFacet(msgspec.Struct, frozen=True):
     served: Served
     pin: Pinned | None
     learned: Predicted
+    without_pin: str | None
+    """Value that assistants serve without a pin and with consent to `use`."""
     default: str | None
     """Value for an unknown user."""
     default_of: DefaultOf | None

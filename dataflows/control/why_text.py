@@ -13,7 +13,9 @@ _LIMITS: dict[Limit, str] = {
     "too_little_evidence": "There is too little feedback from you to be sure.",
 }
 _MOST_CHANGES = 3
-_FIRMNESS: dict[Tier, str] = {"apply": "and make it certain", "hint": "as a lean", "default": "as the default only"}
+_USE: dict[Tier, str] = {"apply": "", "hint": " Assistants only lean to it.", "default": " Assistants only try it."}
+_FIRMNESS: dict[Tier, str] = {"apply": "and make it certain", "hint": "as a lean", "default": "as a value to try only"}
+_BECOMES: dict[Tier, str] = {"apply": ".", "hint": ", as a first lean.", "default": ", as a value to try."}
 _REMOVED = {"for": "what speaks for it", "against": "what speaks against it", "all": "all your feedback on it"}
 
 
@@ -61,11 +63,11 @@ def _headline(facet: WhyFacet, *, uses: bool) -> str:
         return f"{start}. You do not want assistants to use what was learned, so they take the default."
     if served.source == "user" and facet.pin:
         return f"{start}. You set this yourself on {day(facet.pin.at_ms)}."
-    if served.tier == "default":
+    if served.source == "default":
         return f"{start}, the default."
     sure = f"{learned.confidence:.0%} sure that it suits you better than {learned.runner_up}"
     reason = "from your feedback" if served.source == "learned" else "from the feedback of all users"
-    return f"{start}. Tacit is {sure}, {reason}." + (" Assistants only lean to it." if served.tier == "hint" else "")
+    return f"{start}. Tacit is {sure}, {reason}.{_USE[served.tier]}"
 
 
 def _pin(facet: WhyFacet) -> Iterator[str]:
@@ -74,7 +76,7 @@ def _pin(facet: WhyFacet) -> Iterator[str]:
     if facet.pin.value is None:
         yield f"You removed your own setting on {day(facet.pin.at_ms)}."
     elif facet.pin.in_force:
-        if facet.learned.tier == "default":
+        if facet.learned.tier == "default" and facet.without_pin == facet.default:
             yield f"Without your setting it would be the default, {facet.default or 'no value'}."
         else:
             yield f"Without your setting it would be {facet.learned.value}, {facet.learned.confidence:.0%} sure."
@@ -121,22 +123,17 @@ def _changes(facet: WhyFacet, *, learns: bool) -> Iterator[str]:
         return
     if not facet.changes:
         yield "No 20 pieces of the same feedback would change it."
-    now = _chosen(facet)
+    now = facet.without_pin
     moved = [change for change in facet.changes if change.becomes != now]
     firm = [change for change in facet.changes if change.becomes == now]
     below = "Below your setting, " if facet.served.source == "user" else ""
     for change in [*moved[:_MOST_CHANGES], *firm][:_MOST_CHANGES]:
-        yield below + _change(change, now)
+        yield below + _change(change, now, facet.default)
 
 
-def _chosen(facet: WhyFacet) -> str | None:
-    """Return the value that assistants lean to without a pin."""
-    return facet.default if facet.learned.tier == "default" else facet.learned.value
-
-
-def _change(change: ChangeDocument, now: str | None) -> str:
+def _change(change: ChangeDocument, now: str | None, default: str | None) -> str:
     feedback = f"{change.pieces} more × {change.kind} on {change.value} answers"
-    value = change.becomes or "no value"
+    value, is_default = change.becomes or "no value", change.tier == "default" and change.becomes == default
     if change.becomes == now:
-        return f"{feedback} would leave {value} {_FIRMNESS[change.tier]}."
-    return f"{feedback} would make it {value}" + (", as a first lean." if change.tier == "hint" else ".")
+        return f"{feedback} would leave {value} {'as the default only' if is_default else _FIRMNESS[change.tier]}."
+    return f"{feedback} would make it {value}{'.' if is_default else _BECOMES[change.tier]}"

@@ -20,7 +20,7 @@ _STEP_MS = 1_000
 
 
 class Choice(NamedTuple):
-    """The value that assistants lean to: with the tier `default` the default value, and None without a default."""
+    """The value that assistants serve; None: no value, and no default."""
 
     slot: int | None
     tier: Tier
@@ -39,9 +39,14 @@ class Change(NamedTuple):
 
 
 def choice(state: UserState, facet: int, prior: Prior) -> Choice:
-    """Return the choice of a facet by its beliefs; a pin is not regarded."""
-    decision = decide(state.beliefs(prior), facet)
-    return Choice(decision.slot if decision.tier else prior.default_slots[facet], TIERS[decision.tier])
+    """Return the choice of a facet by its beliefs, in general; a pin is not regarded.
+
+    Of a careful facet, the tier `default` gives the default. Of all others, it gives the value, with own feedback.
+    """
+    decision, own = decide(state.beliefs(prior), facet), state.preferences
+    is_served = facet not in prior.catalogue.careful_facets and own is not None and own.has_feedback(facet)
+    slot = decision.slot if decision.tier or is_served else prior.default_slots[facet]
+    return Choice(slot, TIERS[decision.tier])
 
 
 def changes(state: UserState, facet: int, rules: Rules) -> list[Change]:

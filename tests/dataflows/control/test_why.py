@@ -28,10 +28,8 @@ from tests.support.factories import CATALOGUE, RULES, START_MS, USER, make_obser
 CHECKPOINT = Checkpoint(
     Path("c1"), Manifest(shard=3, shards=16, number=1, execution="x", users=1, sequence=1, files={}), START_MS
 )
-POPULATION = Rules(
-    CATALOGUE,
-    population=Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 1000, {"tone=formal": Gaussian(0.9, 0.001)}, {}, ())),
-)
+FORMAL = {"default:tone=formal": Gaussian(0.9, 0.001)}
+POPULATION = Rules(CATALOGUE, population=Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 1000, FORMAL, {}, ())))
 LIKES = [make_observation(START_MS + n, served={"length": "detailed"}, feedback="thumbs_up") for n in range(6)]
 
 
@@ -79,6 +77,19 @@ def test_pin_is_named_with_what_was_learned_below() -> None:
     assert found.learned.value == "detailed"
     assert found.text[0] == "Answer length: concise. You set this yourself on 2026-11-22."
     assert found.text[1].startswith("Without your setting it would be detailed")
+
+
+@pytest.mark.parametrize(("is_careful", "served"), [(False, ("act", "learned")), (True, ("suggest", "default"))])
+def test_unsure_value_is_what_assistants_serve(is_careful: bool, served: tuple[str, str]) -> None:
+    """Below the tier `hint`, readers serve the value, and of a careful facet the default."""
+    initiative = msgspec.structs.replace(CATALOGUE.facets["initiative"], careful=is_careful)
+    catalogue = msgspec.structs.replace(CATALOGUE, facets={**CATALOGUE.facets, "initiative": initiative})
+    copied = make_observation(served={"initiative": "act"}, feedback="copied")
+    found = on("initiative", [copied], Rules(catalogue))
+    assert (found.learned.value, found.learned.tier) == ("act", "default")
+    assert (found.served.value, found.served.source) == served
+    assert found.without_pin == served[0]
+    assert found.text[0].endswith(", the default." if is_careful else "from your feedback. Assistants only try it.")
 
 
 def test_denied_use_gives_defaults() -> None:
