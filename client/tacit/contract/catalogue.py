@@ -3,11 +3,12 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import msgspec
 from msgspec.structs import asdict
 
+from tacit.contract.document_errors import explained
 from tacit.contract.pseudonyms import IdComparison
 from tacit.errors import CatalogueError
 
@@ -138,12 +139,27 @@ class Catalogue(_Table, frozen=True):
     def parse(cls, text: str) -> Self:
         """Read a catalogue from TOML text. Errors as in `load`."""
         try:
-            catalogue = msgspec.convert(tomllib.loads(text), Catalogue)
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
             raise CatalogueError([str(error)]) from error
+        try:
+            catalogue = msgspec.convert(document, Catalogue)
+        except msgspec.ValidationError as error:
+            tables = {"facets": Facet, "feedback": FeedbackKind}
+            raise CatalogueError([explained(document, str(error), tables, _CHOICES)]) from error
         if problems := _problems(catalogue):
             raise CatalogueError(problems)
         return cls(**asdict(catalogue))
+
+
+_CHOICES = {
+    "schema": (1,),
+    "mode": get_args(Mode),
+    "explore": get_args(Exploration),
+    "identity": get_args(IdComparison),
+    "default": ("required", "granted"),
+}
+"""Last part of a path → allowed values."""
 
 
 def _problems(file: Catalogue) -> list[str]:

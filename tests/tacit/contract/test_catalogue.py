@@ -56,14 +56,21 @@ UNREADABLE = [
     ("schema = 1", "schema = 1\ncolour = 3", "colour"),
     ('title = "Genre"', 'title = "Genre"\ncolour = 3', "colour"),
     ("label = true", "label = true\ncolour = 3", "colour"),
-    ('default = "granted"', 'default = "assumed"', "$.consent.default"),
+    ('default = "granted"', 'default = "assumed"', "`$.consent.default`; allowed are required, granted"),
     ("schema = 1", 'schema = 1\nidentity = "lower"', "$.identity"),
-    ("schema = 1", 'schema = 1\nmode = "asleep"', "$.mode"),
+    ("schema = 1", 'schema = 1\nmode = "asleep"', "'asleep' - at `$.mode`; allowed are live, apprentice"),
     ("schema = 1", 'schema = 1\nexplore = "hints"', "$.explore"),
-    ('title = "Genre"', 'title = "Genre"\nexplore = "sometimes"', "explore"),
+    (
+        'title = "Genre"',
+        'title = "Genre"\nexplore = "sometimes"',
+        "`$.facets.genre.explore`; allowed are never, hints, free",
+    ),
+    ('title = "Decade"', 'title = "Decade"\ncareful = "yes"', "`$.facets.decade.careful`"),
+    ('title = "Decade"', 'title = "Decade"\nquestion = 5', "`$.facets.decade.question`"),
+    ("weight = 0.5", 'weight = "half"', "`$.feedback.thumbs_down.weight`"),
     ("label = true", 'moves = { decade = "sideways" }', "moves"),
     ("label = true", "label =", "line"),
-    ('title = "Genre"', "", "title"),
+    ('title = "Genre"', "", "`title` - at `$.facets.genre`"),
 ]
 """The same for files that are unreadable."""
 
