@@ -183,7 +183,7 @@ class Prior:
 
     def _default(self, facet: int) -> int | None:
         named = self.catalogue.default_slots[facet]
-        if not self.number or len(self.catalogue.facet_slots[facet]) < 2:
+        if not self.number or len(self.catalogue.facet_slots[facet]) < 2 or facet in self.catalogue.careful_facets:
             return named
         return self._best(facet) if named is None else self._better_than(named, facet)
 

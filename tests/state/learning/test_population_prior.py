@@ -196,6 +196,15 @@ def test_default_of_the_catalogue_is_replaced_by_a_value_that_beats_it(ahead: fl
     assert prior.default_slots[FORMAT] == (TABLE if takes_over else PROSE)
 
 
+@pytest.mark.parametrize("default", ["prose", None])
+def test_default_of_a_careful_facet_is_the_catalogues(default: str | None) -> None:
+    """Nothing that other users like is done to a user who is not known to like it."""
+    careful = replace(CATALOGUE.facets["format"], careful=True, default=default)
+    catalogue = replace(CATALOGUE, facets=CATALOGUE.facets | {"format": careful})
+    ahead = {"default:format=table": Gaussian(0.9, 0.001)} | known(table=0.9)
+    assert prior_of(ahead, catalogue=catalogue).default_slots[FORMAT] == (PROSE if default else None)
+
+
 def test_item_has_the_belief_of_its_step_of_popularity() -> None:
     """An item outside of the version has step 0."""
     popular, item = Gaussian(0.3, 0.01), Gaussian(0.0, 0.25)
