@@ -134,7 +134,7 @@ def test_population_none_leaves_the_population_model_out() -> None:
         deployment = Deployment(simulation, stores, learns_population=False)
         for arrival in simulation.arrivals():
             deployment.take(arrival)
-    assert {emitted.signal.by for emitted in deployment.emitted} == {"m2.c1.p0"}
+    assert {emitted.signal.by for emitted in deployment.emitted} == {"m3.c1.p0"}
     assert deployment.adaptation("user-999999").defaults == {}
 
 
