@@ -28,6 +28,8 @@ class LossDifference(NamedTuple):
     low: float | None
     """Limits of the 95% interval of the difference; None with users in too few buckets."""
     high: float | None
+    buckets: int = 0
+    """Buckets of users with feedback."""
 
 
 class PairedLoss:
@@ -62,10 +64,14 @@ class PairedLoss:
         first, difference = fsum(self._first) / n, fsum(self._differences) / n
         margin = self._margin(n, difference)
         low, high = (None, None) if margin is None else (difference - margin, difference + margin)
-        return LossDifference(n, first, first + difference, difference, low, high)
+        return LossDifference(n, first, first + difference, difference, low, high, self._buckets)
+
+    @property
+    def _buckets(self) -> int:
+        return sum(count > 0 for count in self._n)
 
     def _margin(self, n: int, difference: float) -> float | None:
-        clusters = sum(count > 0 for count in self._n)
+        clusters = self._buckets
         if clusters < _MIN_BUCKETS:
             return None
         squares = fsum(

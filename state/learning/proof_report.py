@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from state.errors import StateError
+from state.learning.bucketed import MIN_BUCKETS
 
 if TYPE_CHECKING:
     from state.learning.challenger import ChallengerScores  # a second and 80 MB, by River
+    from state.learning.paired_loss import LossDifference
 
 Interval = tuple[float, float]
 
@@ -75,24 +77,27 @@ class Challenger(msgspec.Struct, frozen=True):
     share: float
     """Share of users, 0–1."""
     n: int
-    log_loss: float
-    deployed_log_loss: float
+    log_loss: float | None = None
+    """None, as all that follows, for answers of too few users."""
+    deployed_log_loss: float | None = None
     """On the same examples."""
-    difference: float
+    difference: float | None = None
     """Log loss less the deployed model's; below 0 the challenger is better."""
-    interval: Interval | None
-    """None with users in too few buckets."""
+    interval: Interval | None = None
 
 
 def challenged(scores: Iterable["ChallengerScores"]) -> tuple[Challenger, ...]:
     """Return the entries of challengers with feedback, rounded to four decimals."""
-    found = []
-    for each in scores:
-        if (loss := each.loss) is not None:
-            interval = None if loss.low is None or loss.high is None else (round(loss.low, 4), round(loss.high, 4))
-            losses = round(loss.second, 4), round(loss.first, 4), round(loss.difference, 4)
-            found.append(Challenger(each.model, each.share, loss.n, *losses, interval))
-    return tuple(found)
+    return tuple([_challenger(each, each.loss) for each in scores if each.loss is not None])
+
+
+def _challenger(each: "ChallengerScores", loss: "LossDifference") -> Challenger:
+    if loss.low is None or loss.high is None or loss.buckets < MIN_BUCKETS:
+        return Challenger(each.model, each.share, loss.n)
+    log_loss, deployed, difference, low, high = (
+        round(figure, 4) for figure in (loss.second, loss.first, loss.difference, loss.low, loss.high)
+    )
+    return Challenger(each.model, each.share, loss.n, log_loss, deployed, difference, (low, high))
 
 
 class ProofReport(msgspec.Struct, frozen=True):

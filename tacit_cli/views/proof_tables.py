@@ -128,9 +128,11 @@ def _challengers(report: ProofReport) -> Table:
     table = _new_table(("challenger", "users", "answers", "log loss", "deployed", "difference", "95 % interval"))
     table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"  # the path gives way to the figures
     for found in report.challengers:
+        cells = found.name, f"{found.share:.0%}", f"{found.n:,}"
+        if found.log_loss is None or found.deployed_log_loss is None or found.difference is None:
+            table.add_row(*cells, "–", "–", "–", f"fewer than {MIN_BUCKETS} users: wait")
+            continue
         interval = "–" if found.interval is None else "{:+.4f} to {:+.4f}".format(*found.interval)
-        table.add_row(
-            found.name, f"{found.share:.0%}", f"{found.n:,}", f"{found.log_loss:.4f}",
-            f"{found.deployed_log_loss:.4f}", f"{found.difference:+.4f}", interval,
-        )  # fmt: skip
+        losses = f"{found.log_loss:.4f}", f"{found.deployed_log_loss:.4f}", f"{found.difference:+.4f}"
+        table.add_row(*cells, *losses, interval)
     return table

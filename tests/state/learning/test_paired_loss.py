@@ -46,7 +46,7 @@ def test_no_feedback_gives_no_result_and_few_users_no_interval() -> None:
     assert losses.result() is None
     for _ in range(100):
         losses.add(pseudonym(1), True, 0.5, 0.6)
-    assert result(losses)[4:] == (None, None)
+    assert result(losses)[4:] == (None, None, 1)
 
 
 def test_equal_models_have_a_difference_of_zero() -> None:
@@ -54,7 +54,7 @@ def test_equal_models_have_a_difference_of_zero() -> None:
     losses = PairedLoss()
     for user in range(200):
         losses.add(pseudonym(user), user % 3 == 0, 0.4, 0.4)
-    assert result(losses)[3:] == (0.0, 0.0, 0.0)
+    assert result(losses)[3:6] == (0.0, 0.0, 0.0)
 
 
 def test_certain_and_wrong_prediction_has_a_finite_loss() -> None:
