@@ -19,6 +19,29 @@ BINS = ((0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 1.0)
 _KIND = "confidence"
 
 
+def confidence_of(choice: LoggedChoice, values: int, near: float) -> float:
+    """Return the confidence that the propensity of a value or of its runner-up implies.
+
+    Args:
+        choice: the choice; the served value is the preferred one or the runner-up.
+        values: count of values of the facet.
+        near: the user's present confidence, which decides where a propensity is ambiguous.
+    """
+    explored = 1.0 - choice.propensity if choice.is_preferred else _explored(choice.propensity, values, near)
+    return 1.0 - explored / EXPLORE_PER_DOUBT
+
+
+def _explored(propensity: float, values: int, near: float) -> float:
+    """Return the share of exploration of a choice in which the runner-up had the propensity."""
+    others, whole, part = values - 2, propensity, propensity / RUNNER_UP_SHARE
+    if not others or (1.0 - RUNNER_UP_SHARE) * part / others < MIN_PROPENSITY:
+        return whole
+    if (1.0 - RUNNER_UP_SHARE) * whole / others >= MIN_PROPENSITY:
+        return part
+    expected = EXPLORE_PER_DOUBT * (1.0 - near)
+    return whole if abs(whole - expected) < abs(part - expected) else part
+
+
 class BinReliability(NamedTuple):
     """Reliability of the confidences in one bin."""
 
@@ -42,25 +65,11 @@ class ConfidenceReliability:
         """
         if choice.runner_up < 0 or choice.propensity >= 1.0:
             return None
-        if choice.is_preferred:
-            side, doubt = "value", 1.0 - choice.propensity
-        elif choice.slot == choice.runner_up:
-            side, doubt = "runner_up", self._explored(facet, choice.propensity, near)
-        else:
+        if not (choice.is_preferred or choice.slot == choice.runner_up):
             return None
-        bin_ = _bin(1.0 - doubt / EXPLORE_PER_DOUBT)
+        side = "value" if choice.is_preferred else "runner_up"
+        bin_ = _bin(confidence_of(choice, len(self._catalogue.facet_slots[facet]), near))
         return self._arm(bin_, side), self._arm(bin_, side, "predicted")
-
-    def _explored(self, facet: int, propensity: float, near: float) -> float:
-        """Return the share of exploration of a choice in which the runner-up had the propensity."""
-        others = len(self._catalogue.facet_slots[facet]) - 2
-        whole, part = propensity, propensity / RUNNER_UP_SHARE
-        if not others or (1.0 - RUNNER_UP_SHARE) * part / others < MIN_PROPENSITY:
-            return whole
-        if (1.0 - RUNNER_UP_SHARE) * whole / others >= MIN_PROPENSITY:
-            return part
-        expected = EXPLORE_PER_DOUBT * (1.0 - near)
-        return whole if abs(whole - expected) < abs(part - expected) else part
 
     def bins(self) -> dict[str, BinReliability]:
         """Return bin → reliability, for bins with answers of both arms."""

@@ -1,9 +1,12 @@
 """Decisions: from beliefs to the best value of a facet, with confidence and tier."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import sqrt
+from statistics import NormalDist
 from typing import NamedTuple
 
+from state.learning.features import SURE_FROM
 from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.prediction import PopulationPart, UserPart
@@ -17,6 +20,9 @@ SHARPNESS = 1.2
 LAPSE = 0.05
 """Share of preferences that beliefs cannot know: tastes change, and users err. Both numbers are fitted to
 closed loops of simulations with the seeds 201 and 202 (docs/learning.md)."""
+
+_STEPS = [NormalDist().inv_cdf((confidence - LAPSE / 2) / (1.0 - LAPSE)) for confidence in SURE_FROM]
+"""`SURE_FROM` as arguments of Φ."""
 
 TIERS: tuple[Tier, ...] = ("default", "hint", "apply")
 
@@ -126,7 +132,8 @@ def means(beliefs: Beliefs, facet: int) -> list[float]:
 def confidence(beliefs: Beliefs, slot: int, other: int, difference: float, row: int = NO_ROW) -> float:
     """Return the probability that the user likes `slot` better than `other`, in general or in a row's context.
 
-    `difference` is that of the means.
+    `difference` is that of the means, at least 0. The prior's shift for the confidence without a shift is added; it
+    changes the difference by its own size at most, so the better value stays the better one.
     """
     own, prior, _, _ = beliefs
     own_factor = prior.factors.own[own.catalogue.slot_facets[slot]]
@@ -137,7 +144,11 @@ def confidence(beliefs: Beliefs, slot: int, other: int, difference: float, row: 
         variance += squares * own.contexts.variance(row)
     variance = own_factor.mean**2 * variance + own_factor.variance * mean * mean
     variance += prior.factors.population**2 * (prior.variances[slot] + prior.variances[other])
-    return LAPSE / 2 + (1.0 - LAPSE) * normal_cdf(SHARPNESS * difference / sqrt(variance))
+    scale = SHARPNESS / sqrt(variance)
+    if shifts := prior.shifts:
+        shift = shifts[bisect_right(_STEPS, scale * difference)]
+        difference += max(-difference, min(difference, shift))
+    return LAPSE / 2 + (1.0 - LAPSE) * normal_cdf(scale * difference)
 
 
 def _tier(confidence: float, beats_default: float) -> int:

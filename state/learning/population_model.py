@@ -120,6 +120,11 @@ class PopulationModel:
         """Begin the season of an event time, unless a later one has begun."""
         self.season = max(self.season, at_ms // SEASON_MS)
 
+    def may_vote(self, user: int, name: str) -> bool:
+        """Return whether a user has not voted on a feature in this season."""
+        feature = self.features.get(name)
+        return feature is None or feature.season != self.season or feature.position(user) not in feature.contributors
+
     def learn(
         self,
         user: int,

@@ -14,6 +14,8 @@ from state.learning.features import (
     BIAS,
     ITEM_VARIANCE,
     POPULARITY_STEPS,
+    SURE,
+    SURE_FROM,
     Features,
     feedback_count_feature,
     feedback_count_step,
@@ -32,11 +34,15 @@ REPLACED_FROM = 0.9
 """Confidence, 0–1, from which a value that beats the catalogue's default by `DEFAULT_MARGIN` replaces it."""
 DEFAULT_MARGIN = 0.05
 """Difference of means: about 2 % of a user's likes."""
+MAX_SHIFT = 0.3
+"""Bound of a shift of confidences, in the unit of means."""
 MAX_TOPICS = 3
 """Count of a user's main topics that a decision regards."""
 
 MAX_CONTEXTS = 1_000
 """Limit of cached contexts: pairs of topic and surface, and topics."""
+
+NO_BELIEF = Gaussian(0.0, 0.0)
 
 _FEEDBACK_COUNTS = range(256)
 
@@ -79,6 +85,8 @@ class Prior:
         self._item_unknown = Gaussian(0.0, ITEM_VARIANCE if version else 0.0)
         self._popularity: Mapping[str, int] = version.popularity if version else {}
         self._by_popularity = [self._belief(popularity_feature(step)) for step in range(len(POPULARITY_STEPS) + 2)]
+        self.shifts = self._shifts()
+        """Addition to a difference of two means, by step of `SURE_FROM`; empty: no shift."""
         self.default_slots = [self._default(facet) for facet in range(len(catalogue.facet_names))]
         """Facet → default slot for an unknown user; None: no default."""
 
@@ -100,6 +108,11 @@ class Prior:
             means = [fsum([belief.mean for belief in several]) for several in beliefs]
             found = self._contexts[topic, surface] = means, [fsum([t.variance for t in several]) for several in beliefs]
         return found
+
+    def _shifts(self) -> Sequence[float]:
+        """Return the shifts of confidences: the value has the feature's mean, and the runner-up its opposite."""
+        means = [self._beliefs.get(f"{SURE}{step}", NO_BELIEF).mean for step in range(len(SURE_FROM) + 1)]
+        return [min(MAX_SHIFT, max(-MAX_SHIFT, 2.0 * mean)) for mean in means] if any(means) else ()
 
     def topic_effects(self, topic: int) -> Sequence[float]:
         """Return by slot how much more the population likes it on a topic than on average; empty without any."""

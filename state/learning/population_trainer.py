@@ -4,6 +4,7 @@ from math import sqrt
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning import population_state
+from state.learning.confidence_votes import confidence_vote
 from state.learning.exact_population import ExactPopulation, ExactStacking
 from state.learning.example import Example
 from state.learning.features import BIAS, Features
@@ -22,6 +23,9 @@ from state.learning.stacking import MAX_EXAMPLES, OFFSET, OWN_BIAS, POPULATION, 
 
 DEFAULT_SHARE = 0.5
 """Part of a user's first feedback that votes on defaults."""
+
+CONFIDENCE_SHARE = 0.5
+"""Part of a feedback that votes on a confidence; a user has three such votes per season."""
 
 
 class PopulationTrainer:
@@ -107,6 +111,7 @@ class PopulationTrainer:
         self._population.begin(max(self._at_ms, e.at_ms))
         if not e.directed:
             share = self._learn_defaults(e, user)
+            share = self._learn_confidence(e, user, (z * scale, scale * scale), share)
             self._learn_answer(e, user, own_mean, share)
         for comparison in e.directed:
             preferred = self._features.of_value(comparison.preferred, e.topic, e.surface)
@@ -131,6 +136,18 @@ class PopulationTrainer:
         for slot in slots:
             self._population.learn(user, [self._features.of_default(slot)], e.liked, (mean, variance), share=share)
         return 1.0 - DEFAULT_SHARE if slots else 1.0
+
+    def _learn_confidence(self, e: Example, user: int, expected: tuple[float, float], share: float) -> float:
+        """Learn whether the values of a confidence are liked as predicted, and return the share that remains.
+
+        `expected` is mean and variance of the prediction that decisions rest on, with the stacking factors.
+        """
+        vote = confidence_vote(e, user, self._catalogue)
+        if vote is None or not (self._exact or self._population.may_vote(user, vote.feature)):
+            return share
+        value, runner_up = ([vote.feature], []) if vote.is_preferred else ([], [vote.feature])
+        self._population.learn(user, value, e.liked, expected, runner_up, CONFIDENCE_SHARE * share)
+        return (1.0 - CONFIDENCE_SHARE) * share
 
     def _learn_answer(self, e: Example, user: int, own_mean: float, share: float) -> None:
         """Learn from a like or dislike; `share` is the part of the feedback for its votes."""

@@ -3,7 +3,8 @@
 Features of an answer: `bias` (every answer), `judged:0` to `judged:10` (the count of the user's earlier feedback, in
 steps), `length=concise` (a value), `topic:code&length=concise` and `surface:chat&length=concise` (a value there),
 `genre=action&genre=horror` (two values of a `multiple` facet), `item:0a1b2c3d` (an item, by the CRC-32 of its id),
-`popularity:0` to `popularity:7` (the count of the item's users, in steps).
+`popularity:0` to `popularity:7` (the count of the item's users, in steps), `default:length=concise` (a value as the
+default), `sure:0` to `sure:2` (the confidence of a choice, in steps: how much more its value is liked than predicted).
 """
 
 from typing import Annotated, NamedTuple

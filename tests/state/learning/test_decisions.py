@@ -1,5 +1,7 @@
 """state/learning/decisions."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import pytest
@@ -7,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.decisions import TIERS, Beliefs, decide, find
+from state.learning.decisions import TIERS, Beliefs, confidence, decide, find
+from state.learning.features import SURE_FROM
 from state.learning.own_beliefs import SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion
@@ -106,6 +109,47 @@ def test_each_layer_counts_as_much_as_it_has_proved_to_be_worth(population: floa
     assert found.slot == (PROSE if ahead >= 0 else TABLE)
     variance = own**2 * APART**2 + unsure * 0.25**2 + population**2 * (0.05 + 0.08)
     assert found.confidence == pytest.approx(sure(abs(ahead) / variance**0.5), abs=1e-6)
+
+
+# Shifts
+
+SHIFTS = st.tuples(*[st.floats(-0.3, 0.3)] * 3)
+
+
+def shifted(shifts: Sequence[float], difference: float) -> float:
+    """Return the confidence for a difference of two formats, with these shifts by step."""
+    prior = Prior(CATALOGUE)
+    prior.shifts = shifts
+    return confidence(believing(0.0, 0.0, 0.0, 0.0, prior=prior), PROSE, TABLE, difference)
+
+
+@pytest.mark.parametrize(("ahead", "step"), [(0.1, 0), (0.3, 1), (0.6, 2)])
+def test_shift_of_the_confidence_s_step_is_added_to_the_difference(ahead: float, step: int) -> None:
+    """The step is that of the confidence without a shift."""
+    shifts = [0.0, 0.0, 0.0]
+    shifts[step] = -0.05
+    assert shifted(shifts, ahead) == pytest.approx(sure((ahead - 0.05) / APART), abs=1e-6)
+    shifts[step] = 0.05
+    assert shifted(shifts, ahead) == pytest.approx(sure((ahead + 0.05) / APART), abs=1e-6)
+
+
+def test_shift_changes_a_difference_by_its_own_size_at_most() -> None:
+    """The better value stays the better one, and equal values stay equal."""
+    assert shifted([-0.3, 0.0, 0.0], 0.1) == pytest.approx(0.5)
+    assert shifted([0.3, 0.0, 0.0], 0.1) == pytest.approx(sure(0.2 / APART), abs=1e-6)
+    assert shifted([0.3, 0.0, 0.0], 0.0) == pytest.approx(0.5)
+
+
+@given(SHIFTS, st.floats(0, 5), st.floats(0, 5))
+def test_shifted_confidence_grows_with_the_difference_within_a_step(
+    shifts: tuple[float, ...], one: float, other: float
+) -> None:
+    """It is a probability of one half or more, below 1."""
+    low, high = sorted((one, other))
+    steps = [bisect_right(SURE_FROM, shifted((), difference)) for difference in (low, high)]
+    found = [shifted(shifts, difference) for difference in (low, high)]
+    assert all(0.5 - 1e-9 <= confidence < 1.0 for confidence in found)
+    assert steps[0] != steps[1] or found[0] <= found[1] + 1e-12
 
 
 # Tiers

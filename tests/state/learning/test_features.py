@@ -18,6 +18,7 @@ from state.learning.features import (
     feedback_count_step,
     item_feature,
     prior_variance,
+    sure_feature,
 )
 from tacit.contract.catalogue import Surfaces
 from tests.support.catalogue_changes import CatalogueNames, make_catalogue
@@ -88,6 +89,7 @@ def test_names_of_features_are_unique(catalogue: NumberedCatalogue) -> None:
     """Every combination of the catalogue has a name of its own."""
     names = Features(catalogue)
     found = [BIAS, *(item_feature(item) for item in (1, 0x10, 2**32 - 1))]
+    found += [sure_feature(confidence) for confidence in (0.5, 0.7, 0.85)]
     found += [feedback_count_feature(step) for step in range(len(FEEDBACK_COUNT_STEPS) + 1)]
     for slot in range(len(catalogue.slots)):
         found.append(names.of_value(slot)[0])
@@ -128,6 +130,7 @@ def test_steps_grow_with_the_count_of_feedback(feedback_count: int) -> None:
         ("surface:chat&length=concise", 0.03),
         ("genre=action&genre=drama", 0.03),
         ("item:0a1b2c3d", 0.25),
+        ("sure:0", 0.001),
     ],
 )
 def test_prior_variance_depends_on_the_kind_of_feature(feature: str, variance: float) -> None:

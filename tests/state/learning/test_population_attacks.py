@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from state.learning import release, stacking
-from state.learning.example import Example
+from state.learning.example import Example, Logged
 from state.learning.population_model import PopulationModel
 from state.learning.population_prior import Prior
-from state.learning.population_trainer import PopulationTrainer
+from state.learning.population_trainer import CONFIDENCE_SHARE, PopulationTrainer
 from state.learning.population_version import Gaussian, PopulationVersion, decode_version
 from state.learning.probit import normal_cdf
 from tests.support.examples import make_example
@@ -22,6 +22,7 @@ from tests.support.factories import CATALOGUE, START_MS
 TRIALS = 2_000
 MOST_RIGHT = 0.55
 ANSWER = ["bias", "judged:0", "length=concise", "topic:code&length=concise", "item:0000000a"]
+SURE = ["sure:1"]
 CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[0]
 CODE = CATALOGUE.topic_index["code"]
 VICTIM = 0x1234_5678_9ABC_DEF1
@@ -34,11 +35,17 @@ def colluder(number: int) -> int:
 # Nineteen colluders and a victim
 
 
+def cast(model: PopulationModel, user: int, liked: bool) -> None:
+    """Take all votes of an answer with the runner-up, as the trainer does: on its confidence, and on the others."""
+    model.learn(user, [], liked, against=SURE, share=CONFIDENCE_SHARE)
+    model.learn(user, ANSWER, liked, share=1.0 - CONFIDENCE_SHARE)
+
+
 def versions(key: bytes, votes: list[tuple[int, bool]], every: int) -> Iterator[tuple[PopulationModel, int]]:
     """Yield a model after each `every` votes, and the users so far."""
     model = PopulationModel(key)
     for number, (user, liked) in enumerate(votes, 1):
-        model.learn(user, ANSWER, liked)
+        cast(model, user, liked)
         if number % every == 0:
             yield model, number
 
@@ -70,7 +77,7 @@ class Attacker:
                     feature.mean, feature.variance = published[seen - 1][name]
             pending = {name: one.block for name, one in model.features.items()}
             before = {name: (one.mean, one.variance) for name, one in model.features.items()}
-            model.learn(user, ANSWER, vote)
+            cast(model, user, vote)
             seen = number
             for name, feature in model.features.items():
                 block = pending.get(name)
@@ -129,7 +136,7 @@ def test_nineteen_colluders_see_nothing_at_the_threshold() -> None:
         votes = [(colluder(number), True) for number in range(19)] + [(VICTIM, liked)]
         found.append(published(b"key", votes)[-1])
     assert found[0] == found[1]
-    assert set(found[0]) == set(ANSWER)
+    assert set(found[0]) == {*ANSWER, *SURE}
 
 
 def test_attack_succeeds_without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +151,7 @@ def test_attack_succeeds_without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
 def answered(number: int, liked: bool) -> Example:
     """Return an example with the largest parts: its features have all votes, its parts the largest norm."""
     one = make_example(number, liked=liked, slots=(CONCISE,), topic=CODE, item=10, at_ms=START_MS)
-    return replace(one, bias=0.4, shares={0: 0.3})
+    return replace(one, bias=0.4, shares={0: 0.3}, logged=Logged([(CONCISE, 0.03, CONCISE)], opens=True))
 
 
 class Session:

@@ -14,7 +14,7 @@ from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import NONE
 from state.learning import population_prior as module
 from state.learning.features import Features, item_feature, prior_variance
-from state.learning.population_prior import MAX_TOPICS, Prior
+from state.learning.population_prior import MAX_SHIFT, MAX_TOPICS, Prior
 from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.prediction import CERTAIN, NO_POPULATION, NOISE_VARIANCE, UserPart
 from tests.state.learning.test_preferences import styles
@@ -223,6 +223,15 @@ def test_uninformative_facets_are_those_of_version_and_catalogue() -> None:
 
 
 # Topics
+
+
+def test_shift_of_confidences_is_twice_the_mean() -> None:
+    """The value has the mean, and the runner-up its opposite; a step outside the version has no shift."""
+    sure = {"sure:0": Gaussian(0.05, 0.001), "sure:2": Gaussian(-0.4, 0.001)}
+    assert prior_of(sure, {"population": Gaussian(0.8, 0.1)}).shifts == [0.1, 0.0, -MAX_SHIFT]
+    assert not prior_of({"sure:1": Gaussian(0.0, 0.001)}).shifts
+    assert not prior_of().shifts
+    assert not Prior(CATALOGUE).shifts
 
 
 def test_main_topics_lean_by_their_weights() -> None:

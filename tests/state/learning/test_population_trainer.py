@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from math import sqrt
+from math import fsum, sqrt
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from state.errors import StateError
 from state.learning import population_model as population_module
-from state.learning.example import DirectedFeedback, Example
+from state.learning.example import DirectedFeedback, Example, Logged
 from state.learning.features import vote_share
 from state.learning.population_prior import Prior
 from state.learning.population_trainer import PopulationTrainer
@@ -69,6 +69,21 @@ def test_votes_of_a_feedback_have_squares_of_one_in_sum() -> None:
         trainer.learn(make_example(feedback_count=count, slots=served, topic=CODE, item=item))
         after = {name: one.block.squares for name, one in trainer._population.features.items() if one.block}
         assert sum(after.values()) - sum(squares.values()) == pytest.approx(1.0)
+
+
+def test_confidence_has_a_part_of_the_same_feedback() -> None:
+    """The runner-up was served, so the feature of its confidence votes with the opposite sign."""
+    logged = Logged([(BALANCED, 0.03, BALANCED)], opens=True)
+    served = make_example(feedback_count=1, slots=(BALANCED,), topic=CODE)
+    for one in (served, replace(served, feedback_count=0), replace(served, only=(CATALOGUE.slot_facets[BALANCED],))):
+        cast = votes(replace(one, logged=logged))
+        squares = [
+            block.squares
+            for feature in learned([replace(one, logged=logged)])._population.features.values()
+            if (block := feature.block)
+        ]
+        assert cast["sure:1"] < 0 < cast["length=balanced"]
+        assert fsum(squares) == pytest.approx(1.0)
 
 
 def test_first_feedback_votes_on_defaults() -> None:
