@@ -71,7 +71,7 @@ class Proof:
         bucket, share = bucket_of(e.user), self._catalogue.holdout.share
         held_out = is_held_out(e.user, share)
         signals = array("h", logged.signals)
-        if share:
+        if share and not logged.proposed:  # in apprentice mode all users have the defaults
             self.uplift.add(bucket, e.liked, held_out, e.shares.keys(), signals)
         if logged.proposed:
             self.apprentice.add(bucket, e.liked, e.feedback_count, logged.proposed, e.slots)

@@ -131,6 +131,16 @@ def test_proposals_are_no_choices() -> None:
     assert not found.off_policy
 
 
+def test_answers_in_apprentice_mode_are_no_part_of_the_uplift() -> None:
+    """All users have the defaults then, so the answers would pull a later uplift toward 0."""
+    random, proof = Random(3), Proof(HOLDOUT)
+    for user in range(400):
+        e = answered(user, random)
+        assert e.logged is not None
+        proof.add(replace(e, logged=replace(e.logged, proposed=(CONCISE,))), DEFAULTS)
+    assert proof.report().uplift.n == 0
+
+
 def test_narrowed_feedback_is_about_its_facets_only() -> None:
     """A dislike of the tone proves nothing about the length."""
     random, proof = Random(3), Proof(CATALOGUE)
