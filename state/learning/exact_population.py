@@ -22,7 +22,7 @@ class ExactPopulation(PopulationModel):
 
     >>> population = ExactPopulation()
     >>> population.learn(1, ["length=concise"], True)
-    >>> population.belief("length=concise").mean > 0.1
+    >>> population.belief("length=concise").mean > 0.0
     True
     """
 

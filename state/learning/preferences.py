@@ -78,9 +78,9 @@ class Preferences(OwnBeliefs, base.Classifier):
     ...     model.learn_one({"length": "concise"}, True)
     ...     model.learn_one({"length": "detailed"}, False)
     >>> round(model.predict_proba_one({"length": "concise"})[True], 2)
-    0.89
+    0.9
     >>> round(model.predict_proba_one({"length": "detailed"})[True], 2)
-    0.11
+    0.1
     """
 
     def __init__(self, catalogue: NumberedCatalogue) -> None:
