@@ -16,7 +16,7 @@ from bytewax.recovery import init_db_dir
 
 from dataflows import state_folder as module
 from dataflows.inspection import inspect
-from dataflows.state_folder import Identity, StateFolder, read_identity, read_vocabulary
+from dataflows.state_folder import FORMAT, Identity, StateFolder, read_identity, read_vocabulary
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.errors import StateError
@@ -89,12 +89,13 @@ def test_folder_of_the_format_before_is_used_and_upgraded(state: Path) -> None:
         pass
     description = state / "tacit.json"
     current = description.read_bytes()
-    description.write_bytes(current.replace(b'"format": 4', b'"format": 3'))
-    assert read_identity(state).format == 3
+    now = f'"format": {FORMAT}'.encode()
+    description.write_bytes(current.replace(now, f'"format": {FORMAT - 1}'.encode()))
+    assert read_identity(state).format == FORMAT - 1
     with locked(state):
         assert description.read_bytes() == current
-    description.write_bytes(current.replace(b'"format": 4', b'"format": 5'))
-    assert "format 5, not 4" in _error(state)
+    description.write_bytes(current.replace(now, f'"format": {FORMAT + 1}'.encode()))
+    assert f"format {FORMAT + 1}, not {FORMAT}" in _error(state)
 
 
 def test_working_folders_of_a_killed_run_are_deleted(state: Path) -> None:
