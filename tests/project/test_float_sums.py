@@ -22,6 +22,7 @@ INTEGER_SUMS = Counter(
         ("state/learning/apprentice.py", "sum((one.n + other.n for one, other in strata))"): 2,
         ("state/learning/apprentice.py", "sum((one.n for one, _ in strata))"): 2,
         ("state/learning/apprentice.py", "sum((other.n for _, other in strata))"): 1,
+        ("state/learning/apprentice.py", "sum((side.n for side in arms))"): 1,
         ("state/learning/contributors.py", "sum((byte.bit_count() for byte in packed))"): 1,
         ("state/learning/feedback_log.py", "sum((1 << number for number in set(numbers)))"): 1,
         ("state/learning/paired_loss.py", "sum((count > 0 for count in self._n))"): 1,
