@@ -13,6 +13,9 @@ POPULATION_FROM = 0.75
 
 For all others the better one of two means counts: what is served teaches."""
 
+_EVEN = 0.5
+"""Probability that any higher mean reaches."""
+
 
 class Context(NamedTuple):
     """A topic or a surface for a decision."""
@@ -66,7 +69,7 @@ def decide_in(
     general: Decision,
     base: Sequence[float],
     contexts: Sequence[Context],
-    above: float = 0.5,
+    above: float = _EVEN,
 ) -> list[InContext]:
     """Return the decisions on a facet in contexts, where they differ from the general one.
 
@@ -92,6 +95,6 @@ def decide_in(
         first = max(there)
         if first > there[place]:
             decision = decided(beliefs, facet, there, row)
-            if confidence(beliefs, decision.slot, general.slot, first - there[place], row) >= above:
+            if above <= _EVEN or confidence(beliefs, decision.slot, general.slot, first - there[place], row) >= above:
                 found.append(InContext(key, decision))
     return found

@@ -77,6 +77,10 @@ def means(state: UserState, deployment: Deployment, file: CatalogueNames) -> dic
     return {(f, v): known.get(("slot", f, v), (0.0,))[0] for f, values in file.facets.items() for v in values}
 
 
+IDLE = 10_000
+"""Distance of the contexts of topics that left the catalogue from those of present ones."""
+
+
 def learned_apart(
     state: UserState, deployment: Deployment, file: CatalogueNames, o: Observation
 ) -> dict[tuple[str, str], float]:
@@ -94,7 +98,8 @@ def learned_apart(
     contexts, its = before.contexts, twin.contexts
     topics = {number: own.topic_index[name] for name, number in ours.topic_index.items()}
     keys = {key: own.topic_keys.get(topics[topic], 0) for topic, key in ours.topic_keys.items()}
-    its.keys, its.weights = array("I", [keys.get(key, key) for key in contexts.keys]), contexts.weights[:]
+    renamed = [keys.get(key, key and key + IDLE) for key in contexts.keys]
+    its.keys, its.weights = array("I", renamed), contexts.weights[:]
     for slot, number in slots.items():
         for row in range(ROWS):
             term, own_term = ours.context_terms[slot][0], own.context_terms[number][0]
