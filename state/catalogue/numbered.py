@@ -203,6 +203,11 @@ class NumberedCatalogue(Catalogue, frozen=True, dict=True):
         return {topic: topic + 1 for topic in topics if topic not in self.sensitive_topics} if len(topics) > 1 else {}
 
     @cached_property
+    def sensitive_keys(self) -> frozenset[int]:
+        """Contexts that sensitive topics had while they were not sensitive."""
+        return frozenset(topic + 1 for topic in self.sensitive_topics)
+
+    @cached_property
     def surface_keys(self) -> dict[int, int]:
         """Surface → context; empty for a single surface. The key is a hash, as the vocabulary has no surfaces."""
         surfaces = self.surface_index.items()
@@ -238,6 +243,10 @@ class NumberedCatalogue(Catalogue, frozen=True, dict=True):
                 number += 1
             terms.append((slopes[facet], place if shape is Shape.ORDERED else 1.0))
         return tuple(terms)
+
+    def terms_of(self, slots: int) -> int:
+        """Return the count of terms of the first slots."""
+        return 1 + max(term for term, _ in self.context_terms[:slots])
 
     @cached_property
     def facet_terms(self) -> tuple[tuple[tuple[int, int, float], ...], ...]:

@@ -70,10 +70,13 @@ class ContextEffects:
         row = keys.index(0) if 0 in keys else min(range(ROWS), key=weights.__getitem__)
         if keys[row] and weights[row] >= REPLACED_BELOW:
             return None
-        keys[row], weights[row] = key, 0.0
+        self._begin(row, key)
+        return row
+
+    def _begin(self, row: int, key: int) -> None:
+        self.keys[row], self.weights[row] = key, 0.0
         start = row * self.terms
         self.effects[start : start + self.terms] = array("h", bytes(2 * self.terms))
-        return row
 
     def variance(self, row: int) -> float:
         """Return the variance of each effect of a row."""
@@ -133,6 +136,13 @@ class ContextEffects:
         for row in range(ROWS):
             for term in terms:
                 self.effects[row * self.terms + term] = 0
+
+    def drop(self, contexts: Collection[int]) -> list[int]:
+        """Free the rows of some contexts, and return these rows."""
+        rows = [row for row, key in enumerate(self.keys) if key in contexts]
+        for row in rows:
+            self._begin(row, 0)
+        return rows
 
     def copy(self) -> "ContextEffects":
         """Return an independent copy."""

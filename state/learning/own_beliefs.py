@@ -28,7 +28,7 @@ class OwnBeliefs:
         self.variances.extend([SLOPE_VARIANCE] * facets)
         self.variances.append(BIAS_VARIANCE)
         self.mood = Mood()
-        self.contexts = ContextEffects(_terms(catalogue))
+        self.contexts = ContextEffects(catalogue.terms_of(len(catalogue.slots)))
         self.log = FeedbackLog(slots, facets)
         """The last pieces of feedback, and sums by value."""
         self.feedback_count = 0
@@ -85,7 +85,3 @@ class OwnBeliefs:
         step = catalogue.slot_places[slot] - catalogue.slot_places[other]
         mean = means[slot] - means[other] + step * means[slope]
         return mean, variances[slot] + variances[other] + step * step * variances[slope]
-
-
-def _terms(catalogue: NumberedCatalogue) -> int:
-    return 1 + max(term for term, _ in catalogue.context_terms)

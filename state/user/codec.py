@@ -277,7 +277,7 @@ def _unpack_contexts(
     data: bytes, position: int, slots: int, facets: int, catalogue: NumberedCatalogue
 ) -> tuple[Mood, ContextEffects, "array[int]", int]:
     """Return mood, effects of contexts, emitted values in contexts, and the end; layouts below 5 have none."""
-    mood, contexts = Mood(), ContextEffects(_terms(catalogue, slots))
+    mood, contexts = Mood(), ContextEffects(catalogue.terms_of(slots))
     emitted = array("B", bytes(ROWS * facets))
     if data[0] != VERSION:
         return mood, contexts, emitted, position
@@ -289,10 +289,6 @@ def _unpack_contexts(
         contexts.keys, contexts.weights = array("I", keys), array("f", weights)
         contexts.effects, emitted = array("h", effects), array("B", values)
     return mood, contexts, emitted, position + _CONTEXTS.size + sizes.size
-
-
-def _terms(catalogue: NumberedCatalogue, slots: int) -> int:
-    return 1 + max(term for term, _ in catalogue.context_terms[:slots])
 
 
 def _unpack_beliefs(
@@ -315,6 +311,7 @@ def _unpack_beliefs(
     if tuple(counts) != catalogue.sizes:
         preferences.grow(slots=counts[0], facets=counts[1])
         emitted.grow(len(catalogue.facet_names))
+    emitted.free(contexts.drop(catalogue.sensitive_keys))
     if catalogue.idle_slots:
         emitted.expire(catalogue.idle_slots)
     emitted.oldest_ms = min([at_ms for at_ms in emitted.at_ms if at_ms], default=0)

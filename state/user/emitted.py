@@ -76,7 +76,7 @@ class Emitted:
         return False
 
     def free(self, rows: Iterable[int]) -> None:
-        """Drop the values of rows that get another context."""
+        """Drop the values of rows whose context has ended."""
         for row in rows:
             for facet in range(len(self.slot)):
                 self.contexts[ROWS * facet + row] = 0

@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from state.events.observation import Observation
+from state.learning.context_effects import ROWS
 from state.learning.population_prior import Prior
 from state.user import codec
 from state.user.rules import Rules
 from state.user.user_state import UserState
+from tacit.contract.catalogue import Topics
 from tacit.contract.signals import Signal, decode_signal
 from tests.support.factories import CATALOGUE, RULES, START_MS, USER, make_observation
 from tests.support.sample_population import version
@@ -113,3 +116,26 @@ def test_signals_with_contexts_are_small() -> None:
             fields |= dict(getattr(write, "fields", ()))
     assert sum(map(len, fields.values())) <= 3_276
     assert json.loads(fields["format"])["contexts"]
+
+
+def test_effects_of_a_topic_that_became_sensitive_are_dropped() -> None:
+    """Nothing that was learned on the topic stays in the state; other contexts keep their effects."""
+    state = observed(mixed_taste())
+    state.take_writes(USER, CATALOGUE)
+    code, email = (CATALOGUE.topic_keys[CATALOGUE.topic_index[topic]] for topic in ("code", "email"))
+    topics = Topics(CATALOGUE.topics.values, (*CATALOGUE.topics.sensitive, "code"))
+    found = codec.unpack(codec.pack(state), replace(CATALOGUE, topics=topics))
+    assert state.preferences is not None
+    assert found.preferences is not None
+    assert found.outbox.emitted is not None
+    before, after = state.preferences.contexts, found.preferences.contexts
+    row = before.keys.index(code)
+    assert code not in after.keys
+    assert (after.keys[row], after.weights[row]) == (0, 0)
+    assert not any(after.effects[row * after.terms : (row + 1) * after.terms])
+    assert not any(found.outbox.emitted.contexts[row::ROWS])
+    row = before.keys.index(email)
+    assert (
+        after.effects[row * after.terms : (row + 1) * after.terms]
+        == before.effects[row * before.terms : (row + 1) * before.terms]
+    )
