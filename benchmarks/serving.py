@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import median, quantiles
 from time import perf_counter, process_time, time_ns
 
@@ -193,8 +194,8 @@ def _reads(url: str, users: int) -> list[Figure]:
         if len(reader.get(names[0]).signals) != FACETS:
             raise RuntimeError("the reader does not see what was written")
         for _ in range(ROUNDS):
-            ours.take([lambda name=name: reader.get(name) for name in names])  # type: ignore[misc]
-            plain.take([lambda key=key: client.hgetall(key) for key in keys])  # type: ignore[misc]
+            ours.take([partial(reader.get, name) for name in names])
+            plain.take([partial(client.hgetall, key) for key in keys])
         many, plain_many = _Reads(), _Reads()
         for _ in range(ROUNDS):
             many.take([lambda: reader.get_many(names[:MANY])] * 10)
@@ -208,7 +209,7 @@ def _reads(url: str, users: int) -> list[Figure]:
             plain_many.take([hundred] * 10)
         chosen, adaptation = _Reads(), reader.get(names[0])
         for _ in range(ROUNDS):
-            chosen.take([lambda name=name: adaptation.choose(name, topic="code") for name in names])  # type: ignore[misc]
+            chosen.take([partial(adaptation.choose, name, topic="code") for name in names])
     ratio = ours.cpu_us / plain.cpu_us
     return [
         Figure("get: CPU", "µs", ours.cpu_us, "", plain.cpu_us),

@@ -105,6 +105,10 @@ def _rival(text: str, settings: Settings) -> evaluation.Predictor | Path:
         ConfigurationError: the class or the catalogue is wrong, or only one catalogue could use the fixed population.
     """
     if not text.endswith(".toml"):
+        if not text.startswith("river."):
+            raise ConfigurationError(
+                [f"against: {text} is no catalogue, as its name does not end with .toml, and no class below river"]
+            )
         return _river(text, settings)
     if settings.population not in {"learn", "none", EXACT}:
         raise ConfigurationError(

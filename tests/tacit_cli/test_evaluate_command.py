@@ -145,6 +145,7 @@ def test_many_rejects_are_reported_loudly(cwd: Path) -> None:
         (["events.jsonl", "--baseline", "os.system"], "os.system is no import path below river"),
         (["events.jsonl", "--against", "river.tree.Oak"], "River has no such class"),
         (["events.jsonl", "--against", "none.toml"], "catalogue none.toml: cannot be read"),
+        (["events.jsonl", "--against", "none"], "against: none is no catalogue, as its name does not end with .toml"),
         (["none.jsonl"], "none.jsonl: there is no such file"),
         (["events.jsonl", "--plot", "figures.pdf"], "must end in .png or .svg"),
         (
