@@ -38,7 +38,7 @@ _ONE_SHARD = 1
 class DeployedModel:
     """The steps of `run` and `replay` on a stream, up to the writes.
 
-    The population model is trained, too, with a version every 1,000 examples, unless the prior is fixed.
+    The population model is trained, too, with versions by the count of examples alone, unless the prior is fixed.
     """
 
     def __init__(self, job: Job, fixed_prior: Prior | None = None) -> None:
