@@ -24,6 +24,9 @@ closed loops of simulations with the seeds 201 and 202 (docs/learning.md)."""
 _STEPS = [NormalDist().inv_cdf((confidence - LAPSE / 2) / (1.0 - LAPSE)) for confidence in SURE_FROM]
 """`SURE_FROM` as arguments of Φ."""
 
+_LEAST_VARIANCE = 1e-12
+"""Factors of 0 make all means equal, and each variance 0."""
+
 TIERS: tuple[Tier, ...] = ("default", "hint", "apply")
 
 
@@ -144,11 +147,20 @@ def confidence(beliefs: Beliefs, slot: int, other: int, difference: float, row: 
         variance += squares * own.contexts.variance(row)
     variance = own_factor.mean**2 * variance + own_factor.variance * mean * mean
     variance += prior.factors.population**2 * (prior.variances[slot] + prior.variances[other])
-    scale = SHARPNESS / sqrt(variance)
-    if shifts := prior.shifts:
-        shift = shifts[bisect_right(_STEPS, scale * difference)]
-        difference += max(-difference, min(difference, shift))
+    scale = SHARPNESS / sqrt(max(variance, _LEAST_VARIANCE))
+    if prior.shifts:
+        difference = _shifted(difference, scale, prior.shifts)
     return LAPSE / 2 + (1.0 - LAPSE) * normal_cdf(scale * difference)
+
+
+def _shifted(difference: float, scale: float, shifts: Sequence[float]) -> float:
+    """Return a difference with the shift of its step; a larger difference never becomes the smaller one."""
+    step = bisect_right(_STEPS, scale * difference)
+    shifted = difference + max(-difference, min(difference, shifts[step]))
+    for end, shift in zip(_STEPS[:step], shifts, strict=False):  # a step begins no lower than the one before has ended
+        last = end / scale
+        shifted = max(shifted, last + max(-last, min(last, shift)))
+    return shifted
 
 
 def _tier(confidence: float, beats_default: float) -> int:

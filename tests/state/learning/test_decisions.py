@@ -1,6 +1,5 @@
 """state/learning/decisions."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from statistics import NormalDist
 
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import TIERS, Beliefs, confidence, decide, find
-from state.learning.features import SURE_FROM
 from state.learning.own_beliefs import SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion
@@ -141,15 +139,19 @@ def test_shift_changes_a_difference_by_its_own_size_at_most() -> None:
 
 
 @given(SHIFTS, st.floats(0, 5), st.floats(0, 5))
-def test_shifted_confidence_grows_with_the_difference_within_a_step(
-    shifts: tuple[float, ...], one: float, other: float
-) -> None:
-    """It is a probability of one half or more, below 1."""
+def test_shifted_confidence_grows_with_the_difference(shifts: tuple[float, ...], one: float, other: float) -> None:
+    """Within a step and beyond; it is a probability of one half or more, below 1."""
     low, high = sorted((one, other))
-    steps = [bisect_right(SURE_FROM, shifted((), difference)) for difference in (low, high)]
     found = [shifted(shifts, difference) for difference in (low, high)]
     assert all(0.5 - 1e-9 <= confidence < 1.0 for confidence in found)
-    assert steps[0] != steps[1] or found[0] <= found[1] + 1e-12
+    assert found[0] <= found[1] + 1e-12
+
+
+def test_factors_of_zero_stop_no_worker() -> None:
+    """Releases round factors to hundredths: all means are equal then, and nothing is known."""
+    zero = {part: Gaussian(0.0, 0.0) for part in ("population", "own:format")}
+    prior = Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 100, {"format=table": Gaussian(0.4, 0.1)}, zero, ()))
+    assert decide(believing(1.0, 0.0, 0.0, 0.0, prior=prior), FORMAT).confidence == 0.5
 
 
 # Tiers
