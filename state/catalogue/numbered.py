@@ -248,6 +248,18 @@ class NumberedCatalogue(Catalogue, frozen=True, dict=True):
         """Return the count of terms of the first slots."""
         return 1 + max(term for term, _ in self.context_terms[:slots])
 
+    def terms_check(self, slots: int) -> int:
+        """Return 16 bits that change with the terms of the first slots, or with the kind of a term."""
+        return self._terms_checks[slots - 1]
+
+    @cached_property
+    def _terms_checks(self) -> tuple[int, ...]:
+        found, check = [], 0
+        for (term, _), shape in zip(self.context_terms, self.slot_shapes, strict=True):
+            check = crc32(f"{term}{'/' if shape is Shape.ORDERED else '='}".encode(), check)
+            found.append(check & 0xFFFF)
+        return tuple(found)
+
     @cached_property
     def facet_terms(self) -> tuple[tuple[tuple[int, int, float], ...], ...]:
         """Facet → slot, term and factor of each of its values, in the file's order."""

@@ -42,7 +42,7 @@ _PIN = Struct("<Bhq")
 _WIPE = Struct("<BqI")
 _WINDOWS = Struct(f"<{2 * PANES}s96s{2 * MAX_TOPICS_KEPT}s{4 * MAX_TOPICS_KEPT}s")
 _LOG = Struct("<B??")
-_CONTEXTS = Struct("<HI")
+_CONTEXTS = Struct("<HHI")
 _HEADER_3 = Struct("<BqIqqBqIBBBBHBBBHBBBI")
 _PIN_3 = Struct("<Bhq?")
 _GRANTED_3, _DENIED_3 = 1, 2
@@ -92,8 +92,9 @@ def _packed_log(log: FeedbackLog) -> Sequence[Any]:
 
 
 def _packed_contexts(own: Preferences) -> Sequence[Any]:
-    contexts, mood = own.contexts, own.mood
-    return _CONTEXTS.pack(contexts.terms, mood.at_s), mood.belief, contexts.keys, contexts.weights, contexts.effects
+    contexts, mood, catalogue = own.contexts, own.mood, own.catalogue
+    head = _CONTEXTS.pack(contexts.terms, catalogue.terms_check(len(catalogue.slots)), mood.at_s)
+    return head, mood.belief, contexts.keys, contexts.weights, contexts.effects
 
 
 def newest_ms(data: bytes) -> int:
@@ -180,7 +181,7 @@ def _unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
     counts = (slots, facets, kinds)
     _check_counts(state, counts, catalogue)
     if flags & _HAS_WINDOWS:
-        state.windows, position = _unpack_windows(data, position, sessions)
+        state.windows, position = _unpack_windows(data, position, sessions, catalogue.sensitive_topics)
     if flags & _HAS_PREFERENCES:
         sizes = _belief_sizes(data[0], *counts)
         arrays = sizes.unpack_from(data, position)
@@ -237,11 +238,12 @@ def _check_counts(state: UserState, counts: Sequence[int], catalogue: NumberedCa
         )
 
 
-def _unpack_windows(data: bytes, position: int, sessions: int) -> tuple[Windows, int]:
+def _unpack_windows(data: bytes, position: int, sessions: int, sensitive: frozenset[int]) -> tuple[Windows, int]:
     windows = Windows.__new__(Windows)
     panes, hours, topic_ids, topic_weights = _WINDOWS.unpack_from(data, position)
     windows.panes, windows.hours = array("H", panes), array("f", hours)
     windows.topic_ids, windows.topic_weights = array("H", topic_ids), array("f", topic_weights)
+    windows.drop(sensitive)
     start = position + _WINDOWS.size
     end = start + 8 * SESSION_ROW * sessions
     windows.sessions = Sessions()
@@ -281,11 +283,11 @@ def _unpack_contexts(
     emitted = array("B", bytes(ROWS * facets))
     if data[0] != VERSION:
         return mood, contexts, emitted, position
-    terms, mood.at_s = _CONTEXTS.unpack_from(data, position)
+    terms, check, mood.at_s = _CONTEXTS.unpack_from(data, position)
     sizes = Struct(f"<8s{4 * ROWS}s{4 * ROWS}s{2 * ROWS * terms}s{ROWS * facets}s")
     belief, keys, weights, effects, values = sizes.unpack_from(data, position + _CONTEXTS.size)
     mood.belief = array("f", belief)
-    if terms == contexts.terms:  # else a facet became ordered, or left the catalogue: effects start again
+    if check == catalogue.terms_check(slots):  # else a facet became ordered, or left: effects start again
         contexts.keys, contexts.weights = array("I", keys), array("f", weights)
         contexts.effects, emitted = array("h", effects), array("B", values)
     return mood, contexts, emitted, position + _CONTEXTS.size + sizes.size
@@ -311,7 +313,7 @@ def _unpack_beliefs(
     if tuple(counts) != catalogue.sizes:
         preferences.grow(slots=counts[0], facets=counts[1])
         emitted.grow(len(catalogue.facet_names))
-    emitted.free(contexts.drop(catalogue.sensitive_keys))
+    emitted.end(contexts.drop(catalogue.sensitive_keys))
     if catalogue.idle_slots:
         emitted.expire(catalogue.idle_slots)
     emitted.oldest_ms = min([at_ms for at_ms in emitted.at_ms if at_ms], default=0)

@@ -75,8 +75,16 @@ class Emitted:
                 return True
         return False
 
+    def end(self, rows: Collection[int]) -> None:
+        """Drop the values of rows whose context has ended, and make decisions with such a value due at once."""
+        for facet in range(len(self.slot)):
+            start = ROWS * facet
+            if any(self.contexts[start + row] for row in rows):
+                self.at_ms[facet] = _LONG_AGO_MS
+        self.free(rows)
+
     def free(self, rows: Iterable[int]) -> None:
-        """Drop the values of rows whose context has ended."""
+        """Drop the values of rows that get another context."""
         for row in rows:
             for facet in range(len(self.slot)):
                 self.contexts[ROWS * facet + row] = 0

@@ -12,7 +12,7 @@ All parts have a fixed size or, of sessions, a fixed maximum. The clock empties 
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import accumulate
 from math import fsum
 from typing import NamedTuple
@@ -107,6 +107,12 @@ class Windows:
             slot = weights.index(min(weights))  # the lightest makes room
             ids[slot], weights[slot] = topic, 0.0
         weights[slot] += weight
+
+    def drop(self, topics: Collection[int]) -> None:
+        """Drop the weights of some topics."""
+        for slot, topic in enumerate(self.topic_ids):
+            if topic in topics:
+                self.topic_ids[slot], self.topic_weights[slot] = _NO_TOPIC, 0.0
 
     def copy(self) -> "Windows":
         """Return the current windows, to be read later."""

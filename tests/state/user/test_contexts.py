@@ -5,6 +5,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
+from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Observation
 from state.learning.context_effects import ROWS
 from state.learning.population_prior import Prior
@@ -134,8 +135,52 @@ def test_effects_of_a_topic_that_became_sensitive_are_dropped() -> None:
     assert (after.keys[row], after.weights[row]) == (0, 0)
     assert not any(after.effects[row * after.terms : (row + 1) * after.terms])
     assert not any(found.outbox.emitted.contexts[row::ROWS])
+    assert state.windows is not None
+    assert found.windows is not None
+    assert CATALOGUE.topic_index["code"] in state.windows.topic_ids
+    assert CATALOGUE.topic_index["code"] not in found.windows.topic_ids
     row = before.keys.index(email)
     assert (
         after.effects[row * after.terms : (row + 1) * after.terms]
         == before.effects[row * before.terms : (row + 1) * before.terms]
     )
+    rules = Rules(replace(CATALOGUE, topics=topics))
+    found.observe(feedback(1_000, "email", "mail", "prose", liked=True), rules)
+    assert not any("code" in entry.context for entry in signals(found)["format"].contexts)
+
+
+def test_effects_start_again_when_facets_exchange_their_shapes() -> None:
+    """The count of terms stays the same, and an effect would go to a value of the other facet."""
+    text = """
+schema = 1
+[consent]
+default = "granted"
+[facets.a]
+title = "A"
+values = ["a1", "a2"]
+[facets.b]
+title = "B"
+values = ["b1", "b2"]
+ordered = true
+[topics]
+values = ["x", "y"]
+[feedback.liked]
+label = true
+"""
+    before = NumberedCatalogue.parse(text)
+    swapped = text.replace("ordered = true\n", "").replace('"a2"]\n', '"a2"]\nordered = true\n')
+    after = NumberedCatalogue.parse(swapped)
+    state = UserState()
+    for n in range(6):
+        o = make_observation(
+            START_MS + n, served={"a": "a2"}, feedback="liked", topic="x", turn=n + 1, catalogue=before
+        )
+        state.observe(o, Rules(before))
+    state.take_writes(USER, before)
+    same, other = (codec.unpack(codec.pack(state), catalogue).preferences for catalogue in (before, after))
+    assert same is not None
+    assert other is not None
+    assert before.terms_of(4) == after.terms_of(4)
+    assert any(same.contexts.effects)
+    assert not any(other.contexts.effects)
+    assert not any(other.contexts.keys)
