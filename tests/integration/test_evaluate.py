@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.commands import tacit
 from tests.support.kafka_topics import Kafka
-from tests.support.replays import write_history
+from tests.support.replays import END_MS, write_history
 
 pytestmark = pytest.mark.kafka
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.kafka
 def test_topic_is_evaluated_like_a_file_of_its_records(kafka: Kafka, tmp_path: Path) -> None:
     """All figures are equal except those of the CPU."""
     path = tmp_path / "events.jsonl"
-    write_history(path, users=60, turns=3_000)
+    write_history(path, users=60, turns=3_000, end_ms=END_MS)
     topic = kafka.create_topic()
     kafka.produce(topic, path.read_bytes().splitlines())
     found = []

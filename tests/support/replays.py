@@ -20,9 +20,16 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def write_history(path: Path, *, users: int = 100, turns: int = 3_000, seed: int = 5) -> int:
-    """Write a simulated history within the time to live of signals, and return its number of records."""
-    scenario = Scenario(end_ms=now_ms(), users=users, turns=turns, days=20, seed=seed)
+END_MS = 1_764_000_000_000
+"""End of histories with the same figures at each run."""
+
+
+def write_history(path: Path, *, users: int = 100, turns: int = 3_000, seed: int = 5, end_ms: int | None = None) -> int:
+    """Write a simulated history, and return its number of records.
+
+    It ends now, within the time to live of signals, unless `end_ms` is given: hours and days make other figures.
+    """
+    scenario = Scenario(end_ms=now_ms() if end_ms is None else end_ms, users=users, turns=turns, days=20, seed=seed)
     return write_events(simulate(scenario).events, str(path))
 
 

@@ -17,14 +17,14 @@ from tacit.contract.catalogue import SHIPPED
 from tacit.contract.keys import RegionKeys
 from tacit_lab.evaluate.prequential import DeployedModel
 from tests.support.commands import tacit
-from tests.support.replays import write_history
+from tests.support.replays import END_MS, write_history
 
 
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a simulated history in it."""
     folder = tmp_path_factory.mktemp("evaluated")
-    write_history(folder / "events.jsonl", users=120, turns=6_000)
+    write_history(folder / "events.jsonl", users=120, turns=6_000, end_ms=END_MS)
     return folder
 
 

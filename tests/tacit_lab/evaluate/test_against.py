@@ -13,7 +13,7 @@ from tacit_lab.evaluate.baselines import RiverBaseline
 from tacit_lab.evaluate.evaluation import evaluate
 from tacit_lab.evaluate.figures import ALL
 from tests.support.examples import make_example, tastes
-from tests.support.replays import write_history
+from tests.support.replays import END_MS, write_history
 
 LOGISTIC = "river.linear_model.LogisticRegression"
 
@@ -21,7 +21,7 @@ LOGISTIC = "river.linear_model.LogisticRegression"
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     path = tmp_path_factory.mktemp("against") / "events.jsonl"
-    write_history(path, users=40, turns=1_500)
+    write_history(path, users=40, turns=1_500, end_ms=END_MS)
     return Job(Settings(embedded=True, population="none"), (path,), bounded=True)
 
 

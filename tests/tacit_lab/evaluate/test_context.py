@@ -17,7 +17,7 @@ from tacit_lab.evaluate.figures import ALL
 from tacit_lab.evaluate.prequential import DeployedModel
 from tests.support.examples import make_example
 from tests.support.factories import CATALOGUE, START_MS, make_event, make_observation
-from tests.support.replays import write_history, write_lines
+from tests.support.replays import END_MS, write_history, write_lines
 
 
 def test_example_without_topic_and_surface_keeps_its_prediction() -> None:
@@ -66,7 +66,7 @@ def test_user_without_state_has_no_effects() -> None:
 
 def test_gain_is_compared_on_all_scored_answers(tmp_path: Path) -> None:
     """With the population's and the user's own effects, and with the user's own alone."""
-    write_history(tmp_path / "events.jsonl", users=60, turns=4_000)
+    write_history(tmp_path / "events.jsonl", users=60, turns=4_000, end_ms=END_MS)
     job = Job(Settings(embedded=True, population="exact"), (tmp_path / "events.jsonl",), bounded=True)
     found = evaluate(job, None, lambda _: None)
     assert [pair.first.name for pair in found.pairs] == ["tacit_without_context", "tacit_without_own_context"]

@@ -16,7 +16,7 @@ from state.learning.population_prior import Prior
 from tacit.contract.pseudonyms import pseudonym
 from tacit_lab.evaluate.prequential import DeployedModel
 from tests.support.factories import START_MS, make_event
-from tests.support.replays import write_history, write_lines
+from tests.support.replays import END_MS, write_history, write_lines
 
 DENIED = make_event(type="consent", granted=False, event_id="no")
 
@@ -54,7 +54,7 @@ def of_lines(folder: Path, *lines: Mapping[str, Any], fixed_prior: Prior | None 
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a simulated history with examples for more than two versions."""
     path = tmp_path_factory.mktemp("history") / "events.jsonl"
-    write_history(path, users=150, turns=7_000)
+    write_history(path, users=150, turns=7_000, end_ms=END_MS)
     return path
 
 
