@@ -108,6 +108,11 @@ class Deployment:
         return catalogue.numbered(self.vocabulary)
 
 
+def without_sensitive(found: dict[tuple[str, ...], Any], file: CatalogueNames) -> dict[tuple[str, ...], Any]:
+    """Return beliefs (`beliefs`) without the topics that are sensitive under another catalogue."""
+    return {name: known for name, known in found.items() if name[0] != "topic" or name[1] not in file.sensitive}
+
+
 def beliefs(state: UserState, catalogue: NumberedCatalogue) -> dict[tuple[str, ...], Any]:
     """Return beliefs, pins and emitted decisions by name, including names that left the catalogue.
 
