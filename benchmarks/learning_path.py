@@ -13,7 +13,7 @@ from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
-from state.events.records import FileOrigin, Record, Reject
+from state.events.records import FileOrigin, Record
 from state.learning.example import Example, Message, pack_message
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
@@ -79,7 +79,7 @@ class Deployment:
         )
         shared = CurrentPrior(Prior(catalogue))
         rules = replace(Rules(catalogue, ttl_ms=None), teaches=True, population=shared.prior)
-        self._adapt = Adapt(stores, rules, counters.events, shared=shared)
+        self._adapt = Adapt(stores, rules, counters.events, self._parse, shared=shared)
         self._learn = (
             LearnPopulation(
                 PopulationTrainer(catalogue),
@@ -137,11 +137,11 @@ class Deployment:
         """Return the training examples, the writes and the new population versions of a record."""
         messages: list[Message] = []
         writes: list[Write] = []
-        for group in self._parse([record]):
-            if not isinstance(group, Reject):
-                touched, _ = self._adapt.observe([group[1]])
-                messages += self._adapt.take_messages()
-                writes += self._adapt.take_writes(touched)
+        observations, records, _ = self._parse([record])
+        if observations:
+            found, _ = self._adapt.observe(observations, records)
+            writes += found
+            messages += self._adapt.take_messages()
         examples = [message for message in messages if isinstance(message, Example)]
         if self._learn is None or not messages:
             return examples, writes, ()

@@ -1,4 +1,4 @@
-"""Delay from Kafka to a readable signal in Redis, and CPU per event, of a live run with a real broker.
+"""Delay from Kafka to a readable signal in Redis, of a live run with a real broker.
 
     python -m benchmarks.live [--rate N] [--seconds N] [--processes N] [--users N]
 
@@ -25,17 +25,11 @@ from benchmarks.machine import machine
 from benchmarks.processes import in_new_process
 from benchmarks.synthetic_users import fill, pseudonyms
 from connectors.kafka.address import TopicAddress
-from dataflows.job import Job
-from dataflows.observability.logs import configure
-from dataflows.runtime.replay import replay
-from dataflows.settings import load
 from dataflows.state_folder import Identity
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.keys import hash_tag
 from tacit.contract.pseudonyms import fingerprint, pseudonym, pseudonym_text
 from tacit_lab.embedded import EmbeddedRedis
-from tacit_lab.simulate import Scenario, simulate
-from tacit_lab.simulate.output import write_events
 from tests.support.commands import SECRET
 from tests.support.conditions import eventually
 from tests.support.kafka_broker import started_broker
@@ -71,8 +65,6 @@ def _measure(broker: Kafka, options: argparse.Namespace) -> None:
         f"{len(delays_s):,} measured: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, "
         f"max {delays_s[-1] * 1000:.0f} ms"
     )
-    cpu_us, events = in_new_process(_kafka_to_redis, broker.servers, broker.create_topic(partitions=4))
-    print(f"Kafka to Redis, {events:,} events: {cpu_us:.1f} µs of CPU per event")
 
 
 def _delays(broker: Kafka, options: argparse.Namespace) -> list[float]:
@@ -147,18 +139,6 @@ def _event(number: int, rng: random.Random, catalogue: NumberedCatalogue, users:
         return common | user | {"type": "consent", "granted": True}
     served = {facet: rng.choice(values.values) for facet, values in catalogue.facets.items()}
     return common | user | {"type": "interaction", "served": served, "feedback": {"kind": "thumbs_up"}}
-
-
-def _kafka_to_redis(servers: str, topic: str) -> tuple[float, int]:
-    """Replay the demo's stream from a topic; return the CPU per event in µs and the number of events."""
-    configure("error")
-    address = TopicAddress.parse(f"kafka://{servers}/{topic}")
-    write_events(simulate(Scenario(end_ms=time.time_ns() // 1_000_000, users=2000)).events, str(address))
-    with tempfile.TemporaryDirectory() as folder, EmbeddedRedis() as server:
-        rejects = str(Path(folder) / "rejects.jsonl")
-        settings = load({"embedded": True, "redis": server.url, "ttl": "none", "rejects": rejects})
-        counters = replay(Job(settings, address, bounded=True), lambda _: None).counters
-    return counters.cpu_s / counters.source.records * 1e6, counters.source.records
 
 
 if __name__ == "__main__":

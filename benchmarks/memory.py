@@ -10,7 +10,7 @@ import argparse
 
 from benchmarks.machine import machine, resident_mb
 from benchmarks.processes import in_new_process
-from benchmarks.synthetic_users import full_user
+from benchmarks.synthetic_users import full_user, put
 from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
@@ -49,8 +49,7 @@ def _fill(users: int) -> tuple[float, float, int]:
             user = pseudonym(f"user-{number}", SECRET)
             shard = shard_of(user, SHARDS)
             store = shards[shard] = shards.get(shard) or stores.create(user)
-            store.get(user)
-            store.put(user, codec.unpack(packed, catalogue))
+            put(store, [user], packed)
         return base_mb, resident_mb(), len(packed)
 
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,22 +29,21 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
 from benchmarks.machine import machine, peak_mb, resident_mb
+from benchmarks.peers.bytewax_job import Nowhere
 from benchmarks.processes import in_new_process
-from benchmarks.stock import Nowhere
-from benchmarks.synthetic_users import END_MS, answer, fill, full_user, pseudonyms
+from benchmarks.synthetic_users import END_MS, answer, fill, full_user, parse_answers, pseudonyms, put, record_of
 from dataflows.graph import ADAPT_STEP, FLOW_ID
 from dataflows.runtime.worker import collect_garbage_rarely
 from dataflows.state_folder import Identity, locked
 from operators.adapt import Adapt
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters, Outcome
-from state.events.observation import pack
+from state.events.records import Records
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_key, shard_of
 from state.user import codec
 from state.user.rules import Rules
-from state.user.user_state import UserState
 from tacit.contract.pseudonyms import fingerprint
 from tacit_cli.views.folder_stats import disk_bytes
 from tacit_lab.embedded import EmbeddedRedis
@@ -78,10 +77,10 @@ def _measure(folder: Path, user_count: int, touched: int, intervals: int) -> Non
     _print("Tacit", in_new_process(_tacit, folder / "state", user_count, touched, intervals), touched)
     print(f"  two checkpoints on disk: {disk_bytes([folder / 'state']) / 1e6:,.0f} MB")
     print(f"  from the start of `tacit replay` to its first signal in Redis: {_resume_s(folder):.2f} s")
-    costs = in_new_process(_costs, folder / "costs", user_count, touched)
+    costs = in_new_process(measure_costs, folder / "costs", user_count, touched)
     print(f"  saving a touched user: {costs.save_us:.1f} µs of CPU, all threads")
     print(
-        f"  with a tenth of the users cached: an answer of a cached user {costs.hit_us:.1f} µs of CPU, of another user "
+        f"  with a tenth of the users cached: reading a cached user {costs.hit_us:.1f} µs of CPU, another user "
         f"{costs.miss_us:.1f} µs; {costs.resident_mb:,.0f} MB resident"
     )
     _print("Bytewax, one key per user", in_new_process(_keyed, folder / "keyed", user_count, touched, 2), touched)
@@ -186,7 +185,7 @@ def _tacit(folder: Path, user_count: int, touched: int, intervals: int) -> Strea
     ):
         stream = _run(
             _answers(user_count, touched, intervals, rules.catalogue),
-            lambda token: Adapt(stores, rules, counters, token, reclaims=True),
+            lambda token: Adapt(stores, rules, counters, parse_answers, token, reclaims=True),
             ADAPT_STEP,
             held.recovery,
         )
@@ -196,7 +195,7 @@ def _tacit(folder: Path, user_count: int, touched: int, intervals: int) -> Strea
 
 
 def _answers(user_count: int, touched: int, intervals: int, catalogue: NumberedCatalogue) -> Iterator[list[Any]]:
-    """Yield an interval's batches of (shard, [packed answers]), one answer per touched user."""
+    """Yield an interval's batches of (shard, records of answers), one answer per touched user."""
     rng, users = random.Random(2), pseudonyms(user_count, SECRET.encode())
     for interval in range(intervals):
         chosen = rng.sample(users, touched)
@@ -207,13 +206,13 @@ def _answers(user_count: int, touched: int, intervals: int, catalogue: NumberedC
 
 def _grouped(
     users: list[bytes], interval: int, rng: random.Random, catalogue: NumberedCatalogue
-) -> list[tuple[str, list[bytes]]]:
-    groups: dict[int, list[bytes]] = {}
+) -> list[tuple[str, Records]]:
+    groups: dict[int, Records] = {}
     for user in users:
         at_ms = END_MS + interval * round(INTERVAL_S * 1000)
-        packed = pack(answer(user, at_ms, 1000 + interval, rng, catalogue))
-        groups.setdefault(shard_of(user, SHARDS), []).append(packed)
-    return [(shard_key(shard), packed) for shard, packed in groups.items()]
+        record = record_of(answer(user, at_ms, 1000 + interval, rng, catalogue))
+        groups.setdefault(shard_of(user, SHARDS), Records()).append(record)
+    return [(shard_key(shard), records) for shard, records in groups.items()]
 
 
 # Comparison: Bytewax's own keyed state
@@ -254,70 +253,73 @@ class Costs(NamedTuple):
     """CPU in µs and memory of a worker whose cache holds a tenth of the users."""
 
     hit_us: float
+    """Reading a cached user, without an event and without wording a signal."""
     miss_us: float
+    """Reading another user."""
     resident_mb: float
     save_us: float
 
 
-def _costs(folder: Path, user_count: int, touched: int) -> Costs:
+def measure_costs(folder: Path, user_count: int, touched: int) -> Costs:
+    """Measure reads and saves of full users, without Bytewax."""
     rules, rng = Rules(NumberedCatalogue.load()), random.Random(5)
     users = pseudonyms(user_count, SECRET.encode())
     collect_garbage_rarely()
     with ShardStores(folder, SHARDS, rules.catalogue, "costs", user_count // 10) as stores:
         opened = {shard_of(user, SHARDS): user for user in users[:1000]}
         shards = {shard: stores.create(user) for shard, user in opened.items()}
-        _put_all(shards, users, full_user(rules))
+        _put_all(shards, users, codec.pack(full_user(rules)))
         chosen = rng.sample(users, user_count // 20)
-        miss_us, hit_us = (_observe_us(shards, chosen, number, rules) for number in range(2))
-        for user in rng.sample(users, user_count // 10):  # fill the cache
-            shards[shard_of(user, SHARDS)].get(user)
+        miss_us, hit_us = (_read_us(shards, chosen) for _ in range(2))
+        _read_us(shards, rng.sample(users, user_count // 10))  # fills the cache
         return Costs(hit_us, miss_us, resident_mb(), _save_us(shards, users, touched, rng))
 
 
-def _put_all(shards: dict[int, ShardStore], users: list[bytes], state: UserState) -> None:
-    for user in users:
-        store = shards[shard_of(user, SHARDS)]
-        store.get(user)
-        store.put(user, state)
-        store.end_batch()
-    for store in shards.values():
+def _put_all(shards: dict[int, ShardStore], users: list[bytes], row: bytes) -> None:
+    for shard, store in shards.items():
+        put(store, [user for user in users if shard_of(user, SHARDS) == shard], row)
         store.snapshot()
 
 
-def _observe_us(shards: dict[int, ShardStore], users: list[bytes], number: int, rules: Rules) -> float:
-    """Return this thread's CPU per answer, for one answer of each user."""
-    rng = random.Random(number)
-    answers = [answer(user, END_MS + number, 2000 + number, rng, rules.catalogue) for user in users]
+def _by_shard(shards: dict[int, ShardStore], users: Iterable[bytes]) -> list[tuple[ShardStore, list[bytes]]]:
+    """Return the users of each shard in batches, as a worker gets them."""
+    found: dict[int, list[bytes]] = {shard: [] for shard in shards}
+    for user in users:
+        found[shard_of(user, SHARDS)].append(user)
+    return [
+        (shards[shard], chosen[first : first + BATCH])
+        for shard, chosen in found.items()
+        for first in range(0, len(chosen), BATCH)
+    ]
+
+
+def _read_us(shards: dict[int, ShardStore], users: list[bytes]) -> float:
+    """Return this thread's CPU per user that is read."""
+    batches = _by_shard(shards, users)
     started_s = time.thread_time()
-    for o in answers:
-        store = shards[shard_of(o.user, SHARDS)]
-        state = store.get(o.user) or UserState()
-        state.observe(o, rules)
-        store.put(o.user, state)
+    for store, batch in batches:
+        store.begin_batch(batch)
         store.end_batch()
-        state.take_writes(o.user, rules.catalogue)
-    return (time.thread_time() - started_s) / len(answers) * 1e6
+    return (time.thread_time() - started_s) / len(users) * 1e6
 
 
 def _save_us(shards: dict[int, ShardStore], users: list[bytes], touched: int, rng: random.Random) -> float:
-    """Return all threads' CPU per saved user: packing, writing, compaction and checkpoints."""
+    """Return all threads' CPU per saved user: writing, compaction and checkpoints."""
     intervals = 10
     started_s, reading_s = time.process_time(), 0.0
     for _ in range(intervals):
         chosen = rng.sample(users, touched)
         for first in range(0, touched, 1000):
-            before_s = time.thread_time()
-            batch = [(shards[shard_of(user, SHARDS)], user) for user in chosen[first : first + 1000]]
-            states = [(store, user, store.get(user)) for store, user in batch]
-            reading_s += time.thread_time() - before_s
-            for store, user, state in states:
-                if state is not None:
-                    store.put(user, state)
-            for store in shards.values():
+            for store, batch in _by_shard(shards, chosen[first : first + 1000]):
+                before_s = time.thread_time()
+                store.begin_batch(batch)
+                reading_s += time.thread_time() - before_s
+                for user in batch:
+                    store.put(user)
                 store.end_batch()
         for store in shards.values():
             store.snapshot()
-            store.begin_batch()
+            store.begin_batch(())
     return (time.process_time() - started_s - reading_s) / touched / intervals * 1e6
 
 

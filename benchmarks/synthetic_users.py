@@ -2,11 +2,12 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import bytewax.operators as op
+import msgspec
 from bytewax.dataflow import Dataflow
 from bytewax.operators import StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig
@@ -15,24 +16,34 @@ from bytewax.testing import TestingSink, TestingSource
 
 from dataflows.graph import ADAPT_STEP, FLOW_ID
 from dataflows.state_folder import Identity, locked
+from operators.parse import Parsed
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import Kind, Observation
-from state.events.records import FileOrigin, pack_origin
+from state.events.records import FileOrigin, Record
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_key, shard_of
+from state.user import codec
+from state.user.parts import Waiting
 from state.user.rules import Rules
 from state.user.user_state import UserState
+from tacit.contract.gates import SCOPES
 from tacit.contract.pseudonyms import pseudonym
 
+_ORIGIN = FileOrigin("benchmark")
+_decode = msgspec.msgpack.Decoder(Observation).decode
+_encode = msgspec.msgpack.Encoder().encode
+
 ANSWERS = 70
+_AT_ONCE = 256
+"""Users that are put together."""
 END_MS = time.time_ns() // 1_000_000 - 3_600_000
 """Event time of the measured answers (epoch ms); a full user's newest answer is up to some days older."""
 
 
 def full_user(rules: Rules) -> UserState:
     """Return the state of a user after 70 answers with feedback: all rings full, all windows used."""
-    state = UserState()
+    state = UserState(rules.catalogue)
     for observation in _answers(rules.catalogue):
         state.observe(observation, rules)
     state.take_writes(b"", rules.catalogue)
@@ -55,7 +66,8 @@ def answer(
     catalogue: NumberedCatalogue,
     kind: Kind = Kind.INTERACTION,
 ) -> Observation:
-    """Return an observation of an answer with a random style and random feedback."""
+    """Return an observation of an answer with a random style and random feedback, or of a grant of all scopes."""
+    style = [rng.choice(slots) for slots in catalogue.facet_slots]
     return Observation(
         user=user,
         at_ms=at_ms,
@@ -66,13 +78,21 @@ def answer(
         surface=rng.randrange(len(catalogue.surfaces.values)),
         item=0,
         feedback=rng.randrange(len(catalogue.feedback)),
-        slots=[rng.choice(slots) for slots in catalogue.facet_slots],
+        slots=list(range(len(SCOPES))) if kind is Kind.GRANT else style,
         facets=(),
         acted=(),
-        origin=pack_origin(FileOrigin("benchmark")),
-        position=number,
-        sha256=bytes(32),
     )
+
+
+def record_of(answer: Observation) -> Record:
+    """Return a record that stands for an answer: its parsing is not measured."""
+    return Record(_ORIGIN, 1, _encode(answer))
+
+
+def parse_answers(records: Iterable[Record]) -> Parsed:
+    """Return the answers of such records, in the form of a parser."""
+    kept = list(records)
+    return Parsed([_decode(record.value) for record in kept], kept, [])
 
 
 def pseudonyms(user_count: int, secret: bytes) -> list[bytes]:
@@ -80,21 +100,29 @@ def pseudonyms(user_count: int, secret: bytes) -> list[bytes]:
     return [pseudonym(f"user-{number}", secret) for number in range(user_count)]
 
 
-class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
-    """A step that writes the same state for each user of a shard."""
+def put(store: ShardStore, users: Sequence[bytes], row: bytes) -> None:
+    """Give each user of a shard the same row."""
+    for first in range(0, len(users), _AT_ONCE):
+        batch = users[first : first + _AT_ONCE]
+        store.begin_batch(batch)
+        for user in batch:
+            store.move_to(user, Waiting()).row.write(row)
+            store.put(user)
+        store.end_batch()
 
-    def __init__(self, stores: ShardStores, state: UserState) -> None:
+
+class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
+    """A step that writes the same row for each user of a shard."""
+
+    def __init__(self, stores: ShardStores, row: bytes) -> None:
         self._stores = stores
-        self._user_state = state
+        self._row = row
         self._store: ShardStore | None = None
 
     def on_batch(self, values: list[list[bytes]]) -> tuple[list[None], bool]:
         store = self._store = self._stores.create(values[0][0])
         for users in values:
-            for user in users:
-                if store.get(user) is None:
-                    store.put(user, self._user_state)
-                store.end_batch()
+            put(store, users, self._row)
         return [], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
@@ -105,7 +133,7 @@ class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
 def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
     """Create a state folder, as a run with this identity would leave it, with full state for each user."""
     catalogue = NumberedCatalogue.load()
-    state = full_user(Rules(catalogue))
+    row = codec.pack(full_user(Rules(catalogue)))
     shards: list[list[bytes]] = [[] for _ in range(identity.shards)]
     for user in users:
         shards[shard_of(user, identity.shards)].append(user)
@@ -117,6 +145,6 @@ def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
         groups = op.input(
             "users", flow, TestingSource([(shard_key(shard), members) for shard, members in enumerate(shards)])
         )
-        filled = op.stateful_batch(ADAPT_STEP, groups, lambda _: _Fill(stores, state))
+        filled = op.stateful_batch(ADAPT_STEP, groups, lambda _: _Fill(stores, row))
         op.output("nowhere", filled, TestingSink([]))
         cli_main(flow, epoch_interval=timedelta(days=1), recovery_config=RecoveryConfig(held.recovery))
