@@ -4,11 +4,12 @@
 FROM python:3.12.12-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 RUN python -m venv --without-pip /opt/tacit
 # Dependencies come first: they change seldom, and their layer stays cached while sources change.
 COPY requirements-worker.lock ./
 RUN python -m pip --python /opt/tacit/bin/python install --require-hashes --requirement requirements-worker.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY client client/
 COPY connectors connectors/
 COPY dataflows dataflows/
@@ -16,7 +17,8 @@ COPY operators operators/
 COPY state state/
 COPY tacit_cli tacit_cli/
 COPY tacit_lab tacit_lab/
-RUN python -m pip wheel --no-deps --wheel-dir dist ./client . \
+# The core must be compiled; the image that runs has no compiler.
+RUN TACIT_COMPILE=1 python -m pip wheel --no-deps --wheel-dir dist ./client . \
     && python -m pip --python /opt/tacit/bin/python install --no-deps --no-index dist/*.whl
 
 FROM python:3.12.12-slim-bookworm

@@ -4,15 +4,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 TEST_WORKERS ?= 2
 INSTALLED := .venv/installed
+COMPILED := .venv/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-fast lint style types imports python-version prose docs kafka chaos bench schemas lock clean
+.PHONY: help install demo test test-fast lint style types imports python-version prose docs kafka chaos bench bench-peers schemas lock clean
 
 help:  ## List the targets
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-install: $(INSTALLED)  ## Install the locked dependencies and both distributions into .venv, if they changed
+install: $(COMPILED)  ## Install the locked dependencies and both distributions into .venv, if they changed
 
 demo: install  ## Simulate a deployment and show what it learned
 	@$(BIN)/tacit demo
@@ -21,6 +22,10 @@ demo: install  ## Simulate a deployment and show what it learned
 test: install  ## Run all checks, then all tests, with a real Kafka and a real Redis
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint docs kafka
 	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=worksteal
+	@$(BIN)/python -m pytest --quiet --numprocesses=$(TEST_WORKERS) --dist=worksteal -p tests.support.core_sources $(CORE)
+
+# The core's tests run a second time, from its sources.
+CORE := tests/state/row tests/state/user tests/state/learning tests/reference/test_equal.py
 
 test-fast: install  ## Run the tests that need no server, in less than a minute
 	@$(BIN)/python -m pytest --quiet --numprocesses=$(TEST_WORKERS) --dist=worksteal -m "not server" $(FAST)
@@ -51,13 +56,16 @@ chaos: install kafka  ## Kill, stop and starve a real deployment 200 times, and 
 	@$(BIN)/python -m tests.chaos
 
 bench: install kafka  ## Measure CPU, memory, checkpoints, latency through a real Kafka, reading and learning
-	@$(BIN)/python -m benchmarks.cost
+	@$(BIN)/python -m benchmarks.cost --kafka
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.state
 	@$(BIN)/python -m benchmarks.live
 	@$(BIN)/python -m benchmarks.control
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.learning
+
+bench-peers: install kafka  ## Measure the same job on Quix Streams, Pathway and PyFlink, in environments below .cache/peers
+	@$(BIN)/python -m benchmarks.peers
 
 schemas: install  ## Generate docs/schema from the types
 	@$(BIN)/python -m tacit.contract.schemas docs/schema
@@ -75,6 +83,7 @@ lock:  ## Renew the locks with the newest versions that pyproject.toml allows
 clean:  ## Remove all that make created
 	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist site
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find state -name '*.abi3.so' -delete
 
 # pip runs from outside the environment: Debian's Python has no ensurepip.
 $(INSTALLED): requirements.lock pyproject.toml client/pyproject.toml
@@ -85,6 +94,14 @@ $(INSTALLED): requirements.lock pyproject.toml client/pyproject.toml
 	@$(PYTHON) -m venv --without-pip .venv
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
 		--require-hashes --requirement requirements.lock
+	@touch $@
+
+# A module with a .pxd file of the same name is compiled.
+DECLARED := $(wildcard state/*/*.pxd)
+$(COMPILED): $(INSTALLED) hatch_build.py $(DECLARED) $(DECLARED:.pxd=.py)
+	@$(BIN)/python -m tools.c_compiler
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		--editable client --editable .
+	@$(BIN)/tacit --version | grep -q "core compiled" || \
+		echo "The core runs uncompiled, many times slower; TACIT_COMPILE=1 make install shows the reason" >&2
 	@touch $@

@@ -1,11 +1,11 @@
-"""Graph of the dataflow, for live runs and replays: records → observations by shard → state → signals and rejects.
+"""Graph of the dataflow, for live runs and replays: records by shard → state → signals and rejects.
 
-source ─ Record ─► parse ─┬─ (shard, [packed observations]) ─► adapt ─┬─ Write ─────► signals (Redis)
-                          │                                      ▲    │                   └ unwritable ► rejects
-                          │                                    prior  ├─ Examples ──► learn_population ─► versions
-                          │                                      └┄┄┄┄┼┄┄ direct, or by a feed ┄┄┘
-                          └───────────────── Reject ──────────────────┴─ Reject ─┬──► rejects
-                                                                                 └──► rejects of control events
+source ─ Record ─► key ─┬─ (shard, Records) ─► adapt ─┬─ Write ─────► signals (Redis)
+                        │      parse, observe    ▲    │                   └ unwritable ► rejects
+                        │                      prior  ├─ Examples ──► learn_population ─► versions
+                        │                        └┄┄┄┄┼┄┄ direct, or by a feed ┄┄┘
+                        └──── Reject ─────────────────┴─ Reject ─┬──► rejects
+                                                                 └──► rejects of control events
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,10 +18,10 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from operators.adapt import Adapt, Examples
+from operators.key import Group
 from operators.learn_population import LearnPopulation
-from operators.parse import Group
 from operators.prove import Prove
-from state.events.records import AnyReject, Record, Reject
+from state.events.records import AnyReject, Record, Records, Reject
 from state.learning.population_version import PopulationWrite
 from state.learning.proof_report import ReportWrite
 from state.user.writes import Write
@@ -32,8 +32,8 @@ LEARN_STEP = "learn_population"
 POPULATION_KEY = "population"
 """Names under which Bytewax stores state; after a change, a run would start without state and without an error."""
 
-Parse = Callable[[Sequence[Record]], Iterable[Group | Reject]]
-"""Type of `operators.parse.Parser`."""
+Key = Callable[[Sequence[Record]], Iterable[Group | Reject]]
+"""Type of `operators.key.Keyer`."""
 
 BuildAdapt = Callable[[bytes | None], Adapt]
 """Snapshot of a shard, or None for a new shard → logic of the shard. Bytewax does not pass the shard's key."""
@@ -44,7 +44,7 @@ BuildLearn = Callable[[bytes | None], LearnPopulation | Prove]
 
 def build(
     source: Source[Record],
-    parse: Parse,
+    key: Key,
     build_adapt: BuildAdapt,
     build_learn: BuildLearn,
     writes: Sink[Write],
@@ -55,15 +55,15 @@ def build(
     """Return the dataflow of sources, steps and sinks."""
     flow = Dataflow(FLOW_ID)
     records = op.input("source", flow, source)
-    parsed = op.branch("parsed", op.flat_map_batch("parse", records, parse), _is_reject)
-    groups = cast("KeyedStream[list[bytes]]", parsed.falses)
+    keyed = op.branch("keyed", op.flat_map_batch("key", records, key), _is_reject)
+    groups = cast("KeyedStream[Records]", keyed.falses)
     adapted = op.key_rm("no_shard", op.stateful_batch(ADAPT_STEP, groups, build_adapt))
     out = op.branch("adapted", adapted, _is_reject)
     taught = op.branch("taught", out.falses, _is_examples)
     op.output("signals", cast("Stream[Write]", taught.falses), writes)
     examples = op.map("to_population", taught.trues, _to_population)
     op.output("versions", op.key_rm("no_key", op.stateful_batch(LEARN_STEP, examples, build_learn)), versions)
-    rejected = op.merge("all_rejects", parsed.trues, out.trues)
+    rejected = op.merge("all_rejects", keyed.trues, out.trues)
     others = op.filter("other_rejects", rejected, lambda reject: not reject.control)
     op.output("rejects", cast("Stream[AnyReject]", others), rejects)
     controls = op.filter("only_control_rejects", rejected, lambda reject: bool(reject.control))

@@ -21,6 +21,8 @@ OTHER_VARIABLES = frozenset(
         "TACIT_AUDITOR_PASSWORD",
         "TACIT_READER_PASSWORD",
         "TACIT_WRITER_PASSWORD",
+        "TACIT_COMPILE",  # of the build
+        "TACIT_ORACLE_STREAMS",  # of the tests
         "TACIT_REQUIRE_KAFKA",  # of the tests
         "TACIT_TEST_KAFKA",  # of the tests
     }

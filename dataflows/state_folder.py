@@ -28,8 +28,8 @@ from state.durable import sync, write_file
 from state.errors import StateError
 from tacit.contract.pseudonyms import IdComparison
 
-FORMAT = 5
-READABLE_FORMATS = (3, 4, FORMAT)
+FORMAT = 6
+READABLE_FORMATS = (3, 4, 5, FORMAT)
 """Formats that a run resumes from; the first run of this version makes a folder one of `FORMAT`."""
 DESCRIPTION = "tacit.json"
 VOCABULARY = "vocabulary.json"

@@ -1,25 +1,28 @@
-"""The stateful step: a shard's packed observations → writes for Redis, rejects, and examples for the population."""
+"""The stateful step: a shard's records → writes for Redis, rejects, and examples for the population."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
+from itertools import chain
 from typing import NamedTuple
 
 from bytewax.operators import StatefulBatchLogic
 
 from operators.clock import wall_clock_ms
 from operators.erasure import ErasureTimer, ErasureTimes
+from operators.parse import Parsed
 from state.counters import EventCounters, Outcome
-from state.events.observation import CONTROL_NAMES, Kind, Observation, unpack
-from state.events.records import Reason, Reject, unpack_origin
+from state.events.observation import CONTROL_NAMES, Kind, Observation
+from state.events.records import Reason, Record, Records, Reject
 from state.learning.example import Forget, Message, pack_message
 from state.learning.population_prior import CurrentPrior
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.user.absence import RECLAIM_GRACE_MS
+from state.user.parts import Waiting
 from state.user.rules import Rules
-from state.user.user_state import UserState
 from state.user.writes import Write
 
 RECLAIMED_PER_INTERVAL = 125
@@ -37,8 +40,11 @@ class Examples(NamedTuple):
 
 Adapted = Write | Reject | Examples
 
+Parse = Callable[[Iterable[Record]], Parsed]
+"""Type of `operators.parse.Parser`."""
 
-class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
+
+class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
     """The users of a shard. Each observation is counted here; each user's signals are written once per batch."""
 
     def __init__(
@@ -46,6 +52,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         stores: ShardStores,
         rules: Rules,
         counters: EventCounters,
+        parse: Parse,
         token: bytes | None = None,
         *,
         shared: CurrentPrior | None = None,
@@ -59,6 +66,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
             stores: the shards of the process.
             rules: rules of the deployment.
             counters: counters of the process.
+            parse: the parser of the process.
             token: token of the snapshot; None at the first start.
             shared: newest prior of the process; None: the prior of `rules` stays.
             reclaims: frees the state of absent users.
@@ -68,6 +76,7 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         self._stores = stores
         self._rules = rules
         self._counters = counters
+        self._parse = parse
         self._shared = shared
         self._messages: list[Message] = []
         self._reclaims = reclaims
@@ -82,44 +91,41 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
             self._store = stores.resume(token)
             self._count_users(self._store)
 
-    def on_batch(self, values: list[list[bytes]]) -> tuple[list[Adapted], bool]:
-        """Take in the observations in order, and return writes, rejects and examples."""
-        touched, rejects = self.observe(values)
-        adapted: list[Adapted] = [*self.take_writes(touched), *rejects]
+    def on_batch(self, values: list[Records]) -> tuple[list[Adapted], bool]:
+        """Take in the records in order, and return writes, rejects and examples.
+
+        A new shard without an observation is discarded: it has no users, and so no snapshot.
+        """
+        observations, records, rejects = self._parse(chain.from_iterable(values))
+        if not observations:
+            return [*rejects], StatefulBatchLogic.DISCARD if self._store is None else StatefulBatchLogic.RETAIN
+        writes, late = self.observe(observations, records)
+        adapted: list[Adapted] = [*writes, *rejects, *late]
         if messages := self.take_messages():
             adapted.append(Examples([pack_message(message) for message in messages]))
         return adapted, StatefulBatchLogic.RETAIN
 
-    def observe(self, values: list[list[bytes]]) -> tuple[dict[bytes, UserState], list[Reject]]:
-        """Take in the observations, and return the changed users and the rejects."""
-        observations = [unpack(data) for packed in values for data in packed]
+    def observe(
+        self, observations: Sequence[Observation], records: Sequence[Record]
+    ) -> tuple[list[Write], list[Reject]]:
+        """Take in one observation or more, and return the writes of changed users and the rejects.
+
+        Args:
+            observations: parsed events of users of the shard, in order.
+            records: record of each observation.
+        """
         if self._store is None:
             self._store = self._stores.create(observations[0].user)
         store = self._store
         if self._shared is not None and self._shared.prior is not self._rules.prior:
             self._rules = replace(self._rules, population=self._shared.prior)
-        is_new_interval = store.begin_batch()
-        touched: dict[bytes, UserState] = {}
-        rejects: list[Reject] = []
-        wiped: list[bytes] = []
-        outcomes = self._counters.outcomes
-        for o in observations:
-            state = touched.get(o.user) or store.get(o.user) or UserState()
-            outcome, example, wipes = state.observe(o, self._rules)
-            if wipes:
-                wiped.append(o.user)
-                if self._rules.teaches:
-                    self._messages.append(Forget(o.user))
-            if isinstance(outcome, Reason):
-                rejects.append(self._reject(o, outcome))
-                continue
-            outcomes[outcome] += 1
-            if outcome is Outcome.ACCEPTED or wipes:
-                touched[o.user] = state
-                if example is not None:
-                    self._messages.append(example)
-        for user, state in touched.items():
-            store.put(user, state)
+        waiting = {o.user: Waiting() for o in observations}
+        is_new_interval = store.begin_batch(waiting)
+        touched, wiped, rejects = self._observe_each(store, waiting, observations, records)
+        writes: list[Write] = []
+        for user in touched:
+            store.put(user)
+            writes += store.move_to(user, waiting[user]).take_writes(user, self._rules.catalogue)
         if wiped:
             store.erase(wiped)
             self._erasure.start()
@@ -127,7 +133,36 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         if self._reclaims:
             self._reclaim(store, min(o.at_ms for o in observations), is_new_interval)
         self._count_users(store)
-        return touched, rejects
+        return writes, rejects
+
+    def _observe_each(
+        self,
+        store: ShardStore,
+        waiting: Mapping[bytes, Waiting],
+        observations: Sequence[Observation],
+        records: Sequence[Record],
+    ) -> tuple[Iterable[bytes], Sequence[bytes], list[Reject]]:
+        """Take in the observations of a batch; return changed and wiped users, and the rejects."""
+        touched: dict[bytes, None] = {}
+        rejects: list[Reject] = []
+        wiped: list[bytes] = []
+        outcomes, rules = self._counters.outcomes, self._rules
+        for o, record in zip(observations, records, strict=True):
+            user = o.user
+            outcome, example, wipes = store.move_to(user, waiting[user]).observe(o, rules)
+            if wipes:
+                wiped.append(user)
+                if rules.teaches:
+                    self._messages.append(Forget(user))
+            if isinstance(outcome, Reason):
+                rejects.append(self._reject(o, outcome, record))
+                continue
+            outcomes[outcome] += 1
+            if outcome is Outcome.ACCEPTED or wipes:
+                touched[user] = None
+                if example is not None:
+                    self._messages.append(example)
+        return touched, wiped, rejects
 
     def _reclaim(self, store: ShardStore, oldest_ms: int, is_new_interval: bool) -> None:
         """Free some absent users, once in a checkpoint interval, by the oldest event."""
@@ -159,21 +194,17 @@ class Adapt(StatefulBatchLogic[list[bytes], Adapted, bytes]):
         messages, self._messages = self._messages, []
         return messages
 
-    def take_writes(self, touched: dict[bytes, UserState]) -> list[Write]:
-        """Return the writes that wait for the given users."""
-        catalogue = self._rules.catalogue
-        return [write for user, state in touched.items() for write in state.take_writes(user, catalogue)]
-
     def _count_users(self, store: ShardStore) -> None:
         self._counters.users += len(store) - self._counted_users
         self._counted_users = len(store)
 
-    def _reject(self, o: Observation, reason: Reason) -> Reject:
+    def _reject(self, o: Observation, reason: Reason, record: Record) -> Reject:
         detail = f"more than {self._rules.lateness_ms / 3_600_000:g} h older than the user's newest event"
         control = ""
         if reason is Reason.WRONG_REGION:
             detail, control = "the user is not known in this region", CONTROL_NAMES[Kind(o.kind)]
-        reject = Reject(reason, detail, unpack_origin(o.origin), o.position, o.sha256.hex(), self._clock(), control)
+        hash_ = sha256(record.value).hexdigest()
+        reject = Reject(reason, detail, record.origin, record.position, hash_, self._clock(), control)
         self._counters.count_reject(reject)
         return reject
 

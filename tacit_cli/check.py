@@ -15,6 +15,7 @@ from dataflows.settings import Settings
 from dataflows.state_folder import DESCRIPTION, identity_differences
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SourceCounters
+from state.row.form import COMPILED
 from tacit.errors import TacitError
 from tacit_cli.check_history import check_history
 from tacit_cli.finding import Finding, find
@@ -23,6 +24,7 @@ from tacit_cli.finding import Finding, find
 def check_all(settings: Settings, source: str | None) -> list[Finding]:
     """Run all checks; a failed one is a finding, not an error. Those of history come last."""
     findings = [
+        find("core", _core),
         find("catalogue", lambda: _catalogue(settings)),
         find("redis", lambda: _redis(settings)),
         find("rejects", lambda: _rejects(settings.rejects)),
@@ -35,6 +37,12 @@ def check_all(settings: Settings, source: str | None) -> list[Finding]:
     if source is not None:
         findings.append(find("source", lambda: _source(source)))
     return [*findings, *check_history(settings, source, findings)]
+
+
+def _core() -> tuple[str, bool]:
+    if COMPILED:
+        return "runs compiled", False
+    return "runs uncompiled, many times slower: install a C compiler and the headers of Python, then Tacit again", True
 
 
 def _catalogue(settings: Settings) -> str:

@@ -21,6 +21,7 @@ from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
 from tacit_cli.state_folder import FOLDER_TEXTS, inspected, required_folder
 from tacit_cli.views.folder_stats import folder_stats, stats_table
+from tacit_cli.views.row_view import row_as_dict, row_table
 from tacit_cli.views.summary import rotated_table
 from tacit_cli.views.user_panel import user_panel
 from tacit_cli.views.user_record import user_as_dict
@@ -35,7 +36,13 @@ app = new_app("state", "Inspect a state folder, also while workers use it.")
     settings=("state", "catalogue", "audit", "operator"),
     texts=FOLDER_TEXTS,
 )
-def show(invocation: Invocation, user: User) -> None:
+def show(
+    invocation: Invocation,
+    user: User,
+    row: Annotated[
+        bool, typer.Option("--row", help="Show the stored row, field by field.", rich_help_panel=OUTPUT)
+    ] = False,
+) -> None:
     """Show the state of one user, as in the newest checkpoint."""
     settings = logged_settings(invocation)
     folder = inspected(settings)
@@ -46,8 +53,8 @@ def show(invocation: Invocation, user: User) -> None:
         prior, _ = folder_prior(settings, folder.path, folder.catalogue)
         if found is None or checkpoint is None:
             raise StateError(f"{folder.path}: the newest checkpoint has no user of that id; check the user id")
-        shown = user_as_dict(name, found, checkpoint, prior)
-    invocation.output.show(shown, lambda: console.out.print(user_panel(shown, _now_ms())))
+        shown = row_as_dict(name, found) if row else user_as_dict(name, found, checkpoint, prior)
+    invocation.output.show(shown, lambda: console.out.print(row_table(shown) if row else user_panel(shown, _now_ms())))
 
 
 @command(app, "tacit state stats --state tacit-state --by-shard", settings=("state",), texts=FOLDER_TEXTS)

@@ -37,12 +37,10 @@ from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import NONE
 from state.learning.decisions import TIERS
 from state.learning.feedback_piece import Form, Side
+from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
-from state.learning.preferences import Preferences
 from state.learning.side_sums import PER_WEIGHT
 from state.storage import checkpoint_reader
-from state.user.emitted import Emitted
-from state.user.sessions import SESSION_ROW
 from state.user.user_state import UserState
 from state.user.windows import Windows
 from tacit.contract.activity import WINDOWS
@@ -110,7 +108,7 @@ def _parts(user: bytes, read: Read, prior: Prior) -> dict[str, Any]:
         "checkpoint": _checkpoint(read),
         "consent": _consent(state, catalogue),
         "pins": _pins(state, catalogue) if state.pins else None,
-        "activity": _activity(state.windows, catalogue) if state.windows else None,
+        "activity": _activity(state.windows, catalogue) if state.has_windows else None,
         "recent": _recent(state),
         "emitted": _emitted(state, catalogue),
         "inferred": InferredPart(
@@ -162,13 +160,12 @@ def _activity(windows: Windows, catalogue: NumberedCatalogue) -> ActivityPart:
         first += window.panes.number
     topics = (catalogue.vocabulary or Vocabulary().including(catalogue)).topics
     weights = zip(windows.topic_ids, windows.topic_weights, strict=True)
-    rows = windows.sessions.rows
     return ActivityPart(
         ABOUT["activity"],
         panes,
         tuple(windows.hours),
         {topics[topic]: weight for topic, weight in weights if topic < len(topics)},
-        tuple(SessionDocument(*rows[start : start + SESSION_ROW]) for start in range(0, len(rows), SESSION_ROW)),
+        tuple(SessionDocument(*session) for session in windows.sessions.rows),
     )
 
 
@@ -186,27 +183,30 @@ def _recent(state: UserState) -> RecentPart:
 
 
 def _emitted(state: UserState, catalogue: NumberedCatalogue) -> EmittedPart:
-    emitted, slots = state.outbox.emitted or Emitted(0), catalogue.slots
-    signals = {
-        catalogue.facet_names[facet]: EmittedSignal(
-            slots[slot].value if slot >= 0 else None,
-            TIERS[emitted.tier[facet]],
-            emitted.confidence[facet],
-            emitted.evidence[2 * facet] / PER_WEIGHT,
-            emitted.evidence[2 * facet + 1] / PER_WEIGHT,
-            emitted_contexts(emitted, facet, state.preferences.contexts, catalogue) if state.preferences else {},
-            emitted.at_ms[facet],
-        )
-        for facet, slot in enumerate(emitted.slot)
-    }
-    return EmittedPart(ABOUT["emitted"], signals, emitted.oldest_ms, state.outbox.profile_pane)
+    names, slots, held = catalogue.facet_names, catalogue.slots, state.row.numbers
+    signals = {}
+    if state.has_preferences:
+        evidence = held("emitted_evidence")
+        columns = zip(*[held(f"emitted_{name}") for name in ("slots", "tiers", "confidences", "ms")], strict=True)
+        for facet, (slot, tier, confidence, at_ms) in enumerate(columns):
+            signals[names[facet]] = EmittedSignal(
+                slots[slot].value if slot >= 0 else None,
+                TIERS[tier],
+                confidence,
+                evidence[2 * facet] / PER_WEIGHT,
+                evidence[2 * facet + 1] / PER_WEIGHT,
+                emitted_contexts(state, facet),
+                at_ms,
+            )
+    oldest_ms = min([signal.at_ms for signal in signals.values() if signal.at_ms], default=0)
+    return EmittedPart(ABOUT["emitted"], signals, oldest_ms, held("profile_pane"))
 
 
-def _beliefs(own: Preferences, catalogue: NumberedCatalogue) -> BeliefsPart:
+def _beliefs(own: OwnBeliefs, catalogue: NumberedCatalogue) -> BeliefsPart:
     return BeliefsPart(
         ABOUT["beliefs"],
         {name: _facet_beliefs(own, facet, catalogue) for facet, name in enumerate(catalogue.facet_names)},
-        Gaussian(own.means[-1], own.variances[-1]),
+        Gaussian(own.bias, own.bias_variance),
         mood_belief(own.mood),
         context_beliefs(own.contexts, catalogue),
         own.feedback_count,
@@ -214,19 +214,19 @@ def _beliefs(own: Preferences, catalogue: NumberedCatalogue) -> BeliefsPart:
     )
 
 
-def _facet_beliefs(own: Preferences, facet: int, catalogue: NumberedCatalogue) -> FacetBeliefs:
-    slope = len(catalogue.slots) + facet
+def _facet_beliefs(own: OwnBeliefs, facet: int, catalogue: NumberedCatalogue) -> FacetBeliefs:
+    means, variances = own.means, own.variances
     return FacetBeliefs(
         {
-            value: Gaussian(own.means[slot], own.variances[slot])
+            value: Gaussian(means[slot], variances[slot])
             for slot, (its_facet, value) in enumerate(catalogue.slots)
             if its_facet == facet
         },
-        Gaussian(own.means[slope], own.variances[slope]),
+        Gaussian(own.slopes[facet], own.slope_variances[facet]),
     )
 
 
-def _evidence(own: Preferences, catalogue: NumberedCatalogue) -> EvidencePart:
+def _evidence(own: OwnBeliefs, catalogue: NumberedCatalogue) -> EvidencePart:
     facets, slots, log = catalogue.facet_names, catalogue.slots, own.log
     pieces = [
         FeedbackPiece(

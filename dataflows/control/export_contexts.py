@@ -2,9 +2,9 @@
 
 from dataflows.control.export_document import ContextBeliefs, ContextEffect, MoodBelief
 from state.catalogue.numbered import NumberedCatalogue, Shape
-from state.learning.context_effects import ROWS, UNIT, ContextEffects
+from state.learning.context_effects import UNIT, ContextEffects
 from state.learning.mood import Mood
-from state.user.emitted import Emitted
+from state.user.user_state import UserState
 
 
 def mood_belief(mood: Mood) -> MoodBelief:
@@ -22,16 +22,15 @@ def context_beliefs(contexts: ContextEffects, catalogue: NumberedCatalogue) -> t
     )
 
 
-def emitted_contexts(
-    emitted: Emitted, facet: int, contexts: ContextEffects, catalogue: NumberedCatalogue
-) -> dict[str, str | None]:
+def emitted_contexts(state: UserState, facet: int) -> dict[str, str | None]:
     """Return context → value of the last signal on a facet, where the value differed."""
+    catalogue, keys = state.catalogue, state.model.contexts.keys
     slots = catalogue.facet_slots[facet]
     found = {}
-    for row, place in enumerate(emitted.contexts[ROWS * facet : ROWS * (facet + 1)]):
-        if place:
-            value = catalogue.slots[slots[place - 1]].value if place <= len(slots) else None
-            found[_name(contexts.keys[row], catalogue)] = value
+    for key, rank in zip(keys, state.row.numbers("emitted_ranks")[facet], strict=True):
+        if rank:
+            value = catalogue.slots[slots[rank - 1]].value if rank <= len(slots) else None
+            found[_name(key, catalogue)] = value
     return found
 
 
@@ -43,7 +42,7 @@ def _effects(contexts: ContextEffects, row: int, catalogue: NumberedCatalogue) -
     found: dict[int, ContextEffect] = {}
     for slot, (term, _) in enumerate(catalogue.context_terms):
         facet, value = catalogue.slots[slot]
-        if effect := contexts.effects[row * contexts.terms + term]:
+        if effect := contexts.effects[row][term]:
             is_slope = catalogue.slot_shapes[slot] is Shape.ORDERED
             found[term] = ContextEffect(catalogue.facet_names[facet], None if is_slope else value, effect * UNIT)
     return tuple(found.values())

@@ -14,6 +14,7 @@ from state.counters import Counters, Histogram
 from state.learning.challenger import ChallengerScores
 from state.learning.population_version import Scores
 from state.learning.proof_report import decode_report
+from state.row.form import COMPILED
 
 
 class CountersCollector(Collector):
@@ -71,6 +72,7 @@ class CountersCollector(Collector):
             repaired.add_metric([kind, member], count)
         yield repaired
         yield GaugeMetricFamily("tacit_users", "Users with state in this process.", value=events.users)
+        yield GaugeMetricFamily("tacit_core_compiled", "1: the core runs compiled; 0: as plain Python.", value=COMPILED)
 
     def _sink(self) -> Iterator[Metric]:
         sink = self._counters.sink

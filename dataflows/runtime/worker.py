@@ -29,8 +29,9 @@ from dataflows.runtime.stopping import Stop
 from dataflows.settings import Settings
 from dataflows.state_folder import StateFolder
 from operators.adapt import Adapt
-from operators.decoders import decoder
+from operators.decoders import input_format
 from operators.erasure import ErasureTimes
+from operators.key import Keyer
 from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
@@ -99,8 +100,9 @@ def _run_engine(
         secret=settings.secret_bytes,
         shards=settings.shards,
         counters=counters.events,
-        decode=decoder(settings.format),
+        input_format=input_format(settings.format),
     )
+    keyer = Keyer(parser, settings.shards, counters.events)
     source = job.make_source(stop, counters.source)
     source.list_parts()  # raises an error of the source before any other start
     first_error = FirstError()
@@ -110,12 +112,13 @@ def _run_engine(
     ):
         flow = build(
             first_error.watch(source),
-            first_error.watch_call(parser),
+            first_error.watch_call(keyer),
             first_error.watch_build(
                 lambda token: Adapt(
                     stores,
                     rules,
                     counters.events,
+                    parser,
                     token,
                     shared=population.shared,
                     reclaims=not job.bounded,

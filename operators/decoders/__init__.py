@@ -1,9 +1,10 @@
-"""Input formats. The setting `format` names a module here, such as `json`, that defines `decode`."""
+"""Input formats. The setting `format` names a module here, such as `json`, that defines `FORMAT`."""
 
 from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple, cast
 
+from operators.decoders.json_line import Line
 from state.events.records import Reason
 from tacit.contract.events import ControlEvent, Event
 
@@ -31,10 +32,20 @@ Decode = Callable[[bytes], Event | Repaired | Undecodable]
 """Function: bytes of a record → a valid event, a repaired one, or a reject reason. A decoder never raises."""
 
 
-def decoder(name: str) -> Decode:
-    """Return the decoder of a format.
+class Format(NamedTuple):
+    """Functions that read the records of a format. Both fast ones raise an error where only `decode` decides."""
 
-    >>> decoder("json")(b"[")
+    decode: Decode
+    read_user_id: Callable[[bytes], str] | None = None
+    """Fast: the user id alone, that of the event which `decode` returns."""
+    read_line: Callable[[bytes], Line] | None = None
+    """Fast: the members of an interaction."""
+
+
+def input_format(name: str) -> Format:
+    """Return a format.
+
+    >>> input_format("json").decode(b"[")
     Undecodable(reason=<Reason.NOT_JSON: 'not_json'>, detail='malformed JSON', control='')
     """
-    return cast("Decode", import_module(f"{__name__}.{name}").decode)
+    return cast("Format", import_module(f"{__name__}.{name}").FORMAT)

@@ -5,9 +5,10 @@ from typing import Any
 
 from msgspec import MsgspecError, ValidationError, convert
 
-from operators.decoders import Repaired, Undecodable
+from operators.decoders import Format, Repaired, Undecodable
 from operators.decoders.broken_rules import broken_rule
 from operators.decoders.control import DECISIVE, read_control
+from operators.decoders.json_line import read_line, read_user_id
 from state.events.records import Reason
 from tacit.contract.events import MAX_EVENT_BYTES, Consent, Event, Forget, decode_event
 
@@ -104,3 +105,6 @@ def _is_deeper(document: Any, depth: int) -> bool:
         if not level:
             return False
     return True
+
+
+FORMAT = Format(decode, read_user_id, read_line)

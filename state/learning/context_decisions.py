@@ -1,10 +1,10 @@
 """Decisions in contexts: topics and surfaces where another value is better than the general one."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
-from state.learning.context_effects import ROWS, UNIT
+from state.learning.context_effects import UNIT
 from state.learning.decisions import NO_ROW, Beliefs, Decision, InContext, confidence, decided
+from state.row.layout import ROWS
 
 MAX_CONTEXTS = 8
 """Contexts of a user that signals distinguish: those with own effects, then topics with the population's alone."""
@@ -15,86 +15,107 @@ For all others the better one of two means counts: what is served teaches."""
 
 _EVEN = 0.5
 """Probability that any higher mean reaches."""
+_UNIT = UNIT
 
 
-class Context(NamedTuple):
+class Context:
     """A topic or a surface for a decision."""
 
-    key: int
-    """`NumberedCatalogue.topic_keys` or `surface_keys`."""
-    row: int
-    """Row of the user's own effects; `NO_ROW`: none."""
-    shift: Sequence[float]
-    """Population's addition to the general mean, by slot; empty: nothing."""
+    def __init__(self, key: int, row: int, shift: Sequence[float]) -> None:
+        self.key = key
+        """`NumberedCatalogue.topic_keys` or `surface_keys`."""
+        self.row = row
+        """Row of the user's own effects; `NO_ROW`: none."""
+        self.shift = shift
+        """Population's addition to the general mean, by slot; empty: nothing."""
 
 
-def contexts_of(beliefs: Beliefs) -> list[Context]:
-    """Return the contexts of a user."""
-    own, prior = beliefs.own, beliefs.prior
+def contexts_of(beliefs: Beliefs, others: Iterable[int] = ()) -> list[Context]:
+    """Return the contexts of a user: those with own effects, then other topics, with the population's effects alone."""
     found = contexts_at(beliefs, range(ROWS))
-    if prior.number:
-        keys, known = own.catalogue.topic_keys, own.contexts.keys
-        others = [topic for topic in beliefs.topics if topic in keys and keys[topic] not in known]
-        found += [Context(keys[topic], NO_ROW, _topic_shift(beliefs, topic)) for topic in others]
+    if beliefs.table.number:
+        keys, known = beliefs.prior.catalogue.topic_keys, beliefs.own.contexts.keys
+        unknown = [topic for topic in others if topic in keys and keys[topic] not in known]
+        found += [Context(keys[topic], NO_ROW, _topic_shift(beliefs, topic)) for topic in unknown]
     return found[:MAX_CONTEXTS]
 
 
-def contexts_at(beliefs: Beliefs, rows: Sequence[int]) -> list[Context]:
+def contexts_at(beliefs: Beliefs, rows: Iterable[int]) -> list[Context]:
     """Return the contexts of rows, without free rows.
 
     A name that left the catalogue and a topic that became sensitive have no context.
     """
-    keys, catalogue, found = beliefs.own.contexts.keys, beliefs.own.catalogue, []
-    for row in rows:
-        key = keys[row]
+    row, catalogue = beliefs.row, beliefs.prior.catalogue
+    topics, surfaces = catalogue.topics_by_key, catalogue.surfaces_by_key
+    found: list[Context] = []
+    for place in rows:
+        key = row.context_keys[row.at, place]
         if not key:
             continue
-        if key in catalogue.topics_by_key:
-            found.append(Context(key, row, _topic_shift(beliefs, catalogue.topics_by_key[key])))
-        elif key in catalogue.surfaces_by_key:
-            found.append(Context(key, row, beliefs.prior.surface_effects(catalogue.surfaces_by_key[key])))
+        if key in topics:
+            found.append(Context(key, place, _topic_shift(beliefs, topics[key])))
+        elif key in surfaces:
+            found.append(Context(key, place, beliefs.prior.surface_effects(surfaces[key])))
     return found
 
 
 def _topic_shift(beliefs: Beliefs, topic: int) -> Sequence[float]:
-    effects, leaning = beliefs.prior.topic_effects(topic), beliefs.leaning
-    if not leaning or not effects:
+    effects: Sequence[float] = beliefs.prior.topic_effects(topic)
+    if not beliefs.leans or not effects:
         return effects
-    return [effect - general for effect, general in zip(effects, leaning, strict=True)]
+    return [effects[slot] - beliefs.leaning[slot] for slot in range(len(effects))]
 
 
 def decide_in(
-    beliefs: Beliefs,
-    facet: int,
-    general: Decision,
-    base: Sequence[float],
-    contexts: Sequence[Context],
-    above: float = _EVEN,
-) -> list[InContext]:
-    """Return the decisions on a facet in contexts, where they differ from the general one.
+    beliefs: Beliefs, facet: int, general: Decision, context: Context, above: float = _EVEN
+) -> Decision | None:
+    """Return the decision on a facet in a context, if it differs from the general one.
 
     Args:
-        beliefs: all beliefs about the user.
+        beliefs: all beliefs about the user, with the general means of the facet in `base`.
         facet: number of the facet.
         general: decision in general.
-        base: mean of each value in general.
-        contexts: contexts to decide in.
+        context: context to decide in.
         above: probability of beating the general value from which a context has its own.
     """
-    own, factors, found = beliefs.own, beliefs.prior.factors, []
-    parts, place = own.catalogue.facet_terms[facet], own.catalogue.facet_slots[facet].index(general.slot)
-    effects, terms, unit = own.contexts.effects, own.contexts.terms, factors.own[facet].mean * UNIT
-    for key, row, shift in contexts:
-        there = base
-        if row != NO_ROW:
-            start = row * terms
-            there = [mean + unit * x * effects[start + term] for mean, (_, term, x) in zip(base, parts, strict=True)]
-        if shift:
-            population = factors.population
-            there = [mean + population * shift[slot] for mean, (slot, _, _) in zip(there, parts, strict=True)]
-        first = max(there)
-        if first > there[place]:
-            decision = decided(beliefs, facet, there, row)
-            if above <= _EVEN or confidence(beliefs, decision.slot, general.slot, first - there[place], row) >= above:
-                found.append(InContext(key, decision))
-    return found
+    table, there = beliefs.table, beliefs.there
+    start = table.starts[facet]
+    count = table.starts[facet + 1] - start
+    _fill_there(beliefs, facet, context)
+    best, place = 0, 0
+    for at in range(count):
+        if there[at] > there[best]:
+            best = at
+        if table.slots[start + at] == general.slot:
+            place = at
+    if not there[best] > there[place]:
+        return None
+    decision = decided(beliefs, facet, True, context.row)
+    if above > _EVEN:
+        lead = there[best] - there[place]
+        if confidence(beliefs, decision.slot, general.slot, lead, context.row) < above:
+            return None
+    return decision
+
+
+def _fill_there(beliefs: Beliefs, facet: int, context: Context) -> None:
+    """Put the mean of each value of a facet in a context into `beliefs.there`."""
+    table, row, base, there, shift = beliefs.table, beliefs.row, beliefs.base, beliefs.there, context.shift
+    start, shifts, unit = table.starts[facet], len(shift) > 0, table.own_factors[facet] * _UNIT
+    terms = beliefs.own.terms
+    for place in range(table.starts[facet + 1] - start):
+        slot = table.slots[start + place]
+        mean = base[place]
+        if context.row != NO_ROW:
+            mean = mean + unit * terms.factors[slot] * row.effects[row.at, context.row, terms.effects[slot]]
+        if shifts:
+            mean = mean + table.population * shift[slot]
+        there[place] = mean
+
+
+def decide_all(
+    beliefs: Beliefs, facet: int, general: Decision, contexts: Iterable[Context], above: float = _EVEN
+) -> list[InContext]:
+    """Return the decisions on a facet in all contexts where they differ from the general one."""
+    found = [(context.key, decide_in(beliefs, facet, general, context, above)) for context in contexts]
+    return [InContext(key, decision) for key, decision in found if decision is not None]

@@ -4,14 +4,13 @@ A user has one vote on a feature. The set is exact up to `EXACT` users, as a lis
 a bitmap of 12-bit positions. Two users can share a position: then the second one has no vote. A user can be discarded.
 """
 
-from array import array
-
 EXACT = 32
 """Users up to which the set is a list."""
 LIST_POSITIONS = 1 << 16
 BITMAP_POSITIONS = 1 << 12
 """Positions of a bitmap, and so the limit of users."""
 
+_EXACT = EXACT
 _FOLD = 4
 """Bits between a position of the list and one of the bitmap."""
 _MAX_BYTES = BITMAP_POSITIONS // 8
@@ -27,42 +26,50 @@ class Contributors:
     (True, 1)
     """
 
-    __slots__ = ("_bits", "_count", "_list")
-
     def __init__(self, packed: bytes = b"") -> None:
-        self._list = array("H")
-        self._bits: bytearray | None = None
-        if len(packed) == _MAX_BYTES:
-            self._bits = bytearray(packed)
-            self._count = sum(byte.bit_count() for byte in packed)
-        else:
-            self._list.frombytes(packed)
-            self._count = len(self._list)
+        if len(packed) % 2:
+            raise ValueError(f"contributors have {len(packed)} bytes, an odd number")
+        self._bytes = bytearray(packed)
+        """Two bytes per position, or one bit."""
+        self._is_bitmap = len(packed) == _MAX_BYTES
+        self._count = sum(byte.bit_count() for byte in packed) if self._is_bitmap else len(packed) // 2
 
     def __len__(self) -> int:
         return self._count
 
     def __contains__(self, position: int) -> bool:
-        if self._bits is None:
-            return position in self._list
+        if not self._is_bitmap:
+            return self._find(position) >= 0
         position >>= _FOLD
-        return bool(self._bits[position >> 3] >> (position & 7) & 1)
+        return bool(self._bytes[position >> 3] >> (position & 7) & 1)
+
+    def _find(self, position: int) -> int:
+        """Return the place of a position in the list; −1: it is not there."""
+        low, high = position & 0xFF, position >> 8
+        for place in range(self._count):
+            if self._bytes[2 * place] == low and self._bytes[2 * place + 1] == high:
+                return place
+        return -1
 
     def add(self, position: int) -> bool:
         """Add a user, and return False for a position that is taken."""
-        bits = self._bits
-        if bits is None:
-            if position in self._list:
+        if not self._is_bitmap:
+            if self._find(position) >= 0:
                 return False
-            if self._count < EXACT:
-                self._list.append(position)
+            if self._count < _EXACT:
+                self._bytes.append(position & 0xFF)
+                self._bytes.append(position >> 8)
                 self._count += 1
                 return True
-            bits = self._to_bitmap()
+            self._to_bitmap()
+        return self._set(position)
+
+    def _set(self, position: int) -> bool:
         place, bit = position >> _FOLD + 3, 1 << (position >> _FOLD & 7)
-        if bits[place] & bit:
+        before = self._bytes[place]
+        if before & bit:
             return False
-        bits[place] |= bit
+        self._bytes[place] = before | bit
         self._count += 1
         return True
 
@@ -70,21 +77,21 @@ class Contributors:
         """Remove a user, and return False for a position that is free."""
         if position not in self:
             return False
-        if self._bits is None:
-            self._list.remove(position)
-        else:
+        if self._is_bitmap:
             position >>= _FOLD
-            self._bits[position >> 3] &= ~(1 << (position & 7))
+            self._bytes[position >> 3] &= 0xFF ^ (1 << (position & 7))
+        else:
+            place = self._find(position)
+            del self._bytes[2 * place : 2 * place + 2]
         self._count -= 1
         return True
 
     def pack(self) -> bytes:
         """Return at most 512 bytes, from which the constructor makes the set again."""
-        return self._list.tobytes() if self._bits is None else bytes(self._bits)
+        return bytes(self._bytes)
 
-    def _to_bitmap(self) -> bytearray:
-        bits = self._bits = bytearray(_MAX_BYTES)
-        positions, self._list, self._count = self._list, array("H"), 0
-        for position in positions:
-            self.add(position)
-        return bits
+    def _to_bitmap(self) -> None:
+        positions = self._bytes
+        self._bytes, self._is_bitmap, self._count = bytearray(_MAX_BYTES), True, 0
+        for place in range(_EXACT):
+            self._set(positions[2 * place] | positions[2 * place + 1] << 8)

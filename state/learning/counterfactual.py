@@ -31,7 +31,7 @@ def without(own: Preferences, removes: Callable[[Piece], bool]) -> Retrained:
     base, undone = (Preferences(own.catalogue), pieces) if is_complete else undo_all(own)
     removed = [piece for piece in undone if removes(piece)]
     trained = retrained(base, [piece for piece in undone if not removes(piece)])
-    trained.population = own.population
+    trained.row.array["population"][trained.row.at] = own.population
     return Retrained(trained, removed, is_complete)
 
 

@@ -83,7 +83,7 @@ def _rest(own: Preferences, pieces: Sequence[Piece], facet: int) -> PopulationPa
     for piece in pieces:
         if not piece.is_directed and facet in {facet_of[slot] for slot in piece.slots}:
             part = own.own([slot for slot in piece.slots if facet_of[slot] != facet])
-            found.append((piece.mean + part.mean - part.bias, piece.variance + part.variance - own.variances[-1]))
+            found.append((piece.mean + part.mean - part.bias, piece.variance + part.variance - own.bias_variance))
     if not found:
         return PopulationPart(0.0, NOISE_VARIANCE, NEUTRAL_FACTORS)
     means, variances = zip(*found, strict=True)

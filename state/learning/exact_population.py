@@ -4,7 +4,7 @@ The difference between the figures of this model and those of the released one i
 this model shows single pieces of feedback, so no command publishes it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 
 from state.learning.population_model import MAX_FEATURES, Feature, PopulationModel
@@ -26,25 +26,22 @@ class ExactPopulation(PopulationModel):
     True
     """
 
-    def learn(
+    def vote(
         self,
         user: int,
-        names: Iterable[str],
+        features: list[Feature],
+        against: list[Feature],
         liked: bool,
-        rest: tuple[float, float] = (0.0, 1.0),
-        against: Iterable[str] = (),
-        share: float = 1.0,  # noqa: ARG002  each feedback counts in full
+        mean: float,
+        variance: float,
+        share: float,  # noqa: ARG002  each feedback counts in full
     ) -> None:
         """Move the beliefs about the features of an answer."""
-        mean, variance = rest
-        active: list[tuple[Feature, float]] = []
-        for sign, side in ((1.0, names), (-1.0, against)):
-            for name in side:
-                feature = self.features.get(name) or self.add(name)
-                mean += sign * feature.mean
-                variance += feature.variance
-                feature.contributors.add((user * feature.salt >> 64) & 0xFFFF)
-                active.append((feature, sign))
+        active = [(feature, 1.0) for feature in features] + [(feature, -1.0) for feature in against]
+        for feature, sign in active:
+            mean += sign * feature.mean
+            variance += feature.variance
+            feature.contributors.add(feature.position(user))
         scale, direction = sqrt(variance), 1.0 if liked else -1.0
         gain, shrink = corrections(direction * mean / scale)
         for feature, sign in active:

@@ -130,6 +130,15 @@ class Features:
         self._surfaces = _by_number(catalogue.surface_index)
         self._in_context: dict[tuple[int, int, int], tuple[str, ...]] = {}
 
+    @property
+    def has_pairs(self) -> bool:
+        """The catalogue has a `multiple` facet."""
+        return bool(self._multiple)
+
+    def has_topic(self, topic: int) -> bool:
+        """Return whether values on a topic have a feature."""
+        return topic in self._topics
+
     def is_sensitive(self, feature: str) -> bool:
         """Return whether a feature names a sensitive topic; such features have no beliefs."""
         return feature.startswith(self._sensitive)

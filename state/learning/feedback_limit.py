@@ -15,6 +15,8 @@ CELLS = 4_096
 CAPACITY = 8 * CELLS
 """Counts of a sketch per hour's limit; then the older of two generations ends."""
 
+_CELLS = CELLS
+_MASK = 0xFFFFFFFFFFFFFFFF
 _ODD, _OTHER_ODD = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
 
 
@@ -24,22 +26,25 @@ class _Sketch:
     def __init__(self, capacity: int, packed: tuple[int, bytes] = (0, b"")) -> None:
         self._capacity = capacity
         self.added, cells = packed
-        self.cells = array("H")
-        self.cells.frombytes(cells or bytes(2 * 4 * CELLS))
+        self.cells = array("H", cells or bytes(2 * 4 * CELLS))
         """Two rows of the current generation, then two of the one before."""
 
-    def count(self, places: tuple[int, int]) -> int:
-        one, other = places[0], CELLS + places[1]
-        cells, older = self.cells, 2 * CELLS
-        return min(cells[one] + cells[older + one], cells[other] + cells[older + other])
+    def count(self, mixed: int) -> int:
+        one, other = mixed % _CELLS, _CELLS + (mixed >> 16) % _CELLS
+        older = 2 * _CELLS
+        return min(
+            self.cells[one] + self.cells[older + one],
+            self.cells[other] + self.cells[older + other],
+        )
 
-    def add(self, places: tuple[int, int]) -> None:
+    def add(self, mixed: int) -> None:
         if self.added >= self._capacity:
-            self.cells = array("H", bytes(2 * 2 * CELLS)) + self.cells[: 2 * CELLS]
+            self.cells = array("H", bytes(2 * 2 * CELLS)) + array("H", self.cells[: 2 * CELLS])
             self.added = 0
         self.added += 1
-        for cell in (places[0], CELLS + places[1]):
-            self.cells[cell] = min(self.cells[cell] + 1, 0xFFFF)
+        one, other = mixed % _CELLS, _CELLS + (mixed >> 16) % _CELLS
+        self.cells[one] = min(self.cells[one] + 1, 0xFFFF)
+        self.cells[other] = min(self.cells[other] + 1, 0xFFFF)
 
 
 Packed = tuple[tuple[int, bytes], tuple[int, bytes]]
@@ -61,8 +66,8 @@ class FeedbackLimit:
 
     def takes(self, user: bytes, at_ms: int) -> bool:
         """Return whether feedback of a user's pseudonym is within the limits, and count it then."""
-        hour = at_ms // HOUR_MS
-        in_hour, in_week = _places(user, hour), _places(user, -1 - hour // (7 * 24))
+        hour, hashed = at_ms // HOUR_MS, last_bits(user)
+        in_hour, in_week = _mixed(hashed, hour & _MASK), _mixed(hashed, (-1 - hour // (7 * 24)) & _MASK)
         if self._hours.count(in_hour) >= PER_HOUR or self._weeks.count(in_week) >= PER_WEEK:
             return False
         self._hours.add(in_hour)
@@ -72,9 +77,14 @@ class FeedbackLimit:
     def pack(self) -> Packed:
         """Return the counts, in 64 KiB."""
         hours, weeks = self._hours, self._weeks
-        return (hours.added, hours.cells.tobytes()), (weeks.added, weeks.cells.tobytes())
+        return (hours.added, bytes(hours.cells)), (weeks.added, bytes(weeks.cells))
 
 
-def _places(user: bytes, window: int) -> tuple[int, int]:
-    mixed = (int.from_bytes(user[-8:], "little") * _ODD + window * _OTHER_ODD) * _ODD >> 32
-    return mixed % CELLS, (mixed >> 16) % CELLS
+def last_bits(user: bytes) -> int:
+    """Return the last 64 bits of a pseudonym, which is a keyed hash already."""
+    return int.from_bytes(user[max(0, len(user) - 8) :], "little")
+
+
+def _mixed(user: int, window: int) -> int:
+    """Return 32 bits, for the cells of a user and a window, from 64-bit numbers."""
+    return (((user * _ODD + window * _OTHER_ODD & _MASK) * _ODD) & _MASK) >> 32

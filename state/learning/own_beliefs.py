@@ -1,49 +1,135 @@
 """Gaussian beliefs about a user: the difference from the population, for each value of each facet."""
 
-from array import array
 from collections.abc import Collection
 
-from state.catalogue.numbered import NumberedCatalogue, Shape
+from state.catalogue.numbered import NumberedCatalogue
 from state.learning.context_effects import ContextEffects
 from state.learning.feedback_log import FeedbackLog
 from state.learning.mood import Mood
+from state.learning.terms import BIAS_VARIANCE, SLOPE_VARIANCE, Terms
+from state.row.layout import Part
+from state.row.row import Row
 
-BIAS_VARIANCE = 0.3
-"""Prior variance of the bias: liking of answers in general, compared with other users."""
-SLOPE_VARIANCE = 0.2
-"""Prior variance of the slope along an ordered facet's scale from −1 to 1."""
-VALUE_VARIANCES = {Shape.SINGLE: 0.1, Shape.ORDERED: 0.03, Shape.MULTIPLE: 0.05}
-"""Prior variance of a value, beyond the place on a scale; by shape of the facet."""
+_BIAS_VARIANCE, _SLOPE_VARIANCE = BIAS_VARIANCE, SLOPE_VARIANCE
+_PREFERENCES = int(Part.PREFERENCES)
 
 
 class OwnBeliefs:
-    """Means and variances by term: the slots, then the slope of each facet, then the bias."""
+    """The beliefs of the present row: means and variances of values, slopes and the bias, with mood and contexts."""
 
-    def __init__(self, catalogue: NumberedCatalogue) -> None:
+    def __init__(self, row: Row, catalogue: NumberedCatalogue) -> None:
+        """Read and write the beliefs of a row that is laid out for the catalogue."""
+        self.row = row
         self.catalogue = catalogue
-        slots, facets, _ = catalogue.sizes
-        self.means = array("f", bytes(4 * (slots + facets + 1)))
-        """A slope is 0 unless the facet is ordered."""
-        self.variances = array("f", [VALUE_VARIANCES[shape] for shape in catalogue.slot_shapes])
-        self.variances.extend([SLOPE_VARIANCE] * facets)
-        self.variances.append(BIAS_VARIANCE)
-        self.mood = Mood()
-        self.contexts = ContextEffects(catalogue.terms_of(len(catalogue.slots)))
-        self.log = FeedbackLog(slots, facets)
+        self.terms = Terms(catalogue)
+        self.mood = Mood(row)
+        self.contexts = ContextEffects(row)
+        self.log = FeedbackLog(row, catalogue.slot_facets)
         """The last pieces of feedback, and sums by value."""
-        self.feedback_count = 0
-        """Answers with feedback of the user, up to 255."""
-        self.population = 0
-        """Population version of the last training; 0: without a population."""
+        self._terms_check = catalogue.terms_check(len(catalogue.slots))
 
-    def grow(self, slots: int, facets: int) -> None:
-        """Make room for the names that the catalogue's table gained since a size of `slots` and `facets`."""
-        catalogue, new = self.catalogue, OwnBeliefs(self.catalogue)
-        for ours, theirs in ((self.means, new.means), (self.variances, new.variances)):
-            ours[-1:-1] = theirs[len(catalogue.slots) + facets : -1]
-            ours[slots:slots] = theirs[slots : len(catalogue.slots)]
-        self.contexts.grow(new.contexts.terms)
-        self.log.grow(len(catalogue.slots), len(catalogue.facet_names))
+    # Numbers of the present row
+
+    @property
+    def means(self) -> list[float]:
+        """Means by slot."""
+        found: list[float] = self.row.numbers("means")
+        return found
+
+    @property
+    def variances(self) -> list[float]:
+        """Variances by slot."""
+        found: list[float] = self.row.numbers("variances")
+        return found
+
+    @property
+    def slopes(self) -> list[float]:
+        """Means by facet; 0 unless the facet is ordered."""
+        found: list[float] = self.row.numbers("slopes")
+        return found
+
+    @property
+    def slope_variances(self) -> list[float]:
+        """Variances by facet."""
+        found: list[float] = self.row.numbers("slope_variances")
+        return found
+
+    @property
+    def bias(self) -> float:
+        """Mean of the bias."""
+        return float(self.row.bias[self.row.at])
+
+    @property
+    def bias_variance(self) -> float:
+        """Variance of the bias."""
+        return float(self.row.bias_variance[self.row.at])
+
+    @property
+    def feedback_count(self) -> int:
+        """Answers with feedback of the user, up to 255."""
+        return self.row.feedback_count[self.row.at]
+
+    @feedback_count.setter
+    def feedback_count(self, count: int) -> None:
+        self.row.feedback_count[self.row.at] = count
+
+    @property
+    def population(self) -> int:
+        """Population version of the last training; 0: without a population."""
+        return self.row.population[self.row.at]
+
+    @population.setter
+    def population(self, number: int) -> None:
+        self.row.population[self.row.at] = number
+
+    # A row's life
+
+    def begin(self) -> None:
+        """Start with the prior, and without feedback."""
+        self.clear()
+        row, at = self.row, self.row.at
+        row.parts[at] = row.parts[at] | _PREFERENCES
+        for slot in range(self.terms.slots):
+            self._begin_value(slot)
+        for facet in range(self.terms.facets):
+            self._begin_slope(facet)
+        row.bias_variance[at] = _BIAS_VARIANCE
+        row.terms_check[at] = self._terms_check
+        self.mood.begin()
+
+    def clear(self) -> None:
+        """Remove all: the row has no preferences, and zeros in their fields."""
+        row, at = self.row, self.row.at
+        row.parts[at] = row.parts[at] & ~_PREFERENCES
+        for slot in range(self.terms.slots):
+            row.means[at, slot] = row.variances[at, slot] = 0.0
+        for facet in range(self.terms.facets):
+            row.slopes[at, facet] = row.slope_variances[at, facet] = 0.0
+        row.bias[at] = row.bias_variance[at] = 0.0
+        row.feedback_count[at] = row.population[at] = 0
+        self.mood.clear()
+        self.contexts.clear()
+        self.log.clear()
+
+    def grow(self, slots: int, facets: int) -> bool:
+        """Begin the values and facets that the catalogue gained since there were so many, in a row with room for them.
+
+        Returns:
+            Whether the effects of contexts stay. They start again if a facet became ordered, or left: their terms then
+            have another meaning.
+        """
+        row, at = self.row, self.row.at
+        stay = row.terms_check[at] == self.catalogue.terms_check(slots)
+        if stay:
+            self.contexts.grow(self.catalogue.terms_of(slots))
+        else:
+            self.contexts.clear()
+        row.terms_check[at] = self._terms_check
+        for slot in range(slots, self.terms.slots):
+            self._begin_value(slot)
+        for facet in range(facets, self.terms.facets):
+            self._begin_slope(facet)
+        return stay
 
     def forget(self, facets: Collection[int], *, keeps_bias: bool = False) -> None:
         """Reset the given facets to the prior: values, slope, effects of contexts, and log.
@@ -51,37 +137,70 @@ class OwnBeliefs:
         The bias and the count of feedback concern answers as a whole and stay, unless no other facet has evidence; with
         `keeps_bias`, always.
         """
-        others = [facet for facet in range(len(self.catalogue.facet_names)) if facet not in facets]
+        others = [facet for facet in range(self.terms.facets) if facet not in facets]
         if not keeps_bias and not any(self.has_feedback(facet) for facet in others):
-            self.__init__(self.catalogue)  # type: ignore[misc]  # a new user model, in place
+            self.begin()
             return
-        slopes = len(self.catalogue.slots)
-        new = OwnBeliefs(self.catalogue)
-        terms = [slot for slot, facet in enumerate(self.catalogue.slot_facets) if facet in facets]
-        for term in (*terms, *[slopes + facet for facet in facets]):
-            self.means[term], self.variances[term] = new.means[term], new.variances[term]
-        self.contexts.forget({self.catalogue.context_terms[term][0] for term in terms if term < slopes})
-        self.log.forget(facets, self.catalogue.slot_facets)
+        slots = [slot for slot, facet in enumerate(self.catalogue.slot_facets) if facet in facets]
+        for slot in slots:
+            self._begin_value(slot)
+        for facet in facets:
+            self._begin_slope(facet)
+        self.contexts.forget({self.catalogue.context_terms[slot][0] for slot in slots})
+        self.log.forget(facets)
+
+    def _begin_value(self, slot: int) -> None:
+        row, at = self.row, self.row.at
+        row.means[at, slot], row.variances[at, slot] = 0.0, self.terms.variances[slot]
+
+    def _begin_slope(self, facet: int) -> None:
+        row, at = self.row, self.row.at
+        row.slopes[at, facet], row.slope_variances[at, facet] = 0.0, _SLOPE_VARIANCE
+
+    # Beliefs
 
     def has_feedback(self, facet: int) -> bool:
         """Return whether some feedback concerned the facet."""
-        slots = [slot for slot, its_facet in enumerate(self.catalogue.slot_facets) if its_facet == facet]
-        return self.log.has_feedback(slots, self.means)
+        return self.log.has_feedback(
+            [slot for slot, its_facet in enumerate(self.catalogue.slot_facets) if its_facet == facet]
+        )
 
     def value(self, slot: int) -> tuple[float, float]:
-        """Return mean and variance of a value."""
-        catalogue = self.catalogue
-        mean, variance, place = self.means[slot], self.variances[slot], catalogue.slot_places[slot]
-        if place:
-            slope = len(catalogue.slots) + catalogue.slot_facets[slot]
-            mean += place * self.means[slope]
-            variance += place * place * self.variances[slope]
-        return mean, variance
+        """Return mean and variance of a value, its place on the scale included."""
+        return self.mean(slot), self.variance(slot)
 
     def difference(self, slot: int, other: int) -> tuple[float, float]:
         """Return mean and variance of the difference between two values of a facet."""
-        means, variances, catalogue = self.means, self.variances, self.catalogue
-        slope = len(catalogue.slots) + catalogue.slot_facets[slot]
-        step = catalogue.slot_places[slot] - catalogue.slot_places[other]
-        mean = means[slot] - means[other] + step * means[slope]
-        return mean, variances[slot] + variances[other] + step * step * variances[slope]
+        return self.mean_difference(slot, other), self.variance_difference(slot, other)
+
+    # Calls among compiled modules
+
+    def mean(self, slot: int) -> float:
+        """Return the mean of a value, its place on the scale included."""
+        row, place = self.row, self.terms.places[slot]
+        mean = float(row.means[row.at, slot])
+        if place:
+            mean += place * float(row.slopes[row.at, self.terms.facet_of[slot]])
+        return mean
+
+    def variance(self, slot: int) -> float:
+        """Return the variance of a value, its place on the scale included."""
+        row, place = self.row, self.terms.places[slot]
+        variance = float(row.variances[row.at, slot])
+        if place:
+            variance += place * place * float(row.slope_variances[row.at, self.terms.facet_of[slot]])
+        return variance
+
+    def mean_difference(self, slot: int, other: int) -> float:
+        """Return the mean of the difference between two values of a facet."""
+        row, at = self.row, self.row.at
+        step = self.terms.places[slot] - self.terms.places[other]
+        slope = float(row.slopes[at, self.terms.facet_of[slot]])
+        return float(row.means[at, slot]) - float(row.means[at, other]) + step * slope
+
+    def variance_difference(self, slot: int, other: int) -> float:
+        """Return the variance of the difference between two values of a facet."""
+        row, at = self.row, self.row.at
+        step = self.terms.places[slot] - self.terms.places[other]
+        slope_variance = float(row.slope_variances[at, self.terms.facet_of[slot]])
+        return float(row.variances[at, slot]) + float(row.variances[at, other]) + step * step * slope_variance

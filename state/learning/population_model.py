@@ -6,10 +6,11 @@ one user outweigh all others. Here, a user has one vote per feature and season, 
 (state.learning.release).
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from math import fsum, sqrt
+from math import fsum
 
 from state.learning.contributors import Contributors
 from state.learning.features import ITEM, POPULARITY_STEPS, popularity_step, prior_variance, vote_share
@@ -27,26 +28,14 @@ SEASON_KEPT = 0.9
 """Share of a mean that survives a season; the variance returns toward the prior alike."""
 MAX_MEAN = 3.0
 
+_MAX_MEAN = MAX_MEAN
+_FIRST_USERS = FIRST_USERS
+_LOW = 0xFFFFFFFF
 _KEPT_FEATURES = MAX_FEATURES * 3 // 4
 
 
 class Feature:
     """The belief about a feature, its contributors, and the votes since the last release."""
-
-    __slots__ = (
-        "block",
-        "contributors",
-        "earlier_users",
-        "is_public",
-        "mean",
-        "name",
-        "needed",
-        "released",
-        "salt",
-        "season",
-        "variance",
-        "vote_share",
-    )
 
     def __init__(self, name: str, salt: int, season: int, needed: int = CONTRIBUTORS) -> None:
         self.name = name
@@ -82,8 +71,16 @@ class Feature:
         return max(self.earlier_users, len(self.contributors))
 
     def position(self, user: int) -> int:
-        """Return the position of a user, given as a 64-bit hash."""
-        return (user * self.salt >> 64) & 0xFFFF
+        """Return the position of a user, given as a 64-bit hash: bits 64 to 79 of user × salt."""
+        return _bits_64_to_79(user, self.salt)
+
+
+def _bits_64_to_79(one: int, other: int) -> int:
+    """Return these bits of the product of two 64-bit numbers, within 64 bits."""
+    one_high, one_low, other_high, other_low = one >> 32, one & _LOW, other >> 32, other & _LOW
+    first = one_high * other_low + (one_low * other_low >> 32)
+    second = one_low * other_high + (first & _LOW)
+    return (one_high * other_high + (first >> 32) + (second >> 32)) & 0xFFFF
 
 
 class PopulationModel:
@@ -105,6 +102,8 @@ class PopulationModel:
         self.season = 0
         self.blocks = 0
         """Blocks begun so far."""
+        self.removals = 0
+        """Times that features were removed: holders of features look them up again."""
 
     def belief(self, name: str) -> Gaussian:
         """Return the belief about a feature."""
@@ -134,60 +133,74 @@ class PopulationModel:
         against: Iterable[str] = (),
         share: float = 1.0,
     ) -> None:
+        """Take the votes of a user on features by name (`vote`)."""
+        mean, variance = rest
+        features, others = [self.add(name) for name in names], [self.add(name) for name in against]
+        self.vote(user, features, others, liked, mean, variance, share)
+
+    def vote(
+        self,
+        user: int,
+        features: list[Feature],
+        against: list[Feature],
+        liked: bool,
+        mean: float,
+        variance: float,
+        share: float,
+    ) -> None:
         """Take the votes of a user, given as a 64-bit hash, on the features on which the user has not voted.
 
-        `rest` is mean and variance of all other parts of the prediction, noise included. The features of `against`
-        count with the opposite sign: then the feedback compares `names` with `against`. `share` is the part of the
+        `mean` and `variance` are of all other parts of the prediction, noise included. The features of `against` count
+        with the opposite sign: then the feedback compares `features` with `against`. `share` is the part of the
         feedback for these votes, 0–1: the squares of all votes of a feedback have a sum of 1 at most.
         """
-        features, season = self.features, self.season
-        active: list[tuple[Feature, float]] = []
-        fresh: list[tuple[Feature, float]] = []
-        for sign, side in ((1.0, names), (-1.0, against)):
-            for name in side:
-                feature = features.get(name) or self.add(name)
-                if feature.season != season:
-                    feature.begin(season)
-                one = (feature, sign)
-                active.append(one)
-                if feature.contributors.add((user * feature.salt >> 64) & 0xFFFF):
-                    fresh.append(one)
-        if fresh:
-            self._vote(active, fresh, liked, rest, share)
-            if len(features) > MAX_FEATURES:
-                self._evict()
-
-    def _vote(
-        self,
-        active: list[tuple[Feature, float]],
-        fresh: list[tuple[Feature, float]],
-        liked: bool,
-        rest: tuple[float, float],
-        all_shares: float,
-    ) -> None:
-        mean, variance, total = rest[0], 0.0, 0.0
-        for feature, sign in active:
-            mean += sign * feature.mean
-            variance += feature.variance
-        for feature, _ in fresh:
+        fresh, fresh_against = self._fresh(user, features), self._fresh(user, against)
+        if not fresh and not fresh_against:
+            return
+        more = total = 0.0
+        for feature in features:
+            mean += feature.mean
+            more += feature.variance
+        for feature in against:
+            mean -= feature.mean
+            more += feature.variance
+        for feature in fresh:
             total += feature.vote_share * feature.variance
-        residual = (1.0 if liked else 0.0) - normal_cdf(mean / sqrt(rest[1] + variance))
-        for feature, sign in fresh:
-            if not feature.is_public:
-                feature.is_public = len(feature.contributors) >= feature.needed
-            share = feature.vote_share * feature.variance
-            if share:
-                self._add(feature, sign * residual, sqrt(all_shares * share / total), variance - feature.variance)
+        for feature in fresh_against:
+            total += feature.vote_share * feature.variance
+        residual = (1.0 if liked else 0.0) - normal_cdf(mean / math.sqrt(variance + more))
+        for feature in fresh:
+            self._add(feature, residual, share, total, more)
+        for feature in fresh_against:
+            self._add(feature, -residual, share, total, more)
+        if len(self.features) > MAX_FEATURES:
+            self._evict()
 
-    def _add(self, feature: Feature, residual: float, share: float, others: float) -> None:
+    def _fresh(self, user: int, features: list[Feature]) -> list[Feature]:
+        """Return the features without a vote of a user, and note the user."""
+        fresh = []
+        for feature in features:
+            if feature.season != self.season:
+                feature.begin(self.season)
+            if feature.contributors.add(_bits_64_to_79(user, feature.salt)):
+                fresh.append(feature)
+        return fresh
+
+    def _add(self, feature: Feature, residual: float, share: float, total: float, variance: float) -> None:
+        """Add a vote on a feature; `total` is the sum of the weights of all fresh features, `variance` that of all."""
+        if not feature.is_public:
+            feature.is_public = len(feature.contributors) >= feature.needed
+        weight = feature.vote_share * feature.variance
+        if not weight:
+            return
         block = feature.block
         if block is None:
             self.blocks += 1
             block = feature.block = Block(self.blocks)
-        block.add(residual, share, others)
-        if block.users >= FIRST_USERS and block.is_due(users_for_release(feature.released)):
+        block.add(residual, math.sqrt(share * weight / total), variance - feature.variance)
+        if block.users >= _FIRST_USERS and block.is_due(users_for_release(feature.released)):
             mean, feature.variance = block.release(feature.mean, feature.variance, self.key, feature.name)
-            feature.mean = min(MAX_MEAN, max(-MAX_MEAN, mean))
+            feature.mean = min(_MAX_MEAN, max(-_MAX_MEAN, mean))
             feature.released += block.users
             feature.block = None
 
@@ -208,7 +221,7 @@ class PopulationModel:
             feature for feature in self.features.values() if feature.position(user) in feature.contributors
         ]:
             if not feature.is_public:
-                del self.features[feature.name]
+                self._remove(feature.name)
                 continue
             feature.contributors.discard(feature.position(user))
             if feature.block is None:
@@ -221,7 +234,11 @@ class PopulationModel:
     def drop(self, is_dropped: Callable[[str], bool]) -> None:
         """Drop features by name."""
         for name in [name for name in self.features if is_dropped(name)]:
-            del self.features[name]
+            self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        del self.features[name]
+        self.removals += 1
 
     def _evict(self) -> None:
         """Evict the least known features: unpublished ones first, then those with the least reduced variance."""
@@ -231,7 +248,7 @@ class PopulationModel:
             return not feature.is_public, known, -len(feature.contributors), feature.name
 
         for feature in sorted(self.features.values(), key=unknown)[_KEPT_FEATURES:]:
-            del self.features[feature.name]
+            self._remove(feature.name)
 
     def published(self) -> dict[str, Gaussian]:
         """Return the beliefs with enough contributors, in coarse digits."""

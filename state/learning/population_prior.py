@@ -1,14 +1,15 @@
 """The prior of all users: one population version, prepared for computing.
 
-The prior is the lower of two layers; the user model (state.learning.preferences) is the upper. A prior never changes.
+The prior is the lower of two layers; the user model (state.learning.user_model) is the upper. A prior never changes.
 Every process holds the newest prior in a `CurrentPrior`, and applies it to all users from the start of a batch.
 """
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum, sqrt
 
-from state.catalogue.numbered import NumberedCatalogue
+from state.catalogue.numbered import NumberedCatalogue, Shape
 from state.events.observation import NONE
 from state.learning.features import (
     BIAS,
@@ -25,6 +26,7 @@ from state.learning.features import (
 )
 from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.prediction import CERTAIN, NO_POPULATION, NOISE_VARIANCE, PopulationPart, StackingFactors
+from state.learning.prior_table import PriorTable
 from state.learning.probit import normal_cdf
 from state.learning.stacking import OFFSET, OWN_BIAS, POPULATION, user_part_name
 
@@ -36,15 +38,26 @@ DEFAULT_MARGIN = 0.05
 """Difference of means: about 2 % of a user's likes."""
 MAX_SHIFT = 0.3
 """Bound of a shift of confidences, in the unit of means."""
-MAX_TOPICS = 3
-"""Count of a user's main topics that a decision regards."""
 
 MAX_CONTEXTS = 1_000
 """Limit of cached contexts: pairs of topic and surface, and topics."""
+MAX_PAIRS = 100_000
+"""Limit of cached pairs of values, and of cached items."""
 
 NO_BELIEF = Gaussian(0.0, 0.0)
 
 _FEEDBACK_COUNTS = range(256)
+_NOISE_VARIANCE = NOISE_VARIANCE
+_MAX_SURFACES = 1 << 24
+
+
+class InContext:
+    """Means and variances by slot, on a topic and a surface."""
+
+    def __init__(self, beliefs: Sequence[Sequence[Gaussian]]) -> None:
+        """Add up the beliefs of each slot."""
+        self.means = array("d", [fsum([belief.mean for belief in several]) for several in beliefs])
+        self.variances = array("d", [fsum([belief.variance for belief in several]) for several in beliefs])
 
 
 class Prior:
@@ -67,11 +80,12 @@ class Prior:
         self._beliefs: Mapping[str, Gaussian] = version.features if version else {}
         self._names = Features(catalogue)
         self._slots = range(len(catalogue.slots))
-        self._nothing = [0.0] * len(catalogue.slots)
-        self._contexts: dict[tuple[int, int], tuple[list[float], list[float]]] = {}
+        self._contexts: dict[int, InContext] = {}
+        """By topic and surface."""
         self._effects: dict[int, list[float]] = {}
         """By topic, and by surface with its bits inverted."""
-        self.means, self.variances = self._in_context(NONE, NONE)
+        everywhere = self._in_context(NONE, NONE)
+        self.means, self.variances = list(everywhere.means), list(everywhere.variances)
         """By slot, over all topics."""
         steps = [
             self._belief(feedback_count_feature(feedback_count_step(feedback_count)))
@@ -82,13 +96,20 @@ class Prior:
             (bias.mean + step.mean, NOISE_VARIANCE + bias.variance + step.variance) for step in steps
         ]
         """Mean and variance of an answer without its style, by the user's `feedback_count`."""
-        self._item_unknown = Gaussian(0.0, ITEM_VARIANCE if version else 0.0)
         self._popularity: Mapping[str, int] = version.popularity if version else {}
+        self._item_unknown = Gaussian(0.0, ITEM_VARIANCE if version else 0.0)
         self._by_popularity = [self._belief(popularity_feature(step)) for step in range(len(POPULARITY_STEPS) + 2)]
+        self._items: dict[int, tuple[float, float]] = {}
+        """Mean and variance by item, its popularity included."""
+        self._has_pairs = Shape.MULTIPLE in catalogue.slot_shapes
+        self._pairs: dict[tuple[int, int], tuple[float, float]] = {}
+        """Mean and variance by two slots of a `multiple` facet."""
         self.shifts = self._shifts()
         """Addition to a difference of two means, by step of `SURE_FROM`; empty: no shift."""
         self.default_slots = [self._default(facet) for facet in range(len(catalogue.facet_names))]
         """Facet → default slot for an unknown user; None: no default."""
+        self.table = PriorTable(self)
+        """The same numbers, for the compiled core."""
 
     def _belief(self, name: str) -> Gaussian:
         found = self._beliefs.get(name)
@@ -96,17 +117,16 @@ class Prior:
             return found
         return Gaussian(0.0, prior_variance(name) if self.number else 0.0)
 
-    def _in_context(self, topic: int, surface: int) -> tuple[list[float], list[float]]:
-        """Return means and variances by slot."""
-        found = self._contexts.get((topic, surface))
+    def _in_context(self, topic: int, surface: int) -> InContext:
+        key = topic * _MAX_SURFACES + surface
+        found = self._contexts.get(key)
         if found is None:
             if len(self._contexts) >= MAX_CONTEXTS:
                 self._contexts.clear()
-            beliefs = [
-                [self._belief(name) for name in self._names.of_value(slot, topic, surface)] for slot in self._slots
-            ]
-            means = [fsum([belief.mean for belief in several]) for several in beliefs]
-            found = self._contexts[topic, surface] = means, [fsum([t.variance for t in several]) for several in beliefs]
+            found = InContext(
+                [[self._belief(name) for name in self._names.of_value(slot, topic, surface)] for slot in self._slots]
+            )
+            self._contexts[key] = found
         return found
 
     def _shifts(self) -> Sequence[float]:
@@ -120,8 +140,7 @@ class Prior:
             return ()
         found = self._effects.get(topic)
         if found is None:
-            means, _ = self._in_context(topic, NONE)
-            found = self._keep_effects(topic, means)
+            found = self._keep_effects(topic, self._in_context(topic, NONE).means)
         return found
 
     def _keep_effects(self, key: int, means: Sequence[float]) -> list[float]:
@@ -136,63 +155,80 @@ class Prior:
             return ()
         found = self._effects.get(~surface)
         if found is None:
-            means, _ = self._in_context(NONE, surface)
-            found = self._keep_effects(~surface, means)
+            found = self._keep_effects(~surface, self._in_context(NONE, surface).means)
         return found
 
     def expect(self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int) -> PopulationPart:
-        """Return the population's part of the prediction for an answer.
+        """Return the population's part of the prediction for an answer (`answer`)."""
+        if not self.number:
+            return NO_POPULATION
+        return PopulationPart(*self.answer(slots, topic, surface, item, feedback_count), self.factors)
+
+    def answer(
+        self, slots: Sequence[int], topic: int, surface: int, item: int, feedback_count: int
+    ) -> tuple[float, float]:
+        """Return mean and variance of the population's part of the prediction for an answer.
 
         `feedback_count` is the count of the user's earlier feedback, up to 255.
         """
         if not self.number:
-            return NO_POPULATION
-        means, variances = self._in_context(topic, surface)
-        mean, variance = self.by_feedback_count[feedback_count]
+            return 0.0, _NOISE_VARIANCE
+        there, table = self._in_context(topic, surface), self.table
+        mean, variance = table.count_means[feedback_count], table.count_variances[feedback_count]
         for slot in slots:
-            mean += means[slot]
-            variance += variances[slot]
-        for one, other in self._names.pairs(slots):
-            belief = self._belief(self._names.of_pair(one, other))
-            mean += belief.mean
-            variance += belief.variance
+            mean += there.means[slot]
+            variance += there.variances[slot]
+        if self._has_pairs:
+            for pair in self._names.pairs(slots):
+                more, doubt = self._pair(pair)
+                mean += more
+                variance += doubt
         if item:
-            belief, known = self._beliefs.get(item_feature(item), self._item_unknown), self.popularity(item)
-            mean += belief.mean + self._by_popularity[known].mean
-            variance += belief.variance + self._by_popularity[known].variance
-        return PopulationPart(mean, variance, self.factors)
+            more, doubt = self._item(item)
+            mean += more
+            variance += doubt
+        return mean, variance
+
+    def _item(self, item: int) -> tuple[float, float]:
+        found = self._items.get(item)
+        if found is None:
+            if len(self._items) >= MAX_PAIRS:
+                self._items.clear()
+            own = self._beliefs.get(item_feature(item), self._item_unknown)
+            step = self._by_popularity[self.popularity(item)]
+            found = self._items[item] = own.mean + step.mean, own.variance + step.variance
+        return found
+
+    def _pair(self, pair: tuple[int, int]) -> tuple[float, float]:
+        found = self._pairs.get(pair)
+        if found is None:
+            if len(self._pairs) >= MAX_PAIRS:
+                self._pairs.clear()
+            belief = self._belief(self._names.of_pair(*pair))
+            found = self._pairs[pair] = belief.mean, belief.variance
+        return found
 
     def popularity(self, item: int) -> int:
         """Return an item's step of popularity; 0: the version does not have the item."""
         return self._popularity.get(item_feature(item), 0) if item else 0
 
     def compare(self, preferred: int, served: int, topic: int, surface: int) -> PopulationPart:
-        """Return the population's part of a comparison: how much better `preferred` is than `served`."""
-        means, variances = self._in_context(topic, surface)
-        variance = NOISE_VARIANCE + variances[preferred] + variances[served]
-        return PopulationPart(means[preferred] - means[served], variance, self.factors._replace(offset=0.0))
+        """Return the population's part of a comparison (`comparison`)."""
+        return PopulationPart(*self.comparison(preferred, served, topic, surface), self.factors._replace(offset=0.0))
+
+    def comparison(self, preferred: int, served: int, topic: int, surface: int) -> tuple[float, float]:
+        """Return mean and variance of the population's part: how much better `preferred` is than `served`."""
+        there = self._in_context(topic, surface)
+        mean = there.means[preferred] - there.means[served]
+        return mean, _NOISE_VARIANCE + there.variances[preferred] + there.variances[served]
 
     def by_facet(self, slots: Sequence[int], topic: int, surface: int, shares: Mapping[int, float]) -> dict[int, float]:
         """Return the contribution of each facet to `PopulationPart.stacked_mean`, without pairs of values."""
-        means, _ = self._in_context(topic, surface)
+        means = self._in_context(topic, surface).means
         parts = {facet: self.factors.own[facet].mean * share for facet, share in shares.items()}
         for slot in slots:
             parts[self.catalogue.slot_facets[slot]] += self.factors.population * means[slot]
         return parts
-
-    def leaning(self, topics: Sequence[int], weights: Sequence[float]) -> Sequence[float]:
-        """Return by slot the average effect of a user's main topics; empty without topics or population."""
-        if not self.number:
-            return ()
-        main = sorted(zip(weights, topics, strict=True), reverse=True)[:MAX_TOPICS]
-        total = fsum([weight for weight, _ in main])
-        if total <= 0:
-            return ()
-        leaning = self._nothing
-        for weight, topic in main:
-            share = weight / total
-            leaning = [sum_ + share * effect for sum_, effect in zip(leaning, self.topic_effects(topic), strict=True)]
-        return leaning
 
     def _default(self, facet: int) -> int | None:
         named = self.catalogue.default_slots[facet]

@@ -229,7 +229,7 @@ def _noisy(name: str, belief: Gaussian, key: bytes) -> tuple[float, float]:
 def _packed_stacking(stacking: Stacking) -> _Stacking:
     sums = stacking.sums
     packed = _Sums(
-        sums.examples, sums.residuals, sums.products, (sums.bias_residuals, sums.bias_slopes, sums.bias_squares),
+        sums.examples, list(sums.residuals), sums.rows(), (sums.bias_residuals, sums.bias_slopes, sums.bias_squares),
         sums.contributors.pack(), sorted(sums.forgotten)
     )  # fmt: skip
     return _Stacking(stacking.covariance, packed)
@@ -243,7 +243,7 @@ def _restore_stacking(stacking: Stacking, parts: list[str], found: _Stacking) ->
         sums.residuals[row] = found.sums.residuals[packed_row]
         for column, packed_column in zip(here, there, strict=True):
             stacking.covariance[row][column] = found.covariance[packed_row][packed_column]
-            sums.products[row][column] = found.sums.products[packed_row][packed_column]
+            sums.products[row * len(stacking.parts) + column] = found.sums.products[packed_row][packed_column]
     sums.examples = found.sums.examples
     sums.bias_residuals, sums.bias_slopes, sums.bias_squares = found.sums.bias
     sums.contributors, sums.forgotten = Contributors(found.sums.contributors), set(found.sums.forgotten)

@@ -4,13 +4,14 @@ Formulas of adPredictor: Graepel, Candela, Borchert, Herbrich, "Web-scale Bayesi
 sponsored search", ICML 2010.
 """
 
-from math import erfc, exp, log, pi, sqrt
+import math
 
 MAX_SURPRISE = 5.0
 """Limit of z in standard deviations: a larger surprise corrects a belief no further."""
 
-_SQRT_HALF = sqrt(0.5)
-_DENSITY = 1 / sqrt(2 * pi)
+_MAX_SURPRISE = MAX_SURPRISE
+_SQRT_HALF = math.sqrt(0.5)
+_DENSITY = 1 / math.sqrt(2 * math.pi)
 _LEAST = 1e-12
 
 
@@ -20,7 +21,7 @@ def normal_cdf(z: float) -> float:
     >>> normal_cdf(0.0)
     0.5
     """
-    return 0.5 * erfc(-z * _SQRT_HALF)
+    return 0.5 * math.erfc(-z * _SQRT_HALF)
 
 
 def log_normal_cdf(z: float) -> float:
@@ -29,16 +30,38 @@ def log_normal_cdf(z: float) -> float:
     >>> round(log_normal_cdf(0.0), 6)
     -0.693147
     """
-    return log(max(0.5 * erfc(-z * _SQRT_HALF), _LEAST))
+    return math.log(max(0.5 * math.erfc(-z * _SQRT_HALF), _LEAST))
+
+
+def gain(z: float) -> float:
+    """Return N(z), the correction of a mean by one observation (eq. 11).
+
+    >>> round(gain(0.0), 3)
+    0.798
+    """
+    t = _clipped(z)
+    return _DENSITY * math.exp(-0.5 * t * t) / (0.5 * math.erfc(-t * _SQRT_HALF))
+
+
+def shrink(z: float, gain: float) -> float:
+    """Return W(z), the correction of a variance by one observation (eq. 12), given `gain(z)`.
+
+    >>> round(shrink(0.0, gain(0.0)), 3)
+    0.637
+    """
+    return gain * (gain + _clipped(z))
+
+
+def _clipped(z: float) -> float:
+    return min(_MAX_SURPRISE, max(-_MAX_SURPRISE, z))
 
 
 def corrections(z: float) -> tuple[float, float]:
-    """Return N(z) and W(z), the corrections of a mean and of a variance by one observation (eq. 11 and 12).
+    """Return N(z) and W(z).
 
     >>> n, w = corrections(0.0)
     >>> round(n, 3), round(w, 3)
     (0.798, 0.637)
     """
-    t = min(MAX_SURPRISE, max(-MAX_SURPRISE, z))
-    n = _DENSITY * exp(-0.5 * t * t) / (0.5 * erfc(-t * _SQRT_HALF))
-    return n, n * (n + t)
+    n = gain(z)
+    return n, shrink(z, n)

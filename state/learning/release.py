@@ -26,6 +26,7 @@ SLOPE = 0.36
 OTHERS = 0.1
 """Share of the other beliefs' variance that all votes of a block have in common."""
 _RESIDUAL_VARIANCE = 0.25
+_MIN_USERS = MIN_USERS
 _ROUNDING = 1 - 1e-12
 _CONTENT = Struct("<qddd")
 _NORMAL = NormalDist()
@@ -40,8 +41,6 @@ class Block:
     >>> block.is_due(20), block.add(0.5, share=1.0, others=0.2), block.is_due(20)
     (False, None, True)
     """
-
-    __slots__ = ("forgets", "number", "others", "residuals", "shares", "squares", "top", "users")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -70,7 +69,7 @@ class Block:
 
     def is_due(self, users: int) -> bool:
         """Return whether the block has enough users, and none has more than a twentieth of the shares."""
-        return self.users >= users and self.shares >= MIN_USERS * (1 + self.forgets) * self.top * _ROUNDING
+        return self.users >= users and self.shares >= _MIN_USERS * (1 + self.forgets) * self.top * _ROUNDING
 
     def release(self, mean: float, variance: float, key: bytes, name: str) -> tuple[float, float]:
         """Return a belief after the block, given the belief before; by a Kalman filter's update."""

@@ -3,9 +3,8 @@
 Prequential evaluation (Dawid, JRSS A 147, 1984; Gama, Sebastião, Rodrigues, Machine Learning 90, 2013).
 """
 
+import math
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
-from math import log
 
 from river import drift, metrics
 
@@ -20,22 +19,24 @@ LATEST = 5_000
 MIN_FEEDBACK = 1_000
 """Feedback on a facet before the facet can be uninformative."""
 
+_LATEST = LATEST
 _LEAST = 1e-12
+_LEAST_P = 1e-15
 
 
-@dataclass(slots=True)
 class FacetGain:
     """Recent reduction of the log loss by a facet.
 
     The reference is the same prediction with the facet's contribution replaced by its average.
     """
 
-    gain: float = 0.0
-    """Nats per piece of feedback; above 0 the facet helps."""
-    part: float = 0.0
-    """Average contribution of the facet."""
-    n: int = 0
-    """Pieces of feedback. Averages are plain for the first `LATEST`, and fade over `LATEST` afterwards."""
+    def __init__(self, gain: float = 0.0, part: float = 0.0, n: int = 0) -> None:
+        self.gain = gain
+        """Nats per piece of feedback; above 0 the facet helps."""
+        self.part = part
+        """Average contribution of the facet."""
+        self.n = n
+        """Pieces of feedback. Averages are plain for the first `LATEST`, and fade over `LATEST` afterwards."""
 
     def update(self, part: float, z: float, per_mean: float, log_p: float) -> None:
         """Add one piece of feedback, predicted with `z` standard deviations, of which the facet contributed `part`.
@@ -45,7 +46,7 @@ class FacetGain:
         """
         difference = part - self.part
         self.n += 1
-        share = 1.0 / self.n if self.n < LATEST else 1.0 / LATEST
+        share = 1.0 / self.n if self.n < _LATEST else 1.0 / _LATEST
         self.gain += share * (log_p - log_normal_cdf(z - per_mean * difference) - self.gain)
         self.part += share * difference
 
@@ -55,6 +56,23 @@ class FacetGain:
         return self.n < MIN_FEEDBACK or self.gain > 0.0
 
 
+class LogLoss:
+    """Mean log loss, as River's metric of this name, without its calls."""
+
+    def __init__(self) -> None:
+        self._n = self._mean = 0.0
+
+    def update(self, liked: bool, p: float) -> None:
+        """Add a predicted probability of a like."""
+        p = min(max(p, _LEAST_P), 1.0 - _LEAST_P)
+        self._n += 1.0
+        self._mean += (1.0 / self._n) * ((-math.log(p) if liked else -math.log(1.0 - p)) - self._mean)
+
+    def get(self) -> float:
+        """Return the mean."""
+        return self._mean
+
+
 class Scoring:
     """Scores of examples; counts start with the process, gains of facets survive restarts."""
 
@@ -62,8 +80,8 @@ class Scoring:
         self, catalogue: NumberedCatalogue, gains: Mapping[str, tuple[float, float, int]] | None = None
     ) -> None:
         self._catalogue = catalogue
-        self._log_loss = metrics.LogLoss()
-        self._constant = metrics.LogLoss()
+        self._log_loss = LogLoss()
+        self._constant = LogLoss()
         self._auc = metrics.RollingROCAUC(window_size=LATEST)
         self._ece = Calibration()
         self._likes = 0
@@ -82,9 +100,9 @@ class Scoring:
         self._constant.update(liked, (self._likes + 0.5) / (self._n + 1.0))  # by Krichevsky, Trofimov 1981
         self._likes += liked
         self._log_loss.update(liked, p)
-        self._auc.update(liked, {True: p, False: 1.0 - p})
+        self._auc.update(liked, p)
         self._ece.update(liked, p)
-        self._adwin.update(-log(max(p if liked else 1.0 - p, _LEAST)))
+        self._adwin.update(-math.log(max(p if liked else 1.0 - p, _LEAST)))
         self._drifts += self._adwin.drift_detected  # ADWIN's own count stays at 0
         self._n += 1
         self._add_facets(e, z, scale, parts)

@@ -10,8 +10,10 @@ dislikes without the factors. A block is released once, with Gaussian noise; the
 filter's update. Everything but the sums is independent of which feedback was a like.
 """
 
+import math
+from array import array
 from collections.abc import Mapping, Sequence
-from math import fsum, sqrt
+from math import fsum
 
 from state.learning.contributors import Contributors
 from state.learning.features import BIAS, BIAS_VARIANCE
@@ -41,6 +43,10 @@ more than a fiftieth of it."""
 _EVERY = 4
 """Products of parts are summed over every fourth example, as an estimate."""
 _RESIDUAL_VARIANCE = 0.25
+_CONSTANT = CONSTANT
+_MAX_NORM = MAX_NORM
+_MAX_SQUARE = MAX_NORM**2
+_SLOPE = SLOPE
 _COMMON = 3
 """Parts that are no facet's, with which each list of parts begins."""
 
@@ -53,23 +59,12 @@ def user_part_name(facet: str) -> str:
 class Sums:
     """Sums over a block of examples that is not released."""
 
-    __slots__ = (
-        "bias_residuals",
-        "bias_slopes",
-        "bias_squares",
-        "contributors",
-        "examples",
-        "forgotten",
-        "products",
-        "residuals",
-    )
-
     def __init__(self, parts: int) -> None:
         self.examples = 0
-        self.residuals = [0.0] * parts
+        self.residuals = array("d", bytes(8 * parts))
         """By part: sum of residual × part."""
-        self.products: Matrix = [[0.0] * parts for _ in range(parts)]
-        """Sums of the products of two parts."""
+        self.products = array("d", bytes(8 * parts * parts))
+        """Sums of the products of two parts, row by row."""
         self.bias_residuals = 0.0
         """Sum for the population's bias, like those of the parts."""
         self.bias_slopes = 0.0
@@ -77,6 +72,11 @@ class Sums:
         self.contributors = Contributors()
         self.forgotten: set[int] = set()
         """Positions of users of the block who were forgotten: they contribute again from the next block on."""
+
+    def rows(self) -> Matrix:
+        """Return the sums of products as a matrix."""
+        parts = len(self.residuals)
+        return [list(self.products[row * parts : (row + 1) * parts]) for row in range(parts)]
 
 
 class Stacking:
@@ -102,6 +102,9 @@ class Stacking:
         self.released = 0
         """Examples in released blocks."""
         self.sums = Sums(len(self.parts))
+        self._numbers = array("q", bytes(8 * len(self.parts)))
+        """Parts of an example, and their values in `_values`."""
+        self._values = array("d", bytes(8 * len(self.parts)))
 
     @property
     def factors(self) -> dict[str, Gaussian]:
@@ -138,28 +141,42 @@ class Stacking:
         sums, position = self.sums, user >> 48
         if position in sums.forgotten:
             return
-        numbers = [0, 1, 2, *[_COMMON + facet for facet in shares]]
-        parts = [CONSTANT, population, bias, *shares.values()]
-        square = 0.0 if bias_residual is None else CONSTANT**2
-        for part in parts:
-            square += part * part
-        scale = 1.0 if square <= MAX_NORM**2 else MAX_NORM / sqrt(square)
-        residuals, scaled = sums.residuals, scale * residual
-        for number, part in zip(numbers, parts, strict=True):
-            residuals[number] += scaled * part
+        count = self._take_parts(population, bias, shares)
+        square = 0.0 if bias_residual is None else _CONSTANT * _CONSTANT
+        for place in range(count):
+            square += self._values[place] * self._values[place]
+        scale = 1.0 if square <= _MAX_SQUARE else _MAX_NORM / math.sqrt(square)
+        scaled = scale * residual
+        for place in range(count):
+            sums.residuals[self._numbers[place]] += scaled * self._values[place]
         if bias_residual is not None:
-            weight = scale * CONSTANT
+            weight = scale * _CONSTANT
             sums.bias_residuals += weight * bias_residual
-            sums.bias_slopes += SLOPE * weight
+            sums.bias_slopes += _SLOPE * weight
             sums.bias_squares += _RESIDUAL_VARIANCE * weight * weight
         sums.contributors.add(position)
         sums.examples += 1
         if not sums.examples % _EVERY:
-            weight = _EVERY * scale * scale
-            for number, part in zip(numbers, parts, strict=True):
-                row, weighted = sums.products[number], weight * part
-                for other, factor in zip(numbers, parts, strict=True):
-                    row[other] += weighted * factor
+            self._add_products(sums, count, _EVERY * scale * scale)
+
+    def _take_parts(self, population: float, bias: float, shares: Mapping[int, float]) -> int:
+        """Note the parts of an example, and return their count."""
+        for place in range(_COMMON):
+            self._numbers[place] = place
+        self._values[0], self._values[1], self._values[2] = _CONSTANT, population, bias
+        count = _COMMON
+        for facet, share in shares.items():
+            self._numbers[count] = _COMMON + facet
+            self._values[count] = share
+            count += 1
+        return count
+
+    def _add_products(self, sums: Sums, count: int, weight: float) -> None:
+        size = len(sums.residuals)
+        for place in range(count):
+            start, weighted = self._numbers[place] * size, weight * self._values[place]
+            for other in range(count):
+                sums.products[start + self._numbers[other]] += weighted * self._values[other]
 
     def release_if_due(self) -> bool:
         """Release the block if it has enough examples and users, and return whether it had."""
@@ -176,7 +193,8 @@ class Stacking:
     def noisy_residuals(self) -> list[float]:
         """Return the sums of residuals with noise, fixed by the key and the sums: all that a release shows."""
         sums = self.sums
-        residuals = [*sums.residuals, sums.bias_residuals]
+        residuals = list(sums.residuals)
+        residuals.append(sums.bias_residuals)
         content = f"{self.released}|{sums.examples}|{residuals!r}".encode()
         return [
             residual + MAX_NORM * NOISE * standard_normal(self.key, b"%s|%s" % (part.encode(), content))
@@ -192,10 +210,10 @@ class Stacking:
             self.bias = Gaussian(round(mean + gain * found / slope, 2) + 0.0, variance * (1.0 - gain))
 
     def _move(self, found: Sequence[float]) -> None:
-        sums, parts = self.sums, range(len(self.parts))
-        slopes = [[SLOPE * one for one in row] for row in sums.products]
+        products, parts = self.sums.rows(), range(len(self.parts))
+        slopes = [[SLOPE * one for one in row] for row in products]
         spread = product(slopes, self.covariance)
-        uncertainty = [[_RESIDUAL_VARIANCE * one for one in row] for row in sums.products]
+        uncertainty = [[_RESIDUAL_VARIANCE * one for one in row] for row in products]
         total = added(added(product(spread, slopes), uncertainty), identity(len(parts), (MAX_NORM * NOISE) ** 2))
         # The gain is covariance · slopes / total; all three are symmetric.
         gains = solved(total, spread)

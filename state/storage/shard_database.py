@@ -9,10 +9,11 @@ change, and the engine stores a token of a few bytes. The order of the steps mat
   Only then older checkpoints are deleted, except the one committed before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import AbstractContextManager, ExitStack, suppress
 from shutil import rmtree
+from typing import cast
 
 from rocksdict import Checkpoint, Rdict, WriteBatch
 
@@ -119,6 +120,11 @@ class ShardDatabase:
         with self._translated():
             found: bytes | None = self._database.get(user)
         return found
+
+    def get_all(self, users: Sequence[bytes]) -> list[bytes | None]:
+        """Return the bytes of several users, with one call of the database; None for an unknown user."""
+        with self._translated():
+            return cast("list[bytes | None]", self._database.get(list(users)))
 
     def write(self, users: Iterable[tuple[bytes, bytes]]) -> None:
         """Write the bytes of users: (pseudonym, bytes)."""

@@ -1,22 +1,30 @@
-"""The users of a shard: packed bytes on disk, and a bounded cache of unpacked states."""
+"""The users of a shard: rows on disk, and a table with the rows of the users seen last."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from state.catalogue.numbered import NumberedCatalogue
+from state.row.layout import layout_of, sizes_of
+from state.row.row import Row
 from state.storage.shard_database import ShardDatabase
 from state.user import codec
+from state.user.parts import Waiting
 from state.user.user_state import UserState
 
 MAX_CHANGED = 256
 """Above this count the states changed longest ago are written, which leaves less for the checkpoint."""
 
 _SCANNED_AT_ONCE = 1000
+_LEAST_ROOM = 64
+"""Rows of a table at first."""
 
 
 class ShardStore:
-    """States of one shard's users by pseudonym; the cache evicts the least recently used."""
+    """States of one shard's users by pseudonym; the table drops the least recently used.
+
+    A batch begins with its users (`begin_batch`). `move_to` then makes each of them the present one of `state`.
+    """
 
     def __init__(
         self,
@@ -25,7 +33,7 @@ class ShardStore:
         cached_users: int,
         before_snapshot: Callable[[], None] | None = None,
     ) -> None:
-        """Cache up to `cached_users` unpacked states.
+        """Keep up to `cached_users` rows in memory between batches.
 
         `before_snapshot` is called before each snapshot; None: nothing is kept, and snapshots are empty.
         """
@@ -34,10 +42,17 @@ class ShardStore:
         self._cached_users = cached_users
         self._before_snapshot = before_snapshot
         self._users = database.users
-        self._cached: OrderedDict[bytes, UserState] = OrderedDict()
-        """Least recently used first. Eviction goes one by one: a mass eviction would delay the stream."""
-        self._changed: dict[bytes, UserState] = {}
-        """States not written yet, changed longest ago first."""
+        self._table = Row(layout_of(sizes_of(catalogue)), _LEAST_ROOM)
+        self.state = UserState(catalogue, self._table)
+        """State of the present user."""
+        self._scanned_state = UserState(catalogue)
+        """Another one, for users that are not in the table."""
+        self._places: OrderedDict[bytes, int] = OrderedDict()
+        """User → place in the table, least recently used first."""
+        self._free = list(range(_LEAST_ROOM - 1, -1, -1))
+        """Places without a user."""
+        self._changed: dict[bytes, None] = {}
+        """Users whose rows are not written yet, changed longest ago first."""
         self._unknown: set[bytes] = set()
         """Users of this batch without a stored state."""
         self._scanned = b""
@@ -46,49 +61,85 @@ class ShardStore:
     def __len__(self) -> int:
         return self._users
 
-    def begin_batch(self) -> bool:
-        """Start a batch; return True for the first batch after a snapshot, which the engine has then committed."""
-        return self._database.confirm_commit()
+    def begin_batch(self, users: Iterable[bytes]) -> bool:
+        """Start a batch of some users; return True for the first one after a snapshot, which the engine has committed.
+
+        The rows of all its users stay in the table until the end of the batch.
+        """
+        is_new_interval = self._database.confirm_commit()
+        missing = []
+        for user in users:
+            if user in self._places:
+                self._places.move_to_end(user)
+            else:
+                missing.append(user)
+        if missing:
+            self._load(missing)
+        return is_new_interval
+
+    def _load(self, users: Sequence[bytes]) -> None:
+        """Put the rows of users into the table; those without a stored state get blank rows."""
+        for user, packed in zip(users, self._database.get_all(users), strict=True):
+            place = self._take_place()
+            self._table.move_to(place)
+            if packed is None:
+                self._unknown.add(user)
+                self._table.write(self._table.layout.blank)
+            else:
+                codec.load(self.state, packed)
+            self._places[user] = place
+
+    def _take_place(self) -> int:
+        if not self._free:
+            room = self._table.room
+            self._table.grow(2 * room)
+            self._free = list(range(2 * room - 1, room - 1, -1))
+        return self._free.pop()
+
+    def move_to(self, user: bytes, waiting: Waiting) -> UserState:
+        """Make a user of the batch the present one; a change needs `put`."""
+        self.state.move_to(self._places[user], waiting)
+        return self.state
 
     def get(self, user: bytes) -> UserState | None:
-        """Return the state of a user, or None for an unknown user; a change needs `put`."""
-        state = self._cached.get(user)
-        if state is not None:
-            self._cached.move_to_end(user)
-            return state
+        """Return the state of a user between batches, valid until the next call; None for an unknown user."""
+        if user in self._places:
+            self.state.move_to(self._places[user], Waiting())
+            return self.state
         packed = self._database.get(user)
         if packed is None:
-            self._unknown.add(user)
             return None
-        state = codec.unpack(packed, self._catalogue)
-        self._cache(user, state)
-        return state
+        codec.load(self._scanned_state, packed)
+        return self._scanned_state
 
-    def put(self, user: bytes, state: UserState) -> None:
-        """Store the changed state of a user."""
+    def put(self, user: bytes) -> None:
+        """Store the changed row of a user of the batch."""
         if user in self._unknown:
             self._unknown.discard(user)
             self._users += 1
         self._changed.pop(user, None)  # moves to the end
-        self._changed[user] = state
-        if user not in self._cached:
-            self._cache(user, state)
+        self._changed[user] = None
 
     def end_batch(self) -> None:
-        """End a batch, and write some changed states if many wait."""
+        """End a batch: drop what exceeds the table, and write some changed rows if many wait."""
+        for user in self._unknown:
+            self._free.append(self._places.pop(user))
         self._unknown.clear()
+        while len(self._places) > self._cached_users:
+            gone = next(iter(self._places))
+            if gone in self._changed:
+                self._write(list({gone: None} | dict.fromkeys(islice(self._changed, MAX_CHANGED // 2))))
+            self._free.append(self._places.pop(gone))
         if len(self._changed) > MAX_CHANGED and self._before_snapshot:
             self._write(list(self._changed)[: -MAX_CHANGED // 2])
 
-    def _cache(self, user: bytes, state: UserState) -> None:
-        self._cached[user] = state
-        if len(self._cached) > self._cached_users:
-            gone, _ = self._cached.popitem(last=False)
-            if gone in self._changed:
-                self._write(list({gone: None} | dict.fromkeys(islice(self._changed, MAX_CHANGED // 2))))
-
     def _write(self, users: Sequence[bytes]) -> None:
-        self._database.write([(user, codec.pack(self._changed.pop(user))) for user in users])
+        rows = []
+        for user in users:
+            del self._changed[user]
+            self._table.move_to(self._places[user])
+            rows.append((user, self._table.read()))
+        self._database.write(rows)
 
     def __iter__(self) -> Iterator[tuple[bytes, UserState]]:
         """Iterate over copies of all states."""
@@ -127,18 +178,18 @@ class ShardStore:
         """Visit the next `most` users, and free the state of users without an event since `before_ms`.
 
         A wipe of such a user is remembered if it is not older than `wipes_before_ms`.
-        Cached users are skipped.
+        Users in the table are skipped.
         """
         found = self._database.scan(self._scanned, most)
         self._scanned = found[-1][0] if len(found) == most else b""
-        gone, bare = [], []
+        state, gone, bare = self._scanned_state, [], []
         for user, packed in found:
-            if codec.newest_ms(packed) >= before_ms or user in self._cached:
+            if codec.newest_ms(packed) >= before_ms or user in self._places:
                 continue
-            state = codec.unpack(packed, self._catalogue)
+            codec.load(state, packed)
             if not state.retire(wipes_before_ms):
                 gone.append(user)
-            elif len(kept := codec.pack(state)) < len(packed):
+            elif (kept := codec.pack(state)) != packed:
                 bare.append((user, kept))
         self._users -= len(gone)
         self._database.delete(gone)

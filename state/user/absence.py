@@ -5,7 +5,6 @@ it had never been asked for, so the state of such a user can be freed. An explic
 outlive every absence.
 """
 
-from state.user.consent import Consent
 from state.user.parts import UserParts
 from state.user.rules import Rules
 from tacit.contract.activity import DAY_MS
@@ -19,13 +18,17 @@ def come_back(user: UserParts, at_ms: int, rules: Rules) -> bool:
     absent_ms = at_ms - user.newest_ms
     if not user.newest_ms or absent_ms <= rules.idle_ms:
         return False
-    earlier = (*user.earlier, user.outbox) if user.outbox else user.earlier
+    waiting = user.waiting
+    earlier = waiting.earlier
+    if waiting.outbox:
+        waiting.outbox.explores = user.consent.explores(rules.catalogue)
+        earlier = (*earlier, waiting.outbox)
     if absent_ms > rules.idle_ms + RECLAIM_GRACE_MS:
         if not _is_kept(user):
             user.restart(0)
-            user.consent = Consent()
+            user.consent.clear()
             user.pins.clear()
-            user.earlier = earlier
+            waiting.earlier = earlier
             return True
         if changed := user.consent.expire(user.newest_ms + rules.idle_ms + RECLAIM_GRACE_MS):
             user.note_gate(rules.catalogue)
@@ -34,7 +37,7 @@ def come_back(user: UserParts, at_ms: int, rules: Rules) -> bool:
     if not user.seq:
         return changed
     user.restart(user.newest_ms)
-    user.earlier = earlier
+    waiting.earlier = earlier
     return True
 
 

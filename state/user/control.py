@@ -20,7 +20,7 @@ def observe_control(user: UserParts, o: Observation, rules: Rules) -> Observed:
     """Take in a control event."""
     if o.is_foreign and not is_known(user):
         return WRONG_REGION
-    if o.event in user.consent.controls:
+    if user.consent.remembers(o.event):
         return DUPLICATE
     at_ms = _permissive_ms(o) if _is_permissive(o) else _restrictive_ms(user, o)
     back = absence.come_back(user, at_ms, rules)
@@ -61,7 +61,7 @@ def _observe_grant(user: UserParts, o: Observation, at_ms: int, rules: Rules) ->
         return BEFORE_WIPE
     _accept(user, o, at_ms)
     if consent.explores(rules.catalogue) != explored or consent.uses != used:
-        user.emit_all(rules.prior, user.outbox)
+        user.emit_all(rules.prior)
     return ACCEPTED
 
 
@@ -76,7 +76,7 @@ def _observe_denial(user: UserParts, o: Observation, at_ms: int, rules: Rules) -
         user.withhold()
     _accept(user, o, at_ms)
     if explored and LEARN not in o.slots and not consent.explores(rules.catalogue):
-        user.emit_all(rules.prior, user.outbox)
+        user.emit_all(rules.prior)
     return ACCEPTED._replace(wipes=LEARN in o.slots)  # a user who was freed has older bytes on disk, too
 
 
@@ -94,17 +94,17 @@ def _forget_facets(user: UserParts, o: Observation, at_ms: int) -> Observed:
     _accept(user, o, at_ms)
     if user.preferences is not None:
         user.preferences.forget(o.facets)
-    user.outbox.forget(o.facets)
     for facet in o.facets:
+        user.retract(facet)
         user.pins.forget(facet, at_ms)
-        user.consent.wiped[facet] = (user.newest_ms, user.seq)
+        user.consent.forget_facet(facet, user.newest_ms, user.seq)
     return ACCEPTED._replace(wipes=True)
 
 
 def _observe_pin(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Observed:
     (facet,) = o.facets
     consent, pin = user.consent, user.pins.get(facet)
-    forgotten_ms = max(consent.forgotten_ms, consent.wiped.get(facet, (0, 0))[0])
+    forgotten_ms = max(consent.forgotten_ms, consent.wiped_at(facet))
     if (o.at_ms if o.at_ms >= MIN_AT_MS else at_ms) <= forgotten_ms:
         return BEFORE_WIPE
     at_ms = max(at_ms, forgotten_ms + 1)
@@ -121,7 +121,7 @@ def _observe_pin(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Obser
 def _accept(user: UserParts, o: Observation, at_ms: int) -> None:
     user.consent.remember(o.event)
     before_ms = user.accept(at_ms)
-    if user.windows is not None and user.newest_ms > before_ms:
+    if user.has_windows and user.newest_ms > before_ms:
         user.windows.advance(before_ms, user.newest_ms)
 
 

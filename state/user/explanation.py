@@ -8,8 +8,8 @@ from state.learning.decisions import TIERS, Beliefs, Decision, decide, liking, l
 from state.learning.evidence_removal import Basis, Removal, remove
 from state.learning.feedback_piece import Side
 from state.learning.population_prior import Prior
+from state.learning.preferences import Preferences
 from state.learning.value_evidence import ValueEvidence, value_evidence
-from state.user.beliefs import believe
 from state.user.user_state import UserState
 from tacit.contract.limits import Limit
 from tacit.contract.signals import Tier
@@ -79,7 +79,7 @@ def explain(state: UserState, facet: int, prior: Prior) -> Explanation:
     own, evidence = beliefs.own, value_evidence(beliefs.own)
     decided = predict(beliefs, facet)
     values = [_belief(beliefs, slot, evidence[slot]) for slot in prior.catalogue.facet_slots[facet]]
-    removed = _removed(state, facet, decided.slot, evidence, prior) if state.preferences is not None else ()
+    removed = _removed(state, facet, decided.slot, evidence, prior) if state.has_preferences else ()
     return Explanation(
         facet,
         decided,
@@ -113,7 +113,7 @@ def _belief(beliefs: Beliefs, slot: int, evidence: ValueEvidence) -> ValueBelief
 def _removed(
     state: UserState, facet: int, slot: int, evidence: Mapping[int, ValueEvidence], prior: Prior
 ) -> Iterator[Without]:
-    assert state.preferences is not None  # noqa: S101  # the caller checks
+    own = Preferences.of(state.row.read(), prior.catalogue)
     known: list[set[tuple[int, Side]]] = [set()]
     present = {
         (each, side)
@@ -126,6 +126,8 @@ def _removed(
         covered = {each for each in present if removal.covers(*each)}
         if covered not in known:
             known.append(covered)
-            found = remove(state.preferences, removal)
-            prediction = predict(believe(found.own, prior, state.windows), facet)
+            found = remove(own, removal)
+            beliefs = Beliefs(found.own, prior)
+            beliefs.lean_like(state.beliefs(prior))
+            prediction = predict(beliefs, facet)
             yield Without(name, found.pieces, prediction, found.earlier, found.basis)

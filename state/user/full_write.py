@@ -22,10 +22,13 @@ def gate_write(user: bytes, state: UserState, prior: Prior) -> GateWrite | None:
 def signals_write(user: bytes, state: UserState, prior: Prior) -> SignalWrite | None:
     """Return the learned decisions and the profile; None without a signal."""
     outbox, consent = Outbox(), state.consent
-    state.emit_all(prior, outbox)
+    if consent.uses and state.has_preferences:
+        state.emitter.emit_facets(outbox, prior, state.learned_facets(), False)
+    if consent.uses and state.has_windows:
+        state.emitter.emit_present_profile(outbox)
     if not outbox:
         return None
-    fields = outbox.take(prior.catalogue, consent.explores(prior.catalogue))
+    fields = state.emitter.take(outbox, consent.explores(prior.catalogue))
     return SignalWrite(user, consent.wiped_ms, _emitted_ms(state), fields)
 
 
@@ -34,6 +37,6 @@ def _emitted_ms(state: UserState) -> int:
 
     The user's clock may be newer. Of the profile, only the pane is known.
     """
-    emitted = state.outbox.emitted
-    learned_ms = max(emitted.at_ms, default=0) if emitted else 0
-    return max(learned_ms, state.outbox.profile_pane * PANE_MS)
+    row = state.row
+    learned_ms = max(row.numbers("emitted_ms"), default=0) if state.has_preferences else 0
+    return max(learned_ms, row.profile_pane[row.at] * PANE_MS)

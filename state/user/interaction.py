@@ -6,13 +6,10 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Observation
 from state.learning.example import NOTHING_LOGGED, Example, Logged
 from state.learning.logged_choices import is_sampled, once
-from state.learning.preferences import Learned, Preferences
-from state.user.emitted import Emitted
-from state.user.outbox import LearnedFacets
+from state.learning.user_model import Learned
 from state.user.parts import ACCEPTED, BEFORE_WIPE, DUPLICATE, LATE, UNCONSENTED, Observed, UserParts
 from state.user.rules import Rules
 from state.user.sessions import SESSION_GAP_MS
-from state.user.windows import Windows
 from tacit.contract.catalogue import FeedbackKind
 
 
@@ -30,25 +27,27 @@ def observe_interaction(user: UserParts, o: Observation, rules: Rules) -> Observ
 
 
 def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> Observed:
-    catalogue = rules.catalogue
+    catalogue, prior = rules.catalogue, rules.prior
     kind = None if o.feedback == NONE else catalogue.feedback_kinds[o.feedback]
     weight, disliked = (0.0, False) if kind is None else (kind.weight, kind.label is not True)
     sensitive = o.topic in catalogue.sensitive_topics
     before_ms = user.accept(o.at_ms)
     user.events.add(o.event)
     turn, is_new_turn, disliked, weight = user.turns.observe(o.turn, weight, disliked, sensitive)
-    windows = user.windows = user.windows or Windows()
-    topic = None if sensitive or o.topic == NONE else o.topic
-    windows.observe(before_ms, user.newest_ms, o.at_ms, is_new_turn, topic, disliked)
-    observed: Observed = ACCEPTED
-    learned = LearnedFacets()
-    if user.consent.wiped:
+    if not user.has_windows:
+        user.windows.begin()
+    user.windows.observe(before_ms, user.newest_ms, o.at_ms, is_new_turn, NONE if sensitive else o.topic, disliked)
+    if user.consent.forgot_any():
         o = _without_forgotten_facets(user, o, catalogue)
+    observed, learned, outbox = ACCEPTED, None, user.waiting.outbox
     if kind is not None and weight and o.slots:
         observed, learned = _train(user, o, rules, kind, weight, turn)
     if user.consent.uses:
-        due_before_ms = 0 if rules.ttl_ms is None else user.newest_ms - rules.ttl_ms // 2
-        user.outbox.emit(learned, user.preferences, windows, rules.prior, user.newest_ms, user.seq, due_before_ms)
+        if learned is not None and learned.facets:
+            user.emitter.emit_learned(outbox, prior, list(learned.facets), learned.rows, learned.opened)
+        user.emitter.emit_profile(outbox)
+        if rules.ttl_ms is not None:
+            user.emitter.emit_due(outbox, prior, user.newest_ms - rules.ttl_ms // 2)
     return observed
 
 
@@ -62,48 +61,44 @@ def _without_forgotten_facets(user: UserParts, o: Observation, catalogue: Number
 
 def _train(
     user: UserParts, o: Observation, rules: Rules, kind: FeedbackKind, weight: float, turn: int
-) -> tuple[Observed, LearnedFacets]:
+) -> tuple[Observed, Learned]:
     """Train with feedback; return the result, and the changed facets."""
-    if user.preferences is None:
-        user.preferences = Preferences(rules.catalogue)
-        user.outbox.emitted = Emitted(len(rules.catalogue.facet_names))
-    feedback_count = user.preferences.feedback_count
-    logged = _logged(user, user.preferences, o, rules, turn) if rules.proves else None
-    learned = user.preferences.learn_feedback(o, kind, weight, rules.prior)
+    if not user.has_preferences:
+        user.begin_preferences()
+    feedback_count = user.row.feedback_count[user.row.at]
+    logged = _logged(user, o, rules, turn) if rules.proves else None
+    learned = user.model.learn_feedback(o, kind, weight, rules.prior)
     if not learned.facets:
-        return ACCEPTED, LearnedFacets()
+        return ACCEPTED, learned
     if turn != NONE:
-        user.turns.learned[turn] += weight
-    facets = LearnedFacets([*learned.facets], learned.rows, learned.opened)
+        user.turns.use(turn, weight)
     if not rules.teaches and (logged is None or logged is NOTHING_LOGGED):
-        return ACCEPTED, facets
+        return ACCEPTED, learned
     example = _example(o, kind.label is True, weight, feedback_count, learned, logged)
-    return Observed(ACCEPTED.outcome, example), facets
+    return Observed(ACCEPTED.outcome, example), learned
 
 
-def _logged(user: UserParts, own: Preferences, o: Observation, rules: Rules, turn: int) -> Logged | None:
+def _logged(user: UserParts, o: Observation, rules: Rules, turn: int) -> Logged | None:
     """Return what the answer proves, before the feedback trains; None for repeated feedback on a turn.
 
     The answer is compared with signals emitted before.
     """
-    if turn != NONE and user.turns.learned[turn]:
+    if turn != NONE and user.turns.used(turn):
         return None
-    pins, catalogue, emitted = user.pins, rules.catalogue, user.outbox.emitted
+    pins, catalogue, model = user.pins, rules.catalogue, user.model
     if not (o.acted or o.proposed or catalogue.holdout.share):
         return NOTHING_LOGGED
     facets = catalogue.slot_facets
-    acted, opens = once(o.acted, facets), o.at_ms - 1000 * own.log.newest_s >= SESSION_GAP_MS
+    acted, opens = once(o.acted, facets), o.at_ms - 1000 * model.log.newest_s() >= SESSION_GAP_MS
     if pins:
         acted = [choice for choice in acted if not pins.is_set(facets[choice[0]], catalogue)]
     if not opens and not is_sampled(o.at_ms):
         acted = [choice for choice in acted if choice[1] <= 0.5]
         if not (acted or o.proposed or catalogue.holdout.share):
             return NOTHING_LOGGED
-    if emitted is None:
-        return Logged(acted, o.proposed, opens=opens)
-    rows = own.contexts.find(own.keys_of(o.topic, o.surface))
-    signals = emitted.served(catalogue.careful_facets, rows, catalogue.ranked_slots)
-    return Logged(acted, o.proposed, signals, emitted.confidence.tobytes(), opens)
+    rows = model.contexts.find(model.keys_of(o.topic, o.surface))
+    signals = user.emitted.served(catalogue.careful_facets, rows, catalogue.ranked_slots)
+    return Logged(acted, o.proposed, signals, user.emitted.confidences(), opens)
 
 
 def _example(

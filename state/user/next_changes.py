@@ -7,7 +7,6 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Kind, Observation
 from state.learning.decisions import TIERS, decide
 from state.learning.population_prior import Prior
-from state.user import codec
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from tacit.contract.catalogue import FeedbackKind
@@ -43,8 +42,8 @@ def choice(state: UserState, facet: int, prior: Prior) -> Choice:
 
     Of a careful facet, the tier `default` gives the default. Of all others, it gives the value, with own feedback.
     """
-    decision, own = decide(state.beliefs(prior), facet), state.preferences
-    is_served = facet not in prior.catalogue.careful_facets and own is not None and own.has_feedback(facet)
+    decision, own = decide(state.beliefs(prior), facet), state.model
+    is_served = facet not in prior.catalogue.careful_facets and state.has_preferences and own.has_feedback(facet)
     slot = decision.slot if decision.tier or is_served else prior.default_slots[facet]
     return Choice(slot, TIERS[decision.tier])
 
@@ -86,7 +85,7 @@ def _heaviest(kinds: dict[int, FeedbackKind], label: bool) -> int | None:
 
 
 def _changes(state: UserState, facet: int, kind: int, slot: int, rules: Rules) -> Iterator[Change]:
-    twin = codec.unpack(codec.pack(state), rules.catalogue)
+    twin = state.copy()
     before = last = choice(twin, facet, rules.prior)
     for pieces in range(1, MOST + 1):
         twin.observe(_feedback(twin, pieces, kind, slot), rules)
@@ -114,7 +113,4 @@ def _feedback(state: UserState, number: int, kind: int, slot: int) -> Observatio
         slots=[slot],
         facets=(),
         acted=(),
-        origin=b"",
-        position=0,
-        sha256=b"",
     )

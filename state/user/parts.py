@@ -1,17 +1,20 @@
 """The parts of a user's state, and the operations that several kinds of events share."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Outcome
 from state.events.records import Reason
 from state.learning.decisions import Beliefs
 from state.learning.example import Example
+from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
-from state.learning.preferences import Preferences
-from state.user.beliefs import believe
+from state.learning.user_model import UserModel
+from state.row.layout import Part, layout_of, sizes_of
+from state.row.row import Row
 from state.user.consent import Consent
 from state.user.emitted import Emitted
+from state.user.emitter import Emitter
 from state.user.gate import gate_of
 from state.user.outbox import Outbox
 from state.user.pins import Pins
@@ -20,6 +23,8 @@ from state.user.recent_turns import RecentTurns
 from state.user.windows import Windows
 from state.user.writes import GateWrite, SignalWrite
 from tacit.contract.gates import Gate
+
+_WINDOWS, _PREFERENCES = int(Part.WINDOWS), int(Part.PREFERENCES)
 
 
 class Observed(NamedTuple):
@@ -46,83 +51,151 @@ UNCONSENTED = Observed(Outcome.UNCONSENTED)
 WRONG_REGION = Observed(Reason.WRONG_REGION)
 
 
-class UserParts:
-    """Consent and pins, which the user controls, and the learned state, which wipes and absences end."""
-
-    __slots__ = (
-        "consent",
-        "earlier",
-        "events",
-        "gates",
-        "newest_ms",
-        "outbox",
-        "pins",
-        "preferences",
-        "seq",
-        "turns",
-        "windows",
-    )
+class Waiting:
+    """The writes that wait for a user; they are no part of the row."""
 
     def __init__(self) -> None:
-        self.consent = Consent()
-        self.pins = Pins()
         self.gates: list[Gate] = []
         """Unwritten gates, one after each control event, so that no "no" hides behind a later "yes"."""
-        self.restart(0)
+        self.earlier: tuple[Outbox, ...] = ()
+        """Unwritten outboxes from before an absence."""
+        self.outbox = Outbox()
+
+
+class UserParts:
+    """Consent and pins, which the user controls, and the learned state, which wipes and absences end.
+
+    All parts read and write the present row of a table. `move_to` makes another user the present one.
+    """
+
+    def __init__(self, catalogue: NumberedCatalogue, row: Row | None = None) -> None:
+        """Stand at a row of a table; without one, at the blank row of an unknown user."""
+        if row is None:
+            row = Row(layout_of(sizes_of(catalogue)))
+            row.write(row.layout.blank)
+        self.row = row
+        self.catalogue = catalogue
+        self.consent = Consent(row)
+        self.pins = Pins(row)
+        self.events = RecentEvents(row)
+        self.turns = RecentTurns(row)
+        self.windows = Windows(row)
+        self.model = UserModel(row, catalogue)
+        self.emitted = Emitted(row)
+        self.emitter = Emitter(self.model, self.emitted, catalogue)
+        self.waiting = Waiting()
+
+    def move_to(self, place: int, waiting: Waiting) -> None:
+        """Make the user at a place the present one."""
+        self.row.at = place
+        self.waiting = waiting
+
+    @property
+    def newest_ms(self) -> int:
+        """The user's clock: the newest event time."""
+        return self.row.newest_ms[self.row.at]
+
+    @property
+    def seq(self) -> int:
+        """Count of accepted events since the last wipe or absence."""
+        return self.row.seq[self.row.at]
+
+    @property
+    def has_windows(self) -> bool:
+        """The user has activity."""
+        return bool(self.row.parts[self.row.at] & _WINDOWS)
+
+    @property
+    def has_preferences(self) -> bool:
+        """Some feedback of the user has trained."""
+        return bool(self.row.parts[self.row.at] & _PREFERENCES)
+
+    @property
+    def preferences(self) -> OwnBeliefs | None:
+        """The user's own beliefs; None before the first feedback that trains."""
+        return self.model if self.has_preferences else None
 
     def restart(self, at_ms: int) -> None:
         """Drop the learned state and all waiting signals, and set the clock."""
-        self.newest_ms = at_ms
-        """The user's clock: the newest event time."""
-        self.seq = 0
-        """Count of accepted events since the last wipe or absence."""
-        self.events = RecentEvents()
-        self.turns = RecentTurns()
-        self.windows: Windows | None = None
-        self.preferences: Preferences | None = None
-        self.outbox = Outbox()
-        self.earlier: tuple[Outbox, ...] = ()
-        """Unwritten outboxes from before an absence."""
+        row = self.row
+        row.newest_ms[row.at] = at_ms
+        row.seq[row.at] = row.profile_pane[row.at] = 0
+        self.events.clear()
+        self.turns.clear()
+        self.windows.clear()
+        self.model.clear()
+        self.emitted.clear()
+        self.waiting.outbox, self.waiting.earlier = Outbox(), ()
 
     def accept(self, at_ms: int) -> int:
         """Move the clock, and count an event; return the clock before."""
-        before_ms = self.newest_ms
+        row = self.row
+        before_ms = row.newest_ms[row.at]
         if at_ms > before_ms:
-            self.newest_ms = at_ms
-        self.seq += 1
+            row.newest_ms[row.at] = at_ms
+        row.seq[row.at] += 1
         return before_ms
 
-    def beliefs(self, prior: Prior) -> Beliefs:
-        """Return all beliefs about the user."""
-        return believe(self.preferences or Preferences(prior.catalogue), prior, self.windows)
+    def begin_preferences(self) -> None:
+        """Begin a user model at its prior."""
+        self.model.begin()
+        self.emitted.retract_all()
 
-    def emit_all(self, prior: Prior, outbox: Outbox) -> None:
+    def beliefs(self, prior: Prior) -> Beliefs:
+        """Return all beliefs about the user; of a user without preferences, those of a new user model."""
+        if self.has_preferences:
+            return self.emitter.believe(prior)
+        twin = self.copy()
+        twin.begin_preferences()
+        return twin.emitter.believe(prior)
+
+    def emit_all(self, prior: Prior) -> None:
         """Emit the decision on each facet with feedback, and the profile; nothing without consent to `use`."""
+        outbox = self.waiting.outbox
         if not self.consent.uses:
             return
-        if self.preferences is not None:
-            beliefs = self.beliefs(prior)
-            for facet, slots in enumerate(prior.catalogue.facet_slots):
-                if slots and self.preferences.has_feedback(facet):
-                    outbox.emit_belief(facet, beliefs, self.newest_ms, self.seq)
-        if self.windows is not None:
-            outbox.emit_profile(self.windows, self.newest_ms, self.seq)
+        if self.has_preferences:
+            self.emitter.emit_facets(outbox, prior, self.learned_facets(), True)
+        if self.has_windows:
+            self.emitter.emit_profile(outbox)
+
+    def copy(self) -> Self:
+        """Return an independent copy of the present user, without waiting writes."""
+        twin = type(self)(self.catalogue, Row(self.row.layout))
+        twin.row.write(self.row.read())
+        return twin
+
+    def learned_facets(self) -> list[int]:
+        """Return the facets of the catalogue with feedback."""
+        slots = self.catalogue.facet_slots
+        return [facet for facet, values in enumerate(slots) if values and self.model.has_feedback(facet)]
 
     def withhold(self) -> None:
         """Drop all waiting signals, and every record of emitted ones."""
-        emitted, self.outbox, self.earlier = self.outbox.emitted, Outbox(), ()
-        if emitted is not None:
-            self.outbox.emitted = Emitted(len(emitted.slot))
+        self.waiting.outbox, self.waiting.earlier = Outbox(), ()
+        row = self.row
+        row.profile_pane[row.at] = 0
+        if self.has_preferences:
+            self.emitted.retract_all()
+
+    def retract(self, facet: int) -> None:
+        """Drop the waiting signal of a facet, and the record of the emitted one."""
+        self.waiting.outbox.findings.pop(facet, None)
+        if self.has_preferences:
+            self.emitted.retract(facet)
 
     def note_gate(self, catalogue: NumberedCatalogue) -> None:
         """Note the present gate, to be written."""
-        self.gates.append(gate_of(self.consent, self.pins, catalogue))
+        self.waiting.gates.append(gate_of(self.consent, self.pins, catalogue))
 
     def take_writes(self, user: bytes, catalogue: NumberedCatalogue) -> list[GateWrite | SignalWrite]:
         """Return the writes since the last call, gates first."""
-        writes: list[GateWrite | SignalWrite] = [GateWrite(user, gate) for gate in self.gates]
-        outboxes = [outbox for outbox in (*self.earlier, self.outbox) if outbox]
+        waiting = self.waiting
+        writes: list[GateWrite | SignalWrite] = [GateWrite(user, gate) for gate in waiting.gates]
+        outboxes = [outbox for outbox in (*waiting.earlier, waiting.outbox) if outbox]
         wiped_ms, explores = self.consent.wiped_ms, self.consent.explores(catalogue)
-        writes += [SignalWrite(user, wiped_ms, outbox.at_ms, outbox.take(catalogue, explores)) for outbox in outboxes]
-        self.gates, self.earlier = [], ()
+        for outbox in outboxes:
+            tries = explores if outbox.explores is None else outbox.explores
+            writes.append(SignalWrite(user, wiped_ms, outbox.at_ms, self.emitter.take(outbox, tries)))
+        waiting.gates, waiting.earlier = [], ()
         return writes

@@ -1,7 +1,7 @@
 """Sessions of a user: turns with gaps of less than 30 minutes, in any order of arrival.
 
 A late turn may lengthen an earlier session, or bridge the gap between two sessions and join both. So the newest session
-is kept, and all sessions that an event of the last day can still touch:
+is kept, and the last sessions that an event of the last day can still touch, `MAX_SESSIONS` at most:
 
         24 h 30 min before the clock                                  clock
     ──────────────────┬─────────────────────────────────────────────────▲──
@@ -12,36 +12,32 @@ is kept, and all sessions that an event of the last day can still touch:
 Session windows that merge: Akidau et al., "The Dataflow Model", PVLDB 8(12), 2015.
 """
 
-from array import array
-
+from state.row.layout import MAX_SESSIONS
+from state.row.row import Row
 from tacit.contract.signals import Session
 
 SESSION_GAP_MS = 30 * 60_000
 KEPT_MS = 24 * 60 * 60_000 + SESSION_GAP_MS
 """Age, by the last turn, from which no event up to 24 h late touches a session."""
-MAX_SESSIONS = KEPT_MS // SESSION_GAP_MS
-"""Largest number of sessions in that time: one turn each, a gap apart."""
 
-SESSION_ROW = 4
-"""Numbers of a session: time of the first turn, time of the last turn, turns, dislikes."""
+MAX_COUNT = 65_535
+"""Largest count of turns, and of dislikes, of a session."""
 
-_FIRST, _LAST, _TURNS, _DISLIKES = range(SESSION_ROW)
+_GAP_MS, _KEPT_MS, _MAX_SESSIONS, _MAX_COUNT = SESSION_GAP_MS, KEPT_MS, MAX_SESSIONS, MAX_COUNT
 
 
 class Sessions:
-    """The sessions of a user, a row each, oldest first.
+    """The sessions of a user, oldest first: times of the first and of the last turn, turns, dislikes.
 
-    Exact for turns up to 24 h late. If a deployment allows more lateness, a later turn does not join sessions
-    that were dropped.
+    Exact for turns up to 24 h late that find their session among those kept. A later turn does not join a session that
+    was dropped.
     """
 
-    __slots__ = ("rows",)
-
-    def __init__(self) -> None:
-        self.rows = array("q")
+    def __init__(self, row: Row) -> None:
+        self._row = row
 
     def __len__(self) -> int:
-        return len(self.rows) // SESSION_ROW
+        return self._row.session_count[self._row.at]
 
     def observe(self, at_ms: int, clock_ms: int, is_turn: bool, disliked: bool) -> None:
         """Count a turn, a dislike, or both; `clock_ms` is the user's newest event time."""
@@ -52,59 +48,130 @@ class Sessions:
 
     def add_turn(self, at_ms: int, clock_ms: int) -> None:
         """Count a turn in an existing or a new session."""
-        rows = self.rows  # the last four numbers are the newest session's
-        if not rows or at_ms >= rows[-3] + SESSION_GAP_MS:
-            rows.fromlist([at_ms, at_ms, 1, 0])
+        row, at = self._row, self._row.at
+        newest = row.session_count[at] - 1
+        if newest < 0 or at_ms >= row.session_last_ms[at, newest] + _GAP_MS:
+            self._open(newest + 1, at_ms)
             self.free(clock_ms)
-        elif at_ms >= rows[-4]:
-            rows[-2] += 1
-            if at_ms > rows[-3]:
-                rows[-3] = at_ms
+        elif at_ms >= row.session_first_ms[at, newest]:
+            if row.session_turns[at, newest] < _MAX_COUNT:
+                row.session_turns[at, newest] += 1
+            row.session_last_ms[at, newest] = max(at_ms, row.session_last_ms[at, newest])
         else:
-            self._merge(at_ms)
+            self._add_late(at_ms)
             self.free(clock_ms)
 
-    def _merge(self, at_ms: int) -> None:
+    def _add_late(self, at_ms: int) -> None:
         """Join a late turn and the sessions in reach (up to two) into a single session."""
-        rows = self.rows
-        end = len(rows)
-        while end and rows[end - SESSION_ROW] - at_ms >= SESSION_GAP_MS:
-            end -= SESSION_ROW
+        row, at = self._row, self._row.at
+        end = row.session_count[at]
+        while end > 0 and row.session_first_ms[at, end - 1] - at_ms >= _GAP_MS:
+            end -= 1
         begin = end
-        while begin and at_ms - rows[begin - SESSION_ROW + _LAST] < SESSION_GAP_MS:
-            begin -= SESSION_ROW
-        near = rows[begin:end]
-        times = (at_ms, *near[_FIRST::SESSION_ROW], *near[_LAST::SESSION_ROW])
-        turns, dislikes = 1 + sum(near[_TURNS::SESSION_ROW]), sum(near[_DISLIKES::SESSION_ROW])
-        rows[begin:end] = array("q", (min(times), max(times), turns, dislikes))
+        while begin > 0 and at_ms - row.session_last_ms[at, begin - 1] < _GAP_MS:
+            begin -= 1
+        if begin == end:
+            self._open(begin, at_ms)
+        else:
+            self._merge(begin, end, at_ms)
+
+    def _open(self, place: int, at_ms: int) -> None:
+        """Open a session at a place; the oldest session makes room where there are too many."""
+        row, at = self._row, self._row.at
+        count = row.session_count[at]
+        if count < _MAX_SESSIONS:
+            for later in range(count, place, -1):
+                self._copy(later - 1, later)
+            row.session_count[at] = count + 1
+        elif place == 0:
+            return  # the new session is the oldest
+        else:
+            place -= 1
+            for earlier in range(place):
+                self._copy(earlier + 1, earlier)
+        self._put(place, at_ms, at_ms, 1, 0)
+
+    def _merge(self, begin: int, end: int, at_ms: int) -> None:
+        """Join a turn and the sessions from `begin` up to `end`."""
+        row, at = self._row, self._row.at
+        first_ms, last_ms, turns, dislikes = at_ms, at_ms, 1, 0
+        for place in range(begin, end):
+            first_ms = min(first_ms, row.session_first_ms[at, place])
+            last_ms = max(last_ms, row.session_last_ms[at, place])
+            turns += row.session_turns[at, place]
+            dislikes += row.session_dislikes[at, place]
+        self._put(begin, first_ms, last_ms, min(turns, _MAX_COUNT), min(dislikes, _MAX_COUNT))
+        self._remove(begin + 1, end)
 
     def free(self, clock_ms: int) -> None:
         """Drop the sessions that no turn of the last day can touch; the newest stays."""
-        rows = self.rows
-        while len(rows) > SESSION_ROW and rows[_LAST] <= clock_ms - KEPT_MS:
-            del rows[:SESSION_ROW]
+        row, at = self._row, self._row.at
+        dropped = 0
+        while dropped + 1 < row.session_count[at] and row.session_last_ms[at, dropped] <= clock_ms - _KEPT_MS:
+            dropped += 1
+        self._remove(0, dropped)
 
     def add_dislike(self, at_ms: int) -> None:
         """Count a dislike in the session that covers the time: from the first turn until a gap after the last.
 
         Without such a session the dislike is not counted.
         """
-        rows = self.rows
-        for row in range(len(rows) - SESSION_ROW, -1, -SESSION_ROW):
-            if rows[row + _FIRST] <= at_ms:
-                if at_ms < rows[row + _LAST] + SESSION_GAP_MS:
-                    rows[row + _DISLIKES] += 1
-                return
+        row, at = self._row, self._row.at
+        place = row.session_count[at] - 1
+        while place >= 0 and row.session_first_ms[at, place] > at_ms:
+            place -= 1
+        if place < 0 or at_ms >= row.session_last_ms[at, place] + _GAP_MS:
+            return
+        if row.session_dislikes[at, place] < _MAX_COUNT:
+            row.session_dislikes[at, place] += 1
+
+    def clear(self) -> None:
+        """Drop all sessions."""
+        self._remove(0, self._row.session_count[self._row.at])
 
     def newest(self) -> Session:
         """Return the session with the newest turn; the share of dislikes is 1 at most."""
-        if not self.rows:
+        row, at = self._row, self._row.at
+        place = row.session_count[at] - 1
+        if place < 0:
             return Session(0, 0, 0.0)
-        started_ms, _, turns, dislikes = self.rows[-SESSION_ROW:]
-        return Session(started_ms, turns, round(min(1.0, dislikes / turns), 3))
+        turns, dislikes = row.session_turns[at, place], row.session_dislikes[at, place]
+        return Session(row.session_first_ms[at, place], turns, round(min(1.0, dislikes / turns), 3))
 
-    def copy(self) -> "Sessions":
-        """Return an independent copy."""
-        twin = Sessions.__new__(Sessions)
-        twin.rows = self.rows[:]
-        return twin
+    @property
+    def rows(self) -> list[tuple[int, int, int, int]]:
+        """Times of the first and of the last turn, turns and dislikes of each session, oldest first."""
+        row, at = self._row, self._row.at
+        return [
+            (
+                row.session_first_ms[at, place],
+                row.session_last_ms[at, place],
+                row.session_turns[at, place],
+                row.session_dislikes[at, place],
+            )
+            for place in range(row.session_count[at])
+        ]
+
+    def _remove(self, begin: int, end: int) -> None:
+        """Remove the sessions from `begin` up to `end`."""
+        row, at = self._row, self._row.at
+        if begin == end:
+            return
+        count = row.session_count[at]
+        for place in range(end, count):
+            self._copy(place, place - end + begin)
+        for place in range(count - end + begin, count):
+            self._put(place, 0, 0, 0, 0)
+        row.session_count[at] = count - end + begin
+
+    def _copy(self, source: int, place: int) -> None:
+        row, at = self._row, self._row.at
+        row.session_first_ms[at, place] = row.session_first_ms[at, source]
+        row.session_last_ms[at, place] = row.session_last_ms[at, source]
+        row.session_turns[at, place] = row.session_turns[at, source]
+        row.session_dislikes[at, place] = row.session_dislikes[at, source]
+
+    def _put(self, place: int, first_ms: int, last_ms: int, turns: int, dislikes: int) -> None:
+        row, at = self._row, self._row.at
+        row.session_first_ms[at, place], row.session_last_ms[at, place] = first_ms, last_ms
+        row.session_turns[at, place], row.session_dislikes[at, place] = turns, dislikes

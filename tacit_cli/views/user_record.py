@@ -13,7 +13,6 @@ from state.storage.checkpoint_reader import Checkpoint
 from state.user.consent import SCOPE_NUMBERS
 from state.user.gate import scope_consent
 from state.user.user_state import UserState
-from state.user.windows import Windows
 from tacit.contract.gates import SCOPES
 from tacit.contract.pseudonyms import pseudonym_text
 from tacit.contract.versions import version
@@ -58,16 +57,15 @@ def _pins(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
 
 
 def _activity(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
-    windows = state.windows or Windows()
     clock_ms = state.newest_ms
-    profile = windows.profile(version(clock_ms, state.seq), clock_ms, catalogue.public_topics)
+    profile = state.windows.profile(version(clock_ms, state.seq), clock_ms, catalogue.public_topics)
     shown = msgspec.to_builtins(profile)
     return {name: shown[name] for name in ("activity", "session", "topics", "hours")}
 
 
 def _beliefs(state: UserState, prior: Prior) -> dict[str, Any]:
     """Return the beliefs by facet; empty before the first feedback."""
-    if state.preferences is None:
+    if not state.has_preferences:
         return {}
     beliefs = state.beliefs(prior)
     return {name: _belief(beliefs, facet) for name, facet in prior.catalogue.facet_index.items()}

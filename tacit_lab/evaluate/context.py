@@ -28,14 +28,10 @@ class ContextFree(NamedTuple):
 
 def own_effects(state: UserState | None, o: Observation) -> Mapping[int, float]:
     """Return facet → the user's own effects of topic and surface on an answer; the state is from before the answer."""
-    own = state.preferences if state is not None else None
-    if own is None or (o.topic == NONE and o.surface == NONE):
+    if state is None or not state.has_preferences or (o.topic == NONE and o.surface == NONE):
         return {}
-    catalogue = own.catalogue
-    effects = {catalogue.slot_facets[slot]: 0.0 for slot in o.slots}
-    rows = own.contexts.find(own.keys_of(o.topic, o.surface))
-    own.contexts.add_to(effects, rows, o.slots, catalogue.slot_facets, catalogue.context_terms)
-    return effects
+    model = state.model
+    return model.effects(o.slots, model.contexts.find(model.keys_of(o.topic, o.surface)))
 
 
 def without_context(e: Example, prior: Prior, effects: Mapping[int, float]) -> ContextFree:

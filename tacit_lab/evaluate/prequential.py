@@ -1,7 +1,7 @@
 """Examples of an event stream with the predictions of the deployed model, without Bytewax's engine and Redis."""
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
@@ -18,8 +18,8 @@ from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
-from state.events.observation import unpack
-from state.events.records import Record, Reject
+from state.events.observation import Observation
+from state.events.records import Record
 from state.learning.example import Example, Message, pack_message
 from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
@@ -83,14 +83,15 @@ class DeployedModel:
         with _KnownStore(None, _ONE_SHARD, rules.catalogue, cached_users=job.settings.cache) as stores:
             shared = CurrentPrior(self._fixed_prior or Prior(rules.catalogue))
             rules = replace(rules, teaches=True, population=shared.prior)
-            adapt = Adapt(stores, rules, counters.events, shared=shared)
+            adapt = Adapt(stores, rules, counters.events, parse, shared=shared)
             learn = self._learn_population(rules, shared)
-            for records in _batches(job, counters):
-                for group in parse(records):
-                    if isinstance(group, Reject):
-                        self.rejections.add(group)
-                    else:
-                        yield self._examples(group[1], adapt, learn, stores, shared.prior)
+            for batch in _batches(job, counters):
+                observations, records, rejects = parse(batch)
+                if observations:
+                    pairs = zip(observations, records, strict=True)
+                    yield self._examples(pairs, adapt, learn, stores, shared.prior)
+                for reject in rejects:
+                    self.rejections.add(reject)
 
     def _learn_population(self, rules: Rules, shared: CurrentPrior) -> LearnPopulation | None:
         if self._fixed_prior is not None:
@@ -104,26 +105,31 @@ class DeployedModel:
         return LearnPopulation(trainer, share, self.counters.learning, clock=lambda: 0)
 
     def _examples(
-        self, packed: list[bytes], adapt: Adapt, learn: LearnPopulation | None, stores: "_KnownStore", prior: Prior
+        self,
+        observed: Iterable[tuple[Observation, Record]],
+        adapt: Adapt,
+        learn: LearnPopulation | None,
+        stores: "_KnownStore",
+        prior: Prior,
     ) -> Sequence[Example]:
         messages: list[Message] = []
-        for data in packed:
-            messages += self._observe(data, adapt, stores, prior)
+        for o, record in observed:
+            messages += self._observe(o, record, adapt, stores, prior)
         before = process_time()
         if learn is not None and messages:
             learn.on_batch([[pack_message(message) for message in messages]])
         self.cpu_s += process_time() - before
         return [message for message in messages if isinstance(message, Example)]
 
-    def _observe(self, data: bytes, adapt: Adapt, stores: "_KnownStore", prior: Prior) -> Sequence[Message]:
+    def _observe(
+        self, o: Observation, record: Record, adapt: Adapt, stores: "_KnownStore", prior: Prior
+    ) -> Sequence[Message]:
         """Take in one observation, and return the messages to the training step."""
-        o = unpack(data)
         effects = own_effects(stores.state(o.user), o)
         before = process_time()
-        touched, rejects = adapt.observe([[data]])
+        _, rejects = adapt.observe([o], [record])
         messages = adapt.take_messages()
         self.cpu_s += process_time() - before
-        adapt.take_writes(touched)  # frees the writes
         for reject in rejects:
             self.rejections.add(reject)
         for e in messages:

@@ -19,7 +19,7 @@ DAY_MS = 24 * HOUR_MS
 LATENESS_MS = DAY_MS
 WINDOWS = {"1h": (5 * MINUTE_MS, 12), "24h": (HOUR_MS, 24), "7d": (DAY_MS, 7)}
 """Width and number of the panes of each sliding window."""
-IDS_KEPT, TURNS_KEPT = 64, 16
+IDS_KEPT, CONTROLS_KEPT, TURNS_KEPT = 64, 16, 16
 
 ACCEPTED, DUPLICATE, UNCONSENTED, BEFORE_WIPE, LATE = "accepted", "duplicate", "unconsented", "before_wipe", "late"
 UNASKED, GRANTED, DENIED = "unasked", "granted", "denied"
@@ -86,7 +86,7 @@ class Account:
         """Enter an event and return its outcome."""
         if isinstance(event, Interaction):
             return self._take_interaction(event)
-        if _content(event) in self._controls[-IDS_KEPT:]:
+        if _content(event) in self._controls[-CONTROLS_KEPT:]:
             return DUPLICATE
         if isinstance(event, Consent):
             return self._take_grant(event) if event.granted else self._take_denial(event)

@@ -8,13 +8,16 @@ from connectors.redis.client import RedisClient
 from connectors.traces import Trace, find_traces
 from connectors.traces.needles import SHARED_BYTES, pseudonym_needles
 from connectors.traces.redis_keys import find_redis_traces
+from state.catalogue.numbered import NumberedCatalogue
+from state.row.layout import layout_of, sizes_of
 from state.storage.table_entry import LEARNED, PINS
 from tests.chaos.account import Account, Moment
 from tests.chaos.findings import Finding, Kind
 
 _TRAILER_BYTES = 8
-_HEAD = struct.Struct("<BqIq")
-"""Layout, clock, count of events, time of the last wipe."""
+_WIPED_AT, _ = layout_of(sizes_of(NumberedCatalogue.load())).offsets["wiped_ms"]
+"""Place of the time of the last wipe in a row."""
+_TIME = struct.Struct("<q")
 
 
 def bytes_from_before_wipes(state: Path, accounts: Mapping[str, Account]) -> Iterator[Finding]:
@@ -28,8 +31,8 @@ def bytes_from_before_wipes(state: Path, accounts: Mapping[str, Account]) -> Ite
 
 def _is_old(trace: Trace, now: Moment) -> bool:
     with Path(trace.place).open("rb") as file:
-        file.seek(trace.offset + 16 - SHARED_BYTES + _TRAILER_BYTES)
-        *_, wiped_ms = _HEAD.unpack(file.read(_HEAD.size))
+        file.seek(trace.offset + 16 - SHARED_BYTES + _TRAILER_BYTES + _WIPED_AT)
+        (wiped_ms,) = _TIME.unpack(file.read(_TIME.size))
     return int(wiped_ms) < now.wiped_ms
 
 

@@ -7,8 +7,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.events.observation import Observation, resolve, resolve_control
-from state.events.records import Record
+from state.events.observation import Observation
+from state.events.resolve import resolve, resolve_control
 from state.user.gate import gate_of
 from state.user.rules import Rules
 from state.user.user_state import UserState
@@ -22,7 +22,7 @@ from tests.chaos.factories import Event, account, consent, pin, turn
 from tests.chaos.ledger import Ledger, Line
 from tests.chaos.ledger import pseudonym as pseudonym_by_formula
 from tests.support.commands import SECRET
-from tests.support.factories import ORIGIN, REQUIRED, START_MS, USER
+from tests.support.factories import REQUIRED, START_MS, USER
 
 RULES = Rules(REQUIRED)
 
@@ -45,6 +45,14 @@ def test_repeat_among_the_last_64_is_a_duplicate() -> None:
     """A duplicate changes nothing."""
     first, others = turn(1), [turn(2 + n) for n in range(64)]
     assert outcomes(consent(0), first, *others[:63], first)[-1] == "duplicate"
+    assert outcomes(consent(0), first, *others, first)[-1] == "accepted"
+
+
+def test_repeat_among_the_last_16_control_events_is_a_duplicate() -> None:
+    """Interactions do not count; one more control event is one too many."""
+    first, others = pin(1, "concise"), [pin(2 + n, "detailed", event_id=f"p-{n}") for n in range(16)]
+    turns = [turn(100 + n) for n in range(20)]
+    assert outcomes(consent(0), first, *others[:15], *turns, first)[-1] == "duplicate"
     assert outcomes(consent(0), first, *others, first)[-1] == "accepted"
 
 
@@ -138,7 +146,7 @@ _STREAMS = st.lists(_TURNS | _TURNS | _CONTROLS, max_size=60).map(lambda events:
 @given(_STREAMS)
 def test_ledger_and_state_agree_on_every_event(events: Sequence[Event]) -> None:
     """On the outcome, all counts, consent and pins, and the version of emitted signals."""
-    entered, state = Account(), UserState()
+    entered, state = Account(), UserState(REQUIRED)
     for event in events:
         model = msgspec.convert(event, contract.Event)
         observation = _resolved(model)
@@ -154,10 +162,9 @@ def test_ledger_and_state_agree_on_every_event(events: Sequence[Event]) -> None:
 
 def _resolved(event: contract.Event) -> Observation:
     """Return the observation of an event in a record that is newer than every event."""
-    record = Record(ORIGIN, 1, b"", START_MS + 40 * DAY_MS)
     if isinstance(event, contract.Interaction):
-        return resolve(event, USER, record, REQUIRED)
-    return resolve_control(event, USER, record, REQUIRED, is_foreign=False)
+        return resolve(event, USER, REQUIRED)
+    return resolve_control(event, USER, START_MS + 40 * DAY_MS, REQUIRED, is_foreign=False)
 
 
 def _check_state(entered: Account, state: UserState) -> None:
@@ -171,7 +178,7 @@ def _check_state(entered: Account, state: UserState) -> None:
     )
     assert entered.gate is None or entered.gate.encode() == encode_gate(gate_of(state.consent, state.pins, REQUIRED))
     windows = entered.windows(len(entered.moments) - 1)
-    if state.windows is None:
+    if not state.has_windows:
         assert set(windows.values()) == {0}
         return
     shown = state.windows.profile(now.version, now.clock_ms, REQUIRED.topics.values).activity

@@ -15,6 +15,7 @@ from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 
 from dataflows.graph import ADAPT_STEP, FLOW_ID, LEARN_STEP, POPULATION_KEY, build
 from operators.adapt import Adapt
+from operators.key import Keyer
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.counters import EventCounters, LearningCounters, Outcome
@@ -70,8 +71,8 @@ class Run:
         )
         return build(
             self.source,
-            parser,
-            lambda token: Adapt(stores, TEACHING, self.counters, token, reclaims=True, clock=lambda: NOW_MS),
+            Keyer(parser, SHARDS, self.counters),
+            lambda token: Adapt(stores, TEACHING, self.counters, parser, token, reclaims=True, clock=lambda: NOW_MS),
             self.learn,
             TestingSink(self.writes),
             TestingSink(self.versions),
@@ -148,8 +149,8 @@ def test_names_of_stored_state_are_fixed() -> None:
     assert flow.flow_id == "adaptation"
     assert [step.step_id for step in flow.substeps] == [
         "adaptation.source",
-        "adaptation.parse",
-        "adaptation.parsed",
+        "adaptation.key",
+        "adaptation.keyed",
         "adaptation.adapt",
         "adaptation.no_shard",
         "adaptation.adapted",
@@ -233,6 +234,19 @@ def test_resumed_run_repeats_only_uncommitted_batches(steady: Run, folder: Path)
     run.start()
     assert len(EVENTS) <= run.counters.total <= len(EVENTS) + 30
     assert len(run.writes) <= len(steady.writes) + 30
+
+
+def test_shard_of_rejects_alone_has_no_state(folder: Path) -> None:
+    """The shard gets its state with the first observation, in this run or a later one."""
+    rejected = [make_record(make_event(topic="gossip"), number) for number in range(3)]
+    accepted = [make_record(make_event(event_id=f"e{number}"), number) for number in range(3, 6)]
+    run = Run(TestingSource([*rejected, TestingSource.ABORT(), *rejected, *accepted], batch_size=1), folder)
+    run.start()
+    assert len(run.rejects) == 3
+    assert not (folder / "shards").exists()
+    run.start()
+    assert run.counters.outcomes[Outcome.ACCEPTED] == 3
+    assert len(list((folder / "shards").iterdir())) == 1
 
 
 def test_old_checkpoints_are_deleted(folder: Path) -> None:

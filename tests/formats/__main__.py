@@ -11,7 +11,7 @@ import msgspec
 
 from dataflows.state_folder import FORMAT
 from state.catalogue.numbered import NumberedCatalogue
-from state.user import codec
+from state.row.layout import VERSION
 from tacit.contract.catalogue import SHIPPED
 from tests.formats import ARCHIVES, CATALOGUE, FLAGS, HISTORY, MORE, append_later_events, expected
 from tests.formats.facts import RESUMED, facts, lasting
@@ -30,7 +30,7 @@ def main() -> None:
         folder = Path(made)
         _save(folder)
         _pack(folder, archive)
-        content = {"layout": codec.VERSION, "saved": facts(folder)}
+        content = {"layout": VERSION, "saved": facts(folder)}
         append_later_events(folder)
         content["counts"] = resume(folder)
         content[RESUMED] = lasting(facts(folder))

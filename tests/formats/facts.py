@@ -10,10 +10,9 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE
 from state.learning.decisions import TIERS
 from state.learning.feedback_piece import Side
-from state.learning.preferences import Preferences
+from state.learning.own_beliefs import OwnBeliefs
 from state.storage.checkpoint_reader import CheckpointReader
 from state.user.consent import LEARN
-from state.user.emitted import Emitted
 from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym
 from tests.formats import CATALOGUE, SHARDS, STATE
@@ -56,37 +55,35 @@ def user_facts(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]
             for facet, pin in state.pins.items()
         },
     }
-    if state.windows is not None:
+    if state.has_windows:
         profile = state.windows.profile("", state.newest_ms, catalogue.public_topics)
         found["profile"] = msgspec.to_builtins(profile)
-    if state.preferences is not None and state.outbox.emitted is not None:
+    if state.preferences is not None:
         found["beliefs"] = _beliefs(state.preferences, catalogue)
-        found[EMITTED] = _emitted(state.outbox.emitted, catalogue)
+        found[EMITTED] = _emitted(state, catalogue)
     as_json: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))  # tuples become lists
     return as_json
 
 
-def _beliefs(preferences: Preferences, catalogue: NumberedCatalogue) -> dict[str, Any]:
+def _beliefs(preferences: OwnBeliefs, catalogue: NumberedCatalogue) -> dict[str, Any]:
     names = [f"{catalogue.facet_names[slot.facet]}: {slot.value}" for slot in catalogue.slots]
-    facets = catalogue.facet_names
     return {
         "likes": {
             name: [round(mean, 4), round(variance, 4)]
-            for name, mean, variance in zip(names, preferences.means, preferences.variances, strict=False)
+            for name, mean, variance in zip(names, preferences.means, preferences.variances, strict=True)
         },
-        "leans": _by_facet([round(preferences.means[len(names) + n], 4) for n in range(len(facets))], catalogue),
+        "leans": _by_facet([round(slope, 4) for slope in preferences.slopes], catalogue),
         FEEDBACK_COUNT: preferences.feedback_count,
         "by version": preferences.population,
         EVIDENCE: {name: [preferences.log.total(slot, side) for side in Side] for slot, name in enumerate(names)},
     }
 
 
-def _emitted(emission: Emitted, catalogue: NumberedCatalogue) -> dict[str, Any]:
+def _emitted(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]:
+    names = ("emitted_slots", "emitted_tiers", "emitted_confidences", "emitted_ms")
     emitted = [
         None if slot == NONE else [catalogue.slots[slot].value, TIERS[tier], round(confidence, 3), at_ms]
-        for slot, tier, confidence, at_ms in zip(
-            emission.slot, emission.tier, emission.confidence, emission.at_ms, strict=True
-        )
+        for slot, tier, confidence, at_ms in zip(*map(state.row.numbers, names), strict=True)
     ]
     return _by_facet(emitted, catalogue)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dataflows.state_folder import FORMAT
-from state.user import codec
+from state.row.layout import VERSION
 from tests.formats import archives, expected, unpack
 from tests.formats.__main__ import resume
 from tests.formats.facts import EMITTED, EVIDENCE, FEEDBACK_COUNT, RESUMED, facts, lasting
@@ -29,7 +29,7 @@ def test_current_format_has_an_archive() -> None:
     """The archive has the current layout of user state; tests/formats/README.md describes its creation."""
     newest = archives()[-1]
     assert newest.name == f"format-{FORMAT}.tar.gz"
-    assert _expected(newest)["layout"] == codec.VERSION
+    assert _expected(newest)["layout"] == VERSION
 
 
 @pytest.mark.parametrize("archive", ARCHIVES)

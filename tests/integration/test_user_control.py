@@ -32,10 +32,10 @@ from connectors.redis.client import RedisClient
 from connectors.redis.namespaces import Namespaces
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Mode, Target
-from operators.adapt import Adapt, Adapted, Examples
+from operators.adapt import Adapt, Examples
 from operators.parse import Parser
 from state.counters import EventCounters, SinkCounters
-from state.events.records import KafkaOrigin, Record, Reject
+from state.events.records import KafkaOrigin, Record, Records, Reject
 from state.learning.population_prior import Prior
 from state.storage.shard_stores import ShardStores
 from state.user.full_write import gate_write, signals_write
@@ -71,17 +71,13 @@ class Worker:
         self._parser = Parser(catalogue=REQUIRED, region="eu", secret=SECRET, shards=1, counters=self.counters)
         execution = f"{time_ns() & 0xFFFFFFFF:08x}"
         self.stores = ShardStores(folder, 1, REQUIRED, execution, cached_users=2)
-        self.adapt = Adapt(self.stores, RULES, self.counters, token)
+        self.adapt = Adapt(self.stores, RULES, self.counters, self._parser, token)
         target = Target(url, "eu", namespace, mode, ttl_ms=None)
         self.writer = SignalWriter(target, SinkCounters())
 
     def read(self, records: Sequence[Record]) -> None:
         """Process records as one batch."""
-        out: list[Adapted] = []
-        for parsed in self._parser(records):
-            if not isinstance(parsed, Reject):
-                adapted, _ = self.adapt.on_batch([parsed[1]])
-                out += adapted
+        out, _ = self.adapt.on_batch([Records(records)])
         self.writer.write([write for write in out if not isinstance(write, Reject | Examples)])
 
     def states(self) -> dict[bytes, bytes]:

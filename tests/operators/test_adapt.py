@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,12 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from operators.adapt import Adapt, Examples
 from state.counters import EventCounters, Outcome
-from state.events.observation import Kind, Observation, pack
-from state.events.records import Reason, Reject
+from state.events.observation import Kind, Observation
+from state.events.records import Reason, Records, Reject
 from state.learning.example import Example, Forget
 from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
@@ -28,13 +28,16 @@ from tests.support.factories import (
     ORIGIN,
     REQUIRED,
     RULES,
-    SHA256,
     START_MS,
     control_events,
     interactions,
+    make_event,
     make_observation,
     make_pin,
+    make_record,
 )
+from tests.support.observed_records import parse_observed, records_of
+from tests.support.parser import make_parser
 from tests.support.shard_stores import contents, open_stores
 
 NOW_MS = START_MS + 40 * DAY_MS
@@ -55,7 +58,7 @@ class Shard(Adapt):
         reclaims: bool = False,
     ) -> None:
         self.counters = counters or EventCounters()
-        super().__init__(stores, rules, self.counters, token, reclaims=reclaims, clock=lambda: NOW_MS)
+        super().__init__(stores, rules, self.counters, parse_observed, token, reclaims=reclaims, clock=lambda: NOW_MS)
 
     @property
     def held(self) -> dict[bytes, bytes]:
@@ -80,7 +83,7 @@ def run(adapt: Adapt, events: Sequence[Observation], *cuts: int) -> list[Write |
     """Process events in batches that are cut at these indices, and return all output."""
     out: list[Write | Reject] = []
     for start, end in pairwise(sorted({0, *cuts, len(events)})):
-        items, retained = adapt.on_batch([[pack(o) for o in events[start:end]]])
+        items, retained = adapt.on_batch([records_of(events[start:end])])
         assert not retained
         out += [item for item in items if not isinstance(item, Examples)]
     return out
@@ -142,11 +145,11 @@ def test_user_is_written_once_in_a_batch(shard: Shard) -> None:
     assert sorted(name for name, _ in signals.fields) == ["_profile", "length"]
 
 
-def test_packed_groups_of_one_batch_are_one_batch(shard: Shard) -> None:
+def test_groups_of_one_batch_are_one_batch(shard: Shard) -> None:
     """Several workers send to one shard."""
     first = make_observation(START_MS, served={"tone": "formal"}, feedback="thumbs_up")
     second = make_observation(START_MS + 1, served={"length": "concise"}, feedback="thumbs_up")
-    out, _ = shard.on_batch([[pack(first)], [], [pack(second)]])
+    out, _ = shard.on_batch([records_of([first]), Records(), records_of([second])])
     (fields,) = shown([item for item in out if not isinstance(item, Reject | Examples)]).values()
     assert fields["tone"]["v"] == f"{START_MS}-0000000001"
     assert fields["length"]["v"] == f"{START_MS + 1}-0000000002"
@@ -195,15 +198,29 @@ def test_empty_shard_stays_open() -> None:
         assert shard.counters.outcomes[Outcome.UNCONSENTED] == 2
 
 
+def test_new_shard_without_observations_is_discarded() -> None:
+    """Its records are rejects. Bytewax asks a discarded step for no snapshot, and creates another one later."""
+    counters = EventCounters()
+    with unkept() as stores:
+        shard = Adapt(stores, RULES, counters, make_parser(counters))
+        rejected = Records([make_record(make_event(topic="gossip"))])
+        (reject,), discards = shard.on_batch([rejected])
+        assert isinstance(reject, Reject)
+        assert discards
+        _, discards = shard.on_batch([Records([make_record(make_event())])])
+        assert not discards
+        assert shard.on_batch([rejected]) == ([reject], False)
+    assert (counters.rejects[Reason.NOT_IN_CATALOGUE], counters.outcomes[Outcome.ACCEPTED]) == (2, 1)
+
+
 def test_late_event_is_a_reject_like_any_other(shard: Shard) -> None:
     """The reject has the record's position; the state does not change."""
-    late = replace(make_observation(START_MS - DAY_MS - 1), position=7)
+    (late,) = records_of([make_observation(START_MS - DAY_MS - 1)])
     run(shard, [make_observation(START_MS)])
     before = shard.held
-    (reject,) = run(shard, [late])
-    assert reject == Reject(
-        Reason.LATE, "more than 24 h older than the user's newest event", ORIGIN, 7, SHA256.hex(), NOW_MS
-    )
+    (reject,), _ = shard.on_batch([Records([late._replace(position=7)])])
+    hash_ = sha256(late.value).hexdigest()
+    assert reject == Reject(Reason.LATE, "more than 24 h older than the user's newest event", ORIGIN, 7, hash_, NOW_MS)
     assert shard.held == before
 
 
@@ -235,6 +252,6 @@ def test_wipe_reaches_the_population_between_the_examples() -> None:
     ]
     with unkept() as stores:
         shard = Shard(stores, rules=Rules(CATALOGUE, teaches=True))
-        shard.observe([[pack(event) for event in events]])
+        shard.observe(events, records_of(events))
         assert [type(message) for message in shard.take_messages()] == [Example, Forget, Example]
         assert shard.take_messages() == []

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from operators.adapt import RECLAIMED_PER_INTERVAL, Adapt, Adapted
 from state.counters import EventCounters
-from state.events.observation import Kind, Observation, pack
+from state.events.observation import Kind, Observation
 from state.storage.rocksdb import RocksDatabase
 from state.storage.shard_stores import ShardStores
 from state.user import codec
 from state.user.absence import RECLAIM_GRACE_MS
 from state.user.windows import DAY_MS
 from tests.support.factories import CATALOGUE, RULES, START_MS, control_events, interactions, make_observation, make_pin
+from tests.support.observed_records import parse_observed, records_of
 from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, pseudonyms
 
 FREED_AFTER_MS = RULES.idle_ms + RECLAIM_GRACE_MS
@@ -31,10 +32,12 @@ class Shard(Adapt):
         """Without a folder nothing is reclaimed."""
         self.stores = open_stores(folder) if folder else ShardStores(None, 1, CATALOGUE, cached_users=2)
         self.counters = EventCounters()
-        super().__init__(self.stores, RULES, self.counters, reclaims=folder is not None, clock=lambda: START_MS)
+        super().__init__(
+            self.stores, RULES, self.counters, parse_observed, reclaims=folder is not None, clock=lambda: START_MS
+        )
 
     def interval(self, events: list[Observation]) -> list[Adapted]:
-        out, _ = self.on_batch([[pack(o) for o in events]])
+        out, _ = self.on_batch([records_of(events)])
         self.snapshot()
         return out
 
@@ -82,7 +85,9 @@ def test_count_disk_and_memory_shrink_with_absent_users(tmp_path: Path) -> None:
         held = shard.held
         assert sorted(held) == sorted([*denied, *pinned, *forgotten, *active])
         assert len(held) == shard.counters.users
-        assert max(len(held[user]) for user in [*denied, *pinned, *forgotten]) < 120
+        assert {codec.parts_held(held[user]) for user in [*denied, *forgotten]} == {"tombstone"}
+        assert {codec.parts_held(held[user]) for user in pinned} == {"pins"}
+        assert max(len(held[user]) - held[user].count(0) for user in [*denied, *pinned, *forgotten]) < 120
         assert disk_bytes(tmp_path) < disk / 5
         assert memory_bytes(tmp_path) < memory / 2
 

@@ -18,11 +18,13 @@ from bytewax.testing import TestingSink, run_main
 from operators.adapt import Adapt
 from operators.erasure import ErasureTimer, ErasureTimes
 from state.counters import EventCounters
-from state.events.observation import Kind, Observation, pack
+from state.events.observation import Kind, Observation
+from state.events.records import Records
 from state.storage.checkpoint_reader import CheckpointReader
 from state.storage.shards import shard_key, shard_of
 from state.user import codec
 from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation
+from tests.support.observed_records import parse_observed, records_of
 from tests.support.shard_stores import open_stores, pseudonyms
 
 SHARDS = 4
@@ -82,8 +84,8 @@ class Script(FixedPartitionedSource[Any, int], StatefulSourcePartition[Any, int]
         return self.position
 
     @staticmethod
-    def keyed(o: Observation) -> tuple[str, list[bytes]]:
-        return shard_key(shard_of(o.user, SHARDS)), [pack(o)]
+    def keyed(o: Observation) -> tuple[str, Records]:
+        return shard_key(shard_of(o.user, SHARDS)), records_of([o])
 
 
 def run(folder: Path, *steps: Step, times: ErasureTimes = TIMES, busy: bool = False) -> None:
@@ -96,7 +98,7 @@ def run(folder: Path, *steps: Step, times: ErasureTimes = TIMES, busy: bool = Fa
     items = op.input("source", flow, Script(steps, busy=busy))
     with open_stores(folder / "shards", shards=SHARDS) as stores:
         adapted = op.stateful_batch(
-            "adapt", items, lambda token: Adapt(stores, RULES, EventCounters(), token, erasure=times)
+            "adapt", items, lambda token: Adapt(stores, RULES, EventCounters(), parse_observed, token, erasure=times)
         )
         op.output("out", adapted, TestingSink([]))
         run_main(flow, epoch_interval=EVERY, recovery_config=RecoveryConfig(recovery))

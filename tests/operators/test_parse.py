@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 
 from state.counters import EventCounters
-from state.events.observation import Kind, Observation, unpack
-from state.events.records import CLOCK_TOLERANCE_MS, Reason, Reject, unpack_origin
-from state.storage.shards import shard_key, shard_of
+from state.events.observation import Kind, Observation
+from state.events.records import CLOCK_TOLERANCE_MS, Reason, Reject
 from tacit.contract.pseudonyms import pseudonym
-from tests.support.factories import ORIGIN, make_event, make_record
-from tests.support.parser import NOW_MS, SECRET, SHARDS, accepted, make_parser, parse, rejected
+from tests.support.factories import ORIGIN, START_MS, make_event, make_record
+from tests.support.parser import NOW_MS, SECRET, accepted, make_parser, parse, rejected
 
 # Reasons
 
@@ -84,31 +83,20 @@ def test_control_event_keeps_its_time_and_that_of_its_record(at_ms: int) -> None
 # Batches
 
 
-def test_batch_is_grouped_by_shard_in_order() -> None:
-    """Each shard with events has one group; rejects follow the groups."""
-    users = [f"user-{number % 40}" for number in range(200)]
-    records = [make_record(make_event(event_id=f"e{n}", user_id=user), n) for n, user in enumerate(users)]
-    *groups, reject = make_parser()([make_record(b"", 200), *records])
-    assert isinstance(reject, Reject)
-    positions: dict[str, list[int]] = {}
-    for group in groups:
-        assert not isinstance(group, Reject)
-        key, packed = group
-        assert key not in positions
-        positions[key] = [unpack(data).position for data in packed]
-    expected: dict[str, list[int]] = {}
-    for position, user in enumerate(users):
-        expected.setdefault(shard_key(shard_of(pseudonym(user, SECRET), SHARDS)), []).append(position)
-    assert positions == expected
+def test_batch_is_parsed_in_order() -> None:
+    """Each observation has its record, for a reject that only the state decides."""
+    records = [make_record(make_event(at=START_MS + n, topic="gossip" if n % 3 else ...), n) for n in range(9)]
+    parsed = make_parser()(iter(records))
+    assert parsed.records == records[::3]
+    assert [o.at_ms - START_MS for o in parsed.observations] == [0, 3, 6]
+    assert [reject.position for reject in parsed.rejects] == [1, 2, 4, 5, 7, 8]
 
 
-def test_observation_has_the_origin_of_its_record() -> None:
-    """The state needs the origin for a late reject."""
-    o = accepted(make_event())
-    record = make_record(make_event())
+def test_reject_has_the_hash_of_its_record() -> None:
+    """The record itself may contain a user id."""
     found = parse(b"")
     assert isinstance(found, Reject)
-    assert (unpack_origin(o.origin), o.position, len(o.sha256)) == (ORIGIN, record.position, 32)
+    assert (found.origin, found.position) == (ORIGIN, 1)
     assert found.sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert found.at_ms == NOW_MS
 
@@ -126,8 +114,8 @@ def test_kinds_are_resolved() -> None:
 def test_rejects_are_counted_by_reason() -> None:
     """The state counts all other events."""
     counters = EventCounters()
-    list(make_parser(counters)([make_record(b""), make_record(b"{"), make_record(make_event(region="us"))]))
-    list(make_parser(counters)([make_record(make_event())]))
+    make_parser(counters)([make_record(b""), make_record(b"{"), make_record(make_event(region="us"))])
+    make_parser(counters)([make_record(make_event())])
     assert {reason: count for reason, count in counters.rejects.items() if count} == {
         Reason.NOT_JSON: 2,
         Reason.WRONG_REGION: 1,

@@ -24,12 +24,9 @@ INTEGER_SUMS = Counter(
         ("state/learning/apprentice.py", "sum((other.n for _, other in strata))"): 1,
         ("state/learning/apprentice.py", "sum((side.n for side in arms))"): 1,
         ("state/learning/contributors.py", "sum((byte.bit_count() for byte in packed))"): 1,
-        ("state/learning/feedback_log.py", "sum((1 << number for number in set(numbers)))"): 1,
         ("state/learning/paired_loss.py", "sum((count > 0 for count in self._n))"): 1,
         ("state/learning/paired_loss.py", "sum(self._n)"): 1,
-        ("state/user/sessions.py", "sum(near[_DISLIKES::SESSION_ROW])"): 1,
-        ("state/user/sessions.py", "sum(near[_TURNS::SESSION_ROW])"): 1,
-        ("state/user/windows.py", "sum(self.panes[first:first + size])"): 1,
+        ("state/row/layout.py", "sum((window.panes.number for window in WINDOWS))"): 1,
     }
 )
 """(File, expression) → how often: sums of integers, which are exact on every version."""

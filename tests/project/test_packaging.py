@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hatch_build import SHARED
 from tests.support.locks import locked
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -104,6 +105,25 @@ def test_client_wheel_holds_the_package_tacit_and_nothing_else(client_wheel: Pat
 def test_worker_wheel_holds_its_packages_and_nothing_else(worker_wheel: Path) -> None:
     """Tests, benchmarks, examples and the package `tacit` are absent."""
     _assert_holds_source(worker_wheel, PROJECT, WORKER_PACKAGES, WORKER_DATA)
+
+
+def test_worker_wheel_is_compiled_for_the_stable_abi(worker_wheel: Path) -> None:
+    """Each module with a `.pxd` file has its extension module, and one wheel serves all versions of Python."""
+    held = _contents(worker_wheel).keys()
+    declared = {name.removesuffix(".pxd") for name in held if name.endswith(".pxd")}
+    modules = {name.removesuffix(".abi3.so") for name in held if name.endswith(".abi3.so")}
+    assert declared
+    assert modules == declared | {SHARED.replace(".", "/")}
+    assert "-cp311-abi3-" in worker_wheel.name
+
+
+def test_source_archive_runs_uncompiled(dist: Path) -> None:
+    """It holds the build, and no extension module of the machine on which it was made."""
+    (archive,) = dist.glob("tacit_worker-*.tar.gz")
+    with tarfile.open(archive) as held:
+        names = [name.partition("/")[2] for name in held.getnames()]
+    assert "hatch_build.py" in names
+    assert not [name for name in names if name.endswith(".so")]
 
 
 def test_metadata_states_licence_python_and_command(client_wheel: Path, worker_wheel: Path) -> None:
@@ -205,10 +225,11 @@ def _assert_holds_source(wheel: Path, root: Path, packages: set[str], data: set[
         path.relative_to(root).as_posix()
         for package in packages
         for path in (root / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"
     }
+    held = {name for name in held if not name.endswith(".so")}
     assert held == source
-    assert {name for name in held if not name.endswith(".py")} == data
+    assert {name for name in held if not name.endswith((".py", ".pxd"))} == data
 
 
 def _contents(wheel: Path) -> Mapping[str, bytes]:

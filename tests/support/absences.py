@@ -43,7 +43,7 @@ def like(at_ms: int) -> Observation:
 
 
 def observe(*observations: Observation, rules: Rules = RULES) -> UserState:
-    state = UserState()
+    state = UserState(CATALOGUE)
     for o in observations:
         state.observe(o, rules)
     return state

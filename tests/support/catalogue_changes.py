@@ -12,15 +12,16 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import Kind, Observation
 from state.learning.decisions import decide, find
-from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
 from state.learning.signals import learned_signal
+from state.learning.terms import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.user import codec
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.writes import SignalWrite
 from tacit.contract.signals import PROFILE, Signal
 from tests.support.factories import START_MS, USER, make_observation
+from tests.support.user_models import all_means, all_variances
 
 FACETS = ("length", "tone", "format")
 VALUES = ("low", "mid", "high", "auto", "off")
@@ -121,18 +122,18 @@ def beliefs(state: UserState, catalogue: NumberedCatalogue) -> dict[tuple[str, .
     names = [("slot", catalogue.facet_names[facet], value) for facet, value in catalogue.slots]
     found: dict[tuple[str, ...], Any] = {}
     if preferences := state.preferences:
-        pairs = zip(preferences.means, preferences.variances, strict=True)
+        pairs = zip(all_means(preferences), all_variances(preferences), strict=True)
         slopes = [("slope", facet) for facet in catalogue.facet_names]
         found |= dict(zip([*names, *slopes, ("bias",)], pairs, strict=True))
         for number, facet in enumerate(catalogue.facet_names):
             found["facet", facet] = preferences.has_feedback(number)
-    if sent := state.outbox.emitted:
-        for number, slot in enumerate(sent.slot):
-            emitted = (names[slot], sent.tier[number], sent.confidence[number]) if slot >= 0 else None
+        sent = zip(*map(state.row.numbers, ("emitted_slots", "emitted_tiers", "emitted_confidences")), strict=True)
+        for number, (slot, tier, confidence) in enumerate(sent):
+            emitted = (names[slot], tier, confidence) if slot >= 0 else None
             found["sent", catalogue.facet_names[number]] = emitted
     for number, pin in state.pins.items():
         found["pin", catalogue.facet_names[number]] = names[pin.slot] if pin.slot >= 0 else "taken back", pin.at_ms
-    if state.windows is not None:
+    if state.has_windows:
         topics = catalogue.vocabulary.topics if catalogue.vocabulary else catalogue.topics.values
         weights = zip(state.windows.topic_ids, state.windows.topic_weights, strict=True)
         found |= {("topic", topics[number]): weight for number, weight in weights if weight}
@@ -180,7 +181,7 @@ def observe(state: UserState, deployment: Deployment, *observations: Observation
 
 def experienced(deployment: Deployment) -> UserState:
     """Return a user with a taste for middle length and high tone, after events with all names of `FIRST`."""
-    state = UserState()
+    state = UserState(deployment.catalogue)
     for n in range(0, 30, 3):
         observe(
             state, deployment,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.events.observation import NONE, Kind, Observation
-from state.events.records import FileOrigin, Record, pack_origin
+from state.events.records import FileOrigin, Record
 from state.user.consent import SCOPE_NUMBERS
 from state.user.rules import Rules
 from state.user.user_state import UserState
@@ -24,7 +24,6 @@ START_MS = 20_779 * DAY_MS
 """A midnight, UTC."""
 USER = bytes(range(16))
 ORIGIN = FileOrigin("events.jsonl")
-SHA256 = bytes(32)
 
 CATALOGUE_FILE = Path(__file__).with_name("catalogue.toml")
 REQUIRED = NumberedCatalogue.load(CATALOGUE_FILE)
@@ -135,9 +134,6 @@ def make_observation(
         slots=[*scopes] or slots(served or {}, catalogue),
         facets=[catalogue.facet_index[name] for name in facets],
         acted=[(catalogue.slot_index[facet][value], propensity, NONE) for facet, value, propensity in acted],
-        origin=pack_origin(ORIGIN),
-        position=1,
-        sha256=SHA256,
         record_ms=record_ms,
         is_foreign=is_foreign,
         proposed=[catalogue.slot_index[facet][value] for facet, value in proposed],

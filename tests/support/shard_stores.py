@@ -5,10 +5,11 @@ from itertools import count
 from pathlib import Path
 
 from state.catalogue.numbered import NumberedCatalogue
+from state.events.observation import Observation
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.user import codec
-from state.user.user_state import UserState
+from state.user.parts import Waiting
 from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation
 
 SHARDS = 1
@@ -24,14 +25,26 @@ def open_stores(
     return ShardStores(folder, shards, catalogue, f"{next(_executions):08x}", cached)
 
 
+def process(store: ShardStore, observations: Sequence[Observation], erased: Sequence[bytes] = ()) -> None:
+    """Process one batch of events; `erased`: the wiped users."""
+    waiting = {o.user: Waiting() for o in observations}
+    store.begin_batch(waiting)
+    for o in observations:
+        if store.move_to(o.user, waiting[o.user]).observe(o, RULES).changes:
+            store.put(o.user)
+    if erased:
+        store.erase(erased)
+    store.end_batch()
+
+
 def touch(store: ShardStore, users: Sequence[bytes], at_ms: int = START_MS) -> None:
     """Process one batch: a turn of each user."""
-    store.begin_batch()
-    for user in users:
-        state = store.get(user) or UserState()
-        state.observe(make_observation(at_ms, user=user, served={"tone": "formal"}, feedback="thumbs_up"), RULES)
-        store.put(user, state)
-    store.end_batch()
+    process(store, [make_turn(user, at_ms) for user in users])
+
+
+def make_turn(user: bytes, at_ms: int) -> Observation:
+    """Return a liked turn: it trains the user's preferences."""
+    return make_observation(at_ms, user=user, served={"tone": "formal"}, feedback="thumbs_up")
 
 
 def contents(store: ShardStore) -> dict[bytes, bytes]:

@@ -11,6 +11,7 @@ import zstandard
 
 from dataflows.setting_sources import variable_of
 from dataflows.settings import WORKER_GROUPS, descriptions
+from state.row.form import COMPILED
 from tacit_cli.app import COMMANDS, app
 from tests.support.commands import tacit
 from tests.support.replays import redis_of_its_own, write_history
@@ -72,10 +73,11 @@ def test_module_and_command_do_the_same() -> None:
     assert from_module.stderr.startswith("Usage: tacit replay [OPTIONS] SOURCE...\n")
 
 
-def test_version_names_both_distributions_and_python() -> None:
+def test_version_names_both_distributions_python_and_the_form_of_the_core() -> None:
     """One line, for reports of problems."""
     done = tacit("--version")
     assert done.stdout.startswith("tacit-worker 0.1.0, tacit-signals 0.1.0, Python 3.")
+    assert done.stdout.endswith(f", core {'compiled' if COMPILED else 'uncompiled'}\n")
     assert done.returncode == 0
 
 

@@ -47,6 +47,7 @@ def test_finding_without_a_problem_has_a_detail(server: tuple[str, redis.Redis],
     write_lines(folder / "events.jsonl", [b"{}"])
     findings = _check("events.jsonl", redis=server[0], state=folder / "new" / "state", catalogue=CATALOGUE_FILE)
     assert list(findings) == [
+        "core",
         "catalogue",
         "redis",
         "rejects",
@@ -145,11 +146,11 @@ def test_findings_are_printed_as_table_and_as_json(server: tuple[str, redis.Redi
     """Status 0 without a problem, 1 with one; a name may have brackets."""
     well = tacit("check", "--redis", server[0], "--json", cwd=folder)
     assert (well.returncode, well.stderr) == (0, "")
-    assert [finding["ok"] for finding in json.loads(well.stdout)] == 5 * [True]
+    assert [finding["ok"] for finding in json.loads(well.stdout)] == 6 * [True]
     wrong = tacit("check", "[red]missing[/].jsonl", "--redis", server[0], cwd=folder, COLUMNS="200")
     assert (wrong.returncode, wrong.stderr) == (1, "")
     assert [line.split()[:2] for line in wrong.stdout.splitlines()] == [
-        ["ok", "catalogue"], ["ok", "redis"], ["ok", "rejects"], ["ok", "control"], ["wrong", "source"],
+        ["ok", "core"], ["ok", "catalogue"], ["ok", "redis"], ["ok", "rejects"], ["ok", "control"], ["wrong", "source"],
         ["ok", "redis"],
     ]  # fmt: skip
     assert "[red]missing[/].jsonl: there is no such file" in wrong.stdout

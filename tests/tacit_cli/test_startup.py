@@ -70,3 +70,17 @@ def test_garbage_is_collected_while_a_command_runs(tmp_path: Path) -> None:
     """It is off during imports only."""
     _imported(tmp_path, "redis", "acl")
     assert (tmp_path / "gc").read_text() == "True"
+
+
+TRAINING = """
+import sys
+import dataflows.graph, dataflows.population_run, operators.learn_population, state.learning.proof_trainer
+import tacit_cli.run_command
+print(sorted({"scipy", "sklearn"} & set(sys.modules)))
+"""
+
+
+def test_worker_that_does_not_train_imports_no_scipy() -> None:
+    """Metrics of River import it, in a second; the training step alone needs them, in one process of a run."""
+    done = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"

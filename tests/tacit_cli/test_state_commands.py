@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from state.catalogue.numbered import NumberedCatalogue
+from state.row.layout import FIELDS, VERSION, layout_of, sizes_of
 from state.storage.shards import shard_of
 from tacit.contract.gates import SCOPES
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
@@ -74,6 +75,16 @@ def test_document_has_the_state_of_a_user(cwd: Path) -> None:
     assert {name: shown[name] for name in expected} == expected
     assert sum(shown["hours"]) == pytest.approx(5, abs=0.2)
     assert 0 <= now_ms() - shown["checkpoint_at_ms"] < 600_000
+
+
+def test_row_is_shown_field_by_field(cwd: Path) -> None:
+    """All of it, with the same numbers as in the document, and as a table."""
+    shown = json.loads(printed(cwd, "show", "u:ada", "--row", "--json"))
+    fields = {name: numbers for group in shown["fields"].values() for name, numbers in group.items()}
+    assert list(fields) == [field.name for field in FIELDS]
+    assert (shown["layout"], fields["version"], fields["seq"]) == (VERSION, VERSION, 9)
+    assert shown["bytes"] == layout_of(sizes_of(NumberedCatalogue.load())).size
+    assert "turn_weights" in printed(cwd, "show", "u:ada", "--row")
 
 
 def test_beliefs_are_shown_by_value(cwd: Path) -> None:
@@ -200,7 +211,7 @@ def _no_folder(state: Path) -> str:
 def _of_another_format(state: Path) -> str:
     description = json.loads((state / "tacit.json").read_bytes())
     (state / "tacit.json").write_text(json.dumps(description | {"format": 1}))
-    return "the state folder state has format 1, and this version reads 3, 4 and 5: use the version that wrote it"
+    return "the state folder state has format 1, and this version reads 3, 4, 5 and 6: use the version that wrote it"
 
 
 def _damaged_description(state: Path) -> str:

@@ -14,6 +14,7 @@ from dataflows.control.export_parts import ABOUT
 from state.errors import StorageError
 from state.user.user_state import UserState
 from tests.dataflows.control.test_export import export_of, full_state
+from tests.support.factories import CATALOGUE
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
 VOID = {"meta"}
@@ -91,7 +92,7 @@ def test_foreign_text_is_shown_as_text() -> None:
 
 def test_page_of_a_new_user() -> None:
     """Parts that hold nothing are left out."""
-    text = page(export_of(UserState()))
+    text = page(export_of(UserState(CATALOGUE)))
     assert not Elements(text).open
     assert "Beliefs" not in text
 

@@ -34,7 +34,7 @@ LIKES = [make_observation(START_MS + n, served={"length": "detailed"}, feedback=
 
 
 def document(history: Sequence[Observation], rules: Rules = RULES) -> Why:
-    state = UserState()
+    state = UserState(CATALOGUE)
     for o in history:
         state.observe(o, rules)
     return explained(USER, state, CHECKPOINT, rules.prior, CATALOGUE.facet_index)

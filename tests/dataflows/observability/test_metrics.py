@@ -11,6 +11,7 @@ from state.counters import Counters, Histogram, Outcome, SinkCounters
 from state.events.records import Reason
 from state.learning.challenger import ChallengerScores
 from state.learning.paired_loss import LossDifference
+from state.row.form import COMPILED
 from tests.support.commands import running
 from tests.support.monitoring_client import get, scrape
 from tests.support.ports import two_free_ports
@@ -32,6 +33,7 @@ COUNTED = {
     'tacit_rejects_total{reason="late"}': 4,
     'tacit_rejects_total{reason="not_json"}': 0,
     "tacit_users": 3,
+    "tacit_core_compiled": COMPILED,
     'tacit_signals_total{result="applied"}': 20,
     'tacit_signals_total{result="stale"}': 21,
     'tacit_signals_total{result="gated"}': 22,

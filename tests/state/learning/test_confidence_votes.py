@@ -14,7 +14,7 @@ from state.events.observation import NONE
 from state.learning.confidence_votes import ConfidenceVote, confidence_vote
 from state.learning.example import Example, Logged
 from state.learning.logged_choices import is_sampled
-from state.learning.population_trainer import PopulationTrainer, _hash
+from state.learning.population_trainer import PopulationTrainer, hash_of
 from state.learning.prediction import NOISE_VARIANCE
 from state.learning.probit import normal_cdf
 from tacit.contract.policy import explore_share, propensities
@@ -122,7 +122,7 @@ def taught(*, true: float, believed: float = 0.4, users: int = 100_000, key: byt
         is_preferred = random.random() < shares[VALUES[0]]
         slot, propensity = (preferred, shares[VALUES[0]]) if is_preferred else (runner_up, shares[VALUES[1]])
         one = answer((slot, propensity, runner_up), number=number + 1)
-        if vote(one, _hash(one.user)) is None:
+        if vote(one, hash_of(one.user)) is None:
             continue
         advantage = 1.0 if is_preferred else -1.0
         liked = random.random() < normal_cdf(advantage * true / sqrt(NOISE_VARIANCE + 0.1))

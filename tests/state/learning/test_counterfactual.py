@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from state.events.observation import NONE, Observation
 from state.learning.counterfactual import undo_all, without
 from state.learning.decisions import Beliefs, decide, find
-from state.learning.feedback_log import MAX_PIECES
 from state.learning.feedback_piece import Piece, Side
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.preferences import Preferences
 from state.learning.value_evidence import value_evidence
+from state.row.layout import MAX_PIECES
 from tests.support.factories import CATALOGUE, START_MS, make_observation
+from tests.support.user_models import all_means, all_variances
 
 ALONE = Prior(CATALOGUE)
 POPULATION = Prior(
@@ -90,8 +91,8 @@ def parts(piece: Piece) -> Piece:
 
 
 def held(own: Preferences) -> dict[str, object]:
-    arrays = {name: list(getattr(own, name)) for name in ("means", "variances")}
-    return {**arrays, "evidence": list(own.log.totals), "feedback": own.feedback_count}
+    beliefs = {"means": all_means(own), "variances": all_variances(own)}
+    return {**beliefs, "evidence": own.log.totals, "feedback": own.feedback_count}
 
 
 @given(SHORT.map(numbered), CHOSEN)
@@ -103,12 +104,13 @@ def test_prediction_without_evidence_agrees_under_a_population(history: list[Obs
         kind = CATALOGUE.feedback_kinds[o.feedback]
         own.learn_feedback(o, kind, kind.weight, POPULATION)
         if not names(chosen, o.at_ms):
-            now, never.feedback_count = never.feedback_count, count
+            now = never.feedback_count
+            never.row.array["feedback_count"] = count
             facets = never.learn_feedback(o, kind, kind.weight, POPULATION).facets
-            never.feedback_count = now + bool(facets)
+            never.row.array["feedback_count"] = now + bool(facets)
     retrained = without(own, lambda piece: names(chosen, piece.at_ms)).own
-    assert list(retrained.means) == pytest.approx(list(never.means), abs=2e-3)
-    assert list(retrained.variances) == pytest.approx(list(never.variances), abs=2e-3)
+    assert all_means(retrained) == pytest.approx(all_means(never), abs=2e-3)
+    assert all_variances(retrained) == pytest.approx(all_variances(never), abs=2e-3)
     for facet in range(len(CATALOGUE.facet_names)):
         ours, theirs = (
             find(Beliefs(model, POPULATION), facet, decide(Beliefs(model, POPULATION), facet), 0, 0)
@@ -127,12 +129,12 @@ def test_undone_pieces_leave_the_earlier_beliefs(history: list[Observation], pri
     earlier = [o for o in history if not pieces or o.at_ms < pieces[0].at_ms]
     whole = learned(earlier, prior)
     if not split(history, pieces):
-        assert list(before.means) == pytest.approx(list(whole.means), abs=2e-3)
-        assert list(before.variances) == pytest.approx(list(whole.variances), abs=2e-3)
+        assert all_means(before) == pytest.approx(all_means(whole), abs=2e-3)
+        assert all_variances(before) == pytest.approx(all_variances(whole), abs=2e-3)
     again = without(own, lambda _: False).own
-    assert list(again.means) == pytest.approx(list(own.means), abs=2e-4)
-    assert list(again.variances) == pytest.approx(list(own.variances), abs=2e-4)
-    assert list(again.log.totals) == pytest.approx(list(own.log.totals), abs=MAX_PIECES)
+    assert all_means(again) == pytest.approx(all_means(own), abs=2e-4)
+    assert all_variances(again) == pytest.approx(all_variances(own), abs=2e-4)
+    assert again.log.totals == pytest.approx(own.log.totals, abs=MAX_PIECES)
     assert again.feedback_count == own.feedback_count
 
 
@@ -151,8 +153,8 @@ def test_last_pieces_of_a_long_history_are_removed(history: list[Observation], c
     if split(history, pieces):
         return
     retrained = without(own, lambda piece: piece.at_ms in removed)
-    assert list(retrained.own.means) == pytest.approx(list(never.means), abs=1e-3)
-    assert list(retrained.own.variances) == pytest.approx(list(never.variances), abs=1e-3)
+    assert all_means(retrained.own) == pytest.approx(all_means(never), abs=1e-3)
+    assert all_variances(retrained.own) == pytest.approx(all_variances(never), abs=1e-3)
 
 
 def test_value_without_its_likes_is_the_default() -> None:

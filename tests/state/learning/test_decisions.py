@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.decisions import TIERS, Beliefs, confidence, decide, find
-from state.learning.own_beliefs import SLOPE_VARIANCE, VALUE_VARIANCES
+from state.learning.decisions import NO_ROW, TIERS, Beliefs, confidence, decide, find
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.preferences import Preferences
+from state.learning.terms import SLOPE_VARIANCE, VALUE_VARIANCES
 from tests.support.factories import CATALOGUE, FILMS, START_MS
+from tests.support.user_models import SLOPES, set_mean
 
 FILM_CATALOGUE = NumberedCatalogue.parse(FILMS)
 FORMAT = CATALOGUE.facet_index["format"]
@@ -43,7 +44,7 @@ def believing(
     """Return beliefs with these own means for a facet's values."""
     preferences = Preferences(catalogue)
     for slot, mean in zip(catalogue.facet_slots[facet], means, strict=True):
-        preferences.means[slot] = mean
+        set_mean(preferences, slot, mean)
     return Beliefs(preferences, prior or Prior(catalogue))
 
 
@@ -51,6 +52,19 @@ def confident(confidence: float) -> Beliefs:
     """Return beliefs that are this sure of a table being better than the default; nothing else is near."""
     ahead = NORMAL.inv_cdf(min((confidence - 0.025) / 0.95, 0.9999)) * APART / 1.2
     return believing(0.0, -9.0, ahead, -9.0)
+
+
+def choice(beliefs: Beliefs, facet: int = FORMAT) -> tuple[int, int]:
+    """Return the best value of a facet, and the runner-up."""
+    found = decide(beliefs, facet)
+    return found.slot, found.runner_up
+
+
+def lean_to(beliefs: Beliefs, leaning: dict[int, float]) -> None:
+    """Let main topics add something to some values."""
+    for slot in range(len(beliefs.leaning)):
+        beliefs.leaning[slot] = leaning.get(slot, 0.0)
+    beliefs.leans = True
 
 
 def tier_of(beliefs: Beliefs, facet: int = FORMAT) -> str:
@@ -73,9 +87,9 @@ def test_best_value_wins_and_second_is_the_runner_up(means: list[float]) -> None
 def test_slope_counts_for_the_values_of_a_scale() -> None:
     """A lean toward the short end favours the shortest value; confidence includes the slope's variance."""
     beliefs = believing(0.0, 0.0, 0.0, facet=LENGTH)
-    beliefs.own.means[len(CATALOGUE.slots) + LENGTH] = -0.5
+    set_mean(beliefs.own, SLOPES + LENGTH, -0.5)
     found = decide(beliefs, LENGTH)
-    assert found[:2] == (CONCISE, BALANCED)
+    assert (found.slot, found.runner_up) == (CONCISE, BALANCED)
     variance = 2 * VALUE_VARIANCES[CATALOGUE.slot_shapes[CONCISE]] + SLOPE_VARIANCE
     assert found.confidence == pytest.approx(sure(0.5 / variance**0.5), abs=1e-6)
 
@@ -89,10 +103,10 @@ def test_population_and_user_model_add_up() -> None:
 
 def test_what_main_topics_add_is_in_the_choice() -> None:
     """By slot, as the prior has it."""
-    own, prior, *_ = believing(0.0, 0.1, 0.0, 0.0, prior=prior_of(prose=0.2))
-    leaning = [0.4 if slot == CODE else 0.0 for slot in range(len(CATALOGUE.slots))]
-    assert decide(Beliefs(own, prior), FORMAT).slot == PROSE
-    assert decide(Beliefs(own, prior, leaning), FORMAT)[:2] == (CODE, PROSE)
+    beliefs = believing(0.0, 0.1, 0.0, 0.0, prior=prior_of(prose=0.2))
+    assert decide(beliefs, FORMAT).slot == PROSE
+    lean_to(beliefs, {CODE: 0.4})
+    assert choice(beliefs) == (CODE, PROSE)
 
 
 @given(st.floats(0.2, 2), st.floats(0.2, 2), st.floats(0, 0.5))
@@ -118,7 +132,7 @@ def shifted(shifts: Sequence[float], difference: float) -> float:
     """Return the confidence for a difference of two formats, with these shifts by step."""
     prior = Prior(CATALOGUE)
     prior.shifts = shifts
-    return confidence(believing(0.0, 0.0, 0.0, 0.0, prior=prior), PROSE, TABLE, difference)
+    return confidence(believing(0.0, 0.0, 0.0, 0.0, prior=prior), PROSE, TABLE, difference, NO_ROW)
 
 
 @pytest.mark.parametrize(("ahead", "step"), [(0.1, 0), (0.3, 1), (0.6, 2)])
@@ -169,7 +183,7 @@ def test_tier_follows_confidence(confidence: float, tier: str) -> None:
 def test_value_that_only_beats_the_default_is_a_hint() -> None:
     """Without one the default would be used: that two others are equally good is no reason to use neither."""
     found = decide(believing(-3.0, 0.01, 0.0, -9.0), FORMAT)
-    assert found[:2] == (BULLETS, TABLE)
+    assert (found.slot, found.runner_up) == (BULLETS, TABLE)
     assert 0.5 < found.confidence < 0.6
     assert TIERS[found.tier] == "hint"
 
@@ -192,16 +206,16 @@ def test_default_wins_a_tie() -> None:
 
 def test_first_in_the_catalogue_wins_a_tie_without_the_default() -> None:
     """The default is behind here."""
-    assert decide(believing(1, 0, 1, facet=LENGTH), LENGTH)[:2] == (CONCISE, DETAILED)
+    assert choice(believing(1, 0, 1, facet=LENGTH), LENGTH) == (CONCISE, DETAILED)
 
 
 def test_default_is_runner_up_only_by_its_own_mean() -> None:
     """A clear winner is not moved by what the default is."""
-    assert decide(believing(0, 0, 1, facet=LENGTH), LENGTH)[:2] == (DETAILED, CONCISE)
+    assert choice(believing(0, 0, 1, facet=LENGTH), LENGTH) == (DETAILED, CONCISE)
 
 
 def test_first_wins_where_there_is_no_default() -> None:
     """The decision for a new user has no default."""
     beliefs = believing(0, 0, 0, facet=0, catalogue=FILM_CATALOGUE)
-    assert decide(beliefs, 0)[:2] == (0, 1)
+    assert choice(beliefs, 0) == (0, 1)
     assert find(beliefs, 0, decide(beliefs, 0), START_MS, 7).default is None

@@ -13,6 +13,7 @@ from state.learning.population_prior import Prior
 from tacit.contract.limits import Limit
 from tests.state.learning.test_decisions import FORMAT, believing, confident, prior_of
 from tests.support.factories import CATALOGUE
+from tests.support.user_models import set_mean
 
 LIMITS: tuple[Limit, ...] = get_args(Limit)
 SURE = {"too_little_evidence", "default_is_better"}
@@ -31,7 +32,8 @@ def without(beliefs: Beliefs, removed: Collection[str]) -> Beliefs:
     """Return the beliefs with these limits removed."""
     own = deepcopy(beliefs.own)
     if SURE & set(removed):
-        own.means[decide(beliefs, FORMAT).slot] += 100.0
+        best = decide(beliefs, FORMAT).slot
+        set_mean(own, best, own.means[best] + 100.0)
     return Beliefs(own, prior_of() if "uninformative_facet" in removed else beliefs.prior)
 
 

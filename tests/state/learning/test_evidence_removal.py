@@ -9,11 +9,12 @@ import pytest
 from state.events.observation import Observation
 from state.learning.decisions import Beliefs, decide
 from state.learning.evidence_removal import Removal, Removed, remove
-from state.learning.feedback_log import MAX_PIECES
 from state.learning.feedback_piece import Side
 from state.learning.population_prior import Prior
 from state.learning.preferences import Preferences
+from state.row.layout import MAX_PIECES
 from tests.support.factories import CATALOGUE, START_MS, make_observation
+from tests.support.user_models import all_means, all_variances
 
 WEEK_MS = 7 * 24 * 3_600_000
 """Moods pass in a week."""
@@ -79,8 +80,8 @@ def test_short_history_is_exact() -> None:
     """With all pieces in the log, decision and beliefs are those of the other user, up to half floats."""
     for removal, _, never, removed in cases(range(30), 2, MAX_PIECES):
         assert removed.basis == "exact"
-        assert list(removed.own.means) == pytest.approx(list(never.means), abs=5e-4)
-        assert list(removed.own.variances) == pytest.approx(list(never.variances), abs=5e-4)
+        assert all_means(removed.own) == pytest.approx(all_means(never), abs=5e-4)
+        assert all_variances(removed.own) == pytest.approx(all_variances(never), abs=5e-4)
         found, expected = (decide(Beliefs(own, PRIOR), removal.facet) for own in (removed.own, never))
         assert found.slot == expected.slot
         assert found.confidence == pytest.approx(expected.confidence, abs=1e-3)
@@ -117,7 +118,7 @@ def test_all_evidence_on_a_facet_leaves_the_prior(seed: int) -> None:
 def test_feedback_from_before_the_log_stays() -> None:
     """It is in no sum, so only pieces of the log are removed, and the basis reports that."""
     own = learned(history(1, 30))
-    own.log.uncounted = True
+    own.row.array["uncounted"] = 1
     removed = remove(own, Removal(0, CATALOGUE.facet_slots[0][0], Side.FOR))
     assert removed.basis == "partial"
 
@@ -126,9 +127,4 @@ def test_removal_changes_nothing() -> None:
     """The user model stays as it is."""
     own, same = learned(history(2, 30)), learned(history(2, 30))
     remove(own, Removal(0, CATALOGUE.facet_slots[0][0], Side.FOR))
-    assert (own.means, own.variances, own.log.rows, own.log.sums) == (
-        same.means,
-        same.variances,
-        same.log.rows,
-        same.log.sums,
-    )
+    assert own.row.read() == same.row.read()

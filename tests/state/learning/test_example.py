@@ -77,7 +77,7 @@ def test_usual_example_is_small() -> None:
 
 def taught(observation: Observation, catalogue: NumberedCatalogue = CATALOGUE) -> Example:
     """Return the example of a user's first event."""
-    state = UserState()
+    state = UserState(catalogue)
     example = state.observe(observation, Rules(catalogue, teaches=True)).example
     assert example is not None
     return example

@@ -1,22 +1,26 @@
-"""state/learning/feedback_log and value_evidence: the log of feedback, against a plain list of all feedback."""
+"""state/learning/feedback_log: the log of feedback, against a plain list of all feedback."""
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.learning.feedback_log import MAX_PIECES, FeedbackLog, row_size
+from state.learning.feedback_log import FeedbackLog, kinds_by_side
 from state.learning.feedback_piece import Form, Piece, Side
-from state.learning.own_beliefs import OwnBeliefs
-from state.learning.prediction import PopulationPart
-from state.learning.preferences import KEPT
-from state.learning.value_evidence import value_evidence
+from state.learning.side_sums import KEPT_PER_MILLE, PER_WEIGHT
+from state.row.layout import MAX_PIECES, layout_of, sizes_of
+from state.row.row import Row
 from tests.support.factories import CATALOGUE, START_MS
 
-SLOTS, FACETS, KINDS = CATALOGUE.sizes
+SLOTS, FACETS, _ = CATALOGUE.sizes
 FACET_OF = CATALOGUE.slot_facets
+LAYOUT = layout_of(sizes_of(CATALOGUE))
+KEPT = KEPT_PER_MILLE / 1000
+DAY_MS = 86_400_000
+SIDES = [(slot, side) for slot in range(SLOTS) for side in Side]
 MEAN = st.floats(-3, 3, width=16)
 
 
@@ -52,12 +56,22 @@ def timed(pieces: Sequence[Piece]) -> list[Piece]:
 HISTORIES = st.lists(likes() | comparisons(), max_size=40).map(timed)
 
 
-def log_of(pieces: Sequence[Piece]) -> FeedbackLog:
-    log = FeedbackLog(SLOTS, FACETS)
+def new_log() -> FeedbackLog:
+    return log_in(Row(LAYOUT))
+
+
+def log_in(row: Row) -> FeedbackLog:
+    return FeedbackLog(row, FACET_OF)
+
+
+def add(log: FeedbackLog, pieces: Sequence[Piece]) -> FeedbackLog:
     for p in pieces:
-        expected = PopulationPart(p.mean, p.variance, None)  # type: ignore[arg-type]  # factors are not logged
-        log.add(p.at_ms, p.kind, p.form, p.weight, expected, p.slots, p.only, FACET_OF)
+        log.add(p.at_ms, p.kind, p.form, p.weight, p.mean, p.variance, p.slots, p.only)
     return log
+
+
+def log_of(pieces: Sequence[Piece]) -> FeedbackLog:
+    return add(new_log(), pieces)
 
 
 def oracle(pieces: Sequence[Piece], slot: int, side: Side) -> float:
@@ -79,57 +93,119 @@ def test_log_holds_the_last_pieces(pieces: list[Piece]) -> None:
 
 
 @given(HISTORIES)
-def test_evidence_fades_as_the_beliefs_do(pieces: list[Piece]) -> None:
-    """The weight of a side is that of all feedback, discounted piece by piece, rounding of earlier sums apart."""
-    own = OwnBeliefs(CATALOGUE)
-    own.log = log_of(pieces)
-    for slot, evidence in value_evidence(own).items():
-        for side in Side:
-            assert evidence[side].weight == pytest.approx(oracle(pieces, slot, side), abs=0.1, rel=0.01)
-            assert evidence[side].weight >= evidence[side].earlier >= 0
+def test_totals_fade_as_the_beliefs_do(pieces: list[Piece]) -> None:
+    """The total of a side is that of all feedback, discounted piece by piece, rounding apart."""
+    log = log_of(pieces)
+    for slot, side in SIDES:
+        assert log.total(slot, side) == pytest.approx(oracle(pieces, slot, side), abs=0.1, rel=0.01)
+        assert log.totals[2 * slot + side] == round(log.total(slot, side) * PER_WEIGHT)
 
 
 @given(HISTORIES)
-def test_evidence_has_the_time_of_its_newest_piece(pieces: list[Piece]) -> None:
-    """The time is exact while the piece is in the log, and its day afterwards."""
-    own = OwnBeliefs(CATALOGUE)
-    own.log = log_of(pieces)
-    for slot, evidence in value_evidence(own).items():
-        for side in Side:
-            times = [p.at_ms for p in pieces if p.sides(FACET_OF).get(slot) is side]
-            newest_ms, known = evidence[side].newest_ms, evidence[side].kinds.total() > 0
-            assert newest_ms == (max(times) if known else day(max(times)) if times else 0)
-
-
-def day(at_ms: int) -> int:
-    midnight = datetime.fromtimestamp(at_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return round(midnight.timestamp() * 1000)
+def test_earlier_sums_are_those_of_the_pieces_that_left(pieces: list[Piece]) -> None:
+    """With the day of the newest one."""
+    log, left = log_of(pieces), pieces[:-MAX_PIECES]
+    before = log_of(left)
+    for slot, side in SIDES:
+        newest_ms = max([p.at_ms for p in left if p.sides(FACET_OF).get(slot) is side], default=0)
+        assert log.earlier(slot, side) == (before.total(slot, side), newest_ms // DAY_MS * DAY_MS)
 
 
 @given(HISTORIES, st.sets(st.sampled_from(range(FACETS)), min_size=1))
 def test_forgotten_facets_leave_no_trace(pieces: list[Piece], facets: set[int]) -> None:
-    """No row stays, since a row shows all values of an answer; the sums of other facets stay."""
-    log, own, before = log_of(pieces), OwnBeliefs(CATALOGUE), OwnBeliefs(CATALOGUE)
-    before.log = log.copy()
-    log.forget(facets, FACET_OF)
-    own.log = log
+    """No piece stays, since a piece shows all values of an answer; the sums of other facets stay."""
+    row = Row(LAYOUT)
+    log, before = add(log_in(row), pieces), log_of(pieces)
+    log.forget(facets)
     assert not log.pieces
-    known = value_evidence(before)
-    for slot, evidence in value_evidence(own).items():
-        for side in Side:
-            kept = 0.0 if FACET_OF[slot] in facets else known[slot][side].weight
-            assert evidence[side].weight == pytest.approx(kept, abs=0.1, rel=0.01)
-            assert FACET_OF[slot] not in facets or not evidence[side].newest_ms
+    assert not any(np.any(row.array[name]) for name in row.layout.offsets if name.startswith("piece_"))
+    for slot, side in SIDES:
+        kept = 0.0 if FACET_OF[slot] in facets else before.total(slot, side)
+        assert log.total(slot, side) == kept
+        assert log.earlier(slot, side)[0] == pytest.approx(kept, abs=0.1, rel=0.01)
+        assert FACET_OF[slot] not in facets or not log.earlier(slot, side)[1]
 
 
 @given(HISTORIES)
-def test_grown_log_has_the_same_pieces(pieces: list[Piece]) -> None:
-    """Rows have room for more values and facets."""
-    log, same = log_of(pieces), log_of(pieces)
-    log.grow(SLOTS + 9, FACETS + 9)
-    assert log.pieces == same.pieces
-    assert all(log.earlier(slot, side) == same.earlier(slot, side) for slot in range(SLOTS) for side in Side)
-    assert not any(log.earlier(slot, side)[1] for slot in range(SLOTS, SLOTS + 9) for side in Side)
+def test_cleared_log_has_the_bytes_of_a_new_one(pieces: list[Piece]) -> None:
+    """Nothing stays."""
+    row = Row(LAYOUT)
+    add(log_in(row), pieces).clear()
+    assert not any(row.read())
+
+
+@given(HISTORIES.filter(bool))
+def test_dropped_piece_leaves_the_pieces_before(pieces: list[Piece]) -> None:
+    """Totals return within a unit of each piece's; its place has zeros."""
+    row, twin = Row(LAYOUT), Row(LAYOUT)
+    log, before = add(log_in(row), pieces), add(log_in(twin), pieces[:-1])
+    log.drop_last()
+    assert log.pieces == pieces[-MAX_PIECES:-1]
+    assert log.totals == pytest.approx(before.totals, abs=1)
+    if len(pieces) <= MAX_PIECES:
+        row.array["totals"] = twin.array["totals"]
+        assert row.read() == twin.read()
+
+
+@given(HISTORIES)
+def test_recounted_totals_are_near_the_counted_ones(pieces: list[Piece]) -> None:
+    """Each piece is added again to the earlier sums."""
+    row = Row(LAYOUT)
+    log = add(log_in(row), pieces)
+    counted = log.totals
+    row.array["totals"] = 0
+    log.recount()
+    assert log.totals == counted
+
+
+@given(HISTORIES)
+def test_feedback_on_a_value_is_found(pieces: list[Piece]) -> None:
+    """Of any piece so far."""
+    log = log_of(pieces)
+    for slots in CATALOGUE.facet_slots:
+        assert log.has_feedback(slots) == any(slot in p.sides(FACET_OF) for p in pieces for slot in slots)
+
+
+def test_uncounted_feedback_shows_in_the_means() -> None:
+    """A mean alone shows no feedback where all of it is counted."""
+    row = Row(LAYOUT)
+    log = log_in(row)
+    row.array["means"][0, 1] = 0.5
+    assert not log.has_feedback((0, 1))
+    row.array["uncounted"] = 1
+    assert log.has_feedback((0, 1))
+    assert not log.has_feedback((0, 2))
+    assert log.uncounted
+    assert not log.is_complete
+
+
+@given(HISTORIES)
+def test_snapshot_has_the_kinds_by_side(pieces: list[Piece]) -> None:
+    """A snapshot stays as it is when the log changes."""
+    log, kinds = new_log(), range(len(CATALOGUE.feedback_names))
+    pieces = [piece._replace(kind=n % len(kinds)) for n, piece in enumerate(pieces)]
+    snapshot = add(log, pieces).snapshot()
+    log.clear()
+    for slot in range(SLOTS):
+        found = kinds_by_side(snapshot, slot, (SLOTS, FACETS), FACET_OF)
+        for side in Side:
+            held = [piece.kind for piece in pieces[-MAX_PIECES:] if piece.sides(FACET_OF).get(slot) is side]
+            assert found[side] == Counter(held)
+
+
+@given(HISTORIES, HISTORIES)
+def test_rows_of_a_table_have_logs_of_their_own(pieces: list[Piece], others: list[Piece]) -> None:
+    """The log is the present row's."""
+    row = Row(LAYOUT, 2)
+    log = log_in(row)
+    for at, history in ((0, pieces), (1, others)):
+        row.move_to(at)
+        add(log, history)
+    for at, history in ((0, pieces), (1, others)):
+        row.move_to(at)
+        assert log.pieces == history[-MAX_PIECES:]
+        assert log.totals == log_of(history).totals
+        assert log.newest_s() == (history[-1].at_ms // 1000 if history else 0)
 
 
 def test_hostile_population_does_not_stop_the_worker() -> None:
@@ -143,8 +219,3 @@ def test_far_time_does_not_stop_the_worker() -> None:
     log = log_of([Piece(9_999_999_999_999, 0, Form.LIKE, 1.0, 0.0, 1.0, (), (0,))] * (MAX_PIECES + 2))
     assert {piece.at_ms for piece in log.pieces} == {(2**32 - 1) * 1000}
     assert log.earlier(0, Side.FOR)[0] > 1
-
-
-def test_size_of_a_row() -> None:
-    """With the shipped catalogue, seven rows, totals and sums take 286 bytes at most."""
-    assert MAX_PIECES * row_size(16, 5) + 3 * 2 * 2 * 16 + 3 == 286

@@ -7,13 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.learning.mood import DECAY_S, KEPT, MAX_S, VARIANCE, Mood
+from state.row.layout import Sizes, layout_of
+from state.row.row import Row
 from tests.support.factories import START_MS
 
 STEPS = st.tuples(st.floats(-1.0, 1.0), st.floats(0.0, 0.6), st.integers(0, 10**8))
 
 
+def new_mood() -> Mood:
+    mood = Mood(Row(layout_of(Sizes(slots=16, facets=5, terms=10))))
+    mood.begin()
+    return mood
+
+
 def disliked(at_ms: int = START_MS) -> Mood:
-    mood = Mood()
+    mood = new_mood()
     mood.move_to(at_ms)
     mood.update(mean_step=-0.8, variance_step=0.5)
     return mood
@@ -32,7 +40,7 @@ def test_mood_decays_within_hours() -> None:
     mood.move_to(START_MS + DECAY_S * 1000)
     assert mood.belief[0] == pytest.approx(mean * exp(-1), rel=1e-6)
     mood.move_to(START_MS + 24 * 3_600_000)
-    assert list(mood.belief) == pytest.approx([0.0, VARIANCE], abs=1e-6)
+    assert mood.belief == pytest.approx([0.0, VARIANCE], abs=1e-6)
 
 
 def test_earlier_time_changes_nothing() -> None:
@@ -50,7 +58,7 @@ def test_latest_time_of_events_fits() -> None:
 @given(st.lists(STEPS, max_size=60))
 def test_variance_stays_between_nothing_and_the_prior(steps: list[tuple[float, float, int]]) -> None:
     """For any feedback at any times."""
-    mood = Mood()
+    mood = new_mood()
     for mean_step, variance_step, at_s in steps:
         mood.move_to(START_MS + at_s)
         mood.update(mean_step, variance_step)

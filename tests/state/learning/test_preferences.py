@@ -1,4 +1,4 @@
-"""state/learning/preferences, against the formulas written down a second time."""
+"""state/learning/user_model, against the formulas written down a second time."""
 
 import math
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.feedback_piece import Side
-from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
 from state.learning.prediction import CERTAIN, NOISE_VARIANCE, PopulationPart, StackingFactors
 from state.learning.preferences import KEPT, MAX_FEEDBACK_COUNT, Preferences
+from state.learning.terms import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from tests.support.factories import CATALOGUE, FILMS, Served, make_observation, slots
 from tests.support.preferences_reference import NORMAL, Reference
+from tests.support.user_models import BIAS, SLOPES, all_means, all_variances, set_mean
 
 PRIOR = Prior(CATALOGUE)
 FILM_CATALOGUE = NumberedCatalogue.parse(FILMS)
 LENGTHS = CATALOGUE.facet_slots[0]
 CONCISE, _, DETAILED = LENGTHS
 FORMATS = CATALOGUE.facet_slots[1]
-SLOPES = len(CATALOGUE.slots)
 Feedback = tuple[dict[str, list[str]], bool, float, set[int], PopulationPart]
 """Served style, like or dislike, weight, named facets, and the population's part of the prediction."""
 
@@ -39,7 +39,7 @@ def learn(
 def moved_terms(preferences: Preferences) -> set[str]:
     """Return the values, slopes (`/length`) and `bias`, whose means are no longer the prior's."""
     names = [*(slot.value for slot in CATALOGUE.slots), *(f"/{name}" for name in CATALOGUE.facet_names), "bias"]
-    return {name for name, mean in zip(names, preferences.means, strict=True) if mean}
+    return {name for name, mean in zip(names, all_means(preferences), strict=True) if mean}
 
 
 # Formulas
@@ -83,8 +83,8 @@ def test_learning_follows_the_formulas(catalogue: NumberedCatalogue, data: st.Da
         _, predicted = preferences.learn(numbers, liked, weight, expected, only)
         assert predicted == pytest.approx(p, abs=1e-6)
         reference.learn(numbers, liked, weight, expected, only)
-    assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
-    assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
+    assert all_means(preferences) == pytest.approx(list(reference.mean.values()), abs=1e-5)
+    assert all_variances(preferences) == pytest.approx(list(reference.variance.values()), abs=1e-5)
 
 
 @given(feedback(CATALOGUE))
@@ -97,8 +97,8 @@ def test_probabilities_are_probabilities_whatever_was_learned(answers: list[Feed
         assert 0 < p[True] < 1
         assert 0 < predicted < 1
         assert p[True] + p[False] == pytest.approx(1)
-    bounds = Preferences(CATALOGUE).variances
-    assert all(0 < v <= bound * (1 + 1e-6) for v, bound in zip(preferences.variances, bounds, strict=True))
+    bounds = all_variances(Preferences(CATALOGUE))
+    assert all(0 < v <= bound * (1 + 1e-6) for v, bound in zip(all_variances(preferences), bounds, strict=True))
 
 
 def test_prediction_before_any_learning_is_even() -> None:
@@ -112,7 +112,7 @@ def test_surprise_far_out_is_clipped() -> None:
     slot, variance = FORMATS[0], VALUE_VARIANCES[CATALOGUE.slot_shapes[FORMATS[0]]]
     for mean in (20.0, 50.0):
         preferences = Preferences(CATALOGUE)
-        preferences.means[-1] = mean
+        set_mean(preferences, BIAS, mean)
         preferences.learn([slot], False, 1.0)
         scale = math.sqrt(NOISE_VARIANCE + BIAS_VARIANCE + variance)
         assert preferences.means[slot] == pytest.approx(-KEPT * variance * correction / scale, rel=1e-6)
@@ -160,13 +160,14 @@ def test_who_likes_one_end_of_a_scale_is_taken_to_dislike_the_other() -> None:
     learn(preferences, "thumbs_up", {"length": "concise"})
     (liked, _), (middling, _), (disliked, _) = map(preferences.value, LENGTHS)
     assert liked > middling == 0 > disliked
-    assert preferences.means[SLOPES] < 0
+    assert preferences.slopes[0] < 0
 
 
 def test_difference_of_two_values_is_that_of_their_terms() -> None:
     """The slope counts by how far they are apart: 2 from end to end."""
     preferences = Preferences(CATALOGUE)
-    preferences.means[CONCISE], preferences.means[SLOPES] = 0.5, -0.25
+    set_mean(preferences, CONCISE, 0.5)
+    set_mean(preferences, SLOPES, -0.25)
     mean, variance = preferences.difference(CONCISE, DETAILED)
     values = VALUE_VARIANCES[CATALOGUE.slot_shapes[CONCISE]]
     assert mean == pytest.approx(0.5 + 2 * 0.25)
@@ -177,8 +178,8 @@ def test_difference_of_two_values_is_that_of_their_terms() -> None:
 def test_user_models_part_is_the_sum_of_its_terms() -> None:
     """By facet, and the bias apart."""
     preferences = Preferences(CATALOGUE)
-    for slot, mean in ((CONCISE, 0.5), (FORMATS[1], -0.25), (SLOPES, -0.125), (-1, 0.0625)):
-        preferences.means[slot] = mean
+    for slot, mean in ((CONCISE, 0.5), (FORMATS[1], -0.25), (SLOPES, -0.125), (BIAS, 0.0625)):
+        set_mean(preferences, slot, mean)
     own = preferences.own([CONCISE, FORMATS[1]])
     assert own.shares == {0: 0.625, 1: -0.25}
     assert (own.bias, own.mean) == (0.0625, 0.4375)
@@ -207,7 +208,7 @@ def test_feedback_narrowed_to_a_facet_that_was_not_served_moves_nothing() -> Non
     assert learn(preferences, "thumbs_up", {"length": "concise"}, ["tone"]) == []
     assert moved_terms(preferences) == set()
     assert not any(preferences.log.totals)
-    assert not preferences.log.rows
+    assert not preferences.log.pieces
     assert preferences.feedback_count == 0
 
 

@@ -1,4 +1,4 @@
-"""state/learning/preferences: directed feedback prefers the next value in a direction to the served value."""
+"""state/learning/user_model: directed feedback prefers the next value in a direction to the served value."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,7 @@ from tests.state.learning.test_preferences import moved_terms
 from tests.support.factories import CATALOGUE, Served, make_observation, slots
 from tests.support.preferences_reference import PresentReference
 from tests.support.sample_population import version
+from tests.support.user_models import SLOPES, all_means, all_variances
 
 PRIOR = Prior(CATALOGUE)
 INDEX = CATALOGUE.slot_index["length"]
@@ -40,8 +41,8 @@ def test_directed_feedback_follows_the_formulas(answers: list[tuple[str, str]]) 
         preferred = LENGTHS.index(served) + (1 if feedback == "longer" else -1)
         if 0 <= preferred < len(LENGTHS):
             reference.compare_present(INDEX[served], INDEX[LENGTHS[preferred]], 1.0, NO_POPULATION, ())
-    assert list(preferences.means) == pytest.approx(list(reference.mean.values()), abs=1e-5)
-    assert list(preferences.variances) == pytest.approx(list(reference.variance.values()), abs=1e-5)
+    assert all_means(preferences) == pytest.approx(list(reference.mean.values()), abs=1e-5)
+    assert all_variances(preferences) == pytest.approx(list(reference.variance.values()), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_directed_feedback_moves_only_its_facet(feedback: str, served: str, pref
     assert [CATALOGUE.facet_names[facet] for facet in learned.facets] == ["length"]
     assert moved_terms(preferences) == {served, preferred, "/length"}
     assert preferences.means[INDEX[served]] < 0 < preferences.means[INDEX[preferred]]
-    assert preferences.means[len(CATALOGUE.slots)] * leans > 0
+    assert all_means(preferences)[SLOPES] * leans > 0
 
 
 @pytest.mark.parametrize(
@@ -107,5 +108,5 @@ def test_prediction_is_from_before_directed_feedback() -> None:
     preferences = Preferences(CATALOGUE)
     learn(preferences, "thumbs_up", {"length": "detailed", "tone": "formal"})
     served = slots({"length": "detailed", "tone": "formal"})
-    chance = NO_POPULATION.chance(preferences.present(preferences.own(served), served))
+    chance = NO_POPULATION.chance(preferences.present(served))
     assert learn(preferences, "shorter", {"length": "detailed", "tone": "formal"}).p == pytest.approx(chance)

@@ -1,4 +1,4 @@
-"""state/learning/preferences: the forget of some facets."""
+"""state/learning/own_beliefs: the forget of some facets."""
 
 from collections.abc import Collection
 
@@ -11,6 +11,7 @@ from state.learning.feedback_piece import Side
 from state.learning.population_prior import Prior
 from state.learning.preferences import Preferences
 from tests.support.factories import CATALOGUE, interactions, make_observation
+from tests.support.user_models import SLOPES, all_means, all_variances
 
 PRIOR = Prior(CATALOGUE)
 FACETS = range(len(CATALOGUE.facet_names))
@@ -30,23 +31,13 @@ def learned(history: list[Observation]) -> Preferences:
 
 def about(preferences: Preferences, facet: int) -> dict[str, object]:
     """Return all that a user model holds about a facet."""
-    terms = [*CATALOGUE.facet_slots[facet], len(CATALOGUE.slots) + facet]
+    terms = [*CATALOGUE.facet_slots[facet], SLOPES + facet]
     return {
-        "means": [preferences.means[term] for term in terms],
-        "variances": [preferences.variances[term] for term in terms],
+        "means": [all_means(preferences)[term] for term in terms],
+        "variances": [all_variances(preferences)[term] for term in terms],
         "evidence": [[preferences.log.total(slot, side) for side in Side] for slot in CATALOGUE.facet_slots[facet]],
         "decision": decide(Beliefs(preferences, PRIOR), facet),
     }
-
-
-def numbers(preferences: Preferences) -> dict[str, object]:
-    """Return all that a user model holds, by name."""
-    held: dict[str, object] = dict(vars(preferences))
-    held |= {f"log.{name}": getattr(preferences.log, name) for name in preferences.log.__slots__}
-    held |= {"mood": (list(preferences.mood.belief), preferences.mood.at_s)}
-    held |= {f"contexts.{name}": getattr(preferences.contexts, name) for name in preferences.contexts.__slots__}
-    del held["log"], held["contexts"]
-    return held
 
 
 @given(HISTORIES, SOME_FACETS)
@@ -68,7 +59,7 @@ def test_other_facets_stay(history: list[Observation], facets: Collection[int]) 
         if before.has_feedback(facet):
             assert about(preferences, facet) == about(before, facet)
     if any(before.has_feedback(facet) for facet in others):
-        assert (preferences.means[-1], preferences.variances[-1]) == (before.means[-1], before.variances[-1])
+        assert (preferences.bias, preferences.bias_variance) == (before.bias, before.bias_variance)
         assert preferences.feedback_count == before.feedback_count
 
 
@@ -77,7 +68,7 @@ def test_forget_of_all_facets_leaves_a_new_user_model(history: list[Observation]
     """Bias and count of feedback go with the last facet that has evidence."""
     preferences = learned(history)
     preferences.forget(FACETS)
-    assert numbers(preferences) == numbers(Preferences(CATALOGUE))
+    assert preferences.row.read() == Preferences(CATALOGUE).row.read()
 
 
 def test_forgotten_facet_learns_again() -> None:

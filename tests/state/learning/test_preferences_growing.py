@@ -1,6 +1,4 @@
-"""state/learning/preferences under a catalogue that has gained values, facets and feedback kinds."""
-
-from array import array
+"""state/learning/own_beliefs under a catalogue that has gained values, facets and feedback kinds."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,17 +35,20 @@ def learn(preferences: Preferences, given_: list[Answer]) -> None:
 
 
 def grown(preferences: Preferences) -> Preferences:
-    """Return the same as it comes from disk under the larger catalogue."""
-    slots, facets, _ = preferences.catalogue.sizes
-    preferences.catalogue = LARGE
-    preferences.grow(slots, facets)
-    return preferences
+    """Return the same in a row that is laid out for the larger catalogue."""
+    large, (slots, facets, _) = Preferences(LARGE), preferences.catalogue.sizes
+    large.clear()
+    for name in preferences.row.array.dtype.names:
+        if name not in {"version", "slots", "facets", "terms", "padding"}:
+            field = preferences.row.array[name]
+            large.row.array[name][tuple(map(slice, field.shape))] = field
+    assert large.grow(slots, facets)
+    return large
 
 
-def numbers(preferences: Preferences) -> dict[str, list[float]]:
-    """Return all there is in packed numbers, by name."""
-    held = {**vars(preferences), "totals": preferences.log.totals}
-    return {name: list(numbers) for name, numbers in held.items() if isinstance(numbers, array)}
+def numbers(preferences: Preferences) -> dict[str, object]:
+    """Return all fields of the row."""
+    return {name: preferences.row.numbers(name) for name in preferences.row.array.dtype.names}
 
 
 def test_grown_new_user_model_is_a_new_one() -> None:
@@ -71,8 +72,7 @@ def test_growing_makes_no_difference_to_what_is_learned(before: list[Answer], af
 
 def test_evidence_keeps_its_value() -> None:
     """The evidence of a value of the second facet is not of another value, nor of a new one."""
-    preferences = Preferences(SMALL)
-    preferences.log.totals[2 * SMALL.slot_index["format"]["table"]] = 9
-    expected = numbers(Preferences(LARGE))
-    expected["totals"][2 * LARGE.slot_index["format"]["table"]] = 9
-    assert numbers(grown(preferences)) == expected
+    preferences, expected = Preferences(SMALL), Preferences(LARGE)
+    preferences.row.array["totals"][0, 2 * SMALL.slot_index["format"]["table"]] = 9
+    expected.row.array["totals"][0, 2 * LARGE.slot_index["format"]["table"]] = 9
+    assert numbers(grown(preferences)) == numbers(expected)

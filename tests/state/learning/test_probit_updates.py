@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.catalogue.numbered import Shape
-from state.learning.own_beliefs import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
 from state.learning.prediction import NEUTRAL_FACTORS, NOISE_VARIANCE, PopulationPart
 from state.learning.preferences import KEPT, Preferences
 from state.learning.probit import corrections
+from state.learning.terms import BIAS_VARIANCE, SLOPE_VARIANCE, VALUE_VARIANCES
 from tests.support.factories import CATALOGUE, make_observation
+from tests.support.user_models import BIAS, SLOPES, all_means, all_variances, set_mean, set_variance
 
 BULLETS = CATALOGUE.slot_index["format"]["bullets"]
 CONCISE = CATALOGUE.slot_index["length"]["concise"]
 BALANCED = CATALOGUE.slot_index["length"]["balanced"]
-SLOPE = len(CATALOGUE.slots) + CATALOGUE.facet_index["length"]
-BIAS = len(CATALOGUE.slots) + len(CATALOGUE.facet_names)
+SLOPE = SLOPES + CATALOGUE.facet_index["length"]
 
 ANSWER = {BULLETS: 1.0, CONCISE: 1.0, SLOPE: -1.0, BIAS: 1.0}
 """Inputs of an answer with bullets that is concise, which is the lower end of the scale."""
@@ -46,17 +46,18 @@ def beliefs(inputs: Mapping[int, float]) -> st.SearchStrategy[Beliefs]:
 def user_model(start: Beliefs) -> Preferences:
     preferences = Preferences(CATALOGUE)
     for number, (mean, variance) in start.items():
-        preferences.means[number], preferences.variances[number] = mean, variance
+        set_mean(preferences, number, mean)
+        set_variance(preferences, number, variance)
     return preferences
 
 
 def without_forgetting(preferences: Preferences, numbers: Mapping[int, float]) -> dict[int, Gaussian]:
     """Return the beliefs before the forgetting that ends each update of a user model."""
-    kept = KEPT * KEPT
+    kept, means, variances = KEPT * KEPT, all_means(preferences), all_variances(preferences)
     return {
         number: Gaussian(
-            preferences.means[number] / KEPT,
-            (preferences.variances[number] - (1 - kept) * PRIOR_VARIANCES[number]) / kept,
+            means[number] / KEPT,
+            (variances[number] - (1 - kept) * PRIOR_VARIANCES[number]) / kept,
         )
         for number in numbers
     }

@@ -1,24 +1,21 @@
 """state/learning/signals: signals of decisions, of pins, and of users without a user model."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.decisions import Beliefs, decide, find
+from state.learning.decisions import Beliefs, Decision, Finding, InContext, decide, find
 from state.learning.feedback_piece import Form
-from state.learning.own_beliefs import BIAS_VARIANCE, OwnBeliefs
+from state.learning.own_beliefs import OwnBeliefs
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion, decode_version
 from state.learning.prediction import NO_POPULATION, NOISE_VARIANCE
 from state.learning.preferences import Preferences
 from state.learning.side_sums import PER_WEIGHT
-from state.learning.signals import (
-    Reasons,
-    learned_signal,
-    population_signals,
-    population_write,
-    reasons,
-    versions,
-)
+from state.learning.signal_text import SignalText
+from state.learning.signals import learned_signal, population_signals, population_write
+from state.learning.terms import BIAS_VARIANCE
 from tacit.contract.signals import Signal, decode_signal, encode
 from tests.state.learning.test_decisions import (
     APART,
@@ -28,10 +25,31 @@ from tests.state.learning.test_decisions import (
     PROSE,
     TABLE,
     believing,
+    lean_to,
     prior_of,
     sure,
 )
 from tests.support.factories import CATALOGUE, CATALOGUE_FILE, START_MS, make_observation
+from tests.support.user_models import BIAS, set_mean
+
+Reasons = tuple[tuple[str, int], ...]
+"""Feedback kinds with counts."""
+
+
+def population_signals_read(prior: Prior) -> dict[str, Signal]:
+    """Return facet → the population's signal, as readers decode it."""
+    return {name: decode_signal(text) for name, text in population_signals(prior, START_MS)}
+
+
+def finding_of(slot: int, pieces: bytes, population: int = 0) -> Finding:
+    """Return a finding for a value with a log of feedback."""
+    return Finding(Decision(slot, slot, 0.5, 0), 0.5, 0.5, None, 0.0, 0.0, True, pieces, population, START_MS, 7)
+
+
+def reasons(catalogue: NumberedCatalogue, slot: int, pieces: bytes) -> tuple[Reasons, Reasons]:
+    """Return the reasons of a signal for and against its value."""
+    signal = learned_signal(catalogue, finding_of(slot, pieces))
+    return signal.why, signal.why_not
 
 
 def signal_of(beliefs: Beliefs, facet: int = FORMAT) -> Signal:
@@ -46,7 +64,7 @@ def give(own: OwnBeliefs, counts: dict[str, int], slot: int = TABLE) -> None:
         for _ in range(count):
             own.log.add(
                 START_MS, CATALOGUE.feedback_index[name], Form.LIKE if kind.label else Form.DISLIKE, kind.weight,
-                NO_POPULATION, [slot], (), CATALOGUE.slot_facets,
+                NO_POPULATION.mean, NO_POPULATION.variance, [slot], (),
             )  # fmt: skip
 
 
@@ -54,9 +72,10 @@ def test_learned_signal_holds_the_belief() -> None:
     """Every field of the contract."""
     beliefs = believing(0.25, 0.0, 0.5, -0.5)
     own = beliefs.own
-    own.means[-1] = 0.125
+    set_mean(own, BIAS, 0.125)
     give(own, {"thumbs_up": 5, "thumbs_down": 1})
-    own.log.totals[2 * TABLE], own.log.totals[2 * TABLE + 1] = round(41.46 * PER_WEIGHT), round(2.51 * PER_WEIGHT)
+    totals = own.row.array[own.row.at]["totals"]
+    totals[2 * TABLE], totals[2 * TABLE + 1] = round(41.46 * PER_WEIGHT), round(2.51 * PER_WEIGHT)
     scale = (NOISE_VARIANCE + BIAS_VARIANCE + APART**2 / 2) ** 0.5
     confidence = round(sure(0.25 / APART), 3)
     p, second = NORMAL.cdf(0.625 / scale), NORMAL.cdf(0.375 / scale)
@@ -145,7 +164,7 @@ def test_populations_choice_takes_the_place_of_the_catalogues_default() -> None:
 
 def test_population_has_a_signal_of_every_facet() -> None:
     """Signals for users without a user model, under the version's number."""
-    signals = dict(population_signals(prior_of(table=0.4), START_MS))
+    signals = population_signals_read(prior_of(table=0.4))
     assert list(signals) == list(CATALOGUE.facets)
     assert (signals["format"].value, signals["format"].v) == ("table", f"{START_MS}-0000000009")
     assert {signal.source for signal in signals.values()} == {"population"}
@@ -158,9 +177,8 @@ def test_version_is_written_with_its_signals() -> None:
     prior = Prior(CATALOGUE, published)
     write = population_write(prior, published)
     assert (write.n, write.at_ms, decode_version(write.version)) == (9, START_MS, published)
-    assert {name: decode_signal(emitted) for name, emitted in write.defaults} == dict(
-        population_signals(prior, START_MS)
-    )
+    assert dict(write.defaults) == dict(population_signals(prior, START_MS))
+    assert list(dict(write.defaults)) == list(CATALOGUE.facets)
 
 
 def test_chance_of_a_like_includes_population_and_user_model() -> None:
@@ -169,19 +187,20 @@ def test_chance_of_a_like_includes_population_and_user_model() -> None:
     trust = {"offset": Gaussian(0.1, 0.0), "population": Gaussian(0.5, 0.0), "own": Gaussian(0.7, 0.0)}
     trust["own:format"] = Gaussian(2.0, 0.0)
     prior = Prior(CATALOGUE, PopulationVersion(9, 2, START_MS, 100, terms, trust, ()))
-    own, _, _, _ = believing(-9.0, -9.0, 0.25, -9.0)
-    own.means[-1], own.feedback_count = 0.125, 7
-    leaning = [0.3 if slot == TABLE else 0.0 for slot in range(len(CATALOGUE.slots))]
+    beliefs = believing(-9.0, -9.0, 0.25, -9.0, prior=prior)
+    set_mean(beliefs.own, BIAS, 0.125)
+    beliefs.own.feedback_count = 7
+    lean_to(beliefs, {TABLE: 0.3})
     mean = 0.1 + 0.5 * (0.4 + 0.2 + 0.3) + 0.7 * 0.125 + 2.0 * 0.25
     of_population = 0.1 + 0.05 + 0.02
     variance = NOISE_VARIANCE + of_population + BIAS_VARIANCE + APART**2 / 2
-    signal = signal_of(Beliefs(own, prior, leaning))
+    signal = signal_of(beliefs)
     assert (signal.value, signal.p) == ("table", round(NORMAL.cdf(mean / variance**0.5), 3))
 
 
 def test_without_a_version_strangers_get_the_catalogues_defaults() -> None:
     """Without a population version, the source is not the population."""
-    signals = dict(population_signals(Prior(CATALOGUE), START_MS))
+    signals = population_signals_read(Prior(CATALOGUE))
     assert {name: signal.value for name, signal in signals.items()} == {
         name: facet.default for name, facet in CATALOGUE.facets.items()
     }
@@ -193,7 +212,7 @@ def reasons_of(counts: dict[str, int]) -> tuple[Reasons, Reasons]:
     """Return the reasons for and against `table` after some feedback on it."""
     own = Preferences(CATALOGUE)
     give(own, counts)
-    return reasons(CATALOGUE, TABLE, own.log.rows)
+    return reasons(CATALOGUE, TABLE, own.log.snapshot())
 
 
 def test_reasons_are_ordered_by_weight_and_count() -> None:
@@ -213,7 +232,7 @@ def test_three_kinds_are_reasons_at_most() -> None:
 
 def test_nothing_happened_is_no_reason() -> None:
     """Kinds that never occurred are not named."""
-    assert reasons(CATALOGUE, TABLE, b"") == ((), ())
+    assert reasons(CATALOGUE, TABLE, Preferences(CATALOGUE).log.snapshot()) == ((), ())
 
 
 def test_reasons_are_about_the_value() -> None:
@@ -222,7 +241,7 @@ def test_reasons_are_about_the_value() -> None:
     for served, feedback in (("detailed", "shorter"), ("concise", "thumbs_up")):
         o = make_observation(served={"length": served}, feedback=feedback)
         own.learn_feedback(o, CATALOGUE.feedback[feedback], 1.0, Prior(CATALOGUE))
-    found = {value: reasons(CATALOGUE, slot, own.log.rows) for value, slot in index.items()}
+    found = {value: reasons(CATALOGUE, slot, own.log.snapshot()) for value, slot in index.items()}
     assert found["concise"] == ((("thumbs_up", 1),), ())
     assert found["balanced"] == ((("shorter", 1),), ())
     assert found["detailed"] == ((), (("shorter", 1),))
@@ -230,4 +249,30 @@ def test_reasons_are_about_the_value() -> None:
 
 def test_versions_are_of_model_catalogue_and_population() -> None:
     """The format of `by` is pinned."""
-    assert versions(CATALOGUE, 12) == "m3.c1.p12"
+    pieces = Preferences(CATALOGUE).log.snapshot()
+    assert learned_signal(CATALOGUE, finding_of(TABLE, pieces, 12)).by == "m3.c1.p12"
+
+
+@given(
+    st.tuples(*[st.floats(0.5, 1)] * 2),
+    st.floats(0, 1),
+    st.floats(0, 300),
+    st.sampled_from([None, PROSE, TABLE]),
+    st.booleans(),
+)
+def test_text_is_the_encoded_signal(
+    sure: tuple[float, float], liked: float, weight: float, default: int | None, explores: bool
+) -> None:
+    """The written bytes are those of the contract's encoder, member by member."""
+    own = Preferences(CATALOGUE)
+    give(own, {"thumbs_up": 2, "copied": 1, "thumbs_down": 1})
+    there = tuple(InContext(key, Decision(PROSE, TABLE, sure[1], 1)) for key in list(CATALOGUE.context_names)[:2])
+    finding = Finding(
+        Decision(TABLE, PROSE, sure[0], 1), liked, 1 - liked, default, weight, weight / 3, True, own.log.snapshot(), 5,
+        START_MS, 7, there,
+    )  # fmt: skip
+    text = SignalText(CATALOGUE).json(finding, explores)
+    signal = decode_signal(text)
+    assert text == encode(signal)
+    assert (signal.p, signal.confidence) == (round(liked, 3), round(sure[0], 3))
+    assert explores or signal.explore == 0.0

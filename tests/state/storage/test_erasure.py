@@ -10,10 +10,9 @@ from state.storage.manifest import Manifest
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.user import codec
-from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym
-from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation
-from tests.support.shard_stores import checkpoints, open_stores, touch
+from tests.support.factories import CATALOGUE, START_MS, make_observation
+from tests.support.shard_stores import checkpoints, open_stores, process, touch
 
 USERS = [pseudonym(f"user-{number}", b"0123456789abcdef") for number in range(200)]
 USER = USERS[50]
@@ -29,13 +28,7 @@ def learned_bytes(store: ShardStore, user: bytes = USER) -> bytes:
 
 def wipe(store: ShardStore, *users: bytes) -> None:
     """Process one batch: a forget of each user."""
-    store.begin_batch()
-    for user in users:
-        state = store.get(user) or UserState()
-        state.observe(make_observation(FORGET_MS, user=user, kind=Kind.FORGET), RULES)
-        store.put(user, state)
-    store.erase(users)
-    store.end_batch()
+    process(store, [make_observation(FORGET_MS, user=user, kind=Kind.FORGET) for user in users], users)
 
 
 def places(folder: Path, found: bytes) -> list[str]:

@@ -8,16 +8,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from state.events.observation import Kind
 from state.storage.shard_store import MAX_CHANGED, ShardStore
 from state.storage.shard_stores import ShardStores
 from state.user import codec
+from state.user.parts import Waiting
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
 from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation, make_pin
-from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, pseudonyms, touch
+from tests.support.shard_stores import (
+    USERS,
+    checkpoints,
+    contents,
+    make_turn,
+    open_stores,
+    process,
+    pseudonyms,
+    touch,
+)
 
 TOUCHED = st.lists(st.sampled_from(USERS), max_size=6)
-STEPS = st.sampled_from(["change", "change", "change", "look", "snapshot", "restart", "crash"])
+BLANK = codec.pack(UserState(CATALOGUE))
+"""Row of an unknown user."""
+STEPS = st.sampled_from(["change", "change", "change", "look", "get", "snapshot", "restart", "crash"])
 
 
 @pytest.fixture
@@ -49,6 +62,8 @@ class Trial:
     def step(self, step: str, users: list[bytes]) -> None:
         if step in {"change", "look"}:
             self.batch(users, changes=step == "change")
+        if step == "get":
+            self.get(users)
         if step in {"snapshot", "restart"}:
             self.token, self.saved = self.store.snapshot(), dict(self.held)
         if step in {"restart", "crash"}:
@@ -59,26 +74,33 @@ class Trial:
 
     def batch(self, users: list[bytes], *, changes: bool) -> None:
         """Read users, or change their states and put them at the end of the batch."""
-        self.store.begin_batch()
-        touched: dict[bytes, UserState] = {}
+        waiting = {user: Waiting() for user in users}
+        self.store.begin_batch(waiting)
+        touched = set[bytes]()
         for user in users:
-            state = touched.get(user) or self.store.get(user)
+            state = self.store.move_to(user, waiting[user])
             if user not in touched:
-                assert (codec.pack(state) if state else None) == self.held.get(user)
+                assert codec.pack(state) == self.held.get(user, BLANK)
             if changes:
                 self.clock_ms += 1
-                state = touched[user] = state or UserState()
                 state.observe(make_observation(self.clock_ms, user=user, feedback="thumbs_up"), RULES)
-        for user, state in touched.items():
-            self.store.put(user, state)
-            self.held[user] = codec.pack(state)
+                touched.add(user)
+        for user in touched:
+            self.store.put(user)
+            self.held[user] = codec.pack(self.store.move_to(user, waiting[user]))
         self.store.end_batch()
+
+    def get(self, users: list[bytes]) -> None:
+        """Read users one by one, between batches."""
+        for user in users:
+            state = self.store.get(user)
+            assert (codec.pack(state) if state else None) == self.held.get(user)
 
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(STEPS, TOUCHED), max_size=25), st.integers(1, 8))
 def test_store_equals_a_plain_dict(steps: list[tuple[str, list[bytes]]], cached: int) -> None:
-    """For each size of the cache, late puts and any crash, the contents are those of the last token."""
+    """For each size of the table, late puts and any crash, the contents are those of the last token."""
     with TemporaryDirectory() as folder:
         trial = Trial(Path(folder), cached)
         for step, users in steps:
@@ -94,28 +116,136 @@ def test_unknown_user_is_none(store: ShardStore) -> None:
     assert list(store) == []
 
 
-def test_cached_state_is_the_same_object_until_eviction(store: ShardStore) -> None:
-    """A user with frequent events is unpacked once."""
+def test_row_stays_at_its_place_until_eviction(store: ShardStore) -> None:
+    """A user with frequent events is read once; a read between batches takes no place."""
     touch(store, USERS[:1])
-    state = store.get(USERS[0])
-    assert state is store.get(USERS[0])
-    touch(store, USERS[1:5])
-    again = store.get(USERS[0])
-    assert again is not None
-    assert again is not state
+    place = store._places[USERS[0]]
+    touch(store, USERS[:2], START_MS + 1)
+    assert store._places[USERS[0]] == place
+    touch(store, USERS[1:5], START_MS + 2)
+    assert USERS[0] not in store._places
+    assert store.get(USERS[0]) is not None
+    assert USERS[0] not in store._places
 
 
 def test_cached_users_are_bounded(tmp_path: Path) -> None:
-    """The other users are on disk."""
+    """The table keeps those of the last events; the other users are on disk, and their places are free."""
     with open_stores(tmp_path, cached=4) as stores:
         store = stores.create(USERS[0])
         touch(store, USERS)
-        before = {user: store.get(user) for user in reversed(USERS)}
-        assert sum(store.get(user) is state for user, state in before.items()) <= 4
+        assert list(store._places) == USERS[-4:]
+        places = [*store._places.values(), *store._free]
+        assert sorted(places) == list(range(store._table.room))
+        assert len(store) == len(contents(store)) == len(USERS)
+
+
+# A batch
+
+
+@pytest.mark.parametrize("cached", [1, 10**6])
+def test_batch_of_more_users_than_the_table_has_room_for(tmp_path: Path, cached: int) -> None:
+    """The table grows under rows of the batch, and no user gets the row of another."""
+    users = pseudonyms(300)
+    with open_stores(tmp_path, cached=cached) as stores:
+        store = stores.create(users[0])
+        touch(store, users[:50])
+        assert store._table.room < len(users)
+        turns = [make_turn(user, START_MS + 1 + n % 7) for n, user in enumerate(users)]
+        process(store, [*turns, *turns[:9]])
+        assert len(store) == len(users)
+        assert len(store._places) == min(cached, len(users))
+        held = contents(store)
+        for number, user in enumerate(users):
+            alone = UserState(CATALOGUE)
+            assert alone.observe(turns[number], RULES).changes
+            if number >= 50:
+                assert held[user] == codec.pack(alone)
+            else:
+                assert (store.get(user) or alone).seq == 2
+
+
+def test_table_grows_no_further_than_its_largest_batch(tmp_path: Path) -> None:
+    """Places of evicted users are taken again."""
+    users = pseudonyms(1000)
+    with open_stores(tmp_path, cached=1) as stores:
+        store = stores.create(users[0])
+        for first in range(0, len(users), 50):
+            touch(store, users[first : first + 50])
+        assert store._table.room == 64
+        assert len(contents(store)) == len(users)
+
+
+def test_eviction_writes_changed_rows_first(tmp_path: Path) -> None:
+    """No change is lost: a read finds the rows of the batch on disk."""
+    users = pseudonyms(40)
+    with open_stores(tmp_path, cached=1) as stores:
+        store = stores.create(users[0])
+        for at_ms in (START_MS, START_MS + 1):
+            turns = {user: make_turn(user, at_ms) for user in users}
+            store.begin_batch(users)
+            left = {}
+            for user, turn in turns.items():
+                assert store.move_to(user, Waiting()).observe(turn, RULES).changes
+                store.put(user)
+                left[user] = codec.pack(store.state)
+            store.end_batch()
+            (kept,) = store._places
+            assert {user: codec.pack(state) for user in users if (state := store.get(user))} == left
+            del left[kept]
+            assert {user: store._database.get(user) for user in left} == left
+
+
+def test_unknown_users_without_accepted_events_leave_nothing(tmp_path: Path) -> None:
+    """They are neither counted nor stored, and their places are free after the batch."""
+    users = pseudonyms(500)
+    with open_stores(tmp_path, cached=10**6) as stores:
+        store = stores.create(users[0])
+        touch(store, users[:1])
+        for first in range(0, len(users), 20):
+            strangers = users[1 + first :][:20]
+            process(store, [make_observation(user=user, kind=Kind.FORGET, is_foreign=True) for user in strangers])
+        assert len(store) == 1
+        assert list(store._places) == users[:1]
+        assert len(store._free) == store._table.room - 1 == 63
+        assert store.get(users[1]) is None
+        assert list(contents(store)) == users[:1]
+        touch(store, users[1:3], START_MS + 1)
+        assert [(store.get(user) or store.state).seq for user in users[:3]] == [1, 1, 1]
+
+
+@given(st.lists(st.sampled_from(USERS), unique=True), st.lists(st.sampled_from(USERS), unique=True))
+@settings(max_examples=25)
+def test_read_of_many_users_equals_single_reads(known: list[bytes], users: list[bytes]) -> None:
+    """In any order, whether users are in the table, on disk or unknown."""
+    with TemporaryDirectory() as folder, open_stores(Path(folder)) as stores:
+        store = stores.create(USERS[0])
+        for number, user in enumerate(known):
+            touch(store, [user], START_MS + number)
+        single = {user: codec.pack(state) if (state := store.get(user)) else BLANK for user in users}
+        store.begin_batch(users)
+        assert {user: codec.pack(store.move_to(user, Waiting())) for user in users} == single
+        store.end_batch()
+        assert len(store) == len(known)
+
+
+def test_writes_wait_for_their_own_user(store: ShardStore) -> None:
+    """The cursor moves between users in the middle of a batch."""
+    waiting = {user: Waiting() for user in USERS[:2]}
+    store.begin_batch(waiting)
+    for user in (*USERS[:2], *USERS[:2]):
+        store.move_to(user, waiting[user]).observe(make_turn(user, START_MS), RULES)
+    for user in USERS[:2]:
+        (write,) = store.move_to(user, waiting[user]).take_writes(user, CATALOGUE)
+        assert write.user == user
+        assert store.move_to(user, waiting[user]).take_writes(user, CATALOGUE) == []
+    store.end_batch()
+
+
+# Writes
 
 
 def test_changed_states_are_written_before_the_checkpoint(tmp_path: Path) -> None:
-    """The checkpoint then takes less time, even if the cache has room for all users."""
+    """The checkpoint then takes less time, even if the table has room for all users."""
     users = pseudonyms(4 * MAX_CHANGED)
     with open_stores(tmp_path, cached=10**6) as stores:
         store = stores.create(users[0])
@@ -143,9 +273,10 @@ def test_unchanged_shard_returns_the_same_token(tmp_path: Path) -> None:
         store = stores.create(USERS[0])
         touch(store, USERS)
         token = store.snapshot()
-        store.begin_batch()
-        assert store.get(USERS[0]) is not None
+        store.begin_batch(USERS[:1])
+        assert store.move_to(USERS[0], Waiting()).seq == 1
         store.end_batch()
+        assert store.get(USERS[0]) is not None
         assert store.snapshot() == token
     with open_stores(tmp_path) as stores:
         assert stores.resume(token).snapshot() == token
@@ -222,20 +353,20 @@ def test_reclaim_visits_all_users_in_turn(tmp_path: Path) -> None:
 
 
 def test_idle_user_with_a_pin_keeps_only_the_pin(store: ShardStore) -> None:
-    """Only the pin stays, and a second call changes nothing."""
+    """The row is that of a user without activity, and a second call changes nothing."""
+    pin = make_pin(START_MS + 1, "tone", "formal", user=USERS[0])
     touch(store, USERS)
-    store.begin_batch()
-    state = store.get(USERS[0])
-    assert state is not None
-    state.observe(make_pin(START_MS + 1, "tone", "formal", user=USERS[0]), RULES)
-    store.put(USERS[0], state)
-    store.end_batch()
+    process(store, [pin])
     touch(store, USERS[6:], START_MS + DAY_MS)
     before = contents(store)
     store.reclaim(START_MS + DAY_MS, 0, 100)
     after = contents(store)
     assert sorted(after) == [USERS[0], *USERS[6:]]
-    assert len(after[USERS[0]]) < 110 < len(before[USERS[0]])
+    assert [codec.parts_held(held[USERS[0]]) for held in (before, after)] == ["learned", "pins"]
+    pinned = UserState(CATALOGUE)
+    pinned.observe(pin, RULES)
+    assert pinned.retire(0)
+    assert after[USERS[0]] == codec.pack(pinned)
     store.reclaim(START_MS + DAY_MS, 0, 100)
     assert contents(store) == after
 

@@ -23,7 +23,7 @@ from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS
 from state.user.writes import GateWrite, SignalWrite
 from tacit.contract.gates import ScopeConsent
-from tacit.contract.signals import PROFILE
+from tacit.contract.signals import PROFILE, decode_signal
 from tests.support.absences import BACK, IDLE_MS, STRICT, T, control, like, lives, observe, pin, writes
 from tests.support.decoded_writes import Shown
 from tests.support.factories import CATALOGUE, RULES, make_observation
@@ -31,7 +31,7 @@ from tests.support.factories import CATALOGUE, RULES, make_observation
 
 def shown(*observations: Observation, rules: Rules = RULES) -> Shown:
     """Return the contents of Redis when each event is written on its own."""
-    state, redis = UserState(), Shown()
+    state, redis = UserState(CATALOGUE), Shown()
     for o in observations:
         state.observe(o, rules)
         redis.take(writes(state))
@@ -44,10 +44,10 @@ def shown(*observations: Observation, rules: Rules = RULES) -> Shown:
 def test_user_restarts_after_more_than_90_days() -> None:
     """An absence of exactly 90 days changes nothing."""
     stays = observe(like(T), make_observation(T + IDLE_MS))
-    assert stays.preferences is not None
+    assert stays.has_preferences
     assert stays.seq == 2
     restarts = observe(like(T), make_observation(T + IDLE_MS + 1))
-    assert restarts.preferences is None
+    assert not restarts.has_preferences
     assert restarts.seq == 1
 
 
@@ -78,7 +78,7 @@ def test_versions_grow_over_an_absence() -> None:
 def test_idle_time_is_a_rule() -> None:
     """The rules set the idle time; here it is an hour."""
     rules = Rules(CATALOGUE, idle_ms=HOUR_MS)
-    assert observe(like(T), make_observation(T + HOUR_MS + 1), rules=rules).preferences is None
+    assert not observe(like(T), make_observation(T + HOUR_MS + 1), rules=rules).has_preferences
 
 
 # Consent
@@ -91,7 +91,7 @@ def test_granted_consent_lapses() -> None:
     back = state.observe(like(BACK), STRICT)
     assert (back.outcome, back.wipes) == (Outcome.UNCONSENTED, True)
     assert shown.take(writes(state)).gate.learn == ScopeConsent("lapsed", T + 1 + IDLE_MS)
-    assert state.preferences is None
+    assert not state.has_preferences
     again = state.observe(like(BACK + 1), STRICT)
     assert (again.outcome, again.wipes) == (Outcome.UNCONSENTED, False)
     assert state.observe(control(Kind.GRANT, BACK + 1), STRICT).outcome is Outcome.ACCEPTED
@@ -110,7 +110,7 @@ def test_long_lapsed_consent_is_as_if_never_asked_for() -> None:
     state = observe(control(Kind.GRANT, T), like(T + 1), rules=STRICT)
     writes(state)
     assert state.observe(like(T + 2 + IDLE_MS + RECLAIM_GRACE_MS), STRICT).outcome is Outcome.UNCONSENTED
-    assert codec.pack(state) == codec.pack(UserState())
+    assert codec.pack(state) == codec.pack(UserState(CATALOGUE))
     assert writes(state) == []
 
 
@@ -167,7 +167,7 @@ def test_late_no_counts() -> None:
     state = observe(like(BACK))
     assert state.observe(control(Kind.DENY, T), RULES).outcome is Outcome.ACCEPTED
     assert state.consent.states == [DENIED] * 3
-    assert state.preferences is None
+    assert not state.has_preferences
 
 
 # What was seen before
@@ -225,6 +225,16 @@ def test_signals_from_before_an_absence_keep_their_time() -> None:
     assert writes(state) == []
 
 
+def test_signals_from_before_an_absence_keep_their_exploration() -> None:
+    """Consent that lapses in the same batch does not reach back, so the cut of batches has no effect."""
+    state = UserState(CATALOGUE)
+    for o in (control(Kind.GRANT, T), like(T + 1)):
+        state.observe(o, STRICT)
+    state.observe(like(BACK), STRICT)
+    old = next(write for write in writes(state) if isinstance(write, SignalWrite))
+    assert all(decode_signal(text).explore > 0 for name, text in old.fields if name != PROFILE)
+
+
 def test_wipe_drops_signals_from_before_an_absence() -> None:
     """Waiting signals of wiped state are not written."""
     state = observe(like(T), like(BACK), control(Kind.FORGET, BACK + 1))
@@ -235,7 +245,7 @@ def test_wipe_drops_signals_from_before_an_absence() -> None:
 @given(lives(), st.lists(st.booleans(), min_size=20, max_size=20), st.sampled_from([RULES, STRICT]))
 def test_contents_of_redis_do_not_depend_on_batches(events: list[Observation], cuts: list[bool], rules: Rules) -> None:
     """Some batches include an absence."""
-    state, redis = UserState(), Shown()
+    state, redis = UserState(CATALOGUE), Shown()
     for o, cut in zip(events, cuts, strict=False):
         state.observe(o, rules)
         if cut:
@@ -246,7 +256,7 @@ def test_contents_of_redis_do_not_depend_on_batches(events: list[Observation], c
 @given(lives(), st.sampled_from([RULES, STRICT]))
 def test_events_without_a_change_change_nothing(events: list[Observation], rules: Rules) -> None:
     """The state depends on the other events alone, also after an absence."""
-    state, calm = UserState(), UserState()
+    state, calm = UserState(CATALOGUE), UserState(CATALOGUE)
     for o in events:
         if state.observe(o, rules).changes:
             assert calm.observe(o, rules).changes

@@ -1,6 +1,5 @@
 """Any sequence of catalogues and events: beliefs keep their names, and no removed name is emitted."""
 
-from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,7 +12,6 @@ from msgspec.structs import replace
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import Kind, Observation
-from state.learning.context_effects import ROWS
 from state.learning.population_prior import Prior
 from state.learning.preferences import Preferences
 from state.user.user_state import UserState
@@ -88,23 +86,23 @@ def learned_apart(
     """Return the means of an equal user model after an event, by the numbers of the file alone."""
     ours = deployment.catalogue
     own = make_catalogue(file).numbered(_table_of(file, ours))
-    before, twin = state.preferences or Preferences(ours), Preferences(own)
+    twin = Preferences(own)
     slots = {ours.slot_index[f][v]: own.slot_index[f][v] for f, values in file.facets.items() for v in values}
-    terms = {**slots, -1: -1} | {
-        len(ours.slots) + our: len(own.slots) + own.facet_index[name] for name, our in ours.facet_index.items()
-    }
-    for our, number in terms.items():
-        twin.means[number], twin.variances[number] = before.means[our], before.variances[our]
-    twin.mood = before.mood.copy()
-    contexts, its = before.contexts, twin.contexts
+    facets = {our: own.facet_index[name] for name, our in ours.facet_index.items() if name in own.facet_index}
+    held, its = state.row.array[state.row.at], twin.row.array[0]
+    if state.has_preferences:
+        for numbers, fields in ((slots, ("means", "variances")), (facets, ("slopes", "slope_variances"))):
+            for our, number in numbers.items():
+                for name in fields:
+                    its[name][number] = held[name][our]
+        for name in ("bias", "bias_variance", "mood", "mood_variance", "mood_s", "context_weights"):
+            its[name] = held[name]
     topics = {number: own.topic_index[name] for name, number in ours.topic_index.items()}
     keys = {key: own.topic_keys.get(topics[topic], 0) for topic, key in ours.topic_keys.items()}
-    renamed = [keys.get(key, key and key + IDLE) for key in contexts.keys]
-    its.keys, its.weights = array("I", renamed), contexts.weights[:]
+    its["context_keys"] = [keys.get(key, key and key + IDLE) for key in held["context_keys"].tolist()]
     for slot, number in slots.items():
-        for row in range(ROWS):
-            term, own_term = ours.context_terms[slot][0], own.context_terms[number][0]
-            its.effects[row * its.terms + own_term] = contexts.effects[row * contexts.terms + term]
+        term, own_term = ours.context_terms[slot][0], own.context_terms[number][0]
+        its["effects"][:, own_term] = held["effects"][:, term]
     kind = own.feedback_index[ours.feedback_names[o.feedback]]
     topic = topics.get(o.topic, o.topic)
     renumbered = replace(o, slots=sorted(slots[slot] for slot in o.slots), feedback=kind, topic=topic)
@@ -130,7 +128,8 @@ def test_any_changes_shift_no_beliefs(history: History) -> None:
 
     Only the weight of a topic that became sensitive is dropped.
     """
-    deployment, state, at_ms = Deployment(history[0][0]), UserState(), START_MS
+    deployment, at_ms = Deployment(history[0][0]), START_MS
+    state = UserState(deployment.catalogue)
     for file, done in history:
         known = without_sensitive(beliefs(state, deployment.catalogue), file)
         state = deployment.change(state, file)
@@ -148,7 +147,8 @@ def test_any_changes_shift_no_beliefs(history: History) -> None:
 @given(histories())
 def test_any_changes_emit_no_removed_name(history: History) -> None:
     """Beliefs of removed values stay as they are, and no signal, reason, pin or topic has a removed name."""
-    deployment, state, at_ms = Deployment(history[0][0]), UserState(), START_MS
+    deployment, at_ms = Deployment(history[0][0]), START_MS
+    state = UserState(deployment.catalogue)
     for file, done in history:
         state = deployment.change(state, file)
         before = beliefs(state, deployment.catalogue)

@@ -86,7 +86,7 @@ def test_removed_or_sensitive_topic_is_not_in_the_profile(change: CatalogueNames
 
 
 def pinned_to_mid(deployment: Deployment, *, learned: bool) -> UserState:
-    state = experienced(deployment) if learned else UserState()
+    state = experienced(deployment) if learned else UserState(deployment.catalogue)
     observe(state, deployment, pin(deployment, T + 100, "length", "mid"))
     return state
 

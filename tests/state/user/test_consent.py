@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
 from state.learning.feedback_piece import Side
-from state.user.consent import DENIED, EXPLORE, GRANTED, LEARN, UNASKED, USE
+from state.row.layout import RECENT_CONTROLS
+from state.user.consent import DENIED, EXPLORE, GRANTED, LEARN, UNASKED, USE, Consent
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.writes import GateWrite, SignalWrite
@@ -24,6 +27,7 @@ from tests.support.factories import (
     make_pin,
     pinned,
 )
+from tests.support.rows import is_empty, make_row
 
 T = START_MS
 STRICT = Rules(REQUIRED)
@@ -39,7 +43,7 @@ def turn(at_ms: int) -> Observation:
 
 
 def observe(*observations: Observation, rules: Rules = RULES) -> UserState:
-    state = UserState()
+    state = UserState(CATALOGUE)
     for o in observations:
         state.observe(o, rules)
     return state
@@ -50,7 +54,7 @@ def writes(state: UserState) -> list[GateWrite | SignalWrite]:
 
 
 def assert_nothing_learned(state: UserState) -> None:
-    assert (state.windows, state.preferences) == (None, None)
+    assert (state.has_windows, state.has_preferences) == (False, False)
     assert not state.turns.hashes
 
 
@@ -88,7 +92,7 @@ def test_training_needs_a_grant_that_is_not_younger(
     state = observe(*earlier, rules=rules)
     before = state.seq
     assert state.observe(turn(at_ms), rules).outcome is outcome
-    assert (state.windows is not None) is (outcome is Outcome.ACCEPTED)
+    assert state.has_windows is (outcome is Outcome.ACCEPTED)
     assert state.seq == before + (outcome is Outcome.ACCEPTED)
 
 
@@ -125,7 +129,7 @@ def test_no_to_learning_drops_everything_but_pins() -> None:
 
 def test_no_of_a_new_user_is_a_wipe() -> None:
     """The state may be new because an absence freed it, and its older bytes are on disk until a compaction."""
-    assert UserState().observe(control(Kind.DENY, T), RULES).wipes
+    assert UserState(CATALOGUE).observe(control(Kind.DENY, T), RULES).wipes
 
 
 def test_no_is_written_even_if_a_yes_follows_in_the_same_batch() -> None:
@@ -145,7 +149,7 @@ def test_no_to_use_withholds_signals_and_learns_on() -> None:
     assert not state.observe(control(Kind.DENY, T + 1, USE), RULES).wipes
     state.observe(turn(T + 2), RULES)
     assert shown.take(writes(state)).fields == {}
-    assert state.preferences is not None
+    assert state.has_preferences
     state.observe(control(Kind.GRANT, T + 3, USE), RULES)
     assert shown.take(writes(state)).fields.keys() == {"length", PROFILE}
     assert shown.fields["length"]["evidence"] > 1
@@ -177,7 +181,7 @@ def test_exploration_needs_a_yes_where_consent_is_required() -> None:
 @pytest.mark.parametrize("answers", [[(Kind.GRANT, EXPLORE)], [(Kind.GRANT, LEARN, EXPLORE), (Kind.DENY, LEARN)]])
 def test_exploration_needs_consent_to_learn(answers: list[tuple[Kind, *tuple[int, ...]]]) -> None:
     """Feedback on the other value would not be learned."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     for number, (kind, *scopes) in enumerate(answers):
         state.observe(control(kind, T + number, *scopes), STRICT)
     assert not state.consent.explores(REQUIRED)
@@ -198,7 +202,7 @@ def test_forget_drops_pins_and_a_grant() -> None:
     """Only the time of the wipe is left, and the user has not been asked."""
     state = observe(control(Kind.GRANT, T), turn(T + 1), make_pin(T + 2, "tone", "formal"), control(Kind.FORGET, T + 3))
     assert_nothing_learned(state)
-    assert state.pins == {}
+    assert not state.pins
     assert not state.consent.allows(T + 4, REQUIRED)
     assert state.consent.allows(T + 4, CATALOGUE)
     shown = Shown().take(writes(state))
@@ -234,7 +238,7 @@ def test_repeat_of_a_forget_changes_nothing() -> None:
     forget = control(Kind.FORGET, T)
     state = observe(forget, turn(T + 1))
     assert state.observe(forget, RULES).outcome is Outcome.DUPLICATE
-    assert state.windows is not None
+    assert state.has_windows
 
 
 def test_forget_of_a_facet_keeps_the_others() -> None:
@@ -247,8 +251,8 @@ def test_forget_of_a_facet_keeps_the_others() -> None:
     shown.take(writes(state))
     assert set(shown.fields) == {"length", PROFILE}
     assert (shown.pins, pinned(state)) == ({}, {})
-    assert state.preferences is not None
-    assert not state.preferences.has_feedback(CATALOGUE.facet_index["tone"])
+    assert state.has_preferences
+    assert not state.model.has_feedback(CATALOGUE.facet_index["tone"])
     state.observe(make_observation(T + 3, served={"tone": "formal"}, feedback="thumbs_up"), RULES)
     assert shown.take(writes(state)).fields["tone"]["evidence"] == 1
 
@@ -259,9 +263,9 @@ def test_feedback_from_before_a_forget_of_a_facet_teaches_the_others_alone(at_ms
     user = observe(turn(T), make_observation(T + 2, kind=Kind.FORGET, facets=["length"]))
     user.observe(make_observation(at_ms, served={"length": "concise", "tone": "formal"}, feedback="thumbs_up"), RULES)
     user.observe(make_observation(at_ms, served={"length": "detailed"}, feedback="shorter"), RULES)
-    assert user.preferences is not None
-    assert user.preferences.log.total(CATALOGUE.slot_index["tone"]["formal"], Side.FOR) == 1
-    assert user.preferences.has_feedback(CATALOGUE.facet_index["length"]) == teaches
+    assert user.has_preferences
+    assert user.model.log.total(CATALOGUE.slot_index["tone"]["formal"], Side.FOR) == 1
+    assert user.model.has_feedback(CATALOGUE.facet_index["length"]) == teaches
 
 
 def test_count_restarts_with_each_wipe() -> None:
@@ -289,8 +293,53 @@ def test_no_is_never_late(kind: Kind) -> None:
 def test_no_of_another_region_counts_for_a_known_user(kind: Kind) -> None:
     """The user's data is here, so the no is meant for it; an unknown user gets no state."""
     foreign = make_observation(T + 1, kind=kind, scopes=ALL if kind == Kind.DENY else (), is_foreign=True)
-    known, unknown = observe(turn(T)), UserState()
+    known, unknown = observe(turn(T)), UserState(CATALOGUE)
     assert known.observe(foreign, RULES).outcome is Outcome.ACCEPTED
     assert_nothing_learned(known)
     assert unknown.observe(foreign, RULES).outcome == "wrong_region"
     assert not unknown.consent.is_set
+
+
+# The row
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=3 * RECENT_CONTROLS))
+def test_last_control_events_are_remembered(controls: list[int]) -> None:
+    """The oldest one makes room."""
+    consent = Consent(make_row())
+    for control in controls:
+        consent.remember(control)
+    kept = controls[-RECENT_CONTROLS:]
+    assert consent.controls == kept
+    assert all(consent.remembers(control) == (control in kept) for control in [*controls, 7])
+
+
+def test_forgotten_facets_are_known_until_a_forget_of_everything() -> None:
+    """Facets are in the order of their numbers."""
+    consent = Consent(make_row())
+    assert not consent.forgot_any()
+    for facet in (2, 0):
+        consent.forget_facet(facet, T + facet, 9)
+    assert list(consent.wiped.items()) == [(0, (T, 9)), (2, (T + 2, 9))]
+    assert [consent.wiped_at(facet) for facet in range(3)] == [T, 0, T + 2]
+    assert consent.forgot_any()
+    consent.forget(T + 5)
+    assert not consent.forgot_any()
+    assert (consent.wiped, consent.wiped_at(2)) == ({}, 0)
+
+
+def test_cleared_consent_leaves_no_bytes() -> None:
+    """The row equals that of a user who was never known."""
+    row = make_row(room=2)
+    consent = Consent(row)
+    consent.grant(ALL, T)
+    consent.deny([USE], T + 1)
+    consent.forget(T + 2)
+    consent.forget_facet(1, T + 3, 4)
+    consent.remember(7)
+    row.move_to(1)
+    assert is_empty(row)
+    row.move_to(0)
+    assert consent.is_set
+    consent.clear()
+    assert is_empty(row)

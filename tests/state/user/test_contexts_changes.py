@@ -8,8 +8,9 @@ import pytest
 from state.catalogue.numbered import NumberedCatalogue
 from state.catalogue.vocabulary import Vocabulary
 from state.events.observation import Kind
-from state.learning.context_effects import ROWS
+from state.row.layout import ROWS
 from state.user import codec
+from state.user.emitted import NEVER
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
 from tests.state.user.test_contexts import FORMAT, mixed_taste, observed
@@ -33,10 +34,9 @@ def packed() -> tuple[bytes, str]:
 
 
 def served(state: UserState, catalogue: NumberedCatalogue, topic: str, surface: str) -> int:
-    own, emitted = state.preferences, state.outbox.emitted
+    own, emitted = state.preferences, state.emitted
     assert own is not None
-    assert emitted is not None
-    keys = own.keys_of(catalogue.topic_index[topic], catalogue.surface_index[surface])
+    keys = state.model.keys_of(catalogue.topic_index[topic], catalogue.surface_index[surface])
     slots = emitted.served(catalogue.careful_facets, own.contexts.find(keys), catalogue.ranked_slots)
     return array("h", slots)[FORMAT]
 
@@ -62,24 +62,24 @@ def test_forgotten_facet_has_no_record_of_emitted_values() -> None:
     """The packed state has neither the value, nor its numbers, nor the values by topic."""
     tone = make_observation(START_MS, served={"tone": "formal"}, feedback="thumbs_up", topic="email", turn=999)
     state = observed([tone, *mixed_taste()])
-    emitted, own = state.outbox.emitted, state.preferences
-    assert emitted is not None
+    emitted, own = state.emitted, state.preferences
     assert own is not None
-    assert any(emitted.contexts[ROWS * FORMAT : ROWS * (FORMAT + 1)])
+    assert any(emitted.rank(FORMAT, place) for place in range(ROWS))
     state.observe(make_observation(START_MS + 9 * DAY_MS, kind=Kind.FORGET, facets=["format"]), RULES)
-    assert not any(emitted.contexts[ROWS * FORMAT : ROWS * (FORMAT + 1)])
-    assert not any(emitted.evidence[2 * FORMAT : 2 * FORMAT + 2])
-    assert (emitted.slot[FORMAT], emitted.tier[FORMAT], emitted.confidence[FORMAT]) == (-1, 0, 0.0)
+    assert not any(emitted.rank(FORMAT, place) for place in range(ROWS))
+    numbers = {name: state.row.numbers(name) for name in state.row.layout.offsets if name.startswith("emitted_")}
+    assert not any(numbers["emitted_evidence"][2 * FORMAT : 2 * FORMAT + 2])
+    assert numbers["emitted_slots"][FORMAT] == NEVER
+    assert numbers["emitted_tiers"][FORMAT] == numbers["emitted_confidences"][FORMAT] == 0
 
 
 @pytest.mark.parametrize("narrowed", ["tone", None])
 def test_feedback_that_trains_nothing_replaces_no_context(narrowed: str | None) -> None:
     """Feedback on a facet that was not served, or toward a value beyond the last one, has no context."""
     state = observed(mixed_taste())
-    own, emitted = state.preferences, state.outbox.emitted
-    assert own is not None
-    assert emitted is not None
-    before = own.contexts.keys[:], own.contexts.weights[:], emitted.contexts[:]
+    names = ("context_keys", "context_weights", "effects", "emitted_ranks")
+    before = [state.row.numbers(name) for name in names]
+    assert any(before[0])
     for n, topic in enumerate(("travel", "data", "planning", "research", "email")):
         served = {"format": "prose"} if narrowed else {"length": "concise"}
         kind, facets = ("thumbs_up", [narrowed]) if narrowed else ("shorter", [])
@@ -87,4 +87,4 @@ def test_feedback_that_trains_nothing_replaces_no_context(narrowed: str | None) 
         state.observe(
             make_observation(at_ms, served=served, feedback=kind, topic=topic, turn=500 + n, facets=facets), RULES
         )
-    assert (own.contexts.keys, own.contexts.weights, emitted.contexts) == before
+    assert [state.row.numbers(name) for name in names] == before

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
 from state.events.records import CLOCK_TOLERANCE_MS
-from state.user.consent import DENIED, LEARN, RECENT_CONTROLS, SCOPE_NUMBERS, USE
+from state.row.layout import RECENT_CONTROLS
+from state.user.consent import DENIED, LEARN, SCOPE_NUMBERS, USE
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS
 from tests.support.decoded_writes import Shown
@@ -30,7 +31,7 @@ SECONDS = T // 1000
 
 
 def observe(*observations: Observation) -> UserState:
-    state = UserState()
+    state = UserState(CATALOGUE)
     for o in observations:
         state.observe(o, RULES)
     return state
@@ -65,7 +66,7 @@ def test_no_takes_effect_at_its_plausible_time_or_the_newest_known(
     """The clock of the run that reads is never asked."""
     state = observe(liked(T + 10), make_observation(at_ms, kind=kind, record_ms=record_ms))
     assert state.consent.wiped_ms == wiped_ms
-    assert state.preferences is None
+    assert not state.has_preferences
     assert state.observe(liked(T + 10), RULES).outcome is Outcome.BEFORE_WIPE
 
 
@@ -90,7 +91,7 @@ def test_forget_of_a_clock_that_is_ahead_takes_nothing_of_what_came_after() -> N
     again = make_observation(T + 3, kind=Kind.GRANT, record_ms=T + 3)
     state = observe(yes, forget, again, liked(T + 4))
     assert (state.consent.wiped_ms, state.seq) == (T, 3)
-    assert state.preferences is not None
+    assert state.has_preferences
 
 
 # Repeats
@@ -102,7 +103,7 @@ def test_repeat_of_a_no_leaves_a_later_yes(kind: Kind) -> None:
     no = make_observation(T, kind=kind)
     state = observe(no, make_observation(T + 1, kind=Kind.GRANT), *[liked(T + n) for n in range(2, 100)])
     assert state.observe(no, RULES).outcome is Outcome.DUPLICATE
-    assert state.preferences is not None
+    assert state.has_preferences
 
 
 def test_repeats_are_recognized_among_the_last_control_events() -> None:
@@ -121,7 +122,7 @@ def test_repeats_are_recognized_among_the_last_control_events() -> None:
 @given(st.lists(control_events() | interactions(), max_size=30), st.lists(st.booleans(), min_size=30, max_size=30))
 def test_redis_shows_the_pins_of_the_user(events: list[Observation], cuts: list[bool]) -> None:
     """After any events in any order and batches; without consent to use there is nothing at all."""
-    state, shown = UserState(), Shown()
+    state, shown = UserState(CATALOGUE), Shown()
     for o, cut in zip(events, cuts, strict=False):
         state.observe(o, RULES)
         if cut:
@@ -132,8 +133,8 @@ def test_redis_shows_the_pins_of_the_user(events: list[Observation], cuts: list[
     if shown.is_denied:
         assert shown.fields == {}
     if state.consent.states[LEARN] == DENIED:
-        assert (state.windows, state.preferences, shown.fields) == (None, None, {})
-    if state.windows is None:
+        assert (state.has_windows, state.has_preferences, shown.fields) == (False, False, {})
+    if not state.has_windows:
         assert "_profile" not in shown.fields
 
 
@@ -141,10 +142,10 @@ def test_redis_shows_the_pins_of_the_user(events: list[Observation], cuts: list[
 def test_no_always_wins(events: list[Observation], kind: Kind) -> None:
     """After any history, a no with any time leaves nothing learned, and no earlier event is learned from again."""
     for at_ms in (0, SECONDS, T, T + 400 * DAY_MS):
-        state = UserState()
+        state = UserState(CATALOGUE)
         accepted = [o for o in events if state.observe(o, RULES).outcome is Outcome.ACCEPTED]
         state.observe(make_observation(at_ms, kind=kind, record_ms=T + DAY_MS), RULES)
-        assert (state.windows, state.preferences) == (None, None)
+        assert (state.has_windows, state.has_preferences) == (False, False)
         for o in events:
             if o.kind == Kind.INTERACTION and o in accepted:
                 assert state.observe(o, RULES).outcome is not Outcome.ACCEPTED

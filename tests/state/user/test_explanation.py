@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from state.events.observation import NONE, Observation
-from state.learning.feedback_log import MAX_PIECES
 from state.learning.preferences import KEPT
+from state.row.layout import MAX_PIECES
 from state.user.explanation import Explanation, explain, predict
 from state.user.user_state import UserState
 from tests.support.factories import CATALOGUE, RULES, START_MS, interactions, make_observation
@@ -26,7 +26,7 @@ FEEDBACK = st.builds(
 
 
 def observe(history: list[Observation]) -> UserState:
-    state = UserState()
+    state = UserState(CATALOGUE)
     for o in history:
         state.observe(o, RULES)
     return state
@@ -64,7 +64,7 @@ def test_removals_of_the_same_pieces_are_named_once() -> None:
 
 def test_unknown_user_has_no_evidence() -> None:
     """The prediction is the population's."""
-    found = explain(UserState(), LENGTH, PRIOR)
+    found = explain(UserState(CATALOGUE), LENGTH, PRIOR)
     assert found.prediction.slot == found.default == CATALOGUE.default_slots[LENGTH]
     assert not found.without
     assert not any(value.evidence.supporting.weight or value.evidence.opposing.weight for value in found.values)

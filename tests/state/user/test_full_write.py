@@ -39,7 +39,7 @@ def liked(at_ms: int, *facets: str) -> Observation:
 
 def lived(*events: Observation, rules: Rules = RULES) -> tuple[UserState, Shown]:
     """Return the state after events, as a checkpoint has it, and the contents of Redis."""
-    state, shown = UserState(), Shown()
+    state, shown = UserState(CATALOGUE), Shown()
     for o in events:
         state.observe(o, rules)
         shown.take(state.take_writes(USER, rules.catalogue))
@@ -91,7 +91,7 @@ def test_next_signal_is_newer_than_the_full_write(events: Sequence[Observation],
 
 def test_new_user_has_no_full_write() -> None:
     """A new user has no gate, either."""
-    assert full_write(UserState()) == []
+    assert full_write(UserState(CATALOGUE)) == []
 
 
 def test_opted_out_user_has_only_a_gate() -> None:

@@ -49,10 +49,10 @@ def taught(state: UserState, o: Observation, rules: Rules = RULES) -> Example | 
 
 def test_example_holds_the_feedback() -> None:
     """The example has the user model's part and the prediction before training."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     taught(state, like())
     assert state.preferences is not None
-    own = state.preferences.present(state.preferences.own(slots(STYLE)), slots(STYLE), rows=(0, 1))
+    own = state.model.present(slots(STYLE), rows=(0, 1))
     p = NO_POPULATION.chance(own)
     o = like(START_MS + 1)
     example = taught(state, o)
@@ -68,7 +68,7 @@ def test_example_holds_the_feedback() -> None:
 def test_prediction_includes_the_population() -> None:
     """A new user's prediction is the population's."""
     prior = Prior(CATALOGUE, version(40))
-    example = taught(UserState(), like(), replace(RULES, population=prior))
+    example = taught(UserState(CATALOGUE), like(), replace(RULES, population=prior))
     assert example is not None
     expected = prior.expect(slots(STYLE), example.topic, example.surface, 7, 0)
     assert example.p == pytest.approx(expected.chance(example.own))
@@ -77,12 +77,12 @@ def test_prediction_includes_the_population() -> None:
 
 def test_no_example_is_created_without_population_training() -> None:
     """With `--population none` or a version number, no population model is trained."""
-    assert taught(UserState(), like(), Rules(CATALOGUE)) is None
+    assert taught(UserState(CATALOGUE), like(), Rules(CATALOGUE)) is None
 
 
 def test_example_of_directed_feedback_is_a_comparison() -> None:
     """The example also is a dislike of the answer."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     example = taught(state, make_observation(served={"length": "balanced", "format": "table"}, feedback="shorter"))
     assert example is not None
     assert not example.liked
@@ -92,7 +92,7 @@ def test_example_of_directed_feedback_is_a_comparison() -> None:
 
 def test_example_keeps_the_named_facets() -> None:
     """Feedback with `facets` is about these facets only."""
-    example = taught(UserState(), make_observation(served=STYLE, feedback="thumbs_up", facets=["format"]))
+    example = taught(UserState(CATALOGUE), make_observation(served=STYLE, feedback="thumbs_up", facets=["format"]))
     assert example is not None
     assert list(example.only) == [FORMAT]
 
@@ -114,26 +114,26 @@ def test_example_keeps_the_named_facets() -> None:
 )
 def test_event_without_training_has_no_example(o: Observation) -> None:
     """The same rule decides about training and examples."""
-    assert taught(UserState(), o) is None
+    assert taught(UserState(CATALOGUE), o) is None
 
 
 def test_event_without_consent_has_no_example() -> None:
     """Consent is missing before a grant, after an opt-out and after an absence."""
-    state, rules = UserState(), Rules(REQUIRED, teaches=True)
+    state, rules = UserState(CATALOGUE), Rules(REQUIRED, teaches=True)
     consent = make_observation(START_MS + 10, kind=Kind.GRANT)
     assert taught(state, like(START_MS), rules) is None
     assert taught(state, consent, rules) is None
     assert taught(state, like(START_MS + 11), rules) is not None
     assert taught(state, make_observation(START_MS + 20, kind=Kind.DENY), rules) is None
     assert taught(state, like(START_MS + 21), rules) is None
-    late = UserState()
+    late = UserState(CATALOGUE)
     taught(late, consent, rules)
     assert taught(late, like(START_MS + 200 * DAY_MS), rules) is None
 
 
 def test_repeated_and_late_events_have_no_example() -> None:
     """An event from before a wipe has none, either."""
-    state, o = UserState(), like(START_MS + 5 * DAY_MS)
+    state, o = UserState(CATALOGUE), like(START_MS + 5 * DAY_MS)
     assert taught(state, o) is not None
     assert taught(state, o) is None
     assert taught(state, like(START_MS)) is None
@@ -147,7 +147,7 @@ def test_repeated_and_late_events_have_no_example() -> None:
 @given(st.lists(interactions() | control_events(), max_size=60))
 def test_each_training_has_one_example(events: list[Observation]) -> None:
     """Other events have none."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     for o in events:
         before = state.preferences.feedback_count if state.preferences else 0
         outcome, example, _ = state.observe(o, RULES)
@@ -174,7 +174,7 @@ def answer(at_ms: int, turn: int = 0, **members: Any) -> Observation:
 
 def learned() -> UserState:
     """Return a user with signals."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     for n in range(20):
         taught(state, like(START_MS + n))
     state.take_writes(USER, CATALOGUE)
@@ -200,7 +200,7 @@ def test_example_has_the_logged_choice_and_the_signals_before_the_feedback() -> 
 
 def test_repeated_feedback_on_a_turn_proves_nothing_more() -> None:
     """The feedback still trains, up to a weight of 1 per turn."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     copied = make_observation(START_MS, served=STYLE, feedback="copied", acted=ACTED, turn=7)
     first, second = taught(state, copied, PROVING), taught(state, answer(START_MS + 1, turn=7), PROVING)
     assert first is not None
@@ -212,7 +212,7 @@ def test_repeated_feedback_on_a_turn_proves_nothing_more() -> None:
 
 def test_first_feedback_after_half_an_hour_opens() -> None:
     """Later feedback of the conversation does not."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     opens = []
     for at_ms in (START_MS, START_MS + 60_000, START_MS + 31 * 60_000 + 1_000, START_MS + 32 * 60_000):
         example = taught(state, answer(at_ms), PROVING)
@@ -241,7 +241,7 @@ def test_repeated_entries_count_once_and_contradicting_ones_not_at_all() -> None
         ([ACTED[1], ("format", "table", 0.95)], []),
     ):
         repeated = make_observation(START_MS, served=STYLE, feedback="thumbs_up", acted=acted)
-        example = taught(UserState(), repeated, PROVING)
+        example = taught(UserState(CATALOGUE), repeated, PROVING)
         assert example is not None
         assert example.logged is not None
         assert [slot for slot, _, _ in example.logged.acted] == expected
@@ -250,13 +250,13 @@ def test_repeated_entries_count_once_and_contradicting_ones_not_at_all() -> None
 def test_without_training_only_answers_with_a_logged_choice_are_examples() -> None:
     """So `--population none` costs nothing where events log no choices and there is no holdout."""
     proving = Rules(CATALOGUE, proves=True)
-    assert taught(UserState(), like(), proving) is None
-    assert taught(UserState(), answer(START_MS), proving) is not None
-    assert taught(UserState(), answer(START_MS), Rules(CATALOGUE)) is None
+    assert taught(UserState(CATALOGUE), like(), proving) is None
+    assert taught(UserState(CATALOGUE), answer(START_MS), proving) is not None
+    assert taught(UserState(CATALOGUE), answer(START_MS), Rules(CATALOGUE)) is None
     proposed = make_observation(served=STYLE, feedback="thumbs_up", proposed=[("length", "concise")])
-    example = taught(UserState(), proposed, proving)
+    example = taught(UserState(CATALOGUE), proposed, proving)
     assert example is not None
     assert example.logged is not None
     assert list(example.logged.proposed) == [CONCISE]
     held_out = Rules(structs.replace(CATALOGUE, holdout=Holdout(0.1)), proves=True)
-    assert taught(UserState(), like(), held_out) is not None
+    assert taught(UserState(CATALOGUE), like(), held_out) is not None

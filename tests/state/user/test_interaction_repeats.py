@@ -1,6 +1,5 @@
 """state/user/interaction: late and repeated events, and the bounds of a user's state."""
 
-from array import array
 from itertools import chain
 from random import Random
 
@@ -12,12 +11,10 @@ from msgspec.structs import replace
 from state.counters import Outcome
 from state.events.observation import Kind, Observation
 from state.events.records import Reason
+from state.row.layout import MAX_SESSIONS, RECENT_CONTROLS, RECENT_EVENTS, RECENT_TURNS
 from state.user import codec
-from state.user.consent import RECENT_CONTROLS
-from state.user.recent_events import RECENT_EVENTS
-from state.user.recent_turns import RECENT_TURNS
 from state.user.rules import Rules
-from state.user.sessions import MAX_SESSIONS, SESSION_GAP_MS
+from state.user.sessions import SESSION_GAP_MS
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.support.factories import (
@@ -35,7 +32,7 @@ T = START_MS
 
 
 def observe(*observations: Observation, state: UserState | None = None, rules: Rules = RULES) -> UserState:
-    state = state or UserState()
+    state = state or UserState(CATALOGUE)
     for o in observations:
         state.observe(o, rules)
     return state
@@ -65,7 +62,7 @@ def test_late_event_changes_nothing() -> None:
 
 def test_first_event_may_be_of_any_age() -> None:
     """A replay of history reads old events first."""
-    assert UserState().observe(make_observation(MINUTE_MS), RULES).outcome is Outcome.ACCEPTED
+    assert UserState(CATALOGUE).observe(make_observation(MINUTE_MS), RULES).outcome is Outcome.ACCEPTED
 
 
 def test_repeat_is_known_among_the_last_64_events() -> None:
@@ -102,7 +99,7 @@ def repeated(draw: st.DrawFn) -> tuple[list[Observation], list[Observation]]:
 @given(repeated())
 def test_repeats_change_nothing(streams: tuple[list[Observation], list[Observation]]) -> None:
     """State, counts and writes equal those without repeats."""
-    calm, state = UserState(), UserState()
+    calm, state = UserState(CATALOGUE), UserState(CATALOGUE)
     once, twice = (
         [one.observe(o, RULES).outcome for o in events] for one, events in zip((calm, state), streams, strict=True)
     )
@@ -148,7 +145,7 @@ def test_shuffled_repeats_over_months_change_nothing(seed: int) -> None:
     random = Random(seed)
     users = [bytes([number]) * 16 for number in range(3)]
     streams = [shuffled(life(user, random), random) for user in users]
-    twice, once = {user: UserState() for user in users}, {user: UserState() for user in users}
+    twice, once = {user: UserState(CATALOGUE) for user in users}, {user: UserState(CATALOGUE) for user in users}
     seen: set[int] = set()
     for o in chain.from_iterable(zip(*streams, strict=True)):
         outcome = twice[o.user].observe(o, RULES).outcome
@@ -172,10 +169,9 @@ def test_turn_with_much_feedback_sent_twice_is_one_turn(kinds: list[str], random
     events = [make_observation(T + n, turn=7, topic="code", served=served, feedback=f) for n, f in enumerate(kinds)]
     twice = random.sample(2 * events, 2 * len(events))
     state = observe(*twice)
-    assert state.windows is not None
     profile = state.windows.profile("v", state.newest_ms, CATALOGUE.topics.values)
     assert (profile.activity.hour, profile.session.turns) == (1, 1)
-    assert state.windows.sessions.rows[-1] <= 1
+    assert state.windows.sessions.rows[-1][-1] <= 1
     assert state.turns.learned[0] <= 1.0
     assert state.seq == len(events)
 
@@ -183,7 +179,7 @@ def test_turn_with_much_feedback_sent_twice_is_one_turn(kinds: list[str], random
 @given(st.lists(interactions() | control_events(), max_size=40))
 def test_events_that_are_not_accepted_change_nothing(events: list[Observation]) -> None:
     """Packed states are equal, so a store need not write them."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     for o in events:
         before = codec.pack(state)
         if state.observe(o, RULES).outcome is not Outcome.ACCEPTED:
@@ -200,7 +196,7 @@ def test_rings_are_bounded(events: list[Observation]) -> None:
 
 
 def fullest() -> UserState:
-    """Return a state with every part full: all facets pinned, and a session every half hour."""
+    """Return a state with every part full: all facets pinned and forgotten, and a session every half hour."""
     everything = {name: facet.values[0] for name, facet in CATALOGUE.facets.items()}
     state = observe(*[make_pin(T - 3 * DAY_MS, name, value) for name, value in everything.items()])
     for number in range(2 * RECENT_EVENTS):
@@ -208,33 +204,34 @@ def fullest() -> UserState:
         topic = CATALOGUE.topics.values[number % len(CATALOGUE.topics.values)]
         o = make_observation(at_ms, turn=1 + number, topic=topic, served=everything, feedback="thumbs_up")
         observe(o, state=state)
-    state.consent.controls = array("Q", range(RECENT_CONTROLS))
-    state.consent.wiped = dict.fromkeys(range(len(CATALOGUE.facet_names)), (T - 3 * DAY_MS, 1))
+    for control in range(RECENT_CONTROLS):
+        state.consent.remember(control)
+    for facet in range(len(CATALOGUE.facet_names)):
+        state.consent.forget_facet(facet, T - 3 * DAY_MS, 1)
+    state.take_writes(USER, CATALOGUE)
     return state
 
 
-MAX_BYTES = 3_800
+ROW_BYTES = 2_048
 FULLEST = codec.pack(fullest())
 
 half_hours = st.integers(-60, 60).map(lambda number: make_observation(T + number * SESSION_GAP_MS))
 
 
 @given(st.lists(half_hours | interactions() | control_events(), max_size=60))
-def test_packed_state_has_a_maximum_size(events: list[Observation]) -> None:
-    """The maximum is 3.8 KB with the shipped catalogue."""
-    new, full = UserState(), codec.unpack(FULLEST, CATALOGUE)
-    assert full.windows is not None
+def test_row_never_grows(events: list[Observation]) -> None:
+    """A new user and the fullest one have rows of the same size, whatever they do: 2 KB with the tests' catalogue."""
+    new, full = UserState(CATALOGUE), codec.unpack(FULLEST, CATALOGUE)
     assert len(full.windows.sessions) == MAX_SESSIONS
+    assert len(full.consent.controls) == RECENT_CONTROLS
     for o in events:
         observe(o, state=new)
         observe(o, state=full)
-        assert len(codec.pack(new)) <= len(FULLEST) <= MAX_BYTES
-        assert len(codec.pack(full)) <= len(FULLEST)
+        assert len(codec.pack(new)) == len(codec.pack(full)) == len(FULLEST) <= ROW_BYTES
 
 
 def test_pin_moves_the_clock() -> None:
     """The clock is the time of the user's newest event of any kind."""
     state = observe(make_observation(T), replace(make_pin(T + 2 * DAY_MS, "tone", "formal"), record_ms=T + 2 * DAY_MS))
     assert state.observe(make_observation(T), RULES).outcome is Reason.LATE
-    assert state.windows is not None
     assert not any(state.windows.panes[:36])

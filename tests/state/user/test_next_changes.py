@@ -19,7 +19,7 @@ POPULATION = Rules(CATALOGUE, population=Prior(CATALOGUE, VERSION))
 
 
 def observe(history: list[Observation], rules: Rules = RULES) -> UserState:
-    state = UserState()
+    state = UserState(CATALOGUE)
     for o in history:
         state.observe(o, rules)
     return state
@@ -58,7 +58,7 @@ def test_named_feedback_changes_the_choice(history: list[Observation], facet: in
 
 def test_likes_that_make_a_value_are_named_to_a_new_user() -> None:
     """Likes of a value other than the default make it the choice."""
-    found = changes(UserState(), LENGTH, RULES)
+    found = changes(UserState(CATALOGUE), LENGTH, RULES)
     detailed = CATALOGUE.slot_index["length"]["detailed"]
     likes = [change for change in found if change.slot == detailed and change.becomes.slot == detailed]
     assert likes

@@ -51,12 +51,12 @@ def emitted(state: UserState, *observations: Observation, rules: Rules = RULES) 
 
 def test_new_user_has_no_writes() -> None:
     """A new user has neither signals nor a profile."""
-    assert UserState().take_writes(USER, CATALOGUE) == []
+    assert UserState(CATALOGUE).take_writes(USER, CATALOGUE) == []
 
 
 def test_first_feedback_writes_its_facets_and_the_profile() -> None:
     """Only served facets are emitted, with the user's newest time and count as version."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     fields = emitted(state, like(T), like(T + 1, {"length": "concise", "tone": "formal"}))
     assert set(fields) == {"length", "tone", PROFILE}
     assert fields["tone"]["v"] == f"{T + 1}-0000000002"
@@ -65,21 +65,21 @@ def test_first_feedback_writes_its_facets_and_the_profile() -> None:
 
 def test_version_is_the_newest_time_seen_not_the_events() -> None:
     """A late event's signal has a newer version than earlier signals."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     assert emitted(state, like(T + MINUTE_MS))["length"]["v"] == f"{T + MINUTE_MS}-0000000001"
     assert emitted(state, like(T, {"tone": "formal"}))["tone"]["v"] == f"{T + MINUTE_MS}-0000000002"
 
 
 def test_nothing_is_written_twice() -> None:
     """Taking the writes empties the outbox."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     assert emitted(state, like(T))
     assert emitted(state) == {}
 
 
 def test_nothing_is_written_when_nothing_changed() -> None:
     """Examples: a turn without feedback in the same pane, a sensitive turn, an event that is not accepted."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     emitted(state, like(T))
     quiet = [
         make_observation(T + 1),
@@ -97,7 +97,7 @@ ANSWERS = st.lists(st.tuples(LENGTHS, st.sampled_from(["thumbs_up", "thumbs_down
 @given(ANSWERS)
 def test_signal_is_written_when_value_tier_confidence_or_evidence_moved(answers: list[tuple[str, str]]) -> None:
     """The oracle compares every decision with the last emitted one."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     last: tuple[int, int, float, list[int]] | None = None
     for n, (value, feedback) in enumerate(answers):
         fields = emitted(state, make_observation(T + 1000 * n, served={"length": value}, feedback=feedback))
@@ -120,7 +120,7 @@ def test_signal_is_written_when_value_tier_confidence_or_evidence_moved(answers:
 
 def test_last_of_several_signals_in_a_batch_is_written() -> None:
     """The signal has the numbers of that event."""
-    at_once, one_by_one = UserState(), UserState()
+    at_once, one_by_one = UserState(CATALOGUE), UserState(CATALOGUE)
     events = [like(T + n) for n in range(7)]
     last = [fields["length"] for event in events if "length" in (fields := emitted(one_by_one, event))][-1]
     assert emitted(at_once, *events)["length"] == last
@@ -131,7 +131,7 @@ def test_last_of_several_signals_in_a_batch_is_written() -> None:
 
 def test_signal_is_repeated_after_half_its_time_to_live() -> None:
     """The user's next event emits the same content with a new version."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     first = emitted(state, like(T), like(T, {"tone": "formal"}))
     assert set(emitted(state, make_observation(T + HALF_TTL_MS))) == {PROFILE}
     again = emitted(state, make_observation(T + HALF_TTL_MS + PANE_MS))
@@ -145,14 +145,14 @@ def test_signal_is_repeated_after_half_its_time_to_live() -> None:
 def test_signal_without_a_time_to_live_is_not_repeated() -> None:
     """A signal that does not expire needs no repeat."""
     rules = Rules(CATALOGUE, ttl_ms=None)
-    state = UserState()
+    state = UserState(CATALOGUE)
     emitted(state, like(T), rules=rules)
     assert set(emitted(state, make_observation(T + 80 * DAY_MS), rules=rules)) == {PROFILE}
 
 
 def test_decision_below_a_pin_is_repeated() -> None:
     """A decision below a pin is repeated, as the hash of the user expires."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     state.observe(make_pin(T - 1, "length", "detailed"), RULES)
     state.take_writes(USER, CATALOGUE)
     emitted(state, like(T))
@@ -164,14 +164,14 @@ def test_decision_below_a_pin_is_repeated() -> None:
 
 def test_profile_is_written_in_each_pane_once() -> None:
     """A pane is five minutes of the user's clock."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     written = [PROFILE in emitted(state, make_observation(T + n * MINUTE_MS)) for n in range(11)]
     assert written == [True, False, False, False, False] * 2 + [True]
 
 
 def test_profile_is_that_of_the_start_of_its_pane() -> None:
     """Later events of the pane go into the next profile."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     fields = emitted(state, make_observation(T, topic="code"), make_observation(T + 1, topic="email"))
     assert fields[PROFILE]["activity"] == {"1h": 1, "24h": 1, "7d": 1}
     assert fields[PROFILE]["topics"] == [["code", 1.0]]
@@ -181,7 +181,7 @@ def test_profile_is_that_of_the_start_of_its_pane() -> None:
 @given(st.lists(interactions(), max_size=40))
 def test_no_pane_has_two_profiles(events: list[Observation]) -> None:
     """Events may come out of order."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     panes = [fields[PROFILE]["at"] // PANE_MS for o in events if PROFILE in (fields := emitted(state, o))]
     assert panes == sorted(set(panes))
 
@@ -192,7 +192,7 @@ def test_no_pane_has_two_profiles(events: list[Observation]) -> None:
 @given(st.lists(interactions() | control_events(), max_size=60))
 def test_versions_of_a_field_only_grow_between_wipes(events: list[Observation]) -> None:
     """The newest version wins in Redis, in any order of arrival."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     newest: dict[tuple[int, str], str] = {}
     for o in events:
         state.observe(o, RULES)
@@ -214,7 +214,7 @@ def test_versions_of_a_field_only_grow_between_wipes(events: list[Observation]) 
 @pytest.mark.parametrize("events", [[], [like(T)], [like(T), make_pin(T + 1, "tone", "formal")]])
 def test_writes_carry_the_user_and_the_wipe(events: list[Observation]) -> None:
     """Every write has the pseudonym and the time of the last wipe."""
-    state = UserState()
+    state = UserState(CATALOGUE)
     for o in events:
         state.observe(o, RULES)
     for write in state.take_writes(USER, CATALOGUE):

@@ -2,6 +2,7 @@
 
 from state.counters import Outcome
 from state.events.observation import NONE, Kind, Observation
+from state.user.pins import PinnedAt, Pins
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
@@ -18,6 +19,7 @@ from tests.support.factories import (
     make_pin,
     pinned,
 )
+from tests.support.rows import is_empty, make_row
 
 T = START_MS
 TONE = CATALOGUE.facet_index["tone"]
@@ -33,7 +35,7 @@ def turn(at_ms: int) -> Observation:
 
 
 def observe(*observations: Observation, rules: Rules = RULES) -> UserState:
-    state = UserState()
+    state = UserState(CATALOGUE)
     for o in observations:
         state.observe(o, rules)
     return state
@@ -107,3 +109,27 @@ def test_removal_stays_on_record() -> None:
     """Otherwise an older write to Redis could bring the pin back."""
     state = observe(make_pin(T, "tone", "formal"), make_pin(T + 1, "tone", None))
     assert state.pins[TONE] == (NONE, T + 1)
+
+
+def test_pins_are_in_the_order_of_their_facets() -> None:
+    """The order of the pins has no effect."""
+    pins = Pins(make_row())
+    for facet in (2, 0):
+        pins.put(facet, 7, T + facet)
+    pins.forget(2, T + 9)
+    pins.forget(1, T + 9)
+    assert pins.items() == [(0, PinnedAt(7, T)), (2, PinnedAt(NONE, T + 9))]
+    assert [facet in pins for facet in range(3)] == [True, False, True]
+    assert (len(pins), pins.in_force) == (2, True)
+
+
+def test_cleared_pins_leave_no_bytes() -> None:
+    """The row equals that of a new user."""
+    row = make_row()
+    pins = Pins(row)
+    pins.put(1, NONE, T)
+    assert pins
+    assert not pins.in_force
+    pins.clear()
+    assert not pins
+    assert is_empty(row)

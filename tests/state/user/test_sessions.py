@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.user.sessions import KEPT_MS, MAX_SESSIONS, SESSION_GAP_MS, SESSION_ROW, Sessions
+from state.row.layout import MAX_SESSIONS
+from state.user.sessions import KEPT_MS, MAX_COUNT, SESSION_GAP_MS, Sessions
 from tests.support.activity_oracle import ActivityOracle, Turn, Visit
 from tests.support.factories import START_MS
+from tests.support.rows import is_empty, make_row
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -32,7 +34,7 @@ STREAMS = st.lists(st.tuples(STEPS_MS, LATE_MS, st.booleans()), min_size=1, max_
 
 def sessions_of(minutes: Sequence[int], clock: int = 0) -> Sessions:
     """Return the sessions of turns, in minutes after the start; the clock is the newest turn, or `clock`."""
-    sessions = Sessions()
+    sessions = Sessions(make_row())
     for number, minute in enumerate(minutes):
         clock = max(clock, *minutes[: number + 1])
         sessions.add_turn(START_MS + minute * MINUTE_MS, START_MS + clock * MINUTE_MS)
@@ -40,8 +42,7 @@ def sessions_of(minutes: Sequence[int], clock: int = 0) -> Sessions:
 
 
 def visits(sessions: Sessions) -> list[Visit]:
-    rows = sessions.rows
-    return [Visit(*rows[row : row + SESSION_ROW]) for row in range(0, len(rows), SESSION_ROW)]
+    return [Visit(*row) for row in sessions.rows]
 
 
 def minutes_of(sessions: Sessions) -> list[tuple[int, int, int]]:
@@ -55,9 +56,12 @@ def minutes_of(sessions: Sessions) -> list[tuple[int, int, int]]:
 @settings(max_examples=300)
 @given(STREAMS)
 def test_sessions_are_those_of_an_oracle_that_keeps_all_turns(stream: list[tuple[int, int, bool]]) -> None:
-    """After each turn, up to a day late, sessions and dislikes of the last day are equal; their number is bounded."""
-    sessions, oracle = Sessions(), ActivityOracle()
-    clock_ms = START_MS
+    """After each turn, up to a day late, sessions and dislikes of the last day are equal, while they are eight or less.
+
+    With more, the newest ones are kept, and the newest turn is in the newest session.
+    """
+    sessions, oracle = Sessions(make_row()), ActivityOracle()
+    clock_ms, most = START_MS, 0
     for step_ms, late_ms, disliked in stream:
         clock_ms += step_ms
         oracle.clock_ms = clock_ms
@@ -68,13 +72,17 @@ def test_sessions_are_those_of_an_oracle_that_keeps_all_turns(stream: list[tuple
             sessions.add_dislike(clock_ms)
         known, kept = oracle.visits(), visits(sessions)
         in_reach = [visit for visit in known if visit.last_ms > clock_ms - KEPT_MS]
-        assert kept == known[-len(kept) :]
-        assert len(in_reach or known[-1:]) <= len(kept) <= MAX_SESSIONS
+        most = max(most, len(in_reach))
+        assert len(kept) <= MAX_SESSIONS
+        assert kept[-1].last_ms == known[-1].last_ms
+        if most <= MAX_SESSIONS:
+            assert kept == known[-len(kept) :]
+            assert len(in_reach or known[-1:]) <= len(kept)
 
 
-@given(st.permutations(range(0, 24 * 60, 10)), st.sets(st.integers(0, 143), max_size=120))
-def test_order_within_a_day_makes_no_difference(minutes: list[int], absent: set[int]) -> None:
-    """The same turns in any order give the same sessions."""
+@given(st.permutations(range(0, 4 * 60, 10)), st.sets(st.integers(0, 23), max_size=20))
+def test_order_within_four_hours_makes_no_difference(minutes: list[int], absent: set[int]) -> None:
+    """The same turns in any order give the same sessions: there is room for those of four hours."""
     present = [minute for minute in minutes if minute // 10 not in absent]
     assert minutes_of(sessions_of(present)) == minutes_of(sessions_of(sorted(present)))
 
@@ -110,7 +118,7 @@ def test_merged_sessions_keep_their_dislikes() -> None:
     for minute in (0, 29, 50):
         sessions.add_dislike(START_MS + minute * MINUTE_MS)
     sessions.add_turn(START_MS + 25 * MINUTE_MS, START_MS + 50 * MINUTE_MS)
-    assert sessions.newest().turns == sessions.rows[-1] == 3
+    assert sessions.newest().turns == visits(sessions)[-1].dislikes == 3
 
 
 def test_turn_that_is_later_than_a_day_does_not_reopen_a_session() -> None:
@@ -123,7 +131,7 @@ def test_turn_that_is_later_than_a_day_does_not_reopen_a_session() -> None:
 
 def test_first_turn_of_any_time_begins_a_session() -> None:
     """Examples: the first minutes of 1970, and a clock that a pin has moved far ahead."""
-    sessions = Sessions()
+    sessions = Sessions(make_row())
     sessions.add_turn(MINUTE_MS, START_MS)
     assert (sessions.newest().started_at, sessions.newest().turns) == (MINUTE_MS, 1)
 
@@ -160,24 +168,48 @@ def test_share_falls_again_with_turns_that_are_liked() -> None:
 
 def test_dislike_without_a_session_counts_nowhere() -> None:
     """No turn came before the dislike."""
-    sessions = Sessions()
+    sessions = Sessions(make_row())
     sessions.add_dislike(START_MS)
     assert (len(sessions), sessions.newest().negative_share) == (0, 0.0)
 
 
-# What is kept
+# Limits
 
 
 @given(st.lists(st.integers(0, 24 * 60), max_size=60))
-def test_no_more_than_49_sessions_are_kept(late: list[int]) -> None:
-    """The maximum is a turn every half hour."""
-    minutes = list(range(0, 3 * 24 * 60 + 1, 30))
+def test_eight_sessions_are_kept(late: list[int]) -> None:
+    """The limit holds for late turns, too."""
+    minutes = list(range(0, 24 * 60 + 1, 60))
     sessions = sessions_of(minutes)
-    assert len(sessions) == MAX_SESSIONS == 49
+    assert minutes_of(sessions) == [(minute, minute, 1) for minute in minutes[-8:]]
     clock_ms = START_MS + minutes[-1] * MINUTE_MS
     for minute in late:
         sessions.add_turn(clock_ms - minute * MINUTE_MS, clock_ms)
-        assert len(sessions) <= MAX_SESSIONS
+        assert len(sessions) <= MAX_SESSIONS == 8
+
+
+def test_ninth_session_replaces_the_oldest() -> None:
+    """A late session finds its place among the others; one that is older than all of them is not kept."""
+    sessions = sessions_of(range(0, 8 * 60, 60))
+    sessions.add_turn(START_MS + 210 * MINUTE_MS, START_MS + 480 * MINUTE_MS)
+    starts = [60, 120, 180, 210, 240, 300, 360, 420]
+    assert minutes_of(sessions) == [(minute, minute, 1) for minute in starts]
+    sessions.add_turn(START_MS + 10 * MINUTE_MS, START_MS + 480 * MINUTE_MS)
+    assert minutes_of(sessions) == [(minute, minute, 1) for minute in starts]
+
+
+def test_counts_stop_at_their_limit() -> None:
+    """The limit is 65,535 turns and as many dislikes, also of two sessions that are joined."""
+    row = make_row()
+    sessions = Sessions(row)
+    for minute in (0, 50):
+        sessions.add_turn(START_MS + minute * MINUTE_MS, START_MS + minute * MINUTE_MS)
+        row.array["session_turns"][0] = row.array["session_dislikes"][0] = MAX_COUNT
+        sessions.add_turn(START_MS + minute * MINUTE_MS, START_MS + minute * MINUTE_MS)
+        sessions.add_dislike(START_MS + minute * MINUTE_MS)
+        assert visits(sessions)[-1][2:] == (MAX_COUNT, MAX_COUNT)
+    sessions.add_turn(START_MS + 25 * MINUTE_MS, START_MS + 50 * MINUTE_MS)
+    assert [visit[2:] for visit in visits(sessions)] == [(MAX_COUNT, MAX_COUNT)]
 
 
 def test_sessions_are_freed_as_the_clock_moves_on() -> None:
@@ -191,11 +223,18 @@ def test_sessions_are_freed_as_the_clock_moves_on() -> None:
     assert minutes_of(sessions) == [(120, 120, 1)]
 
 
-def test_copy_does_not_change() -> None:
-    """The copy is read at the end of the batch."""
-    sessions = sessions_of([0, 60])
-    twin = sessions.copy()
-    before = visits(twin)
-    sessions.add_turn(START_MS + 61 * MINUTE_MS, START_MS + 61 * MINUTE_MS)
-    sessions.add_dislike(START_MS)
-    assert visits(twin) == before != visits(sessions)
+@given(STREAMS)
+def test_equal_sessions_have_equal_bytes(stream: list[tuple[int, int, bool]]) -> None:
+    """Sessions that were dropped or joined leave nothing, and no other row changes."""
+    row = make_row(room=2)
+    row.move_to(1)
+    sessions, clock_ms = Sessions(row), START_MS
+    for step_ms, late_ms, disliked in stream:
+        clock_ms += step_ms
+        sessions.observe(clock_ms - late_ms, clock_ms, True, disliked)
+        for name in ("session_first_ms", "session_last_ms", "session_turns", "session_dislikes"):
+            assert not any(row.numbers(name)[len(sessions) :])
+    sessions.clear()
+    assert is_empty(row)
+    row.move_to(0)
+    assert is_empty(row)

@@ -8,32 +8,32 @@ from msgspec.structs import replace
 from state.events.observation import Observation
 from state.learning.feedback_piece import Side
 from state.learning.preferences import KEPT, Preferences
-from state.user.recent_turns import RECENT_TURNS
+from state.row.layout import RECENT_TURNS
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from tacit.contract.catalogue import FeedbackKind
 from tacit.contract.signals import Profile
 from tests.support.factories import CATALOGUE, RULES, START_MS, Served, interactions, make_observation
+from tests.support.user_models import all_means
 
 T = START_MS
 CONCISE: Served = {"length": "concise"}
 
 
 def observe(*observations: Observation, state: UserState | None = None, rules: Rules = RULES) -> UserState:
-    state = state or UserState()
+    state = state or UserState(CATALOGUE)
     for o in observations:
         state.observe(o, rules)
     return state
 
 
 def profile(state: UserState) -> Profile:
-    assert state.windows is not None
     return state.windows.profile("v", state.newest_ms, CATALOGUE.topics.values)
 
 
 def beliefs(state: UserState) -> list[float]:
     """Return the learned means; the last one is the bias."""
-    return list((state.preferences or Preferences(CATALOGUE)).means)
+    return all_means(state.preferences or Preferences(CATALOGUE))
 
 
 def evidence(state: UserState) -> float:
@@ -113,7 +113,7 @@ def test_feedback_on_one_turn_never_weighs_more_than_one(kinds: list[str]) -> No
 def test_rounding_leaves_no_weight() -> None:
     """Fifty feedbacks of weight 0.02 use the weight up, although their 32-bit sum is a little less than 1."""
     rules = Rules(replace(CATALOGUE, feedback={"nod": FeedbackKind(weight=0.02, label=True)}))
-    state = UserState()
+    state = UserState(CATALOGUE)
     for n in range(60):
         o = make_observation(T + n, turn=7, served=CONCISE, feedback="nod", catalogue=rules.catalogue)
         observe(o, state=state, rules=rules)
@@ -207,5 +207,5 @@ def test_turn_that_becomes_sensitive_does_not_train_again() -> None:
 def test_sensitive_topics_are_never_counted(events: list[Observation]) -> None:
     """The property holds for any events."""
     state = observe(*events)
-    if state.windows is not None:
+    if state.has_windows:
         assert not {name for name, _ in profile(state).topics} & set(CATALOGUE.topics.sensitive)

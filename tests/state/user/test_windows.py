@@ -16,11 +16,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from state.user.sessions import MAX_SESSIONS
-from state.user.windows import DAY_MS, HOUR_MS, MAX_TOPICS_KEPT, MINUTE_MS, PANE_MS, PANES, Windows
+from state.events.observation import NONE
+from state.row.layout import MAX_SESSIONS, MAX_TOPICS_KEPT, PANES, Part
+from state.user.windows import DAY_MS, HOUR_MS, MINUTE_MS, PANE_MS, Windows, rounded
 from tacit.contract.signals import Profile
 from tests.support.activity_oracle import ActivityOracle, Turn
 from tests.support.factories import START_MS
+from tests.support.rows import is_empty, make_row
 
 TOPICS = tuple(f"topic-{number}" for number in range(30))
 
@@ -29,7 +31,9 @@ class Clocked:
     """Windows with the clock of a user's state."""
 
     def __init__(self, turns: Sequence[Turn] = ()) -> None:
-        self.windows = Windows()
+        self.row = make_row()
+        self.windows = Windows(self.row)
+        self.windows.begin()
         self.newest_ms = 0
         for turn in turns:
             self.add(turn)
@@ -41,7 +45,8 @@ class Clocked:
 
     def add(self, turn: Turn) -> None:
         before_ms, self.newest_ms = self.newest_ms or turn.at_ms, max(self.newest_ms, turn.at_ms)
-        self.windows.observe(before_ms, self.newest_ms, turn.at_ms, True, turn.topic, False)
+        topic = NONE if turn.topic is None else turn.topic
+        self.windows.observe(before_ms, self.newest_ms, turn.at_ms, True, topic, False)
 
     def profile(self) -> Profile:
         return self.windows.profile("v", self.newest_ms, TOPICS)
@@ -121,10 +126,10 @@ def test_topic_never_weighs_more_than_it_should(turns: list[Turn]) -> None:
 
 def test_sessions_are_freed_with_the_days() -> None:
     """Without later turns, only the newest session stays."""
-    clocked = Clocked([Turn(START_MS + hour * HOUR_MS) for hour in range(24)])
-    assert len(clocked.windows.sessions) == 24
-    clocked.advance(START_MS + 40 * HOUR_MS)
-    assert len(clocked.windows.sessions) == 8
+    clocked = Clocked([Turn(START_MS + hour * HOUR_MS) for hour in range(20, 24)])
+    assert len(clocked.windows.sessions) == 4
+    clocked.advance(START_MS + 46 * HOUR_MS)
+    assert len(clocked.windows.sessions) == 2
     clocked.advance(START_MS + 48 * HOUR_MS)
     assert len(clocked.windows.sessions) == 1
 
@@ -165,18 +170,33 @@ def test_new_topic_replaces_the_lightest_one() -> None:
 def test_pane_stops_counting_at_its_limit() -> None:
     """The limit is 65,535 turns in five minutes."""
     clocked = Clocked([Turn(START_MS)])
-    clocked.windows.panes[START_MS // (5 * MINUTE_MS) % 12] = 65_535
+    clocked.row.array["panes"][0, START_MS // (5 * MINUTE_MS) % 12] = 65_535
     clocked.add(Turn(START_MS))
     assert clocked.profile().activity.hour == 65_535
 
 
-def test_copy_does_not_change() -> None:
-    """The copy is read at the end of the batch."""
-    clocked = Clocked([Turn(START_MS, 1)])
-    clocked.windows.sessions.add_dislike(START_MS)
-    twin = clocked.windows.copy()
-    before = twin.profile("v", START_MS, TOPICS)
-    assert before == clocked.profile()
-    clocked.add(Turn(START_MS + 1, 2))
-    clocked.windows.sessions.add_dislike(START_MS)
-    assert twin.profile("v", START_MS, TOPICS) == before
+@given(streams(topics=len(TOPICS)))
+def test_clear_leaves_no_bytes(turns: list[Turn]) -> None:
+    """The row equals that of a new user; begun once more, the windows equal new ones."""
+    clocked = Clocked(turns)
+    assert clocked.row.numbers("parts") == Part.WINDOWS
+    clocked.windows.clear()
+    assert is_empty(clocked.row)
+    clocked.windows.begin()
+    assert clocked.row.read() == Clocked().row.read()
+
+
+def test_dropped_topics_leave_room() -> None:
+    """A topic that became sensitive has no weight any more."""
+    clocked = Clocked([Turn(START_MS, topic) for topic in range(8)])
+    clocked.windows.drop({1, 3, 20})
+    assert sorted(clocked.windows.topic_weights) == [0.0] * 2 + [1.0] * 6
+    clocked.add(Turn(START_MS, 9))
+    assert clocked.windows.topic_ids[1] == 9
+
+
+@settings(max_examples=1000)
+@given(st.floats(0, 2**24, width=32) | st.integers(0, 2**24).map(lambda eighths: eighths / 8))
+def test_hours_are_rounded_as_python_rounds(count: float) -> None:
+    """Halves go to the even digit."""
+    assert rounded(count) == round(count, 2)

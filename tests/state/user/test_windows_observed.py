@@ -112,10 +112,10 @@ class UserOracle(ActivityOracle):
 def test_activity_is_that_of_an_oracle_that_keeps_all_events(stream: Sequence[Arrival], lateness_ms: int) -> None:
     """Outcome and profile are equal after every event: late or repeated events, dislikes, pins and absences."""
     rules = Rules(CATALOGUE, lateness_ms=lateness_ms)
-    state, oracle = UserState(), UserOracle(lateness_ms)
+    state, oracle = UserState(CATALOGUE), UserOracle(lateness_ms)
     for arrival in stream:
         assert state.observe(arrival.o, rules).outcome is oracle.observe(arrival)
-        if state.windows is None:
+        if not state.has_windows:
             assert oracle.turns == []
             continue
         oracle.check(state.windows.profile("v", state.newest_ms, CATALOGUE.topics.values), CATALOGUE.topics.values)
@@ -124,9 +124,9 @@ def test_activity_is_that_of_an_oracle_that_keeps_all_events(stream: Sequence[Ar
 def test_late_event_bridges_two_sessions() -> None:
     """The merged session has the dislikes of both."""
     minutes = [(0, "thumbs_down"), (10, None), (50, "thumbs_down"), (60, None), (30, None)]
-    state = UserState()
+    state = UserState(CATALOGUE)
     for minute, feedback in minutes:
         state.observe(make_observation(START_MS + minute * MINUTE_MS, feedback=feedback), Rules(CATALOGUE))
-    assert state.windows is not None
+    assert state.has_windows
     session = state.windows.sessions.newest()
     assert (session.started_at, session.turns, session.negative_share) == (START_MS, 5, 0.4)

@@ -33,6 +33,7 @@ def test_derived_limits_are_complete_without_a_change_of_taste(confidence: float
     beliefs = confident(confidence)
     if not informative:
         beliefs.prior.uninformative = frozenset([FORMAT])
+        beliefs.table.uninformative[FORMAT] = 1
     decision = decide(beliefs, FORMAT)
     assume(abs(decision.confidence - APPLY_FROM) > 0.001)
     derived = limited_by(learned_signal(CATALOGUE, find(beliefs, FORMAT, decision, START_MS, 1)))

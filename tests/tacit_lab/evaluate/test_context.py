@@ -61,7 +61,7 @@ def test_effects_come_from_the_state_before_the_answer(tmp_path: Path) -> None:
 def test_user_without_state_has_no_effects() -> None:
     """Neither has a user without preferences."""
     o = make_observation(topic="code")
-    assert own_effects(None, o) == own_effects(UserState(), o) == {}
+    assert own_effects(None, o) == own_effects(UserState(CATALOGUE), o) == {}
 
 
 def test_gain_is_compared_on_all_scored_answers(tmp_path: Path) -> None:

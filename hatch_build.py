@@ -1,0 +1,116 @@
+"""Build hook of hatchling: compiles the core with Cython, where there is a C compiler.
+
+A module with a `.pxd` file of the same name is compiled; its `.py` file also runs uncompiled, with the same results.
+The variable `TACIT_COMPILE` decides: 1 requires the compiled form, 0 leaves it out. By default a failure is printed,
+and the core runs uncompiled.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from packaging.tags import platform_tags
+
+PACKAGES = ("state",)
+"""Packages with compiled modules."""
+
+OLDEST_PYTHON = ("cp311", "0x030B0000")
+"""Tag and hexadecimal version of the stable ABI."""
+
+SHARED = "state.row.compiled_views"
+"""Extension module with the code of typed views, which the others share."""
+
+FLAGS = ["-O2", "-g0", "-ffp-contract=off"]
+"""The last flag keeps formulas the same on processors that multiply and add in one step."""
+
+
+DIRECTIVES = {
+    "annotation_typing": False,  # types come from .pxd files; annotations serve mypy and readers
+    "boundscheck": True,
+    "cdivision": False,  # quotients are rounded as Python rounds them
+    "infer_types": True,
+    "initializedcheck": True,
+    "language_level": 3,
+    "wraparound": False,
+}
+"""Directives of Cython."""
+
+
+class CompileCore(BuildHookInterface[Any]):
+    """Adds extension modules to wheels and to editable installations."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+        """Compile the core in place, and tag the wheel with the platform."""
+        root = Path(self.root)
+        wanted = os.environ.get("TACIT_COMPILE", "")
+        if self.target_name != "wheel":
+            return
+        if wanted == "0":
+            remove_compiled(root)
+            return
+        try:
+            compile_core(root)
+        except (Exception, SystemExit) as error:  # exceptions of setuptools, of Cython and of the compiler
+            remove_compiled(root)
+            if wanted == "1":
+                raise
+            print(NOT_COMPILED.format(error=error), file=sys.stderr)  # noqa: T201
+            return
+        build_data["pure_python"] = False
+        build_data["tag"] = f"{OLDEST_PYTHON[0]}-abi3-{next(platform_tags())}"
+        build_data["artifacts"] += [str(path.relative_to(root)) for path in compiled(root)]
+
+
+NOT_COMPILED = """\
+The core is not compiled, and runs as plain Python, many times slower: {error}
+Install a C compiler and the headers of Python (Debian: apt-get install gcc python3-dev), then install Tacit again.
+"""
+
+
+def sources(root: Path) -> list[Path]:
+    """Return the modules to compile."""
+    declared = [path for package in PACKAGES for path in (root / package).rglob("*.pxd")]
+    return sorted(path.with_suffix(".py") for path in declared)
+
+
+def compiled(root: Path) -> list[Path]:
+    """Return the extension modules in place."""
+    return [path for package in PACKAGES for path in sorted((root / package).rglob("*.abi3.so"))]
+
+
+def remove_compiled(root: Path) -> None:
+    """Remove the extension modules in place, so that no module is older than its source."""
+    for path in compiled(root):
+        path.unlink()
+
+
+def compile_core(root: Path) -> None:
+    """Compile each module to an extension module in its folder."""
+    from Cython.Build import cythonize
+    from setuptools import Distribution, Extension
+    from setuptools.command.build_ext import build_ext
+
+    os.chdir(root)
+
+    def extension(name: str, files: list[str]) -> Any:
+        macros = [("Py_LIMITED_API", OLDEST_PYTHON[1])]
+        return Extension(name, files, py_limited_api=True, define_macros=macros, extra_compile_args=FLAGS)
+
+    modules = [path.relative_to(root) for path in sources(root)]
+    built = cythonize(
+        [extension(SHARED, []), *(extension(".".join(path.with_suffix("").parts), [str(path)]) for path in modules)],
+        build_dir="build/c",
+        compiler_directives=DIRECTIVES,
+        quiet=True,
+        shared_utility_qualified_name=SHARED,
+    )
+    command = build_ext(Distribution({"ext_modules": built}))
+    command.inplace, command.build_temp, command.parallel = True, "build/o", os.cpu_count()
+    command.ensure_finalized()
+    command.run()
+
+
+if __name__ == "__main__":
+    compile_core(Path(__file__).resolve().parent)

@@ -1,0 +1,59 @@
+cimport cython
+from libc cimport math
+
+from state.learning.feature_numbers cimport FeatureNumbers
+from state.learning.feedback_limit cimport FeedbackLimit, last_bits
+from state.learning.known_features cimport KnownFeatures
+from state.learning.population_model cimport PopulationModel
+from state.learning.population_prior cimport Prior
+from state.learning.prior_table cimport PriorTable
+from state.learning.probit cimport normal_cdf
+from state.learning.scoring cimport Scoring
+from state.learning.stacking cimport Stacking
+
+cdef long long _MAX_EXAMPLES
+cdef double _NOISE_VARIANCE
+cdef unsigned long long _ODD
+cdef unsigned long long _MASK
+
+cdef class PopulationTrainer:
+    cdef bint _exact
+    cdef object _catalogue
+    cdef object _features
+    cdef object _facets
+    cdef object _replaceable
+    cdef readonly PopulationModel _population
+    cdef readonly KnownFeatures _known
+    cdef readonly Stacking _stacking
+    cdef readonly FeedbackLimit _limit
+    cdef readonly Scoring scoring
+    cdef readonly object proof
+    cdef public Prior _prior
+    cdef readonly long long examples
+    cdef readonly long long _at_ms
+    cdef readonly long long unpublished
+    cdef readonly long long number
+    cdef readonly bint must_publish
+    cdef readonly object scores
+    @cython.locals(
+        user=cython.ulonglong, prior=Prior, mean=double, variance=double, scale=double, own_mean=double, z=double,
+        share=double, bias_residual=object,
+    )
+    cpdef bint learn(self, object e) except -1
+    @cython.locals(
+        numbers=FeatureNumbers, own_factors=cython.double[::1], factor=double, mean=double, variance=double,
+        preferred=list, served=list,
+    )
+    cdef object _learn_directed(self, object e, unsigned long long user)
+    @cython.locals(slots=list, features=list, mean=double, variance=double)
+    cdef double _learn_defaults(self, object e, unsigned long long user) except? -1
+    cdef double _learn_confidence(
+        self, object e, unsigned long long user, double mean, double variance, double share
+    ) except? -1
+    @cython.locals(numbers=FeatureNumbers, mean=double, variance=double, others=tuple)
+    cdef object _learn_answer(self, object e, unsigned long long user, double own_mean, double share)
+    cdef object _add_common(self, object e)
+    @cython.locals(table=PriorTable, mean=double, facet=Py_ssize_t, share=double)
+    cdef double _own_mean(self, double bias, dict shares) except? -1
+
+cpdef unsigned long long hash_of(bytes user) except? 0

@@ -1,0 +1,151 @@
+"""Emission of signals: the present decisions and the profile of a user go to an outbox when they have changed.
+
+Each event decides whether its signals are emitted, so the result depends on the user's events alone, not on batches.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from state.catalogue.numbered import NumberedCatalogue
+from state.learning.context_decisions import Context, contexts_at, contexts_of, decide_in
+from state.learning.decisions import NO_ROW, Beliefs, Decision, InContext, decide, find
+from state.learning.own_beliefs import OwnBeliefs
+from state.learning.population_prior import Prior
+from state.learning.signal_text import SignalText
+from state.row.layout import Part
+from state.row.row import Row
+from state.user.emitted import Emitted
+from state.user.outbox import Outbox
+from state.user.windows import PANE_MS, Windows
+from tacit.contract.signals import PROFILE, encode
+from tacit.contract.versions import version
+
+_PANE_MS = PANE_MS
+_PREFERENCES = int(Part.PREFERENCES)
+_WINDOWS = int(Part.WINDOWS)
+
+
+class Emitter:
+    """Emits signals of the present user; the user's clock and count of events make their versions."""
+
+    def __init__(self, own: OwnBeliefs, emitted: Emitted, catalogue: NumberedCatalogue) -> None:
+        self.row = own.row
+        self.own = own
+        self.emitted = emitted
+        self.catalogue = catalogue
+        self.ranks = catalogue.slot_ranks
+        self.text = SignalText(catalogue)
+        self.beliefs: Beliefs | None = None
+        """Beliefs under the prior of the last emission."""
+        self.profiled = Row(own.row.layout)
+        """Row of a waiting profile."""
+
+    def believe(self, prior: Prior) -> Beliefs:
+        """Return all beliefs about the present user."""
+        if self.beliefs is None:
+            self.beliefs = Beliefs(self.own, prior)
+        self.beliefs.renew(prior)
+        if self.row.parts[self.row.at] & _WINDOWS:
+            self.beliefs.lean()
+        return self.beliefs
+
+    def emit_learned(
+        self, outbox: Outbox, prior: Prior, facets: Sequence[int], rows: Sequence[int], opened: Sequence[int]
+    ) -> None:
+        """Emit the decisions on trained facets that differ from the emitted ones, in general or in the contexts.
+
+        Args:
+            outbox: outbox of the user.
+            prior: the population's beliefs.
+            facets: facets that were trained.
+            rows: rows of the answer's contexts.
+            opened: rows that got a new context.
+        """
+        emitted, beliefs = self.emitted, self.believe(prior)
+        if opened:
+            for facet in range(emitted.facets):
+                emitted.free(facet, opened)
+        present, contexts = contexts_at(beliefs, rows), None
+        for facet in facets:
+            decision = decide(beliefs, facet)
+            if emitted.differs(facet, decision) or self._differs_in(facet, decision, rows, present):
+                if contexts is None:
+                    contexts = contexts_of(beliefs, beliefs.topics())
+                self._emit(outbox, facet, decision, contexts, True)
+
+    def _differs_in(self, facet: int, decision: Decision, rows: Sequence[int], present: Sequence[Context]) -> bool:
+        """Return whether a value in a context differs from the last emitted one."""
+        emitted, beliefs = self.emitted, self.beliefs
+        assert beliefs is not None  # noqa: S101  # the caller has asked for them
+        for place in rows:
+            rank = 0
+            for context in present:
+                if context.row == place:
+                    there = decide_in(beliefs, facet, decision, context)
+                    rank = 0 if there is None else self.ranks[there.slot]
+            if emitted.rank(facet, place) != rank:
+                return True
+        return False
+
+    def emit_due(self, outbox: Outbox, prior: Prior, before_ms: int) -> None:
+        """Emit the decisions that were emitted before that time once more."""
+        emitted, row = self.emitted, self.row
+        if not row.parts[row.at] & _PREFERENCES:
+            return
+        due = False
+        for facet in range(emitted.facets):
+            due = due or emitted.is_due(facet, before_ms)
+        if due:
+            facets = [facet for facet in range(emitted.facets) if emitted.is_due(facet, before_ms)]
+            self.emit_facets(outbox, prior, [facet for facet in facets if self.catalogue.facet_slots[facet]], True)
+
+    def emit_facets(self, outbox: Outbox, prior: Prior, facets: Iterable[int], records: bool) -> None:
+        """Emit the present decisions on facets; `records`: in place of the last emitted ones."""
+        beliefs = self.believe(prior)
+        contexts = contexts_of(beliefs, beliefs.topics())
+        for facet in facets:
+            self._emit(outbox, facet, decide(beliefs, facet), contexts, records)
+
+    def _emit(self, outbox: Outbox, facet: int, decision: Decision, contexts: Sequence[Context], records: bool) -> None:
+        """Emit the decision on a facet, of which `decide` has left the means."""
+        row, emitted, beliefs = self.row, self.emitted, self.beliefs
+        assert beliefs is not None  # noqa: S101  # the caller has asked for them
+        at_ms = row.newest_ms[row.at]
+        if records:
+            emitted.record(facet, decision, at_ms)
+        found: list[InContext] = []
+        for context in contexts:
+            there = decide_in(beliefs, facet, decision, context)
+            if there is None:
+                continue
+            found.append(InContext(context.key, there))
+            if records and context.row != NO_ROW:
+                emitted.record_in(facet, context.row, self.ranks[there.slot])
+        outbox.findings[facet] = find(beliefs, facet, decision, at_ms, row.seq[row.at], found)
+        outbox.at_ms = at_ms
+
+    def emit_profile(self, outbox: Outbox) -> None:
+        """Emit the profile, once in each pane."""
+        row = self.row
+        at_ms = row.newest_ms[row.at]
+        if at_ms // _PANE_MS != row.profile_pane[row.at]:
+            row.profile_pane[row.at] = at_ms // _PANE_MS
+            self.emit_present_profile(outbox)
+
+    def emit_present_profile(self, outbox: Outbox) -> None:
+        """Emit the profile as it is."""
+        row = self.row
+        outbox.profile = row.read(), row.newest_ms[row.at], row.seq[row.at]
+        outbox.at_ms = row.newest_ms[row.at]
+
+    def take(self, outbox: Outbox, explores: bool) -> tuple[tuple[str, bytes], ...]:
+        """Return the waiting signals as (field, JSON), and empty the outbox; without exploration unless `explores`."""
+        catalogue, fields = self.catalogue, []
+        for facet, finding in outbox.findings.items():
+            fields.append((catalogue.facet_names[facet], self.text.json(finding, explores)))
+        if outbox.profile is not None:
+            data, at_ms, seq = outbox.profile
+            self.profiled.write(data)
+            profile = Windows(self.profiled).profile(version(at_ms, seq), at_ms, catalogue.public_topics)
+            fields.append((PROFILE, encode(profile)))
+        outbox.findings, outbox.profile = {}, None
+        return tuple(fields)

@@ -1,0 +1,78 @@
+"""The build of the core: compiled where it can be, loudly uncompiled where not, and as the variable asks."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+PYPROJECT = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "small"
+version = "1"
+[tool.hatch.build.targets.wheel]
+packages = ["state"]
+[tool.hatch.build.hooks.custom]
+path = "hatch_build.py"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a project with one compiled module, whose build is the product's."""
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    shutil.copy(PROJECT / "hatch_build.py", tmp_path)
+    for package in ("learning", "row"):
+        (tmp_path / "state" / package).mkdir(parents=True)
+    for name in ("state/__init__.py", "state/learning/__init__.py", "state/row/__init__.py"):
+        (tmp_path / name).touch()
+    for suffix in (".py", ".pxd"):
+        shutil.copy(PROJECT / "state" / "learning" / f"probit{suffix}", tmp_path / "state" / "learning")
+    return tmp_path
+
+
+def _build(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", str(project))
+    known = {name: text for name, text in os.environ.items() if name != "TACIT_COMPILE"}
+    return subprocess.run(command, env=known | environment, capture_output=True, text=True, check=False)
+
+
+def _modules(project: Path) -> list[str]:
+    (wheel,) = (project / "dist").glob("*.whl")
+    return [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
+
+
+def test_module_with_types_is_compiled(project: Path) -> None:
+    """By default, with the code that all modules share."""
+    done = _build(project)
+    assert done.returncode == 0, done.stderr
+    assert sorted(_modules(project)) == ["state/learning/probit.abi3.so", "state/row/compiled_views.abi3.so"]
+
+
+def test_failed_compilation_leaves_plain_python(project: Path) -> None:
+    """It is printed, with what to install."""
+    done = _build(project, CC="false")
+    assert done.returncode == 0, done.stderr
+    assert "The core is not compiled" in done.stderr + done.stdout
+    assert _modules(project) == []
+
+
+def test_required_compilation_fails_the_build(project: Path) -> None:
+    """An image or CI never runs uncompiled by accident."""
+    assert _build(project, CC="false", TACIT_COMPILE="1").returncode != 0
+    assert not (project / "dist").exists() or not list((project / "dist").glob("*.whl"))
+
+
+def test_compilation_can_be_left_out(project: Path) -> None:
+    """The wheel is for every platform."""
+    assert _build(project, TACIT_COMPILE="0").returncode == 0
+    assert _modules(project) == []
+    (wheel,) = (project / "dist").glob("*.whl")
+    assert wheel.name.endswith("-none-any.whl")
