@@ -1,5 +1,6 @@
 """Shard store, compared with a plain dict of packed states."""
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -384,3 +385,23 @@ def test_reclaimed_users_are_not_in_the_next_checkpoint(tmp_path: Path) -> None:
         store = stores.resume(token)
         assert len(store) == 2
         assert sorted(contents(store)) == USERS[6:]
+
+
+# Rows of an earlier layout
+
+
+def test_pins_of_layout_3_reach_the_gate_with_the_users_next_change(store: ShardStore) -> None:
+    """They were signals then; a user who is read and not changed does not lose them."""
+    tone, formal = CATALOGUE.facet_index["tone"], CATALOGUE.slot_index["tone"]["formal"]
+    header = struct.pack("<BqIqqBqIBBBBHBBBHBBBI", 3, START_MS, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, *[0] * 7)
+    store._database.write([(USERS[1], header + struct.pack("<Bhq?", tone, formal, START_MS, True))])
+    for _ in range(2):
+        store.begin_batch([USERS[1]])
+        store.end_batch()
+    touch(store, [USERS[2], USERS[3]])  # drops the unchanged user from the table
+    store.begin_batch([USERS[1]])
+    store.move_to(USERS[1], Waiting())
+    (gate,) = store.put(USERS[1])
+    assert gate.pins["tone"].value == "formal"
+    assert store.put(USERS[1]) == []
+    store.end_batch()
