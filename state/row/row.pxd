@@ -76,3 +76,9 @@ cdef class Row:
     cdef readonly unsigned char[:, :, :] emitted_ranks
     cpdef void move_to(self, Py_ssize_t at)
     cdef object _lay_out(self, object array)
+    cdef object _view_control(self)
+    cdef object _view_activity(self)
+    cdef object _view_beliefs(self)
+    cdef object _view_feedback(self)
+    cdef object _view_emitted(self)
+    cdef object _column(self, name)

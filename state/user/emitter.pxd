@@ -23,14 +23,16 @@ cdef class Emitter:
     cpdef Beliefs believe(self, object prior)
     @cython.locals(emitted=Emitted, beliefs=Beliefs, present=list, facet=Py_ssize_t, decision=Decision)
     cpdef object emit_learned(self, object outbox, object prior, object facets, object rows, object opened)
-    @cython.locals(emitted=Emitted, beliefs=Beliefs, place=Py_ssize_t, rank=Py_ssize_t, context=Context, there=Decision)
-    cdef bint _differs_in(self, Py_ssize_t facet, Decision decision, object rows, object present) except -1
+    @cython.locals(emitted=Emitted, place=Py_ssize_t, rank=Py_ssize_t, context=Context, there=Decision)
+    cdef bint _differs_in(
+        self, Beliefs beliefs, Py_ssize_t facet, Decision decision, object rows, object present
+    ) except -1
     @cython.locals(emitted=Emitted, row=Row, due=bint, facet=Py_ssize_t)
     cpdef object emit_due(self, object outbox, object prior, long long before_ms)
-    @cython.locals(
-        row=Row, emitted=Emitted, beliefs=Beliefs, at_ms="long long", found=list, context=Context, there=Decision
+    @cython.locals(row=Row, emitted=Emitted, at_ms="long long", found=list, context=Context, there=Decision)
+    cdef object _emit(
+        self, object outbox, Beliefs beliefs, Py_ssize_t facet, Decision decision, object contexts, bint records
     )
-    cdef object _emit(self, object outbox, Py_ssize_t facet, Decision decision, object contexts, bint records)
     @cython.locals(row=Row, at_ms="long long")
     cpdef object emit_profile(self, object outbox)
     @cython.locals(row=Row)

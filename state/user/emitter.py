@@ -67,15 +67,16 @@ class Emitter:
         present, contexts = contexts_at(beliefs, rows), None
         for facet in facets:
             decision = decide(beliefs, facet)
-            if emitted.differs(facet, decision) or self._differs_in(facet, decision, rows, present):
+            if emitted.differs(facet, decision) or self._differs_in(beliefs, facet, decision, rows, present):
                 if contexts is None:
                     contexts = contexts_of(beliefs, beliefs.topics())
-                self._emit(outbox, facet, decision, contexts, True)
+                self._emit(outbox, beliefs, facet, decision, contexts, True)
 
-    def _differs_in(self, facet: int, decision: Decision, rows: Sequence[int], present: Sequence[Context]) -> bool:
+    def _differs_in(
+        self, beliefs: Beliefs, facet: int, decision: Decision, rows: Sequence[int], present: Sequence[Context]
+    ) -> bool:
         """Return whether a value in a context differs from the last emitted one."""
-        emitted, beliefs = self.emitted, self.beliefs
-        assert beliefs is not None  # noqa: S101  # the caller has asked for them
+        emitted = self.emitted
         for place in rows:
             rank = 0
             for context in present:
@@ -103,12 +104,19 @@ class Emitter:
         beliefs = self.believe(prior)
         contexts = contexts_of(beliefs, beliefs.topics())
         for facet in facets:
-            self._emit(outbox, facet, decide(beliefs, facet), contexts, records)
+            self._emit(outbox, beliefs, facet, decide(beliefs, facet), contexts, records)
 
-    def _emit(self, outbox: Outbox, facet: int, decision: Decision, contexts: Sequence[Context], records: bool) -> None:
+    def _emit(
+        self,
+        outbox: Outbox,
+        beliefs: Beliefs,
+        facet: int,
+        decision: Decision,
+        contexts: Sequence[Context],
+        records: bool,
+    ) -> None:
         """Emit the decision on a facet, of which `decide` has left the means."""
-        row, emitted, beliefs = self.row, self.emitted, self.beliefs
-        assert beliefs is not None  # noqa: S101  # the caller has asked for them
+        row, emitted = self.row, self.emitted
         at_ms = row.newest_ms[row.at]
         if records:
             emitted.record(facet, decision, at_ms)

@@ -58,7 +58,7 @@ def test_each_column_has_an_annotation() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Attribute) and node.target.attr in COLUMNS
     }
-    assert found == {name: (annotation(field), f"column({name!r})") for name, field in COLUMNS.items()}
+    assert found == {name: (annotation(field), f"self._column({name!r})") for name, field in COLUMNS.items()}
 
 
 def annotation(field: Field) -> str:
