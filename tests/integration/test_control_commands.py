@@ -1,6 +1,7 @@
 """Commands of control on a live run: what a user decides is visible in Redis when the command returns."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ def test_the_id_comes_from_stdin_and_stays_out_of_the_audit(deployment: Deployme
         check=False,
     )
     assert (done.returncode, "ada" in done.stdout + done.stderr) == (0, False)
-    assert "ada" not in (tmp_path / "audit.jsonl").read_text()
+    assert not re.search(r"\bada\b", (tmp_path / "audit.jsonl").read_text())  # hashes have these letters, too
 
 
 def test_a_receipt_lists_what_is_gone_and_what_remains_until_when(deployment: Deployment, tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_a_receipt_lists_what_is_gone_and_what_remains_until_when(deployment: De
     assert (topic["after"], topic["remains"][0]["until"]) == ({"id": 42}, "time")
     copies = {each["what"] for each in receipt["copies"]}
     assert copies >= {"events of the user in the source", "backups and disk snapshots"}
-    assert "ada" not in (tmp_path / "receipts.jsonl").read_text().replace("app.log", "")
+    assert not re.search(r"\bada\b", (tmp_path / "receipts.jsonl").read_text().replace("app.log", ""))
     assert pseudonym("ada", SECRET.encode()).hex() not in (tmp_path / "receipts.jsonl").read_text()
 
     def checked() -> dict[str, Any]:
