@@ -124,7 +124,7 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
         touched, wiped, rejects = self._observe_each(store, waiting, observations, records)
         writes: list[Write] = []
         for user in touched:
-            waiting[user].gates[:0] = store.put(user)
+            store.put(user)
             writes += store.move_to(user, waiting[user]).take_writes(user, self._rules.catalogue)
         if wiped:
             store.erase(wiped)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from connectors.kafka.offsets import Position
 from state.events.records import KafkaOrigin, Record
-from tacit.contract.events import MIN_AT_MS
+from tacit.contract.events import MAX_AT_MS, MIN_AT_MS
 
 BATCH_RECORDS = 500
 """A batch of this size is handed over; the last chunk may double the size."""
@@ -134,8 +134,8 @@ class PartitionBuffer:
 
 
 def _time_ms(fetched: Any) -> int:
-    """Return the time of a record; 0 for none, or for one from before the year 2000, which is no time in ms."""
-    return int(fetched.timestamp) if fetched.timestamp >= MIN_AT_MS else 0
+    """Return the time of a record; 0 for none, or for one outside of the years 2000 to 2286, which is no time in ms."""
+    return int(fetched.timestamp) if MIN_AT_MS <= fetched.timestamp <= MAX_AT_MS else 0
 
 
 def _split(fetched: Sequence[Any]) -> list[Sequence[Any]]:

@@ -52,6 +52,8 @@ class Part(IntFlag):
     WINDOWS = 1
     PREFERENCES = 2
     PINS = 4
+    UNWRITTEN_GATE = 8
+    """In layout 3 pins were signals: the next change of a user read from it writes the gate."""
 
 
 class Sizes(NamedTuple):

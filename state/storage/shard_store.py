@@ -11,7 +11,6 @@ from state.storage.shard_database import ShardDatabase
 from state.user import codec
 from state.user.parts import Waiting
 from state.user.user_state import UserState
-from tacit.contract.gates import Gate
 
 MAX_CHANGED = 256
 """Above this count the states changed longest ago are written, which leaves less for the checkpoint."""
@@ -54,8 +53,6 @@ class ShardStore:
         """Places without a user."""
         self._changed: dict[bytes, None] = {}
         """Users whose rows are not written yet, changed longest ago first."""
-        self._gates: dict[bytes, list[Gate]] = {}
-        """Gates that rows of an earlier layout ask for, to be written with the user's next change."""
         self._unknown: set[bytes] = set()
         """Users of this batch without a stored state."""
         self._scanned = b""
@@ -89,10 +86,7 @@ class ShardStore:
                 self._unknown.add(user)
                 self._table.write(self._table.layout.blank)
             else:
-                self.state.waiting = Waiting()
                 codec.load(self.state, packed)
-                if self.state.waiting.gates:
-                    self._gates[user] = self.state.waiting.gates
             self._places[user] = place
 
     def _take_place(self) -> int:
@@ -118,14 +112,13 @@ class ShardStore:
         codec.load(self._scanned_state, packed)
         return self._scanned_state
 
-    def put(self, user: bytes) -> list[Gate]:
-        """Store the changed row of a user of the batch; return gates to write before all others of the user."""
+    def put(self, user: bytes) -> None:
+        """Store the changed row of a user of the batch."""
         if user in self._unknown:
             self._unknown.discard(user)
             self._users += 1
         self._changed.pop(user, None)  # moves to the end
         self._changed[user] = None
-        return self._gates.pop(user, []) if self._gates else []
 
     def end_batch(self) -> None:
         """End a batch: drop what exceeds the table, and write some changed rows if many wait."""
@@ -137,7 +130,6 @@ class ShardStore:
             if gone in self._changed:
                 self._write(list({gone: None} | dict.fromkeys(islice(self._changed, MAX_CHANGED // 2))))
             self._free.append(self._places.pop(gone))
-            self._gates.pop(gone, None)
         if len(self._changed) > MAX_CHANGED and self._before_snapshot:
             self._write(list(self._changed)[: -MAX_CHANGED // 2])
 

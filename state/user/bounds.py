@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from state.catalogue.numbered import NumberedCatalogue
+from state.catalogue.numbered import MAX_RANK, NumberedCatalogue
 from state.learning.decisions import TIERS
 from state.row.layout import (
     FIELDS,
@@ -30,8 +30,8 @@ from state.row.layout import (
 from state.row.row import Row
 from state.user.consent import DENIED
 
-_MOST_MS = 2**50
-"""Limit of times, far beyond those of events; the panes of profiles fit into 32 bits."""
+_MOST_MS = 2**62
+"""Limit of times, far beyond those of events: earlier versions took any time of a record."""
 _MOST_NUMBER = float(2**40)
 _MOST_VARIANCE = 1.0
 """Limit of variances; all priors are smaller."""
@@ -41,7 +41,7 @@ _SIGNED = {"means", "slopes", "bias", "mood"}
 _MAGNITUDE = 2**31 - 1
 """Bits of a 32-bit float without the sign; larger floats have larger ones."""
 _HALF = 2**16 - 1
-_ALL_PARTS = int(Part.WINDOWS | Part.PREFERENCES | Part.PINS)
+_ALL_PARTS = (1 << len(Part)) - 1
 _LATEST_MS = _MOST_MS
 _PLACES = MAX_TOPICS_KEPT
 
@@ -165,7 +165,7 @@ def _bounds(layout: Layout, values: tuple[int, ...], topics: int) -> Bounds:
             "pin_slots": slots,
             "emitted_slots": slots,
             "emitted_tiers": len(TIERS) - 1,
-            "emitted_ranks": np.repeat(values, ROWS),
+            "emitted_ranks": np.repeat(np.minimum(values, MAX_RANK), ROWS),
         },
     )
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import StateError
 from state.learning.packed_log import unpack_log
-from state.row.layout import MAX_SESSIONS, MAX_TOPICS_KEPT, PANES, RECENT_CONTROLS, ROWS
+from state.row.layout import MAX_SESSIONS, MAX_TOPICS_KEPT, PANES, RECENT_CONTROLS, ROWS, Part
 from state.user.consent import DENIED, GRANTED, UNASKED
 from state.user.parts import UserParts
 
@@ -102,7 +102,7 @@ def load(user: UserParts, data: bytes) -> None:
     if position != len(data):
         raise ValueError(f"{len(data)} bytes where {position} were expected")
     if data[0] == 3 and pinned:
-        user.note_gate(user.catalogue)  # pins were signals; the gate takes them with the user's next event
+        row.parts[row.at] |= Part.UNWRITTEN_GATE
 
 
 def _load_controls(user: UserParts, data: bytes, position: int, controls: int) -> int:

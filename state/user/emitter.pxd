@@ -8,6 +8,7 @@ from state.row.row cimport Row
 from state.user.emitted cimport Emitted
 
 cdef long long _PANE_MS
+cdef long long _PANE_BITS
 cdef int _PREFERENCES
 cdef int _WINDOWS
 
@@ -33,7 +34,7 @@ cdef class Emitter:
     cdef object _emit(
         self, object outbox, Beliefs beliefs, Py_ssize_t facet, Decision decision, object contexts, bint records
     )
-    @cython.locals(row=Row, at_ms="long long")
+    @cython.locals(row=Row, pane="long long")
     cpdef object emit_profile(self, object outbox)
     @cython.locals(row=Row)
     cpdef object emit_present_profile(self, object outbox)

@@ -20,6 +20,7 @@ from tacit.contract.signals import PROFILE, encode
 from tacit.contract.versions import version
 
 _PANE_MS = PANE_MS
+_PANE_BITS = 2**32 - 1
 _PREFERENCES = int(Part.PREFERENCES)
 _WINDOWS = int(Part.WINDOWS)
 
@@ -134,9 +135,9 @@ class Emitter:
     def emit_profile(self, outbox: Outbox) -> None:
         """Emit the profile, once in each pane."""
         row = self.row
-        at_ms = row.newest_ms[row.at]
-        if at_ms // _PANE_MS != row.profile_pane[row.at]:
-            row.profile_pane[row.at] = at_ms // _PANE_MS
+        pane = row.newest_ms[row.at] // _PANE_MS & _PANE_BITS
+        if pane != row.profile_pane[row.at]:
+            row.profile_pane[row.at] = pane
             self.emit_present_profile(outbox)
 
     def emit_present_profile(self, outbox: Outbox) -> None:

@@ -10,6 +10,8 @@ from state.user.recent_events cimport RecentEvents
 from state.user.recent_turns cimport RecentTurns
 from state.user.windows cimport Windows
 
+cdef int _WINDOWS, _PREFERENCES, _UNWRITTEN_GATE
+
 cdef class Waiting:
     cdef public list gates
     cdef public tuple earlier

@@ -24,7 +24,7 @@ from state.user.windows import Windows
 from state.user.writes import GateWrite, SignalWrite
 from tacit.contract.gates import Gate
 
-_WINDOWS, _PREFERENCES = int(Part.WINDOWS), int(Part.PREFERENCES)
+_WINDOWS, _PREFERENCES, _UNWRITTEN_GATE = int(Part.WINDOWS), int(Part.PREFERENCES), int(Part.UNWRITTEN_GATE)
 
 
 class Observed(NamedTuple):
@@ -190,7 +190,10 @@ class UserParts:
 
     def take_writes(self, user: bytes, catalogue: NumberedCatalogue) -> list[GateWrite | SignalWrite]:
         """Return the writes since the last call, gates first."""
-        waiting = self.waiting
+        waiting, row = self.waiting, self.row
+        if row.parts[row.at] & _UNWRITTEN_GATE:
+            row.parts[row.at] &= ~_UNWRITTEN_GATE
+            self.note_gate(catalogue)
         writes: list[GateWrite | SignalWrite] = [GateWrite(user, gate) for gate in waiting.gates]
         outboxes = [outbox for outbox in (*waiting.earlier, waiting.outbox) if outbox]
         wiped_ms, explores = self.consent.wiped_ms, self.consent.explores(catalogue)

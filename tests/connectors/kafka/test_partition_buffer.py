@@ -95,10 +95,11 @@ def test_buffer_is_full_by_bytes_and_has_room_after_half_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stamped", "known"), [(-1, 0), (0, 0), (1_795_297_433, 0), (1_795_297_433_438, 1_795_297_433_438)]
+    ("stamped", "known"),
+    [(-1, 0), (0, 0), (1_795_297_433, 0), (1_795_297_433_438, 1_795_297_433_438), (1_795_297_433_438_000, 0)],
 )
 def test_time_of_a_record_is_in_milliseconds_or_unknown(stamped: int, known: int) -> None:
-    """A record without a time, or with one in seconds, decides over no event."""
+    """A record without a time, or with one in seconds or microseconds, decides over no event."""
     buffer = PartitionBuffer(ORIGIN, (0, None), sliced=False)
     buffer.append([Fetched(0, b"x", stamped)], 1)
     assert [record.timestamp_ms for record in buffer.take(sys.maxsize)] == [known]

@@ -16,6 +16,7 @@ from state.user import codec
 from state.user.parts import Waiting
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS
+from state.user.writes import GateWrite
 from tests.support.factories import CATALOGUE, RULES, START_MS, make_observation, make_pin
 from tests.support.shard_stores import (
     USERS,
@@ -390,18 +391,22 @@ def test_reclaimed_users_are_not_in_the_next_checkpoint(tmp_path: Path) -> None:
 # Rows of an earlier layout
 
 
-def test_pins_of_layout_3_reach_the_gate_with_the_users_next_change(store: ShardStore) -> None:
-    """They were signals then; a user who is read and not changed does not lose them."""
+@pytest.mark.parametrize("visit", ["read", "reclaim"])
+def test_pins_of_layout_3_reach_the_gate_with_the_users_next_change(store: ShardStore, visit: str) -> None:
+    """They were signals then; a read and a visit without a change do not lose them."""
     tone, formal = CATALOGUE.facet_index["tone"], CATALOGUE.slot_index["tone"]["formal"]
     header = struct.pack("<BqIqqBqIBBBBHBBBHBBBI", 3, START_MS, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, *[0] * 7)
     store._database.write([(USERS[1], header + struct.pack("<Bhq?", tone, formal, START_MS, True))])
-    for _ in range(2):
-        store.begin_batch([USERS[1]])
-        store.end_batch()
-    touch(store, [USERS[2], USERS[3]])  # drops the unchanged user from the table
+    if visit == "reclaim":
+        store.reclaim(START_MS + 1, START_MS + 1, 8)
     store.begin_batch([USERS[1]])
-    store.move_to(USERS[1], Waiting())
-    (gate,) = store.put(USERS[1])
-    assert gate.pins["tone"].value == "formal"
-    assert store.put(USERS[1]) == []
     store.end_batch()
+    touch(store, [USERS[2], USERS[3]])  # drops the unchanged user from the table
+    for number in range(2):
+        store.begin_batch([USERS[1]])
+        writes = store.move_to(USERS[1], Waiting()).take_writes(USERS[1], CATALOGUE)
+        assert [write.gate.pins["tone"].value for write in writes if isinstance(write, GateWrite)] == ["formal"][
+            number:
+        ]
+        store.put(USERS[1])
+        store.end_batch()

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from state.catalogue.numbered import MAX_RANK, NumberedCatalogue
+from state.catalogue.vocabulary import Vocabulary
 from state.errors import StateError
 from state.events.observation import Kind, Observation
 from state.learning.population_prior import Prior
@@ -63,9 +65,9 @@ def damaged(name: str, value: Any, place: int | tuple[int, ...] = 0) -> bytes:
 @pytest.mark.parametrize(
     ("name", "value", "place"),
     [
-        ("parts", 8, 0),
+        ("parts", 16, 0),
         ("newest_ms", -1, 0),
-        ("newest_ms", 2**62, 0),
+        ("newest_ms", 2**62 + 1, 0),
         ("wiped_ms", -5, 0),
         ("consent_states", 4, 2),
         ("control_count", 17, 0),
@@ -190,3 +192,27 @@ def test_catalogue_without_topics_has_rows() -> None:
     state.row.array["topic_ids"][0, 0], state.row.array["topic_weights"][0, 0] = 0, 1.0
     with pytest.raises(StateError, match="topic_ids is out of its bounds"):
         codec.unpack(codec.pack(state), catalogue)
+
+
+def test_time_of_a_record_beyond_all_events_does_not_block_a_user() -> None:
+    """Earlier versions took the clock of a "no" without a time from any record; the "no" must stay readable."""
+    state = UserState(CATALOGUE)
+    state.observe(replace(make_observation(0, kind=Kind.DENY), slots=(0, 1, 2), record_ms=2**51), Rules(CATALOGUE))
+    assert codec.unpack(codec.pack(state), CATALOGUE).consent.is_denied
+    state.emitter.emit_profile(state.waiting.outbox)
+
+
+def test_ranks_of_a_facet_with_many_values_are_in_bounds() -> None:
+    """A rank is a byte, and values beyond have none."""
+    values = ", ".join(f'"v{number}"' for number in range(32))
+    text = f'schema = 1\n[facets.tone]\ntitle = "Tone"\nvalues = [{values}]\n[feedback.up]\nlabel = true\n'
+    vocabulary, catalogue = Vocabulary(), NumberedCatalogue.parse(text)
+    for first in range(0, 288, 32):
+        renamed = text.replace('"v', f'"w{first}-')
+        catalogue = NumberedCatalogue.parse(renamed)
+        vocabulary = vocabulary.including(catalogue)
+    state = UserState(catalogue.numbered(vocabulary))
+    state.begin_preferences()
+    for rank in (1, 33, MAX_RANK):
+        state.emitted.record_in(0, 1, rank)
+        assert codec.unpack(codec.pack(state), state.catalogue).emitted.rank(0, 1) == rank
