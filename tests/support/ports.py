@@ -1,8 +1,8 @@
 """Free loopback ports; the workers of a parallel test run take ports from ranges that do not overlap."""
 
 import os
-import random
 import socket
+from itertools import cycle
 
 FIRST = 10_000
 PER_WORKER = 2_000
@@ -10,8 +10,6 @@ PER_WORKER = 2_000
 MAX_WORKERS = 5
 CLUSTER_BUS = 10_000
 """Distance of the port on which a cluster node of Redis 6.2 talks to other nodes."""
-
-_random = random.Random(os.getpid())
 
 
 def free_port() -> int:
@@ -30,11 +28,7 @@ def free_cluster_port() -> int:
 
 
 def _first_of_free(*offsets: int) -> int:
-    first = FIRST + PER_WORKER * (_worker() % MAX_WORKERS)
-    while True:
-        port = _random.randrange(first, first + PER_WORKER - 1)
-        if all(_is_free(port + offset) for offset in offsets):
-            return port
+    return next(port for port in _ports if all(_is_free(port + offset) for offset in offsets))
 
 
 def _is_free(port: int) -> bool:
@@ -49,3 +43,15 @@ def _is_free(port: int) -> bool:
 def _worker() -> int:
     """Return the number of this pytest-xdist worker: gw0, gw1 and so on."""
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+def _own_ports() -> list[int]:
+    """Return every second port of this worker's range, from a place that depends on the process."""
+    first = FIRST + PER_WORKER * (_worker() % MAX_WORKERS)
+    ports = list(range(first, first + PER_WORKER, 2))
+    start = os.getpid() % len(ports)
+    return ports[start:] + ports[:start]
+
+
+_ports = cycle(_own_ports())
+"""A returned port comes again after all others only: its server may not listen yet, or may be down for a while."""
