@@ -20,6 +20,20 @@ cdef class Decision:
     cdef readonly double confidence
     cdef readonly int tier
 
+cdef class Finding:
+    cdef readonly Decision decision
+    cdef readonly double liked
+    cdef readonly double runner_up_liked
+    cdef readonly object default
+    cdef readonly double evidence
+    cdef readonly double against
+    cdef readonly bint is_learned
+    cdef readonly bytes pieces
+    cdef readonly long long population
+    cdef readonly long long at_ms
+    cdef readonly long long seq
+    cdef readonly object contexts
+
 cdef class Beliefs:
     cdef readonly OwnBeliefs own
     cdef readonly Row row
@@ -62,7 +76,7 @@ cpdef double confidence(Beliefs beliefs, Py_ssize_t slot, Py_ssize_t other, doub
 cdef int _tier(double confidence, double beats_default)
 
 @cython.locals(row=Row, slot=Py_ssize_t)
-cpdef object find(
+cpdef Finding find(
     Beliefs beliefs, Py_ssize_t facet, Decision decision, long long at_ms, long long seq, object contexts=*
 )
 

@@ -144,30 +144,45 @@ class InContext(NamedTuple):
     decision: Decision
 
 
-class Finding(NamedTuple):
+class Finding:
     """A decision to emit, with all numbers of the signal.
 
     Only the last finding of a facet in a batch is written, so signals are made when writes are taken.
     """
 
-    decision: Decision
-    liked: float
-    """Chance of a like of an answer with the decision's value, 0–1."""
-    runner_up_liked: float
-    default: int | None
-    """Slot."""
-    evidence: float
-    """Aged weight of the feedback for the value."""
-    against: float
-    is_learned: bool
-    """Some feedback of the user concerned the facet."""
-    pieces: bytes
-    """Snapshot of the log of feedback."""
-    population: int
-    """Version."""
-    at_ms: int
-    seq: int
-    contexts: Sequence[InContext] = ()
+    def __init__(
+        self,
+        decision: Decision,
+        liked: float,
+        runner_up_liked: float,
+        default: int | None,
+        evidence: float,
+        against: float,
+        is_learned: bool,
+        pieces: bytes,
+        population: int,
+        at_ms: int,
+        seq: int,
+        contexts: Sequence[InContext] = (),
+    ) -> None:
+        self.decision = decision
+        self.liked = liked
+        """Chance of a like of an answer with the decision's value, 0–1."""
+        self.runner_up_liked = runner_up_liked
+        self.default = default
+        """Slot."""
+        self.evidence = evidence
+        """Aged weight of the feedback for the value."""
+        self.against = against
+        self.is_learned = is_learned
+        """Some feedback of the user concerned the facet."""
+        self.pieces = pieces
+        """Snapshot of the log of feedback."""
+        self.population = population
+        """Version."""
+        self.at_ms = at_ms
+        self.seq = seq
+        self.contexts = contexts
 
 
 def decide(beliefs: Beliefs, facet: int) -> Decision:

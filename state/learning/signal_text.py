@@ -1,8 +1,9 @@
 """Signals as text: a finding → the JSON that workers write and assistants read (`tacit.contract.signals.Signal`).
 
-All texts of a catalogue are quoted once, so a signal is a few numbers between known pieces.
+All texts of a catalogue are quoted once, and most rounded numbers are looked up, so a signal is a join of known pieces.
 """
 
+import math
 from array import array
 
 from state.catalogue.numbered import NumberedCatalogue
@@ -19,6 +20,34 @@ _UNKNOWN = -1.0
 """Weight of a feedback kind that left the catalogue, or of a number without one."""
 _KINDS = 128
 """Numbers of feedback kinds in a piece (state.learning.feedback_log)."""
+_CLEAR = 0.499_999
+"""Distance to the nearest multiple below which a product with a rounding error shows how a number is rounded."""
+
+
+class RoundedText:
+    """Texts of `round(number, digits)`; those of the first `steps` multiples are looked up.
+
+    >>> RoundedText(digits=3, steps=1_000).of(0.12345), RoundedText(digits=1, steps=1_000).of(-3.25)
+    ('0.123', '-3.2')
+    """
+
+    def __init__(self, digits: int, steps: int) -> None:
+        self.digits = digits
+        self.scale = 10.0**digits
+        self.top = steps
+        self.texts = [repr(step / self.scale) for step in range(steps + 1)]
+
+    def of(self, number: float) -> str:
+        """Return the text of a number; of a tie, and of a number outside the table, by `round`."""
+        scaled = number * self.scale
+        if 0.0 < scaled < self.top:
+            nearest = math.floor(scaled + 0.5)
+            if abs(scaled - nearest) < _CLEAR:
+                return self.texts[int(nearest)]
+        return repr(round(number, self.digits))
+
+
+_TENTHS, _THOUSANDTHS, _EXPLORED = RoundedText(1, 1_000), RoundedText(3, 1_000), RoundedText(4, 2_000)
 
 
 class SignalText:
@@ -27,7 +56,7 @@ class SignalText:
     def __init__(self, catalogue: NumberedCatalogue) -> None:
         slots, facets, _ = catalogue.sizes
         kinds, names = catalogue.feedback_kinds, catalogue.feedback_names
-        self.version = catalogue.version
+        self.made_by = f"m{MODEL_VERSION}.c{catalogue.version}.p"
         self.sizes = slots, facets
         self.facet_of = catalogue.slot_facets
         self.values = [_quoted(slot.value) for slot in catalogue.slots]
@@ -43,26 +72,27 @@ class SignalText:
 
     def json(self, finding: Finding, explores: bool) -> bytes:
         """Return the signal of a finding; without exploration unless `explores`."""
-        (decision, liked, runner_up_liked, default, evidence, against, is_learned, pieces, population, at_ms, seq,
-         contexts) = finding  # fmt: skip
+        decision, at_ms, gap = finding.decision, finding.at_ms, finding.liked - finding.runner_up_liked
         slot, tier = decision.slot, decision.tier
-        supporting, opposing = kinds_by_side(pieces, slot, self.sizes, self.facet_of)
+        supporting, opposing = kinds_by_side(finding.pieces, slot, self.sizes, self.facet_of)
         is_tried = explores and self.explores[self.facet_of[slot]][tier]
-        explore = round(explore_share(decision.confidence), 4) if is_tried else 0.0
+        explore = _EXPLORED.of(explore_share(decision.confidence)) if is_tried else "0.0"
+        contexts = ",".join([self._in_context(key, there) for key, there in finding.contexts])
+        is_own = finding.is_learned or not finding.population
         return (
-            f'{{"v":"{at_ms:013d}-{seq:010d}","value":{self.values[slot]},"p":{round(liked, 3)},'
-            f'"confidence":{round(decision.confidence, 3)},"tier":{self.tiers[tier]},'
-            f'"source":"{"learned" if is_learned or not population else "population"}","evidence":{round(evidence, 1)},'
-            f'"runner_up":{self.values[decision.runner_up]},"gap":{round(liked - runner_up_liked, 3)},'
-            f'"default":{"null" if default is None else self.values[default]},"explore":{explore},'
-            f'"why":{self._reasons(supporting)},"by":"m{MODEL_VERSION}.c{self.version}.p{population}","at":{at_ms},'
-            f'"against":{round(against, 1)},"why_not":{self._reasons(opposing)},'
-            f'"contexts":[{",".join([self._in_context(key, there) for key, there in contexts])}],"drift_at":null}}'
+            f'{{"v":"{at_ms:013d}-{finding.seq:010d}","value":{self.values[slot]},"p":{_THOUSANDTHS.of(finding.liked)},'
+            f'"confidence":{_THOUSANDTHS.of(decision.confidence)},"tier":{self.tiers[tier]},'
+            f'"source":"{"learned" if is_own else "population"}","evidence":{_TENTHS.of(finding.evidence)},'
+            f'"runner_up":{self.values[decision.runner_up]},"gap":{_THOUSANDTHS.of(gap)},'
+            f'"default":{"null" if finding.default is None else self.values[finding.default]},"explore":{explore},'
+            f'"why":{self._reasons(supporting)},"by":"{self.made_by}{finding.population}","at":{at_ms},'
+            f'"against":{_TENTHS.of(finding.against)},"why_not":{self._reasons(opposing)},'
+            f'"contexts":[{contexts}],"drift_at":null}}'
         ).encode()
 
     def _in_context(self, key: int, there: Decision) -> str:
         return (
-            f"[{self.contexts[key]},{self.values[there.slot]},{round(there.confidence, 3)},"
+            f"[{self.contexts[key]},{self.values[there.slot]},{_THOUSANDTHS.of(there.confidence)},"
             f"{self.tiers[there.tier]},{self.values[there.runner_up]}]"
         )
 

@@ -202,11 +202,8 @@ class Layout:
         unpadded = np.dtype(described).itemsize
         self.dtype = np.dtype([*described, ("padding", "u1", (-unpadded % 8,))])
         """Type of a row for numpy. Rows are multiples of 8 bytes, so every number of a table is aligned."""
-
-    @property
-    def size(self) -> int:
+        self.size: int = self.dtype.itemsize
         """Bytes of a row."""
-        return self.dtype.itemsize
 
     @cached_property
     def blank(self) -> bytes:

@@ -1,11 +1,12 @@
 cimport cython
 
 from state.learning.context_decisions cimport Context, contexts_at, decide_in
-from state.learning.decisions cimport Beliefs, Decision, decide, find
+from state.learning.decisions cimport Beliefs, Decision, Finding, decide, find
 from state.learning.own_beliefs cimport OwnBeliefs
 from state.learning.signal_text cimport SignalText
 from state.row.row cimport Row
 from state.user.emitted cimport Emitted
+from state.user.outbox cimport Outbox
 
 cdef long long _PANE_MS
 cdef long long _PANE_BITS
@@ -23,18 +24,18 @@ cdef class Emitter:
     cdef readonly Row profiled
     cpdef Beliefs believe(self, object prior)
     @cython.locals(emitted=Emitted, beliefs=Beliefs, present=list, facet=Py_ssize_t, decision=Decision)
-    cpdef object emit_learned(self, object outbox, object prior, object facets, object rows, object opened)
+    cpdef object emit_learned(self, Outbox outbox, object prior, object facets, object rows, object opened)
     @cython.locals(emitted=Emitted, place=Py_ssize_t, rank=Py_ssize_t, context=Context, there=Decision)
     cdef bint _differs_in(
         self, Beliefs beliefs, Py_ssize_t facet, Decision decision, object rows, object present
     ) except -1
     @cython.locals(emitted=Emitted, row=Row, due=bint, facet=Py_ssize_t)
-    cpdef object emit_due(self, object outbox, object prior, long long before_ms)
+    cpdef object emit_due(self, Outbox outbox, object prior, long long before_ms)
     @cython.locals(row=Row, emitted=Emitted, at_ms="long long", found=list, context=Context, there=Decision)
     cdef object _emit(
-        self, object outbox, Beliefs beliefs, Py_ssize_t facet, Decision decision, object contexts, bint records
+        self, Outbox outbox, Beliefs beliefs, Py_ssize_t facet, Decision decision, object contexts, bint records
     )
     @cython.locals(row=Row, pane="long long")
-    cpdef object emit_profile(self, object outbox)
+    cpdef object emit_profile(self, Outbox outbox)
     @cython.locals(row=Row)
-    cpdef object emit_present_profile(self, object outbox)
+    cpdef object emit_present_profile(self, Outbox outbox)

@@ -9,8 +9,6 @@ from state.learning.decisions import Finding
 class Outbox:
     """The waiting signals of a user."""
 
-    __slots__ = ("at_ms", "explores", "findings", "profile")
-
     def __init__(self) -> None:
         self.findings: dict[int, Finding] = {}
         """Facet → the last signal to write."""

@@ -5,6 +5,7 @@ from state.row.row cimport Row
 from state.user.consent cimport Consent
 from state.user.emitted cimport Emitted
 from state.user.emitter cimport Emitter
+from state.user.outbox cimport Outbox
 from state.user.pins cimport Pins
 from state.user.recent_events cimport RecentEvents
 from state.user.recent_turns cimport RecentTurns
@@ -15,7 +16,7 @@ cdef int _WINDOWS, _PREFERENCES, _UNWRITTEN_GATE
 cdef class Waiting:
     cdef public list gates
     cdef public tuple earlier
-    cdef public object outbox
+    cdef public Outbox outbox
 
 cdef class UserParts:
     cdef readonly object catalogue
