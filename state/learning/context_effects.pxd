@@ -27,9 +27,9 @@ cdef class ContextEffects:
     @cython.locals(rows=list, opened=list, key=cython.longlong, row=Py_ssize_t)
     cpdef tuple open(self, contexts)
     @cython.locals(at=Py_ssize_t, row=Py_ssize_t)
-    cdef Py_ssize_t _open(self, long long key) except -2
-    @cython.locals(at=Py_ssize_t, found=Py_ssize_t, row=Py_ssize_t)
-    cdef Py_ssize_t _least(self) except -2
+    cdef Py_ssize_t _open(self, long long key, list kept) except -2
+    @cython.locals(at=Py_ssize_t, found=Py_ssize_t, row=Py_ssize_t, weight=double)
+    cdef Py_ssize_t _least(self, list kept) except -2
     @cython.locals(at=Py_ssize_t, term=Py_ssize_t)
     cdef int _begin(self, Py_ssize_t row, long long key) except -1
     cpdef double variance(self, Py_ssize_t row) except -1

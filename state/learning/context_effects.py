@@ -90,28 +90,30 @@ class ContextEffects:
         if len(rows) < len(contexts):
             for key in contexts:
                 if self.row_of(key) < 0:
-                    row = self._open(key)
+                    row = self._open(key, rows)
                     if row >= 0:
+                        rows.append(row)
                         opened.append(row)
-            rows += opened
         return rows, opened
 
-    def _open(self, key: int) -> int:
+    def _open(self, key: int, kept: Sequence[int]) -> int:
+        """Return the row that a context gets, none of the kept rows; −1 if there is no room."""
         at, row = self.row.at, self.row_of(0)
         if row < 0:
             for row in range(_ROWS):
                 self.row.context_weights[at, row] = _FADED * float(self.row.context_weights[at, row])
-            row = self._least()
+            row = self._least(kept)
             if float(self.row.context_weights[at, row]) >= _REPLACED_BELOW:
                 return -1
         self._begin(row, key)
         return row
 
-    def _least(self) -> int:
-        """Return the row of least weight, of several the first."""
-        at, found = self.row.at, 0
-        for row in range(1, _ROWS):
-            if float(self.row.context_weights[at, row]) < float(self.row.context_weights[at, found]):
+    def _least(self, kept: Sequence[int]) -> int:
+        """Return the row of least weight that is not kept, of several the first."""
+        at, found = self.row.at, -1
+        for row in range(_ROWS):
+            weight = float(self.row.context_weights[at, row])
+            if row not in kept and (found < 0 or weight < float(self.row.context_weights[at, found])):
                 found = row
         return found
 

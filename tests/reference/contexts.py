@@ -38,18 +38,21 @@ class ContextEffects:
     def open(self, contexts: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return the rows of contexts, the new ones last, and the new ones; there may be no room.
 
-        A new context may take the row of the answer's other context, which then asks for a row of its own again.
+        A new context never takes the row of the answer's other context.
         """
         rows = self.find(contexts)
-        opened = [row for key in contexts if key not in self.keys and (row := self._open(key)) is not None]
+        opened: list[int] = []
+        for key in contexts:
+            if key not in self.keys and (row := self._open(key, [*rows, *opened])) is not None:
+                opened.append(row)
         return rows + opened, opened
 
-    def _open(self, key: int) -> int | None:
+    def _open(self, key: int, kept: Collection[int]) -> int | None:
         if 0 in self.keys:
             row = self.keys.index(0)
         else:
             self.weights = [f32(FADED * weight) for weight in self.weights]
-            row = self.weights.index(min(self.weights))
+            row = min((row for row in range(ROWS) if row not in kept), key=self.weights.__getitem__)
             if self.weights[row] >= REPLACED_BELOW:
                 return None
         self.begin(row, key)

@@ -26,6 +26,7 @@ from tests.reference import (
 from tests.reference.comparison import difference, in_memory, shortest
 from tests.reference.streams import random_stream
 
+OPEN = contexts.ContextEffects._open
 OBSERVE_TURN = recent.Recent.observe_turn
 
 MOST = 100
@@ -47,7 +48,7 @@ def trained(
     return OBSERVE_TURN(self, id_hash, weight, is_disliked, False)
 
 
-def heaviest(self: contexts.ContextEffects, key: int) -> int:
+def heaviest(self: contexts.ContextEffects, key: int, _kept: object) -> int:
     """Give a new context the row of most weight."""
     row = self.weights.index(max(self.weights))
     self.begin(row, key)
@@ -78,6 +79,11 @@ DEVIATIONS: dict[str, tuple[ModuleType | type, str, Any]] = {
     "a topic that became sensitive stays": (activity.Windows, "drop", ignored),
     "contexts of sensitive topics stay": (contexts.ContextEffects, "drop", lambda *_: []),
     "the heaviest context makes room": (contexts.ContextEffects, "_open", heaviest),
+    "a context takes the row of the answer's other one": (
+        contexts.ContextEffects,
+        "_open",
+        lambda self, key, _: OPEN(self, key, ()),
+    ),
     "contexts fade faster": (contexts, "FADED", 0.89),
     "the mood lasts a second longer": (contexts, "MOOD_DECAY_S", contexts.MOOD_DECAY_S + 1),
     "the log is a piece shorter": (evidence, "MAX_PIECES", 6),

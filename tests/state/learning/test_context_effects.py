@@ -12,7 +12,7 @@ from state.row.layout import ROWS, layout_of, sizes_of
 from state.row.row import Row
 from tests.support.factories import CATALOGUE
 
-CODE, EMAIL, NEW = 1, 4, 99
+CODE, EMAIL, NEW, NEWER = 1, 4, 98, 99
 CODE_BLOCK, CONCISE = CATALOGUE.slot_index["format"]["code"], CATALOGUE.slot_index["length"]["concise"]
 
 
@@ -74,6 +74,25 @@ def test_new_context_waits_until_a_row_has_faded() -> None:
     assert contexts.keys[row] == NEW
     assert CODE in contexts.keys
     assert not any(contexts.effects[row])
+
+
+def test_new_context_never_takes_the_row_of_the_answers_other_context() -> None:
+    """The row of one is not the least of the rest, even when it has the least weight of all."""
+    contexts = full()
+    for key in contexts.keys[1:]:
+        taught(contexts, key)
+    faint = contexts.keys[0]
+    while not (opened := contexts.open([NEW, faint])[1]):
+        pass
+    assert faint in contexts.keys
+    assert contexts.open([NEW, faint]) == ([*opened, 0], [])
+
+
+def test_two_new_contexts_get_two_rows() -> None:
+    contexts = full()
+    while not (opened := contexts.open([NEW, NEWER])[1]):
+        pass
+    assert len(set(opened)) == len(opened) == len({NEW, NEWER} & set(contexts.keys))
 
 
 def test_growing_begins_new_terms_at_0() -> None:
