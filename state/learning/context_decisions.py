@@ -1,9 +1,10 @@
 """Decisions in contexts: topics and surfaces where another value is better than the general one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from state.learning.context_effects import UNIT
 from state.learning.decisions import NO_ROW, Beliefs, Decision, InContext, confidence, decided
+from state.learning.population_prior import Effects
 from state.row.layout import ROWS
 
 MAX_CONTEXTS = 8
@@ -21,13 +22,15 @@ _UNIT = UNIT
 class Context:
     """A topic or a surface for a decision."""
 
-    def __init__(self, key: int, row: int, shift: Sequence[float]) -> None:
+    def __init__(self, key: int, row: int, effects: Effects, leans: bool) -> None:
         self.key = key
         """`NumberedCatalogue.topic_keys` or `surface_keys`."""
         self.row = row
         """Row of the user's own effects; `NO_ROW`: none."""
-        self.shift = shift
-        """Population's addition to the general mean, by slot; empty: nothing."""
+        self.effects = effects
+        """Population's effects."""
+        self.leans = leans
+        """They replace the part that the user's main topics have in the general means."""
 
 
 def contexts_of(beliefs: Beliefs, others: Iterable[int] = ()) -> list[Context]:
@@ -36,7 +39,7 @@ def contexts_of(beliefs: Beliefs, others: Iterable[int] = ()) -> list[Context]:
     if beliefs.table.number:
         keys, known = beliefs.prior.catalogue.topic_keys, beliefs.own.contexts.keys
         unknown = [topic for topic in others if topic in keys and keys[topic] not in known]
-        found += [Context(keys[topic], NO_ROW, _topic_shift(beliefs, topic)) for topic in unknown]
+        found += [_topic(beliefs, keys[topic], NO_ROW, topic) for topic in unknown]
     return found[:MAX_CONTEXTS]
 
 
@@ -53,17 +56,14 @@ def contexts_at(beliefs: Beliefs, rows: Iterable[int]) -> list[Context]:
         if not key:
             continue
         if key in topics:
-            found.append(Context(key, place, _topic_shift(beliefs, topics[key])))
+            found.append(_topic(beliefs, key, place, topics[key]))
         elif key in surfaces:
-            found.append(Context(key, place, beliefs.prior.surface_effects(surfaces[key])))
+            found.append(Context(key, place, beliefs.prior.surface_effects(surfaces[key]), False))
     return found
 
 
-def _topic_shift(beliefs: Beliefs, topic: int) -> Sequence[float]:
-    effects: Sequence[float] = beliefs.prior.topic_effects(topic)
-    if not beliefs.leans or not effects:
-        return effects
-    return [effects[slot] - beliefs.leaning[slot] for slot in range(len(effects))]
+def _topic(beliefs: Beliefs, key: int, row: int, topic: int) -> Context:
+    return Context(key, row, beliefs.prior.topic_effects(topic), beliefs.leans)
 
 
 def decide_in(
@@ -100,8 +100,9 @@ def decide_in(
 
 def _fill_there(beliefs: Beliefs, facet: int, context: Context) -> None:
     """Put the mean of each value of a facet in a context into `beliefs.there`."""
-    table, row, base, there, shift = beliefs.table, beliefs.row, beliefs.base, beliefs.there, context.shift
-    start, shifts, unit = table.starts[facet], len(shift) > 0, table.own_factors[facet] * _UNIT
+    table, row, base, there = beliefs.table, beliefs.row, beliefs.base, beliefs.there
+    effects, leaning, leans = context.effects.means, beliefs.leaning, context.leans
+    start, shifts, unit = table.starts[facet], len(effects) > 0, table.own_factors[facet] * _UNIT
     terms = beliefs.own.terms
     for place in range(table.starts[facet + 1] - start):
         slot = table.slots[start + place]
@@ -109,7 +110,7 @@ def _fill_there(beliefs: Beliefs, facet: int, context: Context) -> None:
         if context.row != NO_ROW:
             mean = mean + unit * terms.factors[slot] * row.effects[row.at, context.row, terms.effects[slot]]
         if shifts:
-            mean = mean + table.population * shift[slot]
+            mean = mean + table.population * (effects[slot] - leaning[slot] if leans else effects[slot])
         there[place] = mean
 
 

@@ -2,6 +2,7 @@ cimport cython
 from libc cimport math
 
 from state.learning.own_beliefs cimport OwnBeliefs
+from state.learning.population_prior cimport Prior
 from state.learning.prior_table cimport PriorTable
 from state.learning.probit cimport normal_cdf
 from state.learning.terms cimport Terms
@@ -37,14 +38,17 @@ cdef class Finding:
 cdef class Beliefs:
     cdef readonly OwnBeliefs own
     cdef readonly Row row
-    cdef readonly object prior
+    cdef readonly Prior prior
     cdef readonly PriorTable table
     cdef readonly double[::1] leaning
     cdef readonly double[::1] base
     cdef readonly double[::1] there
     cdef public bint leans
-    cpdef object renew(self, object prior)
-    @cython.locals(row=Row, leaning="double[::1]", main=list, place=Py_ssize_t, slot=Py_ssize_t, share=double)
+    cpdef object renew(self, Prior prior)
+    @cython.locals(
+        row=Row, leaning="double[::1]", main=list, place=Py_ssize_t, slot=Py_ssize_t, share=double,
+        effects="double[::1]",
+    )
     cpdef object lean(self)
     cpdef object lean_like(self, Beliefs other)
     @cython.locals(main=list, place=Py_ssize_t, at=Py_ssize_t)

@@ -101,7 +101,7 @@ class Beliefs:
             leaning[slot] = 0.0
         for place in main:
             share = float(row.topic_weights[row.at, place]) / total
-            effects = self.prior.topic_effects(row.topic_ids[row.at, place])
+            effects = self.prior.topic_effects(row.topic_ids[row.at, place]).means
             for slot in range(len(leaning)):
                 leaning[slot] += share * effects[slot]
         self.leans = True

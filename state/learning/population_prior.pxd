@@ -9,6 +9,9 @@ cdef class InContext:
     cdef double[::1] means
     cdef double[::1] variances
 
+cdef class Effects:
+    cdef readonly double[::1] means
+
 cdef class Prior:
     cdef readonly object catalogue
     cdef readonly long long number
@@ -33,6 +36,11 @@ cdef class Prior:
     cdef dict _pairs
     @cython.locals(found=InContext, key=cython.longlong)
     cdef InContext _in_context(self, long long topic, long long surface)
+    @cython.locals(found=Effects)
+    cpdef Effects topic_effects(self, long long topic)
+    @cython.locals(found=Effects)
+    cpdef Effects surface_effects(self, long long surface)
+    cdef Effects _keep_effects(self, long long key, double[::1] means)
     @cython.locals(
         there=InContext, table=PriorTable, mean=double, variance=double, more=double, doubt=double, slot=Py_ssize_t,
     )

@@ -60,6 +60,16 @@ class InContext:
         self.variances = array("d", [fsum([belief.variance for belief in several]) for several in beliefs])
 
 
+class Effects:
+    """By slot, how much more the population likes a value in a context than on average; empty without a version."""
+
+    def __init__(self, means: Sequence[float]) -> None:
+        self.means = array("d", means)
+
+
+NO_EFFECTS = Effects(())
+
+
 class Prior:
     """A population version as numbers. Without a version all means and variances are 0."""
 
@@ -82,7 +92,7 @@ class Prior:
         self._slots = range(len(catalogue.slots))
         self._contexts: dict[int, InContext] = {}
         """By topic and surface."""
-        self._effects: dict[int, list[float]] = {}
+        self._effects: dict[int, Effects] = {}
         """By topic, and by surface with its bits inverted."""
         everywhere = self._in_context(NONE, NONE)
         self.means, self.variances = list(everywhere.means), list(everywhere.variances)
@@ -134,25 +144,26 @@ class Prior:
         means = [self._beliefs.get(f"{SURE}{step}", NO_BELIEF).mean for step in range(len(SURE_FROM) + 1)]
         return [min(MAX_SHIFT, max(-MAX_SHIFT, 2.0 * mean)) for mean in means] if any(means) else ()
 
-    def topic_effects(self, topic: int) -> Sequence[float]:
-        """Return by slot how much more the population likes it on a topic than on average; empty without any."""
+    def topic_effects(self, topic: int) -> Effects:
+        """Return the effects of a topic."""
         if not self.number:
-            return ()
+            return NO_EFFECTS
         found = self._effects.get(topic)
         if found is None:
             found = self._keep_effects(topic, self._in_context(topic, NONE).means)
         return found
 
-    def _keep_effects(self, key: int, means: Sequence[float]) -> list[float]:
+    def _keep_effects(self, key: int, means: Sequence[float]) -> Effects:
         if len(self._effects) >= MAX_CONTEXTS:
             self._effects.clear()
-        self._effects[key] = found = [there - anywhere for there, anywhere in zip(means, self.means, strict=True)]
+        found = Effects([there - anywhere for there, anywhere in zip(means, self.means, strict=True)])
+        self._effects[key] = found
         return found
 
-    def surface_effects(self, surface: int) -> Sequence[float]:
-        """Return by slot how much more the population likes it on a surface than on average; empty without any."""
+    def surface_effects(self, surface: int) -> Effects:
+        """Return the effects of a surface."""
         if not self.number:
-            return ()
+            return NO_EFFECTS
         found = self._effects.get(~surface)
         if found is None:
             found = self._keep_effects(~surface, self._in_context(NONE, surface).means)

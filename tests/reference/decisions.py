@@ -51,7 +51,7 @@ def leaning(prior: Prior, topics: Sequence[int], weights: Sequence[float]) -> Se
         return ()
     found = [0.0] * len(prior.means)
     for weight, topic in main:
-        share, effects = weight / total, prior.topic_effects(topic)
+        share, effects = weight / total, prior.topic_effects(topic).means
         found = [one + share * effect for one, effect in zip(found, effects, strict=True)]
     return found
 
@@ -124,7 +124,7 @@ class Beliefs:
             if key in catalogue.topics_by_key:
                 found.append(Context(key, row, self._topic_shift(catalogue.topics_by_key[key])))
             elif key in catalogue.surfaces_by_key:
-                found.append(Context(key, row, self.prior.surface_effects(catalogue.surfaces_by_key[key])))
+                found.append(Context(key, row, list(self.prior.surface_effects(catalogue.surfaces_by_key[key]).means)))
         for topic in self.topics:
             topic_key = catalogue.topic_keys.get(topic)
             if topic_key is not None and topic_key not in own.contexts.keys:
@@ -132,7 +132,7 @@ class Beliefs:
         return found[:MAX_CONTEXTS]
 
     def _topic_shift(self, topic: int) -> Sequence[float]:
-        effects = self.prior.topic_effects(topic)
+        effects = list(self.prior.topic_effects(topic).means)
         if not self.leaning or not effects:
             return effects
         return [effect - general for effect, general in zip(effects, self.leaning, strict=True)]

@@ -17,7 +17,7 @@ from state.learning.context_decisions import (
     decide_in,
 )
 from state.learning.decisions import NO_ROW, Beliefs, Decision, decide, liking
-from state.learning.population_prior import Prior
+from state.learning.population_prior import Effects, Prior
 from state.learning.population_version import Gaussian, PopulationVersion
 from state.row.layout import MAX_TOPICS_KEPT, ROWS
 from state.user.user_state import UserState
@@ -132,7 +132,7 @@ def test_decisions_in_contexts_are_those_of_the_reference(fields: dict[str, Any]
     state = state_of(fields)
     beliefs, expected = state.beliefs(prior), reference_of(state, prior)
     contexts, others = contexts_of(beliefs, beliefs.topics()), expected.contexts()
-    assert [(context.key, context.row, list(context.shift)) for context in contexts] == [
+    assert [(context.key, context.row, shift_of(context, beliefs)) for context in contexts] == [
         (context.key, NO_ROW if context.row is None else context.row, list(context.shift)) for context in others
     ]
     for facet in range(FACETS):
@@ -143,6 +143,12 @@ def test_decisions_in_contexts_are_those_of_the_reference(fields: dict[str, Any]
 
 
 # Contexts
+
+
+def shift_of(context: Context, beliefs: Beliefs) -> list[float]:
+    """Return the population's addition to the general mean, by slot."""
+    leaning = beliefs.leaning if context.leans else [0.0] * SLOTS
+    return [effect - leaning[slot] for slot, effect in enumerate(context.effects.means)]
 
 
 def in_code(prior: Prior = ALONE, *, row: int = 0, effect: int = 0) -> Beliefs:
@@ -170,12 +176,12 @@ def test_effect_of_a_context_decides_there_alone() -> None:
 def test_population_alone_decides_in_a_context_from_its_threshold() -> None:
     """The threshold is a probability of beating the general value in the context."""
     beliefs = in_code(POPULATION)
-    general, shift = decide(beliefs, FORMAT), [0.0] * SLOTS
-    shift[CODE] = 0.05
-    slightly = Context(CODE_KEY, NO_ROW, shift)
+    general, effects = decide(beliefs, FORMAT), Effects([0.0] * SLOTS)
+    effects.means[CODE] = 0.05
+    slightly = Context(CODE_KEY, NO_ROW, effects, leans=False)
     assert [key for key, _ in decide_all(beliefs, FORMAT, general, [slightly])] == [CODE_KEY]
     assert decide_all(beliefs, FORMAT, general, [slightly], POPULATION_FROM) == []
-    shift[CODE] = 2.0
+    effects.means[CODE] = 2.0
     (found,) = decide_all(beliefs, FORMAT, general, [slightly], POPULATION_FROM)
     assert found.decision.slot == CODE
 
