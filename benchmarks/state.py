@@ -31,7 +31,7 @@ from bytewax.run import cli_main
 from benchmarks.machine import machine, peak_mb, resident_mb
 from benchmarks.peers.bytewax_job import Nowhere
 from benchmarks.processes import in_new_process
-from benchmarks.synthetic_users import END_MS, answer, fill, full_user, parse_answers, pseudonyms, put, record_of
+from benchmarks.synthetic_users import END_MS, answer, fill, full_rows, parse_answers, pseudonyms, put, record_of
 from dataflows.graph import ADAPT_STEP, FLOW_ID
 from dataflows.runtime.worker import collect_garbage_rarely
 from dataflows.state_folder import Identity, locked
@@ -42,7 +42,6 @@ from state.events.records import Records
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.storage.shards import shard_key, shard_of
-from state.user import codec
 from state.user.rules import Rules
 from tacit.contract.pseudonyms import fingerprint
 from tacit_cli.views.folder_stats import disk_bytes
@@ -234,7 +233,7 @@ class _KeyedUser(StatefulBatchLogic[bytes, None, bytes]):
 def _keyed(folder: Path, user_count: int, touched: int, intervals: int) -> Stream:
     folder.mkdir()
     init_db_dir(folder, 4)
-    packed = codec.pack(full_user(Rules(NumberedCatalogue.load())))
+    packed = full_rows(Rules(NumberedCatalogue.load()))[0]
     stream = _run(_keys(user_count, touched, intervals + 1), lambda saved: _KeyedUser(saved or packed), "users", folder)
     # Filling and the first interval are not part of the figures.
     return stream._replace(pauses_s=stream.pauses_s[2:], cpu_s=stream.cpu_s[2:])
@@ -268,16 +267,16 @@ def measure_costs(folder: Path, user_count: int, touched: int) -> Costs:
     with ShardStores(folder, SHARDS, rules.catalogue, "costs", user_count // 10) as stores:
         opened = {shard_of(user, SHARDS): user for user in users[:1000]}
         shards = {shard: stores.create(user) for shard, user in opened.items()}
-        _put_all(shards, users, codec.pack(full_user(rules)))
+        _put_all(shards, users, full_rows(rules))
         chosen = rng.sample(users, user_count // 20)
         miss_us, hit_us = (_read_us(shards, chosen) for _ in range(2))
         _read_us(shards, rng.sample(users, user_count // 10))  # fills the cache
         return Costs(hit_us, miss_us, resident_mb(), _save_us(shards, users, touched, rng))
 
 
-def _put_all(shards: dict[int, ShardStore], users: list[bytes], row: bytes) -> None:
+def _put_all(shards: dict[int, ShardStore], users: list[bytes], rows: list[bytes]) -> None:
     for shard, store in shards.items():
-        put(store, [user for user in users if shard_of(user, SHARDS) == shard], row)
+        put(store, [user for user in users if shard_of(user, SHARDS) == shard], rows)
         store.snapshot()
 
 

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 
 import bytewax.operators as op
@@ -35,23 +36,29 @@ _decode = msgspec.msgpack.Decoder(Observation).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 ANSWERS = 70
+DIFFERENT_USERS = 100
+"""Different rows of a state folder: equal neighbours would be compressed better than real ones."""
 _AT_ONCE = 256
 """Users that are put together."""
 END_MS = time.time_ns() // 1_000_000 - 3_600_000
 """Event time of the measured answers (epoch ms); a full user's newest answer is up to some days older."""
 
 
-def full_user(rules: Rules) -> UserState:
-    """Return the state of a user after 70 answers with feedback: all rings full, all windows used."""
+def full_rows(rules: Rules) -> list[bytes]:
+    """Return the rows of different users after 70 answers with feedback: all rings full, all windows used."""
+    return [codec.pack(_full_user(rules, seed)) for seed in range(DIFFERENT_USERS)]
+
+
+def _full_user(rules: Rules, seed: int) -> UserState:
     state = UserState(rules.catalogue)
-    for observation in _answers(rules.catalogue):
+    for observation in _answers(rules.catalogue, seed):
         state.observe(observation, rules)
     state.take_writes(b"", rules.catalogue)
     return state
 
 
-def _answers(catalogue: NumberedCatalogue) -> Iterator[Observation]:
-    rng = random.Random(1)
+def _answers(catalogue: NumberedCatalogue, seed: int) -> Iterator[Observation]:
+    rng = random.Random(seed)
     at_ms = END_MS - ANSWERS * 4 * 3_600_000
     for number in range(ANSWERS + 1):
         at_ms += rng.randrange(60_000, 4 * 3_600_000)
@@ -100,29 +107,29 @@ def pseudonyms(user_count: int, secret: bytes) -> list[bytes]:
     return [pseudonym(f"user-{number}", secret) for number in range(user_count)]
 
 
-def put(store: ShardStore, users: Sequence[bytes], row: bytes) -> None:
-    """Give each user of a shard the same row."""
+def put(store: ShardStore, users: Sequence[bytes], rows: Sequence[bytes]) -> None:
+    """Give each user of a shard one of the rows."""
     for first in range(0, len(users), _AT_ONCE):
         batch = users[first : first + _AT_ONCE]
         store.begin_batch(batch)
-        for user in batch:
+        for user, row in zip(batch, cycle(rows)):
             store.move_to(user, Waiting()).row.write(row)
             store.put(user)
         store.end_batch()
 
 
 class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
-    """A step that writes the same row for each user of a shard."""
+    """A step that writes a row for each user of a shard."""
 
-    def __init__(self, stores: ShardStores, row: bytes) -> None:
+    def __init__(self, stores: ShardStores, rows: Sequence[bytes]) -> None:
         self._stores = stores
-        self._row = row
+        self._rows = rows
         self._store: ShardStore | None = None
 
     def on_batch(self, values: list[list[bytes]]) -> tuple[list[None], bool]:
         store = self._store = self._stores.create(values[0][0])
         for users in values:
-            put(store, users, self._row)
+            put(store, users, self._rows)
         return [], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
@@ -133,7 +140,7 @@ class _Fill(StatefulBatchLogic[list[bytes], None, bytes]):
 def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
     """Create a state folder, as a run with this identity would leave it, with full state for each user."""
     catalogue = NumberedCatalogue.load()
-    row = codec.pack(full_user(Rules(catalogue)))
+    rows = full_rows(Rules(catalogue))
     shards: list[list[bytes]] = [[] for _ in range(identity.shards)]
     for user in users:
         shards[shard_of(user, identity.shards)].append(user)
@@ -145,6 +152,6 @@ def fill(folder: Path, identity: Identity, users: list[bytes]) -> None:
         groups = op.input(
             "users", flow, TestingSource([(shard_key(shard), members) for shard, members in enumerate(shards)])
         )
-        filled = op.stateful_batch(ADAPT_STEP, groups, lambda _: _Fill(stores, row))
+        filled = op.stateful_batch(ADAPT_STEP, groups, lambda _: _Fill(stores, rows))
         op.output("nowhere", filled, TestingSink([]))
         cli_main(flow, epoch_interval=timedelta(days=1), recovery_config=RecoveryConfig(held.recovery))
