@@ -8,6 +8,7 @@ from state.row.row cimport Row
 
 cdef double _EVEN
 cdef double _UNIT
+cdef Py_ssize_t _NO_ROW
 
 cdef class Context:
     cdef readonly long long key

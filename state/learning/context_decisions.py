@@ -16,7 +16,7 @@ For all others the better one of two means counts: what is served teaches."""
 
 _EVEN = 0.5
 """Probability that any higher mean reaches."""
-_UNIT = UNIT
+_UNIT, _NO_ROW = UNIT, NO_ROW
 
 
 class Context:
@@ -39,7 +39,7 @@ def contexts_of(beliefs: Beliefs, others: Iterable[int] = ()) -> list[Context]:
     if beliefs.table.number:
         keys, known = beliefs.prior.catalogue.topic_keys, beliefs.own.contexts.keys
         unknown = [topic for topic in others if topic in keys and keys[topic] not in known]
-        found += [_topic(beliefs, keys[topic], NO_ROW, topic) for topic in unknown]
+        found += [_topic(beliefs, keys[topic], _NO_ROW, topic) for topic in unknown]
     return found[:MAX_CONTEXTS]
 
 
@@ -107,7 +107,7 @@ def _fill_there(beliefs: Beliefs, facet: int, context: Context) -> None:
     for place in range(table.starts[facet + 1] - start):
         slot = table.slots[start + place]
         mean = base[place]
-        if context.row != NO_ROW:
+        if context.row != _NO_ROW:
             mean = mean + unit * terms.factors[slot] * row.effects[row.at, context.row, terms.effects[slot]]
         if shifts:
             mean = mean + table.population * (effects[slot] - leaning[slot] if leans else effects[slot])

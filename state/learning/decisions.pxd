@@ -14,6 +14,8 @@ cdef double _NO_LAPSE
 cdef double _LEAST_VARIANCE
 cdef double _HINT_FROM
 cdef double _APPLY_FROM
+cdef Py_ssize_t _NO_ROW, _NO_SLOT, _MAX_TOPICS, _MAX_TOPICS_KEPT
+cdef double _PER_WEIGHT
 
 cdef class Decision:
     cdef readonly Py_ssize_t slot

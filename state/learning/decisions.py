@@ -40,6 +40,7 @@ _LEAST_VARIANCE = 1e-12
 """Factors of 0 make all means equal, and each variance 0."""
 _HINT_FROM = HINT_FROM
 _APPLY_FROM = APPLY_FROM
+_NO_ROW, _NO_SLOT, _MAX_TOPICS, _MAX_TOPICS_KEPT, _PER_WEIGHT = NO_ROW, NO_SLOT, MAX_TOPICS, MAX_TOPICS_KEPT, PER_WEIGHT
 
 
 class Decision:
@@ -115,13 +116,13 @@ class Beliefs:
     def _main_topics(self) -> list[int]:
         """Return the places of the topics of most weight, the heaviest first; of equal weights the larger number."""
         main: list[int] = []
-        for place in range(MAX_TOPICS_KEPT):
+        for place in range(_MAX_TOPICS_KEPT):
             at = len(main)
             while at and self._is_heavier(place, main[at - 1]):
                 at -= 1
-            if at < MAX_TOPICS:
+            if at < _MAX_TOPICS:
                 main.insert(at, place)
-                del main[MAX_TOPICS:]
+                del main[_MAX_TOPICS:]
         return main
 
     def _is_heavier(self, place: int, other: int) -> bool:
@@ -188,7 +189,7 @@ class Finding:
 def decide(beliefs: Beliefs, facet: int) -> Decision:
     """Return the best value of a facet in general."""
     fill_means(beliefs, facet)
-    return decided(beliefs, facet, False, NO_ROW)
+    return decided(beliefs, facet, False, _NO_ROW)
 
 
 def decided(beliefs: Beliefs, facet: int, is_there: bool, row: int) -> Decision:
@@ -200,7 +201,7 @@ def decided(beliefs: Beliefs, facet: int, is_there: bool, row: int) -> Decision:
     found = beliefs.there if is_there else beliefs.base
     start, count = table.starts[facet], table.starts[facet + 1] - table.starts[facet]
     default = table.defaults[facet]
-    best, default_place = 0, NO_SLOT
+    best, default_place = 0, _NO_SLOT
     for place in range(count):
         if found[place] > found[best]:
             best = place
@@ -245,7 +246,7 @@ def confidence(beliefs: Beliefs, slot: int, other: int, difference: float, row: 
     terms = own.terms
     facet = terms.facet_of[slot]
     mean, variance = own.mean_difference(slot, other), own.variance_difference(slot, other)
-    if row != NO_ROW:
+    if row != _NO_ROW:
         x, y = terms.factors[slot], terms.factors[other]
         squares = math.pow(x - y, 2.0) if terms.effects[slot] == terms.effects[other] else x * x + y * y
         variance += squares * own.contexts.variance(row)
@@ -299,8 +300,8 @@ def find(
         liking(beliefs, slot),
         liking(beliefs, decision.runner_up),
         prior.default_slots[facet],
-        row.totals[row.at, 2 * slot] / PER_WEIGHT,
-        row.totals[row.at, 2 * slot + 1] / PER_WEIGHT,
+        row.totals[row.at, 2 * slot] / _PER_WEIGHT,
+        row.totals[row.at, 2 * slot + 1] / _PER_WEIGHT,
         log.has_feedback(prior.catalogue.facet_slots[facet]),
         log.snapshot(),
         prior.number,

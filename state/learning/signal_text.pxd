@@ -27,7 +27,7 @@ cdef class SignalText:
     cdef list tiers
     cdef dict contexts
     cdef list explores
-    cdef list kinds
+    cdef list counted
     cdef double[::1] weights
     cdef long long[::1] ranks
     @cython.locals(

@@ -10,8 +10,10 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.learning.decisions import TIERS, Decision, Finding
 from state.learning.feedback_log import kinds_by_side
 from state.learning.user_model import MODEL_VERSION
+from state.row.layout import MAX_PIECES
 from tacit.contract.policy import explore_share, may_explore
 from tacit.contract.signals import encode
+from tacit.contract.versions import version
 
 MAX_REASONS = 3
 """Feedback kinds that a signal names for its value, and against it."""
@@ -64,7 +66,8 @@ class SignalText:
         self.contexts = {key: _quoted(name) for key, name in catalogue.context_names.items()}
         self.explores = [_explores(catalogue, name) for name in catalogue.facet_names]
         """Facet → tier → whether other values may be tried."""
-        self.kinds = [_quoted(name) for name in names]
+        self.counted = [[f"[{_quoted(name)},{count}]" for count in range(MAX_PIECES + 1)] for name in names]
+        """Feedback kind → count → both as text."""
         self.weights = array("d", [kinds[kind].weight if kind in kinds else _UNKNOWN for kind in range(_KINDS)])
         ranked = sorted(names)
         self.ranks = array("q", [ranked.index(name) for name in names])
@@ -80,7 +83,7 @@ class SignalText:
         contexts = ",".join([self._in_context(key, there) for key, there in finding.contexts])
         is_own = finding.is_learned or not finding.population
         return (
-            f'{{"v":"{at_ms:013d}-{finding.seq:010d}","value":{self.values[slot]},"p":{_THOUSANDTHS.of(finding.liked)},'
+            f'{{"v":"{version(at_ms, finding.seq)}","value":{self.values[slot]},"p":{_THOUSANDTHS.of(finding.liked)},'
             f'"confidence":{_THOUSANDTHS.of(decision.confidence)},"tier":{self.tiers[tier]},'
             f'"source":"{"learned" if is_own else "population"}","evidence":{_TENTHS.of(finding.evidence)},'
             f'"runner_up":{self.values[decision.runner_up]},"gap":{_THOUSANDTHS.of(gap)},'
@@ -98,8 +101,10 @@ class SignalText:
 
     def _reasons(self, counts: dict[int, int]) -> str:
         """Return the feedback kinds of most weight with their counts, the heaviest first; of equal ones by name."""
+        if not counts:
+            return "[]"
         found = [
-            (-count * self.weights[kind], self.ranks[kind], f"[{self.kinds[kind]},{count}]")
+            (-count * self.weights[kind], self.ranks[kind], self.counted[kind][count])
             for kind, count in counts.items()
             if self.weights[kind] != _UNKNOWN
         ]

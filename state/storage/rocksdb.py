@@ -1,8 +1,8 @@
 """RocksDB for the shards: settings, and errors with a remedy.
 
-The settings were measured with a million users of 1 KB and 100,000 touched users per checkpoint interval. Packed floats
-hardly compress, so compression is off. Many tables gather at level 0 before a compaction, so that the same bytes are
-merged less often.
+The settings were measured with up to a million users, a tenth of them touched per checkpoint interval
+(docs/decisions.md). Compression is off: the search for bytes of erased users reads tables as they are. Many tables
+gather at level 0 before a compaction, so that the same bytes are merged less often.
 """
 
 import resource

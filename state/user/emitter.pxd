@@ -9,6 +9,7 @@ from state.user.emitted cimport Emitted
 from state.user.outbox cimport Outbox
 
 cdef long long _PANE_MS
+cdef Py_ssize_t _NO_ROW
 cdef long long _PANE_BITS
 cdef int _PREFERENCES
 cdef int _WINDOWS

@@ -19,7 +19,7 @@ from state.user.windows import PANE_MS, Windows
 from tacit.contract.signals import PROFILE, encode
 from tacit.contract.versions import version
 
-_PANE_MS = PANE_MS
+_PANE_MS, _NO_ROW = PANE_MS, NO_ROW
 _PANE_BITS = 2**32 - 1
 _PREFERENCES = int(Part.PREFERENCES)
 _WINDOWS = int(Part.WINDOWS)
@@ -127,7 +127,7 @@ class Emitter:
             if there is None:
                 continue
             found.append(InContext(context.key, there))
-            if records and context.row != NO_ROW:
+            if records and context.row != _NO_ROW:
                 emitted.record_in(facet, context.row, self.ranks[there.slot])
         outbox.findings[facet] = find(beliefs, facet, decision, at_ms, row.seq[row.at], found)
         outbox.at_ms = at_ms
