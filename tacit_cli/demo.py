@@ -28,8 +28,8 @@ from tacit_lab.embedded import EmbeddedRedis
 from tacit_lab.simulate import Scenario, Truth, simulate
 from tacit_lab.simulate.output import write_events
 
-KNOWN_WELL = 20
-"""Evidence from which a user counts as known well."""
+WELL_SUPPORTED = 5
+"""Evidence from which a value counts as well supported."""
 
 
 class Score(NamedTuple):
@@ -122,7 +122,7 @@ def _scores(adaptations: Mapping[str, Adaptation], truth: Truth, catalogue: Numb
 
     row("best single value for all", lambda _, facet: default[facet], "dim")
     row("Tacit, all with feedback", learned(0))
-    row(f"Tacit, {KNOWN_WELL}+ feedbacks", learned(KNOWN_WELL))
+    row(f"Tacit, evidence {WELL_SUPPORTED}+", learned(WELL_SUPPORTED))
     row("Tacit, confidence 0.8+", learned(0, 0.8), "bold")
     row("oracle", lambda user, facet: truth.preferred(user, facet), "dim")
     chances = truth.chances(lambda user: _greedy(adaptations[user], default))
