@@ -43,9 +43,12 @@ def _redis_problem(url: str) -> str | None:
     from connectors.redis.client import connection_pool  # half of the start-up time of a command without Redis
 
     try:
-        connection_pool(url, timeout_s=1).make_connection()  # makes an object, and does not connect
-    except (ConfigurationError, TypeError, ValueError):  # their texts repeat the URL, which may hold a password
-        return "must be redis://HOST:PORT/DATABASE, rediss://HOST:PORT/DATABASE for TLS, or unix://PATH"
+        connection_pool(url, timeout_s=1)  # does not connect
+    except ConfigurationError:
+        return (
+            "must be redis://HOST:PORT/DATABASE, rediss://HOST:PORT/DATABASE for TLS, or unix://PATH, "
+            "without options that change replies, such as protocol"
+        )
     return None
 
 

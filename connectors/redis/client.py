@@ -12,9 +12,9 @@ from redis.retry import Retry
 from connectors.redis.error_codes import TRANSIENT, UNANSWERED, UNWRITABLE, error_code
 from connectors.redis.script import Script
 from state.errors import SinkError
-from tacit.errors import ConfigurationError
 from tacit.reader.cluster_map import MAP_COMMAND, Address, ClusterMap, Replies, Requests, home_of, settings_of
 from tacit.reader.pipeline import Connection, is_lost, receive, send
+from tacit.reader.redis_url import pool_of
 from tacit.reader.round_trips import Command, Reply, run
 
 OnRetry = Callable[[int, set[str]], object]
@@ -189,14 +189,11 @@ class RedisClient:
 
 def connection_pool(url: str, *, timeout_s: float) -> redis.ConnectionPool:
     """Return a pool without retries of its own, as `RedisClient` decides on retries."""
-    try:
-        return redis.ConnectionPool.from_url(
-            url,
-            protocol=2,  # without HELLO, for which a user may lack the right
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            health_check_interval=30,
-            retry=Retry(NoBackoff(), 0),
-        )
-    except ValueError as error:
-        raise ConfigurationError(["Redis URL: it must begin with redis://, rediss:// or unix://"]) from error
+    return pool_of(
+        url,
+        redis.ConnectionPool,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        health_check_interval=30,
+        retry=Retry(NoBackoff(), 0),
+    )

@@ -84,6 +84,8 @@ def test_constructor_reads_neither_variables_nor_file(monkeypatch: pytest.Monkey
         ("redis", "http://localhost", "redis: must be redis://"),
         ("redis", "redis://localhost:port/0", "redis: must be redis://"),
         ("redis", "redis://localhost/0?colour=red", "redis: must be redis://"),
+        ("redis", "redis://localhost/0?protocol=3", "redis: must be redis://"),
+        ("redis", "redis://localhost/0?decode_responses=true", "redis: must be redis://"),
         ("redis", "localhost:6379", "redis: must be redis://"),
         ("region", "EU", "region: must match [a-z0-9-]{2,16}"),
         ("region", "e", "region: must match"),

@@ -20,6 +20,7 @@ from tacit.reader.circuit_breaker import CircuitBreaker
 from tacit.reader.cluster_map import Address, ClusterMap, Replies, Requests, home_of, settings_of
 from tacit.reader.pipeline import CONNECTION_ERRORS, Connection, as_redis_error, is_lost, pack, receive, send
 from tacit.reader.pool import CONNECT_TIMEOUT_S, MAX_CONNECTIONS, TIMEOUT_S, NoFreeConnectionError, ReaderPool
+from tacit.reader.redis_url import UrlPool, pool_of
 from tacit.reader.round_trips import Command, Reply, run, run_async
 
 MAX_ROUND_TRIP_S = CONNECT_TIMEOUT_S + TIMEOUT_S
@@ -29,7 +30,6 @@ _NOT_SENT: Reply = redis.ConnectionError()
 """Reply to a command that was not sent."""
 
 Pool = TypeVar("Pool", ReaderPool, redis.asyncio.BlockingConnectionPool)
-_TemplateKind = TypeVar("_TemplateKind", redis.ConnectionPool, redis.asyncio.ConnectionPool)
 
 
 class _Servers(Generic[Pool]):
@@ -223,23 +223,8 @@ async def _try(pool: redis.asyncio.BlockingConnectionPool, commands: Sequence[Co
     return replies
 
 
-def _template(url: str, kind: type[_TemplateKind], no_retry: Retry | AsyncRetry) -> _TemplateKind:
-    settings: dict[str, Any] = {
-        "protocol": 2,  # without HELLO, for which a user may lack the right
-        "decode_responses": False,
-        "socket_timeout": TIMEOUT_S,
-        "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "retry": no_retry,
-    }
-    try:
-        pool = kind.from_url(url, **settings)
-        if pool.connection_kwargs["protocol"] != 2 or pool.connection_kwargs["decode_responses"]:
-            raise ValueError(url)
-        pool.connection_kwargs.update(settings)  # the URL cannot change the limits
-        pool.connection_class(**pool.connection_kwargs)  # does not connect yet
-    except (ValueError, TypeError, redis.RedisError):
-        # The URL may hold a password, and so may redis-py's message: neither is repeated.
-        raise ConfigurationError(
-            ["Redis URL: redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH, and redis-py's options for connections"]
-        ) from None
+def _template(url: str, kind: type[UrlPool], no_retry: Retry | AsyncRetry) -> UrlPool:
+    limits = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": CONNECT_TIMEOUT_S, "retry": no_retry}
+    pool = pool_of(url, kind)
+    pool.connection_kwargs.update(limits)  # the URL cannot change the limits
     return pool

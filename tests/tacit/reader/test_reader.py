@@ -409,6 +409,8 @@ def test_url_may_leave_out_what_redis_py_knows(kind: type[SignalReader] | type[A
         ("redis://redis:port", "eu", SECRET, "Redis URL"),
         ("redis://redis/?unknown=1", "eu", SECRET, "Redis URL"),
         ("redis://redis/?protocol=3", "eu", SECRET, "Redis URL"),
+        ("redis://redis/?decode_responses=true", "eu", SECRET, "Redis URL"),
+        ("redis://redis/?encoding=latin-1", "eu", SECRET, "Redis URL"),
         ("rediss://redis/?ssl_cert_reqs=whatever", "eu", SECRET, "Redis URL"),
         ("redis://redis", "EU", SECRET, "region"),
         ("redis://redis", "eu", "short", "secret: 5 bytes"),
