@@ -88,7 +88,7 @@ class SignalReader:
 
 
 class AsyncSignalReader:
-    """`SignalReader` for asyncio; all tasks of an event loop can share one reader."""
+    """`SignalReader` for asyncio; all tasks can share one reader, and each event loop has connections of its own."""
 
     def __init__(
         self,

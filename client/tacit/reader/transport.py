@@ -62,6 +62,8 @@ class _Servers(Generic[Pool]):
             self.map.lose(address)
 
 
+_LoopServers = _Servers[redis.asyncio.BlockingConnectionPool]
+
 _Sent = tuple[Connection, ReaderPool]
 """A connection on which replies are due, and the pool it returns to."""
 
@@ -154,53 +156,65 @@ def _has_reply(connection: Connection) -> bool:
 
 
 class AsyncTransport:
-    """Transport for the tasks of one event loop."""
+    """Transport for the tasks of event loops: a connection belongs to a loop, so each loop has its own."""
 
     def __init__(self, url: str) -> None:
-        template = _template(url, redis.asyncio.ConnectionPool, AsyncRetry(NoBackoff(), 0))
-        self._servers = _Servers(
-            template.connection_kwargs,
-            lambda settings: redis.asyncio.BlockingConnectionPool(
-                MAX_CONNECTIONS, TIMEOUT_S, connection_class=template.connection_class, **settings
-            ),
-        )
+        self._template = _template(url, redis.asyncio.ConnectionPool, AsyncRetry(NoBackoff(), 0))
+        self._by_loop: dict[asyncio.AbstractEventLoop, _LoopServers] = {}
+
+    @property
+    def _servers(self) -> _LoopServers:
+        """Servers of the running loop; those of closed loops are dropped."""
+        loop = asyncio.get_running_loop()
+        found = self._by_loop.get(loop)
+        if found is None:
+            for ended in [loop for loop in self._by_loop if loop.is_closed()]:
+                self._by_loop.pop(ended, None)
+            found = self._by_loop[loop] = _Servers(self._template.connection_kwargs, self._make_pool)
+        return found
+
+    def _make_pool(self, settings: dict[str, Any]) -> redis.asyncio.BlockingConnectionPool:
+        kind = self._template.connection_class
+        return redis.asyncio.BlockingConnectionPool(MAX_CONNECTIONS, TIMEOUT_S, connection_class=kind, **settings)
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections of the running loop."""
         for pool in self._servers.pools.values():
             await pool.disconnect()
 
     async def execute(self, commands: Sequence[Command]) -> list[Reply]:
         """Return a reply per command, in one round trip unless a Redis Cluster redirects commands."""
-        until_s = time.monotonic() + TIMEOUT_S
+        servers, until_s = self._servers, time.monotonic() + TIMEOUT_S
         try:
             async with asyncio.timeout(MAX_ROUND_TRIP_S):
-                return await run_async(self._servers.map.follow(commands), partial(self._execute, until_s))
+                return await run_async(servers.map.follow(commands), partial(_execute, servers, until_s))
         except TimeoutError:
             return [_NOT_SENT] * len(commands)
 
-    async def _execute(self, until_s: float, requests: Requests) -> Replies:
-        if time.monotonic() >= until_s:
-            return {server: [_NOT_SENT] * len(commands) for server, commands in requests.items()}
-        if len(requests) == 1:
-            return {server: await self._execute_on(server, commands) for server, commands in requests.items()}
-        replies = await asyncio.gather(*[self._execute_on(*request) for request in requests.items()])
-        return dict(zip(requests, replies, strict=True))
 
-    async def _execute_on(self, address: Address, commands: Sequence[Command]) -> list[Reply]:
-        if not self._servers.breaker(address).allows():
-            return [_NOT_SENT] * len(commands)
-        try:
-            pool = self._servers.pool(address)
-        except ConfigurationError:
-            return [_NOT_SENT] * len(commands)
-        started_s = time.monotonic()
+async def _execute(servers: _LoopServers, until_s: float, requests: Requests) -> Replies:
+    if time.monotonic() >= until_s:
+        return {server: [_NOT_SENT] * len(commands) for server, commands in requests.items()}
+    if len(requests) == 1:
+        return {server: await _execute_on(servers, server, commands) for server, commands in requests.items()}
+    replies = await asyncio.gather(*[_execute_on(servers, *request) for request in requests.items()])
+    return dict(zip(requests, replies, strict=True))
+
+
+async def _execute_on(servers: _LoopServers, address: Address, commands: Sequence[Command]) -> list[Reply]:
+    if not servers.breaker(address).allows():
+        return [_NOT_SENT] * len(commands)
+    try:
+        pool = servers.pool(address)
+    except ConfigurationError:
+        return [_NOT_SENT] * len(commands)
+    started_s = time.monotonic()
+    replies = await _try(pool, commands)
+    if isinstance(replies[-1], redis.ConnectionError) and time.monotonic() < started_s + TIMEOUT_S:
+        # The server closed an idle connection, and the event loop has not seen the end of the stream yet.
         replies = await _try(pool, commands)
-        if isinstance(replies[-1], redis.ConnectionError) and time.monotonic() < started_s + TIMEOUT_S:
-            # The server closed an idle connection, and the event loop has not seen the end of the stream yet.
-            replies = await _try(pool, commands)
-        self._servers.record(address, is_answered=not is_lost(replies[-1]))
-        return replies
+    servers.record(address, is_answered=not is_lost(replies[-1]))
+    return replies
 
 
 async def _try(pool: redis.asyncio.BlockingConnectionPool, commands: Sequence[Command]) -> list[Reply]:

@@ -1,12 +1,14 @@
 """Readers on a real Redis: they read all signals written, and answer soon even if Redis fails."""
 
 import asyncio
+import gc
 import os
 import signal as signals_of_unix
 import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext, suppress
@@ -206,6 +208,31 @@ def test_read_that_is_interrupted_leaves_no_reply_to_the_next(
             reader.get_many(["ada", "bob"] * 3)
         monkeypatch.undo()
         assert {name: reader.get(name).status for name in STATUSES} == STATUSES
+
+
+def test_async_reader_serves_event_loops_one_after_another_and_at_once(written: str) -> None:
+    """A reader kept by a module lives longer than an event loop, and threads have loops of their own."""
+    reader = AsyncSignalReader(written, region="eu", secret=SECRET)
+
+    async def read_and_close() -> dict[str, str]:
+        async with reader:
+            return {name: (await reader.get(name)).status for name in STATUSES}
+
+    assert [asyncio.run(read_and_close()) for _ in range(3)] == [STATUSES] * 3
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda _: asyncio.run(read_and_close()), range(20))) == [STATUSES] * 20
+
+
+def test_async_reader_survives_an_event_loop_that_ended_with_open_connections(written: str) -> None:
+    """Loops often end without `close`; the connections of ended loops are dropped, not gathered."""
+    reader = AsyncSignalReader(written, region="eu", secret=SECRET)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        for _ in range(20):
+            assert asyncio.run(reader.get("ada")).status == "fresh"
+        assert len(reader._transport._by_loop) == 1
+        del reader
+        gc.collect()
 
 
 @pytest.mark.parametrize("kind", [Interrupted, SoftLimit, ValueError])
