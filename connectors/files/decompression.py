@@ -14,6 +14,14 @@ ERRORS = (EOFError, OSError, zlib.error, zstandard.ZstdError)
 """Exceptions of a read from a damaged or truncated file."""
 
 
+_WINDOW_TOO_LARGE = "Frame requires too much memory"
+"""Begin of libzstd's text for a window above its default limit (ZSTD_error_frameParameter_windowTooLarge)."""
+
+
+class LargeWindowError(OSError):
+    """A zstd frame has a window above 128 MiB, the limit of `zstd -d`, too."""
+
+
 class Frame(Protocol):
     """Decompressor of one gzip member or zstd frame: the common interface of zlib and zstandard."""
 
@@ -35,21 +43,45 @@ def gzip_member() -> Frame:
 
 
 def zstd_frame() -> Frame:
-    """Return a decompressor of one zstd frame (RFC 8878)."""
-    return zstandard.ZstdDecompressor().decompressobj()
+    """Return a decompressor of one zstd frame (RFC 8878); a window above 128 MiB is a `LargeWindowError`."""
+    return _ZstdFrame()
+
+
+class _ZstdFrame:
+    def __init__(self) -> None:
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        return self._frame.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._frame.unused_data
+
+    def decompress(self, data: bytes, /) -> bytes:
+        try:
+            return self._frame.decompress(data)
+        except zstandard.ZstdError as error:
+            if _WINDOW_TOO_LARGE in str(error):
+                raise LargeWindowError from error
+            raise
 
 
 class Decompressed(io.RawIOBase):
     """Text of a file of any number of frames; a file that ends within a frame raises `EOFError`.
 
     At a truncated frame, `GzipFile` of the standard library loses up to a buffer of text, and the stream reader of
-    zstandard reports the end of the file.
+    zstandard reports the end of the file. Bytes of 0 after a frame are padding, as for gzip(1):
+    no frame begins with one.
     """
 
     def __init__(self, file: BinaryIO, new_frame: Callable[[], Frame]) -> None:
         self._file = file
         self._new_frame = new_frame
         self._frame: Frame | None = None
+        self._padding = b""
+        """Byte that may follow a frame without a meaning."""
         self._unused = b""
         self._text = memoryview(b"")
 
@@ -78,8 +110,12 @@ class Decompressed(io.RawIOBase):
             raise EOFError("the compressed data is truncated")
         if not data:
             return False
+        if self._frame is None and not (data := data.lstrip(self._padding)):
+            self._unused = b""
+            return True
         frame = self._frame or self._new_frame()
         self._text = memoryview(frame.decompress(data))
         self._unused = frame.unused_data
         self._frame = None if frame.eof else frame
+        self._padding = b"\0"
         return True

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.files.decompression import ERRORS, Decompressed, Frame, gzip_member, zstd_frame
+from connectors.files.decompression import ERRORS, Decompressed, Frame, LargeWindowError, gzip_member, zstd_frame
 from state.errors import SourceError
 from state.events.records import FileOrigin, Record
 from tacit.contract.events import MAX_EVENT_BYTES
@@ -139,6 +139,11 @@ class LineReader:
             count -= len(part)
 
     def _damaged(self, error: Exception) -> SourceError:
+        if isinstance(error, LargeWindowError):
+            return SourceError(
+                f"{self._path}: needs a zstd window above 128 MiB in line {self._line}; decompress it first, as by "
+                "zstd -d --long=31, or compress it with a smaller window"
+            )
         return SourceError(
             f"{self._path}: is damaged or truncated in line {self._line}: {error}. All earlier lines are read; "
             "replace the file by a whole copy, and run again to resume from this line"

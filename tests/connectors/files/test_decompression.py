@@ -37,6 +37,26 @@ def test_several_frames_are_one_text(
 
 
 @both_formats
+@pytest.mark.parametrize("count", [1, 512, 3 * PIECE_BYTES])
+def test_zeros_after_a_frame_are_padding(
+    compress: Callable[[bytes], bytes], frame: Callable[[], Frame], count: int
+) -> None:
+    """Tapes and block devices pad files; a frame may follow."""
+    padded = compress(b"one\n") + bytes(count)
+    assert stream(padded, frame).readall() == b"one\n"
+    assert stream(padded + compress(b"two\n"), frame).readall() == b"one\ntwo\n"
+    with pytest.raises(ERRORS):
+        stream(padded + b"x" * 20, frame).readall()
+
+
+@both_formats
+def test_zeros_alone_are_no_empty_file(compress: Callable[[bytes], bytes], frame: Callable[[], Frame]) -> None:
+    """A file of which only the size arrived has none of its text."""
+    with pytest.raises(ERRORS):
+        stream(bytes(1_000), frame).readall()
+
+
+@both_formats
 def test_every_truncation_within_a_frame_is_an_error(
     compress: Callable[[bytes], bytes], frame: Callable[[], Frame]
 ) -> None:

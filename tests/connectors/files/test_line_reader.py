@@ -122,6 +122,16 @@ def test_truncated_file_returns_its_lines_before_the_error(tmp_path: Path, name:
     assert b"\n".join([*(record.value for record in read), *rest]) + b"\n" == text
 
 
+def test_large_zstd_window_is_named_with_the_way_out(tmp_path: Path) -> None:
+    """A file that `zstd -d` refuses, too, is not called damaged."""
+    settings = zstandard.ZstdCompressionParameters.from_level(3, window_log=28)
+    compressor = zstandard.ZstdCompressor(compression_params=settings).compressobj()  # without a size in the header
+    path = tmp_path / "events.jsonl.zst"
+    path.write_bytes(compressor.compress(b"{}\n") + compressor.flush())
+    with pytest.raises(SourceError, match=r"window above 128 MiB in line 1; .*zstd -d --long=31"):
+        LineReader(path).read(10)
+
+
 def test_resume_reads_appended_lines(tmp_path: Path) -> None:
     """A resume reads the lines that were appended since the earlier run, and no earlier line."""
     path = write(tmp_path, "events.jsonl", b"1\n2\n")
