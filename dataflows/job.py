@@ -53,7 +53,7 @@ def _files(path: Path) -> Files:
     if not path.is_dir():
         return (path,)
     try:
-        found = tuple(sorted(child for child in path.iterdir() if _is_event_file(child)))
+        found = tuple(sorted(child for child in path.iterdir() if is_event_file(child)))
     except OSError as error:
         raise ConfigurationError([f"source: the folder {path} cannot be read: {error.strerror}"]) from error
     if not found:
@@ -63,7 +63,7 @@ def _files(path: Path) -> Files:
     return found
 
 
-def _is_event_file(path: Path) -> bool:
+def is_event_file(path: Path) -> bool:
     """Return whether the name is that of an event file; hidden files are others' temporary files.
 
     A broken link counts: the source reports what it cannot read.

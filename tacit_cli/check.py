@@ -10,6 +10,7 @@ from connectors.kafka.address import Start, TopicAddress
 from connectors.kafka.offsets import look_up
 from connectors.redis.health import redis_problems
 from dataflows.job import Job, parse_source
+from dataflows.outputs import refuse_outputs_in
 from dataflows.population_run import build_challengers
 from dataflows.settings import Settings
 from dataflows.state_folder import DESCRIPTION, identity_differences
@@ -36,6 +37,7 @@ def check_all(settings: Settings, source: str | None) -> list[Finding]:
         findings.append(find("state folder", lambda: _folder(settings, source)))
     if source is not None:
         findings.append(find("source", lambda: _source(source)))
+        findings.append(find("outputs", lambda: _outputs(source, settings)))
     return [*findings, *check_history(settings, source, findings)]
 
 
@@ -105,6 +107,11 @@ def _source(source: str) -> str:
     size = sum(file.stat().st_size for file in parsed)
     name = str(parsed[0]) if len(parsed) == 1 else f"{len(parsed)} files in {source}"
     return f"{name}, {size / 2**20:.1f} MiB"
+
+
+def _outputs(source: str, settings: Settings) -> str:
+    refuse_outputs_in([source], settings)
+    return "none is in the source"
 
 
 def _topic(address: TopicAddress) -> str:

@@ -1,6 +1,7 @@
 """Command `tacit replay`."""
 
 from dataflows.job import Job, parse_source
+from dataflows.outputs import refuse_outputs_in
 from dataflows.runtime.replay import replay as replay_job
 from dataflows.settings import WORKER_GROUPS
 from tacit.errors import TacitError
@@ -30,6 +31,7 @@ def replay(invocation: Invocation, source: Sources) -> None:
     output = invocation.output
     with worker_settings(invocation) as settings:
         job = Job(settings, parse_source(source), bounded=True)
+        refuse_outputs_in(source, settings)
         with replay_progress(job.source, hidden=output.hides_progress) as report:
             done = replay_job(job, report)
         users = users_with_signals(settings)

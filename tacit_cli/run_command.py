@@ -7,6 +7,7 @@ import typer
 from connectors.kafka.address import TopicAddress
 from dataflows.job import Job, parse_source
 from dataflows.observability.logs import configure
+from dataflows.outputs import refuse_outputs_in
 from dataflows.runtime.live import run_live
 from dataflows.settings import WORKER_GROUPS
 from tacit.errors import ConfigurationError
@@ -37,5 +38,6 @@ def run(
         if not isinstance(topic, TopicAddress):
             raise ConfigurationError(["source: run needs kafka://HOST:PORT/TOPIC; use tacit replay for files"])
         job = Job(settings, topic, bounded=False)
+        refuse_outputs_in([source], settings)
         configure(job.log_level)
         run_live(job)

@@ -54,6 +54,7 @@ def test_finding_without_a_problem_has_a_detail(server: tuple[str, redis.Redis],
         "control rejects",
         "state folder",
         "source",
+        "outputs",
         "redis history",
     ]
     assert all(finding.ok for finding in findings.values())
@@ -133,8 +134,9 @@ def test_source_that_cannot_be_read_is_named(source: str, expected: str, folder:
 
 def test_broker_that_is_not_there_is_named(server: tuple[str, redis.Redis], folder: Path) -> None:
     """For the source and for the rejects, and without a word of kafka-python's."""
-    topic = f"kafka://127.0.0.1:{free_port()}/events"
-    words = ("check", topic, "--rejects", topic, "--redis", server[0], "--json")
+    server_of_topics = f"kafka://127.0.0.1:{free_port()}"
+    topics = (f"{server_of_topics}/events", "--rejects", f"{server_of_topics}/rejects")
+    words = ("check", *topics, "--redis", server[0], "--json")
     done = tacit(*words, cwd=folder, limits={"connectors.kafka.address.CONNECT_MS": 300})
     assert (done.returncode, done.stderr) == (1, "")
     wrong = {finding["what"]: finding["detail"] for finding in json.loads(done.stdout) if not finding["ok"]}
@@ -151,7 +153,7 @@ def test_findings_are_printed_as_table_and_as_json(server: tuple[str, redis.Redi
     assert (wrong.returncode, wrong.stderr) == (1, "")
     assert [line.split()[:2] for line in wrong.stdout.splitlines()] == [
         ["ok", "core"], ["ok", "catalogue"], ["ok", "redis"], ["ok", "rejects"], ["ok", "control"], ["wrong", "source"],
-        ["ok", "redis"],
+        ["ok", "outputs"], ["ok", "redis"],
     ]  # fmt: skip
     assert "[red]missing[/].jsonl: there is no such file" in wrong.stdout
 
