@@ -93,7 +93,7 @@ def answer(
 
 def record_of(answer: Observation) -> Record:
     """Return a record that stands for an answer: its parsing is not measured."""
-    return Record(_ORIGIN, 1, _encode(answer))
+    return Record(_ORIGIN, 1, _encode(answer), answer.at_ms)
 
 
 def parse_answers(records: Iterable[Record]) -> Parsed:

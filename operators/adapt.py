@@ -30,6 +30,8 @@ RECLAIMED_PER_INTERVAL = 125
 
 DEFAULT_ERASURE = ErasureTimes(within_ms=900_000, checkpoint_ms=10_000)
 
+_NO_TIME = sys.maxsize
+
 
 class Examples(NamedTuple):
     """Examples of a batch for the population, and forgets of users, in the order of the stream."""
@@ -85,8 +87,8 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
         self._counted_users = 0
         self._store: ShardStore | None = None
         """None until the first observation, which names the shard: Bytewax does not pass the key."""
-        self._oldest_ms = sys.maxsize
-        """Oldest event time in the checkpoint interval."""
+        self._oldest_ms = _NO_TIME
+        """Oldest time of a record in the checkpoint interval."""
         if token is not None:
             self._store = stores.resume(token)
             self._count_users(self._store)
@@ -131,7 +133,7 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
             self._erasure.start()
         store.end_batch()
         if self._reclaims:
-            self._reclaim(store, min(o.at_ms for o in observations), is_new_interval)
+            self._reclaim(store, records, is_new_interval)
         self._count_users(store)
         return writes, rejects
 
@@ -164,10 +166,14 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
                     self._messages.append(example)
         return touched, wiped, rejects
 
-    def _reclaim(self, store: ShardStore, oldest_ms: int, is_new_interval: bool) -> None:
-        """Free some absent users, once in a checkpoint interval, by the oldest event."""
+    def _reclaim(self, store: ShardStore, records: Iterable[Record], is_new_interval: bool) -> None:
+        """Free some absent users, once in a checkpoint interval, by the oldest of the records' own times.
+
+        Times of events do not count: a device with a wrong clock must neither free other users nor keep all of them.
+        """
+        oldest_ms = min((record.timestamp_ms for record in records if record.timestamp_ms), default=_NO_TIME)
         self._oldest_ms = min(self._oldest_ms, oldest_ms)
-        if is_new_interval:
+        if is_new_interval and self._oldest_ms != _NO_TIME:
             rules = self._rules
             before_ms, wipes_before_ms = rules.idle_ms + RECLAIM_GRACE_MS, rules.tombstone_ms
             store.reclaim(self._oldest_ms - before_ms, self._oldest_ms - wipes_before_ms, RECLAIMED_PER_INTERVAL)

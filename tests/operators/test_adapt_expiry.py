@@ -4,6 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -11,11 +12,13 @@ from msgspec.structs import replace
 from operators.adapt import RECLAIMED_PER_INTERVAL, Adapt, Adapted
 from state.counters import EventCounters
 from state.events.observation import Kind, Observation
+from state.events.records import Records
 from state.storage.rocksdb import RocksDatabase
 from state.storage.shard_stores import ShardStores
 from state.user import codec
 from state.user.absence import RECLAIM_GRACE_MS
 from state.user.windows import DAY_MS
+from tacit.contract.events import MAX_AT_MS
 from tests.support.factories import CATALOGUE, RULES, START_MS, control_events, interactions, make_observation, make_pin
 from tests.support.observed_records import parse_observed, records_of
 from tests.support.shard_stores import USERS, checkpoints, contents, open_stores, pseudonyms
@@ -119,6 +122,29 @@ def test_round_reaches_all_users_a_part_at_a_time(tmp_path: Path) -> None:
             left.append(shard.counters.users)
     assert max(before - after for before, after in pairwise(left)) <= RECLAIMED_PER_INTERVAL
     assert left[-1] <= 3  # the one who comes, and who else is live
+
+
+@pytest.mark.parametrize("at_ms", [MAX_AT_MS, START_MS + 50 * 365 * DAY_MS])
+def test_time_of_a_control_event_frees_no_other_user(tmp_path: Path, at_ms: int) -> None:
+    """A device with a clock ahead retries its "no", alone in its shard; the records' own times are right."""
+    shard, no = Shard(tmp_path), make_observation(at_ms, kind=Kind.DENY, user=USERS[0], record_ms=START_MS + 1)
+    with shard.stores:
+        shard.interval([answer(user, START_MS) for user in USERS])
+        for number in range(3):
+            shard.interval([replace(no, event=number + 1)])
+        assert set(shard.held) == set(USERS)
+
+
+def test_time_of_an_interaction_keeps_no_absent_user(tmp_path: Path) -> None:
+    """A device with a clock years behind does not stop the freeing of absent users."""
+    shard, now_ms = Shard(tmp_path), START_MS + FREED_AFTER_MS + DAY_MS
+    with shard.stores:
+        shard.interval([answer(user, START_MS) for user in USERS[1:]])
+        for number in range(INTERVALS_UNTIL_FREED):
+            behind = answer(USERS[0], START_MS - 900 * DAY_MS + number)
+            shard.on_batch([Records(record._replace(timestamp_ms=now_ms) for record in records_of([behind]))])
+            shard.snapshot()
+        assert len(shard.held) <= 3
 
 
 # What is freed is not missed

@@ -14,8 +14,8 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def records_of(observations: Iterable[Observation]) -> Records:
-    """Return a record for each observation."""
-    return Records(Record(ORIGIN, 1, _encode(o)) for o in observations)
+    """Return a record for each observation, whose own time is that of the event if the observation has none."""
+    return Records(Record(ORIGIN, 1, _encode(o), o.record_ms or o.at_ms) for o in observations)
 
 
 def parse_observed(records: Iterable[Record]) -> Parsed:
