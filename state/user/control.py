@@ -14,6 +14,8 @@ from tacit.contract.events import MIN_AT_MS
 
 LATEST_MS = 4_102_444_800_000
 """Latest plausible time where neither record nor user has one: the year 2100."""
+UNTIMED_MS = 1
+"""Time of a "no", a forget or a pin where event, record and user have none; Redis may know a newer time."""
 
 
 def observe_control(user: UserParts, o: Observation, rules: Rules) -> Observed:
@@ -51,7 +53,7 @@ def _restrictive_ms(user: UserParts, o: Observation) -> int:
     """
     bound_ms = o.record_ms or user.newest_ms or LATEST_MS
     is_plausible = MIN_AT_MS <= o.at_ms <= bound_ms + CLOCK_TOLERANCE_MS
-    return max(o.at_ms if is_plausible else 0, user.newest_ms) or o.record_ms
+    return max(o.at_ms if is_plausible else 0, user.newest_ms) or o.record_ms or UNTIMED_MS
 
 
 def _observe_grant(user: UserParts, o: Observation, at_ms: int, rules: Rules) -> Observed:

@@ -9,6 +9,7 @@ from tests.reference.consent import DENIED, LEARN, Pins
 from tests.reference.user import Observed, UserParts, observe_interaction
 
 LATEST_MS = 4_102_444_800_000
+UNTIMED_MS = 1
 """The year 2100."""
 
 
@@ -44,7 +45,7 @@ def _restrictive_ms(user: User, o: Observation) -> int:
     """Return the time from which a "no", a forget or a pin holds: never before an event that arrived earlier."""
     bound_ms = o.record_ms or user.newest_ms or LATEST_MS
     is_plausible = MIN_AT_MS <= o.at_ms <= bound_ms + CLOCK_TOLERANCE_MS
-    return max(o.at_ms if is_plausible else 0, user.newest_ms) or o.record_ms
+    return max(o.at_ms if is_plausible else 0, user.newest_ms) or o.record_ms or UNTIMED_MS
 
 
 def _accept(user: User, o: Observation, at_ms: int, *, wipes: bool = False) -> Observed:

@@ -10,7 +10,8 @@
 --         program's "no"; the user's signals are deleted, and readers turn the user away.
 --
 -- The newest entry of each part holds; of two states of the same time, the stricter one; of two pins, the given one.
--- Apart from pins of one time, the order of calls and repeated calls make no difference. Times ahead of this server's
+-- A given "no" or forget of time 1 had no time anywhere (state.user.control): a stored "yes" and pins give way to it.
+-- Apart from these and pins of one time, the order of calls and repeated calls make no difference. Times ahead of this server's
 -- clock are taken: a "no" must not be lost. A gate with a "no" or a pin has no expiry.
 --
 -- Each path begins with a deletion (UNLINK, HDEL), which Redis allows when it is out of memory; Redis then allows the
@@ -24,6 +25,15 @@ local old, new = read_gate(old_text or ''), read_gate(ARGV[1])
 if not old or not new then
   redis.call('UNLINK', unpack(KEYS, 2))
   return redis.error_reply('BADGATE another program wrote the key of the gate: delete the key, then rebuild')
+end
+
+local UNTIMED_MS = 1
+local forgets_untimed = new.forgotten_ms == UNTIMED_MS
+
+for _, scope in ipairs(SCOPES) do
+  if new[scope].state == 'n' and new[scope].since_ms == UNTIMED_MS then
+    new[scope].since_ms = math.max(old[scope].since_ms, UNTIMED_MS)
+  end
 end
 
 local function newer(one, other)
@@ -43,7 +53,7 @@ local function merged(stored, given)
   for _, scope in ipairs(SCOPES) do
     gate[scope] = newer(stored[scope], given[scope])
   end
-  for _, one in ipairs({stored, given}) do
+  for _, one in ipairs(forgets_untimed and {given} or {stored, given}) do
     for facet, pin in pairs(one.pins) do
       local current = gate.pins[facet]
       if pin.at_ms > gate.forgotten_ms and (not current or pin.at_ms >= current.at_ms) then

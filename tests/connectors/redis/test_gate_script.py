@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
+from state.user.control import UNTIMED_MS
 from state.user.writes import GateWrite
 from tacit.contract.gates import SCOPES, STATES, Gate, GatePin, Scope, ScopeConsent, decode_gate, encode_gate
 from tacit.contract.keys import RegionKeys
@@ -138,6 +139,30 @@ class TestWipes:
         assert _stored(redis_client).pins == {"tone": GatePin("neutral", T3)}
 
 
+class TestUntimed:
+    """A "no" without any time: a stored "yes" and stored pins give way to it."""
+
+    def test_opt_out_holds_from_the_time_of_the_yes(self, writers: Writers, redis_client: redis.Redis) -> None:
+        """A later "yes" lifts it."""
+        writers.live.write([opt_in(T2), opt_out(UNTIMED_MS)])
+        assert _stored(redis_client).use == ScopeConsent("denied", T2)
+        assert redis_client.hkeys(LIVE) == redis_client.hkeys(SHADOW) == ["_status"]
+        writers.live.write([opt_in(T3)])
+        assert _stored(redis_client).use == ScopeConsent("granted", T3)
+
+    def test_yes_that_comes_later_holds(self, writers: Writers, redis_client: redis.Redis) -> None:
+        writers.live.write([opt_out(UNTIMED_MS), opt_in(T2)])
+        assert _stored(redis_client).use == ScopeConsent("granted", T2)
+
+    def test_forget_removes_signals_and_pins(self, writers: Writers, redis_client: redis.Redis) -> None:
+        """A new pin stays."""
+        writers.live.write([pin("tone", "formal", T2), forget(UNTIMED_MS)])
+        assert not redis_client.exists(LIVE, SHADOW)
+        assert _stored(redis_client).pins == {}
+        writers.live.write([pin("tone", "neutral", T4)])
+        assert _stored(redis_client).pins == {"tone": GatePin("neutral", T4)}
+
+
 class TestPins:
     """Pins stand in the gate alone."""
 
@@ -195,8 +220,9 @@ def test_gates_are_written_when_redis_is_out_of_memory(
 
 # Properties
 
-moments = st.integers(1, 9)
-scope_consents = st.builds(ScopeConsent, st.sampled_from([*STATES.values()]), st.integers(0, 9))
+moments = st.integers(UNTIMED_MS + 1, 9)
+times = st.just(0) | moments
+scope_consents = st.builds(ScopeConsent, st.sampled_from([*STATES.values()]), times)
 facets = st.sampled_from(["length", "tone", "format"])
 
 
@@ -206,8 +232,8 @@ def gates(draw: st.DrawFn, name: int) -> Gate:
     pins = draw(st.dictionaries(facets, st.tuples(st.sampled_from(["concise", "formal", None]), moments), max_size=3))
     wiped = draw(st.dictionaries(facets, st.builds(version, moments, st.integers(1, 3)), max_size=2))
     return Gate(
-        draw(st.integers(0, 9)),
-        draw(st.integers(0, 9)),
+        draw(times),
+        draw(times),
         draw(scope_consents),
         draw(scope_consents),
         draw(scope_consents),

@@ -10,6 +10,7 @@ from state.events.observation import Kind, Observation
 from state.events.records import CLOCK_TOLERANCE_MS
 from state.row.layout import RECENT_CONTROLS
 from state.user.consent import DENIED, LEARN, SCOPE_NUMBERS, USE
+from state.user.control import UNTIMED_MS
 from state.user.user_state import UserState
 from state.user.windows import DAY_MS, HOUR_MS
 from tests.support.decoded_writes import Shown
@@ -74,7 +75,7 @@ def test_no_of_an_unknown_user_without_a_plausible_time_has_the_time_of_its_reco
     """Events of before are then rejected wherever they come from."""
     assert observe(make_observation(SECONDS, kind=Kind.DENY, record_ms=T)).consent.wiped_ms == T
     assert observe(make_observation(SECONDS, kind=Kind.DENY)).consent.states == [DENIED] * 3
-    assert observe(make_observation(9_999_999_999_999, kind=Kind.FORGET)).consent.wiped_ms == 0
+    assert observe(make_observation(9_999_999_999_999, kind=Kind.FORGET)).consent.wiped_ms == UNTIMED_MS
 
 
 def test_yes_ahead_of_its_record_has_the_time_of_the_record() -> None:
