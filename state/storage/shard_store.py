@@ -80,7 +80,7 @@ class ShardStore:
     def _load(self, users: Sequence[bytes]) -> None:
         """Put the rows of users into the table; those without a stored state get blank rows."""
         for user, packed in zip(users, self._database.get_all(users), strict=True):
-            place = self._take_place()
+            place = self._free_place()
             self._table.move_to(place)
             if packed is None:
                 self._unknown.add(user)
@@ -88,13 +88,15 @@ class ShardStore:
             else:
                 codec.load(self.state, packed)
             self._places[user] = place
+            self._free.pop()
 
-    def _take_place(self) -> int:
+    def _free_place(self) -> int:
+        """Return the place that the next user takes; it stays free until then."""
         if not self._free:
             room = self._table.room
             self._table.grow(2 * room)
             self._free = list(range(2 * room - 1, room - 1, -1))
-        return self._free.pop()
+        return self._free[-1]
 
     def move_to(self, user: bytes, waiting: Waiting) -> UserState:
         """Make a user of the batch the present one; a change needs `put`."""
@@ -136,10 +138,11 @@ class ShardStore:
     def _write(self, users: Sequence[bytes]) -> None:
         rows = []
         for user in users:
-            del self._changed[user]
             self._table.move_to(self._places[user])
             rows.append((user, self._table.read()))
         self._database.write(rows)
+        for user in users:
+            del self._changed[user]
 
     def __iter__(self) -> Iterator[tuple[bytes, UserState]]:
         """Iterate over copies of all states."""

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from state.errors import StateError, StorageError
 from state.events.observation import Kind
+from state.storage.shard_database import ShardDatabase
 from state.storage.shard_store import MAX_CHANGED, ShardStore
 from state.storage.shard_stores import ShardStores
 from state.user import codec
@@ -410,3 +412,30 @@ def test_pins_of_layout_3_reach_the_gate_with_the_users_next_change(store: Shard
         ]
         store.put(USERS[1])
         store.end_batch()
+
+
+def test_failed_write_loses_no_change(store: ShardStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The changed rows still wait, and the next write takes them."""
+    touch(store, USERS[:3])
+    with monkeypatch.context() as failing:
+        failing.setattr(ShardDatabase, "write", _fail)
+        with pytest.raises(StorageError):
+            store.start_flush()
+    store.start_flush()
+    assert set(contents(store)) == set(USERS[:3])
+
+
+def _fail(*_: object) -> None:
+    raise StorageError("shard 0 cannot be used: no space is left")
+
+
+def test_unreadable_row_takes_no_place(store: ShardStore) -> None:
+    """Each failed load leaves the table as it was."""
+    store._database.write([(USERS[0], b"damaged")])
+    free = len(store._free)
+    with pytest.raises(StateError):
+        store.begin_batch(USERS[:1])
+    assert len(store._free) == free
+    store._database.delete(USERS[:1])
+    touch(store, USERS[1:3])
+    assert set(contents(store)) == set(USERS[1:3])
