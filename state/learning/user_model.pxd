@@ -15,6 +15,7 @@ cdef double _ORDERED_REGAINED
 cdef double _SLOPE_REGAINED
 cdef double _BIAS_REGAINED
 cdef int _MAX_FEEDBACK_COUNT
+cdef long long _MOST_NUMBER
 cdef int _LIKE
 cdef int _DISLIKE
 cdef int _PREFERS_LOWER

@@ -37,7 +37,7 @@ _REGAINED = 1 - _KEPT_VARIANCE
 _ORDERED_REGAINED = _REGAINED * VALUE_VARIANCES[Shape.ORDERED]
 _SLOPE_REGAINED = _REGAINED * SLOPE_VARIANCE
 _BIAS_REGAINED = _REGAINED * BIAS_VARIANCE
-_MAX_FEEDBACK_COUNT = MAX_FEEDBACK_COUNT
+_MAX_FEEDBACK_COUNT, _MOST_NUMBER = MAX_FEEDBACK_COUNT, 2**32 - 1
 _LIKE, _DISLIKE = int(Form.LIKE), int(Form.DISLIKE)
 _PREFERS_LOWER, _PREFERS_HIGHER = int(Form.PREFERS_LOWER), int(Form.PREFERS_HIGHER)
 
@@ -94,7 +94,7 @@ class UserModel(OwnBeliefs):
             self._learn_label(o, kind.label, weight, mean, variance, rows)
             learned.facets = part.trained_facets()
         if learned.facets:
-            row.population[at] = prior.number
+            row.population[at] = min(prior.number, _MOST_NUMBER)
             self._count_feedback()
         return learned
 

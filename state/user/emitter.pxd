@@ -30,7 +30,7 @@ cdef class Emitter:
     cdef bint _differs_in(
         self, Beliefs beliefs, Py_ssize_t facet, Decision decision, object rows, object present
     ) except -1
-    @cython.locals(emitted=Emitted, row=Row, due=bint, facet=Py_ssize_t)
+    @cython.locals(emitted=Emitted, row=Row, slots=tuple, due=bint, facet=Py_ssize_t)
     cpdef object emit_due(self, Outbox outbox, object prior, long long before_ms)
     @cython.locals(row=Row, emitted=Emitted, at_ms="long long", found=list, context=Context, there=Decision)
     cdef object _emit(

@@ -93,12 +93,13 @@ class Emitter:
         emitted, row = self.emitted, self.row
         if not row.parts[row.at] & _PREFERENCES:
             return
+        slots = self.catalogue.facet_slots  # a facet that left the catalogue stays due
         due = False
         for facet in range(emitted.facets):
-            due = due or emitted.is_due(facet, before_ms)
+            due = due or (emitted.is_due(facet, before_ms) and slots[facet] != ())
         if due:
-            facets = [facet for facet in range(emitted.facets) if emitted.is_due(facet, before_ms)]
-            self.emit_facets(outbox, prior, [facet for facet in facets if self.catalogue.facet_slots[facet]], True)
+            facets = [facet for facet in range(emitted.facets) if emitted.is_due(facet, before_ms) and slots[facet]]
+            self.emit_facets(outbox, prior, facets, True)
 
     def emit_facets(self, outbox: Outbox, prior: Prior, facets: Iterable[int], records: bool) -> None:
         """Emit the present decisions on facets; `records`: in place of the last emitted ones."""

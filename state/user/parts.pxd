@@ -11,6 +11,7 @@ from state.user.recent_events cimport RecentEvents
 from state.user.recent_turns cimport RecentTurns
 from state.user.windows cimport Windows
 
+cdef long long _MOST_SEQ
 cdef int _WINDOWS, _PREFERENCES, _UNWRITTEN_GATE
 
 cdef class Waiting:

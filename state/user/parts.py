@@ -24,6 +24,7 @@ from state.user.windows import Windows
 from state.user.writes import GateWrite, SignalWrite
 from tacit.contract.gates import Gate
 
+_MOST_SEQ = 2**32 - 1
 _WINDOWS, _PREFERENCES, _UNWRITTEN_GATE = int(Part.WINDOWS), int(Part.PREFERENCES), int(Part.UNWRITTEN_GATE)
 
 
@@ -133,7 +134,8 @@ class UserParts:
         before_ms = row.newest_ms[row.at]
         if at_ms > before_ms:
             row.newest_ms[row.at] = at_ms
-        row.seq[row.at] += 1
+        if row.seq[row.at] < _MOST_SEQ:
+            row.seq[row.at] += 1
         return before_ms
 
     def begin_preferences(self) -> None:
