@@ -22,9 +22,11 @@ OLDEST_PYTHON = ("cp311", "0x030B0000")
 SHARED = "state.row.compiled_views"
 """Extension module with the code of typed views, which the others share."""
 
+SUFFIX = ".abi3.so"
+"""End of the name of an extension module."""
+
 FLAGS = ["-O2", "-g0", "-ffp-contract=off"]
 """The last flag keeps formulas the same on processors that multiply and add in one step."""
-
 
 DIRECTIVES = {
     "annotation_typing": False,  # types come from .pxd files; annotations serve mypy and readers
@@ -77,7 +79,19 @@ def sources(root: Path) -> list[Path]:
 
 def compiled(root: Path) -> list[Path]:
     """Return the extension modules in place."""
-    return [path for package in PACKAGES for path in sorted((root / package).rglob("*.abi3.so"))]
+    return [path for package in PACKAGES for path in sorted((root / package).rglob(f"*{SUFFIX}"))]
+
+
+def extension_modules(root: Path) -> list[Path]:
+    """Return the paths of the extension modules with a declared source, and of the shared one."""
+    shared = root.joinpath(*SHARED.split(".")).with_suffix(SUFFIX)
+    return [shared, *(path.with_suffix(SUFFIX) for path in sources(root))]
+
+
+def undeclared(root: Path) -> list[Path]:
+    """Return the extension modules in place without a declared source: each would win over its `.py` file."""
+    declared = set(extension_modules(root))
+    return [path for path in compiled(root) if path not in declared]
 
 
 def remove_compiled(root: Path) -> None:
@@ -93,6 +107,8 @@ def compile_core(root: Path) -> None:
     from setuptools.command.build_ext import build_ext
 
     os.chdir(root)
+    for path in undeclared(root):
+        path.unlink()
 
     def extension(name: str, files: list[str]) -> Any:
         macros = [("Py_LIMITED_API", OLDEST_PYTHON[1])]

@@ -44,6 +44,14 @@ def _build(project: Path, **environment: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, env=known | environment, capture_output=True, text=True, check=False)
 
 
+def _compile(project: Path, *command: str) -> dict[str, int]:
+    """Compile in place; return the time of change of each extension module."""
+    run = (sys.executable, *(command or ("hatch_build.py",)))
+    done = subprocess.run(run, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {path.name: path.stat().st_mtime_ns for path in project.rglob("state/**/*.abi3.so")}
+
+
 def _modules(project: Path) -> list[str]:
     (wheel,) = (project / "dist").glob("*.whl")
     return [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
@@ -76,3 +84,12 @@ def test_compilation_can_be_left_out(project: Path) -> None:
     assert _modules(project) == []
     (wheel,) = (project / "dist").glob("*.whl")
     assert wheel.name.endswith("-none-any.whl")
+
+
+def test_extension_module_without_declaration_is_removed(project: Path) -> None:
+    """A module that is compiled no longer, or has another name, runs from its source."""
+    stale = project / "state" / "learning" / "renamed.abi3.so"
+    stale.touch()
+    assert _build(project).returncode == 0
+    assert not stale.exists()
+    assert sorted(_modules(project)) == ["state/learning/probit.abi3.so", "state/row/compiled_views.abi3.so"]
