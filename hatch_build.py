@@ -43,8 +43,11 @@ DIRECTIVES = {
 class CompileCore(BuildHookInterface[Any]):
     """Adds extension modules to wheels and to editable installations."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Compile the core in place, and tag the wheel with the platform."""
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile the core in place, and tag the wheel with the platform.
+
+        A wheel gets no extension module of an earlier build: dates of files that were copied may be of any time.
+        """
         root = Path(self.root)
         wanted = os.environ.get("TACIT_COMPILE", "")
         if self.target_name != "wheel":
@@ -53,7 +56,7 @@ class CompileCore(BuildHookInterface[Any]):
             remove_compiled(root)
             return
         try:
-            compile_core(root)
+            compile_core(root, force=version == "standard")
         except (Exception, SystemExit) as error:  # exceptions of setuptools, of Cython and of the compiler
             remove_compiled(root)
             if wanted == "1":
@@ -94,14 +97,22 @@ def undeclared(root: Path) -> list[Path]:
     return [path for path in compiled(root) if path not in declared]
 
 
+def is_older_than_build(module: Path) -> bool:
+    """Return whether an extension module is missing, or older than this file with its flags and directives."""
+    return not module.exists() or module.stat().st_mtime_ns < Path(__file__).stat().st_mtime_ns
+
+
 def remove_compiled(root: Path) -> None:
     """Remove the extension modules in place, so that no module is older than its source."""
     for path in compiled(root):
         path.unlink()
 
 
-def compile_core(root: Path) -> None:
-    """Compile each module to an extension module in its folder."""
+def compile_core(root: Path, *, force: bool = False) -> None:
+    """Compile modules to extension modules in their folders.
+
+    Without `force`, modules that changed; all, if one of the extension modules is missing or older than this file.
+    """
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
@@ -109,6 +120,7 @@ def compile_core(root: Path) -> None:
     os.chdir(root)
     for path in undeclared(root):
         path.unlink()
+    force = force or any(map(is_older_than_build, extension_modules(root)))
 
     def extension(name: str, files: list[str]) -> Any:
         macros = [("Py_LIMITED_API", OLDEST_PYTHON[1])]
@@ -119,11 +131,13 @@ def compile_core(root: Path) -> None:
         [extension(SHARED, []), *(extension(".".join(path.with_suffix("").parts), [str(path)]) for path in modules)],
         build_dir="build/c",
         compiler_directives=DIRECTIVES,
+        force=force or None,  # None: as CYTHON_FORCE_REGEN asks
         quiet=True,
         shared_utility_qualified_name=SHARED,
     )
     command = build_ext(Distribution({"ext_modules": built}))
     command.inplace, command.build_temp, command.parallel = True, "build/o", os.cpu_count()
+    command.force = force
     command.ensure_finalized()
     command.run()
 

@@ -22,13 +22,15 @@ packages = ["state"]
 [tool.hatch.build.hooks.custom]
 path = "hatch_build.py"
 """
+EDITABLE = ("-m", "hatchling", "build", "--target", "wheel:editable")
+"""Command of Python that makes an editable wheel."""
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a project with one compiled module, whose build is the product's."""
+    """Return a project with one compiled module, whose build is the product's, but for the optimization."""
     (tmp_path / "pyproject.toml").write_text(PYPROJECT)
-    shutil.copy(PROJECT / "hatch_build.py", tmp_path)
+    (tmp_path / "hatch_build.py").write_text((PROJECT / "hatch_build.py").read_text().replace("-O2", "-O0"))
     for package in ("learning", "row"):
         (tmp_path / "state" / package).mkdir(parents=True)
     for name in ("state/__init__.py", "state/learning/__init__.py", "state/row/__init__.py"):
@@ -93,3 +95,28 @@ def test_extension_module_without_declaration_is_removed(project: Path) -> None:
     assert _build(project).returncode == 0
     assert not stale.exists()
     assert sorted(_modules(project)) == ["state/learning/probit.abi3.so", "state/row/compiled_views.abi3.so"]
+
+
+def test_wheel_has_a_source_whose_date_is_older(project: Path) -> None:
+    """A copy that keeps dates brings changes with a date before the last build."""
+    _compile(project)
+    source = project / "state" / "learning" / "probit.py"
+    before = source.stat()
+    source.write_text(f"{source.read_text()}\nCHANGED = 'changed'\n")
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert _build(project).returncode == 0
+    show = "import state.learning.probit as probit; print(probit.__file__, probit.CHANGED)"
+    done = subprocess.run((sys.executable, "-c", show), cwd=project, capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("probit.abi3.so changed\n"), done.stderr
+
+
+def test_compilation_in_place_is_that_of_the_newest_build(project: Path) -> None:
+    """It compiles changed modules; all of them with another `hatch_build.py`, or if an extension module is missing."""
+    first = _compile(project)
+    assert _compile(project, *EDITABLE) == first
+    (project / "hatch_build.py").touch()
+    second = _compile(project, *EDITABLE)
+    assert not set(first.values()) & set(second.values())
+    assert _compile(project) == second
+    (project / "state" / "row" / "compiled_views.abi3.so").unlink()
+    assert not set(second.values()) & set(_compile(project).values())
