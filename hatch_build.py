@@ -7,6 +7,7 @@ and the core runs uncompiled.
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,21 @@ class CompileCore(BuildHookInterface[Any]):
         """
         root = Path(self.root)
         wanted = os.environ.get("TACIT_COMPILE", "")
+        if wanted not in ("", "0", "1"):
+            raise ValueError(f"TACIT_COMPILE is 1, 0 or empty, not {wanted!r}")
         if self.target_name != "wheel":
             return
         if wanted == "0":
-            remove_compiled(root)
+            if kept := self.kept(root, version):
+                raise OSError(NOT_REMOVED.format(path=kept[0]))
             return
         try:
             compile_core(root, force=version == "standard")
         except (Exception, SystemExit) as error:  # exceptions of setuptools, of Cython and of the compiler
-            remove_compiled(root)
-            if wanted == "1":
+            kept = self.kept(root, version)
+            if kept:
+                error.add_note(NOT_REMOVED.format(path=kept[0]))
+            if kept or wanted == "1":
                 raise
             print(NOT_COMPILED.format(error=error), file=sys.stderr)  # noqa: T201
             return
@@ -67,11 +73,21 @@ class CompileCore(BuildHookInterface[Any]):
         build_data["tag"] = f"{OLDEST_PYTHON[0]}-abi3-{next(platform_tags())}"
         build_data["artifacts"] += [str(path.relative_to(root)) for path in compiled(root)]
 
+    def kept(self, root: Path, version: str) -> list[Path]:
+        """Remove the extension modules in place; return those that stay and would run."""
+        return [
+            path
+            for path in remove_compiled(root)
+            if version == "editable" or self.build_config.include_path(str(path.relative_to(root)))
+        ]
+
 
 NOT_COMPILED = """\
 The core is not compiled, and runs as plain Python, many times slower: {error}
 Install a C compiler and the headers of Python (Debian: apt-get install gcc python3-dev), then install Tacit again.
 """
+
+NOT_REMOVED = "{path} cannot be removed, and would run in place of its source"
 
 
 def sources(root: Path) -> list[Path]:
@@ -102,10 +118,12 @@ def is_older_than_build(module: Path) -> bool:
     return not module.exists() or module.stat().st_mtime_ns < Path(__file__).stat().st_mtime_ns
 
 
-def remove_compiled(root: Path) -> None:
-    """Remove the extension modules in place, so that no module is older than its source."""
+def remove_compiled(root: Path) -> list[Path]:
+    """Remove the extension modules in place, so that no module is older than its source; return those that stay."""
     for path in compiled(root):
-        path.unlink()
+        with suppress(OSError):  # a source tree without write access
+            path.unlink()
+    return compiled(root)
 
 
 def compile_core(root: Path, *, force: bool = False) -> None:

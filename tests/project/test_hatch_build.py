@@ -120,3 +120,49 @@ def test_compilation_in_place_is_that_of_the_newest_build(project: Path) -> None
     assert _compile(project) == second
     (project / "state" / "row" / "compiled_views.abi3.so").unlink()
     assert not set(second.values()) & set(_compile(project).values())
+
+
+@pytest.fixture
+def stuck(project: Path) -> Path:
+    """Return an extension module in place that cannot be removed: a folder, as root removes each file."""
+    module = project / "state" / "learning" / "probit.abi3.so"
+    module.mkdir()
+    return module
+
+
+def test_tree_without_write_access_is_built_uncompiled(project: Path, stuck: Path) -> None:
+    """Extension modules that git ignores are in no wheel."""
+    (project / ".gitignore").write_text("*.abi3.so\n")
+    done = _build(project, CC="false")
+    assert done.returncode == 0, done.stderr
+    assert "The core is not compiled" in done.stderr + done.stdout
+    assert _modules(project) == []
+    assert _build(project, TACIT_COMPILE="0").returncode == 0
+
+
+@pytest.mark.parametrize("wanted", ["", "1"])
+def test_failed_build_shows_the_error_of_the_compiler(wanted: str, project: Path, stuck: Path) -> None:
+    """Extension modules that stay would be in the wheel."""
+    done = _build(project, CC="false", TACIT_COMPILE=wanted)
+    assert done.returncode != 0
+    printed = done.stderr + done.stdout
+    assert "CompileError: " in printed
+    assert "probit.abi3.so cannot be removed" in printed
+    assert "Is a directory" not in printed
+
+
+def test_editable_build_fails_with_extension_modules_that_stay(project: Path, stuck: Path) -> None:
+    """Python would prefer them to their sources."""
+    (project / ".gitignore").write_text("*.abi3.so\n")
+    command = (sys.executable, *EDITABLE)
+    environment = os.environ | {"TACIT_COMPILE": "0"}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "probit.abi3.so cannot be removed" in done.stderr + done.stdout
+
+
+def test_variable_with_another_value_fails_the_build(project: Path) -> None:
+    """It names the values."""
+    done = _build(project, TACIT_COMPILE="true")
+    assert done.returncode != 0
+    assert "TACIT_COMPILE is 1, 0 or empty, not 'true'" in done.stderr + done.stdout
