@@ -1,12 +1,15 @@
-"""Fixtures for all tests: real Redis servers, one of each supported kind."""
+"""Check before all tests, and their fixtures: real Redis servers, one of each supported kind."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 from hypothesis import settings
 
+from state.row.form import COMPILED
 from tacit_lab.embedded import EmbeddedRedis
+from tests.support.extension_modules import refuse_stale
 from tests.support.redis_server import BINARIES
 
 settings.register_profile("tacit", deadline=None)  # no test fails because the machine is busy
@@ -14,6 +17,14 @@ settings.load_profile("tacit")
 
 SERVERS = {"redis_server", "kafka"}
 """Fixtures that start a server."""
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to test a compiled core that is older than its sources; workers of xdist start after this check."""
+    if COMPILED and not hasattr(config, "workerinput"):
+        refuse_stale(PROJECT)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

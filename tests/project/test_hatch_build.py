@@ -5,9 +5,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from tests.support.extension_modules import WRONG_USAGE, refuse_stale
 
 PROJECT = Path(__file__).resolve().parents[2]
 PYPROJECT = """
@@ -166,3 +171,51 @@ def test_variable_with_another_value_fails_the_build(project: Path) -> None:
     done = _build(project, TACIT_COMPILE="true")
     assert done.returncode != 0
     assert "TACIT_COMPILE is 1, 0 or empty, not 'true'" in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("suffix", [".py", ".pxd"])
+def test_tests_of_a_stale_extension_module_do_not_start(suffix: str, project: Path) -> None:
+    """Its source, or the declaration of its types, was changed after the build."""
+    module = project / "state" / "learning" / "probit.abi3.so"
+    refuse_stale(project)
+    module.touch()
+    refuse_stale(project)
+    changed = module.stat().st_mtime_ns + 1_000_000_000
+    os.utime(module.with_name(f"probit{suffix}"), ns=(changed, changed))
+    with pytest.raises(pytest.exit.Exception) as stopped:
+        refuse_stale(project)
+    assert stopped.value.returncode == WRONG_USAGE
+    message = f"state/learning/probit{suffix} is newer than its extension module: run make install, or python"
+    assert str(stopped.value).startswith(message)
+
+
+def test_tests_of_an_undeclared_extension_module_do_not_start(project: Path) -> None:
+    """Python prefers it to the source."""
+    (project / "state" / "learning" / "renamed.abi3.so").touch()
+    with pytest.raises(pytest.exit.Exception, match=r"state/learning/renamed\.abi3\.so has no \.pxd file"):
+        refuse_stale(project)
+
+
+def test_extension_modules_of_a_build_are_new(project: Path) -> None:
+    """Changes of a source are compiled."""
+    for _ in range(2):
+        _compile(project)
+        refuse_stale(project)
+        (project / "state" / "learning" / "probit.pxd").touch()
+    with pytest.raises(pytest.exit.Exception, match=r"probit\.pxd"):
+        refuse_stale(project)
+
+
+@pytest.mark.parametrize(
+    ("is_compiled", "worker", "stops"), [(True, {}, True), (False, {}, False), (True, {"workerinput": {}}, False)]
+)
+def test_check_is_at_the_start_of_tests(
+    is_compiled: bool, worker: dict[str, object], stops: bool, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of none whose core runs from its sources, and of none in a worker of xdist, which starts after the check."""
+    (project / "state" / "learning" / "renamed.abi3.so").touch()
+    conftest = import_module("tests.conftest")
+    monkeypatch.setattr(conftest, "PROJECT", project)
+    monkeypatch.setattr(conftest, "COMPILED", is_compiled)
+    with pytest.raises(pytest.exit.Exception) if stops else nullcontext():
+        conftest.pytest_configure(SimpleNamespace(**worker))
