@@ -32,6 +32,7 @@ FLAGS = ["-O2", "-g0", "-ffp-contract=off"]
 DIRECTIVES = {
     "annotation_typing": False,  # types come from .pxd files; annotations serve mypy and readers
     "boundscheck": True,
+    "nonecheck": True,
     "cdivision": False,  # quotients are rounded as Python rounds them
     "infer_types": True,
     "initializedcheck": True,
