@@ -3,8 +3,9 @@
     python -m benchmarks.live [--rate N] [--seconds N] [--processes N] [--users N]
 
 The benchmark needs the broker of the tests (`python -m tests.support.kafka_broker install`) and is skipped without it.
-Every tenth event is a pin of a new user. Redis reports the creation of that user's key (keyspace notifications), so
-nothing polls. The other events are answers with feedback of 2,000 users, or of the users in the state (--users).
+Two of ten events are the consent and the first answer of a new user. Redis reports the creation of that user's
+signals (keyspace notifications), so nothing polls. The other events are answers with feedback of 2,000 users, or of the
+users in the state (--users).
 """
 
 import argparse
@@ -37,6 +38,8 @@ from tests.support.kafka_jars import BrokerUnavailableError
 from tests.support.kafka_topics import Kafka
 
 USERS = 2000
+FIRST_ANSWER = 5
+"""Event of ten that is the first answer of a new user; event 0 is the consent."""
 SHARDS = 16
 
 
@@ -115,7 +118,7 @@ def _listen(client: redis.Redis, readable: dict[str, float], done: Event) -> Non
 
 
 def _produce(servers: str, topic: str, options: argparse.Namespace, produced: dict[str, float]) -> None:
-    """Send `rate` events per second at even intervals, and record the time of each new user's pin."""
+    """Send `rate` events per second at even intervals, and record the time of each new user's first answer."""
     rng, catalogue, secret = random.Random(3), NumberedCatalogue.load(), SECRET.encode()
     producer = KafkaProducer(bootstrap_servers=servers, linger_ms=0, acks=1, metrics_enabled=False)
     begin = time.perf_counter()
@@ -123,7 +126,7 @@ def _produce(servers: str, topic: str, options: argparse.Namespace, produced: di
         time.sleep(max(0.0, begin + number / options.rate - time.perf_counter()))
         event = _event(number, rng, catalogue, options.users)
         user_id = str(event["user_id"])
-        if event["type"] == "pin":
+        if number % 10 == FIRST_ANSWER:
             produced[pseudonym_text(pseudonym(user_id, secret))] = time.perf_counter()
         producer.send(topic, msgspec.json.encode(event), user_id.encode())
     producer.flush()
@@ -133,12 +136,18 @@ def _produce(servers: str, topic: str, options: argparse.Namespace, produced: di
 def _event(number: int, rng: random.Random, catalogue: NumberedCatalogue, users: int) -> dict[str, object]:
     common = {"schema": 1, "event_id": f"e{number}", "at": time.time_ns() // 1_000_000, "region": "eu"}
     if number % 10 == 0:
-        return common | {"type": "pin", "user_id": f"new-{number}", "facet": "length", "value": "concise"}
+        return common | {"type": "consent", "user_id": f"new-{number}", "granted": True}
+    if number % 10 == FIRST_ANSWER:
+        return common | {"user_id": f"new-{number - FIRST_ANSWER}"} | _answer(rng, catalogue)
     user = {"user_id": f"user-{rng.randrange(users or USERS)}"}
     if number < 2 * USERS and not users:
         return common | user | {"type": "consent", "granted": True}
+    return common | user | _answer(rng, catalogue)
+
+
+def _answer(rng: random.Random, catalogue: NumberedCatalogue) -> dict[str, object]:
     served = {facet: rng.choice(values.values) for facet, values in catalogue.facets.items()}
-    return common | user | {"type": "interaction", "served": served, "feedback": {"kind": "thumbs_up"}}
+    return {"type": "interaction", "served": served, "feedback": {"kind": "thumbs_up"}}
 
 
 if __name__ == "__main__":
