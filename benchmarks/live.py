@@ -9,6 +9,7 @@ users in the state (--users).
 """
 
 import argparse
+import os
 import random
 import tempfile
 import time
@@ -97,6 +98,7 @@ def _worker(source: str, redis_url: str, folder: Path, options: argparse.Namespa
     """Run `tacit run` with the users of the options in its state folder."""
     if options.users:
         in_new_process(_fill, folder / "state", f"topic {TopicAddress.parse(source).topic}", options.users)
+        os.sync()  # the disk must not be busy with the users that were just written
     with live_worker(source, redis_url, folder, ("--processes", str(options.processes))):
         yield
 
