@@ -47,14 +47,17 @@ def project(tmp_path: Path) -> Path:
 
 def _build(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", str(project))
+    return _run(project, *command, **environment)
+
+
+def _run(project: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     known = {name: text for name, text in os.environ.items() if name != "TACIT_COMPILE"}
-    return subprocess.run(command, env=known | environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=project, env=known | environment, capture_output=True, text=True, check=False)
 
 
 def _compile(project: Path, *command: str) -> dict[str, int]:
     """Compile in place; return the time of change of each extension module."""
-    run = (sys.executable, *(command or ("hatch_build.py",)))
-    done = subprocess.run(run, cwd=project, capture_output=True, text=True, check=False)
+    done = _run(project, sys.executable, *(command or ("hatch_build.py",)))
     assert done.returncode == 0, done.stderr
     return {path.name: path.stat().st_mtime_ns for path in project.rglob("state/**/*.abi3.so")}
 
@@ -111,7 +114,7 @@ def test_wheel_has_a_source_whose_date_is_older(project: Path) -> None:
     os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert _build(project).returncode == 0
     show = "import state.learning.probit as probit; print(probit.__file__, probit.CHANGED)"
-    done = subprocess.run((sys.executable, "-c", show), cwd=project, capture_output=True, text=True, check=False)
+    done = _run(project, sys.executable, "-c", show)
     assert done.stdout.endswith("probit.abi3.so changed\n"), done.stderr
 
 
@@ -159,9 +162,7 @@ def test_failed_build_shows_the_error_of_the_compiler(wanted: str, project: Path
 def test_editable_build_fails_with_extension_modules_that_stay(project: Path, stuck: Path) -> None:
     """Python would prefer them to their sources."""
     (project / ".gitignore").write_text("*.abi3.so\n")
-    command = (sys.executable, *EDITABLE)
-    environment = os.environ | {"TACIT_COMPILE": "0"}
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    done = _run(project, sys.executable, *EDITABLE, TACIT_COMPILE="0")
     assert done.returncode != 0
     assert "probit.abi3.so cannot be removed" in done.stderr + done.stdout
 
