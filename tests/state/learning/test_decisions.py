@@ -1,14 +1,15 @@
 """state/learning/decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.decisions import NO_ROW, TIERS, Beliefs, confidence, decide, find
+from state.learning.decisions import NO_ROW, TIERS, Beliefs, confidence, decide, find, liking
 from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian, PopulationVersion
 from state.learning.preferences import Preferences
@@ -219,3 +220,10 @@ def test_first_wins_where_there_is_no_default() -> None:
     beliefs = believing(0, 0, 0, facet=0, catalogue=FILM_CATALOGUE)
     assert choice(beliefs, 0) == (0, 1)
     assert find(beliefs, 0, decide(beliefs, 0), START_MS, 7).default is None
+
+
+@pytest.mark.parametrize("rule", [decide, liking])
+def test_none_in_place_of_beliefs_is_an_error(rule: Callable[[Any, int], object]) -> None:
+    """Compiled code would otherwise read foreign memory, and end the process."""
+    with pytest.raises(AttributeError):
+        rule(None, 0)
