@@ -168,8 +168,9 @@ class AsyncTransport:
         loop = asyncio.get_running_loop()
         found = self._by_loop.get(loop)
         if found is None:
-            for ended in [loop for loop in self._by_loop if loop.is_closed()]:
-                self._by_loop.pop(ended, None)
+            for other in list(self._by_loop):  # a copy, as other threads add their loops meanwhile
+                if other.is_closed():
+                    self._by_loop.pop(other, None)
             found = self._by_loop[loop] = _Servers(self._template.connection_kwargs, self._make_pool)
         return found
 
