@@ -1,9 +1,9 @@
-"""The stateful step: a shard's records → writes for Redis, rejects, and examples for the population."""
+"""The stateful step: a shard's records → writes for Redis, rejects, and examples for the training."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import chain
 from typing import NamedTuple
@@ -13,17 +13,18 @@ from bytewax.operators import StatefulBatchLogic
 from operators.clock import wall_clock_ms
 from operators.erasure import ErasureTimer, ErasureTimes
 from operators.parse import Parsed
+from operators.restoring import Restoring, restored_empty
 from state.counters import EventCounters, Outcome
 from state.events.observation import CONTROL_NAMES, Kind, Observation
-from state.events.records import Reason, Record, Records, Reject
-from state.learning.example import Forget, Message, pack_message
+from state.events.records import Reason, Record, Records, Reject, Restore, RoundEnd, ToAllShards
+from state.learning.example import Forget, Message
 from state.learning.population_prior import CurrentPrior
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
 from state.user.absence import RECLAIM_GRACE_MS
 from state.user.parts import Waiting
 from state.user.rules import Rules
-from state.user.writes import Write
+from state.user.writes import AnyWrite, Write
 
 RECLAIMED_PER_INTERVAL = 125
 """Users per shard and checkpoint interval that are checked: a million in some 80 minutes, at intervals of 10 s."""
@@ -34,19 +35,18 @@ _NO_TIME = sys.maxsize
 
 
 class Examples(NamedTuple):
-    """Examples of a batch for the population, and forgets of users, in the order of the stream."""
+    """Examples of a batch for the training of the shard, and forgets of users, in the order of the stream."""
 
-    packed: list[bytes]
-    """Packed by `state.learning.example.pack_message`."""
+    messages: list[Message]
 
 
-Adapted = Write | Reject | Examples
+Adapted = AnyWrite | Reject | Examples | RoundEnd
 
 Parse = Callable[[Iterable[Record]], Parsed]
 """Type of `operators.parse.Parser`."""
 
 
-class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
+class Adapt(StatefulBatchLogic[Records | ToAllShards, Adapted, bytes]):
     """The users of a shard. Each observation is counted here; each user's signals are written once per batch."""
 
     def __init__(
@@ -58,6 +58,7 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
         token: bytes | None = None,
         *,
         shared: CurrentPrior | None = None,
+        enter_round: Callable[[int], object] | None = None,
         reclaims: bool = False,
         erasure: ErasureTimes = DEFAULT_ERASURE,
         clock: Callable[[], int] = wall_clock_ms,
@@ -71,6 +72,7 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
             parse: the parser of the process.
             token: token of the snapshot; None at the first start.
             shared: newest prior of the process; None: the prior of `rules` stays.
+            enter_round: sets `shared` to the prior of a round of a bounded run; None: the run has no rounds.
             reclaims: frees the state of absent users.
             erasure: limits of the erasure of wiped users' bytes.
             clock: Unix epoch milliseconds, for rejects.
@@ -80,10 +82,12 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
         self._counters = counters
         self._parse = parse
         self._shared = shared
+        self._enter_round = enter_round
         self._messages: list[Message] = []
         self._reclaims = reclaims
         self._clock = clock
         self._erasure = ErasureTimer(erasure, clock)
+        self._restoring = Restoring()
         self._counted_users = 0
         self._store: ShardStore | None = None
         """None until the first observation, which names the shard: Bytewax does not pass the key."""
@@ -93,19 +97,32 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
             self._store = stores.resume(token)
             self._count_users(self._store)
 
-    def on_batch(self, values: list[Records]) -> tuple[list[Adapted], bool]:
-        """Take in the records in order, and return writes, rejects and examples.
+    def on_batch(self, values: list[Records | ToAllShards]) -> tuple[list[Adapted], bool]:
+        """Take in the records in order, and return writes, rejects and examples, then the ends of a round.
 
         A new shard without an observation is discarded: it has no users, and so no snapshot.
         """
-        observations, records, rejects = self._parse(chain.from_iterable(values))
+        adapted, is_discarded = self._adapt(values)
+        for mark in values:
+            if isinstance(mark, Restore):
+                self._restoring.take(mark)
+                if self._store is None:
+                    adapted.append(restored_empty(mark))
+        return adapted, is_discarded
+
+    def _adapt(self, values: list[Records | ToAllShards]) -> tuple[list[Adapted], bool]:
+        groups = [value for value in values if isinstance(value, Records)]
+        ends = [value for value in values if isinstance(value, RoundEnd)]
+        if self._enter_round is not None and groups:
+            self._enter_round(groups[0].round)
+        observations, records, rejects = self._parse(chain.from_iterable(groups))
         if not observations:
-            return [*rejects], StatefulBatchLogic.DISCARD if self._store is None else StatefulBatchLogic.RETAIN
+            return [*rejects, *ends], StatefulBatchLogic.DISCARD if self._store is None else StatefulBatchLogic.RETAIN
         writes, late = self.observe(observations, records)
         adapted: list[Adapted] = [*writes, *rejects, *late]
         if messages := self.take_messages():
-            adapted.append(Examples([pack_message(message) for message in messages]))
-        return adapted, StatefulBatchLogic.RETAIN
+            adapted.append(Examples(messages))
+        return [*adapted, *ends], StatefulBatchLogic.RETAIN
 
     def observe(
         self, observations: Sequence[Observation], records: Sequence[Record]
@@ -119,8 +136,7 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
         if self._store is None:
             self._store = self._stores.create(observations[0].user)
         store = self._store
-        if self._shared is not None and self._shared.prior is not self._rules.prior:
-            self._rules = replace(self._rules, population=self._shared.prior)
+        self._renew_prior()
         waiting = {o.user: Waiting() for o in observations}
         is_new_interval = store.begin_batch(waiting)
         touched, wiped, rejects = self._observe_each(store, waiting, observations, records)
@@ -137,6 +153,10 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
         self._count_users(store)
         return writes, rejects
 
+    def _renew_prior(self) -> None:
+        if self._shared is not None and self._shared.prior is not self._rules.prior:
+            self._rules = replace(self._rules, population=self._shared.prior)
+
     def _observe_each(
         self,
         store: ShardStore,
@@ -149,6 +169,7 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
         rejects: list[Reject] = []
         wiped: list[bytes] = []
         outcomes, rules = self._counters.outcomes, self._rules
+        self._counters.count_times(observations)
         for o, record in zip(observations, records, strict=True):
             user = o.user
             outcome, example, wipes = store.move_to(user, waiting[user]).observe(o, rules)
@@ -180,14 +201,20 @@ class Adapt(StatefulBatchLogic[Records, Adapted, bytes]):
             self._oldest_ms = oldest_ms
 
     def notify_at(self) -> datetime | None:
-        """Return the time of the erasure's next step, so that a shard without events wakes up."""
+        """Return the time of the next step without events: at once in a restoration, else that of the erasure."""
+        if self._restoring.is_running:
+            return datetime.now(UTC)
         return self._erasure.wake_at(self._store) if self._store is not None else None
 
     def on_notify(self) -> tuple[list[Adapted], bool]:
-        """Take the next step of the erasure; Bytewax then asks for a snapshot."""
+        """Take the next step of the erasure and of the restoration; Bytewax then asks for a snapshot."""
+        adapted: list[Adapted] = []
         if self._store is not None:
             self._erasure.step(self._store)
-        return [], StatefulBatchLogic.RETAIN
+            if self._restoring.is_running:
+                self._renew_prior()
+                adapted.append(self._restoring.step(self._store, self._rules.prior))
+        return adapted, StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[list[Adapted], bool]:
         """Compact at once, so that the last snapshot of the run ends the erasure."""

@@ -1,9 +1,10 @@
-"""The keyed step that trains the population model: training examples → population versions.
+"""The keyed step that adds up what all shards have learned: deltas → population versions.
 
-All examples have one key, so one worker of a run trains. Versions reach the other workers through Redis.
+All deltas have one key, so one worker of a run has the step. Versions reach the other workers of a live run through
+Redis; `operators.rounds` brings them to the workers of a bounded run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,15 @@ from bytewax.operators import StatefulBatchLogic
 
 from operators.clock import wall_clock_ms
 from state.counters import LearningCounters
-from state.learning.example import Forget, Message, unpack_message
+from state.learning.delta import Delta
+from state.learning.example import unpack_message
 from state.learning.population_prior import Prior
 from state.learning.population_version import PopulationWrite
 from state.learning.proof_report import challenged, encode_report
 
 if TYPE_CHECKING:
     from state.learning.challenger import Challengers
-    from state.learning.population_trainer import PopulationTrainer  # a second and 80 MB, by River's linear models
+    from state.learning.population_trainer import PopulationTrainer  # a second and 80 MB, by River
 
 EXAMPLES_PER_VERSION = 1_000
 """Count of examples for a new version, once the population has `EARLY_EXAMPLES`."""
@@ -31,7 +33,7 @@ VERSION_AFTER_MS = 60_000
 LOOK = timedelta(seconds=5)
 
 
-class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
+class LearnPopulation(StatefulBatchLogic[Delta, PopulationWrite, bytes]):
     """The population trainer of a run as a dataflow step."""
 
     def __init__(
@@ -41,57 +43,73 @@ class LearnPopulation(StatefulBatchLogic[list[bytes], PopulationWrite, bytes]):
         counters: LearningCounters,
         *,
         newest: int = 0,
-        at_end: bool = False,
         challengers: "Challengers | None" = None,
         clock: Callable[[], int] = wall_clock_ms,
     ) -> None:
         """Continue with a trainer.
 
         `share` is called with the prior of each new version. `newest` is the highest number already published; the
-        next one is higher. With `at_end` the end of the input publishes, too. `challengers` take the same examples.
+        next one is higher. `challengers` take the messages of deltas.
         """
         self._trainer = trainer
         self._share = share
         self._counters = counters
+        self._counters.version = trainer.number
         self._newest = max(newest, trainer.number)
-        self._at_end = at_end
         self._challengers = challengers
         self._clock = clock
         self._published_ms = clock()
 
-    def on_batch(self, values: list[list[bytes]]) -> tuple[list[PopulationWrite], bool]:
-        """Take packed examples and forgets in order, and publish when enough examples have come."""
+    @property
+    def prior(self) -> Prior:
+        """Prior of the last version."""
+        return self._trainer.prior
+
+    @property
+    def missing(self) -> int:
+        """Examples that the next version lacks."""
+        return max(0, self._examples_per_version() - self._trainer.unpublished)
+
+    def on_batch(self, values: list[Delta]) -> tuple[list[PopulationWrite], bool]:
+        """Take deltas in order, and publish when enough examples have come."""
         writes = []
-        for packed in values:
-            for data in packed:
-                self._take(unpack_message(data))
-                if self._trainer.unpublished >= self._examples_per_version() or self._trainer.must_publish:
-                    writes.append(self._publish())
+        for delta in values:
+            self._merge(delta)
+            if self._is_due():
+                writes.append(self._publish())
         return [*writes, *self._publish_late()], StatefulBatchLogic.RETAIN
+
+    def train_round(self, deltas: Iterable[Delta], *, is_last: bool) -> list[PopulationWrite]:
+        """Take the deltas of a whole round, then publish if enough examples have come; after the last, fewer do."""
+        self.merge(deltas)
+        publishes = self._is_due() or (is_last and self._trainer.unpublished >= MIN_EXAMPLES)
+        return [self._publish()] if publishes else []
+
+    def merge(self, deltas: Iterable[Delta]) -> None:
+        """Take deltas, and leave a version to later."""
+        for delta in deltas:
+            self._merge(delta)
+
+    def _is_due(self) -> bool:
+        return self._trainer.unpublished >= self._examples_per_version() or self._trainer.must_publish
 
     def _examples_per_version(self) -> int:
         """Return fewer examples at first: beliefs of a young population move far."""
         return EXAMPLES_PER_VERSION if self._trainer.examples > EARLY_EXAMPLES else EARLY_EXAMPLES_PER_VERSION
 
-    def _take(self, message: Message) -> None:
-        if isinstance(message, Forget):
-            self._trainer.forget(message.user)
-        elif self._trainer.learn(message):
-            self._counters.examples += 1
-        else:
-            self._counters.limited += 1
-            return
+    def _merge(self, delta: Delta) -> None:
+        self._trainer.merge(delta)
         if self._challengers is not None:
-            self._challengers.take(message)
+            for data in delta.messages:
+                self._challengers.take(unpack_message(data))
 
     def on_notify(self) -> tuple[list[PopulationWrite], bool]:
         """Publish when the last version is old enough."""
         return self._publish_late(), StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[list[PopulationWrite], bool]:
-        """Publish the remaining examples, with `at_end`."""
-        publishes = self._trainer.must_publish or (self._at_end and self._trainer.unpublished >= MIN_EXAMPLES)
-        return [self._publish()] if publishes else [], StatefulBatchLogic.RETAIN
+        """Publish a version without a topic that is sensitive now."""
+        return [self._publish()] if self._trainer.must_publish else [], StatefulBatchLogic.RETAIN
 
     def notify_at(self) -> datetime | None:
         """Request a wake-up while examples are unpublished."""

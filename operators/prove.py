@@ -1,6 +1,6 @@
-"""The keyed step of runs that do not train the population model: answers with logged choices → reports of proof."""
+"""The keyed step of runs that do not train the population model: deltas with sums of proof → reports of proof."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,14 +9,14 @@ from bytewax.operators import StatefulBatchLogic
 from operators.clock import wall_clock_ms
 from operators.learn_population import EXAMPLES_PER_VERSION, LOOK, MIN_EXAMPLES, VERSION_AFTER_MS
 from state.counters import LearningCounters
-from state.learning.example import Example, unpack_message
+from state.learning.delta import Delta
 from state.learning.proof_report import ReportWrite
 
 if TYPE_CHECKING:
     from state.learning.proof_trainer import ProofTrainer
 
 
-class Prove(StatefulBatchLogic[list[bytes], ReportWrite, bytes]):
+class Prove(StatefulBatchLogic[Delta, ReportWrite, bytes]):
     """The proof of a run as a dataflow step. Reports come as often as population versions."""
 
     def __init__(
@@ -24,36 +24,42 @@ class Prove(StatefulBatchLogic[list[bytes], ReportWrite, bytes]):
         trainer: "ProofTrainer",
         counters: LearningCounters,
         *,
-        at_end: bool = False,
         clock: Callable[[], int] = wall_clock_ms,
     ) -> None:
-        """Continue with a proof. With `at_end` the end of the input publishes, too."""
+        """Continue with a proof."""
         self._trainer = trainer
         self._counters = counters
-        self._at_end = at_end
         self._clock = clock
         self._published_ms = clock()
 
-    def on_batch(self, values: list[list[bytes]]) -> tuple[list[ReportWrite], bool]:
-        """Take packed answers, and publish when enough have come."""
+    @property
+    def prior(self) -> None:
+        """None: without training, the prior of the run stays."""
+        return None
+
+    def on_batch(self, values: list[Delta]) -> tuple[list[ReportWrite], bool]:
+        """Take deltas, and publish when enough answers have come."""
         writes = []
-        for packed in values:
-            for data in packed:
-                message = unpack_message(data)
-                if isinstance(message, Example) and not self._trainer.learn(message):
-                    self._counters.limited += 1
-                if self._trainer.unpublished >= EXAMPLES_PER_VERSION:
-                    writes.append(self._publish())
+        for delta in values:
+            self._trainer.merge(delta)
+            if self._trainer.unpublished >= EXAMPLES_PER_VERSION:
+                writes.append(self._publish())
         return [*writes, *self._publish_late()], StatefulBatchLogic.RETAIN
+
+    def train_round(self, deltas: Iterable[Delta], *, is_last: bool) -> list[ReportWrite]:
+        """Take the deltas of a whole round, then publish if enough answers have come; the last round publishes any."""
+        self.merge(deltas)
+        least = 1 if is_last else EXAMPLES_PER_VERSION
+        return [self._publish()] if self._trainer.unpublished >= least else []
+
+    def merge(self, deltas: Iterable[Delta]) -> None:
+        """Take deltas, and leave a report to later."""
+        for delta in deltas:
+            self._trainer.merge(delta)
 
     def on_notify(self) -> tuple[list[ReportWrite], bool]:
         """Publish when the last report is old enough."""
         return self._publish_late(), StatefulBatchLogic.RETAIN
-
-    def on_eof(self) -> tuple[list[ReportWrite], bool]:
-        """Publish the remaining answers, with `at_end`."""
-        publishes = self._at_end and self._trainer.unpublished
-        return [self._publish()] if publishes else [], StatefulBatchLogic.RETAIN
 
     def notify_at(self) -> datetime | None:
         """Request a wake-up while answers are unpublished."""

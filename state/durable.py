@@ -4,13 +4,38 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
+
+import msgspec
+
+from state.errors import StateError
+
+Document = TypeVar("Document", bound=msgspec.Struct)
 
 
 def write_file(path: Path, data: bytes) -> None:
     """Replace the contents of a file, and return when they are on disk; errors as `replacing`."""
     with replacing(path) as file:
         file.write(data)
+
+
+def write_document(path: Path, document: msgspec.Struct) -> None:
+    """Replace a file by a document in indented JSON; errors as `replacing`."""
+    write_file(path, msgspec.json.format(msgspec.json.encode(document)))
+
+
+def read_document(path: Path, kind: type[Document], remedy: str) -> Document | None:
+    """Return the document in a file; None without the file.
+
+    Raises:
+        StateError: the file is damaged or unreadable; the text ends with the remedy.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StateError(f"{path} cannot be read: {error}; {remedy}") from error
 
 
 @contextmanager

@@ -4,9 +4,17 @@ TacitError
 ├── ConfigurationError    settings or arguments are wrong; `problems` lists all of them
 │   └── CatalogueError    the catalogue file is wrong
 ├── StateError            a state folder or a checkpoint is unusable                      (state.errors)
+│   └── OwnershipError    a namespace belongs to another state folder, run or secret      (state.errors)
 ├── StorageError          the disk under the state failed; a retry may succeed            (state.errors)
+├── HostError             a host of a cluster is missing, or does not fit the others      (state.errors)
 ├── SourceError           a source is unreadable, or no longer has the needed position    (state.errors)
-└── SinkError             a write was refused, or did not succeed in time                 (state.errors)
+│   └── UnreachableError  a source does not answer in time                               (state.errors)
+├── SinkError             a write was refused, or did not succeed in time                 (state.errors)
+├── AccessError           Kafka refuses this client, or is not trusted; no retry helps    (state.errors)
+└── ObjectStoreError      object storage failed; a retry may succeed                      (state.errors)
+    ├── ObjectRefusedError    object storage refuses the access; only other settings help (state.errors)
+    ├── ObjectDamagedError    an object is missing, truncated or changed                  (state.errors)
+    └── ObjectStoppedError    a stop request ended the call                               (state.errors)
 
 A bad event raises no error in a worker: it becomes a reject.
 """

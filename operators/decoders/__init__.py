@@ -1,4 +1,4 @@
-"""Input formats. The setting `format` names a module here, such as `json`, that defines `FORMAT`."""
+"""Input formats. The setting `format` names a module here, such as `json`, that defines `make_format`."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 
 from operators.decoders.json_line import Line
 from state.events.records import Reason
+from state.events.registered_schema import LookUp
 from tacit.contract.events import ControlEvent, Event
 
 
@@ -19,6 +20,14 @@ class Undecodable(NamedTuple):
     """Type of a control event that cannot be carried out; empty for any other record."""
 
 
+class UndecodableError(ValueError):
+    """A record that a fast function does not read."""
+
+    def __init__(self, reject: Undecodable) -> None:
+        super().__init__(reject.detail)
+        self.reject = reject
+
+
 class Repaired(NamedTuple):
     """A control event that breaks the contract and is carried out in the restrictive direction."""
 
@@ -29,7 +38,10 @@ class Repaired(NamedTuple):
 
 
 Decode = Callable[[bytes], Event | Repaired | Undecodable]
-"""Function: bytes of a record → a valid event, a repaired one, or a reject reason. A decoder never raises."""
+"""Function: bytes of a record → a valid event, a repaired one, or a reject reason. A decoder rejects bad bytes.
+
+Only a registry that stays away, and does not answer in time, raises an error.
+"""
 
 
 class Format(NamedTuple):
@@ -42,10 +54,17 @@ class Format(NamedTuple):
     """Fast: the members of an interaction."""
 
 
-def input_format(name: str) -> Format:
+def input_format(name: str, look_up: LookUp | None = None) -> Format:
     """Return a format.
+
+    Args:
+        name: name of a module here.
+        look_up: finds schemas by id; formats without a schema registry need none.
+
+    Raises:
+        ConfigurationError: a package that the format needs is missing.
 
     >>> input_format("json").decode(b"[")
     Undecodable(reason=<Reason.NOT_JSON: 'not_json'>, detail='malformed JSON', control='')
     """
-    return cast("Format", import_module(f"{__name__}.{name}").FORMAT)
+    return cast("Format", import_module(f"{__name__}.{name}").make_format(look_up))

@@ -35,12 +35,13 @@ DECISIVE = ("granted", "scope", "facets")
 """Members that make a control event more or less restrictive."""
 
 _MAX_DIGITS = 20
-_TYPES = ("consent", "pin", "forget")
-_MEMBERS = {
+CONTROLS = {
     "consent": frozenset({"type", *Consent.__struct_fields__}),
     "pin": frozenset({"type", *Pin.__struct_fields__}),
     "forget": frozenset({"type", *Forget.__struct_fields__}),
 }
+"""Members of each control event."""
+
 _LOOKS_LIKE = re.compile(rb'"type"\s*:\s*"\s*(consent|pin|forget)\s*"', re.IGNORECASE)
 _ESCAPE = re.compile(rb"\\u00([2-7][0-9a-f])", re.IGNORECASE)
 """Escapes of ASCII characters, which members and types may be written with."""
@@ -75,7 +76,7 @@ def read_control(data: bytes) -> Repaired | Undecodable | None:
     if named == "interaction":
         return None
     named = named.strip().lower() if isinstance(named, str) else ""
-    if named not in _TYPES:
+    if named not in CONTROLS:
         return Undecodable(Reason.INVALID, "type: not consent, pin or forget, but of a member inside", kind)
     kind = named
     if not _is(document.get("user_id"), UserId):
@@ -114,7 +115,7 @@ class _Reading:
     def __init__(self, kind: str, document: Mapping[str, Any]) -> None:
         self._kind = kind
         self._document = document
-        known = _MEMBERS[kind]
+        known = CONTROLS[kind]
         self._repaired = [UNKNOWN_MEMBER] if document.keys() - known else []
         if document["type"] != kind:
             self._repaired.append("type")

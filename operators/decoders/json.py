@@ -8,29 +8,50 @@ from msgspec import MsgspecError, ValidationError, convert
 from operators.decoders import Format, Repaired, Undecodable
 from operators.decoders.broken_rules import broken_rule
 from operators.decoders.control import DECISIVE, read_control
+from operators.decoders.envelope import open_envelope
 from operators.decoders.json_line import read_line, read_user_id
 from state.events.records import Reason
+from state.events.registered_schema import LookUp
 from tacit.contract.events import MAX_EVENT_BYTES, Consent, Event, Forget, decode_event
 
 MAX_DEPTH = 200
 """Deepest nesting of a document. A fixed limit: Python's own depends on the depth of the caller."""
 
-_TOO_LARGE = Undecodable(Reason.TOO_LARGE, f"over {MAX_EVENT_BYTES} bytes")
+TOO_LARGE = Undecodable(Reason.TOO_LARGE, f"over {MAX_EVENT_BYTES} bytes")
 _NOT_JSON = Undecodable(Reason.NOT_JSON, "malformed JSON")
+NOT_AN_EVENT = (MsgspecError, UnicodeDecodeError, RecursionError)
 _UNKNOWN_SCHEMA = Undecodable(Reason.UNKNOWN_SCHEMA, "schema: only 1 is known")
 
 
 def decode(data: bytes) -> Event | Repaired | Undecodable:
-    """Return the event in a JSON document, or a reject reason."""
-    if len(data) > MAX_EVENT_BYTES:
-        return read_control(data) or _TOO_LARGE
+    """Return the event in a JSON document, or in an envelope of CloudEvents, or a reject reason."""
+    if len(data) <= MAX_EVENT_BYTES:
+        try:
+            event = decode_event(data)
+        except NOT_AN_EVENT as error:
+            inner = open_envelope(data)
+            return decode_document(inner) if inner is not None else _repaired(data, error)
+        return _checked(event, data)
+    return read_control(open_envelope(data) or data) or TOO_LARGE
+
+
+def decode_document(data: bytes) -> Event | Repaired | Undecodable:
+    """Return the event in a JSON document of any size, or a reject reason; an envelope is not opened."""
     try:
         event = decode_event(data)
-        if isinstance(event, Consent | Forget) and _may_repeat(data):
-            return read_control(data) or event
-        return event
-    except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return read_control(data) or _event_of_last_members(data) or _explain(data, error)
+    except NOT_AN_EVENT as error:
+        return _repaired(data, error)
+    return _checked(event, data)
+
+
+def _checked(event: Event, data: bytes) -> Event | Repaired | Undecodable:
+    if isinstance(event, Consent | Forget) and _may_repeat(data):
+        return read_control(data) or event
+    return event
+
+
+def _repaired(data: bytes, error: Exception) -> Event | Repaired | Undecodable:
+    return read_control(data) or _event_of_last_members(data) or _explain(data, error)
 
 
 def _may_repeat(data: bytes) -> bool:
@@ -108,3 +129,8 @@ def _is_deeper(document: Any, depth: int) -> bool:
 
 
 FORMAT = Format(decode, read_user_id, read_line)
+
+
+def make_format(_: LookUp | None = None) -> Format:
+    """Return the format, which needs no schemas."""
+    return FORMAT

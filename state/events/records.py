@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -37,6 +37,31 @@ class Record(NamedTuple):
     """The record's own time, epoch ms, which every reader of the record sees; 0: the source has none."""
 
 
+class SampledRecord(Record):
+    """Record with the trace context of its producer, until it is grouped by shard."""
+
+    context: str
+    """`traceparent` of the producer."""
+    fetched_ns: int
+    """Time of the fetch, Unix epoch nanoseconds."""
+
+    @classmethod
+    def of(cls, record: Record, context: str, fetched_ns: int) -> Self:
+        """Return the record with its context."""
+        sampled = cls(*record)
+        sampled.context, sampled.fetched_ns = context, fetched_ns
+        return sampled
+
+
+class Sampled(NamedTuple):
+    """A sampled record of a group."""
+
+    place: int
+    """Place of the record in the group."""
+    context: str
+    """`traceparent` of the span that read the record."""
+
+
 class Records(list[Record]):
     """Records of one shard, in order: the item of the exchange between processes.
 
@@ -48,13 +73,49 @@ class Records(list[Record]):
     True
     """
 
-    def __reduce__(self) -> tuple[Callable[..., "Records"], tuple[Iterable[object], ...]]:
-        """Return the columns of the records."""
-        return _from_columns, tuple(zip(*self, strict=True))
+    round: int = 0
+    """Round of a bounded run in which the source released the records; 0 in a live run."""
+    sampled: tuple[Sampled, ...] = ()
+    """Sampled records; none in a run without `--tracing`."""
+
+    def __reduce__(self) -> tuple[Callable[..., "Records"], tuple[Iterable[object], ...], dict[str, Any]]:
+        """Return the columns of the records, the round and the sampled ones."""
+        return _from_columns, tuple(zip(*self, strict=True)), self.__dict__
 
 
 def _from_columns(*columns: Iterable[Any]) -> Records:
     return Records(map(Record._make, zip(*columns, strict=True)))
+
+
+class RoundEnd(NamedTuple):
+    """Mark behind the last record of a source partition in a round (docs/learning.md)."""
+
+    partition: str
+    partitions: int
+    """Count of all partitions of the run's source."""
+    round: int
+    is_last: bool
+    """The partition has no further record."""
+    shard: int = 0
+    """Shard whose users have no further record of the partition in the round."""
+
+
+class Restore(NamedTuple):
+    """Mark of a source partition after Redis lost data: all gates and signals have to be written again.
+
+    The partition has passed on every record that the topic held at the start of the run's source.
+    """
+
+    number: int
+    """Number of the loss in this run, from 1."""
+    partition: str
+    partitions: int
+    """Count of the partitions that pass such a mark on."""
+    shard: int = 0
+
+
+ToAllShards = RoundEnd | Restore
+"""Items of a source for all shards."""
 
 
 class Reason(StrEnum):
@@ -62,12 +123,14 @@ class Reason(StrEnum):
 
     NOT_JSON = "not_json"
     """The record is no JSON: broken syntax, an empty line, a byte order mark, invalid UTF-8 or lone surrogates."""
+    UNREADABLE = "unreadable"
+    """An Avro or Protobuf record has bytes that do not follow its schema, or no id of a schema."""
     INVALID = "invalid"
     """A field breaks its rule; `detail` is the path of the field and the rule, never the value."""
     TOO_LARGE = "too_large"
     """The record is larger than 16 KiB."""
     UNKNOWN_SCHEMA = "unknown_schema"
-    """`schema` is not 1."""
+    """`schema` is not 1; or the registry has no schema for the record's id, or one that is not accepted."""
     NOT_IN_CATALOGUE = "not_in_catalogue"
     """The catalogue lacks a facet, value, topic, surface or feedback kind; `detail` is the path of the field."""
     FUTURE = "future"

@@ -7,9 +7,10 @@ confidence intervals for proportions and differences of proportions", The Americ
 """
 
 from array import array
+from collections import defaultdict
 from collections.abc import Sequence
 from math import fsum, sqrt
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from state.learning.student_t import t95
 
@@ -75,6 +76,16 @@ class Arm:
         self.weights[bucket] += weight
         self.liked[bucket] += weight * outcome
 
+    def merge(self, new: "PackedAnswers") -> None:
+        """Add the sums of further answers."""
+        n, squares, weights, liked = new
+        self.n += n
+        self.squares += squares
+        for bucket, weight in weights.items():
+            self.weights[bucket] += weight
+        for bucket, weight in liked.items():
+            self.liked[bucket] += weight
+
     @property
     def weight(self) -> float:
         """Sum of the weights."""
@@ -105,17 +116,64 @@ class Arm:
         return self.n, self.squares, self.weights.tobytes(), self.liked.tobytes()
 
 
-Arms = dict[str, Arm]
-"""Arms by name."""
+PackedAnswers = tuple[int, float, dict[int, float], dict[int, float]]
+"""Answers, squared weights, and by bucket the weights and the weights of liked answers."""
+
+
+class NewAnswers:
+    """Weighted answers of one arm since the last delta, with the buckets that have any (state.learning.delta)."""
+
+    __slots__ = ("liked", "n", "squares", "weights")
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.squares = 0.0
+        self.weights: defaultdict[int, float] = defaultdict(float)
+        self.liked: defaultdict[int, float] = defaultdict(float)
+
+    def add(self, bucket: int, outcome: float, weight: float = 1.0) -> None:
+        """Add an answer, as to an `Arm`."""
+        self.n += 1
+        self.squares += weight * weight
+        self.weights[bucket] += weight
+        self.liked[bucket] += weight * outcome
+
+    def take(self) -> PackedAnswers:
+        """Return the sums, and begin again."""
+        found = self.n, self.squares, dict(self.weights), dict(self.liked)
+        self.n, self.squares = 0, 0.0
+        self.weights.clear()
+        self.liked.clear()
+        return found
+
+
+class Arms(dict[str, Arm]):
+    """Arms by name; a missing arm is made, and is empty."""
+
+    def __missing__(self, name: str) -> Arm:
+        found = self[name] = Arm()
+        return found
+
+
+class NewArms(dict[str, NewAnswers]):
+    """Arms of a delta by name; a missing arm is made, and is empty."""
+
+    def __missing__(self, name: str) -> NewAnswers:
+        found = self[name] = NewAnswers()
+        return found
+
+    def as_arms(self) -> Arms:
+        """Return the same arms for additions, all that `NewAnswers` can do of an `Arm`."""
+        return cast("Arms", self)
+
+    def take(self) -> dict[str, PackedAnswers]:
+        """Return the sums of the arms with answers, and begin again."""
+        return {name: arm.take() for name, arm in self.items() if arm.liked or arm.n}
 
 
 def arm(arms: Arms, *names: str) -> Arm:
     """Return the arm of these names, which is empty at first."""
-    name = " ".join(names)
-    found = arms.get(name)
-    if found is None:
-        found = arms[name] = Arm()
-    return found
+    return arms[" ".join(names)]
 
 
 def difference(one: Arm, other: Arm, centre: float = 0.5) -> Difference:

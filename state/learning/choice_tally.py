@@ -14,8 +14,8 @@ from state.learning.confidence_reliability import ConfidenceReliability
 from state.learning.logged_choices import LoggedChoice, is_sampled
 from state.learning.off_policy import OffPolicy
 
-MAX_ENTRIES = 16_384
-"""Limit of remembered choices: some 4 MB."""
+MAX_ENTRIES = 2_048
+"""Limit of remembered choices of a shard: some 0.5 MB."""
 
 Entry = tuple[int, float, int]
 """Slot, propensity and runner-up, as in an event."""

@@ -1,11 +1,13 @@
 cimport cython
 
 cdef int _EXACT
-cdef int _FOLD
 cdef Py_ssize_t _MAX_BYTES
 
 cdef class Contributors:
     cdef bytearray _bytes
+    cdef Py_ssize_t _size
+    cdef Py_ssize_t _exact
+    cdef int _fold
     cdef bint _is_bitmap
     cdef Py_ssize_t _count
     @cython.locals(low=int, high=int, place=Py_ssize_t)

@@ -1,19 +1,31 @@
-"""The contributors of a feature, as a small set of hashed positions.
+"""The contributors of a feature in one shard, as a small set of hashed positions.
 
 A user has one vote on a feature. The set is exact up to `EXACT` users, as a list of 16-bit positions; above that it is
-a bitmap of 12-bit positions. Two users can share a position: then the second one has no vote. A user can be discarded.
+a bitmap. The bitmaps of all shards together have 12-bit positions. Two users can share a position: then the second one
+has no vote. A user can be discarded.
 """
 
 EXACT = 32
-"""Users up to which the set is a list."""
+"""Users up to which the set is a list; fewer if the bitmap is smaller than the list."""
 LIST_POSITIONS = 1 << 16
 BITMAP_POSITIONS = 1 << 12
-"""Positions of a bitmap, and so the limit of users."""
+"""Positions of the bitmaps of all shards, and so the limit of users."""
+LEAST_BYTES = 32
 
 _EXACT = EXACT
-_FOLD = 4
-"""Bits between a position of the list and one of the bitmap."""
 _MAX_BYTES = BITMAP_POSITIONS // 8
+
+
+def bitmap_bytes(shards: int) -> int:
+    """Return the size of the bitmap of one shard, a power of two.
+
+    >>> bitmap_bytes(1), bitmap_bytes(3), bitmap_bytes(16), bitmap_bytes(256)
+    (512, 256, 32, 32)
+    """
+    size = _MAX_BYTES
+    while size > LEAST_BYTES and size * shards >= 2 * _MAX_BYTES:
+        size //= 2
+    return size
 
 
 class Contributors:
@@ -26,12 +38,17 @@ class Contributors:
     (True, 1)
     """
 
-    def __init__(self, packed: bytes = b"") -> None:
-        if len(packed) % 2:
-            raise ValueError(f"contributors have {len(packed)} bytes, an odd number")
+    def __init__(self, packed: bytes = b"", size: int = _MAX_BYTES) -> None:
+        """Begin without users, or with those of `pack`; `size` is the size of the bitmap (`bitmap_bytes`)."""
+        if len(packed) % 2 or len(packed) > size:
+            raise ValueError(f"contributors have {len(packed)} bytes; {size} bytes at most, and an even number")
+        self._size = size
+        self._exact = min(_EXACT, size // 2 - 1)
+        self._fold = 17 - (8 * size).bit_length()
+        """Bits between a position of the list and one of the bitmap."""
         self._bytes = bytearray(packed)
         """Two bytes per position, or one bit."""
-        self._is_bitmap = len(packed) == _MAX_BYTES
+        self._is_bitmap = len(packed) == size
         self._count = sum(byte.bit_count() for byte in packed) if self._is_bitmap else len(packed) // 2
 
     def __len__(self) -> int:
@@ -40,7 +57,7 @@ class Contributors:
     def __contains__(self, position: int) -> bool:
         if not self._is_bitmap:
             return self._find(position) >= 0
-        position >>= _FOLD
+        position >>= self._fold
         return bool(self._bytes[position >> 3] >> (position & 7) & 1)
 
     def _find(self, position: int) -> int:
@@ -56,7 +73,7 @@ class Contributors:
         if not self._is_bitmap:
             if self._find(position) >= 0:
                 return False
-            if self._count < _EXACT:
+            if self._count < self._exact:
                 self._bytes.append(position & 0xFF)
                 self._bytes.append(position >> 8)
                 self._count += 1
@@ -65,7 +82,7 @@ class Contributors:
         return self._set(position)
 
     def _set(self, position: int) -> bool:
-        place, bit = position >> _FOLD + 3, 1 << (position >> _FOLD & 7)
+        place, bit = position >> self._fold + 3, 1 << (position >> self._fold & 7)
         before = self._bytes[place]
         if before & bit:
             return False
@@ -78,7 +95,7 @@ class Contributors:
         if position not in self:
             return False
         if self._is_bitmap:
-            position >>= _FOLD
+            position >>= self._fold
             self._bytes[position >> 3] &= 0xFF ^ (1 << (position & 7))
         else:
             place = self._find(position)
@@ -87,11 +104,11 @@ class Contributors:
         return True
 
     def pack(self) -> bytes:
-        """Return at most 512 bytes, from which the constructor makes the set again."""
+        """Return the bytes from which the constructor makes the set again: at most those of the bitmap."""
         return bytes(self._bytes)
 
     def _to_bitmap(self) -> None:
         positions = self._bytes
-        self._bytes, self._is_bitmap, self._count = bytearray(_MAX_BYTES), True, 0
-        for place in range(_EXACT):
+        self._bytes, self._is_bitmap, self._count = bytearray(self._size), True, 0
+        for place in range(self._exact):
             self._set(positions[2 * place] | positions[2 * place + 1] << 8)

@@ -7,30 +7,48 @@ this model shows single pieces of feedback, so no command publishes it.
 from collections.abc import Mapping, Sequence
 from math import sqrt
 
-from state.learning.population_model import MAX_FEATURES, Feature, PopulationModel
+from state.learning.features import ITEM, popularity_step, prior_variance
+from state.learning.population_prior import Prior
 from state.learning.population_version import Gaussian
 from state.learning.probit import corrections
 from state.learning.release import SLOPE
-from state.learning.stacking import CONSTANT, Stacking
+from state.learning.shard_votes import ShardVotes, VotedFeature
+from state.learning.stacking import Stacking
+from state.learning.stacking_sums import CONSTANT, StackingSums
 
 _COMMON = 3
 _RESIDUAL_VARIANCE = 0.25
 
 
-class ExactPopulation(PopulationModel):
+class ExactVotes(ShardVotes):
     """Beliefs by feature that each feedback moves, as adPredictor does: no votes, blocks, noise or contributor rule.
 
-    >>> population = ExactPopulation()
-    >>> population.learn(1, ["length=concise"], True)
-    >>> population.belief("length=concise").mean > 0.0
+    >>> votes = ExactVotes()
+    >>> feature = votes.add("length=concise")
+    >>> votes.vote(1, [feature], [], True, 0.0, 1.0, 1.0)
+    >>> votes.belief("length=concise")[0] > 0.0
     True
     """
+
+    def use(self, prior: Prior) -> None:
+        """Keep the beliefs: they are newer than those of any version."""
+
+    def begin(self, at_ms: int) -> None:
+        """Keep the beliefs: there are no seasons."""
+
+    def forget(self, user: int) -> None:
+        """Keep the beliefs: an evaluation ends with its process."""
+
+    def belief(self, name: str) -> tuple[float, float]:
+        """Return mean and variance of a feature."""
+        feature = self.features.get(name)
+        return (feature.mean, feature.variance) if feature else (0.0, prior_variance(name))
 
     def vote(
         self,
         user: int,
-        features: list[Feature],
-        against: list[Feature],
+        features: list[VotedFeature],
+        against: list[VotedFeature],
         liked: bool,
         mean: float,
         variance: float,
@@ -45,19 +63,29 @@ class ExactPopulation(PopulationModel):
         scale, direction = sqrt(variance), 1.0 if liked else -1.0
         gain, shrink = corrections(direction * mean / scale)
         for feature, sign in active:
-            feature.is_public = True
             feature.mean += sign * direction * feature.variance * gain / scale
             feature.variance *= 1.0 - feature.variance * shrink / variance
-        if len(self.features) > MAX_FEATURES:
-            self._evict()
 
     def published(self) -> dict[str, Gaussian]:
         """Return all beliefs in all digits."""
         return {name: Gaussian(one.mean, one.variance) for name, one in sorted(self.features.items())}
 
+    def popularity(self) -> dict[str, int]:
+        """Return the steps of popularity of all items."""
+        return {
+            name: popularity_step(len(feature.contributors))
+            for name, feature in sorted(self.features.items())
+            if name.startswith(ITEM)
+        }
 
-class ExactStacking(Stacking):
+
+class ExactStacking(StackingSums):
     """Stacking factors that each example moves, by an extended Kalman filter's update."""
+
+    def __init__(self, facets: Sequence[str]) -> None:
+        """Start with the facets of a catalogue, in its order."""
+        self.stacking = Stacking(facets)
+        super().__init__(len(self.stacking.parts))
 
     def add(
         self,
@@ -75,22 +103,19 @@ class ExactStacking(Stacking):
         uncertainty = _RESIDUAL_VARIANCE / SLOPE**2
         for number, part in zip(numbers, parts, strict=True):
             uncertainty += part * spread[number]
+        stacking = self.stacking
         for row, one in enumerate(spread):
             gain = one / uncertainty
-            self.means[row] += (CONSTANT if row == 0 else 1.0) * gain * residual / SLOPE
-            self.covariance[row] = [
-                before - gain * other for before, other in zip(self.covariance[row], spread, strict=True)
+            stacking.means[row] += (CONSTANT if row == 0 else 1.0) * gain * residual / SLOPE
+            stacking.covariance[row] = [
+                before - gain * other for before, other in zip(stacking.covariance[row], spread, strict=True)
             ]
-        self.released += 1
+        stacking.released += 1
 
     def _spread(self, numbers: Sequence[int], parts: Sequence[float]) -> list[float]:
         """Return covariance · parts."""
-        spread = [0.0] * len(self.parts)
+        spread = [0.0] * len(self.stacking.parts)
         for number, part in zip(numbers, parts, strict=True):
-            for row, value in enumerate(self.covariance[number]):
+            for row, value in enumerate(self.stacking.covariance[number]):
                 spread[row] += part * value
         return spread
-
-    def release_if_due(self) -> bool:
-        """Return False: nothing waits for a release."""
-        return False

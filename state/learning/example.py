@@ -1,4 +1,4 @@
-"""Messages from a user's state to the population trainer: a training example, or the forget of a user.
+"""Messages from a user's state to the training of its shard: a training example, or the forget of a user.
 
 A training example is a feedback.
 An example carries the prediction, for scores, and the contribution of the user model to the prediction: the trainer
@@ -99,14 +99,14 @@ _FORGET = b"f"
 """First byte of a packed forget; an example begins with the byte of a list."""
 
 pack_example = msgspec.msgpack.Encoder().encode
-"""Return an example as bytes for the exchange between workers."""
+"""Return an example as bytes, to be stored."""
 
 unpack_example = msgspec.msgpack.Decoder(Example).decode
 """Return the example in packed bytes."""
 
 
 def pack_message(message: Message) -> bytes:
-    """Return a message as bytes for the exchange between workers."""
+    """Return a message as bytes: for the open round of a bounded run, and for challengers."""
     return _FORGET + message.user if isinstance(message, Forget) else pack_example(message)
 
 

@@ -1,11 +1,11 @@
 cimport cython
 
-cdef unsigned long long _CELLS
 cdef unsigned long long _MASK
 cdef unsigned long long _ODD
 cdef unsigned long long _OTHER_ODD
 
 cdef class _Sketch:
+    cdef unsigned long long _size
     cdef long long _capacity
     cdef readonly long long added
     cdef readonly unsigned short[::1] cells

@@ -1,4 +1,4 @@
-"""Limits on the feedback of one user that reaches the population, in bounded memory.
+"""Limits on the feedback of one user of a shard that reaches the population, in bounded memory.
 
 Counts are kept in a count-min sketch (Cormode, Muthukrishnan, J. Algorithms 55(1), 2005), by user and hour, and by user
 and week of event time. The counts survive a forget, as otherwise a user could forget and begin again. A sketch holds no
@@ -11,11 +11,11 @@ HOUR_MS = 3_600_000
 PER_HOUR = 200
 PER_WEEK = 2_000
 CELLS = 4_096
-"""Cells in each of the two rows of a sketch."""
-CAPACITY = 8 * CELLS
-"""Counts of a sketch per hour's limit; then the older of two generations ends."""
+"""Cells in each of the two rows of the sketches of all shards."""
+LEAST_CELLS = 64
+CAPACITY_PER_CELL = 8
+"""Counts of a sketch per cell and hour's limit; then the older of two generations ends."""
 
-_CELLS = CELLS
 _MASK = 0xFFFFFFFFFFFFFFFF
 _ODD, _OTHER_ODD = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
 
@@ -23,15 +23,17 @@ _ODD, _OTHER_ODD = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
 class _Sketch:
     """Counts of the last `capacity` to 2 · `capacity` additions; collisions count too much, never too little."""
 
-    def __init__(self, capacity: int, packed: tuple[int, bytes] = (0, b"")) -> None:
+    def __init__(self, size: int, capacity: int, packed: tuple[int, bytes] = (0, b"")) -> None:
+        self._size = size
+        """Cells of a row."""
         self._capacity = capacity
         self.added, cells = packed
-        self.cells = array("H", cells or bytes(2 * 4 * CELLS))
+        self.cells = array("H", cells or bytes(2 * 4 * size))
         """Two rows of the current generation, then two of the one before."""
 
     def count(self, mixed: int) -> int:
-        one, other = mixed % _CELLS, _CELLS + (mixed >> 16) % _CELLS
-        older = 2 * _CELLS
+        one, other = mixed % self._size, self._size + (mixed >> 16) % self._size
+        older = 2 * self._size
         return min(
             self.cells[one] + self.cells[older + one],
             self.cells[other] + self.cells[older + other],
@@ -39,10 +41,10 @@ class _Sketch:
 
     def add(self, mixed: int) -> None:
         if self.added >= self._capacity:
-            self.cells = array("H", bytes(2 * 2 * CELLS)) + array("H", self.cells[: 2 * CELLS])
+            self.cells = array("H", bytes(2 * 2 * self._size)) + array("H", self.cells[: 2 * self._size])
             self.added = 0
         self.added += 1
-        one, other = mixed % _CELLS, _CELLS + (mixed >> 16) % _CELLS
+        one, other = mixed % self._size, self._size + (mixed >> 16) % self._size
         self.cells[one] = min(self.cells[one] + 1, 0xFFFF)
         self.cells[other] = min(self.cells[other] + 1, 0xFFFF)
 
@@ -60,9 +62,12 @@ class FeedbackLimit:
     True
     """
 
-    def __init__(self, packed: Packed = ((0, b""), (0, b""))) -> None:
-        self._hours = _Sketch(CAPACITY, packed[0])
-        self._weeks = _Sketch(CAPACITY * PER_WEEK // PER_HOUR, packed[1])
+    def __init__(self, packed: Packed = ((0, b""), (0, b"")), shards: int = 1) -> None:
+        """Begin, or continue, in a shard; all shards together have the cells of one."""
+        size = max(LEAST_CELLS, CELLS // shards)
+        capacity = CAPACITY_PER_CELL * size
+        self._hours = _Sketch(size, capacity, packed[0])
+        self._weeks = _Sketch(size, capacity * PER_WEEK // PER_HOUR, packed[1])
 
     def takes(self, user: bytes, at_ms: int) -> bool:
         """Return whether feedback of a user's pseudonym is within the limits, and count it then."""
@@ -75,7 +80,7 @@ class FeedbackLimit:
         return True
 
     def pack(self) -> Packed:
-        """Return the counts, in 64 KiB."""
+        """Return the counts, in 64 KiB over all shards."""
         hours, weeks = self._hours, self._weeks
         return (hours.added, bytes(hours.cells)), (weeks.added, bytes(weeks.cells))
 

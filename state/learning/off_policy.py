@@ -18,9 +18,10 @@ _KIND = "off_policy"
 class OffPolicy:
     """The estimate for each facet, over the arms that it is given.
 
+    >>> from state.learning.bucketed import Arms
     >>> from state.learning.logged_choices import LoggedChoice
     >>> catalogue = NumberedCatalogue.load()
-    >>> off_policy, concise, balanced = OffPolicy(catalogue, {}), 0, 1
+    >>> off_policy, concise, balanced = OffPolicy(catalogue, Arms()), 0, 1
     >>> followed, tried = LoggedChoice(concise, 0.9, balanced), LoggedChoice(balanced, 0.1, balanced)
     >>> for turn in range(640):
     ...     choice = followed if turn % 10 else tried

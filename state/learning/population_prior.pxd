@@ -15,6 +15,7 @@ cdef class Effects:
 cdef class Prior:
     cdef readonly object catalogue
     cdef readonly long long number
+    cdef readonly long long at_ms
     cdef readonly object factors
     cdef public object uninformative
     cdef readonly list means
@@ -23,6 +24,7 @@ cdef class Prior:
     cdef public object shifts
     cdef readonly list default_slots
     cdef readonly PriorTable table
+    cdef object _factors
     cdef object _beliefs
     cdef object _names
     cdef object _slots
@@ -34,6 +36,7 @@ cdef class Prior:
     cdef dict _items
     cdef bint _has_pairs
     cdef dict _pairs
+    cpdef object published(self, str name)
     @cython.locals(found=InContext, key=cython.longlong)
     cdef InContext _in_context(self, long long topic, long long surface)
     @cython.locals(found=Effects)

@@ -76,7 +76,10 @@ class Prior:
     def __init__(self, catalogue: NumberedCatalogue, version: PopulationVersion | None = None) -> None:
         self.catalogue = catalogue
         self.number = version.n if version else 0
-        factors: Mapping[str, Gaussian] = version.factors if version else {}
+        self.at_ms = version.at if version else 0
+        """Newest event time of the version's examples, epoch milliseconds."""
+        self._factors: Mapping[str, Gaussian] = version.factors if version else {}
+        factors = self._factors
         self.factors = StackingFactors(
             factors.get(OFFSET, Gaussian(0.0, 0.0)).mean,
             factors.get(POPULATION, CERTAIN).mean,
@@ -120,6 +123,14 @@ class Prior:
         """Facet → default slot for an unknown user; None: no default."""
         self.table = PriorTable(self)
         """The same numbers, for the compiled core."""
+
+    def published(self, name: str) -> Gaussian | None:
+        """Return the belief about a feature of the version; None for another feature."""
+        return self._beliefs.get(name)
+
+    def factor(self, part: str) -> Gaussian | None:
+        """Return the stacking factor of a part of the version; None for another part."""
+        return self._factors.get(part)
 
     def _belief(self, name: str) -> Gaussian:
         found = self._beliefs.get(name)

@@ -1,7 +1,6 @@
 """Stored state of the population model: released beliefs in the clear, everything else encrypted.
 
-Layout 2 is written. Layout 1 is read: its beliefs of 20 users and more get noise, its other beliefs and its hashes of
-users are dropped.
+Layout 4 is written. Layouts 1 and 2 are read (state.learning.earlier_population_state).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,31 +10,27 @@ import msgspec
 
 from state.errors import StateError
 from state.learning.contributors import Contributors
+from state.learning.earlier_population_state import (
+    CENTRAL_LAYOUT,
+    EARLIER_LAYOUT,
+    central_votes,
+    decode_central,
+    restored_central,
+    restored_earlier,
+)
+from state.learning.earlier_votes import NO_EARLIER, EarlierVotes
 from state.learning.encryption import decrypt, encrypt
-from state.learning.features import BIAS, prior_variance
-from state.learning.feedback_limit import FeedbackLimit
-from state.learning.feedback_limit import Packed as PackedLimit
-from state.learning.population_model import CONTRIBUTORS, PopulationModel
+from state.learning.population_model import CONTRIBUTORS, Partial, PopulationModel
 from state.learning.population_version import Gaussian
 from state.learning.proof import StoredProof
-from state.learning.release import NOISE, Block, standard_normal
+from state.learning.release import Block
+from state.learning.restored_population import Restored, StoredTraining
 from state.learning.stacking import Stacking
 
-LAYOUT = 2
+LAYOUT = 4
 """First byte of a stored state."""
-EARLIER_LAYOUT = 1
 
-_GAIN = 1.6
-"""Change of a mean of layout 1 by one feedback, per unit of its variance: two times φ(0) / Φ(0)."""
-
-
-class StoredTraining(msgspec.Struct, array_like=True):
-    """Counts of the trainer, which name no user."""
-
-    number: int
-    examples: int
-    unpublished: int
-    at_ms: int
+_Block = tuple[int, int, float, float, float, float, float, int]
 
 
 class _Released(NamedTuple):
@@ -54,7 +49,6 @@ class _Sums(msgspec.Struct, array_like=True):
     bias: tuple[float, float, float]
     """Residuals, slopes and squares for the population's bias."""
     contributors: bytes
-    forgotten: list[int]
 
 
 class _Stacking(msgspec.Struct, array_like=True):
@@ -64,15 +58,19 @@ class _Stacking(msgspec.Struct, array_like=True):
     sums: _Sums
 
 
+class _Feature(msgspec.Struct, array_like=True):
+    season: int
+    contributors: int
+    block: _Block | None
+    partials: dict[int, tuple[int, _Block]]
+
+
 class _Private(msgspec.Struct, array_like=True):
-    contributors: dict[str, tuple[int, bytes]]
-    """Feature → season, and its contributors."""
-    blocks: dict[str, tuple[int, int, float, float, float, float, float, int]]
-    limit: PackedLimit
-    gains: dict[str, tuple[float, float, int]]
+    features: dict[str, _Feature]
+    gains: dict[str, tuple[float, int]]
     stacking: _Stacking
-    proof: StoredProof | None = None
-    """None in states of earlier versions."""
+    proof: StoredProof
+    earlier: EarlierVotes = NO_EARLIER
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -92,45 +90,29 @@ class _Packed(msgspec.Struct, array_like=True):
     """Published item → step of popularity; empty in states of earlier versions."""
 
 
-class _Earlier(msgspec.Struct, array_like=True):
-    """Layout 1. Contributors and factors follow."""
-
-    number: int
-    examples: int
-    unpublished: int
-    at_ms: int
-    beliefs: dict[str, Gaussian]
-    public: list[str]
-
-
-class Restored(NamedTuple):
-    """Content of a stored state."""
-
-    training: StoredTraining
-    model: PopulationModel
-    limit: FeedbackLimit
-    gains: dict[str, tuple[float, float, int]]
-    stacking: Stacking
-    proof: StoredProof | None = None
-
-
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Packed).decode
 _decode_private = msgspec.msgpack.Decoder(_Private).decode
-_decode_earlier = msgspec.msgpack.Decoder(_Earlier).decode
 
 
 def pack(restored: Restored) -> bytes:
-    """Return the state as bytes. Without the model's key, they show published content only."""
-    training, model, limit, gains, stacking, proof = restored
+    """Return the state as bytes; without the model's key, they show published content only."""
+    training, model, gains, stacking, proof, earlier = restored
     features = sorted(model.features.items())
     private = _Private(
-        {name: (one.season, one.contributors.pack()) for name, one in features if len(one.contributors)},
-        {name: _packed_block(one.block) for name, one in features if one.block is not None},
-        limit.pack(),
+        {
+            name: _Feature(
+                one.season,
+                one.contributors,
+                None if one.block is None else _packed_block(one.block),
+                {shard: (part.contributors, _packed_block(part.block)) for shard, part in one.partials.items()},
+            )
+            for name, one in features
+        },
         gains,
         _packed_stacking(stacking),
         proof,
+        earlier if earlier.season >= model.season else NO_EARLIER,
     )
     released = {
         name: _Released(one.mean, one.variance, one.released, one.season) for name, one in features if one.is_public
@@ -167,13 +149,13 @@ def unpack(
         StateError: the bytes have an unknown layout, or are damaged.
     """
     layout = data[0] if data else None
-    if layout not in (EARLIER_LAYOUT, LAYOUT):
+    if layout not in (EARLIER_LAYOUT, CENTRAL_LAYOUT, LAYOUT):
         raise StateError(
-            f"the population's state has layout {layout}; this version reads {EARLIER_LAYOUT} and {LAYOUT}: "
-            "use the version that wrote it, or replay history into a new state folder"
+            f"the population's state has layout {layout}; this version reads {EARLIER_LAYOUT}, {CENTRAL_LAYOUT} and "
+            f"{LAYOUT}: use the version that wrote it, or replay history into a new state folder"
         )
     try:
-        restored = (_restored_earlier if layout == EARLIER_LAYOUT else _restored)(
+        restored = (restored_earlier if layout == EARLIER_LAYOUT else _restored)(
             data, Stacking(facets, key), PopulationModel(key, item_contributors)
         )
     except (msgspec.MsgspecError, ValueError) as error:
@@ -195,61 +177,63 @@ def _restored(data: bytes, stacking: Stacking, model: PopulationModel) -> Restor
     stacking.bias, stacking.released = packed.bias, packed.stacked
     opened = decrypt(packed.private, key)
     if opened is None:
-        return Restored(packed.training, model, FeedbackLimit(), {}, stacking)
+        return Restored(packed.training, model, {}, stacking)
+    if data[0] == CENTRAL_LAYOUT:
+        return restored_central(packed.training, model, stacking, list(packed.factors), decode_central(opened))
     private = _decode_private(opened)
-    for name, (season, contributors) in private.contributors.items():
+    for name, found in private.features.items():
         feature = model.add(name)
-        feature.season, feature.contributors = season, Contributors(contributors)
-    for name, block in private.blocks.items():
-        model.features[name].block = _block(*block)
+        feature.season, feature.contributors = found.season, found.contributors
+        feature.block = None if found.block is None else _block(*found.block)
+        for shard, (contributors, block) in found.partials.items():
+            feature.partials[shard] = Partial(contributors, _block(*block))
     _restore_stacking(stacking, list(packed.factors), private.stacking)
-    return Restored(packed.training, model, FeedbackLimit(private.limit), private.gains, stacking, private.proof)
+    return Restored(packed.training, model, private.gains, stacking, private.proof, private.earlier)
 
 
-def _restored_earlier(data: bytes, stacking: Stacking, model: PopulationModel) -> Restored:
-    packed, key = _decode_earlier(data[1:]), stacking.key
-    training = StoredTraining(packed.number, packed.examples, packed.unpublished, packed.at_ms)
-    model.begin(packed.at_ms)
-    for name in packed.public:
-        if name in packed.beliefs:
-            feature = model.add(name)
-            feature.mean, feature.variance, feature.is_public = *_noisy(name, packed.beliefs[name], key), True
-    stacking.bias = model.belief(BIAS)
-    return Restored(training, model, FeedbackLimit(), {}, stacking)
+def earlier_votes(data: bytes, key: bytes) -> EarlierVotes:
+    """Return the contributors in a state of layout 2, or those that a state of layout 4 keeps.
 
-
-def _noisy(name: str, belief: Gaussian, key: bytes) -> tuple[float, float]:
-    """Return a belief of layout 1 after noise that hides one feedback."""
-    deviation, prior = NOISE * _GAIN * belief.variance, prior_variance(name)
-    mean = belief.mean + deviation * standard_normal(key, f"{name}|{belief.mean!r}".encode())
-    gain = prior / (prior + belief.variance + deviation**2)
-    return gain * mean, prior * (1.0 - gain)
+    Raises:
+        StateError: the bytes are damaged.
+    """
+    if data[0] not in (CENTRAL_LAYOUT, LAYOUT):
+        return NO_EARLIER
+    try:
+        packed = _decode(data[1:])
+        opened = decrypt(packed.private, key)
+        if opened is None:
+            return NO_EARLIER
+        if data[0] == LAYOUT:
+            return _decode_private(opened).earlier
+        return central_votes(packed.training, decode_central(opened))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise StateError(f"the population's state is damaged: {error}; restore the state folder") from error
 
 
 def _packed_stacking(stacking: Stacking) -> _Stacking:
     sums = stacking.sums
     packed = _Sums(
         sums.examples, list(sums.residuals), sums.rows(), (sums.bias_residuals, sums.bias_slopes, sums.bias_squares),
-        sums.contributors.pack(), sorted(sums.forgotten)
+        sums.contributors.pack(),
     )  # fmt: skip
     return _Stacking(stacking.covariance, packed)
 
 
 def _restore_stacking(stacking: Stacking, parts: list[str], found: _Stacking) -> None:
     """Restore covariance and sums of the parts that the catalogue still has; new parts start from the prior."""
-    sums, kept = stacking.sums, [part for part in parts if part in stacking.parts]
-    here, there = [stacking.parts.index(part) for part in kept], [parts.index(part) for part in kept]
-    for row, packed_row in zip(here, there, strict=True):
+    stacking.restore_covariance(parts, found.covariance)
+    sums = stacking.sums
+    for row, packed_row in stacking.kept(parts):
         sums.residuals[row] = found.sums.residuals[packed_row]
-        for column, packed_column in zip(here, there, strict=True):
-            stacking.covariance[row][column] = found.covariance[packed_row][packed_column]
+        for column, packed_column in stacking.kept(parts):
             sums.products[row * len(stacking.parts) + column] = found.sums.products[packed_row][packed_column]
     sums.examples = found.sums.examples
     sums.bias_residuals, sums.bias_slopes, sums.bias_squares = found.sums.bias
-    sums.contributors, sums.forgotten = Contributors(found.sums.contributors), set(found.sums.forgotten)
+    sums.contributors = Contributors(found.sums.contributors)
 
 
-def _packed_block(block: Block) -> tuple[int, int, float, float, float, float, float, int]:
+def _packed_block(block: Block) -> _Block:
     return (
         block.number, block.users, block.residuals, block.shares, block.squares, block.top, block.others, block.forgets
     )  # fmt: skip

@@ -1,21 +1,17 @@
-"""Proof that signals help, accumulated from answers with feedback.
+"""Proof that signals help, accumulated from the sums of all shards (state.learning.proof_sums).
 
 All sums are in buckets of users, so no sum belongs to one user, and a forget changes none of them.
 """
 
-from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.apprentice import Apprentice
-from state.learning.bucketed import Arm, Arms, Difference, bucket_of
+from state.learning.bucketed import Arm, Arms, Difference
 from state.learning.candidate import ALL, Candidate
-from state.learning.choice_tally import ChoiceTally
 from state.learning.confidence_reliability import BinReliability, ConfidenceReliability
-from state.learning.example import Example, Logged
-from state.learning.logged_choices import choices
 from state.learning.off_policy import OffPolicy
 from state.learning.proof_report import (
     ApprenticeProof,
@@ -27,8 +23,8 @@ from state.learning.proof_report import (
     Interval,
     ProofReport,
 )
+from state.learning.proof_sums import ProofDelta
 from state.learning.uplift import Uplift, confidence_sequence
-from tacit.contract.holdout import is_held_out
 
 DECIMALS = 3
 
@@ -49,42 +45,20 @@ class Proof:
     def __init__(self, catalogue: NumberedCatalogue, stored: StoredProof | None = None) -> None:
         stored = stored or StoredProof()
         self._catalogue = catalogue
-        self._arms: Arms = {name: Arm(*packed) for name, packed in stored.arms.items()}
+        self._arms = Arms({name: Arm(*packed) for name, packed in stored.arms.items()})
         self._answers, self._at_ms = stored.answers, stored.at_ms
         self.uplift = Uplift(catalogue, self._arms)
         self.off_policy = OffPolicy(catalogue, self._arms)
         self.candidate = Candidate(catalogue, self._arms)
         self.apprentice = Apprentice(catalogue, self._arms)
         self.confidence = ConfidenceReliability(catalogue, self._arms)
-        self._tally = ChoiceTally(catalogue, self.off_policy, self.confidence)
 
-    def add(self, e: Example, defaults: Sequence[int | None]) -> None:
-        """Add an answer with feedback.
-
-        `defaults` is facet → slot that the namespace serves to a user without a signal.
-        """
-        logged = e.logged
-        if logged is None:
-            return
-        self._answers += 1
-        self._at_ms = max(self._at_ms, e.at_ms)
-        bucket, share = bucket_of(e.user), self._catalogue.holdout.share
-        held_out = is_held_out(e.user, share)
-        signals = array("h", logged.signals)
-        if share and not logged.proposed:  # in apprentice mode all users have the defaults
-            self.uplift.add(bucket, e.liked, held_out, e.shares.keys(), signals)
-        if logged.proposed:
-            self.apprentice.add(bucket, e.liked, e.feedback_count, logged.proposed, e.slots)
-        elif logged.acted and not held_out:
-            self._add_choices(bucket, e, logged, signals, defaults)
-
-    def _add_choices(
-        self, bucket: int, e: Example, logged: Logged, signals: "array[int]", defaults: Sequence[int | None]
-    ) -> None:
-        self._tally.add(bucket, e.at_ms, e.liked, e.p, logged.acted, e.only, logged.confidences)
-        if logged.opens:
-            found = choices(logged.acted, self._catalogue.slot_facets)
-            self.candidate.add(bucket, e.liked, found, _own(found, signals, defaults))
+    def merge(self, new: ProofDelta) -> None:
+        """Add the sums of further answers."""
+        self._answers += new.answers
+        self._at_ms = max(self._at_ms, new.at_ms)
+        for name, answers in new.arms.items():
+            self._arms[name].merge(answers)
 
     def report(self, challengers: tuple[Challenger, ...] = ()) -> ProofReport:
         """Return all figures."""
@@ -114,14 +88,8 @@ class Proof:
 
     def pack(self) -> StoredProof:
         """Return the sums to store."""
-        arms = {name: arm.pack() for name, arm in sorted(self._arms.items()) if arm.n}
+        arms = {name: arm.pack() for name, arm in sorted(self._arms.items()) if arm.n or any(arm.liked)}
         return StoredProof(self._answers, self._at_ms, arms)
-
-
-def _own(facets: Iterable[int], signals: "array[int]", defaults: Sequence[int | None]) -> dict[int, int | None]:
-    """Return facet → slot that the namespace would have served."""
-    known = range(len(signals))
-    return {facet: slot if facet in known and (slot := signals[facet]) >= 0 else defaults[facet] for facet in facets}
 
 
 def _with_answers(compared: Mapping[str, Compared]) -> dict[str, Compared]:

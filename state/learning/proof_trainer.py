@@ -1,16 +1,13 @@
 """Proof without training: for runs with a pinned population version, or without any."""
 
-from collections.abc import Callable, Sequence
-
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning import population_state
-from state.learning.example import Example
+from state.learning.delta import Delta
 from state.learning.features import Features
-from state.learning.feedback_limit import FeedbackLimit
 from state.learning.population_model import PopulationModel
-from state.learning.population_state import Restored, StoredTraining
 from state.learning.proof import Proof
 from state.learning.proof_report import ReportWrite, encode_report
+from state.learning.restored_population import Restored, StoredTraining
 from state.learning.stacking import Stacking
 
 
@@ -21,7 +18,6 @@ class ProofTrainer:
         self,
         catalogue: NumberedCatalogue,
         key: bytes,
-        defaults: Callable[[], Sequence[int | None]],
         snapshot: bytes | None = None,
     ) -> None:
         """Continue with the state of `PopulationTrainer.pack` or `pack`, or start without.
@@ -29,7 +25,6 @@ class ProofTrainer:
         Args:
             catalogue: numbers of names.
             key: key of the stored state.
-            defaults: returns facet → slot that is served to a user without a signal.
             snapshot: stored state.
 
         Raises:
@@ -41,23 +36,19 @@ class ProofTrainer:
             else Restored(
                 StoredTraining(0, 0, 0, 0),
                 PopulationModel(key),
-                FeedbackLimit(),
                 {},
                 Stacking(catalogue.facet_names, key),
             )
         )
-        self._defaults = defaults
         self.proof = Proof(catalogue, self._state.proof)
         self.unpublished = 0
         """Answers since the last report."""
 
-    def learn(self, e: Example) -> bool:
-        """Add an answer to the proof; return False for one above the limits of its user."""
-        if not self._state.limit.takes(e.user, e.at_ms):
-            return False
-        self.proof.add(e, self._defaults())
-        self.unpublished += 1
-        return True
+    def merge(self, delta: Delta) -> None:
+        """Add the answers of a shard."""
+        if delta.proof is not None:
+            self.proof.merge(delta.proof)
+        self.unpublished += delta.examples
 
     def publish(self) -> ReportWrite:
         """Return the report to write."""

@@ -13,4 +13,7 @@ cdef class Block:
     cdef public double others
     cdef public long long forgets
     cpdef object add(self, double residual, double share, double others)
+    cpdef object merge(
+        self, long long users, double residuals, double shares, double squares, double top, double others
+    )
     cpdef bint is_due(self, long long users) except -1

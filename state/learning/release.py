@@ -67,6 +67,16 @@ class Block:
             self.top = share
         self.others += others
 
+    def merge(self, users: int, residuals: float, shares: float, squares: float, top: float, others: float) -> None:
+        """Add the votes of further users, by their sums."""
+        self.users += users
+        self.residuals += residuals
+        self.shares += shares
+        self.squares += squares
+        if top > self.top:
+            self.top = top
+        self.others += others
+
     def is_due(self, users: int) -> bool:
         """Return whether the block has enough users, and none has more than a twentieth of the shares."""
         return self.users >= users and self.shares >= _MIN_USERS * (1 + self.forgets) * self.top * _ROUNDING

@@ -10,7 +10,6 @@ dislikes without the factors. A block is released once, with Gaussian noise; the
 filter's update. Everything but the sums is independent of which feedback was a like.
 """
 
-import math
 from array import array
 from collections.abc import Mapping, Sequence
 from math import fsum
@@ -20,6 +19,7 @@ from state.learning.features import BIAS, BIAS_VARIANCE
 from state.learning.linear_algebra import Matrix, added, identity, product, solved
 from state.learning.population_version import Gaussian
 from state.learning.release import FIRST_USERS, MIN_USERS, SLOPE, standard_normal
+from state.learning.stacking_sums import CONSTANT, MAX_NORM, StackingDelta
 
 OFFSET = "offset"
 """The part with the constant value 1; its factor starts at 0."""
@@ -31,24 +31,13 @@ OWN_START = 1.4
 PRIOR_VARIANCE = 0.3
 NOISE = 8.0
 """Standard deviation of the noise of a sum, per `MAX_NORM`."""
-MAX_NORM = 0.5
-CONSTANT = 0.25
-"""The constant part inside a block; the offset is the constant's factor times this number."""
 FIRST_EXAMPLES = 1_000
 """Examples of the first release; a later block has as many as all blocks before."""
 MAX_EXAMPLES = 20
 """Examples of a user: those after the user's first feedback. So the first release has 50 users or more, and no user is
 more than a fiftieth of it."""
 
-_EVERY = 4
-"""Products of parts are summed over every fourth example, as an estimate."""
 _RESIDUAL_VARIANCE = 0.25
-_CONSTANT = CONSTANT
-_MAX_NORM = MAX_NORM
-_MAX_SQUARE = MAX_NORM**2
-_SLOPE = SLOPE
-_COMMON = 3
-"""Parts that are no facet's, with which each list of parts begins."""
 
 
 def user_part_name(facet: str) -> str:
@@ -70,8 +59,6 @@ class Sums:
         self.bias_slopes = 0.0
         self.bias_squares = 0.0
         self.contributors = Contributors()
-        self.forgotten: set[int] = set()
-        """Positions of users of the block who were forgotten: they contribute again from the next block on."""
 
     def rows(self) -> Matrix:
         """Return the sums of products as a matrix."""
@@ -82,9 +69,12 @@ class Sums:
 class Stacking:
     """Stacking factors of the parts of a prediction; a `key` that readers of versions do not have makes the noise.
 
+    >>> from state.learning.stacking_sums import StackingSums
     >>> stacking = Stacking(["length"])
+    >>> sums = StackingSums(len(stacking.parts))
     >>> for n in range(20_000):
-    ...     stacking.add(n * 0x9E3779B97F4A7C15 % 2**64, 0.4, 0.0, {}, residual=-0.2)
+    ...     sums.add(n * 0x9E3779B97F4A7C15 % 2**64, 0.4, 0.0, {}, residual=-0.2)
+    >>> stacking.merge(sums.take())
     >>> stacking.release_if_due(), stacking.factors["offset"].mean < -0.3
     (True, True)
     """
@@ -102,9 +92,6 @@ class Stacking:
         self.released = 0
         """Examples in released blocks."""
         self.sums = Sums(len(self.parts))
-        self._numbers = array("q", bytes(8 * len(self.parts)))
-        """Parts of an example, and their values in `_values`."""
-        self._values = array("d", bytes(8 * len(self.parts)))
 
     @property
     def factors(self) -> dict[str, Gaussian]:
@@ -125,58 +112,32 @@ class Stacking:
                 scale = CONSTANT if part == OFFSET else 1.0
                 self.covariance[number][number] = max(factors[part].variance, 1e-4) / scale**2
 
-    def add(
-        self,
-        user: int,
-        population: float,
-        bias: float,
-        shares: Mapping[int, float],
-        residual: float,
-        bias_residual: float | None = None,
-    ) -> None:
-        """Add an example of a user, given as a 64-bit hash: the parts of the prediction, and its residual.
+    def kept(self, parts: Sequence[str]) -> list[tuple[int, int]]:
+        """Return number here and number there of the parts that a stored state and the catalogue have."""
+        return [(self.parts.index(part), number) for number, part in enumerate(parts) if part in self.parts]
 
-        `bias_residual` is that of a like or dislike without the factors; None for directed feedback.
-        """
-        sums, position = self.sums, user >> 48
-        if position in sums.forgotten:
-            return
-        count = self._take_parts(population, bias, shares)
-        square = 0.0 if bias_residual is None else _CONSTANT * _CONSTANT
-        for place in range(count):
-            square += self._values[place] * self._values[place]
-        scale = 1.0 if square <= _MAX_SQUARE else _MAX_NORM / math.sqrt(square)
-        scaled = scale * residual
-        for place in range(count):
-            sums.residuals[self._numbers[place]] += scaled * self._values[place]
-        if bias_residual is not None:
-            weight = scale * _CONSTANT
-            sums.bias_residuals += weight * bias_residual
-            sums.bias_slopes += _SLOPE * weight
-            sums.bias_squares += _RESIDUAL_VARIANCE * weight * weight
-        sums.contributors.add(position)
-        sums.examples += 1
-        if not sums.examples % _EVERY:
-            self._add_products(sums, count, _EVERY * scale * scale)
+    def restore_covariance(self, parts: Sequence[str], covariance: Matrix) -> None:
+        """Continue with the covariance of a stored state; new parts start from the prior."""
+        for row, packed_row in self.kept(parts):
+            for column, packed_column in self.kept(parts):
+                self.covariance[row][column] = covariance[packed_row][packed_column]
 
-    def _take_parts(self, population: float, bias: float, shares: Mapping[int, float]) -> int:
-        """Note the parts of an example, and return their count."""
-        for place in range(_COMMON):
-            self._numbers[place] = place
-        self._values[0], self._values[1], self._values[2] = _CONSTANT, population, bias
-        count = _COMMON
-        for facet, share in shares.items():
-            self._numbers[count] = _COMMON + facet
-            self._values[count] = share
-            count += 1
-        return count
-
-    def _add_products(self, sums: Sums, count: int, weight: float) -> None:
-        size = len(sums.residuals)
-        for place in range(count):
-            start, weighted = self._numbers[place] * size, weight * self._values[place]
-            for other in range(count):
-                sums.products[start + self._numbers[other]] += weighted * self._values[other]
+    def merge(self, new: StackingDelta) -> None:
+        """Add the sums of further examples, then forget users: a block of fewer than 20 users goes."""
+        sums = self.sums
+        sums.examples += new.examples
+        for part, residual in enumerate(new.residuals):
+            sums.residuals[part] += residual
+        for place, value in new.products.items():
+            sums.products[place] += value
+        residuals, slopes, squares = new.bias
+        sums.bias_residuals += residuals
+        sums.bias_slopes += slopes
+        sums.bias_squares += squares
+        for position in new.contributors:
+            sums.contributors.add(position)
+        if len(sums.contributors) < MIN_USERS and any(position in sums.contributors for position in new.forgotten):
+            self.sums = Sums(len(self.parts))
 
     def release_if_due(self) -> bool:
         """Release the block if it has enough examples and users, and return whether it had."""
@@ -226,12 +187,3 @@ class Stacking:
         for number, step in enumerate(steps):
             scale = CONSTANT if number == 0 else 1.0
             self.means[number] = round(self.means[number] + scale * step, 2) + 0.0
-
-    def forget(self, user: int) -> None:
-        """Forget a user, given as a 64-bit hash: a block of fewer than 20 users goes."""
-        sums, position = self.sums, user >> 48
-        if position in sums.contributors:
-            if len(sums.contributors) < MIN_USERS:
-                self.sums = Sums(len(self.parts))
-            else:
-                sums.forgotten.add(position)

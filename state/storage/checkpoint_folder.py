@@ -62,6 +62,11 @@ class ShardFolder:
             ) from None
         self._lock = lock
 
+    @property
+    def is_open(self) -> bool:
+        """True while a process has the shard open, and after its death until the next run."""
+        return next(self.path.glob("work-*"), None) is not None
+
     def unlock(self) -> None:
         """Release the lock."""
         if self._lock is not None:
@@ -115,6 +120,7 @@ class ShardFolder:
         known: dict[str, ManifestFile],
         erasing: Iterable[bytes] = (),
         settling: int = 0,
+        erasures: int = 0,
     ) -> Token:
         """Write the manifest of a new checkpoint, and return the token; the checkpoint is durable then.
 
@@ -136,6 +142,7 @@ class ShardFolder:
                 files,
                 [user.hex() for user in sorted(erasing)],
                 settling,
+                erasures,
             )
         )
         write_file(path / MANIFEST_FILE, text)
@@ -152,15 +159,24 @@ class ShardFolder:
         if not path.is_dir():
             raise self.damaged(token.name, "it is missing")
         try:
-            text = (path / MANIFEST_FILE).read_bytes()
+            manifest = self.manifest_of(token)
         except FileNotFoundError:
             raise self.damaged(token.name, f"{MANIFEST_FILE} is missing") from None
-        if crc32(text) != token.manifest:
-            raise self.damaged(token.name, f"{MANIFEST_FILE} is not the one that was committed")
-        manifest = msgspec.json.decode(text, type=Manifest)
         if problem := first_problem(path, manifest):
             raise self.damaged(token.name, problem)
         return manifest
+
+    def manifest_of(self, token: Token) -> Manifest:
+        """Return the manifest of a checkpoint, without a look at its other files.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StateError: it is not that of the token.
+        """
+        text = (self.path / token.name / MANIFEST_FILE).read_bytes()
+        if crc32(text) != token.manifest:
+            raise self.damaged(token.name, f"{MANIFEST_FILE} is not the one that was committed")
+        return msgspec.json.decode(text, type=Manifest)
 
     def damaged(self, name: str, problem: str) -> StateError:
         """Return the error for a damaged checkpoint."""
@@ -168,6 +184,21 @@ class ShardFolder:
             f"shard {self.shard}: checkpoint {name} in {self.path} is damaged: {problem}; "
             "restore the whole state folder from a backup, or replay history into a new one"
         )
+
+    def link(self, name: str, into: "ShardFolder") -> tuple[Token, Manifest]:
+        """Link all files of a checkpoint into another folder of the same disk, and return its token and manifest.
+
+        Raises:
+            FileNotFoundError: a file of the checkpoint is not there yet, or not there any more.
+        """
+        path, copy = self.path / name, into.path / name
+        copy.mkdir(parents=True)
+        (copy / MANIFEST_FILE).hardlink_to(path / MANIFEST_FILE)
+        text = (copy / MANIFEST_FILE).read_bytes()
+        manifest = msgspec.json.decode(text, type=Manifest)
+        for file in manifest.files:
+            (copy / file).hardlink_to(path / file)
+        return Token(manifest.shard, manifest.shards, manifest.number, manifest.execution, crc32(text)), manifest
 
     def copy_into(self, name: str, work: Path) -> None:
         """Copy a checkpoint into a working folder: tables as hard links, other files as copies."""

@@ -35,6 +35,8 @@ class Erasure:
         """Users of the compaction that runs."""
         self.settling = 0
         """Checkpoints to make before those from before the compaction are gone."""
+        self.ended = 0
+        """Compactions that have ended since the shard was made."""
         self._last = 0
         """Number of the checkpoint whose commit ends the erasure; 0: not made yet, or no erasure."""
 
@@ -59,6 +61,7 @@ class Erasure:
             others: manifests of the other checkpoints on disk; None for an incomplete one.
         """
         self.waiting = {bytes.fromhex(user) for user in resumed.erasing}
+        self.ended = resumed.erasures
         if not resumed.records_erasure:
             self.waiting.add(FULL)
         is_settled = all(other and other.settling > resumed.settling for other in others)
@@ -85,6 +88,7 @@ class Erasure:
         """Note the end of the compaction: no current table has older bytes of its users."""
         self.compacting = set()
         self.settling, self._last = CHECKPOINTS, 0
+        self.ended += 1
 
     def checkpoint_made(self, number: int) -> None:
         """Note a new checkpoint."""

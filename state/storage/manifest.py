@@ -94,6 +94,8 @@ class Manifest(msgspec.Struct, frozen=True):
     """Users, as hex, with older bytes in tables of this checkpoint (state.storage.erasure)."""
     settling: int = 0
     """2 in the first checkpoint after an erasure's compaction, 1 in the second."""
+    erasures: int = 0
+    """Compactions that have ended: no table of this checkpoint has the older bytes of their users."""
     format: int = _FORMAT
 
     @property

@@ -63,8 +63,8 @@ class ShardDatabase:
         """The newest checkpoint of which the engine has the token, committed or not."""
         self._made: Token | None = None
         """A checkpoint without a manifest yet."""
-        self._made_erasing: tuple[frozenset[bytes], int] = (frozenset(), 0)
-        """Members `erasing` and `settling` of its manifest."""
+        self._made_erasing: tuple[frozenset[bytes], int, int] = (frozenset(), 0, 0)
+        """Members `erasing`, `settling` and `erasures` of its manifest."""
         self._erasure = Erasure()
         self._is_changed = token is None
         self._tables: dict[str, ManifestFile] = {}
@@ -181,7 +181,7 @@ class ShardDatabase:
                 self._database.flush()  # a flush lets other threads run; making a checkpoint does not
                 Checkpoint(self._database).create_checkpoint(str(self._folder.path / made.name))
             self._made = made
-            self._made_erasing = self._erasure.users, self._erasure.settling
+            self._made_erasing = self._erasure.users, self._erasure.settling, self._erasure.ended
             self._erasure.checkpoint_made(self._number)
             self._is_changed = False
             self._unflushed_bytes = 0
@@ -195,6 +195,11 @@ class ShardDatabase:
             sequence = self._database.latest_sequence_number()
             self._latest = self._folder.write_manifest(self._made, users, sequence, self._tables, *self._made_erasing)
         self._made = None
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Size of the tables of the newest checkpoint."""
+        return sum(file.size for file in self._tables.values())
 
     def checkpoint(self, users: int) -> bytes:
         """Return the token of a durable checkpoint of all writes, made now if necessary."""

@@ -153,6 +153,16 @@ class ShardStore:
                 yield user, codec.unpack(packed, self._catalogue)
             last = found[-1][0]
 
+    def states_after(self, user: bytes, most: int) -> Iterator[tuple[bytes, UserState]]:
+        """Iterate over the states of the next users behind a pseudonym, between batches; each is valid until the next.
+
+        A change of such a state is not stored.
+        """
+        self._write(list(self._changed))
+        for found, packed in self._database.scan(user, most):
+            codec.load(self._scanned_state, packed)
+            yield found, self._scanned_state
+
     # Checkpoints
 
     def start_flush(self) -> None:
@@ -167,6 +177,11 @@ class ShardStore:
     def write_manifest(self) -> None:
         """Write the manifest of the new checkpoint; safe in another thread."""
         self._database.write_manifest(self._users)
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Size of the tables of the newest checkpoint."""
+        return self._database.checkpoint_bytes
 
     def snapshot(self) -> bytes:
         """Return the token of a checkpoint of all users."""

@@ -1,5 +1,6 @@
 """The open shards of one process, in a state folder or in a temporary folder."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from state.catalogue.numbered import NumberedCatalogue
+from state.counters import CheckpointCounters
 from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
 from state.storage.manifest import Token
@@ -29,11 +31,19 @@ class ShardStores:
         catalogue: NumberedCatalogue,
         execution: str = "unkept",
         cached_users: int = CACHED_USERS,
+        counters: CheckpointCounters | None = None,
+        clock_s: Callable[[], float] = float,
+        complete: Callable[[Token], None] = lambda _: None,
     ) -> None:
         """Open shards below `folder`; None: in a temporary folder for the lifetime of the process.
 
         `execution` names this run in the folder: up to 8 characters, different from all former runs.
+        `counters` get the checkpoints, timed by `clock_s`. `complete` gets the token of each checkpoint before it is
+        opened, and may add files that the checkpoint lacks.
         """
+        self._counters = counters or CheckpointCounters()
+        self._clock_s = clock_s
+        self._complete = complete
         self._temporary = None if folder else TemporaryShards()
         self._folder = folder or (self._temporary.path if self._temporary else Path())
         self._shards = shards
@@ -65,6 +75,7 @@ class ShardStores:
             raise StateError(
                 f"the state was written with {token.shards} shards, not {self._shards}: use --shards {token.shards}"
             )
+        self._complete(token)
         return self._store(token.shard, token)
 
     def _store(self, shard: int, token: Token | None) -> ShardStore:
@@ -87,12 +98,16 @@ class ShardStores:
 
         Tables and manifests of all shards are written in parallel: most of the time is waiting for the disk.
         """
+        began_s = self._clock_s()
         for store in self._open:
             store.start_flush()
         made = [store for store in self._open if store.make_checkpoint()]
         if made:
             with ThreadPoolExecutor(_CHECKPOINT_THREADS) as threads:
                 list(threads.map(ShardStore.write_manifest, made))
+            self._counters.durations.add(self._clock_s() - began_s)
+            self._counters.made_at = self._clock_s()
+            self._counters.bytes = sum(store.checkpoint_bytes for store in self._open)
 
     def confirm_end(self) -> None:
         """Note the orderly end of the engine, which has committed the last token of every shard."""

@@ -167,8 +167,10 @@ class Consent:
         self._change({UNASKED, GRANTED, LAPSED}, UNASKED, at_ms)
 
     def forget_facet(self, facet: int, at_ms: int, seq: int) -> None:
-        """Register a forget of a facet alone."""
+        """Register a forget of a facet alone; an earlier one of a later version stays, as Redis has it."""
         row, at = self._row, self._row.at
+        if at_ms == row.facet_wiped_ms[at, facet]:
+            seq = max(seq, row.facet_wiped_seq[at, facet])  # the count of events begins again at a wipe
         row.facet_wiped[at, facet] = 1
         row.facet_wiped_ms[at, facet], row.facet_wiped_seq[at, facet] = at_ms, seq
 

@@ -12,6 +12,8 @@ from state.user.parts import ACCEPTED, BEFORE_WIPE, DUPLICATE, WRONG_REGION, Obs
 from state.user.rules import Rules
 from tacit.contract.events import MIN_AT_MS
 
+FILE_AHEAD_MS = 365 * 24 * 3_600_000
+"""Most time after the user's newest event that a source without times of its own (a file) is believed: a year."""
 LATEST_MS = 4_102_444_800_000
 """Latest plausible time where neither record nor user has one: the year 2100."""
 UNTIMED_MS = 1
@@ -28,7 +30,7 @@ def observe_control(user: UserParts, o: Observation, rules: Rules) -> Observed:
     back = absence.come_back(user, at_ms, rules)
     observed = _OBSERVERS[Kind(o.kind)](user, o, at_ms, rules)
     if observed.changes or back:
-        user.note_gate(rules.catalogue)
+        user.note_gate(rules.catalogue, _asked_ms(o))
     return observed._replace(wipes=True) if back else observed
 
 
@@ -49,11 +51,17 @@ def _permissive_ms(o: Observation) -> int:
 def _restrictive_ms(user: UserParts, o: Observation) -> int:
     """Return the time from which a "no", a forget or a pin holds: never before an event that arrived earlier.
 
-    A source without times of its own (a file) shows only that a user's event follows the user's earlier ones.
+    With a right clock, a file and a topic so mean the same. A wrong clock takes more from a user in a file.
     """
-    bound_ms = o.record_ms or user.newest_ms or LATEST_MS
+    bound_ms = o.record_ms or (user.newest_ms + FILE_AHEAD_MS if user.newest_ms else LATEST_MS)
     is_plausible = MIN_AT_MS <= o.at_ms <= bound_ms + CLOCK_TOLERANCE_MS
     return max(o.at_ms if is_plausible else 0, user.newest_ms) or o.record_ms or UNTIMED_MS
+
+
+def _asked_ms(o: Observation) -> int:
+    """Return the time at which the user decided; with an implausible time in the event, that of the record."""
+    bound_ms = (o.record_ms or LATEST_MS) + CLOCK_TOLERANCE_MS
+    return o.at_ms if MIN_AT_MS <= o.at_ms <= bound_ms else o.record_ms
 
 
 def _observe_grant(user: UserParts, o: Observation, at_ms: int, rules: Rules) -> Observed:

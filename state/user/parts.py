@@ -56,8 +56,8 @@ class Waiting:
     """The writes that wait for a user; they are no part of the row."""
 
     def __init__(self) -> None:
-        self.gates: list[Gate] = []
-        """Unwritten gates, one after each control event, so that no "no" hides behind a later "yes"."""
+        self.gates: list[tuple[Gate, int]] = []
+        """Unwritten gates, one after each control event, so that no "no" hides behind a later "yes", with its time."""
         self.earlier: tuple[Outbox, ...] = ()
         """Unwritten outboxes from before an absence."""
         self.outbox = Outbox()
@@ -186,9 +186,9 @@ class UserParts:
         if self.has_preferences:
             self.emitted.retract(facet)
 
-    def note_gate(self, catalogue: NumberedCatalogue) -> None:
-        """Note the present gate, to be written."""
-        self.waiting.gates.append(gate_of(self.consent, self.pins, catalogue))
+    def note_gate(self, catalogue: NumberedCatalogue, asked_ms: int = 0) -> None:
+        """Note the present gate, to be written, with the time of its control event."""
+        self.waiting.gates.append((gate_of(self.consent, self.pins, catalogue), asked_ms))
 
     def take_writes(self, user: bytes, catalogue: NumberedCatalogue) -> list[GateWrite | SignalWrite]:
         """Return the writes since the last call, gates first."""
@@ -196,7 +196,7 @@ class UserParts:
         if row.parts[row.at] & _UNWRITTEN_GATE:
             row.parts[row.at] &= ~_UNWRITTEN_GATE
             self.note_gate(catalogue)
-        writes: list[GateWrite | SignalWrite] = [GateWrite(user, gate) for gate in waiting.gates]
+        writes: list[GateWrite | SignalWrite] = [GateWrite(user, *noted) for noted in waiting.gates]
         outboxes = [outbox for outbox in (*waiting.earlier, waiting.outbox) if outbox]
         wiped_ms, explores = self.consent.wiped_ms, self.consent.explores(catalogue)
         for outbox in outboxes:

@@ -23,6 +23,22 @@ class GateWrite(NamedTuple):
 
     user: bytes
     gate: Gate
+    asked_ms: int = 0
+    """Time of the control event behind the gate; 0: an absence or a restoration, or the time is not known."""
 
 
 Write = SignalWrite | GateWrite
+
+
+class Restored(NamedTuple):
+    """Some writes of a shard after Redis lost data: the present gates or signals of some of its users."""
+
+    number: int
+    """Number of the loss (state.events.records.Restore)."""
+    shard: int
+    writes: tuple[Write, ...]
+    is_last: bool
+    """The shard has no further write."""
+
+
+AnyWrite = Write | Restored

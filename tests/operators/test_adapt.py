@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from operators.adapt import Adapt, Examples
 from state.counters import EventCounters, Outcome
 from state.events.observation import Kind, Observation
-from state.events.records import Reason, Records, Reject
+from state.events.records import Reason, Records, Reject, RoundEnd
 from state.learning.example import Example, Forget
 from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
 from state.user.windows import DAY_MS
-from state.user.writes import GateWrite, SignalWrite, Write
+from state.user.writes import GateWrite, Restored, SignalWrite, Write
 from tacit.contract.gates import ScopeConsent
 from tests.support.decoded_writes import Shown
 from tests.support.factories import (
@@ -85,7 +85,7 @@ def run(adapt: Adapt, events: Sequence[Observation], *cuts: int) -> list[Write |
     for start, end in pairwise(sorted({0, *cuts, len(events)})):
         items, retained = adapt.on_batch([records_of(events[start:end])])
         assert not retained
-        out += [item for item in items if not isinstance(item, Examples)]
+        out += [item for item in items if not isinstance(item, Examples | RoundEnd | Restored)]
     return out
 
 
@@ -150,7 +150,7 @@ def test_groups_of_one_batch_are_one_batch(shard: Shard) -> None:
     first = make_observation(START_MS, served={"tone": "formal"}, feedback="thumbs_up")
     second = make_observation(START_MS + 1, served={"length": "concise"}, feedback="thumbs_up")
     out, _ = shard.on_batch([records_of([first]), Records(), records_of([second])])
-    (fields,) = shown([item for item in out if not isinstance(item, Reject | Examples)]).values()
+    (fields,) = shown([item for item in out if not isinstance(item, Reject | Examples | RoundEnd | Restored)]).values()
     assert fields["tone"]["v"] == f"{START_MS}-0000000001"
     assert fields["length"]["v"] == f"{START_MS + 1}-0000000002"
 

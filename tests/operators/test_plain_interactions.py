@@ -15,7 +15,7 @@ from operators.plain_interactions import CACHED_OBJECTS, MAX_CACHED_BYTES, Plain
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import EventCounters
 from state.events.observation import Observation
-from state.events.records import Record, Reject
+from state.events.records import Record, Records, Reject
 from state.storage.shards import shard_key, shard_of
 from tacit.contract.events import ActedOn, Interaction
 from tests.support.factories import CATALOGUE, FILMS, make_event, make_record, slots
@@ -53,7 +53,9 @@ class Steps:
             if isinstance(group, Reject):
                 found[group.position] = group
                 continue
-            parsed = self.parser(group[1])
+            records_of_shard = group[1]
+            assert isinstance(records_of_shard, Records)
+            parsed = self.parser(records_of_shard)
             for o, record in zip(parsed.observations, parsed.records, strict=True):
                 assert shard_key(shard_of(o.user, SHARDS)) == group[0]
                 found[record.position] = o

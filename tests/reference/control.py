@@ -8,9 +8,10 @@ from tacit.contract.events import MIN_AT_MS
 from tests.reference.consent import DENIED, LEARN, Pins
 from tests.reference.user import Observed, UserParts, observe_interaction
 
+FILE_AHEAD_MS = 365 * 24 * 3_600_000
 LATEST_MS = 4_102_444_800_000
-UNTIMED_MS = 1
 """The year 2100."""
+UNTIMED_MS = 1
 
 
 class User(UserParts):
@@ -43,7 +44,7 @@ def _permissive_ms(o: Observation) -> int:
 
 def _restrictive_ms(user: User, o: Observation) -> int:
     """Return the time from which a "no", a forget or a pin holds: never before an event that arrived earlier."""
-    bound_ms = o.record_ms or user.newest_ms or LATEST_MS
+    bound_ms = o.record_ms or (user.newest_ms + FILE_AHEAD_MS if user.newest_ms else LATEST_MS)
     is_plausible = MIN_AT_MS <= o.at_ms <= bound_ms + CLOCK_TOLERANCE_MS
     return max(o.at_ms if is_plausible else 0, user.newest_ms) or o.record_ms or UNTIMED_MS
 
@@ -93,7 +94,8 @@ def _forget(user: User, o: Observation, at_ms: int, _: Rules) -> Observed:
     for facet in o.facets:
         if facet in user.pins:
             user.pins[facet] = (NONE, at_ms)
-        user.consent.wiped[facet] = (user.newest_ms, user.seq)
+        earlier = user.consent.wiped.get(facet, (0, 0))
+        user.consent.wiped[facet] = max((user.newest_ms, user.seq), earlier)  # a wipe sets the count back
     return observed
 
 

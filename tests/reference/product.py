@@ -110,7 +110,8 @@ class StoredShard:
         before = dict(self._counters.outcomes)
         adapted, _ = adapt.on_batch([records_of(observations)])
         rejects = [one.reason for one in adapted if isinstance(one, Reject)]
-        messages = [message for one in adapted if isinstance(one, Examples) for message in one.packed]
+        examples = [one for one in adapted if isinstance(one, Examples)]
+        messages = [pack_message(message) for one in examples for message in one.messages]
         writes = [_write(one) for one in adapted if isinstance(one, GateWrite | SignalWrite)]
         counts = {outcome: count - before[outcome] for outcome, count in self._counters.outcomes.items()}
         return Batch(sorted([*Counter(counts).elements(), *rejects]), [], writes, messages)

@@ -39,7 +39,7 @@ def test_total_counts_every_outcome_and_reject() -> None:
 
 def test_outcomes_are_those_of_the_contract() -> None:
     """Metrics and pages use these names."""
-    assert set(Outcome) == {"accepted", "duplicate", "unconsented", "before_wipe"}
+    assert set(Outcome) == {"accepted", "duplicate", "unconsented", "before_wipe", "skipped"}
 
 
 def test_counts_of_processes_add_up() -> None:

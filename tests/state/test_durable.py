@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from state.durable import replacing, write_file
+from state.durable import read_document, replacing, write_document, write_file
+from state.errors import StateError
 from tests.support.repeated_reads import read_repeatedly
 
 OLD, NEW = b"old " * 50_000, b"new " * 60_000
@@ -71,3 +73,26 @@ def test_device_is_written_directly() -> None:
     """A name such as /dev/null is never replaced."""
     write_file(Path("/dev/null"), NEW)
     assert not Path("/dev/null").is_file()
+
+
+class Note(msgspec.Struct):
+    """A document."""
+
+    text: str
+
+
+def test_document_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Without the file there is none."""
+    path = tmp_path / "note.json"
+    assert read_document(path, Note, "restore it") is None
+    write_document(path, Note("é"))
+    assert read_document(path, Note, "restore it") == Note("é")
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[1]", b'{"text": 1}', b'{"text": "\xff"}'])
+def test_damaged_document_is_an_error_with_its_path_and_remedy(data: bytes, tmp_path: Path) -> None:
+    """Invalid UTF-8 is damage, too."""
+    path = tmp_path / "note.json"
+    path.write_bytes(data)
+    with pytest.raises(StateError, match=r"note\.json cannot be read: .*; restore it$"):
+        read_document(path, Note, "restore it")

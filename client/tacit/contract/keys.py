@@ -40,14 +40,33 @@ class RegionKeys:
         return f"tacit:v1:{self.region}:active"
 
     @property
+    def previous(self) -> str:
+        """STRING: the namespace that was active before; in the hash slot of `active`, as one script writes both.
+
+        >>> RegionKeys("eu").previous
+        'tacit:v1:eu:{tacit:v1:eu:active}:previous'
+        """
+        return f"tacit:v1:{self.region}:{{{self.active}}}:previous"
+
+    @property
     def namespaces(self) -> str:
         """SET: the namespaces of all writers."""
         return f"tacit:v1:{self.region}:namespaces"
 
     @property
+    def secret(self) -> str:
+        """STRING: fingerprint of the secret behind the pseudonyms of the region."""
+        return f"tacit:v1:{self.region}:secret"
+
+    @property
     def check(self) -> str:
         """Key that `tacit check` deletes as a test, and that no command writes."""
         return f"tacit:v1:{self.region}:check"
+
+    @property
+    def signals_pattern(self) -> str:
+        """Pattern of SCAN that matches the signals of all users in all namespaces."""
+        return f"tacit:v1:{self.region}:*:{{*}}:signals"
 
     def gate(self, user: bytes) -> str:
         """Return the key of a STRING: wipes, consent and pins of a user (`tacit.contract.gates`).
@@ -114,6 +133,16 @@ class NamespaceKeys:
         return f"{self.population}:{number}"
 
     @property
+    def owner(self) -> str:
+        """HASH: the state folder that the signals come from, and the live run with its lease."""
+        return f"tacit:v1:{self.region}:{{{self.namespace}}}:owner"
+
+    @property
+    def hosts(self) -> str:
+        """HASH: the hosts of a live run on several machines, and their plan."""
+        return f"tacit:v1:{self.region}:{{{self.namespace}}}:hosts"
+
+    @property
     def proof(self) -> str:
         """STRING: report of the proof that signals help, for operators."""
         return f"tacit:v1:{self.region}:{{{self.namespace}}}:proof"
@@ -131,6 +160,15 @@ def hash_tag(key: str) -> str:
     'k1.0000'
     """
     return key.partition("{")[2].partition("}")[0]
+
+
+def namespace_of(key: str) -> str:
+    """Return the namespace in the key of a user's signals.
+
+    >>> namespace_of("tacit:v1:eu:live:{k1.0000}:signals")
+    'live'
+    """
+    return key.split(":", 4)[3]
 
 
 def _check(kind: str, name: str, pattern: str) -> None:

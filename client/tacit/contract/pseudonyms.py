@@ -3,6 +3,7 @@
 A worker identifies a user by 16 bytes, Redis by their text form. Only the parser sees the raw id.
 """
 
+import re
 from hashlib import blake2b
 from typing import Literal
 from unicodedata import normalize
@@ -15,6 +16,7 @@ IdComparison = Literal["exact", "casefold"]
 """Comparison of user ids: by bytes, or without regard to case, Unicode form and white space at both ends."""
 
 _SCHEME = "k1."
+_TEXT = re.compile(r"k1\.[0-9a-f]{32}")
 
 
 def pseudonym(user_id: str, secret: bytes, identity: IdComparison = "exact") -> bytes:
@@ -57,3 +59,21 @@ def pseudonym_text(user: bytes) -> str:
     'k1.19615f50f43e3144eda7c8637352faa3'
     """
     return _SCHEME + user.hex()
+
+
+def pseudonym_bytes(text: str) -> bytes:
+    """Return the 16 bytes of a pseudonym's text.
+
+    >>> pseudonym_bytes(pseudonym_text(bytes(16))) == bytes(16)
+    True
+    """
+    return bytes.fromhex(text.removeprefix(_SCHEME))
+
+
+def is_pseudonym(text: str) -> bool:
+    """Return whether a text is that of a pseudonym.
+
+    >>> is_pseudonym("k1.19615f50f43e3144eda7c8637352faa3"), is_pseudonym("k1.19615f50f43e3144eda7c8637352faa3x")
+    (True, False)
+    """
+    return _TEXT.fullmatch(text) is not None

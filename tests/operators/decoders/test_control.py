@@ -127,9 +127,9 @@ def test_number_of_any_length_does_not_hide_a_no() -> None:
     assert accepted(data).kind == Kind.FORGET
 
 
-@pytest.mark.parametrize("outer", [{}, {"type": "com.example.forget"}, {"type": ["forget"]}, {"specversion": "1.0"}])
+@pytest.mark.parametrize("outer", [{}, {"type": "com.example.forget"}, {"type": ["forget"]}, {"specversion": 1}])
 def test_wrapped_control_event_is_a_control_reject(outer: dict[str, Any]) -> None:
-    """An envelope is not opened, and an operator must see what is lost."""
+    """Only an envelope of CloudEvents is opened, and an operator must see the loss."""
     found = decode(json.dumps(outer | {"data": {"type": "forget", "user_id": "ada"}}).encode())
     assert isinstance(found, Undecodable)
     assert (found.reason, found.control) == (Reason.INVALID, "forget")

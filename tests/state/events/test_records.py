@@ -72,6 +72,7 @@ def test_reasons_are_those_of_the_contract() -> None:
     """Dashboards and retries use these names."""
     assert set(Reason) == {
         "not_json", "invalid", "too_large", "unknown_schema", "not_in_catalogue", "future", "wrong_region", "late",
+        "unreadable",
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from state.learning.apprentice import Apprentice
-from state.learning.bucketed import BUCKETS
+from state.learning.bucketed import BUCKETS, Arms
 from tests.support.factories import CATALOGUE
 
 LENGTH = CATALOGUE.facet_index["length"]
@@ -27,7 +27,7 @@ def fill(apprentice: Apprentice, *, gain: float, answers: int = 6_000, seed: int
 @pytest.mark.parametrize("gain", [0.0, 0.1])
 def test_gain_is_free_of_the_users_experience(gain: float) -> None:
     """Without strata, matches would seem better by .15 more."""
-    apprentice = Apprentice(CATALOGUE, {})
+    apprentice = Apprentice(CATALOGUE, Arms())
     fill(apprentice, gain=gain)
     found = apprentice.gain("length")
     assert found.suffices
@@ -42,7 +42,7 @@ def test_gain_is_free_of_the_users_experience(gain: float) -> None:
 
 def test_facet_that_was_not_served_does_not_count() -> None:
     """Nothing is known of its value."""
-    apprentice = Apprentice(CATALOGUE, {})
+    apprentice = Apprentice(CATALOGUE, Arms())
     apprentice.add(0, True, 3, [CONCISE], [CATALOGUE.slot_index["tone"]["formal"]])
     assert apprentice.facets() == []
     assert apprentice.match_rate("length") == (0.0, 0)
@@ -51,14 +51,14 @@ def test_facet_that_was_not_served_does_not_count() -> None:
 
 def test_repeated_proposal_counts_once() -> None:
     """An event may repeat an entry."""
-    apprentice = Apprentice(CATALOGUE, {})
+    apprentice = Apprentice(CATALOGUE, Arms())
     apprentice.add(0, True, 3, [CONCISE, CONCISE], [CONCISE])
     assert apprentice.match_rate("length") == (1.0, 1)
 
 
 def test_proposals_that_contradict_each_other_do_not_count() -> None:
     """An event that proposes every value would match each time."""
-    apprentice = Apprentice(CATALOGUE, {})
+    apprentice = Apprentice(CATALOGUE, Arms())
     tone = CATALOGUE.slot_index["tone"]["formal"]
     apprentice.add(0, True, 3, [CONCISE, DETAILED, tone], [CONCISE, tone])
     assert apprentice.facets() == ["tone"]
@@ -67,7 +67,7 @@ def test_proposals_that_contradict_each_other_do_not_count() -> None:
 @pytest.mark.parametrize(("users", "suffices"), [(1, False), (19, False), (20, True)])
 def test_match_rate_needs_enough_users(users: int, suffices: bool) -> None:
     """So that no rate is that of a few users."""
-    apprentice = Apprentice(CATALOGUE, {})
+    apprentice = Apprentice(CATALOGUE, Arms())
     for n in range(100):
         apprentice.add(n % users, True, 3, [CONCISE], [CONCISE if n % 3 else DETAILED])
     assert apprentice.suffices("length") is suffices

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.learning.bucketed import BUCKETS, Arm, arm, bucket_of, difference
+from state.learning.bucketed import BUCKETS, Arm, Arms, NewArms, arm, bucket_of, difference
 
 ANSWERS = st.lists(st.tuples(st.integers(0, BUCKETS - 1), st.booleans(), st.floats(1.0, 100.0)), max_size=40)
 
@@ -84,6 +84,28 @@ def test_empty_arms_have_no_estimate() -> None:
 
 def test_arm_is_made_once_and_bucket_is_of_the_pseudonym() -> None:
     """Names make the key."""
-    arms: dict[str, Arm] = {}
+    arms = Arms()
     assert arm(arms, "uplift", "*") is arm(arms, "uplift", "*")
     assert {bucket_of(bytes(15) + bytes([last])) for last in range(256)} == set(range(BUCKETS))
+
+
+@given(st.lists(st.tuples(st.integers(0, BUCKETS - 1), st.booleans(), st.floats(0.01, 100)), max_size=40))
+def test_merged_answers_are_those_of_one_arm(answers: list[tuple[int, bool, float]]) -> None:
+    """After each delta the new arms begin again."""
+    whole, merged, new = Arm(), Arms(), NewArms()
+    for place, (bucket, liked, weight) in enumerate(answers):
+        whole.add(bucket, liked, weight)
+        new["one"].add(bucket, liked, weight)
+        if place % 7 == 6:
+            merge(merged, new)
+    merge(merged, new)
+    assert new.take() == {}
+    found = merged["one"]
+    assert found.n == whole.n
+    assert list(found.weights) == pytest.approx(list(whole.weights))
+    assert list(found.liked) == pytest.approx(list(whole.liked))
+
+
+def merge(arms: Arms, new: NewArms) -> None:
+    for name, answers in new.take().items():
+        arms[name].merge(answers)

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from state.events.observation import NONE
-from state.learning.bucketed import BUCKETS
+from state.learning.bucketed import BUCKETS, Arms
 from state.learning.candidate import ALL, Candidate
 from state.learning.logged_choices import LoggedChoice
 from tests.support.factories import CATALOGUE
@@ -18,7 +18,7 @@ RATES = {CONCISE: 0.7, BALANCED: 0.5, DETAILED: 0.3}
 
 def logged(answers: int = 20_000, seed: int = 2) -> Candidate:
     """Return a candidate that serves `concise` to half of the users; the log serves `balanced` to all, and explores."""
-    random, candidate = Random(seed), Candidate(CATALOGUE, {})
+    random, candidate = Random(seed), Candidate(CATALOGUE, Arms())
     for _ in range(answers):
         bucket = random.randrange(BUCKETS)
         slot, propensity = (BALANCED, 0.9) if random.random() < 0.9 else (CONCISE, 0.1)
@@ -51,7 +51,7 @@ def test_certain_choice_counts_where_both_agree() -> None:
 
 def test_value_that_was_never_served_lowers_the_support() -> None:
     """The estimate is about the rest alone."""
-    candidate = Candidate(CATALOGUE, {})
+    candidate = Candidate(CATALOGUE, Arms())
     for number in range(200):
         own = NEUTRAL if number % 4 == 0 else FORMAL
         candidate.add(number % BUCKETS, True, {TONE: LoggedChoice(FORMAL, 1.0, NONE)}, {TONE: own})
@@ -60,7 +60,7 @@ def test_value_that_was_never_served_lowers_the_support() -> None:
 
 def test_facet_without_a_value_is_left_out() -> None:
     """The namespace serves none, so there is nothing to compare."""
-    candidate = Candidate(CATALOGUE, {})
+    candidate = Candidate(CATALOGUE, Arms())
     candidate.add(0, True, {TONE: LoggedChoice(FORMAL, 1.0, NONE)}, {TONE: None})
     assert candidate.facets() == []
     assert candidate.support(ALL) == 0.0

@@ -22,7 +22,7 @@ ANSWERS = st.lists(st.tuples(st.integers(0, 63), st.integers(0, 10**13), st.bool
 
 
 def tally() -> tuple[ChoiceTally, Arms]:
-    arms: Arms = {}
+    arms = Arms()
     return ChoiceTally(CATALOGUE, OffPolicy(CATALOGUE, arms), ConfidenceReliability(CATALOGUE, arms)), arms
 
 
@@ -32,7 +32,7 @@ def test_tally_adds_to_the_arms_of_the_estimators(
 ) -> None:
     """Looking up once makes no difference; preferred values are those of a sample."""
     tallied, arms = tally()
-    expected: Arms = {}
+    expected = Arms()
     off_policy, confidence = OffPolicy(CATALOGUE, expected), ConfidenceReliability(CATALOGUE, expected)
     for bucket, at_ms, liked, p, entry in answers:
         tallied.add(bucket, at_ms, liked, p, [entry], (), CONFIDENCES)

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from state.events.observation import NONE
-from state.learning.bucketed import BUCKETS
+from state.learning.bucketed import BUCKETS, Arms
 from state.learning.confidence_reliability import ConfidenceReliability
 from state.learning.logged_choices import LoggedChoice
 from tacit.contract.policy import explore_share, propensities
@@ -25,7 +25,7 @@ def served(facet: int, confidence: float, random: Random) -> LoggedChoice:
 
 def filled(confidence: float, *, predicted: float, observed: float, facet: int = LENGTH) -> ConfidenceReliability:
     """Return the reliability after answers: runners-up are liked at .4."""
-    random, found = Random(5), ConfidenceReliability(CATALOGUE, {})
+    random, found = Random(5), ConfidenceReliability(CATALOGUE, Arms())
     for number in range(12_000):
         choice = served(facet, confidence, random)
         is_runner_up = choice.slot == CATALOGUE.facet_slots[facet][1]
@@ -59,7 +59,7 @@ def test_confidence_that_is_too_sure_has_a_negative_error() -> None:
 
 def test_choice_without_a_runner_up_or_an_alternative_is_left_out() -> None:
     """Earlier readers send no runner-up."""
-    found = ConfidenceReliability(CATALOGUE, {})
+    found = ConfidenceReliability(CATALOGUE, Arms())
     concise, balanced, _ = CATALOGUE.facet_slots[LENGTH]
     for choice in (LoggedChoice(concise, 0.95, NONE), LoggedChoice(concise, 1.0, balanced)):
         assert found.arms_of(LENGTH, choice, 0.75) is None

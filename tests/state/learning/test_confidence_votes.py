@@ -14,12 +14,13 @@ from state.events.observation import NONE
 from state.learning.confidence_votes import ConfidenceVote, confidence_vote
 from state.learning.example import Example, Logged
 from state.learning.logged_choices import is_sampled
-from state.learning.population_trainer import PopulationTrainer, hash_of
 from state.learning.prediction import NOISE_VARIANCE
 from state.learning.probit import normal_cdf
+from state.learning.shard_training import hash_of
 from tacit.contract.policy import explore_share, propensities
 from tests.support.examples import make_example
 from tests.support.factories import CATALOGUE, START_MS
+from tests.support.training import Training
 
 LENGTH, FORMAT = CATALOGUE.facet_index["length"], CATALOGUE.facet_index["format"]
 CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[LENGTH]
@@ -109,13 +110,13 @@ def test_vote_does_not_depend_on_the_feedback(opens: bool, user: int, served: tu
 # Learning
 
 
-def taught(*, true: float, believed: float = 0.4, users: int = 100_000, key: bytes = b"key") -> PopulationTrainer:
+def taught(*, true: float, believed: float = 0.4, users: int = 100_000, key: bytes = b"key") -> Training:
     """Return a trainer after one answer of each user, served by the policy at a confidence of .76.
 
     Each user has values of their own. The user model has `believed` for the value, and the opposite for the runner-up.
     Answers without a vote are left out.
     """
-    trainer, random = PopulationTrainer(CATALOGUE, key), Random(11)
+    training, random = Training(CATALOGUE, key), Random(11)
     shares = propensities(VALUES[0], VALUES[1], VALUES, explore_share(0.76))
     for number in range(users):
         preferred, runner_up, _ = random.sample(CATALOGUE.facet_slots[LENGTH], 3)
@@ -126,9 +127,9 @@ def taught(*, true: float, believed: float = 0.4, users: int = 100_000, key: byt
             continue
         advantage = 1.0 if is_preferred else -1.0
         liked = random.random() < normal_cdf(advantage * true / sqrt(NOISE_VARIANCE + 0.1))
-        trainer.learn(replace(one, liked=liked, shares={LENGTH: advantage * believed}, variance=0.0))
-    trainer.publish(1)
-    return trainer
+        training.learn(replace(one, liked=liked, shares={LENGTH: advantage * believed}, variance=0.0))
+    training.publish(1)
+    return training
 
 
 def test_population_that_is_too_sure_gets_a_negative_shift() -> None:

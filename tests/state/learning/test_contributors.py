@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.learning.contributors import BITMAP_POSITIONS, EXACT, Contributors
+from state.learning.contributors import BITMAP_POSITIONS, EXACT, Contributors, bitmap_bytes
 
 STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 0xFFFF)), max_size=200)
 
@@ -34,3 +34,18 @@ def test_size_is_bounded() -> None:
         contributors.add(position)
     assert len(contributors) == BITMAP_POSITIONS
     assert len(contributors.pack()) == 512
+
+
+@given(st.lists(st.integers(0, 0xFFFF), max_size=200), st.sampled_from([1, 3, 16, 256]))
+def test_smaller_set_of_a_shard_folds_more(positions: list[int], shards: int) -> None:
+    """The list is never larger than the bitmap, and survives being packed."""
+    size = bitmap_bytes(shards)
+    contributors = Contributors(size=size)
+    for position in positions:
+        contributors.add(position)
+        assert position in contributors
+        assert len(contributors.pack()) <= max(size, 64)
+    twin = Contributors(contributors.pack(), size)
+    assert (len(twin), twin.pack()) == (len(contributors), contributors.pack())
+    if len(positions) > 32:
+        assert len(contributors) <= 8 * size

@@ -1,5 +1,7 @@
 """Numbers of features: the same features as by name, and the same votes."""
 
+from math import fsum
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +10,7 @@ from state.learning import feature_numbers as module
 from state.learning.feature_numbers import FeatureNumbers
 from state.learning.features import POPULARITY_STEPS, Features
 from state.learning.known_features import KnownFeatures
-from state.learning.population_model import Feature, PopulationModel
+from state.learning.shard_votes import ShardVotes, VotedFeature
 from tests.support.factories import CATALOGUE
 
 NAMES = Features(CATALOGUE)
@@ -65,29 +67,23 @@ def test_votes_by_number_are_votes_by_name(
     events: list[tuple[tuple[list[int], int, int, int, int, int], int, bool, bool]],
 ) -> None:
     """Forgets remove features in between."""
-    model, reference = PopulationModel(b"key"), PopulationModel(b"key")
-    known = KnownFeatures(model, FeatureNumbers(CATALOGUE, NAMES))
+    votes, reference = ShardVotes(b"key"), ShardVotes(b"key")
+    known = KnownFeatures(votes, FeatureNumbers(CATALOGUE, NAMES))
     for answer, user, liked, forgets in events:
         hashed = (user + 1) * 0x9E3779B97F4A7C15 % 2**64
         if forgets:
-            model.forget(hashed)
+            votes.forget(hashed)
             reference.forget(hashed)
         number(known.numbers, answer)
-        assert known.expect() == reference.expect(NAMES.of_answer(*answer))
-        model.vote(hashed, known.take(), [], liked, 0.1, 1.2, 1.0)
-        reference.learn(hashed, NAMES.of_answer(*answer), liked, (0.1, 1.2))
-        assert beliefs(model) == beliefs(reference)
-
-
-def beliefs(model: PopulationModel) -> dict[str, tuple[float, float, bytes, float]]:
-    """Return the content of each feature."""
-    return {
-        name: (one.mean, one.variance, one.contributors.pack(), one.block.residuals if one.block else 0.0)
-        for name, one in model.features.items()
-    }
+        names = NAMES.of_answer(*answer)
+        assert known.expect() == (0.0, fsum([reference.belief(name)[1] for name in names]))
+        votes.vote(hashed, known.take(), [], liked, 0.1, 1.2, 1.0)
+        reference.vote(hashed, [reference.add(name) for name in names], [], liked, 0.1, 1.2, 1.0)
+        assert votes.contributors() == reference.contributors()
+    assert votes.take() == reference.take()
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
 def test_position_is_a_part_of_the_product(user: int, salt: int) -> None:
     """The product of two 64-bit numbers has 128 bits; compiled numbers have 64."""
-    assert Feature("bias", salt | 1, 0).position(user) == (user * (salt | 1) >> 64) & 0xFFFF
+    assert VotedFeature("bias", salt | 1, 512).position(user) == (user * (salt | 1) >> 64) & 0xFFFF

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.coverage import SCENARIOS, Scenario, coverage
-from state.learning.bucketed import Difference
+from state.learning.bucketed import Arms, Difference
 from state.learning.logged_choices import LoggedChoice
 from state.learning.off_policy import OffPolicy
 from tests.support.factories import CATALOGUE
@@ -43,7 +43,7 @@ def log(random: Random) -> list[Answer]:
 
 
 def estimated(answers: list[Answer]) -> Difference:
-    off_policy = OffPolicy(CATALOGUE, {})
+    off_policy = OffPolicy(CATALOGUE, Arms())
     for bucket, liked, choice in answers:
         if arm := off_policy.arm_of(LENGTH, choice):
             arm.add(bucket, liked, choice.weight)
@@ -109,7 +109,7 @@ def test_twenty_buckets_of_users_are_needed() -> None:
 )
 def test_answer_counts_where_both_policies_were_possible(choice: LoggedChoice) -> None:
     """In the last case all exploration goes to the runner-up, which is not the default."""
-    assert OffPolicy(CATALOGUE, {}).arm_of(LENGTH, choice) is None
+    assert OffPolicy(CATALOGUE, Arms()).arm_of(LENGTH, choice) is None
 
 
 PROPENSITIES = st.floats(0.02, 0.49)

@@ -11,21 +11,28 @@ from msgspec.structs import replace
 
 from state.learning import release, stacking
 from state.learning.example import Example, Logged
-from state.learning.population_model import PopulationModel
 from state.learning.population_prior import Prior
-from state.learning.population_trainer import CONFIDENCE_SHARE, PopulationTrainer
 from state.learning.population_version import Gaussian, PopulationVersion, decode_version
 from state.learning.probit import normal_cdf
+from state.learning.shard_training import CONFIDENCE_SHARE
+from state.learning.stacking_sums import MAX_NORM
 from tests.support.examples import make_example
 from tests.support.factories import CATALOGUE, START_MS
+from tests.support.training import Training
+from tests.support.votes import Voting
 
-TRIALS = 2_000
+TRIALS, SESSIONS = 1_000, 500
 MOST_RIGHT = 0.55
 ANSWER = ["bias", "judged:0", "length=concise", "topic:code&length=concise", "item:0000000a"]
 SURE = ["sure:1"]
 CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[0]
 CODE = CATALOGUE.topic_index["code"]
 VICTIM = 0x1234_5678_9ABC_DEF1
+
+
+def sampling_error(trials: int) -> float:
+    """Return the standard error of a share of right guesses."""
+    return 0.5 / sqrt(trials)
 
 
 def colluder(number: int) -> int:
@@ -35,15 +42,15 @@ def colluder(number: int) -> int:
 # Nineteen colluders and a victim
 
 
-def cast(model: PopulationModel, user: int, liked: bool) -> None:
+def cast(model: Voting, user: int, liked: bool) -> None:
     """Take all votes of an answer with the runner-up, as the trainer does: on its confidence, and on the others."""
-    model.learn(user, [], liked, against=SURE, share=CONFIDENCE_SHARE)
+    model.cast(user, [], liked, against=SURE, share=CONFIDENCE_SHARE)
     model.learn(user, ANSWER, liked, share=1.0 - CONFIDENCE_SHARE)
 
 
-def versions(key: bytes, votes: list[tuple[int, bool]], every: int) -> Iterator[tuple[PopulationModel, int]]:
+def versions(key: bytes, votes: list[tuple[int, bool]], every: int) -> Iterator[tuple[Voting, int]]:
     """Yield a model after each `every` votes, and the users so far."""
-    model = PopulationModel(key)
+    model = Voting(key)
     for number, (user, liked) in enumerate(votes, 1):
         cast(model, user, liked)
         if number % every == 0:
@@ -69,7 +76,7 @@ class Attacker:
         return self._log_likelihood(True, published) >= self._log_likelihood(False, published)
 
     def _log_likelihood(self, liked: bool, published: list[dict[str, Gaussian]]) -> float:
-        total, model, seen = 0.0, PopulationModel(self.key), 0
+        total, model, seen = 0.0, Voting(self.key), 0
         for number, (user, vote) in enumerate(self.history(liked), 1):
             # Published beliefs replace the attacker's own, so each release is compared once.
             for name, feature in model.features.items():
@@ -126,7 +133,7 @@ def right_guesses(trials: int, colluders: int, victim_at: range) -> int:
 )
 def test_colluders_do_not_read_the_vote_of_a_user(colluders: int, victim_at: range) -> None:
     """All features of the answer and all versions are compared: there is a version after each vote."""
-    assert right_guesses(TRIALS, colluders, victim_at) / TRIALS <= MOST_RIGHT
+    assert right_guesses(TRIALS, colluders, victim_at) / TRIALS <= MOST_RIGHT + sampling_error(TRIALS)
 
 
 def test_nineteen_colluders_see_nothing_at_the_threshold() -> None:
@@ -167,26 +174,25 @@ class Session:
         """The same numbers without noise."""
         self.deviations: list[float] = []
         self.versions: list[PopulationVersion] = []
-        trainer = PopulationTrainer(CATALOGUE, key)
+        training = Training(CATALOGUE, key)
         for number, one in enumerate(history, 1):
-            before = {
-                name: (term.block, term.mean, term.variance) for name, term in trainer._population.features.items()
-            }
-            trainer.learn(one)
+            before = {name: (term.block, term.mean, term.variance) for name, term in training.features.items()}
+            training.learn(one)
             for name, (block, mean, variance) in before.items():
-                feature = trainer._population.features[name]
+                feature = training.features[name]
                 if block is not None and feature.block is None:
                     self._add(feature.mean, *_without_noise(block, mean, variance))
                     feature.mean = seen.found[len(self.found) - 1] if seen else feature.mean
             if number % 20 == 0:
-                self._publish(trainer, number, seen)
+                self._publish(training, number, seen)
 
-    def _publish(self, trainer: PopulationTrainer, number: int, seen: "Session | None") -> None:
+    def _publish(self, training: Training, number: int, seen: "Session | None") -> None:
+        trainer = training.trainer
         sums, noisy = trainer._stacking.sums, trainer._stacking.noisy_residuals()
         self.versions.append(decode_version(trainer.publish(number).version))
         if trainer._stacking.sums is not sums:
             for value, without_noise in zip(noisy, [*sums.residuals, sums.bias_residuals], strict=True):
-                self._add(value, without_noise, stacking.NOISE * stacking.MAX_NORM)
+                self._add(value, without_noise, stacking.NOISE * MAX_NORM)
         if seen:
             version = seen.versions[len(self.versions) - 1]
             trainer._stacking.restore(version.factors, version.features.get("bias"))
@@ -224,7 +230,7 @@ def right_sessions(trials: int) -> int:
 def test_colluders_do_not_read_a_vote_from_features_and_factors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Factors are released after 50 examples here: noise and largest shift are the same for any number."""
     monkeypatch.setattr(stacking, "FIRST_EXAMPLES", 50)
-    assert right_sessions(TRIALS) / TRIALS <= MOST_RIGHT
+    assert right_sessions(SESSIONS) / SESSIONS <= MOST_RIGHT + sampling_error(SESSIONS)
 
 
 def test_factors_without_noise_show_the_vote(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,56 +260,56 @@ def honest(number: int, random: Random, at_ms: int) -> Example:
     return make_example(number, liked=liked, slots=(slot,), at_ms=at_ms)
 
 
-def taught(key: bytes) -> PopulationTrainer:
+def taught(key: bytes) -> Training:
     """Return a trainer after 20 pieces of feedback of each of 60 honest users, and a version."""
-    trainer, random = PopulationTrainer(NO_DEFAULT, key), Random(key)
+    training, random = Training(NO_DEFAULT, key), Random(key)
     for n in range(20):
         for number in range(60):
-            trainer.learn(honest(number, random, START_MS + 600_000 * n))
-    trainer.publish(1)
-    assert trainer.prior.default_slots[0] == CONCISE
-    return trainer
+            training.learn(honest(number, random, START_MS + 600_000 * n))
+    training.publish(1)
+    assert training.trainer.prior.default_slots[0] == CONCISE
+    return training
 
 
 @pytest.mark.parametrize("key", [bytes([number]) for number in range(5)])
 def test_default_stays_after_a_flood_of_one_account(key: bytes) -> None:
     """5,000 pieces of feedback are one vote per feature; those above 200 an hour are not learned."""
-    trainer = taught(key)
-    before = trainer.prior.means
+    training = taught(key)
+    before = training.trainer.prior.means
     learned = [
-        trainer.learn(make_example(999, slots=(DETAILED,), at_ms=START_MS + 12_000_000 + n)) for n in range(5_000)
+        training.learn(make_example(999, slots=(DETAILED,), at_ms=START_MS + 12_000_000 + n)) for n in range(5_000)
     ]
     assert sum(learned) == 200
-    trainer.publish(2)
-    assert (trainer.prior.means, trainer.prior.default_slots[0]) == (before, CONCISE)
+    training.publish(2)
+    assert (training.trainer.prior.means, training.trainer.prior.default_slots[0]) == (before, CONCISE)
 
 
 @pytest.mark.parametrize("key", [bytes([number]) for number in range(5)])
 def test_default_stays_after_feedback_of_puppets(key: bytes) -> None:
     """Twenty puppets with 60 pieces of feedback each have 20 votes against those of 60 users."""
-    trainer = taught(key)
+    training = taught(key)
     for n in range(60):
         for number in range(2_000, 2_020):
             slot, liked = ((DETAILED, True), (CONCISE, False))[n % 2]
-            trainer.learn(make_example(number, liked=liked, slots=(slot,), at_ms=START_MS + 12_000_000 + 60_000 * n))
-    trainer.publish(2)
-    assert trainer.prior.default_slots[0] == CONCISE
+            training.learn(make_example(number, liked=liked, slots=(slot,), at_ms=START_MS + 12_000_000 + 60_000 * n))
+    training.publish(2)
+    assert training.trainer.prior.default_slots[0] == CONCISE
 
 
 @pytest.mark.parametrize("key", [bytes([number]) for number in range(5)])
 def test_puppets_do_not_replace_a_learned_default(key: bytes) -> None:
     """Of the first answers of 1,200 honest users and 60 puppets, each is one vote."""
-    trainer, random = PopulationTrainer(CATALOGUE, key), Random(key)
+    training, random = Training(CATALOGUE, key), Random(key)
     for number in range(1_200):
-        trainer.learn(honest(number, random, START_MS + number))
-    trainer.publish(1)
-    assert trainer.prior.default_slots[0] == CONCISE
+        training.learn(honest(number, random, START_MS + number))
+    training.publish(1)
+    assert training.trainer.prior.default_slots[0] == CONCISE
     for n in range(60):
         for number in range(2_000, 2_060):
             slot, liked = ((DETAILED, True), (CONCISE, False))[n % 2]
-            trainer.learn(make_example(number, liked=liked, slots=(slot,), at_ms=START_MS + 12_000_000 + 60_000 * n))
-    trainer.publish(2)
-    assert trainer.prior.default_slots[0] == CONCISE
+            training.learn(make_example(number, liked=liked, slots=(slot,), at_ms=START_MS + 12_000_000 + 60_000 * n))
+    training.publish(2)
+    assert training.trainer.prior.default_slots[0] == CONCISE
 
 
 @given(st.lists(st.floats(0.05, 1.0), min_size=1, max_size=400), st.sampled_from([20, 50]))

@@ -1,10 +1,11 @@
-"""Population trainer: examples in, population versions out."""
+"""Population trainer with the training of a shard: examples in, population versions out."""
 
 import os
 import subprocess
 import sys
 from math import fsum, sqrt
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,9 @@ from msgspec.structs import replace
 
 from state.errors import StateError
 from state.learning import population_model as population_module
+from state.learning import population_state, shard_votes
+from state.learning.contributors import Contributors
+from state.learning.encryption import encrypt
 from state.learning.example import DirectedFeedback, Example, Logged
 from state.learning.features import vote_share
 from state.learning.population_prior import Prior
@@ -21,9 +25,11 @@ from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationVersion, decode_version
 from state.learning.prediction import NOISE_VARIANCE
 from state.learning.probit import normal_cdf
+from state.learning.shard_votes import SEASON_MS
 from tests.support.examples import make_example, tastes
 from tests.support.factories import CATALOGUE, START_MS, slots
 from tests.support.sample_population import version
+from tests.support.training import Training, delta_of
 
 EXAMPLES = tastes(1_500, users=40, items=30)
 CONCISE, BALANCED, DETAILED = CATALOGUE.facet_slots[0]
@@ -31,15 +37,15 @@ TABLE = CATALOGUE.slot_index["format"]["table"]
 CODE = CATALOGUE.topic_index["code"]
 
 
-def learned(examples: list[Example], trainer: PopulationTrainer | None = None) -> PopulationTrainer:
-    trainer = trainer or PopulationTrainer(CATALOGUE)
+def learned(examples: list[Example], training: Training | None = None) -> Training:
+    training = training or Training()
     for example in examples:
-        trainer.learn(example)
-    return trainer
+        training.learn(example)
+    return training
 
 
-def published(trainer: PopulationTrainer, number: int = 1) -> PopulationVersion:
-    return decode_version(trainer.publish(number).version)
+def published(training: Training, number: int = 1) -> PopulationVersion:
+    return decode_version(training.publish(number).version)
 
 
 # Training
@@ -47,8 +53,7 @@ def published(trainer: PopulationTrainer, number: int = 1) -> PopulationVersion:
 
 def votes(example: Example) -> dict[str, float]:
     """Return the votes of an example, by feature."""
-    features = learned([example])._population.features
-    return {name: one.block.residuals for name, one in features.items() if one.block}
+    return {name: block.residuals for name, block in learned([example]).blocks().items()}
 
 
 def test_vote_is_the_rest_of_the_prediction() -> None:
@@ -63,11 +68,11 @@ def test_vote_is_the_rest_of_the_prediction() -> None:
 def test_votes_of_a_feedback_have_squares_of_one_in_sum() -> None:
     """Of a user's first feedback, of later feedback, and of features on which the user has not voted before."""
     served = tuple(slots({"length": "concise", "format": "table"}))
-    trainer = PopulationTrainer(CATALOGUE)
+    training = Training()
     for count, item in enumerate((7, 8, 9)):
-        squares = {name: one.block.squares for name, one in trainer._population.features.items() if one.block}
-        trainer.learn(make_example(feedback_count=count, slots=served, topic=CODE, item=item))
-        after = {name: one.block.squares for name, one in trainer._population.features.items() if one.block}
+        squares = {name: block.squares for name, block in training.blocks().items()}
+        training.learn(make_example(feedback_count=count, slots=served, topic=CODE, item=item))
+        after = {name: block.squares for name, block in training.blocks().items()}
         assert sum(after.values()) - sum(squares.values()) == pytest.approx(1.0)
 
 
@@ -77,11 +82,7 @@ def test_confidence_has_a_part_of_the_same_feedback() -> None:
     served = make_example(feedback_count=1, slots=(BALANCED,), topic=CODE)
     for one in (served, replace(served, feedback_count=0), replace(served, only=(CATALOGUE.slot_facets[BALANCED],))):
         cast = votes(replace(one, logged=logged))
-        squares = [
-            block.squares
-            for feature in learned([replace(one, logged=logged)])._population.features.values()
-            if (block := feature.block)
-        ]
+        squares = [block.squares for block in learned([replace(one, logged=logged)]).blocks().values()]
         assert cast["sure:1"] < 0 < cast["length=balanced"]
         assert fsum(squares) == pytest.approx(1.0)
 
@@ -130,15 +131,16 @@ def test_version_has_nothing_from_fewer_than_twenty_users() -> None:
     assert set(enough.features) == {"bias", "default:length=concise", "judged:0", "length=concise"}
     assert set(enough.factors) == {"offset", "population", "own", "own:length"}
     assert enough.scores is None
-    assert few.scores is not None
-    assert set(few.scores.facets) == {"length"}
+    assert few.trainer.scores is not None
+    assert set(few.trainer.scores.facets) == {"length"}
 
 
 def test_version_becomes_the_prior() -> None:
     """The prior has the digits of the version, and the count of unpublished examples starts again."""
-    trainer = learned(EXAMPLES)
+    training = learned(EXAMPLES)
+    trainer = training.trainer
     assert (trainer.number, trainer.unpublished) == (0, 1_500)
-    found = published(trainer, 7)
+    found = published(training, 7)
     assert (trainer.number, trainer.prior.number, trainer.unpublished) == (7, 7, 0)
     assert trainer.prior.means[CONCISE] == found.features["length=concise"].mean
     assert (found.n, found.examples, found.at) == (7, 1_500, EXAMPLES[-1].at_ms)
@@ -147,9 +149,9 @@ def test_version_becomes_the_prior() -> None:
 def test_trainer_starts_from_a_version_or_adopts_it() -> None:
     """A new trainer starts from the version; a trainer with examples only adopts the prior, and never an older one."""
     found = published(learned(EXAMPLES), 7)
-    new = PopulationTrainer(CATALOGUE)
+    new = Training()
     new.start_from(found)
-    assert (new.number, new.prior.number) == (7, 7)
+    assert (new.trainer.number, new.prior.number) == (7, 7)
     again = published(new, 8)
     assert (again.features, again.factors, again.examples, again.at) == (
         found.features,
@@ -173,7 +175,7 @@ def test_trainer_starts_from_a_version_or_adopts_it() -> None:
 def test_restart_does_not_change_the_result(cut: int) -> None:
     """The result does not depend on the place of the restart."""
     trainer = learned(EXAMPLES[:cut])
-    twin = PopulationTrainer.unpack(trainer.pack(), CATALOGUE)
+    twin = Training.unpack(trainer.pack())
     assert twin.pack() == trainer.pack()
     learned(EXAMPLES[cut:], trainer)
     learned(EXAMPLES[cut:], twin)
@@ -185,10 +187,10 @@ def test_number_survives_a_restart() -> None:
     """The version itself comes from the store."""
     trainer = learned(EXAMPLES)
     found = published(trainer, 7)
-    twin = PopulationTrainer.unpack(trainer.pack(), CATALOGUE)
-    assert (twin.number, twin.prior.number) == (7, 0)
+    twin = Training.unpack(trainer.pack())
+    assert (twin.trainer.number, twin.prior.number) == (7, 0)
     twin.adopt(found)
-    assert (twin.number, twin.prior.number) == (7, 7)
+    assert (twin.trainer.number, twin.prior.number) == (7, 7)
     assert twin.pack() == trainer.pack()
 
 
@@ -205,7 +207,9 @@ def test_packed_trainer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits are the count of features, 512 bytes of contributors per feature, and 64 KiB of limits."""
     monkeypatch.setattr(population_module, "MAX_FEATURES", 200)
     monkeypatch.setattr(population_module, "_KEPT_FEATURES", 150)
-    trainer, largest = PopulationTrainer(CATALOGUE), 0
+    monkeypatch.setattr(shard_votes, "LEAST_FEATURES", 400)
+    monkeypatch.setattr(shard_votes, "MAX_FEATURES", 400)
+    trainer, largest = Training(), 0
     for n in range(6_000):
         trainer.learn(make_example(n % 1_500, item=n % 300 + 1))
         largest = max(largest, len(trainer.pack()) if n % 100 == 0 else 0)
@@ -223,18 +227,18 @@ def test_popularity_of_an_item_survives_restart_and_start_from_a_version() -> No
     trainer = learned(items)
     version = published(trainer)
     assert version.popularity == {"item:00000007": 2}
-    started = PopulationTrainer(CATALOGUE)
+    started = Training()
     started.start_from(version)
-    for again in (PopulationTrainer.unpack(trainer.pack(), CATALOGUE), started):
+    for again in (Training.unpack(trainer.pack()), started):
         assert published(again, 2).popularity == version.popularity
 
 
 def test_contributors_of_items_are_set_by_the_catalogue() -> None:
     """Other features need twenty users."""
     catalogue = replace(CATALOGUE, items=replace(CATALOGUE.items, contributors=5))
-    trainer = learned([make_example(n, item=7, topic=CODE) for n in range(6)], PopulationTrainer(catalogue))
+    trainer = learned([make_example(n, item=7, topic=CODE) for n in range(6)], Training(catalogue))
     assert set(published(trainer).features) == {"item:00000007"}
-    resumed = PopulationTrainer.unpack(trainer.pack(), catalogue)
+    resumed = Training.unpack(trainer.pack(), catalogue)
     for n in range(10, 15):
         resumed.learn(make_example(n, item=8))
     assert set(published(resumed, 2).features) == {"item:00000007", "item:00000008"}
@@ -243,7 +247,7 @@ def test_contributors_of_items_are_set_by_the_catalogue() -> None:
 def test_stored_state_shows_no_votes_without_the_key() -> None:
     """Released beliefs are in the clear; features of few users, contributors and votes are encrypted."""
     trainer = learned([make_example(n, item=7) for n in range(30)] + [make_example(999, item=0xABCDEF01)])
-    data = trainer.pack()
+    data = trainer.trainer.pack()
     assert b"item:00000007" in data
     assert b"abcdef01" not in data
     assert set(PopulationTrainer.unpack(data, CATALOGUE, b"other")._population.features) == {
@@ -255,10 +259,10 @@ def test_forget_leaves_no_feature_of_the_user_below_the_threshold() -> None:
     """A resumed trainer forgets as well, and equals one that never had the user's rare features."""
     others = [make_example(n) for n in range(60)]
     with_user = learned([*others, make_example(999, item=5, slots=(TABLE,))])
-    twin = PopulationTrainer.unpack(with_user.pack(), CATALOGUE)
+    twin = Training.unpack(with_user.pack())
     for trainer in (with_user, twin):
         trainer.forget(USER)
-        assert set(trainer._population.features) == {"bias", "default:length=concise", "judged:0", "length=concise"}
+        assert set(trainer.features) == {"bias", "default:length=concise", "judged:0", "length=concise"}
     assert twin.pack() == with_user.pack()
     assert published(twin).features == published(learned(others)).features
 
@@ -270,10 +274,10 @@ def test_topic_that_becomes_sensitive_is_dropped() -> None:
     version_before = published(before)
     assert "topic:code&length=concise" in version_before.features
     sensitive = replace(CATALOGUE, topics=replace(CATALOGUE.topics, sensitive=("code",)))
-    after = PopulationTrainer.unpack(before.pack(), sensitive)
+    after = Training.unpack(before.pack(), sensitive)
     after.adopt(version_before)
-    assert after.must_publish
-    assert "topic:code" not in str(after._population.features.keys())
+    assert after.trainer.must_publish
+    assert "topic:code" not in str(after.features.keys())
     version_after = published(after, 2)
     assert after.prior.number == 2
     assert b"topic:code" not in after.pack()
@@ -296,10 +300,53 @@ def test_state_of_layout_1_keeps_public_beliefs_with_noise() -> None:
     assert found.variance == pytest.approx(0.001, abs=0.001)
 
 
+def central_state(contributors: dict[str, tuple[int, bytes]], key: bytes) -> bytes:
+    """Return a state of layout 2, with a belief that 60 users have released."""
+    block = (1, 12, 3.0, 12.0, 12.0, 1.0, 0.5, 0)
+    stacking: Any = ([[0.2] * 3] * 3, (5, [0.1] * 3, [[0.1] * 3] * 3, (0.1, 0.2, 0.3), b"", []))
+    private = (contributors, {"length=concise": block}, ((0, b""), (0, b"")), {"length": (0.1, 0.2, 1_500)}, stacking)
+    packed: Any = (
+        (7, 900, 12, START_MS), START_MS // SEASON_MS, 4, {"length=concise": (0.3, 0.02, 60, START_MS // SEASON_MS)},
+        {"offset": 0.1, "population": 0.8, "own": 1.3}, (0.2, 0.01), 1_000,
+        encrypt(msgspec.msgpack.encode(private), key), {},
+    )  # fmt: skip
+    return b"\2" + msgspec.msgpack.encode(packed)
+
+
+def test_state_of_layout_2_keeps_what_was_released_and_who_has_voted() -> None:
+    """Votes that waited are lost: their users are in no shard. Those of an earlier season may vote again."""
+    season = START_MS // SEASON_MS
+    voted, earlier = Contributors(), Contributors()
+    for position in range(0, 600, 10):
+        voted.add(position)
+        earlier.add(position)
+    sets = {"length=concise": (season, voted.pack()), "tone=formal": (season - 1, earlier.pack())}
+    state = central_state(sets, b"key")
+    trainer = PopulationTrainer.unpack(state, CATALOGUE, b"key")
+    assert (trainer.number, trainer.examples, trainer.unpublished) == (7, 900, 12)
+    (feature,) = trainer._population.features.values()
+    assert (feature.mean, feature.released, feature.contributors, feature.block) == (0.3, 60, len(voted), None)
+    assert (trainer._stacking.means[:3], trainer._stacking.sums.examples) == ([0.1, 0.8, 1.3], 0)
+    assert [row[:3] for row in trainer._stacking.covariance[:3]] == [[0.2] * 3] * 3
+    expected = (season, {"length=concise": voted.pack()})
+    assert population_state.earlier_votes(state, b"key") == expected
+    assert population_state.earlier_votes(trainer.pack(), b"key") == expected
+    assert population_state.earlier_votes(state, b"other") == population_state.earlier_votes(b"\1", b"key") == (0, {})
+
+
+def test_contributors_of_layout_2_go_with_their_season() -> None:
+    """After it all users may vote again."""
+    trainer = PopulationTrainer.unpack(
+        central_state({"length=concise": (START_MS // SEASON_MS, bytes(8))}, b""), CATALOGUE
+    )
+    trainer.merge(delta_of([make_example(at_ms=START_MS + SEASON_MS)]))
+    assert population_state.earlier_votes(trainer.pack(), b"") == (0, {})
+
+
 def test_same_history_has_the_same_noise_and_another_secret_has_not() -> None:
     """The key comes from the deployment's secret."""
     one, same, other = (
-        published(learned([make_example(n) for n in range(90)], PopulationTrainer(CATALOGUE, key)))
+        published(learned([make_example(n) for n in range(90)], Training(CATALOGUE, key)))
         for key in (b"key", b"key", b"other")
     )
     assert one == same

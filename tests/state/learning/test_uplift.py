@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from state.learning.bucketed import BUCKETS, Difference
+from state.learning.bucketed import BUCKETS, Arms, Difference
 from state.learning.uplift import Uplift, confidence_sequence
 from tests.support.factories import CATALOGUE
 
@@ -25,7 +25,7 @@ def signals(slot: int) -> "array[int]":
 def misses(seed: int, interval: str) -> bool:
     """Return whether an interval lost the truth at any look at one growing log, with clustered answers."""
     random = Random(seed)
-    uplift, looks = Uplift(CATALOGUE, {}), 0
+    uplift, looks = Uplift(CATALOGUE, Arms()), 0
     users = [(random.randrange(BUCKETS), random.random() < 0.3, random.uniform(0.2, 0.7)) for _ in range(USERS)]
     answers = 0
     while answers < ANSWERS:
@@ -66,7 +66,7 @@ def test_sequence_is_wider_than_an_interval_and_narrows_with_the_error() -> None
 
 def test_facet_counts_where_the_signal_differs_from_the_default() -> None:
     """The trigger is the same in both arms; an answer without the facet does not count."""
-    uplift = Uplift(CATALOGUE, {})
+    uplift = Uplift(CATALOGUE, Arms())
     for held_out in (False, True):
         uplift.add(1, True, held_out, {LENGTH}, signals(CONCISE))
         uplift.add(1, True, held_out, {LENGTH}, signals(BALANCED))
@@ -79,7 +79,7 @@ def test_facet_counts_where_the_signal_differs_from_the_default() -> None:
 
 def test_uplift_is_found() -> None:
     """Rates of both arms and their difference."""
-    random, uplift = Random(4), Uplift(CATALOGUE, {})
+    random, uplift = Random(4), Uplift(CATALOGUE, Arms())
     for _ in range(4_000):
         held_out = random.random() < 0.2
         uplift.add(random.randrange(BUCKETS), random.random() < (0.5 if held_out else 0.65), held_out, (), NO_SIGNALS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from state.user.consent import DENIED, EXPLORE, GRANTED, LEARN, UNASKED, USE, Co
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.writes import GateWrite, SignalWrite
+from tacit.contract.activity import DAY_MS
 from tacit.contract.gates import ScopeConsent
 from tacit.contract.signals import PROFILE
 from tests.support.decoded_writes import Shown
@@ -137,6 +139,24 @@ def test_no_is_written_even_if_a_yes_follows_in_the_same_batch() -> None:
     state = observe(turn(T), control(Kind.DENY, T + 1), control(Kind.GRANT, T + 2))
     gates = [write.gate for write in writes(state) if isinstance(write, GateWrite)]
     assert [gate.use.state for gate in gates] == ["denied", "granted"]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "record_ms", "asked_ms"),
+    [(T, 0, T), (T, T + 9, T), (T + 10**9, T + 9, T + 9), (0, T + 9, T + 9), (0, 0, 0)],
+)
+def test_gate_has_the_time_at_which_the_user_decided(at_ms: int, record_ms: int, asked_ms: int) -> None:
+    """An implausible time of the event gives way to that of the record."""
+    (gate,) = writes(observe(msgspec.structs.replace(control(Kind.DENY, at_ms), record_ms=record_ms)))
+    assert isinstance(gate, GateWrite)
+    assert gate.asked_ms == asked_ms
+
+
+def test_gate_of_an_absence_has_no_time_of_a_control_event() -> None:
+    """The absence is noted long after its end, and no user waits for it."""
+    state = observe(control(Kind.GRANT, T - 100 * DAY_MS), control(Kind.DENY, T))
+    gates = [write.asked_ms for write in writes(state) if isinstance(write, GateWrite)]
+    assert gates == [T - 100 * DAY_MS, 0, T]
 
 
 # Use and exploration

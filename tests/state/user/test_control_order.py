@@ -28,6 +28,7 @@ from tests.support.factories import (
 
 T = START_MS
 AHEAD_MS = 3 * HOUR_MS
+YEAR_MS = 365 * DAY_MS
 SECONDS = T // 1000
 
 
@@ -54,9 +55,10 @@ def liked(at_ms: int) -> Observation:
         (0, T + 30, T + 10),  # unreadable
         (T + CLOCK_TOLERANCE_MS + 30, T + 30, T + CLOCK_TOLERANCE_MS + 30),  # within the tolerance
         (T + CLOCK_TOLERANCE_MS + 31, T + 30, T + 10),  # a clock that is ahead
-        (T + 20, 0, T + 20),  # a file: the user's newest event bounds the time
-        (T + 10 + CLOCK_TOLERANCE_MS, 0, T + 10 + CLOCK_TOLERANCE_MS),
-        (T + DAY_MS, 0, T + 10),
+        (T + 20, 0, T + 20),  # a file: the same as in a topic
+        (T + DAY_MS, 0, T + DAY_MS),
+        (T + 10 + YEAR_MS + CLOCK_TOLERANCE_MS, 0, T + 10 + YEAR_MS + CLOCK_TOLERANCE_MS),
+        (T + 11 + YEAR_MS + CLOCK_TOLERANCE_MS, 0, T + 10),  # a clock that is years ahead
         (SECONDS, 0, T + 10),
     ],
 )

@@ -58,6 +58,19 @@ def emitted(fields: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
     return {name: (one["value"], one["tier"], one["source"]) for name, one in fields.items() if name != PROFILE}
 
 
+def test_full_write_has_the_newest_version_of_a_forgotten_facet() -> None:
+    """A second forget has the same time, and a lower count of events, as a "no" came between."""
+    events = [
+        *(make_observation(START_MS, event=1) for _ in range(3)),
+        make_observation(START_MS, event=11, kind=Kind.GRANT),
+        make_observation(START_MS + 60_000, event=12, kind=Kind.FORGET, facets=["length"]),
+        make_observation(START_MS, event=13, kind=Kind.DENY),
+        make_observation(START_MS, event=14, kind=Kind.FORGET, facets=["length"]),
+    ]
+    state, shown = lived(*events)
+    assert Shown().take(full_write(state)).gate == shown.gate
+
+
 @given(st.lists(interactions() | control_events(), max_size=60), st.sampled_from([CATALOGUE, REQUIRED]))
 def test_full_write_restores_an_emptied_redis(events: Sequence[Observation], catalogue: NumberedCatalogue) -> None:
     """Gate, values, tiers and sources are equal, and versions are not older. Only default signals may be missing."""

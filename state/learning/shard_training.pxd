@@ -4,37 +4,39 @@ from libc cimport math
 from state.learning.feature_numbers cimport FeatureNumbers
 from state.learning.feedback_limit cimport FeedbackLimit, last_bits
 from state.learning.known_features cimport KnownFeatures
-from state.learning.population_model cimport PopulationModel
 from state.learning.population_prior cimport Prior
 from state.learning.prior_table cimport PriorTable
 from state.learning.probit cimport normal_cdf
-from state.learning.scoring cimport Scoring
-from state.learning.stacking cimport Stacking
+from state.learning.scoring_sums cimport ScoringSums
+from state.learning.shard_votes cimport ShardVotes
+from state.learning.stacking_sums cimport StackingSums
 
 cdef long long _MAX_EXAMPLES
 cdef double _NOISE_VARIANCE
 cdef unsigned long long _ODD
 cdef unsigned long long _MASK
 
-cdef class PopulationTrainer:
+cdef class ShardTraining:
     cdef bint _exact
+    cdef bint _teaches
     cdef object _catalogue
-    cdef object _features
+    cdef bytes _key
+    cdef long long _shards
+    cdef public long long shard
     cdef object _facets
+    cdef object _features
     cdef object _replaceable
-    cdef readonly PopulationModel _population
+    cdef readonly ShardVotes votes
     cdef readonly KnownFeatures _known
-    cdef readonly Stacking _stacking
+    cdef readonly StackingSums stacking
     cdef readonly FeedbackLimit _limit
-    cdef readonly Scoring scoring
-    cdef readonly object proof
-    cdef public Prior _prior
+    cdef readonly ScoringSums _scoring
+    cdef readonly object _proof
+    cdef readonly Prior _prior
+    cdef list _factors
     cdef readonly long long examples
-    cdef readonly long long _at_ms
-    cdef readonly long long unpublished
-    cdef readonly long long number
-    cdef readonly bint must_publish
-    cdef readonly object scores
+    cdef long long _forgets
+    cdef long long _at_ms
     @cython.locals(
         user=cython.ulonglong, prior=Prior, mean=double, variance=double, scale=double, own_mean=double, z=double,
         share=double, bias_residual=object,
@@ -47,6 +49,7 @@ cdef class PopulationTrainer:
     cdef object _learn_directed(self, object e, unsigned long long user)
     @cython.locals(slots=list, features=list, mean=double, variance=double)
     cdef double _learn_defaults(self, object e, unsigned long long user) except? -1
+    @cython.locals(value=list, preferred=list, runner_up=list)
     cdef double _learn_confidence(
         self, object e, unsigned long long user, double mean, double variance, double share
     ) except? -1
