@@ -36,14 +36,16 @@ class RejectFile(StatelessSinkPartition[AnyReject]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._errors():
-            self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
+        self._descriptor = self._open()
         with self._errors(), self._lock() as size:
             if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
                 _write(self._descriptor, b"\n")
 
     def write_batch(self, items: Sequence[AnyReject]) -> None:
-        """Append the rejects; on a full disk append none."""
+        """Append the rejects; on a full disk append none. A file that was renamed is made again."""
+        if not self._has_its_name():
+            os.close(self._descriptor)
+            self._descriptor = self._open()
         lines = b"".join(reject.to_json() + b"\n" for reject in items)
         with self._errors(), self._lock() as size:
             try:
@@ -56,6 +58,16 @@ class RejectFile(StatelessSinkPartition[AnyReject]):
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
+
+    def _open(self) -> int:
+        with self._errors():
+            return os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
+
+    def _has_its_name(self) -> bool:
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
 
     @contextmanager
     def _lock(self) -> Iterator[int]:

@@ -18,9 +18,10 @@ from kafka.errors import (  # type: ignore[import-untyped]
     RetriableError,
 )
 
-from connectors.kafka.address import REQUEST_MS, Start, TopicAddress, common_options
+from connectors.kafka.address import Start, TopicAddress, common_options
+from connectors.kafka.client_options import REQUEST_MS
 from connectors.kafka.offsets import look_up
-from connectors.kafka.records import records_between
+from connectors.kafka.records import records_at, records_between
 from state.errors import SinkError
 
 APPEND_S = 30.0
@@ -56,15 +57,16 @@ class ChainedTopic:
             SinkError: the topic did not take the record in time.
         """
         deadline = time.monotonic() + APPEND_S
+        unconfirmed: list[tuple[int, bytes]] = []
         while True:
             try:
-                return self._append_once(compose)
-            except _FENCED as error:  # another writer came between; the transaction is aborted
-                if time.monotonic() > deadline:
+                return self._append_once(compose, unconfirmed)
+            except KafkaError as error:
+                # another writer came between, or the broker did not answer the commit
+                repeats = bool(unconfirmed) or isinstance(error, _FENCED)
+                if not repeats or time.monotonic() > deadline:
                     raise self._error(error) from error
                 time.sleep(random.uniform(0.0, 0.2))
-            except KafkaError as error:
-                raise self._error(error) from error
 
     def records(self) -> Iterator[tuple[int, bytes]]:
         """Yield the committed records of today, each with its offset.
@@ -87,23 +89,36 @@ class ChainedTopic:
                 return found[-1] if found else None
             back *= 4
 
-    def _append_once(self, compose: Callable[[bytes | None], bytes]) -> None:
+    def _append_once(self, compose: Callable[[bytes | None], bytes], unconfirmed: list[tuple[int, bytes]]) -> None:
+        """Append a record, unless one of the `unconfirmed` ones is committed.
+
+        `unconfirmed` are offsets and values of records without an answer to their commit. The start of the next
+        transaction ends the one before, so a look shows then whether a record is there.
+        """
         producer = KafkaProducer(
-            **common_options(self._address.servers),
+            **common_options(self._address),
             transactional_id=f"tacit-chain-{self._address.topic}",
             acks="all",
             max_block_ms=REQUEST_MS,
         )
         try:
             producer.init_transactions()
+            if any(map(self._holds, unconfirmed)):
+                return
             producer.begin_transaction()
-            future = producer.send(self._address.topic, compose(self.newest()), partition=PARTITION)
+            record = compose(self.newest())
+            future = producer.send(self._address.topic, record, partition=PARTITION)
             producer.flush()
-            future.get(REQUEST_MS / 1000)
+            offset = future.get(REQUEST_MS / 1000).offset
+            unconfirmed.append((offset, record))
             producer.commit_transaction()
         finally:
             with suppress(KafkaError):
                 producer.close(1)
+
+    def _holds(self, sent: tuple[int, bytes]) -> bool:
+        offset, value = sent
+        return any(held.value == value for held in records_at(self._address, PARTITION, [offset]))
 
     def _error(self, error: Exception) -> SinkError:
         advice = "run the command again" if isinstance(error, (*_FENCED, RetriableError)) else "check the broker's log"

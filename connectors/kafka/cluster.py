@@ -1,12 +1,8 @@
 """Identity of a Kafka cluster."""
 
-from kafka import KafkaAdminClient  # type: ignore[import-untyped]
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
-
-from connectors.kafka.address import TopicAddress, common_options
-from state.errors import SourceError
-
-_ADMIN_OPTIONS = KafkaAdminClient.DEFAULT_CONFIG.keys()
+from connectors.kafka.address import TopicAddress
+from connectors.kafka.offsets import source_errors
+from connectors.kafka.topic_admin import TopicAdmin
 
 
 def cluster_id(address: TopicAddress) -> str:
@@ -15,17 +11,5 @@ def cluster_id(address: TopicAddress) -> str:
     Raises:
         SourceError: no broker answers in time.
     """
-    client = None
-    common = common_options(address.servers)
-    try:
-        client = KafkaAdminClient(**{name: value for name, value in common.items() if name in _ADMIN_OPTIONS})
-        found: str = client.describe_cluster()["cluster_id"]
-    except KafkaError as error:
-        raise SourceError(
-            f"{address}: no answer ({type(error).__name__}); check the address, and that a broker listens there"
-        ) from error
-    else:
-        return found
-    finally:
-        if client is not None:
-            client.close()
+    with source_errors(address), TopicAdmin(address) as admin:
+        return admin.cluster()

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from time import monotonic
 from types import TracebackType
@@ -11,7 +11,8 @@ from typing import Any, Self
 from kafka import KafkaProducer  # type: ignore[import-untyped]
 from kafka.errors import KafkaError, MessageSizeTooLargeError  # type: ignore[import-untyped]
 
-from connectors.kafka.address import REQUEST_MS, common_options
+from connectors.kafka.address import TopicAddress, common_options
+from connectors.kafka.cluster import cluster_id
 from state.errors import SinkError
 
 Header = tuple[str, bytes]
@@ -35,16 +36,23 @@ class CheckedProducer:
     producer: the state of the records in flight is unknown.
     """
 
-    def __init__(self, servers: Sequence[str], *, delivery_s: float = DELIVERY_S) -> None:
+    def __init__(self, address: TopicAddress, *, delivery_s: float = DELIVERY_S) -> None:
         self._delivery_s = delivery_s
         delivery_ms = math.ceil(delivery_s * 1000)
         limits = {
             "delivery_timeout_ms": delivery_ms,
             "max_block_ms": delivery_ms,
-            "request_timeout_ms": min(REQUEST_MS, delivery_ms // 2),  # leaves time for a retry
+            "request_timeout_ms": min(address.client.request_ms, delivery_ms // 2),  # leaves time for a retry
         }
         self._in_flight: deque[Any] = deque()
-        self._producer = KafkaProducer(**common_options(tuple(servers)) | _OPTIONS | limits)
+        if address.client.protocol != "PLAINTEXT":
+            cluster_id(address)  # a producer retries a refusal until its time limit, and does not name the reason
+        try:
+            self._producer = KafkaProducer(**common_options(address) | _OPTIONS | limits)
+        except KafkaError as error:
+            raise SinkError(
+                f"{address}: no answer ({type(error).__name__}); check the address, and that a broker listens there"
+            ) from error
 
     def send(
         self,
@@ -54,6 +62,7 @@ class CheckedProducer:
         headers: Iterable[Header] = (),
         *,
         at_ms: int | None = None,
+        partition: int | None = None,
     ) -> None:
         """Send a record.
 
@@ -63,12 +72,15 @@ class CheckedProducer:
             value: bytes of the record.
             headers: names and values.
             at_ms: Kafka's time of the record, in epoch milliseconds; the current time if None.
+            partition: number of the partition; None: the one of the key.
 
         Raises:
             SinkError: the delivery of this record or an earlier one failed.
         """
         try:
-            future = self._producer.send(topic, value, key, headers=list(headers), timestamp_ms=at_ms)
+            future = self._producer.send(
+                topic, value, key, headers=list(headers), partition=partition, timestamp_ms=at_ms
+            )
         except KafkaError as error:
             raise self._sink_error(error, topic) from error
         self._in_flight.append(future)

@@ -20,7 +20,7 @@ class KafkaRejectSink(DynamicSink[AnyReject]):
         Raises:
             SinkError: the topic is missing; the run fails at its start, and not at its first reject.
         """
-        producer = CheckedProducer(self._address.servers, delivery_s=self._delivery_s)
+        producer = CheckedProducer(self._address, delivery_s=self._delivery_s)
         producer.require(self._address.topic)
         return KafkaRejectPartition(producer, self._address.topic)
 

@@ -6,12 +6,10 @@ from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 from kafka.admin import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from connectors.kafka.address import TopicAddress, common_options
+from connectors.kafka.address import TopicAddress, admin_options
 from state.errors import SourceError
 
 _UNLIMITED = -1
-_CLIENT_OPTIONS = {"allow_auto_create_topics", "metrics_enabled"}
-"""Options of consumers and producers that an admin client does not know."""
 _OPTIONS = ("retention.ms", "cleanup.policy", "segment.ms")
 
 
@@ -37,9 +35,8 @@ def topic_retention(address: TopicAddress) -> Retention:
     Raises:
         SourceError: no broker answers, the topic is missing, or the right to describe its configuration is.
     """
-    common = common_options(address.servers).items()
     try:
-        admin = KafkaAdminClient(**{name: value for name, value in common if name not in _CLIENT_OPTIONS})
+        admin = KafkaAdminClient(**admin_options(address))
         try:
             resource = ConfigResource(ConfigResourceType.TOPIC, address.topic)
             answer = admin.describe_configs([resource], config_filter="all")

@@ -12,6 +12,29 @@ FILE_NAME = "population.json"
 FIRST_NAME = "population-first.json"
 """File name of the first prior, if training started from a version of another run."""
 
+NUMBER_NAME = "population-number"
+"""File name of the newest number in the namespace at the first start of a bounded run."""
+
+
+def first_number(folder: Path | None, newest: int) -> int:
+    """Return the newest number at the first start of a bounded run: `newest`, noted in the folder, or the noted one.
+
+    Raises:
+        StateError: the file holds no number.
+        StorageError: the disk is full or fails.
+    """
+    if folder is None:
+        return newest
+    path = folder / NUMBER_NAME
+    try:
+        if not path.exists():
+            write_file(path, b"%d\n" % newest)
+        return int(path.read_bytes())
+    except OSError as error:
+        raise storage_error(str(path), error.strerror or str(error)) from error
+    except ValueError as error:
+        raise StateError(f"{path} is damaged: it holds no number; restore the state folder from a backup") from error
+
 
 def read_version(path: Path) -> PopulationVersion | None:
     """Return the version in a file, or None if there is no file.

@@ -89,15 +89,30 @@ class PopulationRedisStore:
             if reply == 1:
                 return True
 
-    def pin(self, number: int, catalogue: NumberedCatalogue) -> PopulationVersion:
+    def pin(
+        self,
+        number: int,
+        catalogue: NumberedCatalogue,
+        version: PopulationVersion | None = None,
+        *,
+        writes: bool = True,
+    ) -> PopulationVersion:
         """Keep a version permanently in this namespace, and publish it if the namespace has no version.
+
+        Args:
+            number: number of the version.
+            catalogue: catalogue of the deployment.
+            version: the version, where Redis may have lost it; None: it is fetched.
+            writes: False returns the version only.
 
         Raises:
             ConfigurationError: neither the namespace nor the fallback has the version.
         """
-        version = self.fetch(number)
+        version = version or self.fetch(number)
         if version is None:
             raise ConfigurationError([self._not_kept(number)])
+        if not writes:
+            return version
         write = population_write(Prior(catalogue, version), version)
         # Pinned first, as another writer could drop the version before that.
         self._client.execute(("SADD", self._keys.population_pinned, number))

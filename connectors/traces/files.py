@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 from connectors.files.decompression import ERRORS, Decompressed
-from connectors.files.line_reader import FRAMES
+from connectors.files.opened_file import FRAMES
+from connectors.files.window import MAX_WINDOW_MIB
 from connectors.traces.needles import ID, PSEUDONYM, SHARED_BYTES, Needles, Trace, search
 from state.storage.manifest import TABLE
 from state.storage.table_entry import AFTER_BYTES, BEFORE_BYTES, entry_kind
@@ -63,7 +65,7 @@ def _traces(path: Path, needles: Needles, tables: dict[_Inode, _Found]) -> Itera
 def _opened(path: Path) -> BinaryIO:
     new_frame = FRAMES.get(path.suffix)
     file = path.open("rb")
-    return BufferedReader(Decompressed(file, new_frame)) if new_frame else file
+    return BufferedReader(Decompressed(file, partial(new_frame, MAX_WINDOW_MIB))) if new_frame else file
 
 
 def _kind(table: BinaryIO, offset: int, kind: str, needles: Needles) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import cast
 
 import redis
 
@@ -30,7 +29,7 @@ def find_redis_traces(client: RedisClient, region: str, needles: Needles) -> Ite
         SinkError: Redis does not answer, or the user lacks a right.
     """
     for server in client.servers():
-        keys = _scan(client, f"tacit:v1:{region}:*", server)
+        keys = client.scan(f"tacit:v1:{region}:*", server)
         while some := list(islice(keys, KEYS_AT_ONCE)):
             for key, reply in zip(some, _values(client, some, server), strict=True):
                 place = needles.masked(key.decode("utf-8", "surrogateescape"))
@@ -38,16 +37,6 @@ def find_redis_traces(client: RedisClient, region: str, needles: Needles) -> Ite
                     yield Trace(place, 0, "tombstone" if kind == "pseudonym" and _is_status(reply) else kind)
                 if isinstance(reply, redis.RedisError):
                     yield Trace(place, 0, UNREADABLE)
-
-
-def _scan(client: RedisClient, pattern: str, server: Address) -> Iterator[bytes]:
-    cursor = b"0"
-    while True:
-        command = ("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-        cursor, keys = cast("tuple[bytes, list[bytes]]", client.execute(command, server))
-        yield from keys
-        if cursor == b"0":
-            return
 
 
 def _values(client: RedisClient, keys: list[bytes], server: Address) -> list[Reply]:

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
+from kafka import TopicPartition  # type: ignore[import-untyped]
 
 from connectors.kafka.address import Start, TopicAddress
-from connectors.kafka.offsets import OffsetRange, look_up, reader_options
+from connectors.kafka.offsets import OffsetRange, look_up, reader
 from connectors.traces.needles import Needles, Trace
-from state.errors import SourceError
 
 _POLL_MS = 500
 
@@ -32,13 +30,8 @@ def read_topic(address: TopicAddress) -> Iterator[tuple[int, int, bytes]]:
         SourceError: as `find_topic_traces`.
     """
     held = {number: found for number, found in look_up(address, Start("earliest")).items() if found.end > found.begin}
-    try:
-        with KafkaConsumer(**reader_options(address)) as consumer:
-            yield from _records(consumer, address, held)
-    except KafkaError as error:
-        raise SourceError(
-            f"{address}: cannot be read ({type(error).__name__}: {error}); check the topic and the broker's log"
-        ) from error
+    with reader(address) as consumer:
+        yield from _records(consumer, address, held)
 
 
 def read_values(address: TopicAddress) -> Iterator[bytes]:

@@ -122,14 +122,15 @@ def test_truncated_file_returns_its_lines_before_the_error(tmp_path: Path, name:
     assert b"\n".join([*(record.value for record in read), *rest]) + b"\n" == text
 
 
-def test_large_zstd_window_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_large_zstd_window_is_named_with_the_setting_that_allows_it(tmp_path: Path) -> None:
     """A file that `zstd -d` refuses, too, is not called damaged."""
     settings = zstandard.ZstdCompressionParameters.from_level(3, window_log=28)
     compressor = zstandard.ZstdCompressor(compression_params=settings).compressobj()  # without a size in the header
     path = tmp_path / "events.jsonl.zst"
     path.write_bytes(compressor.compress(b"{}\n") + compressor.flush())
-    with pytest.raises(SourceError, match=r"window above 128 MiB in line 1; .*zstd -d --long=31"):
+    with pytest.raises(SourceError, match=r"zstd window of 256 MiB in line 1, .* allow it by --zstd-window-mib 256"):
         LineReader(path).read(10)
+    assert lines(LineReader(path, window_mib=256)) == [b"{}"]
 
 
 def test_resume_reads_appended_lines(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_resume_in_a_changed_file_is_an_error(tmp_path: Path, now: bytes) -> Non
     file.read(2)
     file.close()
     path.write_bytes(now)
-    with pytest.raises(SourceError, match=r"is not the file in which the earlier run stopped.*new state folder"):
+    with pytest.raises(SourceError, match=r"is not the file in which the earlier run stopped.*start over with --again"):
         LineReader(path, file.position)
 
 
@@ -166,14 +167,75 @@ def test_resume_within_a_line_is_an_error(tmp_path: Path) -> None:
         LineReader(path, file.position._replace(byte=3))
 
 
-def test_resume_after_a_longer_last_line_is_an_error(tmp_path: Path) -> None:
-    """The rest of an incomplete line is not a line."""
-    path = write(tmp_path, "events.jsonl", b'{}\n{"a"')
+@pytest.mark.parametrize(
+    ("now", "rest"),
+    [
+        (b'{}\n{"a":1}', []),
+        (b'{}\n{"a":1}\n', []),
+        (b'{}\n{"a":1} \r\n{"b":2}\n', [b'{"b":2}']),
+        (b'{}\n{"a":1}x\n{"b":2}\n', [b"x", b'{"b":2}']),
+    ],
+    ids=["same", "newline", "blanks and a line", "more text"],
+)
+@every_format
+def test_newline_of_a_line_that_was_read_without_it_is_no_line(
+    tmp_path: Path, name: str, now: bytes, rest: list[bytes]
+) -> None:
+    """The line is neither read again nor lost; other text after it is a line of the same number."""
+    before = b'{}\n{"a":1}'
+    path = write(tmp_path, name, before)
+    file = LineReader(path, holds_back=True)
+    assert lines(file) == [b"{}", b'{"a":1}']
+    if name == "events.jsonl":
+        path.write_bytes(now)
+    else:
+        path.write_bytes(path.read_bytes() + FORMATS[name](now.removeprefix(before)))
+    records = iter_records(LineReader(path, file.position))
+    assert [record.value for record in records] == rest
+    assert [record.position for record in records] == ([3] if len(rest) == 1 else [2, 3][: len(rest)])
+
+
+@every_format
+def test_unfinished_last_line_waits(tmp_path: Path, name: str) -> None:
+    """A part of an object is held back, and a later run reads the whole line."""
+    path = write(tmp_path, name, b'{}\n{"a":')
+    file = LineReader(path, holds_back=True)
+    assert lines(file) == [b"{}"]
+    assert file.held_back
+    if name == "events.jsonl":
+        path.write_bytes(b'{}\n{"a":1}\n')
+    else:
+        path.write_bytes(path.read_bytes() + FORMATS[name](b"1}\n"))
+    again = LineReader(path, file.position, holds_back=True)
+    assert iter_records(again) == [Record(FileOrigin(str(path)), 2, b'{"a":1}')]
+    assert not again.held_back
+
+
+@pytest.mark.parametrize("name", ["events.jsonl.gz", "events.jsonl.zst"])
+def test_resume_at_the_end_of_a_frame_reads_no_earlier_frame(tmp_path: Path, name: str) -> None:
+    """The position has the begin of the frame, so earlier frames may even be damaged."""
+    path = tmp_path / name
+    path.write_bytes(FORMATS[name](b"1\n2\n") + FORMATS[name](b"3\n"))
     file = LineReader(path)
-    assert lines(file) == [b"{}", b'{"a"']
-    path.write_bytes(b'{}\n{"a":1}\n')
-    with pytest.raises(SourceError, match="has other contents now"):
-        LineReader(path, file.position)
+    assert lines(file) == [b"1", b"2", b"3"]
+    assert file.position.frame == path.stat().st_size
+    path.write_bytes(path.read_bytes() + bytes(512) + FORMATS[name](b"4\n"))
+    assert lines(LineReader(path, file.position)) == [b"4"]
+
+
+def test_long_line_is_skipped_in_parts(tmp_path: Path) -> None:
+    """Each read ends within a limit, and a stop within the line resumes there; a hole of a file is such a line."""
+    path = tmp_path / "events.jsonl"
+    with path.open("wb") as file:
+        file.write(b"{}\n")
+        file.seek(200_000_000)
+        file.write(b"\n{}\n")
+    reader = LineReader(path)
+    assert [len(record.value) for record in reader.read_some(10)] == [2, MAX_EVENT_BYTES + 1]
+    assert reader.read_some(10) == []
+    assert not reader.ended
+    reader.close()
+    assert lines(LineReader(path, reader.position)) == [b"{}"]
 
 
 def test_missing_file_is_an_error(tmp_path: Path) -> None:

@@ -65,6 +65,19 @@ def test_batches_of_processes_do_not_interleave(tmp_path: Path) -> None:
     assert lines[::2] == lines[1::2]
 
 
+def test_renamed_or_deleted_file_is_made_again(tmp_path: Path) -> None:
+    """As logrotate renames it: no reject of a later batch is lost to the old file."""
+    path, old = tmp_path / "rejects.jsonl", tmp_path / "rejects.jsonl.1"
+    file = RejectFile(path)
+    file.write_batch([reject(1)])
+    path.rename(old)
+    file.write_batch([reject(2)])
+    path.unlink()
+    file.write_batch([reject(3)])
+    file.close()
+    assert (lines_of(old), lines_of(path)) == ([1], [3])
+
+
 def test_reject_after_a_torn_line_is_whole(tmp_path: Path) -> None:
     """A new reject starts on a new line after half a line of a crash."""
     path = tmp_path / "rejects.jsonl"

@@ -107,6 +107,17 @@ def test_wrong_paths_are_one_error_of_the_constructor(tmp_path: Path) -> None:
     assert "notes.txt: not an event file; its name must end in .jsonl, .jsonl.gz, .jsonl.zst" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [("/dev/null", "/dev/null: is a device, a pipe or a folder"), ("gone.txt", "gone.txt: there is no such file")],
+)
+def test_wrong_path_is_one_problem(path: str, problem: str) -> None:
+    with pytest.raises(SourceError) as error:
+        source([Path(path)])
+    assert str(error.value).startswith(problem)
+    assert "\n" not in str(error.value)
+
+
 def test_no_files_are_an_error() -> None:
     """An empty list is a mistake, not an empty history."""
     with pytest.raises(SourceError, match="no source file"):

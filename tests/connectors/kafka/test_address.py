@@ -34,6 +34,6 @@ def test_error_of_an_address_shows_no_password() -> None:
 
 @pytest.mark.parametrize("text", ["", "newest", "-1", "offset:", "offset:-1", "offset:x", "1.5", "٣"])
 def test_invalid_start_is_a_configuration_error(text: str) -> None:
-    """A start has one of four forms."""
+    """A start has one of the forms that the error lists."""
     with pytest.raises(ConfigurationError, match="is no start"):
         Start.parse(text)
