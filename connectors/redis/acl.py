@@ -3,12 +3,12 @@
 https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
 """
 
-import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from connectors.secret_files import secret_variable
 from tacit.contract.keys import RegionKeys
 
 USERS = Path(__file__).with_name("users.acl")
@@ -17,7 +17,7 @@ PASSWORDS = {
     "tacit-writer": "TACIT_WRITER_PASSWORD",
     "tacit-auditor": "TACIT_AUDITOR_PASSWORD",
 }
-"""User → environment variable with the password."""
+"""User → environment variable with the password; with `_FILE` behind it, the path of a file with the password."""
 
 
 class RedisUser(NamedTuple):
@@ -33,13 +33,13 @@ def redis_users(region: str) -> list[RedisUser]:
     """Return a region's users: `default` (off), a reader, a writer, and an auditor with rights to read.
 
     Raises:
-        ConfigurationError: the region is invalid.
+        ConfigurationError: the region is invalid, or the file of a password is unreadable.
     """
     RegionKeys(region)
     found = []
     for line in USERS.read_text().splitlines():
         name = line.split()[1]
-        password = os.environ.get(PASSWORDS.get(name, ""), "")
+        password = secret_variable(PASSWORDS[name]) if name in PASSWORDS else ""
         generated = secrets.token_urlsafe(24) if name in PASSWORDS and not password else None
         checksum = sha256((password or generated or "").encode()).hexdigest()
         rules = line.replace(f"{name[6:].upper()}_PASSWORD_SHA256", checksum).replace("REGION", region)

@@ -2,14 +2,14 @@
 
 import random
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import cast
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from connectors.redis.error_codes import TRANSIENT, UNANSWERED, UNWRITABLE, error_code
+from connectors.redis.error_codes import TRANSIENT, UNANSWERED, UNWRITABLE, error_code, meaning_of
 from connectors.redis.script import Script
 from state.errors import SinkError
 from tacit.reader.cluster_map import MAP_COMMAND, Address, ClusterMap, Replies, Requests, home_of, settings_of
@@ -21,6 +21,8 @@ OnRetry = Callable[[int, set[str]], object]
 
 TIMEOUT_S = 5.0
 RETRY_FOR_S = 45.0
+COMMAND_RETRY_FOR_S = 5.0
+"""Time of retries of a command, for which an operator waits."""
 
 _FIRST_PAUSE_S = 0.05
 _MAX_PAUSE_S = 2.0
@@ -77,6 +79,11 @@ class RedisClient:
         self._map.update(reply, self.home)
         return self._map.servers
 
+    def ask_each(self, command: Command, servers: Sequence[Address]) -> list[Reply]:
+        """Send a command to each server once, and return a reply or an error per server."""
+        replies = self._send({server: [command] for server in servers})
+        return [replies[server][0] for server in servers]
+
     def execute(self, command: Command, server: Address | None = None) -> Reply:
         """Return the reply to one idempotent command.
 
@@ -91,6 +98,16 @@ class RedisClient:
         if isinstance(reply, redis.RedisError):
             raise SinkError(f"Redis at {self.home} rejects {command[0]!r} on {command[1]!r}: {error_code(reply)}")
         return reply
+
+    def scan(self, pattern: str, server: Address) -> Iterator[bytes]:
+        """Yield the keys of one server that match a pattern; a key may come twice. Errors as in `execute`."""
+        cursor = b"0"
+        while True:
+            reply = self.execute(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000), server)
+            cursor, keys = cast("tuple[bytes, list[bytes]]", reply)
+            yield from keys
+            if cursor == b"0":
+                return
 
     def deliver(
         self, commands: Sequence[Command], owners: Sequence[Hashable], server: Address | None = None
@@ -129,6 +146,8 @@ class RedisClient:
 
     def send_once(self, commands: Sequence[Command], server: Address | None = None) -> list[Reply]:
         """Send commands without a retry, and return a reply or an error per command."""
+        if not commands:
+            return []
         if server is not None:
             return self._send({server: list(commands)})[server]
         return run(self._map.follow(commands), self._send)
@@ -181,7 +200,7 @@ class RedisClient:
     def _out_of_time(self, codes: set[str]) -> str:
         failure = "did not answer" if codes <= UNANSWERED else "did not accept commands"
         within = f" within {self._retry_for_s:g} s" if self._retry_for_s else ""
-        names = ", ".join(sorted(codes))
+        names = ", ".join(map(meaning_of, sorted(codes)))
         return (
             f"Redis at {self.home} {failure}{within}: {names}; check the URL, the network and the server{self._advice}"
         )

@@ -31,6 +31,11 @@ TRANSIENT = frozenset(
 UNANSWERED = frozenset({"CONNECTION", "TIMEOUT"})
 """Codes of this client for a server that does not answer."""
 
+_MEANINGS = {
+    "CONNECTION": "the connection was refused or broke",
+    "TIMEOUT": "no reply came in time",
+}
+
 _CODE_OF_CLASS: tuple[tuple[type[redis.RedisError], str], ...] = (
     (redis.AuthenticationError, "AUTH"),
     (redis.BusyLoadingError, "LOADING"),
@@ -67,3 +72,14 @@ def error_code(error: redis.RedisError) -> str:
             return code
     found = _CODE.search(str(error))
     return found[1] if found else "ERR"
+
+
+def meaning_of(code: str) -> str:
+    """Return a code with its meaning, if it is one of this client.
+
+    >>> meaning_of("CONNECTION")
+    'the connection was refused or broke (CONNECTION)'
+    >>> meaning_of("LOADING")
+    'LOADING'
+    """
+    return f"{_MEANINGS[code]} ({code})" if code in _MEANINGS else code

@@ -7,7 +7,7 @@ from contextlib import closing
 import redis
 
 from connectors.redis.client import RedisClient, connection_pool
-from connectors.redis.error_codes import UNANSWERED, error_code
+from connectors.redis.error_codes import TRANSIENT, UNANSWERED, error_code, meaning_of
 from state.errors import SinkError
 from tacit.contract.keys import RegionKeys
 from tacit.reader.cluster_map import Address, home_of, settings_of
@@ -39,10 +39,23 @@ def redis_problems(url: str, region: str) -> list[str]:
         return found + _write_problems(client, region)
 
 
+def unanswered(url: str) -> str | None:
+    """Return the problem of a Redis that does not answer, or that cannot take writes now; None for any other Redis.
+
+    Raises:
+        ConfigurationError: `url` is not a Redis URL.
+    """
+    with closing(RedisClient(url, retry_for_s=0)) as client:
+        [reply] = client.send_once([("PING",)], client.home)
+        if isinstance(reply, redis.RedisError) and error_code(reply) in TRANSIENT:
+            return _unusable(client, reply)
+    return None
+
+
 def _unusable(client: RedisClient, error: redis.RedisError) -> str:
     code = error_code(error)
     failure = "did not answer" if code in UNANSWERED else "rejects the connection"
-    return f"Redis at {client.home} {failure}: {code}; check the URL, its user and password, and the server"
+    return f"Redis at {client.home} {failure}: {meaning_of(code)}; check the URL, its user and password, and the server"
 
 
 def _server_problems(url: str, server: Address, is_cluster: bool) -> Iterator[str]:

@@ -15,7 +15,6 @@ from connectors.redis.client import RedisClient
 from tacit.contract.gates import Gate, decode_gate
 from tacit.contract.keys import RegionKeys, hash_tag
 from tacit.contract.pseudonyms import pseudonym_text
-from tacit.reader.cluster_map import Address
 from tacit.reader.round_trips import Command, Reply
 
 KEYS_AT_ONCE = 500
@@ -109,20 +108,11 @@ class KeyMove:
     def _old_keys(self, *, is_gate: bool) -> Iterator[tuple[str, bytes]]:
         pattern = self._prefix + ("{k1.*}:gate" if is_gate else "*:{k1.*}:signals")
         for server in self._client.servers():
-            for raw in self._scan(pattern, server):
+            for raw in self._client.scan(pattern, server):
                 key = raw.decode("utf-8", "replace")
                 user = _pseudonym_of(hash_tag(key))
                 if user is not None and not self._is_new(user):
                     yield key, user
-
-    def _scan(self, pattern: str, server: Address) -> Iterator[bytes]:
-        cursor = b"0"
-        while True:
-            command = ("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-            cursor, keys = cast("tuple[bytes, list[bytes]]", self._client.execute(command, server))
-            yield from keys
-            if cursor == b"0":
-                return
 
 
 def _restricts(reply: Reply) -> bool:

@@ -1,69 +1,27 @@
-"""Namespaces of a region for an operator: their differences, and the active one."""
+"""Namespaces of a region for an operator: their names, their differences, and the active one."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from itertools import islice
-from typing import Any, cast
-
-import msgspec
+from pathlib import Path
+from typing import cast
 
 from connectors.redis.client import RedisClient
-from tacit.contract.keys import LIVE, RegionKeys, hash_tag
-from tacit.contract.signals import STATUS, Signal, decode_signal
-from tacit.errors import ConfigurationError
-from tacit.reader.cluster_map import Address
+from connectors.redis.comparison import compare
+from connectors.redis.difference import ALL_USERS, Difference, Terms
+from connectors.redis.fillings import Fillings
+from connectors.redis.user_scan import has_users
+from state.errors import SinkError
+from tacit.contract.keys import LIVE, RegionKeys
+from tacit.errors import ConfigurationError, TacitError
 
-USERS_AT_ONCE = 500
-
-Fields = dict[bytes, bytes]
-
-
-@dataclass(slots=True)
-class FacetDifference:
-    """Difference of two namespaces in one facet; counts are of users."""
-
-    both: int = 0
-    """Users with a signal in both namespaces."""
-    value: int = 0
-    """Of `both`: the values differ."""
-    tier: int = 0
-    source: int = 0
-    confidence_moved: float = 0.0
-    """Sum of |difference| over `confident`."""
-    confident: int = 0
-    """Of `both`: both signals have a confidence."""
-    only_first: int = 0
-    only_second: int = 0
-
-
-@dataclass(slots=True)
-class Difference:
-    """Difference of two namespaces; counts are of users."""
-
-    first: str
-    second: str
-    both: int = 0
-    """Users with signals, or an opt-out, in both namespaces."""
-    same: int = 0
-    """Of `both`: value, tier and source of every facet are equal."""
-    only_first: int = 0
-    only_second: int = 0
-    opted_out_in_one: int = 0
-    unreadable: int = 0
-    """Fields that are not signals."""
-    facets: dict[str, FacetDifference] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the members for JSON, with means in place of sums."""
-        found = asdict(self)
-        for facet in found["facets"].values():
-            confident = facet.pop("confident")
-            facet["confidence_moved"] = round(facet["confidence_moved"] / confident, 4) if confident else None
-        return found
+_PROMOTE = (Path(__file__).with_name("scripts") / "promote.lua").read_bytes()
+_UNFINISHED = "a replay, a rebuild or a restoration has not ended, or a live run has not caught up with its topic"
+_COMPLETE = (
+    "let it end, or run the same command again; if that fails, replay into another namespace, or tacit rebuild from "
+    "its finished state folder, which decides by the newest population version alone"
+)
 
 
 class Namespaces:
-    """Namespaces of one region; users are counted by pseudonym.
+    """Namespaces of one region.
 
     All methods raise SinkError as `RedisClient.deliver`.
     """
@@ -78,8 +36,11 @@ class Namespaces:
 
     def active(self) -> str:
         """Return the active namespace."""
-        found = cast("bytes | None", self._client.execute(("GET", self._keys.active)))
-        return found.decode("utf-8", "replace") if found else LIVE
+        return self._name(self._keys.active) or LIVE
+
+    def previous(self) -> str | None:
+        """Return the namespace that was active before the last promotion; None before the first one."""
+        return self._name(self._keys.previous)
 
     def registered(self) -> list[str]:
         """Return the namespaces of all writers, in alphabetical order."""
@@ -87,110 +48,73 @@ class Namespaces:
             name.decode() for name in cast("list[bytes]", self._client.execute(("SMEMBERS", self._keys.namespaces)))
         )
 
-    def promote(self, namespace: str) -> str:
-        """Make a namespace the active one, and return the previous one; readers follow within a second.
+    def promote(self, namespace: str, active: str) -> None:
+        """Make a namespace the active one, and remember the previous one in the same atomic step.
+
+        A repetition changes nothing, and readers follow within a second.
+
+        Args:
+            namespace: the namespace.
+            active: the active namespace as the caller has read it.
 
         Raises:
-            ConfigurationError: no writer has used the namespace.
+            TacitError: another promotion came first, and nothing was changed.
         """
-        self.require(namespace)
-        before = self.active()
-        self._client.execute(("SET", self._keys.active, namespace))
-        return before
+        keys = (self._keys.active, self._keys.previous)
+        command = ("EVAL", _PROMOTE, len(keys), *keys, namespace, active, LIVE)
+        done, found = cast("tuple[int, bytes]", self._client.execute(command))
+        if not done:
+            raise TacitError(
+                f"promote: another promotion has made {_text(found)} the active namespace meanwhile, and this one "
+                "changed nothing; run the command again to replace it"
+            )
 
     def require(self, namespace: str) -> None:
-        """Raise ConfigurationError if no writer has used the namespace."""
+        """Raise ConfigurationError if no writer has used the namespace, naming the ones that were used."""
+        self._keys.within(namespace)
         registered = self.registered()
-        if namespace not in registered:
-            allowed = f"allowed are {', '.join(registered)}" if registered else "this region has no namespace"
-            raise ConfigurationError([f"namespace: {namespace} has no signals; {allowed}"])
+        if namespace in registered:
+            return
+        allowed = f"allowed are {', '.join(registered)}" if registered else "this region has no namespace"
+        raise ConfigurationError([f"namespace: {namespace} was never written in region {self._keys.region}; {allowed}"])
 
-    def compare(self, first: str, second: str) -> Difference:
-        """Compare all users of two namespaces; a write during the comparison counts or not."""
-        found = Difference(first, second)
-        for one, other in self._pairs(first, second):
-            if one:
-                found.both += bool(other)
-                found.only_first += not other
-            if one and other:
-                _compare_user(found, one, other)
-        for one, other in self._pairs(second, first):
-            found.only_second += bool(one) and not other
-        return found
+    def require_signals(self, namespace: str) -> None:
+        """Raise ConfigurationError if the namespace was never written, or holds no signals of a user now.
 
-    def _pairs(self, first: str, second: str) -> Iterator[tuple[Fields, Fields]]:
-        """Yield the fields in the first and in the second namespace, for each user of the first."""
-        first_keys, second_keys = self._keys.within(first), self._keys.within(second)
-        users = self._users(first_keys.signals_pattern)
-        while some := list(islice(users, USERS_AT_ONCE)):
-            keys = [names.signals_of(user) for user in some for names in (first_keys, second_keys)]
-            replies = self._client.deliver([("HGETALL", key) for key in keys], keys)
-            held = [_as_fields(reply) for reply in replies]
-            yield from zip(held[::2], held[1::2], strict=True)
+        Without the right to SCAN, a published population version stands for the signals.
+        """
+        self.require(namespace)
+        if not self._has_signals(namespace):
+            problem = f"namespace: {namespace} holds no signals, and readers would give all users the defaults"
+            raise ConfigurationError([f"{problem}; fill it first by tacit replay with --namespace {namespace}"])
 
-    def _users(self, pattern: str) -> Iterator[str]:
-        """Yield the pseudonym of each user once, server after server."""
-        seen = set[str]()
-        for server in self._client.servers():
-            for key in self._scan(pattern, server):
-                user = hash_tag(key.decode("utf-8", "replace"))
-                if user not in seen:
-                    seen.add(user)
-                    yield user
+    def require_complete(self, namespace: str) -> None:
+        """Raise ConfigurationError if a filling or a restoration has not ended, or a live run not caught up."""
+        if Fillings(self._client, self._keys.within(namespace)).read().is_unfinished:
+            problem = f"namespace: {namespace} holds a part of a history, as {_UNFINISHED}"
+            raise ConfigurationError([f"{problem}; {_COMPLETE}"])
 
-    def _scan(self, pattern: str, server: Address) -> Iterator[bytes]:
-        cursor = b"0"
-        while True:
-            cursor, keys = cast(
-                "tuple[bytes, list[bytes]]",
-                self._client.execute(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000), server),
-            )
-            yield from keys
-            if cursor == b"0":
-                return
+    def compare(self, first: str, second: str, terms: Terms = ALL_USERS) -> Difference:
+        """Compare the users of two namespaces; a write during the comparison counts or not."""
+        return compare(self._client, self._keys, first, second, terms)
+
+    def _has_signals(self, namespace: str) -> bool:
+        try:
+            return has_users(self._client, self._keys, namespace)
+        except SinkError as error:
+            if "NOPERM" not in str(error):
+                raise
+        if self._name(self._keys.within(namespace).population) is not None:
+            return True
+        raise SinkError(
+            f"promote: it is unknown whether {namespace} holds signals, as its Redis user has no right to SCAN and "
+            "the namespace has no population version; run the command as a Redis user with SCAN"
+        )
+
+    def _name(self, key: str) -> str | None:
+        found = cast("bytes | None", self._client.execute(("GET", key)))
+        return _text(found) if found else None
 
 
-def _as_fields(reply: object) -> Fields:
-    """Return the fields of a hash; a key of another type has none."""
-    if not isinstance(reply, list):
-        return {}
-    return dict(zip(reply[::2], reply[1::2], strict=True))
-
-
-def _compare_user(found: Difference, one: Fields, other: Fields) -> None:
-    if (STATUS.encode() in one) != (STATUS.encode() in other):
-        found.opted_out_in_one += 1
-        return
-    is_same = True
-    for name in sorted(one.keys() | other.keys()):
-        if name.startswith(b"_"):  # not a facet: profile, status, wipe
-            continue
-        first, second = (_signal(found, fields.get(name)) for fields in (one, other))
-        facet = found.facets.setdefault(name.decode(), FacetDifference())
-        facet.only_first += bool(first) and not second
-        facet.only_second += bool(second) and not first
-        is_same &= bool(first) == bool(second)
-        if first and second:
-            is_same &= _compare_signals(facet, first, second)
-    found.same += is_same
-
-
-def _signal(found: Difference, raw: bytes | None) -> Signal | None:
-    if raw is None:
-        return None
-    try:
-        return decode_signal(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        found.unreadable += 1
-        return None
-
-
-def _compare_signals(facet: FacetDifference, one: Signal, other: Signal) -> bool:
-    facet.both += 1
-    facet.value += one.value != other.value
-    facet.tier += one.tier != other.tier
-    facet.source += one.source != other.source
-    if one.confidence is not None and other.confidence is not None:
-        facet.confidence_moved += abs(one.confidence - other.confidence)
-        facet.confident += 1
-    return (one.value, one.tier, one.source) == (other.value, other.tier, other.source)
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "replace")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import cast
 
 import redis
@@ -15,6 +15,7 @@ from connectors.redis.error_codes import error_code
 from connectors.redis.script import Script
 from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
+from state.errors import SinkError
 from state.events.records import WriteReject
 from state.user.writes import GateWrite, SignalWrite, Write
 from tacit.contract.gates import encode_gate
@@ -39,6 +40,7 @@ class SignalWriter:
         counters: counts to add to.
         on_unwritable: callback with each write that Redis will never take.
         advice: end of the text of `SinkError`, such as how to continue.
+        permit: called before each batch; an error forbids the batch.
 
     Raises:
         ConfigurationError: the URL, region or namespace is invalid.
@@ -51,11 +53,12 @@ class SignalWriter:
         on_unwritable: Callable[[WriteReject], object] = lambda _: None,
         *,
         advice: str = "",
+        permit: Callable[[], object] = lambda: None,
     ) -> None:
+        self._permit = permit
         self._keys = RegionKeys(target.region)
         self._own_keys = self._keys.within(target.namespace)
         self._target = target
-        self._script_mode = "fill" if target.mode is Mode.FILL else "live"
         self._counters = counters
         self._on_unwritable = on_unwritable
         self._client = RedisClient(
@@ -73,32 +76,36 @@ class SignalWriter:
         """Close the connection."""
         self._client.close()
 
-    def write(self, writes: Sequence[Write]) -> None:
+    def write(self, writes: Sequence[Write], *, is_fresh: bool = True) -> None:
         """Return after Redis has acknowledged all writes; the writes of one user take effect in order.
+
+        Args:
+            writes: the writes.
+            is_fresh: False for signals of earlier events, of which the freshness does not count.
 
         Raises:
             SinkError: Redis rejects commands, or does not accept them in time.
         """
         gates = [write for write in writes if isinstance(write, GateWrite)]
-        if gates or not self._is_registered:
-            self._read_namespaces()
-        self._write(writes)
+        self._permit()
+        self._read_namespaces()  # before each batch: Redis may have lost the registration without a broken connection
+        self._write(writes, is_fresh)
         # A namespace registered meanwhile may have received signals before these gates; later signals meet the gates.
         while gates and self._read_namespaces():
             self._deliver([self._gate_command(gate) for gate in gates], gates)  # rejects are counted by now
 
-    def _write(self, writes: Sequence[Write]) -> None:
+    def _write(self, writes: Sequence[Write], is_fresh: bool) -> None:
         for start in range(0, len(writes), PIPELINE_WRITES):
             part = writes[start : start + PIPELINE_WRITES]
             commands = [
                 self._signals_command(write) if isinstance(write, SignalWrite) else self._gate_command(write)
                 for write in part
             ]
-            self._count(part, self._deliver(commands, part))
+            self._count(part, self._deliver(commands, part), is_fresh)
 
     def _deliver(self, commands: list[Command], writes: Sequence[Write]) -> list[Reply]:
         replies = self._client.deliver(commands, [write.user for write in writes])
-        self._outages.recovered()
+        self._recovered()
         return replies
 
     def _signals_command(self, write: SignalWrite) -> Command:
@@ -111,7 +118,6 @@ class SignalWriter:
             self._keys.gate(write.user),
             write.wiped_ms,
             expire_at_ms,
-            self._script_mode,
             target.skew_ms,
             target.tombstone_ms,
             CONSENT_TTL_MS,
@@ -134,23 +140,33 @@ class SignalWriter:
         """Register the target's namespace, and return whether other namespaces are new."""
         known, key = self._namespaces, self._keys.namespaces
         registered = {name.decode() for name in cast("list[bytes]", self._client.execute(("SMEMBERS", key)))}
+        if self._is_registered and self._target.namespace not in registered and self._target.mode is not Mode.LIVE:
+            raise SinkError(
+                f"Redis lost data of namespace {self._target.namespace} during the replay, such as by FLUSHALL: replay "
+                "again from the start, or run tacit rebuild with the state folder, then continue"
+            )
+        self._is_registered = True
         if self._target.namespace not in registered:  # read first: out of memory, Redis rejects even an idle SADD
             self._client.execute(("SADD", key, self._target.namespace))
-        self._is_registered = True
         self._namespaces = known | registered
         return self._namespaces != known
 
-    def _count(self, writes: Sequence[Write], replies: Sequence[Reply]) -> None:
+    def _count(self, writes: Sequence[Write], replies: Sequence[Reply], is_fresh: bool) -> None:
         now_s = time()
         for write, reply in zip(writes, replies, strict=True):
             if isinstance(reply, redis.RedisError):
                 self._reject(write, error_code(reply), now_s)
             elif isinstance(write, GateWrite):
-                self._counters.gates += 1
+                self._count_gate(write, now_s)
             else:
-                self._count_signals(write, cast("list[int]", reply), now_s)
+                self._count_signals(write, cast("list[int]", reply), now_s if is_fresh else None)
 
-    def _count_signals(self, write: SignalWrite, reply: list[int], now_s: float) -> None:
+    def _count_gate(self, write: GateWrite, now_s: float) -> None:
+        self._counters.gates += 1
+        if write.asked_ms and self._target.mode is Mode.LIVE:
+            self._counters.control_effect.add(max(0.0, now_s - write.asked_ms / 1000))
+
+    def _count_signals(self, write: SignalWrite, reply: list[int], now_s: float | None) -> None:
         code, applied, stale = reply
         counters = self._counters
         if code != 0:
@@ -158,7 +174,7 @@ class SignalWriter:
             return
         counters.applied += applied
         counters.stale += stale
-        if applied and self._target.mode is Mode.LIVE:
+        if applied and self._target.mode is Mode.LIVE and now_s is not None:
             counters.freshness.add(now_s - write.at_ms / 1000)
 
     def _reject(self, write: Write, code: str, now_s: float) -> None:
@@ -169,10 +185,14 @@ class SignalWriter:
         self._on_unwritable(WriteReject(code, key, sha256(_content(write)).hexdigest(), int(now_s * 1000)))
         _log.error("write.rejected", code=code, namespace=self._target.namespace, key=key)
 
+    def _recovered(self) -> None:
+        self._outages.recovered()
+        self._counters.refused_at = None
+
     def _record_retry(self, commands: int, codes: set[str]) -> None:
         self._outages.failed(codes=sorted(codes), retry_for_s=self._target.retry_for_s)
         self._counters.retries += commands
-        self._is_registered = False  # a restarted server may have lost the registration
+        self._counters.refused_at = self._counters.refused_at or monotonic()
 
 
 def _content(write: Write) -> bytes:

@@ -3,11 +3,10 @@
 -- KEYS  1 signals (HASH)   2 gate (STRING); both in one hash slot
 -- ARGV  1 wiped_ms: time of the last wipe before these signals; 0: none
 --       2 expire_at_ms: expiry of the signals; 0: never
---       3 "live"; or "fill": a replay next to live writers, whose fields must be newer in event time, not only in count
---       4 skew_ms: longest time of a version or a wipe ahead of this server's clock
---       5 tombstone_ms: time to live of a wipe, from its event time, in a gate that these signals raise
---       6 consent_ms: time to live of consents, from the user's last write
---       7.. field, value, field, value; each value is JSON with its version as the first member
+--       3 skew_ms: longest time of a version or a wipe ahead of this server's clock
+--       4 tombstone_ms: time to live of a wipe, from its event time, in a gate that these signals raise
+--       5 consent_ms: time to live of consents, from the user's last write
+--       6.. field, value, field, value; each value is JSON with its version as the first member
 -- Returns {code, applied, stale}; code 0: written, -1: older than the last wipe, -2: use is denied.
 --         A field that is not newer than the last forget of its facet is stale, too.
 -- Errors  BADEPOCH, BADVERSION; BADGATE: another program wrote the gate. Nothing was written.
@@ -22,12 +21,11 @@ local VERSION = '^{"v":"(%d%d%d%d%d%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d%d%d%d)"[,}]'
 
 local signals, gate_key = KEYS[1], KEYS[2]
 local wiped_ms, expire_at_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
-local fill = ARGV[3] == 'fill'
-local tombstone_ms, consent_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
+local tombstone_ms, consent_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local newest_ms = now_ms + ARGV[4]
+local newest_ms = now_ms + ARGV[3]
 
 if not wiped_ms or wiped_ms < 0 or wiped_ms > newest_ms then
   return redis.error_reply('BADEPOCH wiped_ms is not a time in milliseconds, or is ahead of the clock of this Redis')
@@ -35,7 +33,7 @@ end
 
 local fields, versions = {}, {}
 local newest_version = string.format('%013.0f-9999999999', newest_ms)
-for i = 7, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   local version = string.match(ARGV[i + 1], VERSION)
   if not version or version > newest_version then
     return redis.error_reply('BADVERSION a version is invalid, or is ahead of the clock of this Redis')
@@ -72,15 +70,11 @@ end
 
 local changes, expired = {}, expire_at_ms > 0 and expire_at_ms <= now_ms
 for i, field in ipairs(fields) do
-  local version, old = versions[i], current[field]
-  local newer = version > old
-  if fill then
-    newer = string.sub(version, 1, 13) > string.sub(old, 1, 13)
-  end
-  if newer and not expired and version > (gate.wiped[field] or '') then
+  local version = versions[i]
+  if version > current[field] and not expired and version > (gate.wiped[field] or '') then
     current[field] = version
     changes[#changes + 1] = field
-    changes[#changes + 1] = ARGV[6 + 2 * i]
+    changes[#changes + 1] = ARGV[5 + 2 * i]
   end
 end
 

@@ -14,6 +14,7 @@ from connectors.redis.acl import USERS, redis_users
 from connectors.redis.client import RedisClient
 from connectors.redis.health import redis_problems
 from connectors.redis.namespaces import Namespaces
+from connectors.redis.ownership import NamespaceOwner
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Target
 from dataflows.control.export_redis import redis_part
@@ -171,10 +172,24 @@ def test_auditor_compares_and_writer_promotes(users: Users) -> None:
         found = namespaces.compare("live", "shadow")
         assert (found.both, found.same) == (1, 1)
         with pytest.raises(SinkError, match="NOPERM"):
-            namespaces.promote("shadow")
+            namespaces.promote("shadow", "live")
     with closing(Namespaces(RedisClient(users.writer), KEYS)) as namespaces:
-        assert namespaces.promote("shadow") == "live"
-        assert namespaces.promote("live") == "shadow"
+        namespaces.promote("shadow", "live")
+        assert (namespaces.active(), namespaces.previous()) == ("shadow", "live")
+        namespaces.promote("live", "shadow")
+
+
+def test_population_version_stands_for_signals_without_the_right_to_scan(users: Users) -> None:
+    """A writer may not list keys: a namespace with neither is unknown, and is not promoted."""
+    for namespace in ("bare", "taught"):
+        with closing(SignalWriter(Target(users.writer, "eu", namespace), SinkCounters())) as sink:
+            sink.write([write(("length", signal("concise", NOW_MS)), user=ADA)])
+    with closing(PopulationRedisStore(RedisClient(users.writer), KEYS.within("taught"))) as store:
+        store.publish(population_write(1), fill=False)
+    with closing(Namespaces(RedisClient(users.writer), KEYS)) as namespaces:
+        namespaces.require_signals("taught")
+        with pytest.raises(SinkError, match=r"unknown whether bare holds signals.*as a Redis user with SCAN"):
+            namespaces.require_signals("bare")
 
 
 def test_writer_reports_proof_and_auditor_reads_it(users: Users) -> None:
@@ -224,6 +239,14 @@ def test_sink_with_a_reader_fails_at_once_and_names_the_page(users: Users) -> No
     ):
         sink.write([write(("length", signal("concise", NOW_MS)))])
     assert redis_problems(users.reader, "eu") != []
+
+
+def test_writer_reads_the_run_id_of_the_server(users: Users) -> None:
+    """A server has one of its own, and keeps it until it starts again."""
+    with closing(NamespaceOwner(RedisClient(users.writer), KEYS, "live")) as owner:
+        found = owner.instances()
+        assert [len(instance) for instance in found] == [40]
+        assert owner.instances() == found
 
 
 def test_template_without_passwords_is_rejected() -> None:

@@ -192,7 +192,8 @@ def test_every_key_has_a_lifetime_in_the_contract() -> None:
     documented = {key: lifetime.strip() for key, _, lifetime in table}
     region, user = RegionKeys("region"), bytes(16)
     own = region.within("namespace")
-    keys = [region.gate(user), region.active, region.namespaces, own.signals(user), own.defaults, own.population]
+    keys = [region.gate(user), region.active, region.previous, region.namespaces, region.secret]
+    keys += [own.signals(user), own.defaults, own.population, own.owner, own.hosts]
     for key in [*keys, own.population_version(7), own.population_pinned, own.proof]:
         general = re.sub(r"k1\.0{32}", "<pseudonym>", key).replace(":region:", ":<region>:").replace(":7", ":<n>")
         general = re.sub(r"\bnamespace\b", "<namespace>", general)

@@ -1,37 +1,28 @@
 """Writers that crash, repeat writes and overtake each other leave the same bytes in Redis as one quiet run."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
 
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
 from state.user.writes import GateWrite, SignalWrite, Write
-from tacit.contract.gates import SCOPES, ConsentState, Gate, GatePin, Scope, ScopeConsent, decode_gate, encode_gate
+from tacit.contract.gates import Gate, decode_gate, encode_gate
 from tacit.contract.keys import RegionKeys
 from tacit.contract.signals import WIPED
-from tacit.contract.versions import version
 from tacit_lab.embedded import EmbeddedRedis
-from tests.support.sample_signals import HOUR_MS, NOW_MS, USER, signal, write
+from tests.support.sample_signals import NOW_MS, USER
+from tests.support.user_histories import Step, history_of, steps
 
 KEYS = RegionKeys("eu")
 NAMESPACES = ("live", "shadow")
 SIGNALS = KEYS.within("live").signals(USER)
-
-Step = Literal[
-    "learn length", "learn tone", "pin length", "unpin length", "forget", "forget length",
-    "deny learn", "deny use", "grant use", "opt out", "opt in",
-]  # fmt: skip
-steps = st.lists(st.sampled_from(get_args(Step)), min_size=1, max_size=10)
 
 NO_GATE = encode_gate(Gate()).decode()
 
@@ -40,70 +31,10 @@ runs_on_a_server = settings(
 )
 
 
-@dataclass
-class UserOracle:
-    """Oracle of the writes of each step: the smallest state that writes like the dataflow."""
-
-    gate: Gate = field(default_factory=Gate)
-    seq: int = 0
-    learned: set[str] = field(default_factory=set)
-    """Facets since the last wipe; all are written again when the user allows the use again."""
-
-    def take(self, step: Step, at_ms: int) -> list[Write]:
-        self.seq += 1
-        kind, _, facet = step.partition(" ")
-        was_denied = self.gate.use.state == "denied"
-        if kind == "learn":
-            self.learned.add(facet)
-            return [] if was_denied else self._signals([facet], at_ms)
-        if kind in ("pin", "unpin"):
-            value = "concise" if kind == "pin" else None
-            self._change(pins={**self.gate.pins, facet: GatePin(value, at_ms)})
-        elif step == "forget":
-            self._consent("unasked", at_ms, [scope for scope in SCOPES if not self._denies(scope)])
-            self._change(wiped_ms=at_ms, forgotten_ms=at_ms, pins={}, wiped={})
-        elif kind == "forget":
-            self.learned.discard(facet)
-            self._change(wiped={**self.gate.wiped, facet: version(at_ms, self.seq)})
-        else:
-            self._answer(step, at_ms)
-        is_allowed_again = was_denied and self.gate.use.state != "denied"
-        return [GateWrite(USER, self.gate), *(self._signals(sorted(self.learned), at_ms) if is_allowed_again else [])]
-
-    def _signals(self, facets: Sequence[str], at_ms: int) -> list[Write]:
-        return [write((facet, signal("concise", at_ms, self.seq)), wiped_ms=self.gate.wiped_ms) for facet in facets]
-
-    def _answer(self, step: Step, at_ms: int) -> None:
-        kind, _, scope = step.partition(" ")
-        scopes = SCOPES if kind == "opt" else [name for name in SCOPES if name == scope]
-        denies = step in ("opt out", "deny learn", "deny use")
-        self._consent("denied" if denies else "granted", at_ms, scopes)
-        if step in ("opt out", "deny learn"):
-            self._change(wiped_ms=at_ms, wiped={})
-
-    def _denies(self, scope: Scope) -> bool:
-        found: ScopeConsent = getattr(self.gate, scope)
-        return found.state == "denied"
-
-    def _consent(self, state: ConsentState, at_ms: int, scopes: Sequence[Scope]) -> None:
-        self._change(**dict.fromkeys(scopes, ScopeConsent(state, at_ms)))
-
-    def _change(self, **parts: Any) -> None:
-        if parts.get("wiped_ms"):
-            self.seq = 0
-            self.learned.clear()
-        self.gate = replace(self.gate, **parts)
-
-
-def _history(taken: Sequence[Step]) -> list[Write]:
-    user, started_ms = UserOracle(), NOW_MS - HOUR_MS
-    return [made for place, step in enumerate(taken) for made in user.take(step, started_ms + 1000 * place)]
-
-
 @st.composite
 def interleaved(draw: st.DrawFn) -> tuple[list[Write], list[tuple[str, Write]]]:
     """Draw a history, and its deliveries by two writers: each in order, sometimes going back as after a crash."""
-    history = _history(draw(steps))
+    history = history_of(draw(steps))
     positions = dict.fromkeys(NAMESPACES, 0)
     crashes = draw(st.integers(0, 4))
     delivered = []
@@ -166,7 +97,7 @@ def test_gates_are_commutative_and_idempotent(
     writers: dict[str, SignalWriter], redis_client: redis.Redis, data: st.DataObject, taken: list[Step]
 ) -> None:
     """Wipes and consent events have one outcome in any order, with any repeats."""
-    gates = [made for made in _history(taken) if isinstance(made, GateWrite)]
+    gates = [made for made in history_of(taken) if isinstance(made, GateWrite)]
     shuffled = data.draw(st.permutations(gates + data.draw(st.lists(st.sampled_from(gates)) if gates else st.just([]))))
     _empty(redis_client)
     writers["live"].write(gates)
@@ -182,7 +113,7 @@ def test_repeating_all_in_order_repairs_any_disorder(
     writers: dict[str, SignalWriter], redis_client: redis.Redis, data: st.DataObject, taken: list[Step]
 ) -> None:
     """After shuffled, missing and repeated writes of two namespaces, one replay restores the state."""
-    history = _history(taken)
+    history = history_of(taken)
     both = [(name, made) for made in history for name in NAMESPACES]
     disorder = data.draw(st.permutations(both + data.draw(st.lists(st.sampled_from(both), max_size=6)) if both else []))
     _empty(redis_client)
@@ -202,7 +133,7 @@ def test_no_order_restores_old_or_wiped_signals(
     writers: dict[str, SignalWriter], redis_client: redis.Redis, data: st.DataObject, taken: list[Step]
 ) -> None:
     """After each of the shuffled and repeated deliveries, no signal is outdated, wiped or used without consent."""
-    history = _history(taken)
+    history = history_of(taken)
     born = {_field_version(made): made.wiped_ms for made in history if isinstance(made, SignalWrite)}
     extra = data.draw(st.lists(st.sampled_from(history), max_size=5)) if history else []
     _empty(redis_client)

@@ -84,12 +84,14 @@ class TestVersions:
         writers.live.write([write(*[("length", signal("concise", at_ms)) for at_ms in order])])
         assert _stored(redis_client) == {"length": version(T2, 1)}
 
-    def test_fill_must_be_newer_in_event_time_not_only_in_count(
-        self, writers: Writers, redis_client: redis.Redis
-    ) -> None:
+    def test_fill_writes_what_is_missing_or_newer(self, writers: Writers, redis_client: redis.Redis) -> None:
+        """At the same event time the larger count of events decides, also between two writes of one replay."""
         writers.live.write([write(("length", signal("concise", T2, 5)))])
-        writers.fill.write([write(("length", signal("concise", T2, 9)), ("tone", signal("formal", T1)))])
+        writers.fill.write([write(("length", signal("concise", T1, 9)), ("tone", signal("formal", T1)))])
         assert _stored(redis_client) == {"length": version(T2, 5), "tone": version(T1, 1)}
+        for count in (7, 8, 6):
+            writers.fill.write([write(("length", signal("concise", T2, count)))])
+        assert _stored(redis_client)["length"] == version(T2, 8)
         writers.fill.write([write(("length", signal("concise", T3, 1)))])
         assert _stored(redis_client)["length"] == version(T3, 1)
 

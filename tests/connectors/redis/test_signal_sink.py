@@ -201,6 +201,17 @@ def test_freshness_is_measured_of_live_writes_only(target: Target, counters: Sin
     assert sum(counters.freshness.counts) == 1
 
 
+def test_effect_of_control_events_is_measured_of_live_writes_only(target: Target, counters: SinkCounters) -> None:
+    """A gate of an absence has no control event; a clock ahead counts as no delay."""
+    gates = [opt_out(NOW_MS)._replace(asked_ms=asked_ms) for asked_ms in (0, NOW_MS, 2 * NOW_MS)]
+    for mode in Mode:
+        with closing(SignalWriter(replace(target, mode=mode), counters)) as writer:
+            writer.write(gates)
+    assert counters.gates == 9
+    assert sum(counters.control_effect.counts) == 2
+    assert 0 <= counters.control_effect.total < HOUR_MS / 1000
+
+
 def test_namespace_is_registered_before_the_first_write(
     writer: SignalWriter, target: Target, redis_client: redis.Redis
 ) -> None:
@@ -219,6 +230,37 @@ def test_lost_registration_is_repeated(writer: SignalWriter, redis_client: redis
     writer.write([LENGTH])
     writer.write(_writes(1))
     assert redis_client.smembers(KEYS.namespaces) == {"live"}
+
+
+def test_lost_registration_is_repeated_without_a_broken_connection(
+    writer: SignalWriter, redis_client: redis.Redis
+) -> None:
+    """Before the first signals, as another writer's wipe looks for them by it."""
+    writer.write([LENGTH])
+    redis_client.flushall()
+    writer.write([LENGTH])
+    assert redis_client.smembers(KEYS.namespaces) == {"live"}
+
+
+@pytest.mark.parametrize("mode", [Mode.REPLAY, Mode.FILL])
+def test_replay_into_a_redis_that_lost_data_is_an_error(mode: Mode, target: Target, redis_client: redis.Redis) -> None:
+    """The signals of before would be missing without notice."""
+    with closing(SignalWriter(replace(target, mode=mode), SinkCounters())) as writer:
+        writer.write([LENGTH])
+        redis_client.flushall()
+        with pytest.raises(SinkError, match="lost data of namespace live during the replay"):
+            writer.write([LENGTH])
+
+
+def test_forbidden_batch_is_not_written(target: Target, redis_client: redis.Redis) -> None:
+    """The permit is asked before each batch."""
+
+    def forbid() -> None:
+        raise SinkError("no permit")
+
+    with closing(SignalWriter(target, SinkCounters(), permit=forbid)) as writer, pytest.raises(SinkError):
+        writer.write([LENGTH])
+    assert redis_client.dbsize() == 0
 
 
 def test_commands_after_a_failed_one_of_the_same_owner_are_repeated(redis_url: str, redis_client: redis.Redis) -> None:
