@@ -1,0 +1,1 @@
+"""Cuts of a run in object storage: upload, retention, savepoints, and the fetch into a state folder."""

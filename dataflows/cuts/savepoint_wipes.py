@@ -1,0 +1,235 @@
+"""Wipes in savepoints: a user with a wipe after the save leaves the files of the savepoint, too.
+
+Each cut shows how many erasures have ended per shard. A savepoint with another count gets the shard rewritten: users
+wiped later have the tombstone of the newest cut in place of their state, and new tables hold nothing of before.
+
+    newest cut ─► shards to rewrite ─► new tables, archive ─► manifest of the savepoint, replaced if unchanged
+                                    └► damaged, or of other pseudonyms ─► the savepoint is dropped, with a note
+
+Retention deletes the earlier files. Events after the wipe are in the topic: a run from the savepoint reads them again.
+"""
+
+import secrets
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from time import monotonic, time_ns
+
+import structlog
+from msgspec.structs import replace
+
+from dataflows.cuts.bucket import Bucket, SavedCut, table_key
+from dataflows.cuts.cut import Cut, CutShard, StoredFile
+from dataflows.cuts.reading import FetchedCut, fetched_cut
+from dataflows.cuts.upload import pack
+from dataflows.recovery_store import copy_store
+from dataflows.rotation.tokens import replace_tokens
+from dataflows.state_folder import FETCHED, RECOVERY, RUN_LOCK, SHARDS, VOCABULARY, identity_problems, read_vocabulary
+from state.catalogue.numbered import NumberedCatalogue
+from state.durable import write_document
+from state.errors import ObjectDamagedError, StateError
+from state.storage.checkpoint_folder import ShardFolder
+from state.storage.manifest import TABLE, Token, manifest_file
+from state.storage.rewriting import Rewriting, committed_users
+from state.user import codec
+from tacit.errors import TacitError
+
+_log = structlog.get_logger(__name__)
+
+
+class SavepointWipes:
+    """Follows the wipes of the newest cut in all savepoints; only the holder of the lease does so.
+
+    Args:
+        bucket: cuts of the namespace.
+        catalogue: catalogue of the run.
+        work: folder for files of a rewriting.
+        within_s: time after which a savepoint that cannot be rewritten is dropped.
+        holds: returns True while the run surely holds the lease.
+    """
+
+    def __init__(
+        self, bucket: Bucket, catalogue: NumberedCatalogue, work: Path, within_s: float, holds: Callable[[], bool]
+    ) -> None:
+        self._bucket = bucket
+        self._catalogue = catalogue
+        self._work = work
+        self._within_s = within_s
+        self._holds = holds
+        self._failing_since_s: dict[str, float] = {}
+
+    def follow(self, newest: Cut) -> None:
+        """Rewrite or drop the savepoints that lack an erasure of the newest cut.
+
+        Raises:
+            StateError: the manifest of a savepoint is damaged.
+            TacitError: the errors of `ObjectStore`.
+        """
+        for name, found in self._bucket.saved().items():
+            if not self._holds():
+                return
+            shards = outdated_shards(name, found.cut, newest)
+            if shards or identity_problems(found.cut.identity, newest.identity):
+                self._attempt(name, found, newest, shards)
+
+    def _attempt(self, name: str, found: SavedCut, newest: Cut, shards: Collection[int]) -> None:
+        try:
+            self._rewrite(name, found, newest, shards)
+        except (StateError, ObjectDamagedError) as error:
+            self._drop(name, str(error))
+        except TacitError as error:
+            since_s = self._failing_since_s.setdefault(name, monotonic())
+            _log.warning("savepoint.rewrite_failed", savepoint=name, error=str(error))
+            if monotonic() - since_s > self._within_s:
+                self._drop(name, str(error))
+        else:
+            self._failing_since_s.pop(name, None)
+
+    def _drop(self, name: str, reason: str) -> None:
+        self._bucket.drop_for(name, reason, _now_ms())
+        self._failing_since_s.pop(name, None)
+        _log.error("savepoint.dropped", savepoint=name, reason=reason)
+
+    def _rewrite(self, name: str, found: SavedCut, newest: Cut, shards: Collection[int]) -> None:
+        saved = found.cut
+        if problems := identity_problems(saved.identity, newest.identity):
+            raise StateError(f"it was made for {'; '.join(problems)}, so that its users cannot be compared")
+        self._work.mkdir(exist_ok=True)
+        with (
+            fetched_cut(self._bucket, saved, self._work) as old,
+            fetched_cut(self._bucket, newest, self._work) as new,
+        ):
+            old.complete(shards)
+            new.complete(shards)
+            tokens = self._write_users(old, new, shards, is_same_line=_is_same_line(name, saved, newest))
+            made = self._upload(old, tokens, newest)
+        if self._bucket.replace(name, made, found.etag):
+            _log.info("savepoint.rewritten", savepoint=name, cut=newest.text, shards=len(tokens))
+        else:  # dropped or named again meanwhile
+            self._bucket.store.delete(file.key for file in made.files if file not in saved.files)
+
+    def _write_users(
+        self, old: FetchedCut, new: FetchedCut, shards: Collection[int], *, is_same_line: bool
+    ) -> dict[int, Token]:
+        """Write the users of some shards into new checkpoints of the older cut, and return their tokens."""
+        vocabulary = read_vocabulary(new.folder)
+        if vocabulary.including(self._catalogue) is not vocabulary or not _extends(
+            vocabulary, read_vocabulary(old.folder)
+        ):
+            raise StateError("its vocabulary has other numbers than that of the newest cut")
+        catalogue = self._catalogue.numbered(vocabulary)
+        with Rewriting(old.folder / SHARDS, old.cut.identity.shards, secrets.token_hex(4)) as rewriting:
+            for shard in shards:
+                for user, packed in _merged(old, new, shard, catalogue, drops_unknown=is_same_line):
+                    rewriting.write(user, packed)
+            finished = rewriting.finish()
+        tokens = {shard: Token.unpack(finished[shard]) for shard in shards}
+        _commit(old.folder / RECOVERY, {shard: finished[shard] for shard in shards})
+        write_document(old.folder / VOCABULARY, vocabulary)
+        return tokens
+
+    def _upload(self, old: FetchedCut, tokens: dict[int, Token], newest: Cut) -> Cut:
+        """Upload the new tables and an archive, and return the new manifest."""
+        store, shards = self._bucket.store, dict(old.cut.shards)
+        _tidy(old, tokens)
+        for shard, token in tokens.items():
+            folder = ShardFolder(old.folder / SHARDS, shard)
+            tables = {}
+            for name, (size, checksum) in folder.manifest_of(token).files.items():
+                if name.endswith(TABLE):
+                    tables[name] = StoredFile(table_key(shard, token.execution, name), size, checksum)
+                    store.put(tables[name].key, folder.path / token.name / name)
+            ended = newest.shards[str(shard)].erasures if str(shard) in newest.shards else 0
+            shards[str(shard)] = CutShard(token.pack().hex(), tables, ended)
+        archive = old.folder.parent / "files.tar.zst"
+        pack(old.folder, archive)
+        key = f"archives/{old.cut.fence:06d}-{old.cut.number:010d}-{secrets.token_hex(4)}.tar.zst"
+        store.put(key, archive)
+        packed = StoredFile(key, *manifest_file(archive))
+        return replace(old.cut, archives=[packed], shards=shards, followed=newest.line, rewritten_ms=_now_ms())
+
+
+def outdated_shards(name: str, saved: Cut, newest: Cut) -> list[int]:
+    """Return the shards of a savepoint that may have state from before a wipe of the newest cut.
+
+    Counts compare within one line of cuts. Of another line, all shards may.
+    """
+    if not _is_same_line(name, saved, newest):
+        return sorted(map(int, saved.shards))
+    ended = {shard: found.erasures for shard, found in newest.shards.items()}
+    return sorted(int(shard) for shard, found in saved.shards.items() if ended.get(shard, 0) != found.erasures)
+
+
+def _is_same_line(name: str, saved: Cut, newest: Cut) -> bool:
+    """Return True if the newest cut counts on from the counts of the savepoint."""
+    if saved.followed is not None:
+        return newest.line == saved.followed
+    return newest.line in {saved.line, f"{saved.state}/{name}@{saved.text}"}
+
+
+def _merged(
+    old: FetchedCut, new: FetchedCut, shard: int, catalogue: NumberedCatalogue, *, drops_unknown: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the users of an older shard; of users wiped later, the tombstone."""
+    present = _users(new, shard)
+    user, packed = next(present, (None, b""))
+    for known, before in _users(old, shard):
+        while user is not None and user < known:
+            user, packed = next(present, (None, b""))
+        if user == known:
+            yield known, _followed(before, packed, catalogue)
+        elif not drops_unknown:
+            yield known, before
+
+
+def _users(cut: FetchedCut, shard: int) -> Iterator[tuple[bytes, bytes]]:
+    found = cut.cut.shards.get(str(shard))
+    if found:
+        yield from committed_users(cut.folder / SHARDS, {shard: found.checkpoint})
+
+
+def _followed(before: bytes, packed: bytes, catalogue: NumberedCatalogue) -> bytes:
+    """Return the state of before, or the consent, the pins and the wipes of the newer one after a wipe."""
+    newest, earlier = codec.unpack(packed, catalogue), codec.unpack(before, catalogue).consent
+    wiped_ms = max(newest.consent.wiped_ms, *(at_ms for at_ms, _ in newest.consent.wiped.values()), 0)
+    if newest.consent.wiped_ms <= earlier.wiped_ms and newest.consent.wiped == earlier.wiped:
+        return before
+    newest.restart(wiped_ms)
+    return codec.pack(newest)
+
+
+def _extends(vocabulary: object, earlier: object) -> bool:
+    """Return True if all numbers of an earlier vocabulary are those of a later one."""
+    tables = ("facets", "slots", "places", "topics", "feedback")
+    return all(
+        getattr(vocabulary, table)[: len(getattr(earlier, table))] == getattr(earlier, table) for table in tables
+    )
+
+
+def _commit(recovery: Path, tokens: dict[int, bytes]) -> None:
+    try:
+        replace_tokens(recovery, tokens)
+    except (KeyboardInterrupt, SystemExit, TacitError):
+        raise
+    except BaseException as cause:  # a panic of Bytewax is not an Exception
+        raise StateError(f"its recovery store cannot be read: {' '.join(str(cause).split())}") from cause
+
+
+def _tidy(old: FetchedCut, tokens: dict[int, Token]) -> None:
+    """Leave the files of an archive alone: the tokens' checkpoints, and databases without files next to them."""
+    recovery, copy = old.folder / RECOVERY, old.folder / "recovery.new"
+    copy_store(recovery, copy)
+    shutil.rmtree(recovery)
+    copy.rename(recovery)
+    for name in (RUN_LOCK, FETCHED):
+        (old.folder / name).unlink(missing_ok=True)
+    kept = {int(shard): found.checkpoint for shard, found in old.cut.shards.items()} | tokens
+    for path in (old.folder / SHARDS).iterdir():
+        token = kept.get(int(path.name))
+        for other in path.iterdir():
+            if token is None or other.name != token.name:
+                shutil.rmtree(other) if other.is_dir() else other.unlink()
+
+
+def _now_ms() -> int:
+    return time_ns() // 1_000_000

@@ -1,0 +1,61 @@
+"""Warm standby: a folder that follows the newest cut, until the run takes the lease of the cluster before it."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import structlog
+
+from dataflows.cuts.bucket import Bucket
+from dataflows.cuts.fetch import ShardFetch, fetch
+from dataflows.cuts.local_cut import LocalCut, read_local_cut
+from dataflows.state_folder import DESCRIPTION, FETCHING
+from tacit.errors import TacitError
+
+_THREADS = 2
+"""Shards at once; each fetches several tables at once."""
+
+_log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def kept_warm(bucket: Bucket, folder: Path, every_s: float, end: Event) -> Iterator[None]:
+    """Fetch each new cut into a folder, in another thread, while the context lasts.
+
+    Args:
+        bucket: cuts of the namespace; its calls end once `end` is set.
+        folder: state folder that no run uses.
+        every_s: seconds between looks for a new cut.
+        end: set at the end of the context.
+    """
+    thread = Thread(target=_follow, args=(bucket, folder, every_s, end), name="standby", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+def _follow(bucket: Bucket, folder: Path, every_s: float, end: Event) -> None:
+    while not end.is_set():
+        try:
+            _fetch_newest(bucket, folder)
+        except TacitError as error:
+            if not end.is_set():
+                _log.warning("standby.fetch_failed", error=str(error))
+        end.wait(every_s)
+
+
+def _fetch_newest(bucket: Bucket, folder: Path) -> None:
+    newest, local = bucket.newest(), read_local_cut(folder)
+    is_whole = (folder / DESCRIPTION).exists() and not (folder / FETCHING).exists()
+    if newest is None or (is_whole and newest.position <= (local.fence, local.number)):
+        return
+    fetch(bucket, newest, folder)
+    complete = ShardFetch(bucket, folder)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="standby") as threads:
+        list(threads.map(complete, [shard.checkpoint for shard in newest.shards.values()]))
+    LocalCut(newest.fence, newest.number, newest.begun_from).write(folder)
