@@ -5,19 +5,24 @@ rebuild can be interrupted and repeated. A state folder does not store the activ
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from time import perf_counter, time_ns
 
+from connectors.files.remembered import read_inputs
+from connectors.redis.client import RedisClient
+from connectors.redis.fillings import Filling
 from connectors.redis.health import redis_problems
+from connectors.redis.ownership import NamespaceOwner
+from connectors.redis.region_secret import RegionSecret
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Mode, Target
 from dataflows.inspection import Inspected
 from dataflows.job import FILES
 from dataflows.population_run import folder_prior, population_store
 from dataflows.settings import Settings
-from dataflows.state_folder import Identity
+from dataflows.state_folder import Identity, read_folder_id
 from state.counters import SinkCounters
 from state.errors import SinkError
 from state.learning.population_prior import Prior
@@ -26,7 +31,7 @@ from state.storage.checkpoint_reader import CheckpointReader
 from state.user.full_write import gate_write, signals_write
 from state.user.user_state import UserState
 from state.user.writes import SignalWrite
-from tacit.contract.keys import LIVE
+from tacit.contract.keys import LIVE, RegionKeys
 
 BATCH_USERS = 500
 
@@ -76,14 +81,16 @@ def rebuild(inspected: Inspected, settings: Settings, namespace: str | None, rep
         report: receives the progress.
 
     Raises:
+        OwnershipError: the region's signals have another secret.
         TacitError: Redis does not answer or evicts keys, or the folder is damaged.
     """
     target = _target(inspected.identity, settings, namespace)
     if problems := redis_problems(target.url, target.region):
         raise SinkError("; ".join(problems))
+    _require_secret(inspected.identity, target)
     done, started_s = Rebuilt(target.namespace), perf_counter()
-    prior = _rebuild_population(inspected, settings, target)
-    with closing(SignalWriter(target, done.sink)) as writer:
+    with _filling(inspected, target), closing(SignalWriter(target, done.sink)) as writer:
+        prior = _rebuild_population(inspected, settings, target)
         for users in _all_users(inspected.checkpoints, lambda share: report(share / 2)):
             writer.write([gate for user in users if (gate := gate_write(*user, prior))])
         expired_ms = 0 if target.ttl_ms is None else time_ns() // 1_000_000 - target.ttl_ms
@@ -92,6 +99,34 @@ def rebuild(inspected: Inspected, settings: Settings, namespace: str | None, rep
             done.users += len(users)
     done.wall_s = perf_counter() - started_s
     return done
+
+
+@contextmanager
+def _filling(inspected: Inspected, target: Target) -> Iterator[None]:
+    """Mark the namespace until the rebuild has ended; of a replay that has not ended, the mark stays.
+
+    As with a replay, signals of a live run, and those that the rebuild only adds to, are no part of a history.
+    """
+    keys, folder_id, known = RegionKeys(target.region), read_folder_id(inspected.path), read_inputs(inspected.path)
+    filling = Filling(folder_id, folder_id, "rebuilt")
+    with closing(NamespaceOwner(RedisClient(target.url), keys, target.namespace)) as store:
+        adds = target.mode is Mode.FILL and target.namespace in store.namespaces()
+        is_live = store.fillings.read().is_live
+        if adds and not is_live:
+            store.fillings.note_rebuild()
+        if adds or is_live:
+            yield
+            return
+        store.fillings.begin(filling)
+        yield
+        if known is None or known.finished:
+            store.fillings.end(filling)
+
+
+def _require_secret(identity: Identity, target: Target) -> None:
+    """Compare the secret of the folder with that of the region in Redis."""
+    with closing(RedisClient(target.url)) as client:
+        RegionSecret(client, RegionKeys(target.region)).keep(identity.secret)
 
 
 def _rebuild_population(inspected: Inspected, settings: Settings, target: Target) -> Prior:

@@ -35,6 +35,18 @@ class Setting:
     """True for a table of tables, which only the file can hold."""
     is_flag: bool = True
     """False for a secret: no flag, as other users of a machine can read the arguments of a process."""
+    is_secret: bool = False
+    """True for a secret, which a file may have: a variable or key with `_file` behind the name has its path."""
+    table: str = ""
+    """Table of the file that has the setting; its key there is the name without the table. Empty: no table."""
+
+    def shown(self, name: str) -> str:
+        """Return the name in the file and in errors.
+
+        >>> Setting("Kafka", "FILE", "Authorities.", table="kafka").shown("kafka_ca_file")
+        'kafka.ca_file'
+        """
+        return f"{self.table}.{name.removeprefix(f'{self.table}_')}" if self.table else name
 
 
 class InvalidSettingError(ValueError):
@@ -55,7 +67,8 @@ def convert(value: object, annotation: Any, setting: Setting) -> Any:
     try:
         converted = _as_kind(value, kinds[0], setting)
     except ValueError:  # pydantic's error, too; its text repeats the value
-        raise InvalidSettingError(f"must be {allowed_values(annotation, setting)}") from None
+        form = f" in quotes: {setting.metavar}" if kinds[0] is str and not setting.allowed else ""
+        raise InvalidSettingError(f"must be {allowed_values(annotation, setting)}{form}") from None
     if setting.check and (problem := setting.check(converted)):
         raise InvalidSettingError(problem)
     return converted

@@ -2,12 +2,15 @@
 
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from connectors.secret_files import read_secret
+from dataflows.setting import Setting
 from tacit.errors import ConfigurationError
 
 PREFIX = "TACIT_"
@@ -18,13 +21,18 @@ OTHER_VARIABLES = frozenset(
     {
         CONFIG_VARIABLE,
         "TACIT_NEW_SECRET",  # of `tacit state rotate-secret`
+        "TACIT_NEW_SECRET_FILE",
         "TACIT_AUDITOR_PASSWORD",
+        "TACIT_AUDITOR_PASSWORD_FILE",
         "TACIT_READER_PASSWORD",
+        "TACIT_READER_PASSWORD_FILE",
         "TACIT_WRITER_PASSWORD",
+        "TACIT_WRITER_PASSWORD_FILE",
         "TACIT_COMPILE",  # of the build
         "TACIT_ORACLE_STREAMS",  # of the tests
         "TACIT_REQUIRE_KAFKA",  # of the tests
         "TACIT_TEST_KAFKA",  # of the tests
+        "TACIT_TEST_SCHEMA_REGISTRY",  # of the tests
     }
 )
 """Variables with the prefix of settings that are none."""
@@ -43,22 +51,112 @@ def variable_of(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def read_settings(
-    names: Collection[str], flags: Mapping[str, Any], config: Path | None
-) -> tuple[dict[str, Any], list[str]]:
-    """Return values by name of the setting, the first source that has one first, and the problems.
+def file_variable_of(name: str) -> str:
+    """Return the environment variable with the path of a secret's file.
+
+    >>> file_variable_of("secret")
+    'TACIT_SECRET_FILE'
+    """
+    return f"{variable_of(name)}_FILE"
+
+
+class Sources(NamedTuple):
+    """Content of all sources."""
+
+    values: dict[str, Any]
+    """Values by name of the setting."""
+    problems: list[str]
+    cautions: list[str]
+    """Risks that an operator should know."""
+
+
+def read_settings(settings: Mapping[str, Setting], flags: Mapping[str, Any], config: Path | None) -> Sources:
+    """Return values by name of the setting, of the first source that has one, with problems and cautions.
 
     An empty variable counts as not set.
 
     Raises:
         ConfigurationError: the file is missing, or is not TOML.
     """
-    variables = {name: os.environ[variable_of(name)] for name in names if os.environ.get(variable_of(name))}
-    file = _read_file(config)
     given = {name: value for name, value in flags.items() if value is not None and value != []}
-    problems = [_unknown(name, names) for name in (*given, *file) if name not in names] + _unknown_variables(names)
-    known = {name: value for name, value in file.items() if name in names}
-    return known | variables | {name: value for name, value in given.items() if name in names}, problems
+    problems = [_unknown(name, settings) for name in given if name not in settings]
+    path = _path(config)
+    document = _flat(_parsed(path), _tables(settings))
+    found = _of_file(document, settings, problems)
+    cautions = _file_cautions(path, document, settings)
+    problems += _unknown_variables(settings)
+    found |= _of_variables(settings, problems)
+    return Sources(found | {name: value for name, value in given.items() if name in settings}, problems, cautions)
+
+
+def _file_cautions(path: Path | None, document: Mapping[str, Any], settings: Mapping[str, Setting]) -> list[str]:
+    """Return a caution about a file with secrets that every user of the machine can read."""
+    secrets = [
+        setting.shown(name)
+        for name, setting in settings.items()
+        if setting.is_secret and (value := document.get(setting.shown(name))) and (name != "redis" or "@" in str(value))
+    ]
+    if path is None or not secrets or not path.stat().st_mode & stat.S_IROTH:
+        return []
+    advice = "chmod 600, or name a file per secret by its key with _file"
+    return [f"{path} has secrets ({', '.join(secrets)}), and every user of the machine can read it: {advice}"]
+
+
+def _of_variables(settings: Mapping[str, Setting], problems: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, setting in settings.items():
+        value = os.environ.get(variable_of(name))
+        path = os.environ.get(file_variable_of(name)) if setting.is_secret else None
+        if value and path:
+            problems.append(f"{variable_of(name)}: and {file_variable_of(name)} are both set; set one of them")
+        elif path:
+            _add_secret(found, name, path, file_variable_of(name), problems)
+        elif value:
+            found[name] = value
+    return found
+
+
+def _of_file(document: Mapping[str, Any], settings: Mapping[str, Setting], problems: list[str]) -> dict[str, Any]:
+    """Return the values of the flat TOML file, with a problem per unknown key."""
+    keys = {setting.shown(name): name for name, setting in settings.items()}
+    secrets = {f"{setting.shown(name)}_file": name for name, setting in settings.items() if setting.is_secret}
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        if key in keys:
+            found[keys[key]] = value
+        elif key in secrets:
+            name = secrets[key]
+            if not isinstance(value, str):
+                problems.append(f"{key}: must be the path of a file")
+            elif settings[name].shown(name) in document:
+                problems.append(f"{key}: and {settings[name].shown(name)} are both set; set one of them")
+            else:
+                _add_secret(found, name, value, key, problems)
+        else:
+            problems.append(_unknown_key(key, [*keys, *secrets], _tables(settings)))
+    return found
+
+
+def _tables(settings: Mapping[str, Setting]) -> set[str]:
+    return {setting.table for setting in settings.values() if setting.table}
+
+
+def _flat(document: Mapping[str, Any], tables: Collection[str]) -> dict[str, Any]:
+    """Return the keys of the tables of settings under `table.key`."""
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        if key in tables and isinstance(value, dict):
+            found |= {f"{key}.{inner}": each for inner, each in value.items()}
+        else:
+            found[key] = value
+    return found
+
+
+def _add_secret(found: dict[str, Any], name: str, path: str, origin: str, problems: list[str]) -> None:
+    try:
+        found[name] = read_secret(path, origin)
+    except ConfigurationError as error:
+        problems.extend(error.problems)
 
 
 _SIMILAR = 0.75
@@ -69,9 +167,18 @@ def _unknown(name: str, names: Collection[str]) -> str:
     return f"{name}: is not a setting; {_nearest(name, names)}, or remove it"
 
 
-def _unknown_variables(names: Collection[str]) -> list[str]:
+def _unknown_key(key: str, known: Collection[str], tables: Collection[str]) -> str:
+    table = key.partition(".")[0]
+    if table not in tables or get_close_matches(key, known, n=1, cutoff=_SIMILAR):
+        return _unknown(key, known)
+    allowed = ", ".join(sorted(name.removeprefix(f"{table}.") for name in known if name.startswith(f"{table}.")))
+    return f"{key}: is not a setting; [{table}] has {allowed}"
+
+
+def _unknown_variables(settings: Mapping[str, Setting]) -> list[str]:
     """Return a problem per variable that looks like a setting: a mistyped name must not mean the default."""
-    known = {variable_of(name) for name in names} | OTHER_VARIABLES
+    known = {variable_of(name) for name in settings} | OTHER_VARIABLES
+    known |= {file_variable_of(name) for name, setting in settings.items() if setting.is_secret}
     return [
         f"{variable}: is not a variable of Tacit; {_nearest(variable.upper(), known)}, or unset it"
         for variable, value in sorted(os.environ.items())
@@ -82,17 +189,29 @@ def _unknown_variables(names: Collection[str]) -> list[str]:
 
 def _nearest(name: str, names: Collection[str]) -> str:
     """Return advice: the most similar name, if one is similar."""
-    nearest = get_close_matches(name, sorted(names), n=1, cutoff=_SIMILAR)
+    bare = name[: -len("_file")] if name.lower().endswith("_file") else ""
+    nearest = [bare] if bare in names else get_close_matches(name, sorted(names), n=1, cutoff=_SIMILAR)
     return f"use {nearest[0]}" if nearest else "correct the name (`tacit run --help` lists the settings)"
 
 
-def _read_file(config: Path | None) -> dict[str, Any]:
+def _path(config: Path | None) -> Path | None:
+    """Return the file of the settings; None: there is none.
+
+    Raises:
+        ConfigurationError: a file is named, and is missing.
+    """
     named = os.environ.get(CONFIG_VARIABLE)
     path = config or (Path(named) if named else DEFAULT_CONFIG)
     origin = "--config" if config else CONFIG_VARIABLE if named else ""
     if not path.is_file():
         if origin:
             raise ConfigurationError([f"config: {origin} names {path}, which is not a file; correct the path"])
+        return None
+    return path
+
+
+def _parsed(path: Path | None) -> dict[str, Any]:
+    if path is None:
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

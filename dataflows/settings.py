@@ -1,34 +1,36 @@
 """Settings of a worker: flags over variables (`TACIT_…`) over a TOML file over defaults.
 
 The class `Settings` is the one table of settings: the flags of the commands, their help and the reference derive from
-it. A new setting is a field there, and its use.
+it. A new setting is a field there, or of the base class of its group, and its use.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from connectors.kafka.address import Start, TopicAddress
+from connectors.kafka.address import TopicAddress
+from dataflows.cut_settings import CUTS, CutSettings
+from dataflows.destination_settings import DESTINATION, DestinationSettings, secret_problem
+from dataflows.host_settings import HOSTS, HostSettings
+from dataflows.kafka_settings import KAFKA, KafkaSettings, kafka_cautions, kafka_problems
 from dataflows.setting import InvalidSettingError, Setting, convert
+from dataflows.setting_checks import configuration_problem, output_problem, tracing_problem
 from dataflows.setting_sources import read_settings
+from dataflows.source_settings import SOURCE, SourceSettings, registry_problems
 from state.storage.erasure import ERASURE_CHECKPOINTS
 from state.storage.shards import CACHED_USERS, MAX_SHARDS
-from tacit.contract.activity import DAY_MS
 from tacit.contract.catalogue import SHIPPED, Catalogue
-from tacit.contract.keys import LIVE, NAMESPACE, REGION
-from tacit.contract.lifetimes import SIGNAL_TTL_MS, TOMBSTONE_MS
-from tacit.contract.pseudonyms import SECRET_BYTES
+from tacit.contract.keys import LIVE
 from tacit.errors import ConfigurationError
 
-SOURCE, DESTINATION, STATE = "Source", "Destination", "State"
-MODEL, RUNNING, OUTPUT = "Model", "Running", "Output"
-CONTROL = "Control"
+STATE, MODEL, RUNNING, OUTPUT = "State", "Model", "Running", "Output"
+CONTROL, REPLAY = "Control", "Replay"
 WORKER_GROUPS = (SOURCE, DESTINATION, STATE, MODEL, RUNNING, OUTPUT)
 """Groups of the settings of a run."""
-GROUPS = (SOURCE, DESTINATION, STATE, MODEL, CONTROL, RUNNING, OUTPUT)
+GROUPS = (SOURCE, DESTINATION, STATE, CUTS, MODEL, CONTROL, REPLAY, RUNNING, HOSTS, OUTPUT, KAFKA)
 """Groups of settings, in the order of help."""
 
 STAND_IN_SECRET = "embedded-demo-secret"  # noqa: S105  # protects nothing
@@ -39,52 +41,14 @@ _MAX_OPERATOR = 80
 _METRICS = re.compile(r"off|(?:[^:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
 
 
-def _redis_problem(url: str) -> str | None:
-    from connectors.redis.client import connection_pool  # half of the start-up time of a command without Redis
-
-    try:
-        connection_pool(url, timeout_s=1)  # does not connect
-    except ConfigurationError:
-        return (
-            "must be redis://HOST:PORT/DATABASE, rediss://HOST:PORT/DATABASE for TLS, or unix://PATH, "
-            "without options that change replies, such as protocol"
-        )
-    return None
-
-
-def _secret_problem(secret: str) -> str | None:
-    if len(secret.encode()) in SECRET_BYTES:
-        return None
-    return (
-        f"set TACIT_SECRET to a secret of {SECRET_BYTES.start} to {SECRET_BYTES.stop - 1} bytes that workers and "
-        "readers share (openssl rand -hex 32); only --embedded needs none"
-    )
-
-
-def _pattern_problem(pattern: str, text: str) -> str | None:
-    return None if re.fullmatch(pattern, text) else f"must match {pattern}"
-
-
-def _configuration_problem(parse: Any, value: object) -> str | None:
-    try:
-        parse(value)
-    except ConfigurationError as error:
-        return "; ".join(error.problems)
-    return None
-
-
 def _source_problem(text: str) -> str | None:
     if text.startswith("kafka:"):
-        return _configuration_problem(TopicAddress.parse, text)
+        return configuration_problem(TopicAddress.parse, text)
     return None if text.endswith(".jsonl") else "must be kafka://HOST:PORT/TOPIC or the path of a .jsonl file"
 
 
 def _operator_problem(text: str) -> str | None:
     return None if 0 < len(text) <= _MAX_OPERATOR and text.isprintable() else "must be a name on one line"
-
-
-def _rejects_problem(text: str) -> str | None:
-    return _configuration_problem(TopicAddress.parse, text) if text.startswith("kafka:") else None
 
 
 EXACT = "exact"
@@ -115,74 +79,13 @@ def _metrics_problem(text: str) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(CutSettings, HostSettings, DestinationSettings, SourceSettings, KafkaSettings):
     """All settings, converted and checked; the constructor reads neither variables nor a file.
 
     Raises:
         ConfigurationError: a problem per wrong setting, with its name and never its value.
     """
 
-    format: Annotated[Literal["json"], Setting(SOURCE, "json", "Input format.")] = "json"
-    start: Annotated[
-        str,
-        Setting(
-            SOURCE,
-            "earliest|latest|EPOCH_MS|offset:N",
-            "Position in a topic at which a run without a checkpoint starts.",
-            check=lambda text: _configuration_problem(Start.parse, text),
-        ),
-    ] = "earliest"
-    lateness: Annotated[
-        float,
-        Setting(
-            SOURCE,
-            "HOURS",
-            "Age at which an event is late, relative to its user's newest event.",
-            above=0,
-            most=24 * 90,
-        ),
-    ] = 24
-    redis: Annotated[str, Setting(DESTINATION, "URL", "Redis that stores signals.", check=_redis_problem)] = field(
-        default="redis://localhost:6379/0", repr=False
-    )
-    embedded: Annotated[
-        bool, Setting(DESTINATION, "", "Start a temporary Redis for the command, in place of --redis.")
-    ] = False
-    region: Annotated[
-        str, Setting(DESTINATION, "NAME", "Region of the users.", check=lambda text: _pattern_problem(REGION, text))
-    ] = "eu"
-    namespace: Annotated[
-        str,
-        Setting(DESTINATION, "NAME", "Namespace of the signals.", check=lambda text: _pattern_problem(NAMESPACE, text)),
-    ] = LIVE
-    ttl: Annotated[
-        float | None, Setting(DESTINATION, "DAYS|none", "Time to live of a signal.", above=0, most=3650, none="none")
-    ] = SIGNAL_TTL_MS // DAY_MS
-    tombstones: Annotated[
-        float,
-        Setting(
-            DESTINATION, "DAYS", "Time for which wipes are remembered; replay no older history.", least=1, most=36500
-        ),
-    ] = TOMBSTONE_MS // DAY_MS
-    rejects: Annotated[
-        str,
-        Setting(
-            DESTINATION, "FILE|kafka://HOST:PORT/TOPIC", "Destination of rejected records.", check=_rejects_problem
-        ),
-    ] = "tacit-rejects.jsonl"
-    control_rejects: Annotated[
-        str,
-        Setting(
-            DESTINATION,
-            "FILE|kafka://HOST:PORT/TOPIC",
-            "Destination of control events (consent, pin, forget) that cannot be carried out.",
-            "next to --rejects: the same topic, or FILE with .control before the ending",
-            check=_rejects_problem,
-        ),
-    ] = ""
-    secret: Annotated[
-        str, Setting(DESTINATION, "TEXT", "Key of the pseudonyms.", "required", check=_secret_problem, is_flag=False)
-    ] = field(default="", repr=False)
     state: Annotated[
         Path | None, Setting(STATE, "DIR", "State folder, which lets a later run resume.", "state is not kept")
     ] = None
@@ -204,7 +107,7 @@ class Settings:
             "FILE",
             "Catalogue (TOML).",
             "the catalogue of the package",
-            check=lambda path: _configuration_problem(Catalogue.load, path),
+            check=lambda path: configuration_problem(Catalogue.load, path),
         ),
     ] = SHIPPED
     population: Annotated[
@@ -251,9 +154,7 @@ class Settings:
     ] = None
     receipts: Annotated[
         str | None,
-        Setting(
-            CONTROL, "FILE|kafka://HOST:PORT/TOPIC", "Destination of receipts.", "not kept", check=_rejects_problem
-        ),
+        Setting(CONTROL, "FILE|kafka://HOST:PORT/TOPIC", "Destination of receipts.", "not kept", check=output_problem),
     ] = None
     audit: Annotated[
         str | None,
@@ -262,12 +163,28 @@ class Settings:
             "FILE|kafka://HOST:PORT/TOPIC",
             "Audit of operators' actions; a topic has one partition.",
             "actions leave no line",
-            check=_rejects_problem,
+            check=output_problem,
         ),
     ] = None
     operator: Annotated[
         str | None,
         Setting(CONTROL, "NAME", "Operator in the audit.", "the user of the system", check=_operator_problem),
+    ] = None
+    start_within: Annotated[
+        float | None,
+        Setting(
+            RUNNING,
+            "SECONDS|none",
+            "Time for which the start of a run waits for Redis and Kafka; none: without a limit.",
+            least=0,
+            none="none",
+        ),
+    ] = 0
+    rate: Annotated[
+        float | None,
+        Setting(
+            REPLAY, "N", "Records per second that all processes together read at most.", "no limit", above=0, most=1e7
+        ),
     ] = None
     processes: Annotated[int, Setting(RUNNING, "N", "Number of processes.", least=1, most=64)] = 1
     metrics: Annotated[
@@ -275,24 +192,43 @@ class Settings:
         Setting(
             RUNNING,
             "HOST:PORT|off",
-            "Address of /metrics and /healthz; further processes use the next ports.",
+            "Address of /metrics, /livez and /readyz; further processes use the next ports.",
             "127.0.0.1:9464 for run, otherwise off",
             check=_metrics_problem,
+        ),
+    ] = None
+    tracing: Annotated[
+        str | None,
+        Setting(
+            OUTPUT,
+            "URL",
+            "Collector of OpenTelemetry (OTLP over HTTP) that gets the spans of events whose producer sampled them.",
+            "no spans",
+            check=tracing_problem,
         ),
     ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
         Setting(OUTPUT, "LEVEL", "Lowest level that is logged.", "info for run, otherwise warning"),
     ] = None
+    log_json: Annotated[
+        bool, Setting(OUTPUT, "", "Print logs and progress as JSON lines on stderr, also on a terminal.")
+    ] = False
+    log_file: Annotated[
+        Path | None,
+        Setting(OUTPUT, "FILE", "File of the logs as JSON lines; SIGHUP makes a renamed file again.", "stderr"),
+    ] = None
     given: frozenset[str] = frozenset()
     """Names of the settings that have a value from a flag, a variable or the file."""
+    cautions: tuple[str, ...] = ()
+    """Risks of these settings that an operator should know."""
 
     def __post_init__(self) -> None:
         problems = [problem for name in descriptions() if (problem := self._convert(name))]
         if self.embedded is True and not self.secret:
             object.__setattr__(self, "secret", STAND_IN_SECRET)
         if not self.secret:
-            problems.append(f"secret: {_secret_problem('')}")
+            problems.append(f"secret: {secret_problem('')}")
         if not problems and self.erase_within < ERASURE_CHECKPOINTS * self.checkpoint_every:
             problems.append(
                 f"erase_within: {self.erase_within:g} is less than {ERASURE_CHECKPOINTS} times checkpoint_every, which "
@@ -302,8 +238,12 @@ class Settings:
             problems.append("ttl: none needs --embedded or another namespace than live; use a number of days")
         if self.challenger and self.population != "learn":
             problems.append("challenger: needs --population learn, as only that training has examples; use learn")
+        if not problems:
+            problems = list(kafka_problems(self))
+        problems += registry_problems(self)
         if problems:
             raise ConfigurationError(problems)
+        object.__setattr__(self, "cautions", tuple(dict.fromkeys((*self.cautions, *kafka_cautions(self)))))
 
     def _convert(self, name: str) -> str | None:
         value = getattr(self, name)
@@ -313,36 +253,26 @@ class Settings:
         try:
             object.__setattr__(self, name, convert(value, _annotations()[name], descriptions()[name]))
         except InvalidSettingError as error:
-            return f"{name}: {error}"
+            return f"{descriptions()[name].shown(name)}: {error}"
         return None
 
     @property
-    def secret_bytes(self) -> bytes:
-        """Key of the pseudonyms."""
-        return self.secret.encode()
+    def workers(self) -> int:
+        """Number of processes on all hosts."""
+        return self.processes * max(1, len(self.host_addresses))
 
     @property
     def population_version(self) -> int | None:
         """Number of the population version to keep, if one is set."""
         return int(self.population) if self.population.isdecimal() else None
 
-    @property
-    def control_rejects_to(self) -> str:
-        """Destination of control events that cannot be carried out."""
-        file = Path(self.rejects)
-        if self.control_rejects or self.rejects.startswith("kafka:") or (file.exists() and not file.is_file()):
-            return self.control_rejects or self.rejects
-        return str(file.with_name(f"{file.stem}.control{file.suffix}"))
+    def topic(self, text: str) -> TopicAddress:
+        """Return the address of a topic, with the options of the Kafka client.
 
-    @property
-    def ttl_ms(self) -> int | None:
-        """Time to live of a signal in milliseconds; None: no limit."""
-        return None if self.ttl is None else round(self.ttl * DAY_MS)
-
-    @property
-    def tombstones_ms(self) -> int:
-        """Time for which wipes are remembered, in milliseconds."""
-        return round(self.tombstones * DAY_MS)
+        Raises:
+            ConfigurationError: the text is no `kafka://HOST:PORT/TOPIC`.
+        """
+        return TopicAddress.parse(text, self.kafka)
 
 
 @cache
@@ -380,12 +310,12 @@ def load(flags: Mapping[str, Any], config: Path | None = None, *, needs_secret: 
     Raises:
         ConfigurationError: every problem of every source.
     """
-    values, problems = read_settings(descriptions(), flags, config)
+    values, problems, cautions = read_settings(descriptions(), flags, config)
     given = frozenset(values)
     if not needs_secret:
         values["secret"] = values.get("secret") or STAND_IN_SECRET
     try:
-        settings = Settings(**values, given=given)
+        settings = Settings(**values, given=given, cautions=tuple(cautions))
     except ConfigurationError as error:
         raise ConfigurationError([*problems, *error.problems]) from None
     if problems:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from connectors.files.chained_file import Append, ChainedFile, Tail
+from connectors.kafka.client_options import DEFAULT_CLIENT, ClientOptions
 from dataflows.control.audit_chain import (
     TORN,
     Entry,
@@ -87,7 +88,7 @@ def require(settings: Settings, *, warns: bool = True) -> None:
         if warns:
             _warn()
         return
-    target = _target(settings.audit)
+    target = _target(settings.audit, settings.kafka)
     target.require()
 
 
@@ -118,21 +119,21 @@ def record(settings: Settings, action: str, user: bytes | None, outcome: str, de
         detail=dict(detail or {}),
         prev="",
     )
-    target = _target(settings.audit)
+    target = _target(settings.audit, settings.kafka)
     if isinstance(target, ChainedFile):
         target.append(lambda tail: _next_lines(entry, tail))
     else:
         target.append(lambda newest: _next_record(entry, newest))
 
 
-def verify_audit(places: list[str], expected: str | None = None) -> Verified:
+def verify_audit(places: list[str], expected: str | None = None, client: ClientOptions = DEFAULT_CLIENT) -> Verified:
     """Check the chain in a topic, or in files from the oldest to the newest.
 
     Raises:
         SourceError: a place cannot be read.
     """
     if len(places) == 1 and places[0].startswith("kafka:"):
-        return _verify_topic(places[0], expected)
+        return _verify_topic(_topic(places[0], client), expected)
     files = [ChainedFile(Path(place)) for place in places]
     head_data = files[-1].read_head()
     found = verify((line for file in files for line in file.lines()), head=read_head(head_data), expected=expected)
@@ -142,8 +143,8 @@ def verify_audit(places: list[str], expected: str | None = None) -> Verified:
     return found._replace(problems=(*found.problems, Problem(found.lines, "truncated", text)))
 
 
-def _verify_topic(place: str, expected: str | None) -> Verified:
-    records = list(_topic(place).records())
+def _verify_topic(topic: "ChainedTopic", expected: str | None) -> Verified:
+    records = list(topic.records())
     is_whole = not records or records[0][0] == 0
     found = verify((value for _, value in records), expected=expected, begins_at=1 if is_whole else 0)
     if is_whole:
@@ -151,15 +152,15 @@ def _verify_topic(place: str, expected: str | None) -> Verified:
     return found._replace(notes=(*found.notes, "older lines are gone by the retention of the topic"))
 
 
-def _target(audit: str) -> "ChainedFile | ChainedTopic":
-    return _topic(audit) if audit.startswith("kafka:") else ChainedFile(Path(audit))
+def _target(audit: str, client: ClientOptions) -> "ChainedFile | ChainedTopic":
+    return _topic(audit, client) if audit.startswith("kafka:") else ChainedFile(Path(audit))
 
 
-def _topic(audit: str) -> "ChainedTopic":
+def _topic(audit: str, client: ClientOptions) -> "ChainedTopic":
     from connectors.kafka.address import TopicAddress
     from connectors.kafka.chained_topic import ChainedTopic  # an audit in a file needs no Kafka client
 
-    return ChainedTopic(TopicAddress.parse(audit))
+    return ChainedTopic(TopicAddress.parse(audit, client))
 
 
 def _next_lines(entry: Entry, tail: Tail) -> Append:

@@ -26,6 +26,8 @@ class Terms:
     """The user's last choice is a "no"."""
     is_partial: bool
     """The forget names facets."""
+    cuts_ms: int = 0
+    """Time for which cuts in object storage are kept."""
 
 
 def remaining_in(place: Place, found: Mapping[Kind, int], terms: Terms) -> Iterator[Remaining]:
@@ -35,13 +37,15 @@ def remaining_in(place: Place, found: Mapping[Kind, int], terms: Terms) -> Itera
         if kind == "unreadable":
             yield Remaining(what=what, until="unknown", why="a file cannot be read; make it readable and check again")
         elif place.sort == "look":
-            yield _looked_at(place.name, what, terms.since_ms)
+            yield _looked_at(place, what, terms.since_ms)
         elif terms.is_partial:
             yield Remaining(what=what, until="never", why="the forget names facets, and the others stay")
         elif kind in KEPT[place.sort]:
             yield _tombstone(what, terms)
         elif place.sort == "state":
             yield _in_state(what, terms)
+        elif place.sort == "cuts":
+            yield _in_cuts(what, terms)
         else:
             yield Remaining(what=what, until="time", until_ms=terms.since_ms, why="nothing explains it; see the logs")
 
@@ -58,9 +62,15 @@ def _in_state(what: str, terms: Terms) -> Remaining:
     return Remaining(what=what, until="time", until_ms=terms.since_ms + terms.erase_within_ms, why=why)
 
 
-def _looked_at(name: str, what: str, since_ms: int) -> Remaining:
-    if name.startswith("kafka:"):
-        return _in_topic(TopicAddress.parse(name), what, since_ms)
+def _in_cuts(what: str, terms: Terms) -> Remaining:
+    why = "cuts and savepoints; a run rewrites savepoints after the erasure, and deletes cuts by --keep-cuts"
+    until_ms = terms.since_ms + terms.erase_within_ms + terms.cuts_ms
+    return Remaining(what=what, until="time", until_ms=until_ms, why=why)
+
+
+def _looked_at(place: Place, what: str, since_ms: int) -> Remaining:
+    if place.topic is not None:
+        return _in_topic(place.topic, what, since_ms)
     return Remaining(what=what, until="operator", why="a file of the operator, which Tacit does not rewrite")
 
 
@@ -68,7 +78,7 @@ def copies_of(settings: Settings, since_ms: int) -> Iterator[Remaining]:
     """Yield the copies that no search reaches: events in Kafka, persistence of Redis, backups."""
     source = settings.source or ""
     if source.startswith("kafka:"):
-        yield _in_topic(TopicAddress.parse(source), "events of the user in the source", since_ms)
+        yield _in_topic(settings.topic(source), "events of the user in the source", since_ms)
     elif source:
         yield Remaining(
             what=f"events of the user in {source}", until="operator", why="a file of the operator; Tacit reads it only"

@@ -8,7 +8,8 @@ from typing import cast
 
 import msgspec
 
-from connectors.redis.client import RedisClient
+from connectors.redis.client import COMMAND_RETRY_FOR_S, RedisClient
+from connectors.redis.region_secret import require_secret
 from dataflows.control.sending import Sent
 from dataflows.settings import Settings
 from tacit.contract.events import Consent, Forget, Pin
@@ -20,7 +21,6 @@ WAIT_S = 10.0
 """Default limit of a wait."""
 
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.002, 0.05
-_RETRY_FOR_S = 5.0
 
 
 class NoEffectError(TacitError):
@@ -70,8 +70,13 @@ class Watcher:
 
 @contextmanager
 def watching(settings: Settings, user: bytes) -> Iterator[Watcher]:
-    """Yield a view of the user's keys, and close the connection at the end."""
-    with closing(RedisClient(settings.redis, retry_for_s=_RETRY_FOR_S)) as client:
+    """Yield a view of the user's keys, and close the connection at the end.
+
+    Raises:
+        OwnershipError: the region's signals have another secret.
+    """
+    with closing(RedisClient(settings.redis, retry_for_s=COMMAND_RETRY_FOR_S)) as client:
+        require_secret(client, settings.region, settings.secret_bytes)
         yield Watcher(client, settings.region, user)
 
 

@@ -5,13 +5,12 @@ from typing import Any, cast
 
 import msgspec
 
-from connectors.redis.client import RedisClient
+from connectors.redis.client import COMMAND_RETRY_FOR_S, RedisClient
 from dataflows.control.export_document import RedisKey, RedisPart
 from dataflows.control.export_parts import ABOUT
 from tacit.contract.gates import Gate, decode_gate
 from tacit.contract.keys import RegionKeys
 
-_RETRY_FOR_S = 5.0
 _NO_EXPIRY = -1
 _UNREADABLE = "not readable as what Tacit writes"
 
@@ -23,7 +22,7 @@ def redis_part(url: str, region: str, user: bytes) -> RedisPart:
         SinkError: Redis does not answer, or the user lacks the rights (`tacit-auditor` has them).
     """
     keys = RegionKeys(region)
-    with closing(RedisClient(url, retry_for_s=_RETRY_FOR_S)) as client:
+    with closing(RedisClient(url, retry_for_s=COMMAND_RETRY_FOR_S)) as client:
         members = cast("list[bytes]", client.execute(("SMEMBERS", keys.namespaces)))
         found = [_gate(client, keys.gate(user))]
         found += [_signals(client, keys.within(name.decode()).signals(user)) for name in sorted(members)]

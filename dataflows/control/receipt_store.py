@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 from connectors.files.appending import append_lines
-from connectors.kafka.address import TopicAddress
 from dataflows.control.receipts import Receipt, decode_receipt, encode_receipt, is_about
 from dataflows.settings import Settings
 from tacit.errors import ConfigurationError
@@ -28,8 +27,8 @@ def store_receipt(settings: Settings, receipt: Receipt) -> None:
         return
     from connectors.kafka.producer import CheckedProducer  # a file needs no Kafka client
 
-    topic = TopicAddress.parse(settings.receipts)
-    with CheckedProducer(topic.servers) as producer:
+    topic = settings.topic(settings.receipts)
+    with CheckedProducer(topic) as producer:
         producer.send(topic.topic, receipt.number.encode(), encode_receipt(receipt))
 
 
@@ -59,7 +58,7 @@ def _stored(settings: Settings) -> Iterator[Receipt]:
         return
     from connectors.kafka.records import held_records
 
-    for record in held_records(TopicAddress.parse(settings.receipts)):
+    for record in held_records(settings.topic(settings.receipts)):
         yield _decoded(record.value, settings.receipts)
 
 

@@ -26,12 +26,13 @@ TimeMs = Annotated[int, Meta(ge=0)]
 
 Kind = Literal["tombstone", "pins", "learned", "pseudonym", "id", "bytes", "unreadable"]
 
-Sort = Literal["redis", "state", "look"]
-"""Redis, a state folder, or a file, folder or topic that the operator named."""
+Sort = Literal["redis", "state", "cuts", "look"]
+"""Redis, a state folder, cuts in object storage, or a file, folder or topic that the operator named."""
 
 KEPT: Mapping[Sort, frozenset[Kind]] = {
     "redis": frozenset({"tombstone"}),
     "state": frozenset({"tombstone", "pseudonym"}),  # the key of the tombstone, in indexes and logs of its database
+    "cuts": frozenset({"tombstone", "pseudonym"}),
     "look": frozenset(),
 }
 """Kinds of traces that keep older events of the user out, and are no trace of what was learned."""

@@ -1,4 +1,4 @@
-"""Search for a user's bytes in every place that a deployment shows: Redis, state folder, files and topics."""
+"""Search for a user's bytes in every place that a deployment shows: Redis, state folder, cuts, files and topics."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.kafka.address import TopicAddress
-from connectors.redis.client import RedisClient
+from connectors.redis.client import COMMAND_RETRY_FOR_S, RedisClient
+from connectors.redis.region_secret import require_secret
 from dataflows.control.receipts import Kind, Sort
 from dataflows.settings import Settings
 from tacit.errors import ConfigurationError
@@ -16,7 +17,6 @@ from tacit.errors import ConfigurationError
 if TYPE_CHECKING:
     from connectors.traces import Needles, Trace
 
-_RETRY_FOR_S = 5.0
 _KINDS = {"gate": "tombstone", "signals": "learned"}
 """Last part of a key of a user → kind of its content."""
 
@@ -29,6 +29,8 @@ class Place:
     name: str
     """Name in a receipt."""
     find: "Callable[[Needles], Iterator[Trace]]"
+    topic: TopicAddress | None = None
+    """Address of a topic; None for another place."""
 
     def count(self, needles: "Needles") -> dict[Kind, int]:
         """Return the number of traces by kind."""
@@ -36,7 +38,7 @@ class Place:
 
 
 def places_of(settings: Settings, look: Sequence[str]) -> list[Place]:
-    """Return the places to search: Redis, state folder, and the files, folders and topics of `look`.
+    """Return the places to search: Redis, state folder, cuts, and the files, folders and topics of `look`.
 
     Raises:
         ConfigurationError: a place to look at does not exist.
@@ -44,14 +46,24 @@ def places_of(settings: Settings, look: Sequence[str]) -> list[Place]:
     found = [Place("redis", f"redis, region {settings.region}", lambda needles: _in_redis(settings, needles))]
     if settings.state is not None:
         found.append(_files("state", settings.state))
-    return [*found, *map(_looked_at, dict.fromkeys(look))]
+    if settings.checkpoints is not None:
+        found.append(_cuts(settings))
+    return [*found, *(_looked_at(text, settings) for text in dict.fromkeys(look))]
 
 
-def _looked_at(text: str) -> Place:
+def _looked_at(text: str, settings: Settings) -> Place:
     if not text.startswith("kafka:"):
         return _files("look", Path(text))
-    address = TopicAddress.parse(text)
-    return Place("look", str(address), lambda needles: _in_topic(address, needles))
+    address = settings.topic(text)
+    return Place("look", str(address), lambda needles: _in_topic(address, needles), address)
+
+
+def _cuts(settings: Settings) -> Place:
+    from connectors.traces.objects import find_object_traces  # clients of object storage take time to import
+    from dataflows.cuts.bucket import open_bucket
+
+    store = open_bucket(settings).store
+    return Place("cuts", str(store.address), lambda needles: find_object_traces(store, needles))
 
 
 def _files(sort: Sort, path: Path) -> Place:
@@ -70,7 +82,8 @@ def _in_redis(settings: Settings, needles: "Needles") -> "Iterator[Trace]":
     """Yield the traces by the key that has them: the gate is the tombstone, a signals hash is learned."""
     from connectors.traces.redis_keys import find_redis_traces
 
-    with closing(RedisClient(settings.redis, retry_for_s=_RETRY_FOR_S)) as client:
+    with closing(RedisClient(settings.redis, retry_for_s=COMMAND_RETRY_FOR_S)) as client:
+        require_secret(client, settings.region, settings.secret_bytes)  # under another, all traces would be missing
         for trace in find_redis_traces(client, settings.region, needles):
             suffix = trace.place.rpartition(":")[2]
             yield trace._replace(kind=_KINDS.get(suffix, trace.kind) if trace.kind == "pseudonym" else trace.kind)

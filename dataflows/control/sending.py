@@ -90,13 +90,13 @@ def source_of(settings: Settings) -> TopicAddress | Path:
         raise ConfigurationError(
             ["source: is required; name the workers' source by --source kafka://HOST:PORT/TOPIC or a .jsonl file"]
         )
-    return TopicAddress.parse(settings.source) if settings.source.startswith("kafka:") else Path(settings.source)
+    return settings.topic(settings.source) if settings.source.startswith("kafka:") else Path(settings.source)
 
 
 def _produce(topic: TopicAddress, key: bytes, data: bytes) -> None:
     from connectors.kafka.producer import CheckedProducer  # a file needs no Kafka client
 
-    with CheckedProducer(topic.servers) as producer:
+    with CheckedProducer(topic) as producer:
         producer.send(topic.topic, key, data)
 
 

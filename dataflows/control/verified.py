@@ -97,6 +97,7 @@ def _terms(settings: Settings, user: bytes, *, is_partial: bool, since_ms: int |
         tombstones_ms=settings.tombstones_ms,
         is_denied="denied" in {gate.learn.state, gate.use.state, gate.explore.state},
         is_partial=is_partial,
+        cuts_ms=round(1000 * settings.upload_every * (settings.keep_cuts + 1)),
     )
 
 

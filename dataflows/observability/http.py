@@ -1,23 +1,21 @@
-"""HTTP server of a process: /metrics and /healthz."""
+"""HTTP servers of a run, one per process: /metrics, /livez and /readyz."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from socket import AF_INET6
 from socketserver import ThreadingMixIn
 from threading import Thread
-from time import monotonic
 from typing import Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import make_wsgi_app
 
+from dataflows.observability.cut_metrics import CutCollector
 from dataflows.observability.metrics import registry
-from state.counters import Counters
+from dataflows.observability.readiness_metrics import ReadinessCollector
+from dataflows.observability.watch import ProcessView, Watch
 from tacit.errors import ConfigurationError
-
-STALLED_AFTER_S = 30.0
-"""Time without progress after which a process is unhealthy."""
 
 _POLL_S = 0.05
 """Interval at which the server checks for its shutdown."""
@@ -41,28 +39,50 @@ class _Handler(WSGIRequestHandler):
 
 
 @contextmanager
-def monitor(address: str, counters: Counters) -> Iterator[None]:
-    """Serve /metrics and /healthz on HOST:PORT while the context lasts; `off`: serve nothing.
+def monitors(address: str, watch: Watch) -> Iterator[None]:
+    """Serve each process of a run on a port of its own, from HOST:PORT on, while the context lasts.
+
+    All ports are bound before the first is served.
+
+    Args:
+        address: HOST:PORT of the first process; `off`: serve nothing.
+        watch: counters and reasons of the run.
 
     Raises:
-        ConfigurationError: the address cannot be bound.
+        ConfigurationError: an address cannot be bound.
     """
-    if address == "off":
+    with ExitStack() as stack:
+        if address != "off":
+            host, _, port = address.rpartition(":")
+            servers = [
+                stack.enter_context(_bound(f"{host}:{int(port) + number}", _app(watch, process)))
+                for number, process in enumerate(watch.processes)
+            ]
+            for server in servers:
+                stack.enter_context(_served(server))
         yield
-        return
+
+
+@contextmanager
+def _bound(address: str, app: Callable[..., Iterable[bytes]]) -> Iterator[WSGIServer]:
     try:
         server = _listening(address)
     except (OSError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
         raise ConfigurationError([f"metrics: {address} cannot be bound: {why}; name another, or off"]) from error
-    server.set_app(_app(counters))
+    with server:
+        server.set_app(app)
+        yield server
+
+
+@contextmanager
+def _served(server: WSGIServer) -> Iterator[None]:
     thread = Thread(target=server.serve_forever, args=(_POLL_S,), name="monitor", daemon=True)
     thread.start()
     try:
         yield
     finally:
         server.shutdown()
-        server.server_close()
         thread.join()
 
 
@@ -72,24 +92,23 @@ def _listening(address: str) -> WSGIServer:
     return kind((host.strip("[]"), int(port)), _Handler)
 
 
-def health(counters: Counters) -> tuple[bool, dict[str, Any]]:
-    """Return True if the process makes progress (its loop, its source and its writes), and the body of /healthz."""
-    age_s = max(0.0, monotonic() - counters.source.progressed_at)
-    healthy = age_s < STALLED_AFTER_S
-    return healthy, {"healthy": healthy, "progress_age_s": round(age_s, 1), "records": counters.source.records}
-
-
-def _app(counters: Counters) -> Callable[..., Iterable[bytes]]:
-    metrics = make_wsgi_app(registry(counters))
+def _app(watch: Watch, process: ProcessView) -> Callable[..., Iterable[bytes]]:
+    served = registry(process)
+    served.register(ReadinessCollector(watch))
+    if process is watch.processes[0]:
+        served.register(CutCollector(watch))
+    metrics = make_wsgi_app(served)
+    looks = {"/livez": watch.is_alive, "/readyz": watch.is_ready, "/healthz": watch.is_ready}
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/metrics":
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
             return cast("Iterable[bytes]", metrics(environ, start_response))
-        if environ["PATH_INFO"] != "/healthz":
+        if path not in looks:
             start_response("404 Not Found", [("Content-Type", "text/plain")])
-            return [b"/metrics and /healthz are served here\n"]
-        healthy, body = health(counters)
-        start_response("200 OK" if healthy else "503 Service Unavailable", [("Content-Type", "application/json")])
+            return [b"/metrics, /livez and /readyz are served here\n"]
+        good, body = looks[path]()
+        start_response("200 OK" if good else "503 Service Unavailable", [("Content-Type", "application/json")])
         return [json.dumps(body).encode() + b"\n"]
 
     return serve

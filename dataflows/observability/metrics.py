@@ -9,8 +9,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from connectors.kafka.gaps import GapReason
 from dataflows.observability.proof_metrics import proof_metrics
-from state.counters import Counters, Histogram
+from dataflows.observability.watch import ProcessView
+from state.counters import Counters, Histogram, SourceCounters
 from state.learning.challenger import ChallengerScores
 from state.learning.population_version import Scores
 from state.learning.proof_report import decode_report
@@ -18,10 +20,14 @@ from state.row.form import COMPILED
 
 
 class CountersCollector(Collector):
-    """Collector that reads the counters at each scrape."""
+    """Collector that reads the newest counters of a process at each scrape."""
 
-    def __init__(self, counters: Counters) -> None:
-        self._counters = counters
+    def __init__(self, process: ProcessView) -> None:
+        self._process = process
+
+    @property
+    def _counters(self) -> Counters:
+        return self._process.counters
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric family."""
@@ -29,23 +35,27 @@ class CountersCollector(Collector):
         yield from self._events()
         yield from self._sink()
         yield from self._learning()
+        yield from self._checkpoints()
 
     def _source(self) -> Iterator[Metric]:
         source = self._counters.source
         yield CounterMetricFamily("tacit_records", "Records read.", value=source.records)
         yield CounterMetricFamily("tacit_record_bytes", "Bytes of records read.", value=source.bytes)
         lag = GaugeMetricFamily(
-            "tacit_source_lag_records", "Records between the position of the source and the end.", labels=["partition"]
+            "tacit_source_lag_records",
+            "Records between the position of the source and the end, with those behind an open transaction.",
+            labels=["partition"],
         )
         for partition, records in source.lag.copy().items():
             lag.add_metric([partition], records)
         yield lag
+        yield from _held(source)
         yield GaugeMetricFamily(
             "tacit_progress_age_seconds",
             "Time since the source passed records on, or was reachable without new records.",
             value=max(0.0, monotonic() - source.progressed_at),
         )
-        yield _histogram(
+        yield histogram(
             "tacit_commit_stall_seconds", "Time for which a checkpoint stops the stream.", source.commit_stalls
         )
 
@@ -82,7 +92,27 @@ class CountersCollector(Collector):
         yield signals
         yield CounterMetricFamily("tacit_gates", "Wipes and consent changes written to Redis.", value=sink.gates)
         yield CounterMetricFamily("tacit_redis_retries", "Repeated commands to Redis.", value=sink.retries)
-        yield _histogram("tacit_freshness_seconds", "From an event's time to its signal in Redis.", sink.freshness)
+        yield histogram("tacit_freshness_seconds", "From an event's time to its signal in Redis.", sink.freshness)
+        yield histogram(
+            "tacit_control_effect_seconds",
+            "From the time of a consent, a pin or a forget to its gate in Redis, which readers obey.",
+            sink.control_effect,
+        )
+
+    def _checkpoints(self) -> Iterator[Metric]:
+        checkpoints = self._counters.checkpoints
+        if checkpoints.made_at is not None:
+            yield GaugeMetricFamily(
+                "tacit_checkpoint_age_seconds",
+                "Time since the last checkpoint; a process without changes makes none.",
+                value=max(0.0, monotonic() - checkpoints.made_at),
+            )
+        yield GaugeMetricFamily(
+            "tacit_checkpoint_bytes", "Size of the newest checkpoints of all shards.", value=checkpoints.bytes
+        )
+        yield histogram(
+            "tacit_checkpoint_seconds", "Time that a checkpoint of all changed shards took.", checkpoints.durations
+        )
 
     def _learning(self) -> Iterator[Metric]:
         learning = self._counters.learning
@@ -102,6 +132,27 @@ class CountersCollector(Collector):
         if learning.proof:
             yield from proof_metrics(decode_report(learning.proof))
         yield from _challengers(learning.challengers)
+
+
+def _held(source: SourceCounters) -> Iterator[Metric]:
+    """Yield the records behind open transactions, and those that gaps of a topic lost."""
+    held = GaugeMetricFamily(
+        "tacit_source_held_records", "The part of the lag that waits behind an open transaction.", labels=["partition"]
+    )
+    for partition, records in source.held.copy().items():
+        held.add_metric([partition], records)
+    yield held
+    yield GaugeMetricFamily(
+        "tacit_source_transaction_age_seconds",
+        "Age of the oldest open transaction that holds records back; 0: none does.",
+        value=source.transaction_s,
+    )
+    gaps = CounterMetricFamily(
+        "tacit_source_gap_records", "Records that a topic lost before or after they were read.", labels=["reason"]
+    )
+    for reason in GapReason:
+        gaps.add_metric([reason], source.gaps[reason])
+    yield gaps
 
 
 def _challengers(challengers: Sequence[ChallengerScores]) -> Iterator[Metric]:
@@ -153,16 +204,17 @@ def _scores(scores: Scores) -> Iterator[Metric]:
     yield gains
 
 
-def _histogram(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
-    bounds = [*(repr(bound) for bound in histogram.bounds), "+Inf"]
-    buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
-    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=histogram.total)
+def histogram(name: str, text: str, counts: Histogram) -> HistogramMetricFamily:
+    """Return a histogram as a metric family."""
+    bounds = [*(repr(bound) for bound in counts.bounds), "+Inf"]
+    buckets = list(zip(bounds, accumulate(counts.counts), strict=True))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=counts.total)
 
 
-def registry(counters: Counters) -> CollectorRegistry:
-    """Return a registry of the counters and of the metrics of the process."""
+def registry(process: ProcessView) -> CollectorRegistry:
+    """Return a registry of the counters and of the metrics of a process."""
     registry = CollectorRegistry()
-    registry.register(CountersCollector(counters))
-    ProcessCollector(registry=registry)
+    registry.register(CountersCollector(process))
+    ProcessCollector(pid=lambda: process.pid, registry=registry)
     PlatformCollector(registry=registry)
     return registry

@@ -4,7 +4,7 @@
     2  Redis: copies of gates and signals under the new pseudonyms
     3  state folder: checkpoints of all users under the new pseudonyms; Bytewax commits their tokens at once
     4  state folder: deletion of the old checkpoints
-    5  Redis: deletion of the old keys, but for those that restrict a user of unknown id
+    5  Redis: deletion of the old keys, but for those that restrict a user of unknown id; fingerprint of the new secret
     6  tacit.json: fingerprint of the new secret; deletion of rotation.json
 
 A rotation that was interrupted begins again: each step repeats without effect, and the tokens in the recovery store
@@ -22,14 +22,16 @@ from msgspec.structs import replace
 
 from connectors.redis.client import RedisClient
 from connectors.redis.key_move import KeyMove, MovedKeys
+from connectors.redis.region_secret import RegionSecret
 from dataflows.inspection import Inspected
 from dataflows.rotation.tokens import read_tokens, replace_tokens
 from dataflows.state_folder import RECOVERY, ROTATION, SHARDS, exclusive, write_identity
-from state.durable import sync, write_file
+from state.durable import read_document, sync, write_document
 from state.errors import StateError
 from state.storage.manifest import Token
 from state.storage.rewriting import Rewriting, committed_users, delete_others
 from state.user import codec
+from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import fingerprint, pseudonym
 
 
@@ -113,6 +115,7 @@ def rotate(
         _move_state(inspected, marker, names, done)
         move.delete()
         done.redis = move.moved
+        RegionSecret(client, RegionKeys(inspected.identity.region)).replace(marker.new)
         write_identity(inspected.path, replace(inspected.identity, secret=marker.new))
         (inspected.path / ROTATION).unlink()
         sync(inspected.path)
@@ -122,16 +125,13 @@ def rotate(
 def _begin(inspected: Inspected, old: bytes, marker: Marker) -> Marker:
     """Return the marker of the rotation that has begun, now or earlier."""
     path = inspected.path / ROTATION
-    if not path.exists():
+    begun = read_document(path, Marker, "restore the folder from a backup")
+    if begun is None:
         if inspected.identity.secret == marker.new:
             raise StateError(f"the state folder {inspected.path} has the new secret already: nothing was changed")
         inspected.require_secret(old)
-        write_file(path, msgspec.json.encode(marker))
+        write_document(path, marker)
         return marker
-    try:
-        begun = msgspec.json.decode(path.read_bytes(), type=Marker)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise StateError(f"{path} cannot be read: {error}; restore the folder from a backup") from error
     if (begun.old, begun.new) != (marker.old, marker.new):
         raise StateError(f"the state folder {inspected.path} is between two other secrets: give those two again")
     return begun

@@ -5,18 +5,16 @@ real source as they are. Bytewax commits all tokens of such a run at once.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from pathlib import Path
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from bytewax.operators import StatefulBatchLogic
-from bytewax.outputs import DynamicSink, StatelessSinkPartition
-from bytewax.recovery import RecoveryConfig
-from bytewax.run import cli_main
 
+from connectors.null_sink import NullSink
 from dataflows.graph import ADAPT_STEP, FLOW_ID
+from dataflows.recovery_store import run_over_store
 from state.storage.manifest import Token
 from state.storage.shards import shard_key
 
@@ -38,15 +36,8 @@ def replace_tokens(recovery: Path, tokens: Mapping[int, bytes]) -> None:
 def _run(recovery: Path, items: list[Keyed], found: list[bytes]) -> None:
     flow = Dataflow(FLOW_ID)
     keyed = op.input("rotation", flow, _Items(items))
-    op.output("no_output", op.stateful_batch(ADAPT_STEP, keyed, lambda token: _Holder(token, found)), _Nothing())
-    cli_main(
-        flow,
-        workers_per_process=1,
-        process_id=0,
-        addresses=["127.0.0.1:0"],
-        epoch_interval=timedelta(0),
-        recovery_config=RecoveryConfig(recovery),
-    )
+    op.output("no_output", op.stateful_batch(ADAPT_STEP, keyed, lambda token: _Holder(token, found)), NullSink())
+    run_over_store(flow, recovery)
 
 
 class _Holder(StatefulBatchLogic[bytes, bytes, bytes]):
@@ -80,13 +71,3 @@ class _Items(DynamicSource[Keyed], StatelessSourcePartition[Keyed]):
             raise StopIteration
         items, self._items = self._items, []
         return items
-
-
-class _Nothing(DynamicSink[object], StatelessSinkPartition[object]):
-    """A sink of nothing."""
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_Nothing":  # noqa: ARG002  Bytewax passes all
-        return self
-
-    def write_batch(self, items: list[object]) -> None:
-        pass

@@ -6,18 +6,22 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Self
+from typing import NamedTuple, Self
 
 from dataflows.job import Job
 from dataflows.observability.logs import configure
+from dataflows.observability.watch import Watch
+from dataflows.ownership import Hold
 from dataflows.runtime.parent_death import die_with
-from dataflows.runtime.stopping import SIGNALS, Stop, stopped_by_signals
+from dataflows.runtime.stopping import SIGNALS, Stop, catch_signals, ignore_signals
 from dataflows.runtime.worker import EngineError, WorkerAddress, run_worker
 from dataflows.state_folder import StateFolder
 from state.counters import Counters
@@ -57,10 +61,35 @@ class WorkerProcess:
     pipe: Connection
     counters: Counters
     failure: Failure | None = None
+    is_killed: bool = False
+    """True once the supervisor has killed the process."""
+    ended_s: float = math.inf
+    """`monotonic()` of the end of the pipe; infinite while it is open, and for a process that the supervisor ended."""
 
 
-def run_workers(job: Job, folder: StateFolder | None, report: Callable[[Counters], None], stop: Stop) -> Counters:
+class Seat(NamedTuple):
+    """Place of a host in a cluster."""
+
+    addresses: tuple[str, ...]
+    """HOST:PORT of every process of all hosts."""
+    first: int
+    """Number of the first process of this host."""
+    running: Callable[[Callable[[], None], Callable[[], None]], AbstractContextManager[None]]
+    """Context with two functions: the first ends the processes after a checkpoint, the second at once."""
+
+
+def run_workers(
+    job: Job,
+    folder: StateFolder | None,
+    report: Callable[[Counters], None],
+    stop: Stop,
+    watch: Watch,
+    hold: Hold,
+    seat: Seat | None = None,
+) -> Counters:
     """Run `settings.processes` processes until all have ended, and return the sum of their counters.
+
+    With a seat, they are processes of a cluster of several hosts.
 
     A stop request goes to all processes. After the end of the first process, the supervisor waits `STOP_TOGETHER_S`
     and then kills the rest; after an error of a process it kills the rest at once.
@@ -68,32 +97,43 @@ def run_workers(job: Job, folder: StateFolder | None, report: Callable[[Counters
     Raises:
         TacitError: the first error that a process reported.
     """
-    addresses = _free_addresses(job.settings.processes)
+    processes = job.settings.processes
+    first, addresses = (seat.first, seat.addresses) if seat else (0, _free_addresses(processes))
     workers: list[WorkerProcess] = []
 
     def stop_all() -> None:
         for worker in workers:
             worker.process.terminate()
 
+    def kill_all() -> None:
+        _kill(workers)
+
     with stop.notifies(stop_all), ExitStack() as stack:
+        run_folder = Path(stack.enter_context(TemporaryDirectory(prefix="tacit-run-")))
         with _blocked_signals():
-            numbered = (WorkerAddress(number, addresses) for number in range(len(addresses)))
-            workers.extend(stack.enter_context(_started_worker(job, address, folder)) for address in numbered)
+            for number in range(processes):
+                address, counters = WorkerAddress(first + number, addresses, run_folder), watch.counters(number)
+                workers.append(stack.enter_context(_started_worker(job, address, folder, counters, hold)))
+        if seat:
+            stack.enter_context(seat.running(stop_all, kill_all))
         if stop.requested.is_set():  # before `workers` was complete
             stop_all()
-        _supervise(workers, report)
+        _supervise(workers, report, watch)
     if error := _error(workers):
         raise error
     return Counters.total(worker.counters for worker in workers)
 
 
 def _error(workers: Sequence[WorkerProcess]) -> TacitError | None:
-    """Return the error of a failed run: the cause if a process reported it, otherwise a consequence."""
+    """Return the error of a failed run: the cause if a process reported it, otherwise a consequence.
+
+    Of processes that reported none, the first one to end is the cause, unless the supervisor ended it.
+    """
     if cause := _cause(workers):
         return cause.to_error()
-    unexplained = [worker.process for worker in workers if worker.process.exitcode and not worker.failure]
-    if unexplained:
-        return TacitError("; ".join(f"the process {process.name} {_describe_end(process)}" for process in unexplained))
+    unexplained = [worker for worker in workers if worker.process.exitcode and not worker.failure]
+    if first := min(unexplained, key=lambda worker: worker.ended_s, default=None):
+        return TacitError(f"the process {first.process.name} {_describe_end(first)}")
     return next((worker.failure.to_error() for worker in workers if worker.failure), None)
 
 
@@ -102,12 +142,14 @@ def _cause(workers: Sequence[WorkerProcess]) -> Failure | None:
     return next((failure for failure in failures if failure.kind is not EngineError), None)
 
 
-def _describe_end(process: SpawnProcess) -> str:
-    code = process.exitcode or 0
+def _describe_end(worker: WorkerProcess) -> str:
+    if worker.is_killed:
+        return f"did not end within {STOP_TOGETHER_S:g} s after the first one, and was killed"
+    code = worker.process.exitcode or 0
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
 
-def _supervise(workers: Sequence[WorkerProcess], report: Callable[[Counters], None]) -> None:
+def _supervise(workers: Sequence[WorkerProcess], report: Callable[[Counters], None], watch: Watch) -> None:
     """Receive counters and errors until each process has closed its pipe; kill a process that runs too long.
 
     If a process fails, Bytewax ends the rest, except during the start: the rest then waits for the failed process.
@@ -123,6 +165,8 @@ def _supervise(workers: Sequence[WorkerProcess], report: Callable[[Counters], No
             _kill(running.values())
         if len(running) < len(workers):
             deadline_s = min(deadline_s, monotonic() + STOP_TOGETHER_S)
+        for number, worker in enumerate(workers):
+            watch.update(number, worker.counters, worker.process.pid)
         report(Counters.total(worker.counters for worker in workers))
 
 
@@ -131,6 +175,7 @@ def _receive(worker: WorkerProcess, running: dict[int, WorkerProcess]) -> None:
         message = worker.pipe.recv()
     except (EOFError, ConnectionResetError):
         del running[id(worker.pipe)]
+        worker.ended_s = math.inf if worker.is_killed else monotonic()
         return
     if isinstance(message, Failure):
         worker.failure = message
@@ -140,19 +185,24 @@ def _receive(worker: WorkerProcess, running: dict[int, WorkerProcess]) -> None:
 
 def _kill(workers: Iterable[WorkerProcess]) -> None:
     for worker in workers:
+        worker.is_killed = True
         worker.process.kill()
 
 
 @contextmanager
-def _started_worker(job: Job, address: WorkerAddress, folder: StateFolder | None) -> Iterator[WorkerProcess]:
+def _started_worker(
+    job: Job, address: WorkerAddress, folder: StateFolder | None, counters: Counters, hold: Hold
+) -> Iterator[WorkerProcess]:
     receiver, sender = _SPAWN.Pipe(duplex=False)
     process = _SPAWN.Process(
-        target=_run_worker_process, args=(job, address, folder, sender, os.getpid()), name=f"tacit-{address.process}"
+        target=_run_worker_process,
+        args=(job, address, folder, sender, os.getpid(), counters, hold),
+        name=f"tacit-{address.process}",
     )
     process.start()
     sender.close()
     try:
-        yield WorkerProcess(process, receiver, Counters())
+        yield WorkerProcess(process, receiver, counters)
     except BaseException:
         process.kill()
         raise
@@ -162,19 +212,26 @@ def _started_worker(job: Job, address: WorkerAddress, folder: StateFolder | None
 
 
 def _run_worker_process(
-    job: Job, address: WorkerAddress, folder: StateFolder | None, pipe: Connection, parent: int
+    job: Job,
+    address: WorkerAddress,
+    folder: StateFolder | None,
+    pipe: Connection,
+    parent: int,
+    counters: Counters,
+    hold: Hold,
 ) -> None:
     die_with(parent)
     _close_stdout()
-    configure(job.log_level)
+    configure(job.log_level, as_json=job.settings.log_json, file=job.settings.log_file)
     try:
-        with stopped_by_signals() as stop:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # blocked by the supervisor until here
-            run_worker(job, address, folder, pipe.send, stop)
+        stop = catch_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # blocked by the supervisor until here
+        run_worker(job, address, folder, pipe.send, stop, counters, hold)
     except TacitError as error:
         pipe.send(Failure.from_error(error))
         sys.exit(1)
     finally:
+        ignore_signals()
         pipe.close()
 
 
@@ -196,14 +253,16 @@ def _free_addresses(count: int) -> tuple[str, ...]:
 
 @contextmanager
 def _blocked_signals() -> Iterator[None]:
-    """Block SIGTERM and SIGINT, here and in the processes that start in the context.
+    """Block SIGTERM, SIGINT and SIGHUP, here and in the processes that start in the context.
 
-    A process unblocks SIGTERM when its handler is set. SIGINT stays blocked there: a terminal sends Ctrl-C to all
-    processes, and the supervisor passes the request on.
+    A process unblocks SIGTERM when its handler is set. The others stay blocked there: a terminal sends Ctrl-C to all
+    processes, and the supervisor passes the request on; SIGHUP is for the supervisor alone.
     """
-    resource_tracker.ensure_running()  # its start unblocks these signals, so it must run before
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
     try:
+        # Its start unblocks the other signals, so it must run before. SIGHUP of a terminal would end it.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -13,17 +13,20 @@ from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 
-from dataflows.graph import ADAPT_STEP, FLOW_ID, LEARN_STEP, POPULATION_KEY, build
+from dataflows.graph import ADAPT_STEP, FLOW_ID, LEARN_STEP, POPULATION_KEY, TRAIN_STEP, build
 from operators.adapt import Adapt
 from operators.key import Keyer
 from operators.learn_population import LearnPopulation
 from operators.parse import Parser
+from operators.train import TrainShard
 from state.counters import EventCounters, LearningCounters, Outcome
 from state.errors import StateError
 from state.events.records import AnyReject, Reason, Record, Reject
+from state.learning.population_prior import CurrentPrior, Prior
 from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
 from state.learning.proof_report import ReportWrite
+from state.learning.shard_training import ShardTraining
 from state.storage.shard_stores import ShardStores
 from state.user.writes import GateWrite, SignalWrite, Write
 from tests.support.decoded_writes import Shown
@@ -43,6 +46,7 @@ class Run:
         self.rejects: list[Reject] = []
         self.control_rejects: list[Reject] = []
         self.trainer = PopulationTrainer(CATALOGUE)
+        self.shared = CurrentPrior(Prior(CATALOGUE))
         self.counters = EventCounters()
         self.source = source
         self.folder = folder
@@ -73,11 +77,18 @@ class Run:
             self.source,
             Keyer(parser, SHARDS, self.counters),
             lambda token: Adapt(stores, TEACHING, self.counters, parser, token, reclaims=True, clock=lambda: NOW_MS),
+            self.train,
             self.learn,
             TestingSink(self.writes),
             TestingSink(self.versions),
             TestingSink(cast("list[AnyReject]", self.rejects)),
             TestingSink(cast("list[AnyReject]", self.control_rejects)),
+        )
+
+    def train(self, snapshot: bytes | None) -> TrainShard:
+        training = ShardTraining(CATALOGUE, shards=SHARDS)
+        return TrainShard(
+            training, self.shared, LearningCounters(), shards=SHARDS, key=b"", snapshot=snapshot, clock=lambda: NOW_MS
         )
 
     def learn(self, snapshot: bytes | None) -> LearnPopulation:
@@ -141,7 +152,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_names_of_stored_state_are_fixed() -> None:
     """With another step name a run starts without state, with another flow name from the first record."""
-    assert (FLOW_ID, ADAPT_STEP, LEARN_STEP) == ("adaptation", "adapt", "learn_population")
+    assert (FLOW_ID, ADAPT_STEP, TRAIN_STEP, LEARN_STEP) == ("adaptation", "adapt", "train", "learn_population")
     assert POPULATION_KEY == "population"
     run = Run(TestingSource([]))
     with run.stores() as stores:
@@ -152,10 +163,11 @@ def test_names_of_stored_state_are_fixed() -> None:
         "adaptation.key",
         "adaptation.keyed",
         "adaptation.adapt",
+        "adaptation.taught",
         "adaptation.no_shard",
         "adaptation.adapted",
-        "adaptation.taught",
         "adaptation.signals",
+        "adaptation.train",
         "adaptation.to_population",
         "adaptation.learn_population",
         "adaptation.no_key",

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.kafka.address import TopicAddress
 from connectors.redis.target import Mode
-from dataflows.job import LIVE_METRICS, Job, parse_source
+from dataflows.job import LIVE_METRICS, Job, Topics, parse_source
 from dataflows.settings import Settings
 from state.errors import SinkError
 from tacit.errors import ConfigurationError
@@ -20,13 +20,21 @@ def _job(*, bounded: bool, source: TopicAddress | tuple[Path, ...] = FILES, **se
     return Job(Settings(embedded=True, **settings), source, bounded)
 
 
-def test_arguments_are_one_topic_or_files() -> None:
+def test_arguments_are_topics_or_files() -> None:
     """A mixture is an error."""
     assert parse_source(["kafka://a:9092/events"]) == TOPIC
     assert parse_source(["a.jsonl", "b.jsonl.gz"]) == FILES
     for texts in (["kafka://a:9092/events", "a.jsonl"], ["a.jsonl", "kafka://a:9092/events"]):
-        with pytest.raises(ConfigurationError, match="one Kafka topic, or files and folders"):
+        with pytest.raises(ConfigurationError, match="use topics, or files and folders"):
             parse_source(texts)
+
+
+def test_several_topics_keep_their_order() -> None:
+    """Topics may be of several clusters; a topic that is named twice is an error."""
+    other = TopicAddress(("b:9092",), "events")
+    assert parse_source(["kafka://a:9092/events", "kafka://b:9092/events"]) == Topics((TOPIC, other))
+    with pytest.raises(ConfigurationError, match="kafka://a:9092/events is named twice"):
+        parse_source(["kafka://a:9092/events", "kafka://a:9092/events"])
 
 
 @pytest.mark.parametrize("text", ["kafka:", "kafka:/a:1/x", "kafka://a/x", "kafka://a:1", "kafka://u:pw@a:1/x"])
@@ -97,3 +105,10 @@ def test_folder_is_read_without_hidden_files_and_with_broken_links(tmp_path: Pat
     (tmp_path / ".b.jsonl").write_bytes(b"")
     (tmp_path / "c.jsonl").symlink_to(tmp_path / "absent.jsonl")
     assert parse_source([str(tmp_path)]) == (tmp_path / "a.jsonl", tmp_path / "c.jsonl")
+
+
+def test_replay_has_one_host_where_a_shared_file_sets_more() -> None:
+    """Otherwise its state folder would lack the databases of the other hosts."""
+    settings = Settings(embedded=True, hosts="a:2101,b:2101,c:2101", host="2")
+    assert Job(settings, (), bounded=True).share == (0, 1)
+    assert Job(settings, (), bounded=False).share == (2, 3)

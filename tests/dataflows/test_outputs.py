@@ -9,7 +9,8 @@ from dataflows.settings import Settings
 from tacit.errors import ConfigurationError
 from tests.support.commands import SECRET, tacit
 
-OUTPUTS = ["rejects", "control_rejects", "receipts", "audit"]
+TOPICS = ["rejects", "control_rejects", "receipts", "audit"]
+OUTPUTS = [*TOPICS, "log_file"]
 
 
 def settings(**outputs: str) -> Settings:
@@ -71,7 +72,21 @@ def test_file_next_to_a_file_of_the_source_is_accepted(history: Path) -> None:
     refuse_outputs_in(["events.jsonl"], settings())
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("name", TOPICS)
+@pytest.mark.parametrize("path", ["out.jsonl", "../history/out.jsonl", "link", "hard"])
+def test_file_of_the_logs_is_no_other_output(history: Path, name: str, path: str) -> None:
+    """Also by a link, and before the file exists; of topics no name is that of a file."""
+    (history / "link").symlink_to("out.jsonl")
+    if path == "hard":
+        (history / "out.jsonl").touch()
+        (history / "hard").hardlink_to("out.jsonl")
+    with pytest.raises(ConfigurationError, match=rf"log_file: out.jsonl is the file of {name}, too"):
+        refuse_outputs_in(["events.jsonl"], settings(log_file="out.jsonl", **{name: path}))
+    refuse_outputs_in(["events.jsonl"], settings(log_file="log.jsonl", **{name: path}))
+    refuse_outputs_in(["events.jsonl"], settings(log_file="out.jsonl", **{name: "kafka://a:1/out.jsonl"}))
+
+
+@pytest.mark.parametrize("name", TOPICS)
 def test_topic_of_the_source_is_refused(name: str) -> None:
     """One broker in common is enough, and none has to answer."""
     with pytest.raises(ConfigurationError, match=rf"{name}: .* is the topic of the source"):

@@ -39,8 +39,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield Run(folder, url, client, summary)
 
 
-VERSIONS = 11
-"""Versions of the run: ten of 250 feedback events, and one at the end."""
+VERSIONS = 9
+"""Versions of the run: of each round with 250 feedback events since the last version, and one at the end."""
 
 
 def newest(client: redis.Redis, prefix: str = PREFIX) -> PopulationVersion:
@@ -63,11 +63,11 @@ def deciding_models(held: dict[str, Any], *, namespace: str = "live") -> set[str
 # Results of a run
 
 
-def test_young_population_publishes_every_250_feedback_events_and_at_the_end(run: Run) -> None:
+def test_young_population_publishes_by_rounds_and_at_the_end(run: Run) -> None:
     """Redis, the folder and the summary have the same version."""
     version, summary = newest(run.client), run.summary["population"]
     assert summary == {"examples": version.examples, "limited": 0, "version": version.n}
-    assert version.n == -(-version.examples // 250) == VERSIONS
+    assert version.n == VERSIONS
     assert {"bias", "judged:0", "length=concise", "format=table"} <= set(version.features)
     assert decode_version((run.folder / "state" / "population.json").read_bytes()) == version
     assert version.scores is None
@@ -109,10 +109,20 @@ def test_next_run_resumes_from_the_folder(run: Run, tmp_path: Path) -> None:
     before = decode_version((run.folder / "state" / "population.json").read_bytes())
     shutil.copytree(run.folder / "state", tmp_path / "state")
     with redis_of_its_own() as (url, client):
-        replay(url, run.folder / "events.jsonl", more, "--state", "state", *LEARN, cwd=tmp_path)
+        replay(url, run.folder / "events.jsonl", more, "--add-files", "--state", "state", *LEARN, cwd=tmp_path)
         version = newest(client)
     assert version.n == before.n + 1
     assert version.examples == before.examples + 240
+
+
+def test_resumed_run_without_a_new_version_counts_the_last_one(run: Run, tmp_path: Path) -> None:
+    """In the summary, as in /metrics."""
+    more = write_lines(tmp_path / "more.jsonl", feedback("later", users=3, each=3, at_ms=now_ms() - 60_000))
+    shutil.copytree(run.folder / "state", tmp_path / "state")
+    with redis_of_its_own() as (url, _):
+        words = (run.folder / "events.jsonl", more, "--add-files", "--state", "state", *LEARN)
+        summary = replay(url, *words, cwd=tmp_path)
+    assert summary["population"] == {"examples": 9, "limited": 0, "version": VERSIONS}
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -216,7 +226,7 @@ def test_missing_version_is_a_configuration_error(run: Run) -> None:
     done = tacit("replay", "events.jsonl", "--redis", run.url, "--population", "77", cwd=run.folder)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "version 77 is not kept in namespace live (the newest is 11)" in line
+    assert f"version 77 is not kept in namespace live (the newest is {VERSIONS})" in line
 
 
 # Challengers

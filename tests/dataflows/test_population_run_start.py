@@ -11,24 +11,28 @@ from connectors.kafka.address import TopicAddress
 from connectors.population.file_store import FIRST_NAME
 from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
+from dataflows.graph import Learn
 from dataflows.job import Job
 from dataflows.population_run import PopulationRun, population_run
 from dataflows.settings import Settings
 from dataflows.state_folder import locked
 from operators.learn_population import LearnPopulation
-from operators.prove import Prove
+from operators.rounds import Rounds
 from state.counters import Counters
-from state.learning.example import pack_example
-from state.learning.population_version import PopulationVersion, decode_version
+from state.learning.delta import Delta
+from state.learning.example import Example
+from state.learning.population_version import PopulationVersion, PopulationWrite, decode_version
 from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError
 from tests.support.examples import tastes
 from tests.support.factories import CATALOGUE
 from tests.support.replays import redis_of_its_own
 from tests.support.sample_population import write
+from tests.support.training import delta_of
 
-PACKED = [pack_example(example) for example in tastes(2_000, users=40)]
+EXAMPLES = tastes(2_000, users=40)
 TOPIC = TopicAddress(("a:9092",), "events")
+SHARDS = 16
 
 
 @pytest.fixture
@@ -57,10 +61,16 @@ def started(
         yield found
 
 
-def train(found: PopulationRun, learn: LearnPopulation | Prove, examples: list[bytes]) -> list[PopulationVersion]:
-    """Train on the examples, write the published versions, and return them."""
-    assert isinstance(learn, LearnPopulation)
-    writes, _ = learn.on_batch([examples])
+def train(found: PopulationRun, learn: Learn, examples: list[Example]) -> list[PopulationVersion]:
+    """Train on the examples, in one round of a bounded run, write the published versions, and return them."""
+    writes = list[PopulationWrite]()
+    if isinstance(learn, LearnPopulation):
+        writes += learn.on_batch([delta_of(examples)])[0]
+    else:
+        assert isinstance(learn, Rounds)
+        ends = [Delta(shard, 0, round=0) for shard in range(SHARDS)]
+        found_writes, _ = learn.on_batch([delta_of(examples), *ends])
+        writes += [write for write in found_writes if isinstance(write, PopulationWrite)]
     sink = found.sink.build("population", 0, 1)
     sink.write_batch([*writes])
     sink.close()
@@ -75,7 +85,7 @@ def test_new_run_starts_from_the_version_of_the_namespace(server: tuple[str, red
             assert found.shared.prior.number == 41
             learn = found.build_learn(None)
             assert isinstance(learn, LearnPopulation)
-            writes, _ = learn.on_batch([PACKED[:1_000]])
+            writes, _ = learn.on_batch([delta_of(EXAMPLES[:1_000])])
             (version,) = [decode_version(write.version) for write in writes]
             assert (version.n, version.examples) == (42, 41_000 + 1_000)
 
@@ -85,7 +95,7 @@ def test_replay_starts_without_a_version(server: tuple[str, redis.Redis], tmp_pa
     publish(server[0], 41)
     with started(server[0], tmp_path / "state", bounded=True) as found:
         assert found.shared.prior.number == 0
-        (version,) = train(found, found.build_learn(None), PACKED[:250])
+        (version,) = train(found, found.build_learn(None), EXAMPLES[:250])
     assert (version.n, version.examples) == (42, 250)
 
 
@@ -102,7 +112,7 @@ def test_training_without_snapshot_starts_from_the_first_version(
         with started(server[0], folder) as found:
             learn = found.build_learn(None)
             assert (folder / FIRST_NAME).exists() is bool(published)
-            (version,) = train(found, learn, PACKED[:examples])
+            (version,) = train(found, learn, EXAMPLES[:examples])
         assert (version.n, version.examples) == ((published or 0) + 1 + start, first + examples)
 
 
@@ -110,20 +120,20 @@ def test_training_resumes_from_its_snapshot(server: tuple[str, redis.Redis], tmp
     """The run uses the newest version of any process, and the training continues from the snapshot."""
     with started(server[0], tmp_path / "state") as found:
         learn = found.build_learn(None)
-        train(found, learn, PACKED[:1_000])
+        train(found, learn, EXAMPLES[:1_000])
         snapshot = learn.snapshot()
     publish(server[0], 7)
     with started(server[0], tmp_path / "state") as found:
         assert found.shared.prior.number == 7
-        version, *_ = train(found, found.build_learn(snapshot), PACKED[1_000:])
-    assert (version.n, version.examples) == (8, 1_250)
+        version, *_ = train(found, found.build_learn(snapshot), EXAMPLES[1_000:])
+    assert (version.n, version.examples) == (8, 2_000)
 
 
 def test_version_of_the_folder_is_used_if_redis_has_none(server: tuple[str, redis.Redis], tmp_path: Path) -> None:
     """A newer version in Redis replaces the version of the folder."""
     publish(server[0], 41)
     with started(server[0], tmp_path / "state") as found:
-        train(found, found.build_learn(None), PACKED[:1_000])
+        train(found, found.build_learn(None), EXAMPLES[:1_000])
     server[1].flushall()
     with started(server[0], tmp_path / "state") as found:
         assert found.shared.prior.number == 42

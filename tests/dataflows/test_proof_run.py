@@ -12,31 +12,10 @@ from state.learning.proof_report import ProofReport, decode_report
 from tacit.contract.catalogue import SHIPPED
 from tacit.contract.keys import RegionKeys
 from tests.support.commands import everything_in, tacit
-from tests.support.factories import CATALOGUE
+from tests.support.logged_choices import with_choice
 from tests.support.replays import left_by, redis_of_its_own, replay, write_history, write_lines
 
 PROOF = RegionKeys("eu").within("live").proof
-
-
-def with_choice(line: bytes, random: Random) -> bytes:
-    """Return a record whose served values are logged as a choice, some of them tried."""
-    try:
-        event: dict[str, Any] = json.loads(line)
-        served = {facet: value for facet, value in event.get("served", {}).items() if isinstance(value, str)}
-    except (ValueError, AttributeError):
-        return line
-    chosen = []
-    for facet, value in served.items():
-        others = (
-            [other for other in CATALOGUE.facets[facet].values if other != value] if facet in CATALOGUE.facets else []
-        )
-        if others:
-            tried = random.random() < 0.3
-            chosen.append(
-                {"facet": facet, "value": value, "version": None, "propensity": 0.06 if tried else 0.92}
-                | {"runner_up": value if tried else others[0]}
-            )
-    return json.dumps(event | {"acted_on": chosen}).encode() if chosen else line
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +64,7 @@ def resumed(folder: Path, tmp_path: Path) -> Iterator[tuple[ProofReport, dict[st
     words = ("--catalogue", folder / "catalogue.toml", "--state", tmp_path / "state", "--population", "none")
     with redis_of_its_own() as (url, client):
         replay(url, "first.jsonl", *words, cwd=folder)
-        replay(url, "first.jsonl", "second.jsonl", *words, cwd=folder)
+        replay(url, "first.jsonl", "second.jsonl", "--add-files", *words, cwd=folder)
         shown = json.loads(tacit("uplift", "--redis", url, "--json").stdout)
         yield decode_report(everything_in(client)[PROOF].encode()), shown
 

@@ -1,6 +1,5 @@
 """Settings: precedence of the sources, and errors that have all problems and no secret."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,9 @@ from tests.support.commands import SECRET, tacit
 
 
 @pytest.fixture(autouse=True)
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Work in an empty folder, with a secret and no other setting in the environment."""
-    for name in os.environ:
-        if name.startswith("TACIT_"):
-            monkeypatch.delenv(name)
+def secret(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:  # the folder comes first
+    """Set the secret, and no other setting."""
     monkeypatch.setenv("TACIT_SECRET", SECRET)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def _problems(**flags: Any) -> list[str]:
@@ -87,6 +81,11 @@ def test_constructor_reads_neither_variables_nor_file(monkeypatch: pytest.Monkey
         ("redis", "redis://localhost/0?protocol=3", "redis: must be redis://"),
         ("redis", "redis://localhost/0?decode_responses=true", "redis: must be redis://"),
         ("redis", "localhost:6379", "redis: must be redis://"),
+        ("redis", "redis://localhost/abc", "where DATABASE is a number"),
+        ("redis", "rediss://localhost:6379/0x", "where DATABASE is a number"),
+        ("redis", "redis://localhost/1/2", "where DATABASE is a number"),
+        ("redis", "redis://localhost/-1", "where DATABASE is a number"),
+        ("redis", "redis://localhost/1?db=2", "where DATABASE is a number"),
         ("region", "EU", "region: must match [a-z0-9-]{2,16}"),
         ("region", "e", "region: must match"),
         ("namespace", "a b", "namespace: must match"),
@@ -119,6 +118,9 @@ def test_constructor_reads_neither_variables_nor_file(monkeypatch: pytest.Monkey
         ("ttl", 0, "ttl: must be a number above 0 and up to 3650, or none"),
         ("ttl", "none", "ttl: none needs --embedded or another namespace than live"),
         ("lateness", 0, "lateness: must be a number above 0 and up to 2160"),
+        ("tracing", "localhost:4318", "tracing: must be http://HOST:PORT"),
+        ("tracing", "http://ada:hush@localhost:4318", "tracing: must be http://HOST:PORT"),
+        ("tracing", "http://localhost:4318?token=hush", "tracing: must be http://HOST:PORT"),
         ("metrics", "9464", "metrics: must be HOST:PORT"),
         ("metrics", "localhost:0", "metrics: must be HOST:PORT"),
         ("metrics", "localhost:65536", "metrics: must be HOST:PORT"),

@@ -68,7 +68,8 @@ def test_new_folder_is_created_with_its_parents(state: Path) -> None:
     with locked(state) as held:
         assert (held.path, held.recovery, held.shards) == (state, state / "recovery", state / "shards")
         assert len(list(held.recovery.glob("part-*.sqlite3"))) == 4
-    assert sorted(path.name for path in state.iterdir()) == ["recovery", "run.lock", "tacit.json", "vocabulary.json"]
+    names = ["id", "recovery", "run.lock", "tacit.json", "vocabulary.json"]
+    assert sorted(path.name for path in state.iterdir()) == names
 
 
 def test_folder_from_before_user_ids_could_be_folded_compares_them_exactly(state: Path) -> None:
@@ -226,6 +227,20 @@ def test_vocabulary_grows_with_the_catalogue_and_never_shrinks(state: Path) -> N
     assert both.slots[: len(first.slots)] == first.slots
     with locked(state) as held:
         assert held.vocabulary == read_vocabulary(state) == both
+
+
+def test_folder_keeps_its_id(state: Path) -> None:
+    """A folder of an earlier version gets one at its next run; another folder has another."""
+    with locked(state) as held:
+        first = held.id
+        assert held.is_empty
+    with locked(state) as held:
+        assert held.id == first
+    with locked(state.parent / "other") as other:
+        assert other.id != first
+    (state / "id").unlink()
+    with locked(state) as held:
+        assert held.id not in {"", first}
 
 
 def test_unchanged_vocabulary_is_not_written_again(state: Path) -> None:

@@ -13,7 +13,7 @@ from dataflows.control.verified import is_overdue
 from dataflows.settings import load
 
 NOW, ERASED, REMEMBERED = 1_000, 1_900, 9_000
-TERMS = Terms(since_ms=NOW, erase_within_ms=900, tombstones_ms=8_000, is_denied=False, is_partial=False)
+TERMS = Terms(since_ms=NOW, erase_within_ms=900, tombstones_ms=8_000, is_denied=False, is_partial=False, cuts_ms=50)
 
 
 def remaining(sort: Sort, kind: Kind, terms: Terms = TERMS) -> Remaining:
@@ -35,6 +35,9 @@ def remaining(sort: Sort, kind: Kind, terms: Terms = TERMS) -> Remaining:
         ("state", "learned", "time", ERASED),
         ("state", "pins", "time", ERASED),
         ("state", "unreadable", "unknown", None),
+        ("cuts", "tombstone", "time", REMEMBERED),
+        ("cuts", "learned", "time", ERASED + 50),
+        ("cuts", "unreadable", "unknown", None),
         ("look", "id", "operator", None),
         ("look", "pseudonym", "operator", None),
     ],

@@ -91,6 +91,8 @@ def test_a_receipt_of_another_version_is_none() -> None:
         ("state", "tombstone", True),
         ("state", "pseudonym", True),
         ("state", "learned", False),
+        ("cuts", "tombstone", True),
+        ("cuts", "learned", False),
         ("look", "tombstone", False),
     ],
 )

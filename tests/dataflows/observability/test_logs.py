@@ -1,10 +1,17 @@
-"""Logs: JSON on stderr, one form for Tacit and libraries."""
+"""Logs: JSON on stderr or in a file, one form for Tacit and libraries."""
 
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import structlog
+
+from dataflows.observability.logs import configure
+from tacit.errors import ConfigurationError
 
 SCRIPT = """
 import logging, structlog
@@ -51,3 +58,40 @@ def test_line_has_event_logger_time_and_level() -> None:
     assert (late["level"], late["cause"]) == ("warning", "a\nb")
     assert (slow["level"], slow["logger"]) == ("warning", "library")
     assert "ZeroDivisionError" in str(failed["exception"])
+
+
+@pytest.fixture
+def unconfigured() -> Iterator[None]:
+    """Give the logs of other tests back."""
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("unconfigured")
+def test_renamed_log_file_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the next line; where the folder is gone, lines go to stderr and end nothing."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    configure("info", file=folder / "tacit.log")
+    log = logging.getLogger("own")
+    log.info("one")
+    (folder / "tacit.log").rename(folder / "tacit.log.1")
+    log.info("two")
+    assert [_events_in(folder / name) for name in ("tacit.log.1", "tacit.log")] == [["one"], ["two"]]
+    assert (folder / "tacit.log").stat().st_mode & 0o777 == 0o640
+    assert capsys.readouterr().err == ""
+    folder.rename(tmp_path / "gone")
+    log.info("three")
+    assert json.loads(capsys.readouterr().err)["event"] == "three"
+
+
+def test_log_file_that_cannot_be_written_is_a_wrong_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"log_file: .* cannot be written: No such file or directory"):
+        configure("info", file=tmp_path / "missing" / "tacit.log")
+
+
+def _events_in(path: Path) -> list[str]:
+    return [json.loads(line)["event"] for line in path.read_text().splitlines()]

@@ -7,6 +7,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dataflows.observability.metrics import registry
+from dataflows.observability.watch import ProcessView
 from state.counters import Counters, Histogram, Outcome, SinkCounters
 from state.events.records import Reason
 from state.learning.challenger import ChallengerScores
@@ -21,6 +22,10 @@ COUNTED = {
     "tacit_records_total": 10,
     "tacit_record_bytes_total": 2_000,
     'tacit_source_lag_records{partition="events/0"}': 7,
+    'tacit_source_held_records{partition="events/0"}': 3,
+    "tacit_source_transaction_age_seconds": 1.5,
+    'tacit_source_gap_records_total{reason="expired"}': 4,
+    'tacit_source_gap_records_total{reason="recreated"}': 0,
     'tacit_challenger_feedback{model="river.a.B"}': 7,
     'tacit_challenger_log_loss{model="river.a.B"}': 0.6,
     'tacit_challenger_difference{estimate="difference",model="river.a.B"}': 0.1,
@@ -46,6 +51,8 @@ COUNTED = {
     'tacit_freshness_seconds_bucket{le="0.5"}': 1,
     'tacit_freshness_seconds_bucket{le="60.0"}': 1,
     'tacit_freshness_seconds_bucket{le="+Inf"}': 2,
+    "tacit_control_effect_seconds_count": 1,
+    "tacit_control_effect_seconds_sum": 0.25,
     "tacit_commit_stall_seconds_count": 0,
 }
 
@@ -54,6 +61,8 @@ def _counters() -> Counters:
     sink = SinkCounters(applied=20, stale=21, gated=22, unwritable=23, gates=24, retries=25)
     counters = Counters(sink=sink)
     counters.source.records, counters.source.bytes, counters.source.lag = 10, 2_000, {"events/0": 7}
+    counters.source.held, counters.source.transaction_s = {"events/0": 3}, 1.5
+    counters.source.gaps["expired"] = 4
     counters.events.outcomes |= {Outcome.ACCEPTED: 5, Outcome.DUPLICATE: 1}
     counters.events.rejects[Reason.LATE] = 4
     counters.events.users = 3
@@ -63,12 +72,13 @@ def _counters() -> Counters:
     )
     for seconds in (0.5, 100.0):
         sink.freshness.add(seconds)
+    sink.control_effect.add(0.25)
     return counters
 
 
 def test_each_counter_has_its_sample() -> None:
     """Prometheus reads names, labels and values."""
-    text = generate_latest(registry(_counters())).decode()
+    text = generate_latest(registry(ProcessView(_counters()))).decode()
     families = text_string_to_metric_families(text)
     samples = {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
     found = {name: samples[(name.partition("{")[0], *name.split('"')[1::2])] for name in COUNTED}
@@ -77,14 +87,14 @@ def test_each_counter_has_its_sample() -> None:
 
 def test_each_outcome_and_reason_has_a_sample_from_the_start() -> None:
     """Without an initial sample, `rate` would miss the first event."""
-    text = generate_latest(registry(Counters())).decode()
+    text = generate_latest(registry(ProcessView(Counters()))).decode()
     assert [outcome for outcome in Outcome if f'tacit_events_total{{outcome="{outcome}"}} 0.0' not in text] == []
     assert [reason for reason in Reason if f'tacit_rejects_total{{reason="{reason}"}} 0.0' not in text] == []
 
 
 def test_memory_and_cpu_time_of_the_process_have_samples() -> None:
     """The process metrics have their usual names."""
-    text = generate_latest(registry(Counters())).decode()
+    text = generate_latest(registry(ProcessView(Counters()))).decode()
     assert {"process_resident_memory_bytes", "process_cpu_seconds_total"} <= {
         line.split()[0] for line in text.split("\n") if " " in line
     }
@@ -94,7 +104,7 @@ def test_histogram_with_other_bounds_keeps_them() -> None:
     """Buckets are cumulative."""
     counters = Counters()
     counters.source.commit_stalls = Histogram(bounds=(1.0, 2.0), counts=[1, 2, 3], total=9.0)
-    text = generate_latest(registry(counters)).decode()
+    text = generate_latest(registry(ProcessView(counters))).decode()
     lines = [line.partition("tacit_commit_stall_seconds_")[2] for line in text.splitlines()]
     assert [line for line in lines if line] == [
         'bucket{le="1.0"} 1.0', 'bucket{le="2.0"} 3.0', 'bucket{le="+Inf"} 6.0', "count 6.0", "sum 9.0",
@@ -117,7 +127,7 @@ def test_metrics_of_a_replay_match_its_summary(tmp_path: Path) -> None:
         first, second = scrape(port), scrape(port + 1)
         statuses = [get(port + number, "/healthz")[0] for number in range(2)]
         assert run.process.wait(60) == 0
-        summary = json.loads(run.output)
+        summary = json.loads(run.output[run.output.index("{\n") :])  # behind lines of progress, if any
     assert statuses == [200, 200]
     assert first["tacit_records_total"] + second["tacit_records_total"] > 0
     counted = [v for s in (first, second) for n, v in s.items() if n.startswith(("tacit_events_", "tacit_rejects_"))]

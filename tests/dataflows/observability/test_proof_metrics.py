@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from dataflows.observability.metrics import registry
+from dataflows.observability.watch import ProcessView
 from state.counters import Counters
 from state.learning.proof_report import ConfidenceProof, ProofReport, encode_report
 from tests.support.sample_proof import REPORT
@@ -28,7 +29,7 @@ EXPECTED = {
 def samples(report: ProofReport) -> dict[tuple[str, ...], float]:
     counters = Counters()
     counters.learning.proof = encode_report(report)
-    families = registry(counters).collect()
+    families = registry(ProcessView(counters)).collect()
     return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
 
 

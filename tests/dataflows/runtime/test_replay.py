@@ -15,6 +15,8 @@ from tests.support.factories import make_event
 from tests.support.replays import accounted_for, left_by, now_ms, redis_of_its_own, replay, write_history, write_lines
 
 MARKER = b"MARKER-7f3a"
+SLOWLY = ("--checkpoint-every", "1", "--rate", "3000")
+"""Options of a replay that a test stops before its end."""
 BROKEN: dict[str, list[bytes]] = {
     "not_json": [
         b"",
@@ -94,7 +96,7 @@ def test_each_broken_record_is_a_reject_and_none_stops_the_stream(tmp_path: Path
     path = write_lines(tmp_path / "broken.jsonl", [good[0], *lines, good[1]])
     summary, _ = left_by(path, cwd=tmp_path)
     expected = {reason: len(lines) for reason, lines in BROKEN.items()}
-    assert summary["rejected"] == {**expected, "late": 0, "future": 0}
+    assert summary["rejected"] == {**expected, "late": 0, "future": 0, "unreadable": 0}
     assert summary["accepted"] == len(good)
     assert accounted_for(summary) == summary["read"] == len(lines) + len(good)
     content = (tmp_path / "tacit-rejects.jsonl").read_bytes()
@@ -166,7 +168,10 @@ def test_repeated_history_does_not_change_the_live_namespace(history: Path, tmp_
 def test_interrupted_replay_resumes_from_its_state(
     how: signal.Signals, processes: str, long: Long, tmp_path: Path
 ) -> None:
-    """The status is 1, and after the next replay Redis has the content of an undisturbed one."""
+    """The stop is orderly, and after the next replay Redis has the content of an undisturbed one.
+
+    Until then the namespace is not promoted.
+    """
     words = [str(long.path), "--state", str(tmp_path / "state"), "--checkpoint-every", "1", "--processes", processes]
     with redis_of_its_own() as (url, client):
         with running(["replay", *words, "--redis", url], tmp_path / "log") as run:
@@ -175,11 +180,32 @@ def test_interrupted_replay_resumes_from_its_state(
                 run.kill()
             else:
                 run.process.send_signal(how)
-                assert run.process.wait(20) == 1
+                assert run.process.wait(20) == (130 if how is signal.SIGINT else 0)
                 assert run.output.endswith("tacit: replay: stopped before the end; the same command resumes there\n")
+        refused = tacit("promote", "live", "--redis", url)
+        assert (refused.returncode, "live holds a part of a history" in refused.stderr) == (2, True)
         rest = replay(url, *words, cwd=tmp_path)["read"]
+        assert tacit("promote", "live", "--redis", url).returncode == 0
         assert 0 < rest < long.records or how is signal.SIGKILL
         assert everything_in(client) == long.left
+
+
+def test_replay_that_resumes_in_another_redis_leaves_a_part(long: Long, tmp_path: Path) -> None:
+    """The first part is in the other one; a rebuild from the state folder completes the namespace."""
+    words = [str(long.path), "--state", str(tmp_path / "state"), "--namespace", "n"]
+    with (
+        redis_of_its_own() as (url, client),
+        running(["replay", *words, *SLOWLY, "--redis", url], tmp_path / "log") as run,
+    ):
+        run.wait_for(lambda: list(tmp_path.glob("state/shards/*/c0*")) and client.dbsize() > 50, "a checkpoint")
+        run.stop()
+    with redis_of_its_own() as (url, _):
+        for _ in range(2):
+            replay(url, *words, cwd=tmp_path)
+            refused = tacit("promote", "n", "--redis", url)
+            assert (refused.returncode, "n holds a part of a history" in refused.stderr) == (2, True)
+        assert tacit("rebuild", "--state", str(tmp_path / "state"), "--redis", url).returncode == 0
+        assert tacit("promote", "n", "--redis", url).returncode == 0
 
 
 def test_stdout_has_only_the_json_summary(history: Path, tmp_path: Path) -> None:
@@ -216,7 +242,7 @@ def test_unreachable_redis_is_an_error_at_the_start(history: Path, tmp_path: Pat
     done = tacit("replay", str(history), "--redis", f"unix://{tmp_path}/missing.sock", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
-        f"tacit: Redis at {tmp_path}/missing.sock did not answer: CONNECTION; "
+        f"tacit: Redis at {tmp_path}/missing.sock did not answer: the connection was refused or broke (CONNECTION); "
         "check the URL, its user and password, and the server\n"
     )
     assert not (tmp_path / "tacit-rejects.jsonl").exists()

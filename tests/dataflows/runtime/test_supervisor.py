@@ -56,7 +56,7 @@ def test_process_that_cannot_start_ends_the_run(history: Path, tmp_path: Path) -
         words = ("--redis", url, "--processes", "2", "--metrics", f"127.0.0.1:{port}")
         done = tacit("replay", str(history), *words, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == (
+    assert done.stderr.endswith(  # a slow start shows progress before
         f"tacit: metrics: 127.0.0.1:{port + 1} cannot be bound: Address already in use; name another, or off\n"
     )
 
@@ -81,7 +81,19 @@ def test_killed_process_is_named(history: Path, tmp_path: Path) -> None:
     with _run(history, tmp_path) as run:
         os.kill(run.workers[1], signal.SIGKILL)
         assert run.process.wait(20) == 1
-        assert run.output == "tacit: the process tacit-1 was ended by SIGKILL\n"
+        assert run.output.endswith("tacit: the process tacit-1 was ended by SIGKILL\n")  # a slow start shows progress
+    _assert_no_process(run)
+
+
+def test_process_killed_during_the_start_is_the_only_one_named(history: Path, tmp_path: Path) -> None:
+    """The others wait for it until the supervisor kills them, which is a consequence."""
+    words = ["replay", str(history), "--embedded", "--processes", "3"]
+    with running(words, tmp_path / "log", {"dataflows.runtime.supervisor.STOP_TOGETHER_S": 1}) as run:
+        run.wait_for(lambda: len(run.workers) == 3, "the start of the processes")
+        os.kill(run.workers[1], signal.SIGKILL)
+        assert run.process.wait(20) == 1
+        assert run.output.endswith("tacit: the process tacit-1 was ended by SIGKILL\n")
+        assert run.output.count("was ended by") == 1
     _assert_no_process(run)
 
 
@@ -101,10 +113,56 @@ def test_signal_during_the_start_ends_all_processes(
     """Ctrl-C signals the whole group: no traceback, no remaining process."""
     with _run(history, tmp_path, wait_for=started) as run:
         os.killpg(run.process.pid, how)
-        assert run.process.wait(20) == 1
+        assert run.process.wait(20) == (130 if how is signal.SIGINT else 0)
     assert "Traceback" not in run.output
     assert run.output.endswith("tacit: replay: stopped before the end; a replay with --state DIR can resume\n")
     _assert_no_process(run)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("to_group", [False, True], ids=["to the command", "to the group"])
+def test_signals_without_end_stop_a_replay_in_order(
+    to_group: bool, processes: str, history: Path, tmp_path: Path
+) -> None:
+    """SIGTERM until the end, from the first import on: status 0, no traceback, and the next run has the rest."""
+    words = [str(history), "--state", "state", "--processes", processes]
+    with redis_of_its_own() as (url, client):
+        for waits in (False, True):
+            with running(["replay", *words, "--redis", url], tmp_path / "log") as run:
+                if waits:
+                    run.wait_for(lambda: client.dbsize() > 20, "the first signals")
+                else:
+                    run.wait_for(lambda: _catches_signals(run.process.pid), "the handler of signals")
+                eventually(lambda: _is_ended_by_another(run, to_group), within_s=60, what="the end")
+                assert run.process.returncode == 0, run.output
+                assert "Traceback" not in run.output
+                assert run.output.endswith("stopped before the end; the same command resumes there\n")
+        assert replay(url, *words, cwd=tmp_path)["stopped"] is False
+
+
+def test_second_interrupt_ends_a_replay_at_once(history: Path, tmp_path: Path) -> None:
+    """All processes end, and the status is that of SIGINT."""
+    with _run(history, tmp_path) as run:
+        eventually(lambda: _is_ended_by_another(run, False, signal.SIGINT), within_s=60, what="the end")
+        assert run.process.returncode == 130
+    assert run.output.endswith(
+        "tacit: replay: ended at once; the work since the last checkpoint is repeated by the next run\n"
+    )
+    _assert_no_process(run)
+
+
+def _is_ended_by_another(run: Running, to_group: bool, number: signal.Signals = signal.SIGTERM) -> bool:
+    """Send one more signal, unless the command has ended."""
+    if run.process.poll() is None:
+        (os.killpg if to_group else os.kill)(run.process.pid, number)
+    return run.process.poll() is not None
+
+
+def _catches_signals(pid: int) -> bool:
+    """Return whether a process has a handler of SIGTERM (proc(5), SigCgt)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 @contextmanager

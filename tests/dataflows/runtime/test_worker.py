@@ -152,3 +152,4 @@ def test_state_of_another_secret_is_an_error(folder: Path) -> None:
         done = tacit(*words, cwd=folder, TACIT_SECRET="another-secret-of-32-bytes-length")
     assert done.returncode == 1
     assert "was made for secret " in done.stderr
+    assert done.stderr.endswith(": run with that, or give another folder, or start over with --again\n")

@@ -1,0 +1,1 @@
+"""Hand-over from a finished replay to a live run."""

@@ -1,0 +1,1 @@
+"""Hosts of a live run: several machines that start, run and resume together as one cluster."""
