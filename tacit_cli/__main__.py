@@ -6,13 +6,22 @@ import signal
 import sys
 from types import FrameType
 
+from dataflows.runtime.stopping import catch_signals, ignore_signals
+
 _PACKAGES = ("connectors", "dataflows", "operators", "state", "tacit", "tacit_cli", "tacit_lab")
 _INTERRUPTED = 130
+_STOPPED_IN_ORDER = ("run", "replay")
+"""Commands that SIGTERM and SIGINT end after a checkpoint, also while the command starts."""
 
 
 def main() -> None:
     """Run the command line; the exit status is in its help."""
-    signal.signal(signal.SIGTERM, _end)
+    stops_in_order = sys.argv[1:2] and sys.argv[1] in _STOPPED_IN_ORDER
+    if stops_in_order:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of logrotate: a run sets its handler once it has started
+        catch_signals()
+    else:
+        signal.signal(signal.SIGTERM, _end)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?", and the command does not fail
@@ -26,6 +35,9 @@ def main() -> None:
         sys.exit(f"tacit: the package {missing} is not installed; run pip install tacit-worker")
     except KeyboardInterrupt:  # during imports; typer handles it later
         sys.exit(_INTERRUPTED)
+    finally:
+        if stops_in_order:
+            ignore_signals()
 
 
 def _run(*, as_json: bool) -> None:
@@ -46,7 +58,7 @@ def _run(*, as_json: bool) -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    """End with the status of the signal, after all context managers; run and replay have their own handler."""
+    """End with the status of the signal, after all context managers; run and replay stop in order."""
     sys.exit(128 + number)
 
 

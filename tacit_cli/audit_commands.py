@@ -10,6 +10,7 @@ from dataflows.settings import CONTROL
 from tacit_cli.command import command, new_app
 from tacit_cli.failures import FAILED
 from tacit_cli.invocation import Invocation
+from tacit_cli.worker_settings import logged_settings
 
 app = new_app("audit", "Verify the audit of operators' actions.")
 
@@ -47,7 +48,7 @@ def verify(invocation: Invocation, audit: Places, expect: Expected = None) -> No
     The result has the hash of the newest line. A writer of the audit can make the whole chain again: note the hash in
     a place that operators cannot write to, and pass it later by --expect.
     """
-    found = verify_audit(audit, expect)
+    found = verify_audit(audit, expect, logged_settings(invocation, needs_secret=False).kafka)
     invocation.output.show(_document(found), lambda: typer.echo(_text(found)))
     if found.problems:
         raise typer.Exit(FAILED)

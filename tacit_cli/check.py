@@ -1,6 +1,7 @@
 """Checks of everything that a worker needs, each with its problem and a remedy."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Event
@@ -8,14 +9,23 @@ from threading import Event
 from connectors.files.source import FileSource
 from connectors.kafka.address import Start, TopicAddress
 from connectors.kafka.offsets import look_up
+from connectors.kafka.resumption import require_no_gap
+from connectors.kafka.topic_admin import look_at
+from connectors.objects.probe import require_conditions
 from connectors.redis.health import redis_problems
-from dataflows.job import Job, parse_source
+from connectors.schema_registry.address import RegistryAddress
+from dataflows.cuts.bucket import open_bucket
+from dataflows.formats import check_registry
+from dataflows.job import Job, Topics, parse_source
 from dataflows.outputs import refuse_outputs_in
+from dataflows.ownership import namespace_problem
 from dataflows.population_run import build_challengers
+from dataflows.saved_positions import saved_positions
 from dataflows.settings import Settings
-from dataflows.state_folder import DESCRIPTION, identity_differences
+from dataflows.state_folder import DESCRIPTION, identity_differences, is_in_use
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SourceCounters
+from state.errors import GapError
 from state.row.form import COMPILED
 from tacit.errors import TacitError
 from tacit_cli.check_history import check_history
@@ -28,16 +38,27 @@ def check_all(settings: Settings, source: str | None) -> list[Finding]:
         find("core", _core),
         find("catalogue", lambda: _catalogue(settings)),
         find("redis", lambda: _redis(settings)),
-        find("rejects", lambda: _rejects(settings.rejects)),
-        find("control rejects", lambda: _rejects(settings.control_rejects_to)),
+        find("rejects", lambda: _rejects(settings.rejects, settings)),
+        find("control rejects", lambda: _rejects(settings.control_rejects_to, settings)),
     ]
+    if settings.cautions:
+        findings.append(find("settings", lambda: ("; ".join(settings.cautions), True)))
+    if address := settings.registry:
+        findings.append(find("schema registry", lambda: _registry(address)))
+    if settings.checkpoints is not None:
+        findings.append(find("object storage", lambda: _object_storage(settings)))
+    if source is not None and findings[2].ok:
+        findings.append(find("namespace", lambda: _namespace(settings, source)))
     if settings.challenger:
         findings.append(find("challengers", lambda: _challengers(settings)))
     if settings.state is not None:
         findings.append(find("state folder", lambda: _folder(settings, source)))
     if source is not None:
-        findings.append(find("source", lambda: _source(source)))
-        findings.append(find("outputs", lambda: _outputs(source, settings)))
+        findings.append(find("source", lambda: _source(source, settings)))
+        if findings[-1].ok:
+            findings.append(find("outputs", lambda: _outputs(source, settings)))
+            if _has_state(settings) and _is_good("state folder", findings):
+                findings.append(find("positions", lambda: _positions(source, settings)))
     return [*findings, *check_history(settings, source, findings)]
 
 
@@ -67,9 +88,30 @@ def _redis(settings: Settings) -> str:
     return f"answers, does not evict, takes writes for region {settings.region}"
 
 
-def _rejects(rejects: str) -> str:
+def _registry(address: RegistryAddress) -> str:
+    check_registry(address)
+    return f"{address} answers"
+
+
+def _object_storage(settings: Settings) -> str:
+    bucket = open_bucket(settings)
+    require_conditions(bucket.store)
+    newest = bucket.newest()
+    made = f"the newest cut is {newest.text}" if newest else "there is no cut yet"
+    return f"{bucket.url} takes conditional writes; {made}"
+
+
+def _namespace(settings: Settings, source: str) -> str:
+    is_topic = source.startswith("kafka:")
+    job = Job(settings, settings.topic(source) if is_topic else (), bounded=not is_topic)
+    if problem := namespace_problem(job):
+        raise TacitError(problem)
+    return f"{settings.namespace} has the secret and the state of this run, and no other live run"
+
+
+def _rejects(rejects: str, settings: Settings) -> str | tuple[str, bool]:
     if rejects.startswith("kafka:"):
-        return _topic(TopicAddress.parse(rejects))
+        return _topic(settings.topic(rejects))
     file = Path(rejects).absolute()
     if file.is_dir():
         raise TacitError(f"{file} is a folder; use the path of a file")
@@ -79,7 +121,7 @@ def _rejects(rejects: str) -> str:
 def _folder(settings: Settings, source: str | None) -> str:
     folder = settings.state or Path()
     if (folder / DESCRIPTION).exists():
-        job = Job(settings, parse_source([source]) if source else (), bounded=False)
+        job = Job(settings, parse_source([source], settings.kafka) if source else (), bounded=False)
         found = [
             text for text in identity_differences(folder, job.identity) if source or not text.startswith("source ")
         ]
@@ -99,14 +141,41 @@ def _writable(folder: Path) -> str:
     return f"{folder} is writable, {free.f_bavail * free.f_frsize / 2**30:.1f} GiB free"
 
 
-def _source(source: str) -> str:
-    parsed = parse_source([source])
+def _source(source: str, settings: Settings) -> str | tuple[str, bool]:
+    parsed = parse_source([source], settings.kafka)
     if isinstance(parsed, TopicAddress):
         return _topic(parsed)
+    if isinstance(parsed, Topics):
+        raise TacitError("check takes one topic; check each of several")
     FileSource(parsed, stop=Event(), counters=SourceCounters())
     size = sum(file.stat().st_size for file in parsed)
     name = str(parsed[0]) if len(parsed) == 1 else f"{len(parsed)} files in {source}"
     return f"{name}, {size / 2**20:.1f} MiB"
+
+
+def _has_state(settings: Settings) -> bool:
+    return settings.state is not None and (settings.state / DESCRIPTION).exists()
+
+
+def _is_good(what: str, findings: Sequence[Finding]) -> bool:
+    return any(finding.ok for finding in findings if finding.what == what)
+
+
+def _positions(source: str, settings: Settings) -> str | tuple[str, bool]:
+    """Compare the positions of the state folder with the topic, as the next run does."""
+    parsed, folder = parse_source([source], settings.kafka), settings.state or Path()
+    if not isinstance(parsed, TopicAddress):
+        return "files have positions of their own, which the replay compares"
+    if is_in_use(folder):
+        return f"a run uses {folder}, and compares its positions itself"
+    saved = saved_positions(folder)
+    try:
+        require_no_gap(parsed, saved)
+    except GapError as error:
+        if settings.on_gap == "stop":
+            raise
+        return str(error), True
+    return f"{parsed} has every record behind the {len(saved)} positions of {folder}"
 
 
 def _outputs(source: str, settings: Settings) -> str:
@@ -114,6 +183,8 @@ def _outputs(source: str, settings: Settings) -> str:
     return "none is in the source"
 
 
-def _topic(address: TopicAddress) -> str:
+def _topic(address: TopicAddress) -> tuple[str, bool]:
     ranges = look_up(address, Start("earliest")).values()
-    return f"{address}: {len(ranges)} partitions, {sum(held.end - held.begin for held in ranges):,} records"
+    held = look_at(address).held_text
+    text = f"{address}: {len(ranges)} partitions, {sum(each.end - each.begin for each in ranges):,} records"
+    return (f"{text}; {held}", True) if held else (text, False)

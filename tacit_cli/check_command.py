@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from dataflows.cut_settings import CUTS
+from dataflows.host_settings import HOSTS
 from dataflows.settings import WORKER_GROUPS
 from tacit.errors import TacitError
 from tacit_cli import console
@@ -24,7 +26,7 @@ Source = Annotated[
 @command(
     app,
     "tacit check kafka://localhost:9092/events --redis redis://localhost:6379 --state /var/lib/tacit",
-    settings=WORKER_GROUPS,
+    settings=(*WORKER_GROUPS, CUTS, HOSTS),
     fails_if="at least one check found a problem",
 )
 def check(invocation: Invocation, source: Source = None) -> None:

@@ -23,7 +23,7 @@ def check_history(settings: Settings, source: str | None, findings: list[Finding
     }  # fmt: skip
     for what, place in places.items():
         if place.startswith("kafka:") and (what in healthy or what in {"receipts", "audit"}):
-            yield find(f"{what} retention", _topic(TopicAddress.parse(place)))
+            yield find(f"{what} retention", _topic(settings.topic(place)))
 
 
 def _redis(url: str) -> tuple[str, bool]:

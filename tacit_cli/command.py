@@ -36,10 +36,12 @@ def command(
     *examples: str,
     settings: Iterable[str] = (),
     texts: Texts | None = None,
+    hidden: Iterable[str] = (),
     fails_if: str = "the work failed",
+    wrong_if: str = "wrong usage or configuration",
     has_result: bool = True,
 ) -> Callable[[Function[P]], Function[P]]:
-    """Add a function to an application, as a command of the same name.
+    """Add a function to an application, as a command of the same name; a last underscore is no part of it.
 
     The function gets an `Invocation`, then its own arguments and options as keywords.
 
@@ -48,13 +50,15 @@ def command(
         examples: command lines for help.
         settings: names of settings and of groups of settings that become options.
         texts: help and default of settings that mean something else in this command.
+        hidden: names of settings whose flag the command refuses with a hint, and so does not show.
         fails_if: condition of exit status 1.
+        wrong_if: condition of exit status 2.
         has_result: False if the command prints nothing on stdout.
     """
 
     def register(function: Function[P]) -> Function[P]:
         own = _own_parameters(function)
-        flags = setting_options(settings, texts or {})
+        flags = setting_options(settings, texts or {}, hidden)
 
         def callback(**given: Any) -> None:
             config = Path(given["config"]) if given["config"] else None
@@ -65,11 +69,11 @@ def command(
         _take_parameters(callback, [*own, *flags, *common_options(has_result=has_result)])
         text = getdoc(function) or ""
         app.command(
-            function.__name__.replace("_", "-"),
+            function.__name__.rstrip("_").replace("_", "-"),
             cls=GroupedCommand,
             help=text,
             short_help=text.partition("\n")[0],
-            epilog=epilog(examples, fails_if),
+            epilog=epilog(examples, fails_if, wrong_if),
         )(callback)
         return function
 

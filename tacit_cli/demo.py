@@ -54,7 +54,7 @@ def run_demo(*, users: int, turns: int, seed: int) -> None:
         rejects = str(Path(folder) / "rejects.jsonl")
         settings = Settings(redis=server.url, embedded=True, ttl=None, rejects=rejects)
         job = Job(settings, (events,), bounded=True)
-        with replay_progress(job.source, hidden=False) as report:
+        with replay_progress(job.files, hidden=False) as report:
             done = replay(job, report)
         if done.counters.stopped:
             raise TacitError("demo: stopped before the end")

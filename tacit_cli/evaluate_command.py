@@ -1,6 +1,7 @@
 """Command `tacit evaluate`."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from connectors.population.redis_store import PopulationRedisStore
 from connectors.redis.client import RedisClient
 from dataflows.job import Job, parse_source
+from dataflows.selection import Selection
 from dataflows.settings import EXACT, MODEL, OUTPUT, Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.learning.population_prior import Prior
@@ -72,12 +74,13 @@ def evaluate(
     """
     if plot is not None:
         evaluation.require_plot(plot)
-    settings, output = logged_settings(invocation, needs_secret=False), invocation.output
-    job = Job(settings, parse_source(source), bounded=True)
+    settings, output = replace(logged_settings(invocation, needs_secret=False), state=None), invocation.output
+    job = Job(settings, parse_source(source, settings.kafka), bounded=True, selection=Selection(begin=settings.start))
     prior = _fixed_prior(settings)
     others = [_river(path, settings) for path in baseline or ()]
     rival = None if against is None else _rival(against, settings)
-    with replay_progress(job.source, hidden=output.hides_progress) as report:
+    hidden = output.hides_progress or not console.err.is_terminal
+    with replay_progress(job.files, hidden=hidden) as report:
         found = evaluation.evaluate(job, prior, report, others, rival)
     output.show(found.as_dict(), lambda: _print(found))
     if found.warning is not None:

@@ -1,7 +1,8 @@
 """Errors of commands: text or JSON on stderr, and the exit status."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import typer
 
@@ -18,6 +19,16 @@ def report(error: TacitError, *, as_json: bool) -> int:
     else:
         _print_problems(problems)
     return WRONG_USAGE if isinstance(error, ConfigurationError) else FAILED
+
+
+@contextmanager
+def errors_apart(*, as_json: bool) -> Iterator[None]:
+    """Give every error status 2, as diff(1) does: status 1 of a comparison means a difference and nothing else."""
+    try:
+        yield
+    except TacitError as error:
+        report(error, as_json=as_json)
+        raise typer.Exit(WRONG_USAGE) from error
 
 
 def kind_of(error: TacitError) -> str:

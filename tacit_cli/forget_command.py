@@ -45,8 +45,22 @@ Look = Annotated[
     "tacit forget user-000001 --source kafka://localhost:9092/events --wait",
     "tacit forget user-000001 --verify --state /var/lib/tacit --look tacit-rejects.jsonl --receipts receipts.jsonl",
     "tacit forget user-000001 --check r-0123456789abcdef0123456789abcdef --receipts receipts.jsonl",
-    settings=(*SETTINGS, "state", "erase_within", "tombstones", "receipts"),
-    texts={"state": ("State folder to search.", "not searched")},
+    settings=(
+        *SETTINGS,
+        "state",
+        "erase_within",
+        "tombstones",
+        "receipts",
+        "checkpoints",
+        "upload_every",
+        "keep_cuts",
+        "namespace",
+    ),
+    texts={
+        "state": ("State folder to search.", "not searched"),
+        "checkpoints": ("Object storage with cuts to search.", "not searched"),
+        "namespace": ("Namespace of the cuts.", "live"),
+    },
     fails_if="the source did not take the event, the effect is not visible in time, or a trace is overdue",
 )
 def forget(

@@ -85,7 +85,7 @@ def _notes(option: Any) -> list[str]:
     return notes
 
 
-def epilog(examples: tuple[str, ...], fails_if: str) -> str:
+def epilog(examples: tuple[str, ...], fails_if: str, wrong_if: str = "wrong usage or configuration") -> str:
     """Return the text under the options of a command."""
     lines = ["Example:" if len(examples) == 1 else "Examples:", *(f"  $ {example}" for example in examples), ""]
-    return "\n".join([*lines, "Exit status:", "  0  done", f"  1  {fails_if}", "  2  wrong usage or configuration"])
+    return "\n".join([*lines, "Exit status:", "  0  done", f"  1  {fails_if}", f"  2  {wrong_if}"])

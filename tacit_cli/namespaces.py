@@ -4,21 +4,25 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from connectors.population.proof_reader import ProofReader
-from connectors.redis.client import RedisClient
+from connectors.redis.client import COMMAND_RETRY_FOR_S, RedisClient
 from connectors.redis.namespaces import Namespaces
 from dataflows.settings import Settings
 from state.learning.proof_report import ProofReport
 from tacit.contract.keys import RegionKeys
 
-RETRY_FOR_S = 5.0
 """Limit of retries: a user waits for the command."""
 
 
 @contextmanager
-def namespaces_of(settings: Settings) -> Iterator[Namespaces]:
-    """Yield the namespaces, and close the connection at the end."""
-    keys = RegionKeys(settings.region)
-    with closing(Namespaces(RedisClient(settings.redis, retry_for_s=RETRY_FOR_S), keys)) as namespaces:
+def namespaces_of(settings: Settings, *, advice: str = "") -> Iterator[Namespaces]:
+    """Yield the namespaces, and close the connection at the end.
+
+    Args:
+        settings: Redis and region.
+        advice: end of the text of an error of Redis.
+    """
+    client = RedisClient(settings.redis, retry_for_s=COMMAND_RETRY_FOR_S, advice=advice)
+    with closing(Namespaces(client, RegionKeys(settings.region))) as namespaces:
         yield namespaces
 
 
@@ -28,6 +32,6 @@ def proof_of(settings: Settings, namespace: str) -> ProofReport | None:
     Raises:
         StateError: the key holds no report.
     """
-    client = RedisClient(settings.redis, retry_for_s=RETRY_FOR_S)
+    client = RedisClient(settings.redis, retry_for_s=COMMAND_RETRY_FOR_S)
     with closing(ProofReader(client, RegionKeys(settings.region).within(namespace))) as store:
         return store.read()

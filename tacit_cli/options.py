@@ -14,11 +14,11 @@ Texts = Mapping[str, tuple[str, str]]
 """By name of a setting: help and default that differ in one command."""
 
 
-def setting_options(names: Iterable[str], texts: Texts) -> list[Parameter]:
+def setting_options(names: Iterable[str], texts: Texts, hidden: Iterable[str] = ()) -> list[Parameter]:
     """Return an option per setting; a name is a setting's, or a group's for all its settings."""
-    wanted = set(names)
+    wanted, unseen = set(names), set(hidden)
     return [
-        _option(name, setting, *texts.get(name, (setting.help, default_of(name))))
+        _option(name, setting, *texts.get(name, (setting.help, default_of(name))), hidden=name in unseen)
         for name, setting in descriptions().items()
         if setting.is_flag and wanted & {name, setting.group}
     ]
@@ -44,7 +44,7 @@ def common_options(*, has_result: bool) -> list[Parameter]:
     ]
 
 
-def _option(name: str, setting: Setting, text: str, default: str) -> Parameter:
+def _option(name: str, setting: Setting, text: str, default: str, *, hidden: bool) -> Parameter:
     flag = f"--{name.replace('_', '-')}"
     kind: Any = list[str] if setting.is_list else str if setting.metavar else bool
     option = typer.Option(
@@ -53,6 +53,7 @@ def _option(name: str, setting: Setting, text: str, default: str) -> Parameter:
         help=text,
         show_default=default or False,
         rich_help_panel=setting.group,
+        hidden=hidden,
     )
     return _parameter(name, Annotated[kind | None, option], None)
 

@@ -6,9 +6,11 @@ import msgspec
 import typer
 from rich.console import RenderableType
 
+from connectors.redis.namespaces import Namespaces
 from dataflows.settings import Settings
 from state.errors import StateError
 from state.learning.proof_report import CandidateProof
+from tacit.errors import ConfigurationError
 from tacit_cli import console
 from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
@@ -18,24 +20,50 @@ from tacit_cli.views.proof_tables import candidate_lines
 
 app = new_app()
 
+_ADVICE = (
+    "readers use either the namespace from before or the new one, and nothing in between: run the same command again"
+)
 
-@command(app, "tacit promote shadow", settings=("redis", "region"))
-def promote(
-    invocation: Invocation,
-    namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="Namespace that readers shall use.")],
-) -> None:
+Name = Annotated[str, typer.Argument(metavar="NAMESPACE", help="Namespace that readers shall use.", show_default=False)]
+Back = Annotated[bool, typer.Option("--back", help="Return to the namespace that was active before.")]
+
+
+@command(app, "tacit promote shadow", "tacit promote --back", settings=("redis", "region"))
+def promote(invocation: Invocation, namespace: Name = "", back: Back = False) -> None:
     """Activate a namespace: readers follow within a second.
 
     Before it, the command shows the estimate of the namespace's policy from the live log (`tacit uplift NAMESPACE`).
-    The same command with the previous namespace undoes it.
+    Redis remembers the namespace from before in the same atomic step, and --back returns to it. Without the right to
+    SCAN, a population version of the namespace stands for its signals. A namespace that a replay has filled in part is
+    refused.
     """
+    if bool(namespace) == back:
+        raise ConfigurationError(["namespace: name the namespace that readers shall use, or pass --back alone"])
     settings = invocation.settings(needs_secret=False)
-    with namespaces_of(settings) as namespaces:
-        namespaces.require(namespace)
+    with namespaces_of(settings, advice=_ADVICE) as namespaces:
+        before = namespaces.active()
+        namespace = namespace or _previous(namespaces, before)
+        if not back:  # the way back is open, also to a namespace that has no signals, or not all
+            namespaces.require_signals(namespace)
+            namespaces.require_complete(namespace)
         candidate = _show_estimate(invocation, settings, namespace)
-        before = namespaces.promote(namespace)
+        if namespace != before:
+            namespaces.promote(namespace, before)
     document = {"region": settings.region, "active": namespace, "before": before, "candidate": candidate}
     invocation.output.print(document, lambda: _text(namespace, before))
+
+
+def _previous(namespaces: Namespaces, active: str) -> str:
+    """Return the namespace from before.
+
+    Raises:
+        ConfigurationError: no promotion came before.
+    """
+    if previous := namespaces.previous():
+        return previous
+    known = ", ".join(namespaces.registered())
+    advice = f"name one of {known}" if known else "fill a namespace first by tacit replay with --namespace NAME"
+    raise ConfigurationError([f"back: Redis remembers no namespace from before {active}; {advice}"])
 
 
 def _show_estimate(invocation: Invocation, settings: Settings, namespace: str) -> Any:
@@ -56,4 +84,4 @@ def _show_estimate(invocation: Invocation, settings: Settings, namespace: str) -
 def _text(active: str, before: str) -> str:
     if before == active:
         return f"readers use {active}, as before"
-    return f"readers use {active} instead of {before}; to undo: tacit promote {before}"
+    return f"readers use {active} instead of {before}; to undo: tacit promote --back"

@@ -5,7 +5,7 @@ from tacit_cli import console
 from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
 from tacit_cli.progress import share_progress
-from tacit_cli.state_folder import FOLDER_TEXTS, inspected
+from tacit_cli.state_folder import READ_SETTINGS, READ_TEXTS, Savepoint, inspected, source_of
 from tacit_cli.views.summary import rebuilt_table
 from tacit_cli.worker_settings import worker_settings
 
@@ -15,11 +15,13 @@ app = new_app()
 @command(
     app,
     "tacit rebuild --state /var/lib/tacit --redis redis://localhost:6379",
-    settings=("state", "redis", "catalogue", "namespace", "ttl", "tombstones", "log_level"),
-    texts=FOLDER_TEXTS | {"namespace": ("Namespace to write.", "the namespace of the state folder")},
+    "tacit rebuild --checkpoints s3://backups/tacit --from before-upgrade --redis redis://localhost:6379",
+    settings=(*READ_SETTINGS, "redis", "catalogue", "ttl", "tombstones", "log_level"),
+    texts=READ_TEXTS
+    | {"namespace": ("Namespace to write, and of the cut.", "that of the state folder; live with --checkpoints")},
 )
-def rebuild(invocation: Invocation) -> None:
-    """Restore the contents of Redis from a state folder.
+def rebuild(invocation: Invocation, savepoint: Savepoint = None) -> None:
+    """Restore the contents of Redis from a state folder or a cut.
 
     Use it after Redis has lost data; workers may run. It writes consent and wipes first, then pins, learned signals
     and profiles, as the newest checkpoint has them. It neither overwrites newer signals nor restores expired ones.
@@ -27,8 +29,9 @@ def rebuild(invocation: Invocation) -> None:
     A state folder does not store the active namespace: set it with tacit promote.
     """
     output = invocation.output
-    with worker_settings(invocation) as settings:
-        folder = inspected(settings)
+    with worker_settings(invocation) as settings, source_of(invocation, settings, savepoint) as source:
+        folder = inspected(settings, source)
+        source.complete(None)
         namespace = settings.namespace if "namespace" in settings.given else None
         with share_progress("Rebuilding", hidden=output.hides_progress) as report:
             done = rebuild_folder(folder, settings, namespace, report)

@@ -4,29 +4,51 @@ from typing import Annotated
 
 import typer
 
-from connectors.kafka.address import TopicAddress
-from dataflows.job import Job, parse_source
-from dataflows.observability.logs import configure
-from dataflows.outputs import refuse_outputs_in
+from dataflows.cut_settings import CUTS
+from dataflows.handover.taking_over import resumed_from_hand_over, take_over
+from dataflows.host_settings import HOSTS
 from dataflows.runtime.live import run_live
-from dataflows.settings import WORKER_GROUPS
-from tacit.errors import ConfigurationError
+from dataflows.settings import STATE, WORKER_GROUPS
+from tacit_cli.arguments import FromReplay
 from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
+from tacit_cli.live_job import live_job
 from tacit_cli.worker_settings import worker_settings
 
 app = new_app()
+
+Adopt = Annotated[
+    bool,
+    typer.Option(
+        "--adopt",
+        help="Take a namespace with signals that come from another state; what was learned before is then replaced.",
+        rich_help_panel=STATE,
+    ),
+]
+
+FromSavepoint = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="NAME",
+        help="Savepoint of --checkpoints to begin from; a later start with the same name continues.",
+        rich_help_panel=CUTS,
+    ),
+]
 
 
 @command(
     app,
     "tacit run kafka://localhost:9092/events --redis redis://localhost:6379 --state /var/lib/tacit",
-    settings=WORKER_GROUPS,
+    settings=(*WORKER_GROUPS, CUTS, HOSTS),
     has_result=False,
 )
 def run(
     invocation: Invocation,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="Topic, as kafka://HOST:PORT/TOPIC.")],
+    from_replay: FromReplay = None,
+    from_savepoint: FromSavepoint = None,
+    adopt: Adopt = False,
 ) -> None:
     """Process a Kafka topic continuously, and write signals to Redis.
 
@@ -34,10 +56,7 @@ def run(
     repetition.
     """
     with worker_settings(invocation) as settings:
-        topic = parse_source([source])
-        if not isinstance(topic, TopicAddress):
-            raise ConfigurationError(["source: run needs kafka://HOST:PORT/TOPIC; use tacit replay for files"])
-        job = Job(settings, topic, bounded=False)
-        refuse_outputs_in([source], settings)
-        configure(job.log_level)
-        run_live(job)
+        job = live_job(settings, source, adopts=adopt)
+        if from_replay:
+            take_over(job, from_replay)
+        run_live(resumed_from_hand_over(job), from_savepoint)

@@ -10,6 +10,7 @@ from state.catalogue.numbered import NumberedCatalogue
 from tacit.errors import ConfigurationError
 from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
+from tacit_cli.worker_settings import logged_settings
 from tacit_lab.simulate import Scenario
 from tacit_lab.simulate import simulate as make_simulation
 from tacit_lab.simulate.output import write_events
@@ -57,11 +58,11 @@ def simulate(
     """Generate events of simulated users, with their true preferences."""
     if truth is not None and truth.resolve() == Path(out).resolve():
         raise ConfigurationError([f"truth: {truth} is the file of the events, too; name another file"])
-    settings = invocation.settings(needs_secret=False)
+    settings = logged_settings(invocation, needs_secret=False)
     end_ms = time.time_ns() // 1_000_000 if end is None else end
     scenario = Scenario(end_ms=end_ms, users=users, turns=turns, seed=seed, region=settings.region, topical=topical)
     simulation = make_simulation(scenario, NumberedCatalogue.load(settings.catalogue))
-    events = write_events(simulation.events, out)
+    events = write_events(simulation.events, out, settings.kafka)
     if truth is not None:
         simulation.truth.write(truth)
     document = {"events": events, "users": users, "out": out, "truth": str(truth) if truth else None}

@@ -1,4 +1,4 @@
-"""Size of a state folder, age of its checkpoints, and the process that uses it."""
+"""Size of a state folder or a cut, age of its checkpoints, and the process that uses it."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dataflows.cuts.cut import Cut
 from dataflows.inspection import identity_of
 from dataflows.state_folder import RUN_LOCK, SHARDS
 from state.storage.checkpoint_reader import Checkpoint, newest_checkpoints
@@ -18,8 +19,13 @@ from tacit_cli.views.user_panel import age, utc
 _LOCKS = Path("/proc/locks")
 
 
-def folder_stats(folder: Path, now_ms: int) -> dict[str, Any]:
+def folder_stats(folder: Path, now_ms: int, cut: Cut | None = None) -> dict[str, Any]:
     """Return the figures as plain values.
+
+    Args:
+        folder: state folder.
+        now_ms: present time, epoch milliseconds.
+        cut: cut of the folder's files, which lack the tables; None for a whole folder.
 
     Raises:
         StateError: the folder is not a state folder, has another format, or is damaged.
@@ -38,8 +44,8 @@ def folder_stats(folder: Path, now_ms: int) -> dict[str, Any]:
         "checkpoint": latest.manifest.number if latest else None,
         "checkpoint_at_ms": latest.made_ms if latest else None,
         "age_s": _age_s(latest, now_ms) if latest else None,
-        "bytes": disk_bytes([folder]),
-        "checkpoint_bytes": disk_bytes((folder / SHARDS).glob("*/c0*")),
+        "bytes": cut.size if cut else disk_bytes([folder]),
+        "checkpoint_bytes": _file_bytes(newest) if cut else disk_bytes((folder / SHARDS).glob("*/c0*")),
         "by_shard": [_shard(checkpoint, now_ms) for checkpoint in newest],
     }
 
@@ -52,8 +58,12 @@ def _shard(checkpoint: Checkpoint, now_ms: int) -> dict[str, Any]:
         "checkpoint": manifest.number,
         "checkpoint_at_ms": checkpoint.made_ms,
         "age_s": _age_s(checkpoint, now_ms),
-        "bytes": sum(file.size for file in manifest.files.values()),
+        "bytes": _file_bytes([checkpoint]),
     }
+
+
+def _file_bytes(checkpoints: Iterable[Checkpoint]) -> int:
+    return sum(file.size for checkpoint in checkpoints for file in checkpoint.manifest.files.values())
 
 
 def _age_s(checkpoint: Checkpoint, now_ms: int) -> float:

@@ -6,8 +6,9 @@ from rich.text import Text
 
 from dataflows.rebuild import Rebuilt
 from dataflows.rotation.rotate import Rotated
-from dataflows.runtime.replay import Replayed
+from dataflows.runtime.replay import Replayed, by_facet
 from dataflows.settings import Settings
+from state.counters import Outcome
 from tacit.contract.keys import RegionKeys
 
 
@@ -20,22 +21,35 @@ def users_with_signals(settings: Settings) -> int | None:
         return sum(1 for _ in client.scan_iter(match=pattern, count=1000))
 
 
-def replay_table(done: Replayed, users: int | None, settings: Settings, *, rejects_stay: bool = True) -> Table:
+def replay_table(
+    done: Replayed, users: int | None, settings: Settings, *, rejects_stay: bool = True, is_dry: bool = False
+) -> Table:
     """Return the counts of a replay as a table; each record is in exactly one line of the first part."""
     counters, events = done.counters, done.counters.events
     read = counters.source.records
     table = _table()
     table.add_row(Text("events read", "bold"), Text(f"{read:,}", "bold"), _share(done))
+    for reason, count in counters.source.gaps.items():
+        table.add_row(
+            Text(f"  lost by the topic: {reason}", "bold red"), f"{count:,}", "before or after they were read"
+        )
+    if held_back := counters.source.held_back:
+        table.add_row("  held back", f"{held_back:,}", "an unfinished last line, or behind an open transaction")
     rejected = sum(events.rejects.values())
     for outcome, count in events.outcomes.items():
-        table.add_row(f"  {outcome}", f"{count:,}", "")
-    table.add_row("  rejected", f"{rejected:,}", f"in {settings.rejects}" if rejected and rejects_stay else "")
+        if count or outcome is not Outcome.SKIPPED:
+            table.add_row(f"  {outcome}", f"{count:,}", "")
+    table.add_row(
+        "  rejected", f"{rejected:,}", f"in {settings.rejects}" if rejected and rejects_stay and not is_dry else ""
+    )
     for reason, count in events.rejects.items():
         if count:
             table.add_row(f"    {reason}", f"{count:,}", "")
     if lost := sum(events.control_rejects.values()):
         table.add_row(
-            Text("  control events rejected", "bold red"), f"{lost:,}", f"look into {settings.control_rejects_to}"
+            Text("  control events rejected", "bold red"),
+            f"{lost:,}",
+            "" if is_dry else f"look into {settings.control_rejects_to}",
         )
         for reason, count in events.control_rejects.items():
             if count:
@@ -45,7 +59,12 @@ def replay_table(done: Replayed, users: int | None, settings: Settings, *, rejec
     table.add_row("users with state", f"{events.users:,}", "")
     if users is not None:
         table.add_row("users with signals", f"{users:,}", f"namespace {settings.namespace}")
-    table.add_row("signal fields written", f"{counters.sink.applied:,}", _unwritten(done))
+    table.add_row(
+        f"signal fields {'to write' if is_dry else 'written'}", f"{counters.sink.applied:,}", _unwritten(done)
+    )
+    for facet, tiers in by_facet(counters.foreseen.signals).items():
+        shares = ", ".join(f"{count:,} {tier}" for tier, count in tiers.items() if count)
+        table.add_row(f"  {facet}", f"{sum(tiers.values()):,}", shares)
     if learned := counters.learning.examples:
         table.add_row("feedback trained on", f"{learned:,}", f"population version {counters.learning.version}")
     if limited := counters.learning.limited:

@@ -73,7 +73,7 @@ class ChoiceValue:
     """Rates of likes of two models' choices, over the answers that are added."""
 
     def __init__(self, first: NumberedCatalogue, second: NumberedCatalogue) -> None:
-        self._arms: tuple[Arms, Arms] = ({}, {})
+        self._arms = Arms(), Arms()
         self._first, self._second = Candidate(first, self._arms[0]), Candidate(second, self._arms[1])
 
     def add(self, first: LoggedAnswer | None, second: LoggedAnswer | None) -> None:

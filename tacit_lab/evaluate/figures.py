@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from river import metrics
 
-from state.learning.calibration import BINS, Calibration
+from state.learning.calibration import BINS
+from tacit_lab.evaluate.calibration import Calibration
 
 CALIBRATION_BINS = BINS
 """Equally wide bins of the expected calibration error."""

@@ -10,25 +10,24 @@ from typing import Any
 
 from bytewax.inputs import StatefulSourcePartition
 
+from dataflows.formats import format_of
 from dataflows.job import Job
 from dataflows.rules import rules_of
 from dataflows.settings import EXACT
 from operators.adapt import Adapt
-from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.events.observation import Observation
 from state.events.records import Record
-from state.learning.example import Example, Message, pack_message
+from state.learning.example import Example, Message
 from state.learning.population_prior import CurrentPrior, Prior
-from state.learning.population_trainer import PopulationTrainer
 from state.storage.shard_store import ShardStore
 from state.storage.shard_stores import ShardStores
-from state.user.rules import Rules
 from state.user.user_state import UserState
 from tacit_lab.evaluate.choice_value import LoggedAnswer, of_signals
 from tacit_lab.evaluate.context import own_effects, without_context
+from tacit_lab.evaluate.one_shard import OneShard
 from tacit_lab.evaluate.rejections import Rejections
 
 _ONE_SHARD = 1
@@ -79,36 +78,32 @@ class DeployedModel:
             secret=job.settings.secret_bytes,
             shards=_ONE_SHARD,
             counters=counters.events,
+            input_format=format_of(job.settings),
         )
         with _KnownStore(None, _ONE_SHARD, rules.catalogue, cached_users=job.settings.cache) as stores:
             shared = CurrentPrior(self._fixed_prior or Prior(rules.catalogue))
             rules = replace(rules, teaches=True, population=shared.prior)
             adapt = Adapt(stores, rules, counters.events, parse, shared=shared)
-            learn = self._learn_population(rules, shared)
+            training = self._training(rules.catalogue, shared)
             for batch in _batches(job, counters):
                 observations, records, rejects = parse(batch)
                 if observations:
                     pairs = zip(observations, records, strict=True)
-                    yield self._examples(pairs, adapt, learn, stores, shared.prior)
+                    yield self._examples(pairs, adapt, training, stores, shared.prior)
                 for reject in rejects:
                     self.rejections.add(reject)
 
-    def _learn_population(self, rules: Rules, shared: CurrentPrior) -> LearnPopulation | None:
+    def _training(self, catalogue: NumberedCatalogue, shared: CurrentPrior) -> OneShard | None:
         if self._fixed_prior is not None:
             return None
-
-        def share(prior: Prior) -> None:
-            shared.prior = prior
-
-        # With a constant clock the count of examples alone makes versions, so two evaluations agree.
-        trainer = PopulationTrainer(rules.catalogue, exact=self.job.settings.population == EXACT)
-        return LearnPopulation(trainer, share, self.counters.learning, clock=lambda: 0)
+        exact = self.job.settings.population == EXACT
+        return OneShard(catalogue, shared, self.counters.learning, exact=exact)
 
     def _examples(
         self,
         observed: Iterable[tuple[Observation, Record]],
         adapt: Adapt,
-        learn: LearnPopulation | None,
+        training: OneShard | None,
         stores: "_KnownStore",
         prior: Prior,
     ) -> Sequence[Example]:
@@ -116,8 +111,8 @@ class DeployedModel:
         for o, record in observed:
             messages += self._observe(o, record, adapt, stores, prior)
         before = process_time()
-        if learn is not None and messages:
-            learn.on_batch([[pack_message(message) for message in messages]])
+        if training is not None and messages:
+            training.take(messages)
         self.cpu_s += process_time() - before
         return [message for message in messages if isinstance(message, Example)]
 

@@ -1,4 +1,4 @@
-"""Broken records: at least one form for each reject reason, but for `future`, which no line of a file can be."""
+"""Broken records: at least one form for each reject reason of a line of a file; none is `future` or `unreadable`."""
 
 from collections.abc import Iterator
 from random import Random
@@ -21,7 +21,7 @@ class Faults:
         self._scenario = scenario
         self._facet, facet = next(iter(catalogue.facets.items()))
         self._unknown_value = "x" * (1 + max(map(len, facet.values)))
-        reasons = [reason for reason in Reason if reason is not Reason.FUTURE]
+        reasons = [reason for reason in Reason if reason not in (Reason.FUTURE, Reason.UNREADABLE)]
         self._shares: list[tuple[Reason, float]] = [(reason, getattr(scenario, reason)) for reason in reasons]
 
     def of(self, random: Random, user: SimulatedUser, turn: Event, at_ms: int) -> Iterator[tuple[Reason, bytes]]:

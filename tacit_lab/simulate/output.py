@@ -9,8 +9,9 @@ from typing import BinaryIO, cast
 import msgspec
 import zstandard
 
-from connectors.files.source import SUFFIXES
+from connectors.files.paths import SUFFIXES
 from connectors.kafka.address import TopicAddress
+from connectors.kafka.client_options import DEFAULT_CLIENT, ClientOptions
 from connectors.kafka.producer import CheckedProducer
 from state.durable import replacing
 from state.errors import SinkError
@@ -24,7 +25,7 @@ class _HasUser(msgspec.Struct):
 _decode = msgspec.json.Decoder(_HasUser).decode
 
 
-def write_events(lines: Iterable[bytes], out: str) -> int:
+def write_events(lines: Iterable[bytes], out: str, client: ClientOptions = DEFAULT_CLIENT) -> int:
     """Write records to a file or a topic, and return the count.
 
     A file appears when it is complete; a reader never finds a part of it.
@@ -32,13 +33,14 @@ def write_events(lines: Iterable[bytes], out: str) -> int:
     Args:
         lines: records, each without a newline.
         out: path of a `.jsonl`, `.jsonl.gz` or `.jsonl.zst` file, or `kafka://HOST:PORT/TOPIC`.
+        client: options of the Kafka client.
 
     Raises:
         ConfigurationError: the name of the file ends otherwise, or the address is invalid.
         SinkError: the file or the topic cannot be written.
     """
     if out.startswith("kafka:"):
-        return _to_kafka(lines, TopicAddress.parse(out))
+        return _to_kafka(lines, TopicAddress.parse(out, client))
     if not out.endswith(SUFFIXES):
         raise ConfigurationError([f"out: {out}: the name of an event file must end in {', '.join(SUFFIXES)}"])
     return _to_file(lines, Path(out))
@@ -73,7 +75,7 @@ def _zstd(file: BinaryIO) -> AbstractContextManager[BinaryIO]:
 
 def _to_kafka(lines: Iterable[bytes], address: TopicAddress) -> int:
     written = 0
-    with CheckedProducer(address.servers) as producer:
+    with CheckedProducer(address) as producer:
         producer.require(address.topic)
         for line in lines:
             producer.send(address.topic, _key(line), line)

@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from kafka import KafkaProducer  # type: ignore[import-untyped]
+from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from connectors.kafka.address import TopicAddress
 from connectors.kafka.chained_topic import ChainedTopic
@@ -30,6 +32,31 @@ def test_concurrent_writers_make_one_chain(kafka: Kafka) -> None:
             done.result()
     found = verify_audit([str(used.audit)])
     assert (found.lines, found.tip.seq, found.problems) == (6, 6, ())
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_commit_without_an_answer_is_looked_up(
+    kafka: Kafka,
+    monkeypatch: pytest.MonkeyPatch,
+    commits: bool,
+) -> None:
+    """The line is there once, whether the broker committed before the answer was lost or not."""
+    topic = kafka.create_topic()
+    used = settings(kafka, topic)
+    commit, lost = KafkaProducer.commit_transaction, iter((True,))
+
+    def without_answer(producer: KafkaProducer) -> None:
+        is_lost = next(lost, False)
+        if commits or not is_lost:
+            commit(producer)
+        if is_lost:
+            raise KafkaError("Unhandled error in EndTxnResponse")
+
+    monkeypatch.setattr(KafkaProducer, "commit_transaction", without_answer)
+    record(used, "export", USER, "done")
+    record(used, "forget", USER, "done")
+    found = verify_audit([str(used.audit)])
+    assert (found.lines, found.tip.seq, found.problems) == (2, 2, ())
 
 
 def test_lines_that_retention_deleted_are_a_note(kafka: Kafka) -> None:

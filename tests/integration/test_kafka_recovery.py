@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.kafka import fetcher as kafka_fetcher
-from state.errors import SourceError
+from connectors.kafka import watcher as kafka_watcher
+from state.errors import GapError
 from state.events.records import Record
 from tests.support.conditions import eventually
 from tests.support.kafka_broker import KAFKA_TEST, Broker
@@ -108,8 +108,8 @@ def test_reader_continues_after_a_killed_broker_returns(broker: Broker) -> None:
 
 def test_reader_continues_after_a_frozen_broker_returns(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader logs that the broker does not answer, waits, and then misses no record."""
-    monkeypatch.setattr(kafka_fetcher, "PROBE_EVERY_S", 0.1)
-    monkeypatch.setattr(kafka_fetcher, "_PROBE_MS", 300)
+    monkeypatch.setattr(kafka_watcher, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(kafka_watcher, "REQUEST_MS", 300)
     topic = broker.create_topic()
     broker.produce(topic, numbered(0, 100))
 
@@ -125,12 +125,11 @@ def test_reader_continues_after_a_frozen_broker_returns(broker: Broker, monkeypa
         assert values(Reading(broker, topic).live(until=freeze_once)) == numbered(0, 200)
 
 
-def test_new_partition_ends_the_run_and_is_read_by_the_next_one(
+def test_new_partition_ends_the_run_in_order_and_is_read_by_the_next_one(
     kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next run reads the new partition from its beginning, even a run that began at "latest"."""
-    monkeypatch.setattr(kafka_fetcher, "PROBE_EVERY_S", 0.1)
-    monkeypatch.setitem(kafka_fetcher._FETCH_OPTIONS, "metadata_max_age_ms", 300)
+    """The next run repeats nothing, and reads the new partition from its beginning, even one that began at "latest"."""
+    monkeypatch.setattr(kafka_watcher, "LOOK_EVERY_S", 0.1)
     topic = kafka.create_topic()
     state = tmp_path / "state"
     assert Reading(kafka, topic, state=state).bounded("latest") == []
@@ -141,11 +140,13 @@ def test_new_partition_ends_the_run_and_is_read_by_the_next_one(
         kafka.produce(topic, numbered(10, 20), partition=1)
         return False
 
-    with refused(SourceError, "grew from 1 to 2 partitions"):
-        Reading(kafka, topic, state=state).live("latest", until=grow)
+    first = Reading(kafka, topic, state=state)
+    assert values(first.live("latest", until=grow)) == numbered(0, 10)
+    assert first.counters.grew
 
-    again = Reading(kafka, topic, state=state).live("latest", until=lambda records: len(values(records, 1)) >= 10)
+    again = Reading(kafka, topic, state=state).live("latest", until=lambda records: len(records) >= 10)
     assert values(again, 1) == numbered(10, 20)
+    assert values(again, 0) == []
 
 
 def test_resuming_at_a_deleted_offset_fails(kafka: Kafka, tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_resuming_at_a_deleted_offset_fails(kafka: Kafka, tmp_path: Path) -> Non
     kafka.produce(topic, numbered(10, 30))
     kafka.delete_before(topic, 0, 20)
 
-    with refused(SourceError, "next offset to read is 10, but Kafka holds 20 to 30"):
+    with refused(GapError, "next offset to read is 10, but Kafka holds 20 to 30"):
         Reading(kafka, topic, state=tmp_path / "state").live(until=lambda _: True)
 
 
@@ -168,6 +169,6 @@ def test_deleted_records_end_a_running_reader(kafka: Kafka) -> None:
     partition = source.build_part("read", source.list_parts()[0], (5, None))
     kafka.delete_before(topic, 0, 20)
 
-    with pytest.raises(SourceError, match="no longer holds the next offset"):
+    with pytest.raises(GapError, match="deleted 15 records before they were read"):
         eventually(partition.next_batch, within_s=10, what="an error")
     partition.close()

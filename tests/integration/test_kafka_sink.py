@@ -26,6 +26,10 @@ REJECTS = [
 ]
 
 
+def _address(kafka: Kafka) -> TopicAddress:
+    return TopicAddress((kafka.servers,), "unused")
+
+
 def run_rejects(kafka: Kafka, topic: str, rejects: list[Reject], *, delivery_s: float = 30) -> None:
     flow = Dataflow("rejects")
     stream = op.input("in", flow, TestingSource(rejects, batch_size=100))
@@ -67,7 +71,7 @@ def test_missing_rejects_topic_fails_the_start(kafka: Kafka) -> None:
 def test_record_that_the_broker_rejects_fails_the_flush(kafka: Kafka) -> None:
     """An error of one record is not lost among acknowledgements."""
     topic = kafka.create_topic(config={"max.message.bytes": "1000"})
-    producer = CheckedProducer([kafka.servers], delivery_s=5)
+    producer = CheckedProducer(_address(kafka), delivery_s=5)
     producer.send(topic, b"user", b"small")
     producer.send(topic, b"user", b"x" * 5000)
     with pytest.raises(SinkError, match="larger than Kafka accepts"):
@@ -80,7 +84,7 @@ def test_record_that_the_broker_rejects_fails_the_flush(kafka: Kafka) -> None:
 def test_vanished_broker_fails_the_flush_in_time(broker: Broker) -> None:
     """Without a broker the error is raised within the time limit."""
     topic = broker.create_topic()
-    producer = CheckedProducer([broker.servers], delivery_s=2)
+    producer = CheckedProducer(_address(broker), delivery_s=2)
     producer.send(topic, b"user", b"stored")
     producer.flush()
     broker.pause()
@@ -98,7 +102,7 @@ def test_vanished_broker_fails_the_flush_in_time(broker: Broker) -> None:
 def test_batch_waits_for_the_return_of_the_broker(broker: Broker) -> None:
     """A short outage neither loses nor repeats records."""
     topic = broker.create_topic()
-    with CheckedProducer([broker.servers]) as producer:
+    with CheckedProducer(_address(broker)) as producer:
         producer.send(topic, b"user", b"before")
         producer.flush()
         broker.kill()
@@ -112,7 +116,7 @@ def test_batch_waits_for_the_return_of_the_broker(broker: Broker) -> None:
 def test_records_of_one_key_stay_in_one_partition_in_order(kafka: Kafka) -> None:
     """The key selects the partition, and the timestamp is the given one."""
     topic = kafka.create_topic(4)
-    with CheckedProducer([kafka.servers]) as producer:
+    with CheckedProducer(_address(kafka)) as producer:
         for n in range(3000):
             producer.send(topic, b"user", str(n).encode(), at_ms=1_700_000_000_000 + n)
 

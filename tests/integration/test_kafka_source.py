@@ -4,10 +4,11 @@ from time import monotonic
 
 import pytest
 
-from connectors.kafka import address as kafka_settings
+from connectors.kafka import client_options as kafka_settings
 from connectors.kafka import fetcher as kafka_fetcher
 from connectors.kafka import offsets as kafka_offsets
 from connectors.kafka import partition_buffer as kafka_buffer
+from connectors.kafka import watcher as kafka_watcher
 from connectors.kafka.partition_buffer import SLICE_MS
 from state.errors import SourceError
 from state.events.records import KafkaOrigin, Record
@@ -145,7 +146,7 @@ def test_bounded_read_keeps_partitions_side_by_side_in_time(kafka: Kafka) -> Non
 
 def test_idle_source_at_the_end_counts_as_progress(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the broker answers and all is read, lag is zero and progress continues."""
-    monkeypatch.setattr(kafka_fetcher, "PROBE_EVERY_S", 0.1)
+    monkeypatch.setattr(kafka_watcher, "LOOK_EVERY_S", 0.1)
     topic = kafka.create_topic()
     kafka.produce(topic, numbered(4))
     reading = Reading(kafka, topic)

@@ -19,6 +19,7 @@ from connectors.redis.acl import redis_users
 from connectors.redis.client import RedisClient
 from connectors.redis.health import redis_problems
 from connectors.redis.namespaces import Namespaces
+from connectors.redis.ownership import NamespaceOwner
 from connectors.redis.signal_writer import PIPELINE_WRITES, SignalWriter
 from connectors.redis.target import Target
 from state.catalogue.numbered import NumberedCatalogue
@@ -153,8 +154,9 @@ def test_namespaces_are_compared_over_all_servers(empty: Cluster, writer: Signal
     with closing(Namespaces(RedisClient(empty.url), KEYS)) as namespaces:
         found = namespaces.compare("live", "shadow")
         assert (found.both, found.same, found.only_first) == (len(NAMES) - 5, len(NAMES) - 5, 5)
-        assert namespaces.promote("shadow") == "live"
-        assert namespaces.active() == "shadow"
+        namespaces.require_signals("shadow")
+        namespaces.promote("shadow", "live")
+        assert (namespaces.active(), namespaces.previous()) == ("shadow", "live")
 
 
 def test_check_covers_every_server(empty: Cluster) -> None:
@@ -184,8 +186,10 @@ def test_shipped_redis_users_have_all_rights_for_a_cluster(binary: str, tmp_path
         with (
             closing(SignalWriter(Target(urls["writer"], "eu"), SinkCounters())) as writer,
             closing(Namespaces(RedisClient(urls["auditor"]), KEYS)) as namespaces,
+            closing(NamespaceOwner(RedisClient(urls["writer"]), KEYS, "live")) as owner,
             SignalReader(urls["reader"], region="eu", secret=SECRET) as reader,
         ):
+            assert len(owner.instances()) == len(made.primaries)
             writer.write(writes_of_all(1))
             slot, source, target = _a_slot(made)
             made.begin_moving(slot, source, target)
@@ -194,7 +198,7 @@ def test_shipped_redis_users_have_all_rights_for_a_cluster(binary: str, tmp_path
             made.end_moving(slot, source, target)
             writer.write(writes_of_all(2))
             assert versions(reader.get_many(NAMES)) == {version_of(2)}
-            assert namespaces.compare("live", "live").both == len(NAMES)
+            assert namespaces.compare("live", "shadow").only_first == len(NAMES)
 
 
 # Moving

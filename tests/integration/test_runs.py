@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,6 +136,25 @@ def test_stop_during_a_restart_ends_the_run(topic: Topic, server: EmbeddedRedis,
         assert run.stop() == 1
         assert run.output.count("worker.started") == 3
         assert "was ended by SIGKILL" in run.output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_signals_without_end_stop_a_run_in_order(
+    processes: str, topic: Topic, server: EmbeddedRedis, client: redis.Redis, tmp_path: Path
+) -> None:
+    """SIGTERM and SIGINT in turn, until the end: status 0 and no traceback."""
+    with running(_arguments(topic, server, tmp_path, "--processes", processes), tmp_path / "log") as run:
+        _wait_for_signals(client, 20)
+        numbers = cycle((signal.SIGTERM, signal.SIGINT))
+
+        def is_ended_by_another() -> bool:
+            if run.process.poll() is None:
+                os.killpg(run.process.pid, next(numbers))
+            return run.process.poll() is not None
+
+        eventually(is_ended_by_another, within_s=WITHIN_S, what="the end")
+    assert run.process.returncode == 0, run.output
+    assert "Traceback" not in run.output
 
 
 def test_second_run_on_a_state_folder_fails(topic: Topic, server: EmbeddedRedis, tmp_path: Path) -> None:

@@ -35,12 +35,13 @@ from connectors.redis.target import Mode, Target
 from operators.adapt import Adapt, Examples
 from operators.parse import Parser
 from state.counters import EventCounters, SinkCounters
-from state.events.records import KafkaOrigin, Record, Records, Reject
+from state.events.records import KafkaOrigin, Record, Records, Reject, RoundEnd
 from state.learning.population_prior import Prior
 from state.storage.shard_stores import ShardStores
 from state.user.full_write import gate_write, signals_write
 from state.user.rules import Rules
 from state.user.user_state import UserState
+from state.user.writes import Restored
 from tacit import SignalReader
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import RegionKeys
@@ -78,7 +79,7 @@ class Worker:
     def read(self, records: Sequence[Record]) -> None:
         """Process records as one batch."""
         out, _ = self.adapt.on_batch([Records(records)])
-        self.writer.write([write for write in out if not isinstance(write, Reject | Examples)])
+        self.writer.write([write for write in out if not isinstance(write, Reject | Examples | RoundEnd | Restored)])
 
     def states(self) -> dict[bytes, bytes]:
         """Return packed states by pseudonym."""
@@ -237,7 +238,7 @@ class UserControl(RuleBasedStateMachine):
         with closing(Namespaces(RedisClient(self.server.url), RegionKeys("eu"))) as namespaces:
             registered = namespaces.registered()
             if registered:
-                namespaces.promote(registered[-1])
+                namespaces.promote(registered[-1], namespaces.active())
         self.check()
 
     @rule()

@@ -12,15 +12,19 @@ from typing import Any
 import redis
 
 from tests.support.conditions import eventually
+from tests.support.forked_command import COLUMNS, run_forked
 
 TACIT = Path(sys.executable).with_name("tacit")
 SECRET = "0123456789abcdef0123456789abcdef"
 WITHIN_S = 60
 _STOP_S = 20
 
-Limits = Mapping[str, float]
-"""Constants to replace in a command, by module and name; shorter limits keep tests fast."""
+Limits = Mapping[str, float | str]
+"""Constants to replace in a command, by module and name; shorter limits keep tests fast. A text is an expression."""
 NONE: Limits = {}
+
+_OF_A_RUN: Any = (":owner", ":hosts"), (b":owner", b":hosts")
+"""Ends of keys with a description of the run, as text and as bytes."""
 
 
 class Running:
@@ -94,7 +98,19 @@ def running(words: list[str], log: Path, limits: Limits = NONE, **variables: str
 def tacit(
     *words: str, cwd: Path | None = None, limits: Limits = NONE, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, at most two minutes."""
+    """Run a command to its end, at most two minutes.
+
+    The process is forked from one with all its imports done, unless there are other variables than Tacit's own.
+    """
+    if all(name.startswith("TACIT_") for name in variables):
+        return run_forked(words, _changes(limits), environment() | variables, cwd)
+    return new_tacit(*words, cwd=cwd, limits=limits, **variables)
+
+
+def new_tacit(
+    *words: str, cwd: Path | None = None, limits: Limits = NONE, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end in a new process, which has no imports but its own."""
     return subprocess.run(
         _command(words, limits),
         capture_output=True,
@@ -106,32 +122,42 @@ def tacit(
     )
 
 
-def _command(words: Sequence[str], limits: Limits) -> list[str]:
-    if not limits:
-        return [str(TACIT), *words]
-    changes = "".join(f"import {name.rpartition('.')[0]}; {name} = {value}; " for name, value in limits.items())
-    return [sys.executable, "-c", f"{changes}from tacit_cli.__main__ import main; main()", *words]
-
-
 def environment() -> dict[str, str]:
     """Return an environment with a secret, and without other settings of Tacit."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TACIT_")}
-    return kept | {"TACIT_SECRET": SECRET, "COLUMNS": "120", "TACIT_POPULATION": "none"}
+    return kept | {"TACIT_SECRET": SECRET, "COLUMNS": COLUMNS, "TACIT_POPULATION": "none"}
+
+
+def _command(words: Sequence[str], limits: Limits) -> list[str]:
+    if not limits:
+        return [str(TACIT), *words]
+    return [sys.executable, "-c", f"{_changes(limits)}from tacit_cli.__main__ import main; main()", *words]
+
+
+def _changes(limits: Limits) -> str:
+    return "".join(f"import {name.rpartition('.')[0]}; {name} = {value}; " for name, value in limits.items())
 
 
 def everything_in(client: redis.Redis) -> dict[str, Any]:
     """Return all contents of a Redis: hashes as dicts, sets as sets, strings as they are.
 
-    A key that a running worker deletes meanwhile is left out.
+    A key that a running worker deletes meanwhile is left out, and so are owners and hosts of namespaces: each run is
+    another.
     """
-    read: dict[Any, Callable[[Any], Any]] = {
-        "hash": client.hgetall,
-        "set": client.smembers,
-        "string": client.get,
-        "none": lambda _: None,
+    keys = sorted(client.scan_iter(count=1000))
+    with client.pipeline(transaction=False) as asked:  # two round trips: waits read everything many times
+        for key in keys:
+            asked.type(key)
+        kinds = {key: kind for key, kind in zip(keys, asked.execute(), strict=True) if kind not in ("none", b"none")}
+        for key, kind in kinds.items():
+            read = {"hash": asked.hgetall, "set": asked.smembers, "string": asked.get}
+            read[kind.decode() if isinstance(kind, bytes) else kind](key)
+        found = dict(zip(kinds, asked.execute(), strict=True))
+    return {
+        key: content
+        for key, content in found.items()
+        if content not in (None, {}, set()) and not key.endswith(_OF_A_RUN[isinstance(key, bytes)])
     }
-    found = {key: read[client.type(key)](key) for key in sorted(client.scan_iter(count=1000))}
-    return {key: content for key, content in found.items() if content not in (None, {}, set())}
 
 
 def _stat(pid: int) -> list[str]:

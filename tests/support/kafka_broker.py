@@ -12,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -24,13 +26,16 @@ from tests.support.kafka_jars import BrokerUnavailableError, install, installed_
 from tests.support.kafka_topics import Kafka
 from tests.support.ports import two_free_ports
 
-KAFKA_TEST = [pytest.mark.kafka, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
-"""Marks of a test module with a broker; `refused_connections` explains the second one."""
+KAFKA_TEST = [
+    pytest.mark.kafka,
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning"),
+]
+"""Marks of a test module with a broker; `refused_connections` explains the others."""
 
 START_S = 60
 STOP_S = 30
 
-_CLUSTER_ID = urlsafe_b64encode(b"tacit-test-kafka").decode().rstrip("=")
 _JAVA = ("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=WARN")
 
 
@@ -43,7 +48,9 @@ class Broker(Kafka):
         self._folder = folder
         self._java = (*_JAVA, "-cp", f"{jars}/*")
         self._process: subprocess.Popen[bytes] | None = None
-        (folder / "server.properties").write_text(_properties(folder / "data", port, port + 1))
+        properties = _properties(folder / "data", port, port + 1, self._listeners()) | self._more_properties()
+        text = "".join(f"{name}={_escaped(value)}\n" for name, value in properties.items())
+        (folder / "server.properties").write_text(text, encoding="utf-8")
         self._format()
 
     def start(self) -> None:
@@ -58,6 +65,15 @@ class Broker(Kafka):
                 preexec_fn=partial(die_with, os.getpid()),
             )
         eventually(self._answers_or_died, within_s=START_S, what=f"the broker's start; see {self._log}")
+
+    def serve(self) -> None:
+        """Start or resume the broker, and return when it answers; a slow answer is no reason for a restart."""
+        if self._process is not None and self._process.poll() is None:
+            self.resume()
+            with suppress(BrokerUnavailableError):  # it ended by itself
+                eventually(self._answers_or_died, within_s=START_S, what=f"the broker's answer; see {self._log}")
+                return
+        self.start()
 
     def stop(self) -> None:
         """Stop the broker in an orderly way; keep its data."""
@@ -74,6 +90,33 @@ class Broker(Kafka):
     def resume(self) -> None:
         """Continue after `pause`."""
         self._running.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """Back up the data of the broker; at the end of the context, restore the backup, and start again."""
+        backup = self._folder / "backup"
+        self.stop()
+        shutil.copytree(self._folder / "data", backup)
+        self.start()
+        yield
+        self.stop()
+        shutil.rmtree(self._folder / "data")
+        backup.rename(self._folder / "data")
+        self.start()
+
+    @contextmanager
+    def other_cluster(self) -> Iterator[None]:
+        """Stop the broker, and start one of another, empty cluster at its address; restore the first one at the end."""
+        data, aside = self._folder / "data", self._folder / "aside"
+        self.stop()
+        data.rename(aside)
+        self._format("tacit-test-other")
+        self.start()
+        yield
+        self.stop()
+        shutil.rmtree(data)
+        aside.rename(data)
+        self.start()
 
     @property
     def _log(self) -> Path:
@@ -92,8 +135,16 @@ class Broker(Kafka):
         self._process.wait(STOP_S)
         self._process = None
 
-    def _format(self) -> None:
-        tool = (*self._java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", "server.properties")
+    def _listeners(self) -> Mapping[str, str]:
+        """Return more listeners: name → HOST:PORT."""
+        return {}
+
+    def _more_properties(self) -> dict[str, str]:
+        return {}
+
+    def _format(self, cluster: str = "tacit-test-kafka") -> None:
+        cluster_id = urlsafe_b64encode(cluster.encode()).decode().rstrip("=")
+        tool = (*self._java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", "server.properties")
         subprocess.run(tool, cwd=self._folder, capture_output=True, check=True)
 
     def _answers_or_died(self) -> bool:
@@ -125,9 +176,14 @@ def kafka() -> Iterator[Kafka]:
     try:
         yield from started_broker()
     except BrokerUnavailableError as error:
-        if os.environ.get("TACIT_REQUIRE_KAFKA") == "1":
-            pytest.fail(f"TACIT_REQUIRE_KAFKA=1, but {error}")
-        pytest.skip(f"needs a Kafka broker: {error}")
+        missing_broker(error)
+
+
+def missing_broker(error: BrokerUnavailableError) -> NoReturn:
+    """Skip the test, or fail it under TACIT_REQUIRE_KAFKA=1."""
+    if os.environ.get("TACIT_REQUIRE_KAFKA") == "1":
+        pytest.fail(f"TACIT_REQUIRE_KAFKA=1, but {error}")
+    pytest.skip(f"needs a Kafka broker: {error}")
 
 
 @pytest.fixture
@@ -146,22 +202,21 @@ def refused_connections() -> Iterator[None]:
 
 @pytest.fixture
 def broker(kafka: Kafka, refused_connections: None) -> Iterator[Broker]:
-    """Yield a broker that the test may kill and freeze; restart it afterwards."""
+    """Yield a broker that the test may kill and freeze; it serves again afterwards."""
     if not isinstance(kafka, Broker):
         pytest.skip("tests do not kill the broker of TACIT_TEST_KAFKA")
     yield kafka
-    if not kafka.answers():
-        kafka.kill()
-        kafka.start()
+    kafka.serve()
 
 
-def _properties(data: Path, port: int, controller_port: int) -> str:
-    settings = {
+def _properties(data: Path, port: int, controller_port: int, more: Mapping[str, str]) -> dict[str, str]:
+    listeners = {"PLAINTEXT": f"127.0.0.1:{port}", "CONTROLLER": f"127.0.0.1:{controller_port}", **more}
+    return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "listeners": ",".join(f"{name}://{address}" for name, address in listeners.items()),
         "log.dirs": str(data),
         "auto.create.topics.enable": "false",
         "offsets.topic.replication.factor": "1",
@@ -172,7 +227,12 @@ def _properties(data: Path, port: int, controller_port: int) -> str:
         "broker.session.timeout.ms": "1000",
         "broker.heartbeat.interval.ms": "200",
     }
-    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _escaped(value: str) -> str:
+    """Return a value in the form of a properties file of Java."""
+    escaped = value.replace("\\", "\\\\")
+    return "".join(each if each.isascii() else f"\\u{ord(each):04x}" for each in escaped)
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 POM = PROJECT / "tests" / "support" / "broker" / "pom.xml"
 DEBIAN_PACKAGES = ("default-jre-headless", "maven")
 
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+
 HOW_TO_INSTALL = (
     "run `python -m tests.support.kafka_broker install`, or name a running broker in TACIT_TEST_KAFKA (HOST:PORT)"
 )
@@ -22,10 +24,19 @@ class BrokerUnavailableError(Exception):
 
 def jars_folder() -> Path:
     """Return the folder for the jars of this version of Kafka."""
+    return PROJECT / ".cache" / "kafka" / _version()
+
+
+def tools_folder() -> Path:
+    """Return the folder for the jar of Kafka's command-line tools, which need the jars of the broker, too."""
+    return PROJECT / ".cache" / "kafka-tools" / _version()
+
+
+def _version() -> str:
     version = re.search(r"<kafka\.version>([^<]+)</kafka\.version>", POM.read_text())
     if version is None:
         raise BrokerUnavailableError(f"{POM} names no kafka.version")
-    return PROJECT / ".cache" / "kafka" / version[1]
+    return version[1]
 
 
 def installed_jars() -> Path:
@@ -40,11 +51,13 @@ def installed_jars() -> Path:
 
 def install() -> Path:
     """Install missing jars, and as root on Debian missing Java and Maven; return the folder of the jars."""
-    folder = jars_folder()
-    needed = ("java",) if folder.is_dir() else ("java", "mvn")
+    folder, tools = jars_folder(), tools_folder()
+    needed = ("java",) if folder.is_dir() and tools.is_dir() else ("java", "mvn")
     _ensure_commands(needed)
     if not folder.is_dir():
-        _resolve(folder)
+        _resolve(folder, "-f", str(POM), "dependency:copy-dependencies")
+    if not tools.is_dir():
+        _resolve(tools, _COPY, f"-Dartifact=org.apache.kafka:kafka-tools:{tools.name}")
     return folder
 
 
@@ -61,11 +74,11 @@ def _ensure_commands(commands: tuple[str, ...]) -> None:
     _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *DEBIAN_PACKAGES)
 
 
-def _resolve(folder: Path) -> None:
+def _resolve(folder: Path, *goal: str) -> None:
     # Renamed when complete: an interrupted download must not pass for a broker.
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     try:
-        _run("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={partial}")
+        _run("mvn", "-q", "-B", *goal, f"-DoutputDirectory={partial}")
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -19,7 +19,9 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main, run_main
 
 from connectors.kafka.address import Start, TopicAddress
-from connectors.kafka.source import KafkaSource
+from connectors.kafka.source import KafkaSource, OnGap
+from dataflows.graph import FLOW_ID
+from dataflows.recovery_store import source_parts
 from state.counters import SourceCounters
 from state.events.records import KafkaOrigin, Record
 from tacit.errors import TacitError
@@ -47,8 +49,12 @@ class Watched(DynamicSink[Record], StatelessSinkPartition[Record]):
 class Reading:
     """Read of one topic by one dataflow; `until` ends a live read, `after_batch` runs after each batch."""
 
-    def __init__(self, kafka: Kafka, topic: str, *, state: Path | None = None) -> None:
+    def __init__(
+        self, kafka: Kafka, topic: str, *, state: Path | None = None, on_gap: OnGap = "stop", group: str | None = None
+    ) -> None:
         self.stop = Event()
+        self._on_gap = on_gap
+        self._group = group
         self.counters = SourceCounters()
         self._address = TopicAddress((kafka.servers,), topic)
         self._state = state
@@ -81,10 +87,18 @@ class Reading:
 
     def source(self, start: str = "earliest", *, bounded: bool) -> KafkaSource:
         return KafkaSource(
-            self._address, start=Start.parse(start), bounded=bounded, stop=self.stop, counters=self.counters
+            self._address,
+            start=Start.parse(start),
+            bounded=bounded,
+            stop=self.stop,
+            counters=self.counters,
+            on_gap=self._on_gap,
+            group=self._group,
         )
 
     def _run(self, source: KafkaSource, sink: Watched, workers: int = 1) -> None:
+        if self._state is not None:
+            source.resume_parts(source_parts(self._state))
         watchdog = Timer(GIVE_UP_S, self.stop.set)
         watchdog.start()
         recovery = None if self._state is None else RecoveryConfig(str(self._state))
@@ -97,6 +111,7 @@ class Reading:
                 recovery_config=recovery,
                 worker_count_per_proc=workers,
             )
+            source.confirm_end()
         finally:
             watchdog.cancel()
 
@@ -119,8 +134,8 @@ def refused(error: type[TacitError], match: str) -> Iterator[None]:
 
 
 def _flow(source: KafkaSource, sink: DynamicSink[Record]) -> Dataflow:
-    flow = Dataflow("reading")
-    op.output("write", op.input("read", flow, source), sink)
+    flow = Dataflow(FLOW_ID)
+    op.output("write", op.input("source", flow, source), sink)
     return flow
 
 

@@ -13,10 +13,17 @@ from dataflows.setting_sources import variable_of
 from dataflows.settings import WORKER_GROUPS, descriptions
 from state.row.form import COMPILED
 from tacit_cli.app import COMMANDS, app
-from tests.support.commands import tacit
+from tests.support.commands import new_tacit, tacit
 from tests.support.replays import redis_of_its_own, write_history
 
-PATHS = [(name,) for name in COMMANDS] + [("state", "show"), ("state", "stats"), ("redis", "acl")]
+PATHS = [(name,) for name in COMMANDS] + [
+    ("state", "show"),
+    ("state", "stats"),
+    ("redis", "acl"),
+    ("rejects", "list"),
+    ("rejects", "show"),
+    ("rejects", "retry"),
+]
 SMALL = ("--users", "20", "--turns", "200", "--seed", "3", "--end", "1795297433438")
 
 
@@ -44,10 +51,13 @@ def test_line_of_a_command_is_the_first_line_of_its_own_help(name: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)
 def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
-    """`-h` is `--help`; a command has an example, its exit statuses, and the variable of each setting."""
-    short, long = (tacit(*path, flag) for flag in ("-h", "--help"))
+    """`-h` is `--help`; a command has an example, its exit statuses, and the variable of each setting.
+
+    As a new process, too: it has its own imports alone.
+    """
+    short, long = new_tacit(*path, "-h"), tacit(*path, "--help")
     assert (short.stdout, short.returncode, short.stderr) == (long.stdout, 0, "")
-    if path in {("audit",), ("redis",), ("state",)}:
+    if path in {("audit",), ("redis",), ("rejects",), ("state",)}:
         return
     assert f"\n  $ tacit {' '.join(path)} " in short.stdout
     assert "Exit status:\n  0  done\n  1  " in short.stdout
@@ -63,7 +73,7 @@ def test_every_setting_of_a_run_but_the_secret_is_an_option_of(name: str) -> Non
     """A new setting needs no change of a command; arguments of a process are no place for a secret."""
     options = {option.name for option in _command(name).params}
     of_runs = {each for each, setting in descriptions().items() if setting.group in WORKER_GROUPS}
-    assert of_runs - options == {"secret", "models"}
+    assert of_runs - options == {"secret", "models", "schema_registry_password"}
 
 
 def test_module_and_command_do_the_same() -> None:
@@ -84,7 +94,7 @@ def test_version_names_both_distributions_python_and_the_form_of_the_core() -> N
 def test_shell_completion_knows_the_commands() -> None:
     """Completion of a name; `tacit --show-completion` prints the script that asks."""
     done = tacit("", _TACIT_COMPLETE="complete_bash", COMP_WORDS="tacit re", COMP_CWORD="1")
-    assert done.stdout.split() == ["replay", "rebuild", "redis"]
+    assert done.stdout.split() == ["replay", "rebuild", "rejects", "redis"]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ def test_finding_without_a_problem_has_a_detail(server: tuple[str, redis.Redis],
         "redis",
         "rejects",
         "control rejects",
+        "namespace",
         "state folder",
         "source",
         "outputs",
@@ -70,7 +71,9 @@ def test_redis_that_is_not_there_is_named(folder: Path) -> None:
     """By its address and the error, without the password of its URL."""
     finding = _check(redis="redis://ada:hush-hush@127.0.0.1:1")["redis"]
     assert not finding.ok
-    assert finding.detail.startswith("Redis at 127.0.0.1:1 did not answer: CONNECTION; check the URL")
+    assert finding.detail.startswith(
+        "Redis at 127.0.0.1:1 did not answer: the connection was refused or broke (CONNECTION); check the URL"
+    )
     assert "hush-hush" not in finding.detail
 
 
@@ -137,7 +140,7 @@ def test_broker_that_is_not_there_is_named(server: tuple[str, redis.Redis], fold
     server_of_topics = f"kafka://127.0.0.1:{free_port()}"
     topics = (f"{server_of_topics}/events", "--rejects", f"{server_of_topics}/rejects")
     words = ("check", *topics, "--redis", server[0], "--json")
-    done = tacit(*words, cwd=folder, limits={"connectors.kafka.address.CONNECT_MS": 300})
+    done = tacit(*words, cwd=folder, limits={"connectors.kafka.client_options.CONNECT_MS": 300})
     assert (done.returncode, done.stderr) == (1, "")
     wrong = {finding["what"]: finding["detail"] for finding in json.loads(done.stdout) if not finding["ok"]}
     assert wrong.keys() == {"source", "rejects", "control rejects"}
@@ -152,10 +155,10 @@ def test_findings_are_printed_as_table_and_as_json(server: tuple[str, redis.Redi
     wrong = tacit("check", "[red]missing[/].jsonl", "--redis", server[0], cwd=folder, COLUMNS="200")
     assert (wrong.returncode, wrong.stderr) == (1, "")
     assert [line.split()[:2] for line in wrong.stdout.splitlines()] == [
-        ["ok", "core"], ["ok", "catalogue"], ["ok", "redis"], ["ok", "rejects"], ["ok", "control"], ["wrong", "source"],
-        ["ok", "outputs"], ["ok", "redis"],
+        ["ok", "core"], ["ok", "catalogue"], ["ok", "redis"], ["ok", "rejects"], ["ok", "control"],
+        ["ok", "namespace"], ["wrong", "source"], ["ok", "redis"],
     ]  # fmt: skip
-    assert "[red]missing[/].jsonl: there is no such file" in wrong.stdout
+    assert "the pattern [red]missing[/].jsonl has no file" in wrong.stdout
 
 
 def test_quiet_check_prints_problems_only(server: tuple[str, redis.Redis], folder: Path) -> None:

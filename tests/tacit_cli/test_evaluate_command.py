@@ -12,12 +12,12 @@ from connectors.redis.client import RedisClient
 from dataflows.job import Job
 from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.population_trainer import PopulationTrainer
 from tacit.contract.catalogue import SHIPPED
 from tacit.contract.keys import RegionKeys
 from tacit_lab.evaluate.prequential import DeployedModel
 from tests.support.commands import tacit
 from tests.support.replays import END_MS, write_history
+from tests.support.training import Training
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +78,16 @@ def test_population_model_can_be_switched_off(cwd: Path, found: dict[str, Any]) 
 
 def test_version_is_read_from_redis_and_kept_to(cwd: Path, found: dict[str, Any], redis_url: str) -> None:
     """From the namespace that is named; one that is not there is an error."""
-    trainer = PopulationTrainer(NumberedCatalogue.load())
+    training = Training(NumberedCatalogue.load())
     job = Job(Settings(embedded=True), (cwd / "events.jsonl",), bounded=True)
-    for batch in DeployedModel(job).examples():
-        for example in batch:
-            trainer.learn(example)
+    examples = [example for batch in DeployedModel(job).examples() for example in batch]
+    for number, example in enumerate(examples, 1):
+        training.learn(example)
+        if number % (len(examples) // 6) == 0:
+            training.publish(number * 6 // len(examples))
     keys = RegionKeys("eu").within("shadow")
     with closing(PopulationRedisStore(RedisClient(redis_url), keys)) as store:
-        assert store.publish(trainer.publish(7), fill=False)
+        assert store.publish(training.publish(7), fill=False)
     at = ("--redis", redis_url, "--population", "7")
     kept = evaluated(cwd, *at, "--namespace", "shadow")["models"]["tacit"]
     learned = found["models"]["tacit"]

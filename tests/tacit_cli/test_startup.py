@@ -12,8 +12,8 @@ from tests.support.commands import environment
 
 HEAVY = frozenset(
     {
-        "bytewax", "kafka", "matplotlib", "numpy", "pandas", "prometheus_client", "pydantic", "river", "rocksdict",
-        "scipy", "sklearn", "structlog", "zstandard",
+        "bytewax", "kafka", "matplotlib", "numpy", "obstore", "pandas", "prometheus_client", "pydantic", "river",
+        "rocksdict", "scipy", "sklearn", "structlog", "zstandard",
     }
 )  # fmt: skip
 CODE = """
@@ -50,7 +50,9 @@ def test_command_without_a_server_imports_neither_engine_nor_redis(words: list[s
 def test_command_for_signals_imports_redis_and_no_engine(words: list[str], tmp_path: Path, redis_url: str) -> None:
     """The client's libraries are enough."""
     with redis.Redis.from_url(redis_url) as client:
-        client.sadd(RegionKeys("eu").namespaces, "live")
+        for namespace in ("live", "shadow"):
+            client.sadd(RegionKeys("eu").namespaces, namespace)
+            client.hset(RegionKeys("eu").within(namespace).signals(bytes(16)), "_status", "{}")
     imported = _imported(tmp_path, *words, TACIT_REDIS=redis_url)
     assert "redis" in imported
     assert imported & HEAVY == set()
@@ -62,8 +64,8 @@ def test_show_imports_the_client_and_no_connector_to_redis(tmp_path: Path, redis
 
 
 def test_help_imports_no_package_of_the_worker(tmp_path: Path) -> None:
-    """The list of commands is a table of names."""
-    assert _imported(tmp_path, "--help") & {"connectors", "dataflows", "operators", "state", "tacit_lab"} == set()
+    """The list of commands is a table of names; `dataflows` has the handlers of signals, which come first."""
+    assert _imported(tmp_path, "--help") & {"connectors", "operators", "state", "tacit_lab"} == set()
 
 
 def test_garbage_is_collected_while_a_command_runs(tmp_path: Path) -> None:
@@ -75,12 +77,12 @@ def test_garbage_is_collected_while_a_command_runs(tmp_path: Path) -> None:
 TRAINING = """
 import sys
 import dataflows.graph, dataflows.population_run, operators.learn_population, state.learning.proof_trainer
-import tacit_cli.run_command
+import state.learning.scoring, tacit_cli.run_command
 print(sorted({"scipy", "sklearn"} & set(sys.modules)))
 """
 
 
-def test_worker_that_does_not_train_imports_no_scipy() -> None:
-    """Metrics of River import it, in a second; the training step alone needs them, in one process of a run."""
+def test_worker_imports_no_scipy() -> None:
+    """Metrics and drift detectors of River import it, in half a second; a worker that trains needs none of them."""
     done = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"

@@ -24,6 +24,8 @@ def server() -> Iterator[tuple[str, redis.Redis]]:
     """Yield a Redis with a namespace that has a report, and one that has none."""
     with redis_of_its_own() as (url, client):
         client.sadd(REGION.namespaces, "live", "shadow")
+        for namespace in ("live", "shadow"):
+            client.hset(REGION.within(namespace).signals(bytes(16)), "_status", "{}")
         with closing(ProofStore(RedisClient(url), REGION.within("shadow"))) as store:
             store.publish(encode_report(REPORT))
         yield url, client
@@ -54,7 +56,7 @@ def test_promote_shows_the_estimate_before_it_switches(server: tuple[str, redis.
     lines = tacit("promote", "shadow", "--redis", url).stdout.splitlines()
     assert lines[0] == "estimate of the policy of shadow, from the live log:"
     assert any(line.split()[:4] == ["all", "facets", "5,000", "0.620"] for line in lines)
-    assert lines[-1] == "readers use shadow instead of live; to undo: tacit promote live"
+    assert lines[-1] == "readers use shadow instead of live; to undo: tacit promote --back"
     found = json.loads(tacit("promote", "live", "--redis", url, "--json").stdout)
     assert found == {"region": "eu", "active": "live", "before": "shadow", "candidate": None}
     back = json.loads(tacit("promote", "shadow", "--redis", url, "--json").stdout)

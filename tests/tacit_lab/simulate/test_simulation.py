@@ -26,8 +26,8 @@ from tacit_lab.simulate.simulation import MAX_DELAY_MS, MAX_REPEAT_MS
 
 END_MS = 1_795_297_433_438
 SCENARIO = Scenario(end_ms=END_MS, users=100, turns=4000)
-MADE = set(Reason) - {Reason.FUTURE}
-"""Reasons of the simulated rejects; no line of a file is from the future."""
+MADE = set(Reason) - {Reason.FUTURE, Reason.UNREADABLE}
+"""Reasons of the simulated rejects; no line of a file is from the future, or in another format than JSON."""
 
 ODD_CATALOGUE = """
 schema = 1

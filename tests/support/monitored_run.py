@@ -1,0 +1,162 @@
+"""A live run with everything that metrics show, an assistant that reads, and a Prometheus that scrapes both."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from random import Random
+from threading import Thread
+from typing import Any
+
+import pytest
+import yaml
+from fastapi.testclient import TestClient
+from prometheus_client import start_http_server
+
+from connectors.redis.difference import Difference
+from connectors.redis.held import NO_GATE, held
+from dataflows.observability.parity_metrics import write_parity_metrics
+from dataflows.parity.measure import Parity, Standing
+from examples.service import app
+from tacit.contract.catalogue import SHIPPED
+from tacit.contract.signals import encode
+from tests.support.commands import SECRET, running
+from tests.support.factories import make_event
+from tests.support.kafka_topics import Kafka
+from tests.support.logged_choices import with_choice
+from tests.support.monitoring_client import health, scrape
+from tests.support.ports import free_port, two_free_ports
+from tests.support.prometheus_server import PROJECT, Prometheus, prometheus
+from tests.support.replays import now_ms, redis_of_its_own, write_history
+from tests.support.sample_signals import signal
+
+DEPLOY = PROJECT / "deploy"
+USERS, TURNS = 200, 4_000
+SCRAPE = "250ms"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name of the base class
+        """Log no request."""
+
+
+def history(folder: Path) -> list[bytes]:
+    """Return a history in which each comparison of the proof has answers, and some control events are broken."""
+    random = Random(4)
+    write_history(folder / "plain.jsonl", users=USERS, turns=TURNS)
+    lines = [with_choice(line, random) for line in (folder / "plain.jsonl").read_bytes().splitlines()]
+    broken = [make_event(type="forget", user_id=f"f{n}", event_id=f"f{n}", at="yesterday") for n in range(3)]
+    return [*(_proposed(line, random) for line in lines), *(json.dumps(event).encode() for event in broken)]
+
+
+def _proposed(line: bytes, random: Random) -> bytes:
+    """Return a third of the answers with proposals of an apprentice, of which some were not served."""
+    if not line.startswith(b"{") or random.random() < 0.7 or b'"acted_on": [' not in line:
+        return line
+    event: dict[str, Any] = json.loads(line)
+    event["proposed"] = [
+        {**choice, "value": choice["runner_up"], "runner_up": choice["value"]} if random.random() < 0.5 else choice
+        for choice in event["acted_on"]
+    ]
+    return json.dumps(event).encode()
+
+
+@contextmanager
+def monitored_run(kafka: Kafka, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Prometheus]:
+    """Yield a Prometheus with the scrape configuration and the rules of deploy/, over a run that has read a history."""
+    (folder / "catalogue.toml").write_text(SHIPPED.read_text() + "\n[holdout]\nshare = 0.3\n")
+    _write_parity(folder / "metrics")
+    lines, topic, port = history(folder), kafka.create_topic(), two_free_ports()
+    words = [
+        "run",
+        f"kafka://{kafka.servers}/{topic}",
+        "--state",
+        "state",
+        "--catalogue",
+        "catalogue.toml",
+        "--metrics",
+        f"127.0.0.1:{port}",
+    ]
+    (folder / "bucket").mkdir()
+    words += ["--checkpoints", f"file://{folder}/bucket", "--upload-every", "1"]
+    words += ["--checkpoint-every", "1", "--challenger", "river.linear_model.LogisticRegression"]
+    with ExitStack() as stack:
+        url, _ = stack.enter_context(redis_of_its_own())
+        assistant, node = stack.enter_context(_assistant(url, patch)), stack.enter_context(_textfile(folder))
+        targets = {"tacit": port, "assistant": assistant.port, "node": node}
+        server = stack.enter_context(prometheus(_config(targets), folder))
+        run = stack.enter_context(running([*words, "--redis", url], folder / "log", TACIT_POPULATION="learn"))
+        run.wait_for(lambda: server.query('up{job="tacit"} == 1'), "the first scrape")
+        kafka.produce(topic, lines)
+        assistant.read(10)
+        run.wait_for(lambda: _has_learned(port, len(lines)), "the history to be read, and a population version")
+        assistant.read(10)
+        yield server
+
+
+class _Assistant:
+    """The service of the examples, whose metrics are served on a port."""
+
+    def __init__(self, client: TestClient, port: int) -> None:
+        self.port = port
+        self._client = client
+
+    def read(self, count: int) -> None:
+        for number in range(count):
+            self._client.get(f"/style/user-{number:06d}", params={"conversation": "c-1"})
+
+
+@contextmanager
+def _assistant(url: str, patch: pytest.MonkeyPatch) -> Iterator[_Assistant]:
+    patch.setenv("TACIT_REDIS", url)
+    patch.setenv("TACIT_SECRET", SECRET)
+    port = free_port()
+    server, thread = start_http_server(port, "127.0.0.1")
+    try:
+        with TestClient(app) as client:
+            yield _Assistant(client, port)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def _textfile(folder: Path) -> Iterator[int]:
+    """Serve the file `metrics` of a folder, as node_exporter does, and yield the port."""
+    with ThreadingHTTPServer(("127.0.0.1", free_port()), partial(_Quiet, directory=str(folder))) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _config(targets: dict[str, int]) -> dict[str, Any]:
+    """Return deploy/prometheus.yml with the targets of the test, which are asked often."""
+    config: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": SCRAPE, "scrape_timeout": SCRAPE, "evaluation_interval": SCRAPE}
+    config["rule_files"] = [str(DEPLOY / name) for name in config["rule_files"]]
+    for job in config["scrape_configs"]:
+        job["static_configs"] = [{"targets": [f"127.0.0.1:{targets[job['job_name']]}"]}]
+    return config
+
+
+def _has_learned(port: int, records: int) -> bool:
+    if not health(port):
+        return False
+    found = scrape(port)
+    return found["tacit_records_total"] >= records and found["tacit_population_version"] > 3
+
+
+def _write_parity(path: Path) -> None:
+    """Write the metrics of `tacit parity` for a user whose served signal is the replayed one."""
+    found = Parity("eu", "live", 0, Difference("live", "replayed"), at_s=now_ms() / 1000)
+    user = held({b"length": encode(signal("concise", now_ms()))})
+    found.difference.add(user, user, NO_GATE)
+    found.users[Standing.COMPARED] = 1
+    write_parity_metrics(found, path)
