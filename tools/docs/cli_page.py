@@ -132,7 +132,7 @@ With `--json` a command prints one JSON document.
 |---|---|
 | 0 | The work is done. |
 | 1 | The work failed, was stopped before the end, or found a difference or a problem. |
-| 2 | The usage or the configuration is wrong; nothing was started. |
+| 2 | The usage or the configuration is wrong; nothing was started. Of `tacit diff` and `tacit parity`: any error. |
 | 128 + n | Signal n ended the command; 130 after Ctrl-C. |
 
 """

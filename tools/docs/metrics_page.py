@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import NamedTuple
 
-from dataflows.observability import metrics, proof_metrics
+from dataflows.observability import cut_metrics, metrics, parity_metrics, proof_metrics, readiness_metrics
 from tools.docs.markdown import code, table
 
 
@@ -21,7 +21,8 @@ class Metric(NamedTuple):
 
 def served_metrics() -> list[Metric]:
     """Return every metric that the modules construct, in their order."""
-    return [metric for module in (metrics, proof_metrics) for metric in _constructed(module)]
+    modules = (metrics, readiness_metrics, cut_metrics, proof_metrics, parity_metrics)
+    return [metric for module in modules for metric in _constructed(module)]
 
 
 def _constructed(module: ModuleType) -> list[Metric]:
@@ -50,13 +51,13 @@ def metrics_page() -> str:
 
 _INTRODUCTION = """# Metrics
 
-This page is generated from `dataflows/observability/metrics.py`.
+This page is generated from the modules of `dataflows/observability` that serve metrics.
 
-Each process of a run serves `/metrics` in the format of Prometheus, and `/healthz`.
-The first process listens on 127.0.0.1:9464, each further one on the next port; `--metrics` names another address.
-`/healthz` is 200 while the process makes progress: records were processed, or the source answers and has none.
-After 30 s without progress the status is 503.
+A run serves `/metrics` in the format of Prometheus for each process, and `/livez` and `/readyz` for the run.
+The first process has 127.0.0.1:9464, each further one the next port; `--metrics` names another address.
+[The guide for operators](../guides/operator.md#monitor) lists the reasons for which a run is not ready.
 No metric and no label identifies a user.
 The figures of Prometheus' own client about the process (`process_*`, `python_info`) are served, too.
+`tacit parity --metrics-file FILE` writes `tacit_parity_*` to a file for the textfile collector of node_exporter.
 
 """

@@ -1,5 +1,6 @@
 """Reference of the rejects, from the reasons in the code."""
 
+from dataflows.rejects.advice import advice
 from state.events.records import FileOrigin, KafkaOrigin, Reason, Reject, WriteReject
 from tools.docs.markdown import code, member_texts, paragraph, table
 
@@ -11,18 +12,22 @@ WRITE = WriteReject("WRONGTYPE", "tacit:v1:eu:live:{k1.â€¦}:signals", "2c26b46bâ
 def rejects_page() -> str:
     """Return the page."""
     texts = member_texts(Reason)
-    rows = [[code(reason), texts.get(reason.name, "")] for reason in Reason]
+    rows = [[code(reason), texts.get(reason.name, ""), advice(reason).step] for reason in Reason]
     samples = b"\n".join(each.to_json() for each in (KAFKA, FILE, WRITE)).decode()
-    return "\n".join([_INTRODUCTION, table(["reason", "when"], rows), _WRITES, f"```json\n{samples}\n```", ""])
+    return "\n".join(
+        [_INTRODUCTION, table(["reason", "when", "what to do"], rows), _WRITES, f"```json\n{samples}\n```", ""]
+    )
 
 
 _INTRODUCTION = """# Rejects
 
-This page is generated from `state/events/records.py`.
+This page is generated from `state/events/records.py` and `dataflows/rejects/advice.py`.
 
 A bad record never stops the stream and never disappears without a trace.
 A reject goes to the topic or file that `--rejects` names, and `tacit_rejects_total` counts it by reason.
 [The contract](../contract.md#rejects) describes the members.
+`tacit rejects show` finds the record of a reject, and `tacit rejects retry` feeds a repaired one back
+([the guide for operators](../guides/operator.md#rejects)).
 """
 
 _WRITES = f"""
