@@ -32,7 +32,7 @@ USER 10001:10001
 WORKDIR /state
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/healthz', timeout=3)"]
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/readyz', timeout=3)"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["tacit"]
 CMD ["--help"]

@@ -14,7 +14,7 @@ from random import Random
 
 from benchmarks.machine import machine
 from state.catalogue.numbered import NumberedCatalogue
-from state.learning.bucketed import BUCKETS
+from state.learning.bucketed import BUCKETS, Arms
 from state.learning.logged_choices import LoggedChoice
 from state.learning.off_policy import OffPolicy
 
@@ -90,7 +90,7 @@ def coverage(scenario: Scenario, runs: int, seed: int) -> tuple[float, int, floa
     random = Random(f"{seed} {scenario.name}")
     holds, widths = 0, []
     for _ in range(runs):
-        off_policy = OffPolicy(CATALOGUE, {})
+        off_policy = OffPolicy(CATALOGUE, Arms())
         for bucket, liked, choice in answers(scenario, random):
             if arm := off_policy.arm_of(FACET, choice):
                 arm.add(bucket, liked, choice.weight)

@@ -9,14 +9,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from operators.adapt import Adapt
-from operators.learn_population import LearnPopulation
 from operators.parse import Parser
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Counters
 from state.events.records import FileOrigin, Record
-from state.learning.example import Example, Message, pack_message
+from state.learning.example import Example, Message
 from state.learning.population_prior import CurrentPrior, Prior
-from state.learning.population_trainer import PopulationTrainer
 from state.learning.population_version import PopulationWrite
 from state.storage.shard_stores import ShardStores
 from state.user.rules import Rules
@@ -27,6 +25,7 @@ from tacit.contract.signals import PROFILE, Signal, decode_signal
 from tacit.reader.adaptation import Adaptation, Status
 from tacit.reader.choice import Choice
 from tacit.reader.pins import with_pins
+from tacit_lab.evaluate.one_shard import OneShard
 from tacit_lab.simulate import Arrival, Simulation, Style, TurnRequest
 
 _SECRET = b"0123456789abcdef"
@@ -80,16 +79,7 @@ class Deployment:
         shared = CurrentPrior(Prior(catalogue))
         rules = replace(Rules(catalogue, ttl_ms=None), teaches=True, population=shared.prior)
         self._adapt = Adapt(stores, rules, counters.events, self._parse, shared=shared)
-        self._learn = (
-            LearnPopulation(
-                PopulationTrainer(catalogue),
-                lambda prior: setattr(shared, "prior", prior),
-                counters.learning,
-                clock=self._clock,
-            )
-            if learns_population
-            else None
-        )
+        self._learn = OneShard(catalogue, shared, counters.learning, clock=self._clock) if learns_population else None
         self._records = 0
         self._feedback_ever: Counter[str] = Counter()
         self._opted_out: set[str] = set()
@@ -145,8 +135,7 @@ class Deployment:
         examples = [message for message in messages if isinstance(message, Example)]
         if self._learn is None or not messages:
             return examples, writes, ()
-        versions, _ = self._learn.on_batch([[pack_message(message) for message in messages]])
-        return examples, writes, versions
+        return examples, writes, self._learn.take(messages)
 
     def _add_prediction(self, e: Example) -> None:
         user_id, served = self._user_ids[e.user], _served(e.slots, self._catalogue)

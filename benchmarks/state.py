@@ -72,8 +72,8 @@ def main() -> None:
 
 def _measure(folder: Path, user_count: int, touched: int, intervals: int) -> None:
     print(f"{user_count:,} users, {touched:,} touched in each of {intervals} checkpoint intervals of {INTERVAL_S:g} s")
-    in_new_process(_fill, folder / "state", user_count)
-    _print("Tacit", in_new_process(_tacit, folder / "state", user_count, touched, intervals), touched)
+    in_new_process(fill_users, folder / "state", user_count)
+    _print("Tacit", in_new_process(run_stream, folder / "state", user_count, touched, intervals), touched)
     print(f"  two checkpoints on disk: {disk_bytes([folder / 'state']) / 1e6:,.0f} MB")
     print(f"  from the start of `tacit replay` to its first signal in Redis: {_resume_s(folder):.2f} s")
     costs = in_new_process(measure_costs, folder / "costs", user_count, touched)
@@ -171,19 +171,19 @@ def _run(intervals: Iterator[list[Any]], build: Callable[[Any], Any], step: str,
     return stream._replace(peak_mb=peak_mb())
 
 
-def _fill(folder: Path, user_count: int) -> None:
+def fill_users(folder: Path, user_count: int) -> None:
     fill(folder, IDENTITY, pseudonyms(user_count, SECRET.encode()))
 
 
-def _tacit(folder: Path, user_count: int, touched: int, intervals: int) -> Stream:
-    """Run Tacit's stateful step; most users are not in the cache."""
+def run_stream(folder: Path, user_count: int, touched: int, intervals: int, first: int = 0) -> Stream:
+    """Run Tacit's stateful step; most users are not in the cache. `first` is the number of its first interval."""
     rules, counters = Rules(NumberedCatalogue.load()), EventCounters()
     with (
         locked(folder, IDENTITY, rules.catalogue) as held,
         ShardStores(held.shards, SHARDS, rules.catalogue, held.execution) as stores,
     ):
         stream = _run(
-            _answers(user_count, touched, intervals, rules.catalogue),
+            _answers(user_count, touched, range(first, first + intervals), rules.catalogue),
             lambda token: Adapt(stores, rules, counters, parse_answers, token, reclaims=True),
             ADAPT_STEP,
             held.recovery,
@@ -193,10 +193,10 @@ def _tacit(folder: Path, user_count: int, touched: int, intervals: int) -> Strea
     return stream
 
 
-def _answers(user_count: int, touched: int, intervals: int, catalogue: NumberedCatalogue) -> Iterator[list[Any]]:
+def _answers(user_count: int, touched: int, intervals: range, catalogue: NumberedCatalogue) -> Iterator[list[Any]]:
     """Yield an interval's batches of (shard, records of answers), one answer per touched user."""
-    rng, users = random.Random(2), pseudonyms(user_count, SECRET.encode())
-    for interval in range(intervals):
+    rng, users = random.Random(2 + intervals.start), pseudonyms(user_count, SECRET.encode())
+    for interval in intervals:
         chosen = rng.sample(users, touched)
         yield [
             _grouped(chosen[first : first + BATCH], interval, rng, catalogue) for first in range(0, len(chosen), BATCH)

@@ -1,6 +1,6 @@
 """HTTP service of the style of each answer.
 
-pip install tacit-signals fastapi uvicorn
+pip install tacit-signals fastapi prometheus-client uvicorn
 TACIT_REDIS=redis://localhost:6379 TACIT_SECRET=… uvicorn --app-dir examples service:app
 curl 'localhost:8000/style/ada?conversation=c-1&topic=code&surface=chat'
 """
@@ -10,9 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 
 from tacit import AsyncSignalReader
+
+READS = Counter("tacit_reads", "Reads of users' signals, by status.", ["status"])
+"""Read by the recording rule tacit:reads:availability and by the dashboard."""
 
 
 @asynccontextmanager
@@ -30,6 +34,7 @@ app = FastAPI(lifespan=lifespan)
 async def style(user: str, conversation: str, topic: str | None = None, surface: str | None = None) -> dict[str, Any]:
     """Return the prompt for the model, and the entries for the feedback; defaults if Redis does not answer."""
     adaptation = await app.state.reader.get(user)
+    READS.labels(adaptation.status).inc()
     choice = adaptation.choose(unit=conversation, topic=topic, surface=surface)
     return {
         "status": adaptation.status,
@@ -38,3 +43,9 @@ async def style(user: str, conversation: str, topic: str | None = None, surface:
         "served": choice.values,
         "acted_on": choice.acted_on,
     }
+
+
+@app.get("/metrics")
+async def metrics() -> Response:
+    """Return the metrics of the process in the format of Prometheus."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

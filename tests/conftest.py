@@ -15,7 +15,7 @@ from tests.support.redis_server import BINARIES
 settings.register_profile("tacit", deadline=None)  # no test fails because the machine is busy
 settings.load_profile("tacit")
 
-SERVERS = {"redis_server", "kafka"}
+SERVERS = {"redis_server", "kafka", "s3_server", "secure_broker"}
 """Fixtures that start a server."""
 
 PROJECT = Path(__file__).resolve().parents[1]

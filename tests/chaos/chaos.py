@@ -21,7 +21,7 @@ from tests.chaos.redis_contents import shown_of
 from tests.chaos.rejects import rejects_in, wrong_rejects
 from tests.chaos.report import Plan, Report
 from tests.chaos.rig import Rig
-from tests.chaos.schedule import KILLS
+from tests.chaos.schedule import KILLS, Step
 from tests.chaos.state_contents import users_in
 from tests.chaos.stream import PARTITIONS, lines, scenario
 from tests.chaos.undisturbed import differences, left_undisturbed
@@ -37,7 +37,7 @@ ERASED_S = 60
 Progress = Callable[[str], object]
 
 
-def run_plan(plan: Plan, broker: Broker, folder: Path, progress: Progress) -> Report:
+def run_plan(plan: Plan[Step], broker: Broker, folder: Path, progress: Progress) -> Report:
     """Run the plan in an empty folder up to the first finding; `progress` receives lines of text."""
     with ExitStack() as stack:
         disk = stack.enter_context(disk_in(folder / "disk"))
@@ -51,7 +51,7 @@ def run_plan(plan: Plan, broker: Broker, folder: Path, progress: Progress) -> Re
 class Chaos:
     """Run of a plan."""
 
-    def __init__(self, plan: Plan, rig: Rig, folder: Path, progress: Progress) -> None:
+    def __init__(self, plan: Plan[Step], rig: Rig, folder: Path, progress: Progress) -> None:
         self._plan, self._rig, self._folder, self._progress = plan, rig, folder, progress
         self._ledger = Ledger(PARTITIONS)
         self._watcher = Watcher(rig.redis.url, self._ledger, plan.seed)
@@ -79,7 +79,7 @@ class Chaos:
         self._watcher.check()
         findings = [*self._balance(), *self._findings, *self._watcher.findings]
         return Report(
-            self._plan,
+            self._plan.seed,
             self._ledger.records,
             self._faults,
             self._injector.kills,

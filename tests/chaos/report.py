@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from tests.chaos.findings import Finding, counted
-from tests.chaos.schedule import Step
+
+AnyStep = TypeVar("AnyStep")
 
 
-class Plan(NamedTuple):
+class Plan(NamedTuple, Generic[AnyStep]):
     """Faults to inject, and the size of the input."""
 
     seed: int
-    steps: Sequence[Step]
+    steps: Sequence[AnyStep]
     max_s: float
     """Latest start of a step."""
     users: int = 400
@@ -23,7 +24,7 @@ class Plan(NamedTuple):
 class Report(NamedTuple):
     """Result of a run."""
 
-    plan: Plan
+    seed: int
     events: int
     faults: Counter[str]
     """Faults without kills."""
@@ -36,5 +37,5 @@ class Report(NamedTuple):
         faults = ", ".join([f"{self.kills} kill -9", *(f"{count} {fault}" for fault, count in self.faults.items())])
         return (
             f"{self.events} events, {self.kills + self.faults.total()} faults ({faults}), {counted(self.findings)}\n"
-            f"seed {self.plan.seed}, {self.seconds:.0f} s; {self.details}"
+            f"seed {self.seed}, {self.seconds:.0f} s; {self.details}"
         )

@@ -15,7 +15,7 @@ from tests.support.kafka_broker import Broker
 from tests.support.redis_faults import FragileRedis
 
 LIMITS: Limits = {
-    "connectors.kafka.fetcher.PROBE_EVERY_S": 0.5,
+    "connectors.kafka.watcher.LOOK_EVERY_S": 0.5,
     "connectors.redis.client.TIMEOUT_S": 0.5,
     "connectors.redis.client.RETRY_FOR_S": 3,
     "dataflows.runtime.live.MAX_QUICK_FAILURES": 10_000,

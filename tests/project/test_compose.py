@@ -23,6 +23,7 @@ from dataflows.settings import descriptions, load
 from tacit_cli.app import app
 from tacit_lab.embedded import wheel_binary
 from tests.support.conditions import eventually
+from tests.support.quick_compiler import quick_compiler
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEXT = (PROJECT / "compose.yaml").read_text()
@@ -196,7 +197,7 @@ def test_image_builds_both_wheels_from_its_files(tmp_path: Path) -> None:
                 copy(PROJECT / source, tmp_path / source)
     (build,) = re.findall(r"python -m pip wheel ([^&]*)", " ".join(values_of("RUN")))
     command = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-build-isolation", *build.split())
-    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run(command, cwd=tmp_path, env=os.environ | quick_compiler(tmp_path), check=True)
     wheels = {wheel.name.partition("-")[0] for wheel in (tmp_path / "dist").iterdir()}
     assert wheels == {"tacit_signals", "tacit_worker"}
 
@@ -212,7 +213,7 @@ def test_image_checks_health_where_the_worker_answers() -> None:
     """The health check requests the port of the metrics, without tools that the image lacks."""
     (check,) = values_of("HEALTHCHECK")
     port = SERVICES["worker"]["environment"]["TACIT_METRICS"].rpartition(":")[2]
-    assert f"http://127.0.0.1:{port}/healthz" in check
+    assert f"http://127.0.0.1:{port}/readyz" in check
     assert values_of("EXPOSE") == [port]
     assert "curl" not in check
 

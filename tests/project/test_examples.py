@@ -67,6 +67,21 @@ def test_service_answers_without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
         assert client.get("/style/ada", params={"conversation": "c-1"}).json()["served"]["length"] == "balanced"
 
 
+def test_service_counts_reads_by_status(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator's rules need the name and the label."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    def counted() -> int:
+        found = [line for line in client.get("/metrics").text.splitlines() if line.startswith("tacit_reads_total{")]
+        return sum(int(float(line.split()[1])) for line in found if 'status="absent"' in line)
+
+    with TestClient(app) as client:
+        before = counted()
+        client.get("/style/nora", params={"conversation": "c-1"})
+        assert counted() == before + 1
+
+
 def test_feedback_goes_back_with_its_propensity(settings: dict[str, str]) -> None:
     """As an event that is accepted, and whose choices are known."""
     with SignalReader(settings["TACIT_REDIS"], region="eu", secret=SECRET) as reader:

@@ -16,7 +16,16 @@ FOLDERS = ("client/tacit", "state", "operators")
 INTEGER_SUMS = Counter(
     {
         ("client/tacit/reader/choice.py", "sum([len(instruction.text) + 1 for instruction in instructions])"): 1,
+        ("operators/decoders/avro_limits.py", "sum((size.excess for size in sizes))"): 1,
+        ("operators/decoders/framed.py", "sum((len(text) for _, text in schema.references))"): 1,
+        (
+            "state/account.py",
+            "sum((sum(counts.values()) for counts in (self.outcomes, self.rejected, self.control_rejected)))",
+        ): 1,
+        ("state/account.py", "sum(counts.values())"): 1,
         ("state/counters.py", "sum(self.control_rejects.values())"): 1,
+        ("state/storage/shard_database.py", "sum((file.size for file in self._tables.values()))"): 1,
+        ("state/storage/shard_stores.py", "sum((store.checkpoint_bytes for store in self._open))"): 1,
         ("state/counters.py", "sum(self.outcomes.values())"): 1,
         ("state/counters.py", "sum(self.rejects.values())"): 1,
         ("state/learning/apprentice.py", "sum((one.n + other.n for one, other in strata))"): 2,
@@ -26,6 +35,7 @@ INTEGER_SUMS = Counter(
         ("state/learning/contributors.py", "sum((byte.bit_count() for byte in packed))"): 1,
         ("state/learning/paired_loss.py", "sum((count > 0 for count in self._n))"): 1,
         ("state/learning/paired_loss.py", "sum(self._n)"): 1,
+        ("state/learning/scoring.py", "sum(self._likes)"): 1,
         ("state/row/layout.py", "sum((window.panes.number for window in WINDOWS))"): 1,
     }
 )

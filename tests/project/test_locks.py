@@ -23,7 +23,11 @@ def required(folder: Path, *extras: str) -> list[Requirement]:
 
 
 @pytest.mark.parametrize(
-    ("lock", "extras"), [("requirements.lock", ("embedded", "plot", "dev")), ("requirements-worker.lock", ())]
+    ("lock", "extras"),
+    [
+        ("requirements.lock", ("avro", "protobuf", "tracing", "embedded", "plot", "dev")),
+        ("requirements-worker.lock", ("avro", "protobuf", "tracing")),
+    ],
 )
 def test_lock_satisfies_both_distributions(lock: str, extras: tuple[str, ...]) -> None:
     """After a change of dependencies `make lock` renews the locks."""

@@ -1,5 +1,6 @@
 """The two distributions: contents of wheels and source archives, installation of the client alone, and the command."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -12,6 +13,7 @@ import pytest
 
 from hatch_build import SHARED
 from tests.support.locks import locked
+from tests.support.quick_compiler import quick_compiler
 
 PROJECT = Path(__file__).resolve().parents[2]
 CLIENT = PROJECT / "client"
@@ -20,7 +22,10 @@ CLIENT_DATA = {"tacit/contract/catalogue.toml", "tacit/py.typed"}
 WORKER_DATA = {
     "connectors/redis/scripts/gate.lua",
     "connectors/redis/scripts/gate_text.lua",
+    "connectors/redis/scripts/hold_namespace.lua",
+    "connectors/redis/scripts/promote.lua",
     "connectors/redis/scripts/publish_population.lua",
+    "connectors/redis/scripts/release_namespace.lua",
     "connectors/redis/scripts/write_signals.lua",
     "connectors/redis/users.acl",
     *(f"{package}/py.typed" for package in WORKER_PACKAGES),
@@ -47,9 +52,9 @@ print(*(sys.modules[name].OWNER for name in {APPLICATION_PACKAGES}))
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with both source archives, and the wheels that were built from them."""
-    folder = tmp_path_factory.mktemp("dist")
+    folder, environment = tmp_path_factory.mktemp("dist"), quick_compiler(tmp_path_factory.mktemp("compiler"))
     for source in (CLIENT, PROJECT):
-        _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source))
+        _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source), **environment)
     return folder
 
 
@@ -241,7 +246,8 @@ def _pip(*words: str) -> str:
     return _run(sys.executable, "-m", "pip", "--disable-pip-version-check", *words)
 
 
-def _run(*command: str) -> str:
-    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
+def _run(*command: str, **environment: str) -> str:
+    known = os.environ | environment
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, env=known)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
