@@ -71,7 +71,8 @@ def fenced(
     watch.fail(STARTING, f"waits for the lease on {bucket.url}")
     require_conditions(bucket.store)
     holder = Holder.of_this_process(secrets.token_hex(4), settings.processes, settings.state / RUN_LOCK)
-    fence = Fence(open_bucket(settings).store, holder, ownership.lose)  # a stop request must not end its release
+    lasting = open_bucket(settings).store  # a stop request must not end the release
+    fence = Fence(lasting, holder, ownership.lose, taking=bucket.store)
     if not _take(fence, job, stop, watch, stands_by=stands_by):
         yield None
         return

@@ -47,10 +47,18 @@ class Fence:
         store: objects of the namespace.
         holder: the run.
         on_loss: called with the reason when another cluster has the lease.
+        taking: the same objects for `take`, with calls that a stop request ends; None: no request comes.
     """
 
-    def __init__(self, store: ObjectStore, holder: Holder, on_loss: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        holder: Holder,
+        on_loss: Callable[[str], None],
+        taking: ObjectStore | None = None,
+    ) -> None:
         self._store = store
+        self._taking = taking or store
         self._url = str(store.address)
         self._holder = holder
         self._on_loss = on_loss
@@ -72,10 +80,11 @@ class Fence:
 
         Raises:
             OwnershipError: another cluster runs.
+            ObjectStoppedError: a stop request ended a call.
         """
         began_s, seen = now_s(), ""
         while not stop.is_set():
-            found = self._store.get(LEASE)
+            found = self._taking.get(LEASE)
             other = _decode(found[0], self._url) if found else Record(0, None)
             etag = found[1] if found else ""
             if etag != seen:
@@ -86,15 +95,17 @@ class Fence:
                     )
                 began_s, seen = now_s(), etag
             has_ended = other.holder is None or other.holder.has_ended("")
-            if (has_ended or now_s() - began_s > LEASE_S) and self._put(Record(other.fence + 1, self._holder), etag):
+            if (has_ended or now_s() - began_s > LEASE_S) and self._put(
+                self._taking, Record(other.fence + 1, self._holder), etag
+            ):
                 return True
             if not has_ended:
                 stop.wait(_LOOK_EVERY_S)
         return False
 
-    def _put(self, record: Record, etag: str) -> bool:
+    def _put(self, store: ObjectStore, record: Record, etag: str) -> bool:
         began_s, data = now_s(), msgspec.json.encode(record)
-        new = self._store.put_instead(LEASE, data, etag) if etag else self._store.put_new(LEASE, data)
+        new = store.put_instead(LEASE, data, etag) if etag else store.put_new(LEASE, data)
         if new is None:
             return False
         self._record, self._etag = record, new
@@ -114,7 +125,7 @@ class Fence:
         if not self.lease.is_lost:
             self.lease.lose()  # another cluster may take the lease at once
             try:
-                self._put(Record(self.number, None), self._etag)
+                self._put(self._store, Record(self.number, None), self._etag)
             except TacitError as failure:
                 _log.warning("fence.release_failed", error=str(failure))
 
@@ -129,7 +140,7 @@ class Fence:
 
     def _renew(self) -> None:
         record = msgspec.structs.replace(self._record, beat=self._record.beat + 1)
-        if self._put(record, self._etag):
+        if self._put(self._store, record, self._etag):
             return
         found = self._store.get(LEASE)
         if found and (kept := _decode(found[0], self._url)).fence == self.number and kept.holder == self._holder:

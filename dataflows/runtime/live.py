@@ -17,7 +17,15 @@ from dataflows.runtime.run import run
 from dataflows.runtime.starting import await_services
 from dataflows.runtime.stopping import Stop, stopped_by_signals
 from state.counters import Counters
-from state.errors import AccessError, GapError, OwnershipError, SourceError, StateError, UnreachableError
+from state.errors import (
+    AccessError,
+    GapError,
+    ObjectStoppedError,
+    OwnershipError,
+    SourceError,
+    StateError,
+    UnreachableError,
+)
 from tacit.errors import ConfigurationError, TacitError
 
 QUICK_FAILURE_S = 60.0
@@ -53,9 +61,12 @@ def run_live(job: Job, savepoint: str | None = None, *, stands_by: bool = False)
         await_services(job, stop, watch)
         if stop.requested.is_set():
             return _stopped()
-        if job.settings.host_addresses:
-            return HostRun(job, savepoint, stop, watch).run()
-        return _run_as_owner(job, savepoint, stop, watch, stands_by=stands_by)
+        try:
+            if job.settings.host_addresses:
+                return HostRun(job, savepoint, stop, watch).run()
+            return _run_as_owner(job, savepoint, stop, watch, stands_by=stands_by)
+        except ObjectStoppedError:  # of a start that waited for object storage
+            return _stopped()
 
 
 def _run_as_owner(job: Job, savepoint: str | None, stop: Stop, watch: Watch, *, stands_by: bool) -> Counters:

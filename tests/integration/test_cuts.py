@@ -18,7 +18,8 @@ from tests.support.commands import SECRET, Running, everything_in, running, taci
 from tests.support.kafka_broker import KAFKA_TEST
 from tests.support.kafka_topics import Kafka
 from tests.support.live_runs import Place
-from tests.support.object_server import BUCKET, s3, s3_server
+from tests.support.object_proxy import object_proxy
+from tests.support.object_server import BUCKET, ObjectServer, s3, s3_server
 from tests.support.replays import redis_of_its_own
 
 __all__ = ["s3", "s3_server"]
@@ -117,6 +118,34 @@ def test_orderly_end_makes_a_last_cut_and_the_same_folder_resumes_without_a_fetc
         assert run.stop() == 0
     shown = tacit("state", "stats", "--state", "state", "--json", cwd=place.folder)
     assert json.loads(shown.stdout)["users"] == 2
+
+
+@pytest.mark.parametrize("part", [LEASE, "cuts/", "archives/", "tables/"])
+def test_stop_during_a_start_that_waits_for_storage_ends_with_status_0(
+    place: Place, s3: ObjectServer, part: str
+) -> None:
+    """No request is answered, and nothing was in progress; the next start fetches."""
+    url = f"s3://{BUCKET}/{place.folder.name}"
+    place.teach("ada")
+    with object_proxy(s3.endpoint) as proxy:
+
+        def start(log: str) -> Any:
+            words = place.words("--checkpoints", url, "--upload-every", "1", state=f"state-{log}")
+            return running(words, place.folder / log, LIMITS, AWS_ENDPOINT_URL=proxy.endpoint)
+
+        with start("first") as run:
+            place.wait_for_signals(run, 1)
+            await_cuts(run, 1)
+            assert run.stop() == 0
+        proxy.holds, proxy.held = part, 0
+        with start("stopped") as run:
+            run.wait_for(lambda: proxy.held, "a request without an answer")
+            assert run.stop() == 0, run.output
+        proxy.holds = ""
+        with start("stopped") as run:
+            run.wait_for(lambda: events(run, "shard.fetched"), "the fetch")
+            await_cuts(run, 1)
+            assert run.stop() == 0
 
 
 def test_second_cluster_is_refused_by_an_error_with_the_holder(place: Place, url: str) -> None:

@@ -1,4 +1,4 @@
-"""Proxy in front of a real S3 server: passes requests on, unless a test makes the storage slow, failing or full."""
+"""Proxy in front of a real S3 server: passes requests on, unless a test makes it slow, failing, full or mute."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -7,12 +7,14 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
+from urllib.parse import unquote
 
 UPSTREAM_S = 60.0
 SLOW_S = 0.4
 """Delay of each request to a slow storage."""
 SLOW_BYTES_PER_S = 256 * 1024
 """Rate of a slow storage for each request."""
+HOLD_S = 0.1
 
 _WRITES = ("PUT", "POST")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
@@ -37,7 +39,11 @@ class ObjectProxy(ThreadingHTTPServer):
         self.upstream = endpoint.removeprefix("http://")
         self.endpoint = f"http://127.0.0.1:{self.server_address[1]}"
         self.trouble = Trouble.NONE
+        self.holds = ""
+        """Part of the paths whose requests get no answer until this changes; empty: none."""
         self.requests = 0
+        self.held = 0
+        """Grows while a request gets no answer."""
         self.troubled = 0
         """Number of requests that a trouble slowed or ended."""
 
@@ -77,6 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.troubled += 1
             self._answer(trouble.value, [], f"<Error><Code>{trouble.name}</Code></Error>".encode())
             return
+        while self.server.holds and self.server.holds in unquote(self.path):
+            self.server.held += 1
+            Event().wait(HOLD_S)
         if trouble is Trouble.SLOW:
             self.server.troubled += 1
             Event().wait(SLOW_S + len(body) / SLOW_BYTES_PER_S)
