@@ -27,6 +27,7 @@ from urllib.request import urlopen
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cost_table import plain_table
 from benchmarks.machine import machine
 from benchmarks.process_tree import CommandFailedError
 from benchmarks.scaling_worker import FOLDER, SECONDS
@@ -42,6 +43,12 @@ from tests.support.ports import free_port
 PARTITIONS = 8
 WITHIN_S = 300
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+_HEADINGS = (
+    "", "CPU µs/event", "× 1 process", "events/s", "× 1 process", "keyed step", "sent B/event", "versions/min",
+    "log loss",
+)  # fmt: skip
 
 
 class Layout(NamedTuple):
@@ -104,13 +111,8 @@ def _measure_all(source: str, stream: Stream, folder: Path, rounds: int) -> dict
 
 
 def _table(stream: Stream, found: dict[Layout, Figures]) -> Table:
-    table = Table(
-        title=f"{stream.events:,} events of the demo's stream in {PARTITIONS} partitions",
-        title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), header_style="dim",
-    )  # fmt: skip
-    headings = ("", "CPU µs/event", "× 1 process", "events/s", "× 1 process", "keyed step", "sent B/event")
-    for heading in (*headings, "versions/min", "log loss"):
-        table.add_column(heading, justify="right" if heading else "left")
+    title = f"{stream.events:,} events of the demo's stream in {PARTITIONS} partitions"
+    table = plain_table(title, _HEADINGS)
     one = found[LAYOUTS[0]]
     for layout, figures in found.items():
         table.add_row(

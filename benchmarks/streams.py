@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,18 +54,23 @@ def demo_stream(folder: Path, events: int) -> Stream:
 
 def peers_stream(folder: Path, events: int) -> Stream:
     """Return the stream of the peers' job: every event is a like or dislike of an answer in five facets."""
-    catalogue = folder / "granted.toml"
-    catalogue.write_text(SHIPPED.read_text().replace('default = "required"', 'default = "granted"'))
-    return _written("the peers' job", folder / "peers", _feedback(events, Catalogue.load(catalogue)), catalogue)
-
-
-def _feedback(events: int, catalogue: Catalogue) -> Iterator[bytes]:
     rng, users = random.Random(4), max(1, events // EVENTS_PER_USER)
+    return users_stream("the peers' job", folder / "peers", (rng.randrange(users) for _ in range(events)), events)
+
+
+def users_stream(title: str, path: Path, users: Iterable[int], events: int) -> Stream:
+    """Return a stream of likes and dislikes of users, by the number of each event's user."""
+    catalogue = path.with_suffix(".toml")
+    catalogue.write_text(SHIPPED.read_text().replace('default = "required"', 'default = "granted"'))
+    return _written(title, path, _feedback(users, events, Catalogue.load(catalogue)), catalogue)
+
+
+def _feedback(users: Iterable[int], events: int, catalogue: Catalogue) -> Iterator[bytes]:
+    rng = random.Random(4)
     start_ms, step_ms = time.time_ns() // 1_000_000 - DAYS * DAY_MS, max(1, DAYS * DAY_MS // events)
     topics = [topic for topic in catalogue.topics.values if topic not in catalogue.topics.sensitive]
     choices = {facet: list(described.values) for facet, described in catalogue.facets.items()}
-    for number in range(events):
-        user = rng.randrange(users)
+    for number, user in enumerate(users):
         served = {facet: rng.choice(values) for facet, values in choices.items()}
         likes = rng.random() < LIKES_OF_TASTE
         matches = served["length"] == choices["length"][user % len(choices["length"])]
