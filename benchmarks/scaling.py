@@ -130,7 +130,7 @@ def _table(stream: Stream, found: dict[Layout, Figures]) -> Table:
 
 
 class _Moment(NamedTuple):
-    """What all processes of a run have used, at one moment."""
+    """Use of the machine by all processes of a run, at one moment."""
 
     at_s: float
     records: int

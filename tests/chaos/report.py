@@ -2,11 +2,22 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, TypeVar
+from enum import StrEnum
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from tests.chaos.findings import Finding, counted
 
-AnyStep = TypeVar("AnyStep")
+
+class AnyFault(Protocol):
+    """One fault of a plan."""
+
+    @property
+    def fault(self) -> StrEnum:
+        """Its kind."""
+        ...
+
+
+AnyStep = TypeVar("AnyStep", bound=AnyFault)
 
 
 class Plan(NamedTuple, Generic[AnyStep]):

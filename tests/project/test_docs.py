@@ -4,8 +4,10 @@ A block is left out only by an HTML comment above it, `<!-- not run: reason -->`
 the first cell of each line of output alone. Targets of make are checked to exist, and `make demo` runs a smaller demo.
 """
 
+import io
 import json
 from collections.abc import Iterator
+from doctest import DocTestParser, DocTestRunner
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ REDIS, TOPIC, STATE = "redis://localhost:6379", "kafka://localhost:9092/events",
 NOTES = {"not run", "compare"}
 ON_KAFKA = [page for page in PAGES if any(TOPIC in shown.command for shown in page.commands())]
 WITHOUT_KAFKA = [page for page in PAGES if page.commands() and page not in ON_KAFKA]
+WITH_SESSIONS = [page for page in PAGES if page.blocks("pycon")]
 WITH_PYTHON = [page for page in PAGES if page.python()]
 
 
@@ -77,6 +80,16 @@ def test_python_runs(page: Page, redis_address: str, tmp_path: Path) -> None:
         assert str(names["system_prompt"]).startswith("Help. Keep answers short.")
 
 
+@pytest.mark.parametrize("page", WITH_SESSIONS, ids=str)
+def test_python_sessions_print_what_the_page_shows(page: Page) -> None:
+    """The sessions of a page share one namespace."""
+    text = "\n".join(block.text for block in page.blocks("pycon"))
+    session = DocTestParser().get_doctest(text, {}, str(page), str(page), 0)
+    printed = io.StringIO()
+    assert session.examples
+    assert DocTestRunner().run(session, out=printed.write).failed == 0, printed.getvalue()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_json_can_be_read(page: Page) -> None:
     """A JSON block is one document, or one document per line."""
@@ -101,3 +114,4 @@ def test_pages_show_commands_and_python() -> None:
     """Otherwise the tests above would check nothing."""
     assert {"README.md", "docs/guides/operator.md"} <= set(map(str, ON_KAFKA))
     assert {"README.md", "docs/guides/assistant-engineer.md"} <= set(map(str, WITH_PYTHON))
+    assert {"docs/scale.md"} <= set(map(str, WITH_SESSIONS))
