@@ -35,6 +35,7 @@ from dataflows.settings import Settings
 from state.catalogue.numbered import NumberedCatalogue
 from state.user.rules import Rules
 from tests.support.commands import SECRET
+from tests.support.conditions import eventually
 
 _LONG_S = 86_400
 _MB = 1e6
@@ -106,10 +107,11 @@ def _uploads(settings: Settings, state: Path) -> Iterator[_Uploads]:
     """Upload a first cut of everything; then yield, and upload one per interval."""
     lease, found = Lease(), _Uploads()
     lease.extend(now_s() + _LONG_S)
-    job = UploadJob(settings, state, f"{time.time_ns():x}"[-8:], LocalCut(1), lease, "error")
+    job = UploadJob(settings, state, LocalCut(1), lease, "error")
     with UploadProcess(job, lambda _: None) as process:
         process.finish()
     with UploadProcess(job, found.update) as process:
+        eventually(lambda: process.pid, within_s=10, what="the process that uploads")
         found.stat = Path(f"/proc/{process.pid}/stat")
         yield found
 

@@ -1,4 +1,4 @@
-"""Counters of the cuts of a run, written by the process that uploads them."""
+"""Counters of the cuts of a run, written by the process that uploads them; they continue over its restarts."""
 
 from dataclasses import dataclass, field
 
@@ -17,6 +17,8 @@ class CutCounters:
     """Bytes sent for complete cuts."""
     deleted: int = 0
     """Files deleted that no manifest named."""
+    restarts: int = 0
+    """Restarts of the process that uploads."""
     staged_at: float | None = None
     """`monotonic()` of the staging of the newest complete cut; None before the first one."""
     size: int = 0

@@ -104,7 +104,7 @@ def uploads(job: Job, local: LocalCut, lease: Lease, watch: Watch) -> Iterator[N
     """
     settings, (host, hosts) = job.settings, job.share
     assert settings.state is not None  # noqa: S101  # `fenced` requires it
-    upload = UploadJob(settings, settings.state, secrets.token_hex(4), local, lease, job.log_level, host, hosts)
+    upload = UploadJob(settings, settings.state, local, lease, job.log_level, host, hosts)
     with UploadProcess(upload, lambda counters: setattr(watch, "cuts", counters)) as process:
         yield
         if not lease.is_lost:

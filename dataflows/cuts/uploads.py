@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,14 +51,16 @@ class UploadJob:
 
     settings: Settings
     folder: Path
-    execution: str
-    """Name of the run among the keys of tables."""
     local: LocalCut
     """Memory of the folder, with the fencing number of the run."""
     lease: Lease
     log_level: str
     host: int = 0
     hosts: int = 1
+    execution: str = ""
+    """Name of the process among the keys of objects: no other process has it."""
+    counters: CutCounters = field(default_factory=CutCounters)
+    """Counters of the processes before this one."""
 
 
 class _Parts(NamedTuple):
@@ -77,7 +79,7 @@ class Uploads:
         settings = job.settings
         self._job = job
         self._pipe = pipe
-        self._counters = CutCounters()
+        self._counters = job.counters
         self._bucket: Bucket = open_bucket(settings)
         self._uploader = Uploader(self._bucket, job.host, job.execution, settings.upload_rate, self._pause)
         self._retention = Retention(self._bucket, settings.keep_cuts, self._holds)
@@ -258,17 +260,20 @@ class Uploads:
             return False
         if request.is_last and not self._finishes:
             return False  # the processes of this host still run
-        is_at_work = self._await_commit(request.commit)
-        staged = self._stage(is_at_work=is_at_work)
         self._newest = self._bucket.newest()
-        sent = self._upload(staged, request.number)
-        self._bucket.store.put(part_key(request, self._job.host), msgspec.json.encode(sent.part))
+        if self._newest is None or self._newest.position < (fence, request.number):
+            self._send_part(request)  # otherwise, the process before this one did
         self._number, self._served = request.number, (request.run, request.number)  # not before: the part is awaited
+        self._has_made_last = request.is_last
+        return True
+
+    def _send_part(self, request: Request) -> None:
+        is_at_work = self._await_commit(request.commit)
+        sent = self._upload(self._stage(is_at_work=is_at_work), request.number)
+        self._bucket.store.put(part_key(request, self._job.host), msgspec.json.encode(sent.part))
         self._counters.bytes += sent.bytes
         self._counters.problem = ""
         self._pipe.send(self._counters)
-        self._has_made_last = request.is_last
-        return True
 
     def _await_commit(self, commit: int) -> bool:
         """Wait for a commit, which all hosts see at about the same moment, or for the end of the run.

@@ -24,6 +24,9 @@ class CutCollector(Collector):
             return
         yield CounterMetricFamily("tacit_cuts", "Complete cuts in object storage.", value=cuts.cuts)
         yield CounterMetricFamily("tacit_cut_failures", "Cuts that ended with an error.", value=cuts.failures)
+        yield CounterMetricFamily(
+            "tacit_cut_process_restarts", "Restarts of the process that uploads.", value=cuts.restarts
+        )
         yield CounterMetricFamily("tacit_cut_sent_bytes", "Bytes sent for complete cuts.", value=cuts.bytes)
         yield CounterMetricFamily("tacit_cut_deleted_files", "Files that no cut named any more.", value=cuts.deleted)
         yield GaugeMetricFamily("tacit_cut_bytes", "Size of the newest complete cut.", value=cuts.size)

@@ -20,6 +20,7 @@ from dataflows.job import Job
 from dataflows.observability.logs import configure
 from dataflows.observability.watch import Watch
 from dataflows.ownership import Hold
+from dataflows.runtime.exit_status import describe_end
 from dataflows.runtime.parent_death import die_with
 from dataflows.runtime.stopping import SIGNALS, Stop, catch_signals, ignore_signals
 from dataflows.runtime.worker import EngineError, WorkerAddress, run_worker
@@ -127,11 +128,12 @@ def run_workers(
 def _error(workers: Sequence[WorkerProcess]) -> TacitError | None:
     """Return the error of a failed run: the cause if a process reported it, otherwise a consequence.
 
-    Of processes that reported none, the first one to end is the cause, unless the supervisor ended it.
+    Of processes that reported none, the first one to end is the cause, unless the supervisor ended it. The code of one
+    is None while another thread, at the start of a process, finds its end.
     """
     if cause := _cause(workers):
         return cause.to_error()
-    unexplained = [worker for worker in workers if worker.process.exitcode and not worker.failure]
+    unexplained = [worker for worker in workers if worker.process.exitcode != 0 and not worker.failure]
     if first := min(unexplained, key=lambda worker: worker.ended_s, default=None):
         return TacitError(f"the process {first.process.name} {_describe_end(first)}")
     return next((worker.failure.to_error() for worker in workers if worker.failure), None)
@@ -145,8 +147,7 @@ def _cause(workers: Sequence[WorkerProcess]) -> Failure | None:
 def _describe_end(worker: WorkerProcess) -> str:
     if worker.is_killed:
         return f"did not end within {STOP_TOGETHER_S:g} s after the first one, and was killed"
-    code = worker.process.exitcode or 0
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    return describe_end(worker.process.exitcode or 0)
 
 
 def _supervise(workers: Sequence[WorkerProcess], report: Callable[[Counters], None], watch: Watch) -> None:

@@ -148,6 +148,31 @@ def test_stop_during_a_start_that_waits_for_storage_ends_with_status_0(
             assert run.stop() == 0
 
 
+def test_killed_process_that_uploads_is_replaced_also_for_the_last_cut(place: Place, url: str) -> None:
+    """The run never stops; the counters of its cuts continue."""
+    place.teach("ada")
+    with started(place, url, "--upload-every", "3600") as run:
+        place.wait_for_signals(run, 1)
+        for ends in range(2):
+            run.wait_for(lambda made=ends + 1: cuts(run) == made, "a cut")
+            if ends:
+                place.teach("bob")
+                place.wait_for_signals(run, 2)
+            os.kill(events(run, "cut.process_started")[-1]["pid"], signal.SIGKILL)
+        assert run.stop() == 0
+        assert [event["problem"] for event in events(run, "cut.process_ended")] == [
+            "the process that uploads was ended by SIGKILL"
+        ] * 2
+        assert not events(run, "run.failed")
+    shutil.rmtree(place.folder / "state")
+    with started(place, url) as run:
+        await_cuts(run, 1)
+        assert len(events(run, "cut.fetched")) == 1
+        assert run.stop() == 0
+    shown = tacit("state", "stats", "--state", "state", "--json", cwd=place.folder)
+    assert json.loads(shown.stdout)["users"] == 2
+
+
 def test_second_cluster_is_refused_by_an_error_with_the_holder(place: Place, url: str) -> None:
     """Also with another Redis: the URL alone shows the other cluster."""
     place.teach("ada")

@@ -1,6 +1,7 @@
 """Several hosts of one run, as commands with folders of their own on loopback addresses."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -8,9 +9,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
+from dataflows.cuts.bucket import open_bucket
+from dataflows.cuts.part import REQUEST, Request
+from dataflows.settings import Settings
 from tests.support.commands import Limits, Running, everything_in, running, tacit
 from tests.support.kafka_broker import KAFKA_TEST
 from tests.support.kafka_topics import Kafka
@@ -94,9 +99,12 @@ class Hosts:
     def close(self) -> None:
         self._stack.close()
 
+    def events(self, event: str, number: int = 0) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.runs[number].output.splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
+
     def count_of(self, event: str, number: int = 0) -> int:
-        lines = [line for line in self.runs[number].output.splitlines() if line.startswith("{")]
-        return sum(json.loads(line)["event"] == event for line in lines)
+        return len(self.events(event, number))
 
     def await_more(self, event: str, more: int, number: int = 0) -> None:
         before = self.count_of(event, number)
@@ -150,6 +158,28 @@ def test_number_of_hosts_changes_without_a_loss(place: Place) -> None:
             hosts.stop()
     listed = tacit("state", "list", "--checkpoints", f"file://{place.folder}/bucket", "--json", cwd=place.folder)
     assert json.loads(listed.stdout)["cuts"][-1]["cut"].startswith("2-")
+
+
+def test_part_of_a_killed_process_that_uploads_comes_from_the_next_one(place: Place) -> None:
+    """Host 0 waits for it no longer than for the restart, and no process of the stream ends."""
+    bucket = open_bucket(Settings(embedded=True, checkpoints=f"file://{place.folder}/bucket"))
+
+    def requested() -> int:
+        found = bucket.store.get(REQUEST)
+        return Request.decode(found.data).number if found else 0
+
+    place.teach("ada")
+    with hosts_of(place, 2) as hosts:
+        hosts.start(0, 1)
+        hosts.await_more("cut.completed", 1)
+        uploader = hosts.events("cut.process_started", 1)[-1]["pid"]
+        os.kill(uploader, signal.SIGSTOP)
+        before = requested()
+        hosts.runs[0].wait_for(lambda: requested() > before, "a request that the process cannot serve")
+        os.kill(uploader, signal.SIGKILL)
+        hosts.await_more("cut.completed", 2)
+        assert hosts.count_of("cluster.broken") == 0
+        hosts.stop()
 
 
 def test_hosts_resume_from_their_own_folders_without_object_storage(place: Place) -> None:

@@ -223,10 +223,12 @@ OBJECT_STORAGE = Row(
         Panel(
             "Cuts",
             COUNT,
-            "Complete cuts, failed attempts, and files deleted that no cut named any more, in an hour.",
+            "Complete cuts, failed attempts, restarts of the process that uploads, and files deleted that no cut named "
+            "any more, in an hour.",
             {
                 "sum(increase(tacit_cuts_total[1h]))": "complete",
                 "sum(increase(tacit_cut_failures_total[1h]))": "failed",
+                "sum(increase(tacit_cut_process_restarts_total[1h]))": "restarts",
                 "sum(increase(tacit_cut_deleted_files_total[1h]))": "deleted files",
             },
         ),
