@@ -97,15 +97,16 @@ def _delays(broker: Kafka, options: argparse.Namespace) -> list[float]:
 def _worker(source: str, redis_url: str, folder: Path, options: argparse.Namespace) -> Iterator[None]:
     """Run `tacit run` with the users of the options in its state folder."""
     if options.users:
-        in_new_process(_fill, folder / "state", f"topic {TopicAddress.parse(source).topic}", options.users)
+        in_new_process(fill_state, folder / "state", source, options.users)
         os.sync()  # the disk must not be busy with the users that were just written
     with live_worker(source, redis_url, folder, ("--processes", str(options.processes))):
         yield
 
 
-def _fill(folder: Path, source: str, users: int) -> None:
-    secret = SECRET.encode()
-    fill(folder, Identity(SHARDS, "eu", "live", source, fingerprint(secret)), pseudonyms(users, secret))
+def fill_state(folder: Path, source: str, users: int) -> None:
+    """Write a state folder of the run of a topic, with users with full state."""
+    topic, secret = f"topic {TopicAddress.parse(source).topic}", SECRET.encode()
+    fill(folder, Identity(SHARDS, "eu", "live", topic, fingerprint(secret)), pseudonyms(users, secret))
 
 
 def _listen(client: redis.Redis, readable: dict[str, float], done: Event) -> None:

@@ -88,7 +88,7 @@ def _take(fence: Fence, job: Job, stop: Stop, watch: Watch, *, stands_by: bool) 
         return fence.take(stop.requested)
     watch.fail(STARTING, "stands by, and follows the cuts of another run")
     end = Event()
-    with kept_warm(open_bucket(settings, end), settings.state, settings.upload_every, end):
+    with kept_warm(open_bucket(settings, end), settings.state, end):
         return fence.take(stop.requested, stands_by=True)
 
 

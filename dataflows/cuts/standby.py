@@ -14,6 +14,8 @@ from dataflows.cuts.local_cut import LocalCut, read_local_cut
 from dataflows.state_folder import DESCRIPTION, FETCHING
 from tacit.errors import TacitError
 
+LOOK_EVERY_S = 2.0
+"""Time between two looks for a new cut: the fetch of one that was missed would be a part of a takeover."""
 _THREADS = 2
 """Shards at once; each fetches several tables at once."""
 
@@ -21,16 +23,15 @@ _log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def kept_warm(bucket: Bucket, folder: Path, every_s: float, end: Event) -> Iterator[None]:
+def kept_warm(bucket: Bucket, folder: Path, end: Event) -> Iterator[None]:
     """Fetch each new cut into a folder, in another thread, while the context lasts.
 
     Args:
         bucket: cuts of the namespace; its calls end once `end` is set.
         folder: state folder that no run uses.
-        every_s: seconds between looks for a new cut.
         end: set at the end of the context.
     """
-    thread = Thread(target=_follow, args=(bucket, folder, every_s, end), name="standby", daemon=True)
+    thread = Thread(target=_follow, args=(bucket, folder, end), name="standby", daemon=True)
     thread.start()
     try:
         yield
@@ -39,14 +40,17 @@ def kept_warm(bucket: Bucket, folder: Path, every_s: float, end: Event) -> Itera
         thread.join()
 
 
-def _follow(bucket: Bucket, folder: Path, every_s: float, end: Event) -> None:
+def _follow(bucket: Bucket, folder: Path, end: Event) -> None:
+    followed: list[str] = []
     while not end.is_set():
         try:
-            _fetch_newest(bucket, folder)
+            if (newest := bucket.cuts()[-1:]) != followed:
+                _fetch_newest(bucket, folder)
+                followed = newest
         except TacitError as error:
             if not end.is_set():
                 _log.warning("standby.fetch_failed", error=str(error))
-        end.wait(every_s)
+        end.wait(LOOK_EVERY_S)
 
 
 def _fetch_newest(bucket: Bucket, folder: Path) -> None:

@@ -14,7 +14,7 @@ from connectors.traces import needles_of
 from connectors.traces.objects import find_object_traces
 from dataflows.cuts.bucket import LEASE, open_bucket
 from dataflows.settings import Settings
-from tests.support.commands import SECRET, Running, everything_in, running, tacit
+from tests.support.commands import SECRET, Limits, Running, everything_in, running, tacit
 from tests.support.kafka_broker import KAFKA_TEST
 from tests.support.kafka_topics import Kafka
 from tests.support.live_runs import Place
@@ -255,6 +255,36 @@ def test_standby_takes_over_from_a_killed_run(place: Place, url: str) -> None:
             assert standby.stop() == 0
     shown = tacit("state", "stats", "--state", "warm", "--json", cwd=place.folder)
     assert json.loads(shown.stdout)["users"] == 2
+
+
+def test_standby_on_another_machine_does_not_wait_for_the_lease_in_redis(place: Place, url: str) -> None:
+    """It cannot see that the run was killed; its higher fencing number takes the namespace before that lease ends."""
+    elsewhere: Limits = {"dataflows.holder._PROC": "__import__('pathlib').Path('/proc/none')"}
+    place.teach("ada")
+    words = ["--checkpoints", url, "--upload-every", "1"]
+    with running(place.words(*words), place.folder / "log") as first:
+        place.wait_for_signals(first, 1)
+        standby_words = place.words(*words, command="standby", state="warm")
+        with running(standby_words, place.folder / "log2", elsewhere) as standby:
+            standby.wait_for((place.folder / "warm/fence.json").exists, "a fetch")
+            first.kill()
+            place.teach("bob")
+            place.wait_for_signals(standby, 2)
+            assert not events(standby, "namespace.waiting")
+            assert standby.stop() == 0
+
+
+def test_standby_fetches_a_cut_soon_after_it_is_complete(place: Place, url: str) -> None:
+    """For any time between cuts: the fetch would be a part of the takeover."""
+    words = place.words("--checkpoints", url, "--upload-every", "3600", command="standby", state="warm")
+    fetched = place.folder / "warm/fetched.json"
+    place.teach("ada")
+    with started(place, url) as first:
+        await_cuts(first, 1)
+        with running(words, place.folder / "log2", LIMITS) as standby:
+            standby.wait_for(fetched.exists, "a fetch")
+            before = fetched.read_bytes()
+            standby.wait_for(lambda: fetched.read_bytes() != before, "the fetch of a later cut")
 
 
 def test_cut_of_another_state_or_identity_is_refused_and_nothing_is_deleted(place: Place, url: str) -> None:
