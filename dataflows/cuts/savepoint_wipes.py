@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from dataflows.cuts.bucket import Bucket, SavedCut, table_key
 from dataflows.cuts.cut import Cut, CutShard, StoredFile
 from dataflows.cuts.reading import FetchedCut, fetched_cut
+from dataflows.cuts.send_rate import SendRate
 from dataflows.cuts.upload import pack
 from dataflows.recovery_store import copy_store
 from dataflows.rotation.tokens import replace_tokens
@@ -45,16 +46,24 @@ class SavepointWipes:
         catalogue: catalogue of the run.
         work: folder for files of a rewriting.
         within_s: time after which a savepoint that cannot be rewritten is dropped.
+        rate: limit of the process.
         holds: returns True while the run surely holds the lease.
     """
 
     def __init__(
-        self, bucket: Bucket, catalogue: NumberedCatalogue, work: Path, within_s: float, holds: Callable[[], bool]
+        self,
+        bucket: Bucket,
+        catalogue: NumberedCatalogue,
+        work: Path,
+        within_s: float,
+        rate: SendRate,
+        holds: Callable[[], bool],
     ) -> None:
         self._bucket = bucket
         self._catalogue = catalogue
         self._work = work
         self._within_s = within_s
+        self._rate = rate
         self._holds = holds
         self._failing_since_s: dict[str, float] = {}
 
@@ -138,14 +147,16 @@ class SavepointWipes:
             for name, (size, checksum) in folder.manifest_of(token).files.items():
                 if name.endswith(TABLE):
                     tables[name] = StoredFile(table_key(shard, token.execution, name), size, checksum)
+                    self._rate.admit(size)
                     store.put(tables[name].key, folder.path / token.name / name)
             ended = newest.shards[str(shard)].erasures if str(shard) in newest.shards else 0
             shards[str(shard)] = CutShard(token.pack().hex(), tables, ended)
         archive = old.folder.parent / "files.tar.zst"
         pack(old.folder, archive)
         key = f"archives/{old.cut.fence:06d}-{old.cut.number:010d}-{secrets.token_hex(4)}.tar.zst"
-        store.put(key, archive)
         packed = StoredFile(key, *manifest_file(archive))
+        self._rate.admit(packed.size)
+        store.put(key, archive)
         return replace(old.cut, archives=[packed], shards=shards, followed=newest.line, rewritten_ms=_now_ms())
 
 

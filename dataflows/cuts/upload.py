@@ -3,10 +3,9 @@
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from time import monotonic
 from typing import NamedTuple
 
 import zstandard
@@ -15,6 +14,7 @@ from connectors.population.file_store import FILE_NAME, read_version
 from dataflows.cuts.bucket import Bucket, archive_key, table_key
 from dataflows.cuts.cut import Cut, CutShard, StoredFile
 from dataflows.cuts.part import Part
+from dataflows.cuts.send_rate import SendRate
 from dataflows.cuts.staging import Staged
 from dataflows.state_folder import SHARDS
 from state.errors import StateError
@@ -24,7 +24,6 @@ from state.storage.manifest import TABLE, Manifest, Token, manifest_file
 _THREADS = 4
 """Uploads at once; each holds a few parts of one table in memory."""
 _ZSTD_LEVEL = 3
-_MIB = 1024 * 1024
 
 Known = Mapping[tuple[int, str, int, int], StoredFile]
 """Tables of a cut: (shard, name, size, checksum) → object."""
@@ -53,18 +52,14 @@ class Uploader:
         bucket: cuts of the namespace.
         host: number of the host.
         execution: name of the run among the keys of tables.
-        rate_mib: MiB per second to send at most; None: no limit.
-        pause: waits some seconds.
+        rate: limit of the process.
     """
 
-    def __init__(
-        self, bucket: Bucket, host: int, execution: str, rate_mib: float | None, pause: Callable[[float], None]
-    ) -> None:
+    def __init__(self, bucket: Bucket, host: int, execution: str, rate: SendRate) -> None:
         self._bucket = bucket
         self._host = host
         self._execution = execution
-        self._rate = rate_mib and rate_mib * _MIB
-        self._pause = pause
+        self._rate = rate
 
     def upload(self, staged: Staged, known: Known, fence: int, number: int) -> Uploaded:
         """Upload the files for a cut, and return the part.
@@ -93,23 +88,21 @@ class Uploader:
                 yield name, same or StoredFile(table_key(token.shard, self._execution, name), size, checksum)
 
     def _send(self, files: list[tuple[Path, StoredFile]]) -> None:
-        """Send tables, several at once and at most at the rate of the settings."""
-        began_s, sent = monotonic(), 0
+        """Send tables, several at once."""
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="upload") as threads:
             for first in range(0, len(files), _THREADS):
                 batch = files[first : first + _THREADS]
+                self._rate.admit(sum(file.size for _, file in batch))
                 list(threads.map(lambda one: self._bucket.store.put(one[1].key, one[0]), batch))
-                sent += sum(file.size for _, file in batch)
-                if self._rate:
-                    self._pause(max(0.0, sent / self._rate - (monotonic() - began_s)))
 
     def _archive(self, staged: Staged, key: str) -> StoredFile:
         path = staged.path / "files.tar.zst"
         pack(staged.path, path)
+        file = StoredFile(key, *manifest_file(path))
+        self._rate.admit(file.size)
         self._bucket.store.put(key, path)
-        size, checksum = manifest_file(path)
         path.unlink()
-        return StoredFile(key, size, checksum)
+        return file
 
 
 def pack(folder: Path, archive: Path) -> None:

@@ -22,6 +22,7 @@ from dataflows.cuts.local_cut import LocalCut
 from dataflows.cuts.part import REQUEST, Part, Request, chosen_shards, part_key
 from dataflows.cuts.retention import Retention
 from dataflows.cuts.savepoint_wipes import SavepointWipes
+from dataflows.cuts.send_rate import SendRate
 from dataflows.cuts.staging import TRIES, InconsistentCopiesError, Staged, committed_tokens, local_shards, stage
 from dataflows.cuts.upload import Uploaded, Uploader, known_tables, unpack
 from dataflows.lease import Lease
@@ -81,10 +82,13 @@ class Uploads:
         self._pipe = pipe
         self._counters = job.counters
         self._bucket: Bucket = open_bucket(settings)
-        self._uploader = Uploader(self._bucket, job.host, job.execution, settings.upload_rate, self._pause)
+        rate = SendRate(settings.upload_rate, self._pause)
+        self._uploader = Uploader(self._bucket, job.host, job.execution, rate)
         self._retention = Retention(self._bucket, settings.keep_cuts, self._holds)
         catalogue = NumberedCatalogue.load(settings.catalogue)
-        self._wipes = SavepointWipes(self._bucket, catalogue, job.folder / CUT, settings.erase_within, self._holds)
+        self._wipes = SavepointWipes(
+            self._bucket, catalogue, job.folder / CUT, settings.erase_within, rate, self._holds
+        )
         self._newest: Cut | None = None
         self._number = 0
         """Number of the last cut that this host took part in."""
@@ -239,6 +243,7 @@ class Uploads:
         counters.problem = ""
         counters.durations.add(took_s)
         _log.info("cut.completed", cut=self._number, sent_bytes=sent_bytes, seconds=round(took_s, 1))
+        self._pipe.send(counters)
         if self._newest:
             self._wipes.follow(self._newest)
         counters.deleted += self._retention.apply().files

@@ -8,6 +8,7 @@ from connectors.objects.store import ObjectStore
 from dataflows.cuts.bucket import Bucket
 from dataflows.cuts.cut import Cut, CutShard, StoredFile
 from dataflows.cuts.part import chosen_shards
+from dataflows.cuts.send_rate import SendRate
 from dataflows.cuts.staging import committed_tokens, local_shards, stage
 from dataflows.cuts.upload import Uploaded, Uploader, known_tables
 from dataflows.rotation.tokens import read_tokens, replace_tokens
@@ -22,6 +23,7 @@ from tests.support.folder_listing import everything_below
 from tests.support.object_server import opened
 from tests.support.shard_stores import make_turn, open_stores, process
 
+UNLIMITED = SendRate(None, lambda _: None)
 IDENTITY = Identity(2, "eu", "live", "kafka://localhost:9092/events", "fingerprint")
 
 
@@ -33,7 +35,7 @@ def folder_bucket(folder: Path) -> Bucket:
 
 def uploader(bucket: Bucket, execution: str = "run1", host: int = 0) -> Uploader:
     """Return an uploader without a limit."""
-    return Uploader(bucket, host, execution, None, lambda _: None)
+    return Uploader(bucket, host, execution, UNLIMITED)
 
 
 def upload(bucket: Bucket, state: Path, *, number: int = 1, fence: int = 1, execution: str = "run1") -> Uploaded:

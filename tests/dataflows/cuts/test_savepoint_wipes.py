@@ -1,6 +1,7 @@
 """Wipes in savepoints: no object has a wiped user's bytes after retention, and the savepoint still works."""
 
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from dataflows.cuts.cut import Cut
 from dataflows.cuts.reading import fetched
 from dataflows.cuts.retention import Retention
 from dataflows.cuts.savepoint_wipes import SavepointWipes, outdated_shards
+from dataflows.cuts.send_rate import SendRate
 from dataflows.inspection import inspect
 from dataflows.rotation.tokens import read_tokens
 from dataflows.state_folder import RECOVERY, SHARDS
@@ -19,7 +21,7 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.storage.shards import shard_of
 from tacit.contract.pseudonyms import pseudonym
 from tests.support.commands import SECRET
-from tests.support.cuts import make_cut, objects, plain_cut, teach, users_of, wipe
+from tests.support.cuts import UNLIMITED, make_cut, objects, plain_cut, teach, users_of, wipe
 from tests.support.histories import START_MS
 from tests.support.shard_stores import open_stores
 
@@ -30,7 +32,7 @@ CATALOGUE = NumberedCatalogue.load()
 
 @pytest.fixture
 def wipes(bucket: Bucket, tmp_path: Path) -> SavepointWipes:
-    return SavepointWipes(bucket, CATALOGUE, tmp_path / "work", 60, lambda: True)
+    return SavepointWipes(bucket, CATALOGUE, tmp_path / "work", 60, UNLIMITED, lambda: True)
 
 
 def kinds(bucket: Bucket, needles: Needles, folder: Path) -> set[str]:
@@ -116,6 +118,20 @@ def test_rewritten_savepoint_opens_in_a_run(state: Path, bucket: Bucket, wipes: 
     assert sum(counts) == len(users_of(state))
 
 
+def test_rewriting_stays_below_the_rate_of_uploads(state: Path, bucket: Bucket, tmp_path: Path) -> None:
+    """Its archive waits for the time of its tables."""
+    pauses: list[float] = []
+    before = saved(bucket, state)
+    wipe(state, ADA, LATER_MS)
+    newest, began_s = make_cut(bucket, state, number=2), monotonic()
+    SavepointWipes(bucket, CATALOGUE, tmp_path / "work", 60, SendRate(0.001, pauses.append), lambda: True).follow(
+        newest
+    )
+    known = {file.key for file in before.files}
+    _, *tables = (file.size for file in bucket.savepoint("before").files if file.key not in known)
+    assert max(pauses) == pytest.approx(sum(tables) / 1048.576, abs=monotonic() - began_s)
+
+
 def test_savepoint_is_rewritten_once_per_erasure(state: Path, bucket: Bucket, wipes: SavepointWipes) -> None:
     saved(bucket, state)
     unchanged = bucket.savepoint("before")
@@ -174,7 +190,7 @@ def test_run_without_its_lease_changes_nothing(state: Path, bucket: Bucket, tmp_
     wipe(state, ADA, LATER_MS)
     newest = make_cut(bucket, state, number=2)
     before = objects(bucket.store)
-    SavepointWipes(bucket, CATALOGUE, tmp_path / "work", 60, lambda: False).follow(newest)
+    SavepointWipes(bucket, CATALOGUE, tmp_path / "work", 60, UNLIMITED, lambda: False).follow(newest)
     assert objects(bucket.store) == before
 
 
