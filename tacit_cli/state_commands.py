@@ -172,7 +172,7 @@ def list_(invocation: Invocation) -> None:
     The list has the time and the reason.
     """
     bucket = open_bucket(invocation.settings(needs_secret=False))
-    savepoints, cuts, dropped = bucket.savepoints(), bucket.all_cuts(), bucket.dropped()
+    cuts, (savepoints, dropped) = bucket.all_cuts(), bucket.listed()
     invocation.output.show(
         cuts_as_dict(savepoints, cuts, dropped),
         lambda: console.out.print(cut_table(savepoints, cuts, _now_ms(), dropped)),

@@ -1,16 +1,18 @@
 """Cuts and savepoints of a namespace in object storage."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+import dataclasses
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from threading import Event
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from connectors.objects.address import ObjectAddress
 from connectors.objects.opening import open_objects
-from connectors.objects.store import ObjectStore
+from connectors.objects.store import Found, ObjectStore
 from dataflows.cuts.cut import SAVEPOINT_NAME, Cut
 from dataflows.cuts.part import PARTS
 from dataflows.settings import Settings
@@ -18,7 +20,8 @@ from state.errors import StateError
 from tacit.errors import ConfigurationError
 
 LEASE = "lease.json"
-_CUTS, _SAVEPOINTS, _DROPPED, _TABLES, _ARCHIVES = "cuts", "savepoints", "dropped", "tables", "archives"
+SAVEPOINT = "savepoint"
+_CUTS, _SAVEPOINTS, _TABLES, _ARCHIVES = "cuts", "savepoints", "tables", "archives"
 _TRIES = 5
 
 
@@ -30,10 +33,25 @@ class SavedCut(NamedTuple):
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """Note of a savepoint that a run dropped, as it could not follow the wipes of users."""
+    """Note in place of a savepoint: the name is free.
+
+    A delete has no condition, so it could hit the savepoint that another command saves under the name meanwhile. All
+    changes of a name are writes with conditions instead, and a note of a few bytes stays.
+    """
 
     dropped_ms: int
     reason: str
+    """Reason for which a run dropped it; empty after a drop on request."""
+
+
+_FREE = Dropped(0, "")
+
+
+class Savepoints(NamedTuple):
+    """Savepoints by name, and the notes of those that a run dropped, as it could not follow the wipes of users."""
+
+    cuts: dict[str, Cut]
+    dropped: dict[str, Dropped]
 
 
 class Bucket:
@@ -84,7 +102,10 @@ class Bucket:
             StateError: the manifest is damaged, or of a later version.
         """
         found = self.store.get(key)
-        return Cut.decode(found[0], f"{self.url}/{key}") if found else None
+        return self._decoded(key, found.data) if found and not _note(found.data) else None
+
+    def _decoded(self, key: str, data: bytes) -> Cut:
+        return Cut.decode(data, f"{self.url}/{key}")
 
     def write(self, cut: Cut) -> None:
         """Store the manifest of a cut, which completes it.
@@ -96,10 +117,18 @@ class Bucket:
         if self.store.put_new(key, cut.encode()) is None:
             raise StateError(f"{self.url}/{key} exists already: another cluster writes there; end one of the two")
 
-    def files(self) -> Iterable[str]:
-        """Return the keys of all objects that belong to cuts."""
+    def files(self) -> Iterator[str]:
+        """Yield the keys of all objects that belong to cuts."""
         for folder in (_TABLES, _ARCHIVES, PARTS):
             yield from (found.key for found in self.store.list(folder))
+
+    def files_of(self, fence: int) -> Iterator[str]:
+        """Yield the keys of all objects that belong to cuts and that one cluster wrote."""
+        mark = f"{fence:06d}-"
+        for key in self.files():
+            place = 2 if key.startswith(f"{_TABLES}/") else 1
+            if key.split("/")[place].startswith(mark):
+                yield key
 
     # Savepoints
 
@@ -109,41 +138,49 @@ class Bucket:
         Raises:
             StateError: a manifest is damaged, or of a later version.
         """
-        return {name: found.cut for name, found in self.saved().items()}
+        return self.listed().cuts
+
+    def listed(self) -> Savepoints:
+        """Return savepoints and notes; a name has one of the two at most. Errors are those of `savepoints`."""
+        found = self._objects()
+        notes = {_name(key): note for key, (data, _) in found.items() if (note := _note(data)) and note.reason}
+        return Savepoints({name: saved.cut for name, saved in self._saved(found).items()}, notes)
 
     def saved(self) -> dict[str, SavedCut]:
         """Return the savepoints by name, with their ETags; errors as `savepoints`."""
+        return self._saved(self._objects())
+
+    def _objects(self) -> dict[str, Found]:
+        """Return savepoints and notes by key."""
         keys = sorted(found.key for found in self.store.list(_SAVEPOINTS))
-        read = {key: found for key in keys if (found := self.store.get(key))}
+        return {key: found for key in keys if (found := self.store.get(key))}
+
+    def _saved(self, objects: Mapping[str, Found]) -> dict[str, SavedCut]:
         return {
-            PurePosixPath(key).stem: SavedCut(Cut.decode(data, f"{self.url}/{key}"), etag)
-            for key, (data, etag) in read.items()
+            _name(key): SavedCut(self._decoded(key, data), etag)
+            for key, (data, etag) in objects.items()
+            if not _note(data)
         }
+
+    def guard(self, fence: int) -> None:
+        """Change all savepoints, so that no earlier cluster, which was paused meanwhile, replaces or drops one.
+
+        Its new files may be swept by the cluster with this fencing number. Errors are those of `savepoints`.
+        """
+        while older := {name: found for name, found in self.saved().items() if found.cut.guard < fence}:
+            for name, found in older.items():
+                self.replace(name, replace(found.cut, guard=fence), found.etag)
 
     def replace(self, name: str, cut: Cut, etag: str) -> bool:
         """Replace a savepoint that still has an ETag; return False if it changed or is gone."""
         return self.store.put_instead(savepoint_key(name), cut.encode(), etag) is not None
 
-    def drop_for(self, name: str, reason: str, at_ms: int) -> None:
-        """Drop a savepoint, and leave a note with the reason."""
-        self.store.put(f"{_DROPPED}/{name}.json", msgspec.json.encode(Dropped(at_ms, reason)))
-        self.store.delete([savepoint_key(name)])
+    def drop_for(self, name: str, reason: str, at_ms: int, etag: str) -> bool:
+        """Drop a savepoint that still has an ETag, and leave a note with the reason; errors and result as `replace`."""
+        return self._free(savepoint_key(name), Dropped(at_ms, reason), etag)
 
-    def dropped(self) -> dict[str, Dropped]:
-        """Return the notes of dropped savepoints by name; `save` and `drop` of the name remove a note.
-
-        Raises:
-            StateError: a note is damaged.
-        """
-        keys = sorted(found.key for found in self.store.list(_DROPPED))
-        read = {key: found.data for key in keys if (found := self.store.get(key))}
-        return {PurePosixPath(key).stem: self._note(key, data) for key, data in read.items()}
-
-    def _note(self, key: str, data: bytes) -> Dropped:
-        try:
-            return msgspec.json.decode(data, type=Dropped)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise StateError(f"{self.url}/{key} is damaged: {error}; remove it by tacit state drop") from error
+    def _free(self, key: str, note: Dropped, etag: str) -> bool:
+        return self.store.put_instead(key, msgspec.json.encode(note), etag) is not None
 
     def savepoint(self, name: str) -> Cut:
         """Return a savepoint.
@@ -170,28 +207,50 @@ class Bucket:
             cut = self.newest()
             if cut is None:
                 raise StateError(f"{self.url} has no cut yet: start tacit run with --checkpoints first")
-            if self.store.put_new(key, cut.encode()) is None:
+            etag = self._take(key, replace(cut, saved_by=secrets.token_hex(4)))
+            if etag is None:
                 raise StateError(f"{self.url} has a savepoint {name} already: give another name, or drop it first")
             if self.store.get(cut_key(cut)):
-                self.store.delete([f"{_DROPPED}/{name}.json"])
                 return cut
-            self.store.delete([key])
+            self._free(key, _FREE, etag)
         raise StateError(f"{self.url} drops its cuts faster than they can be named: keep more of them by --keep-cuts")
+
+    def _take(self, key: str, cut: Cut) -> str | None:
+        """Write a savepoint under a free name, and return its ETag; None if the name is used."""
+        found, data = self.store.get(key), cut.encode()
+        if found is None:
+            return self.store.put_new(key, data)
+        return self.store.put_instead(key, data, found.etag) if _note(found.data) else None
 
     def drop(self, name: str) -> None:
         """Drop a savepoint, also a damaged one; the next run with this URL deletes the files that nothing else names.
 
+        The note of a savepoint that a run dropped goes, too.
+
         Raises:
             StateError: there is no savepoint of that name.
         """
-        keys = [savepoint_key(name), f"{_DROPPED}/{name}.json"]
-        if not any(self.store.get(key) for key in keys):
-            raise self._unknown(name)
-        self.store.delete(keys)
+        key = savepoint_key(name)
+        while (found := self.store.get(key)) and _note(found.data) != _FREE:
+            if self._free(key, _FREE, found.etag):
+                return
+        raise self._unknown(name)
 
     def _unknown(self, name: str) -> StateError:
-        names = ", ".join(sorted(PurePosixPath(found.key).stem for found in self.store.list(_SAVEPOINTS))) or "none"
+        names = ", ".join(_name(key) for key, (data, _) in self._objects().items() if not _note(data)) or "none"
         return StateError(f"{self.url} has no savepoint {name}: there are {names}; see tacit state list")
+
+
+def _name(key: str) -> str:
+    return PurePosixPath(key).stem
+
+
+def _note(data: bytes) -> Dropped | None:
+    """Return the note in an object of a name; None for a savepoint, also a damaged one."""
+    try:
+        return msgspec.json.decode(data, type=Dropped)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def cut_key(cut: Cut) -> str:
@@ -199,13 +258,21 @@ def cut_key(cut: Cut) -> str:
     return f"{_CUTS}/{cut.fence:06d}-{cut.number:010d}.json"
 
 
+def new_execution(fence: int) -> str:
+    """Return a name among the keys of objects for a process of a cluster: no other process has it."""
+    return f"{fence:06d}-{secrets.token_hex(4)}"
+
+
 def table_key(shard: int, execution: str, name: str) -> str:
     """Return the key of a table: names are unique within a shard and an execution."""
     return f"{_TABLES}/{shard:03d}/{execution}/{name}"
 
 
-def archive_key(fence: int, number: int, host: int, execution: str) -> str:
-    """Return the key of a host's archive: no other execution writes it, though a number comes again after a restart."""
+def archive_key(fence: int, number: int, host: int | str, execution: str) -> str:
+    """Return the key of a host's archive: no other execution writes it, though a number comes again after a restart.
+
+    The archive of a rewritten savepoint has `SAVEPOINT` in place of a host.
+    """
     return f"{_ARCHIVES}/{fence:06d}-{number:010d}-{host}-{execution}.tar.zst"
 
 
@@ -228,4 +295,4 @@ def open_bucket(settings: Settings, stop: Event | None = None) -> Bucket:
         raise ConfigurationError(["checkpoints: is required; name the URL of the run by --checkpoints URL"])
     address = ObjectAddress.parse(settings.checkpoints)
     place = address.at(f"{settings.region}/{settings.namespace}")
-    return Bucket(open_objects(replace(address, prefix=place), stop=stop))
+    return Bucket(open_objects(dataclasses.replace(address, prefix=place), stop=stop))

@@ -2,9 +2,10 @@
 
 PREFIX/REGION/NAMESPACE/lease                            lease and fencing number of the cluster that runs
 PREFIX/REGION/NAMESPACE/cuts/000007-0000000042.json      manifest of cut 42 under fencing number 7
-PREFIX/REGION/NAMESPACE/savepoints/NAME.json             copy of a manifest that no retention drops
-PREFIX/REGION/NAMESPACE/dropped/NAME.json                reason for which a savepoint was dropped (savepoint_wipes.py)
-PREFIX/REGION/NAMESPACE/tables/SHARD/EXECUTION/NAME.sst  tables of RocksDB, each once
+PREFIX/REGION/NAMESPACE/savepoints/NAME.json             copy of a manifest that no retention drops, or a note that
+                                                         it was dropped, with the reason (bucket.py)
+PREFIX/REGION/NAMESPACE/tables/SHARD/EXECUTION/NAME.sst  tables of RocksDB, each once; an execution begins with the
+                                                         fencing number
 PREFIX/REGION/NAMESPACE/archives/….tar.zst               all other files of a host at one cut
 
 A cut without a manifest does not exist. What no manifest names is deleted.
@@ -87,6 +88,10 @@ class Cut(msgspec.Struct, frozen=True):
     shards: dict[str, CutShard]
     begun_from: str = ""
     """Savepoint, as `NAME@FENCE-NUMBER`, from which the state began; empty for none."""
+    saved_by: str = ""
+    """In a savepoint, random name of the command that saved it: no two write the same bytes."""
+    guard: int = 0
+    """In a savepoint, fencing number of the cluster that found it at its start; an earlier one cannot change it."""
     followed: str | None = None
     """In a savepoint, `line` of the cut from which it last took wipes; None: it took none."""
     rewritten_ms: int = 0

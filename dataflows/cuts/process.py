@@ -1,7 +1,6 @@
 """Process that uploads the cuts of a run: the stream never waits for it, and shares neither lock nor memory with it."""
 
 import os
-import secrets
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Self
 
 import structlog
 
+from dataflows.cuts.bucket import new_execution
 from dataflows.cuts.counters import CutCounters
 from dataflows.cuts.uploads import FINISH, UploadJob, Uploads
 from dataflows.observability.logs import configure
@@ -124,7 +124,7 @@ class UploadProcess:
 
     def _start(self) -> tuple[SpawnProcess, Connection]:
         """Start a process with the counters so far, and another execution: the one before may have written objects."""
-        job = replace(self._job, execution=secrets.token_hex(4), counters=self._counters)
+        job = replace(self._job, execution=new_execution(self._job.local.fence), counters=self._counters)
         pipe, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_run, args=(job, theirs, os.getpid()), name="tacit-upload")
         with theirs:

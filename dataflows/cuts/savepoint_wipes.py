@@ -18,7 +18,7 @@ from time import monotonic, time_ns
 import structlog
 from msgspec.structs import replace
 
-from dataflows.cuts.bucket import Bucket, SavedCut, table_key
+from dataflows.cuts.bucket import SAVEPOINT, Bucket, SavedCut, archive_key, new_execution, table_key
 from dataflows.cuts.cut import Cut, CutShard, StoredFile
 from dataflows.cuts.reading import FetchedCut, fetched_cut
 from dataflows.cuts.send_rate import SendRate
@@ -85,19 +85,20 @@ class SavepointWipes:
         try:
             self._rewrite(name, found, newest, shards)
         except (StateError, ObjectDamagedError) as error:
-            self._drop(name, str(error))
+            self._drop(name, found, str(error))
         except TacitError as error:
             since_s = self._failing_since_s.setdefault(name, monotonic())
             _log.warning("savepoint.rewrite_failed", savepoint=name, error=str(error))
             if monotonic() - since_s > self._within_s:
-                self._drop(name, str(error))
+                self._drop(name, found, str(error))
         else:
             self._failing_since_s.pop(name, None)
 
-    def _drop(self, name: str, reason: str) -> None:
-        self._bucket.drop_for(name, reason, _now_ms())
+    def _drop(self, name: str, found: SavedCut, reason: str) -> None:
+        """Drop a savepoint, unless a command dropped it meanwhile, and may have saved another one."""
         self._failing_since_s.pop(name, None)
-        _log.error("savepoint.dropped", savepoint=name, reason=reason)
+        if self._holds() and self._bucket.drop_for(name, reason, _now_ms(), found.etag):
+            _log.error("savepoint.dropped", savepoint=name, reason=reason)
 
     def _rewrite(self, name: str, found: SavedCut, newest: Cut, shards: Collection[int]) -> None:
         saved = found.cut
@@ -112,6 +113,8 @@ class SavepointWipes:
             new.complete(shards)
             tokens = self._write_users(old, new, shards, is_same_line=_is_same_line(name, saved, newest))
             made = self._upload(old, tokens, newest)
+        if not self._holds():  # the sweep of another cluster deletes the new files
+            return
         if self._bucket.replace(name, made, found.etag):
             _log.info("savepoint.rewritten", savepoint=name, cut=newest.text, shards=len(tokens))
         else:  # dropped or named again meanwhile
@@ -140,23 +143,23 @@ class SavepointWipes:
     def _upload(self, old: FetchedCut, tokens: dict[int, Token], newest: Cut) -> Cut:
         """Upload the new tables and an archive, and return the new manifest."""
         store, shards = self._bucket.store, dict(old.cut.shards)
+        execution = new_execution(newest.fence)
         _tidy(old, tokens)
         for shard, token in tokens.items():
             folder = ShardFolder(old.folder / SHARDS, shard)
             tables = {}
             for name, (size, checksum) in folder.manifest_of(token).files.items():
                 if name.endswith(TABLE):
-                    tables[name] = StoredFile(table_key(shard, token.execution, name), size, checksum)
+                    tables[name] = StoredFile(table_key(shard, execution, name), size, checksum)
                     self._rate.admit(size)
                     store.put(tables[name].key, folder.path / token.name / name)
             ended = newest.shards[str(shard)].erasures if str(shard) in newest.shards else 0
             shards[str(shard)] = CutShard(token.pack().hex(), tables, ended)
         archive = old.folder.parent / "files.tar.zst"
         pack(old.folder, archive)
-        key = f"archives/{old.cut.fence:06d}-{old.cut.number:010d}-{secrets.token_hex(4)}.tar.zst"
-        packed = StoredFile(key, *manifest_file(archive))
+        packed = StoredFile(archive_key(newest.fence, newest.number, SAVEPOINT, execution), *manifest_file(archive))
         self._rate.admit(packed.size)
-        store.put(key, archive)
+        store.put(packed.key, archive)
         return replace(old.cut, archives=[packed], shards=shards, followed=newest.line, rewritten_ms=_now_ms())
 
 

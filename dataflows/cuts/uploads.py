@@ -84,7 +84,7 @@ class Uploads:
         self._bucket: Bucket = open_bucket(settings)
         rate = SendRate(settings.upload_rate, self._pause)
         self._uploader = Uploader(self._bucket, job.host, job.execution, rate)
-        self._retention = Retention(self._bucket, settings.keep_cuts, self._holds)
+        self._retention = Retention(self._bucket, job.local.fence, settings.keep_cuts, self._holds)
         catalogue = NumberedCatalogue.load(settings.catalogue)
         self._wipes = SavepointWipes(
             self._bucket, catalogue, job.folder / CUT, settings.erase_within, rate, self._holds

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.cuts.bucket import Bucket, Dropped, archive_key, cut_key, open_bucket, table_key
+from dataflows.cuts.bucket import Bucket, Dropped, Savepoints, archive_key, cut_key, open_bucket, table_key
 from dataflows.cuts.retention import Retention
 from dataflows.settings import Settings
 from state.errors import StateError
@@ -62,8 +62,8 @@ def test_savepoint_is_the_newest_cut_and_stays_without_it(bucket: Bucket) -> Non
     assert bucket.save("before") == plain_cut(1)
     bucket.write(plain_cut(2))
     bucket.store.delete([cut_key(plain_cut(1))])
-    assert bucket.savepoints() == {"before": plain_cut(1)}
-    assert bucket.savepoint("before") == plain_cut(1)
+    assert list(bucket.savepoints()) == ["before"]
+    assert bucket.savepoint("before").files == plain_cut(1).files
 
 
 def test_used_name_is_an_error(bucket: Bucket) -> None:
@@ -72,7 +72,7 @@ def test_used_name_is_an_error(bucket: Bucket) -> None:
     bucket.write(plain_cut(2))
     with pytest.raises(StateError, match=r"has a savepoint before already: give another name, or drop it first"):
         bucket.save("before")
-    assert bucket.savepoint("before") == plain_cut(1)
+    assert bucket.savepoint("before").text == "1-1"
 
 
 def test_savepoint_without_a_cut_is_an_error(bucket: Bucket) -> None:
@@ -120,25 +120,31 @@ def test_damaged_savepoint_can_be_dropped(bucket: Bucket) -> None:
     """Its manifest shows nothing that a drop needs."""
     bucket.store.put("savepoints/before.json", b"{")
     bucket.drop("before")
-    assert objects(bucket.store) == {}
+    assert bucket.listed() == Savepoints({}, {})
 
 
 def test_savepoint_that_a_run_dropped_leaves_a_note(bucket: Bucket) -> None:
     """A drop of the name removes the note, and so does a new savepoint."""
     bucket.write(plain_cut(1))
     bucket.save("before")
-    bucket.drop_for("before", "a table is missing", 7)
-    assert (bucket.savepoints(), bucket.dropped()) == ({}, {"before": Dropped(7, "a table is missing")})
-    bucket.drop("before")
-    assert bucket.dropped() == {}
+    for free in (bucket.drop, bucket.save):
+        assert bucket.drop_for("before", "a table is missing", 7, bucket.saved()["before"].etag)
+        assert bucket.listed() == Savepoints({}, {"before": Dropped(7, "a table is missing")})
+        free("before")
+        assert bucket.listed().dropped == {}
+        if not bucket.savepoints():
+            bucket.save("before")
 
 
-def test_damaged_note_is_an_error_and_can_be_removed(bucket: Bucket) -> None:
-    bucket.store.put("dropped/before.json", b"{")
-    with pytest.raises(StateError, match=r"dropped/before.json is damaged: .*; remove it by tacit state drop"):
-        bucket.dropped()
+def test_dropped_savepoint_is_not_there_for_any_reader(bucket: Bucket) -> None:
+    """Neither by its name nor by its key."""
+    bucket.write(plain_cut(1))
+    bucket.save("before")
     bucket.drop("before")
-    assert bucket.dropped() == {}
+    assert bucket.read("savepoints/before.json") is None
+    for call in (bucket.savepoint, bucket.drop):
+        with pytest.raises(StateError, match="has no savepoint before: there are none"):
+            call("before")
 
 
 def test_savepoint_is_replaced_only_if_it_is_unchanged(bucket: Bucket) -> None:
@@ -160,7 +166,7 @@ def test_saved_cut_has_all_files_whatever_a_run_drops_meanwhile(turns: list[str]
         named = Bucket(TurnStore(store, lambda: actors["s"].wait()))
 
         def make_cuts() -> None:
-            retention = Retention(run, keep, lambda: True)
+            retention = Retention(run, 1, keep, lambda: True)
             for number in range(2, 5):
                 cut = plain_cut(number, [f"tables/000/run/{number}.sst"])
                 for file in cut.files:
@@ -181,6 +187,58 @@ def test_saved_cut_has_all_files_whatever_a_run_drops_meanwhile(turns: list[str]
         actors["d"].end()
         saved = Bucket(store).savepoint("before")
         assert {file.key for file in saved.files} <= objects(store).keys()
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from("rc"), max_size=25))
+def test_savepoint_of_a_used_name_is_not_dropped_for_a_fault_of_the_earlier_one(turns: list[str]) -> None:
+    """A run drops the savepoint that it read; a command drops that one, too, and saves the newest cut meanwhile."""
+    with TemporaryDirectory() as folder:
+        store = folder_bucket(Path(folder)).store
+        run = Bucket(TurnStore(store, lambda: actors["r"].wait()))
+        command = Bucket(TurnStore(store, lambda: actors["c"].wait()))
+        Bucket(store).write(plain_cut(1))
+        Bucket(store).save("before")
+        Bucket(store).write(plain_cut(2))
+        dropped: list[int] = []
+
+        def drop_for_a_fault() -> None:
+            for found in run.saved().values():
+                run.drop_for("before", "a fault", 7, found.etag)
+                dropped.append(found.cut.number)
+
+        def name_again() -> None:
+            command.drop("before")
+            command.save("before")
+
+        actors = {"c": Actor(name_again), "r": Actor(drop_for_a_fault)}
+        for actor in actors.values():
+            actor.start()
+        for who in turns:
+            actors[who].step()
+        for actor in actors.values():
+            actor.end()
+        found = Bucket(store).listed()
+        if 2 in dropped:
+            assert found == Savepoints({}, {"before": Dropped(7, "a fault")})
+        else:
+            assert ([cut.number for cut in found.cuts.values()], found.dropped) == ([2], {})
+
+
+def test_save_that_is_too_late_leaves_the_savepoint_of_another_command(bucket: Bucket) -> None:
+    """Its cut is gone; another command has dropped the name meanwhile, and saved the next cut under it."""
+    bucket.write(plain_cut(1))
+    turns = Actor(lambda: Bucket(TurnStore(bucket.store, lambda: turns.wait())).save("before"))
+    turns.start()
+    while "before" not in bucket.savepoints():
+        turns.step()
+    bucket.store.delete([cut_key(plain_cut(1))])
+    bucket.write(plain_cut(2))
+    bucket.drop("before")
+    bucket.save("before")
+    with pytest.raises(StateError, match="has a savepoint before already"):
+        turns.end()
+    assert bucket.savepoint("before").text == "1-2"
 
 
 # Opening

@@ -38,7 +38,7 @@ def files(bucket: Bucket) -> set[str]:
 
 def test_oldest_cuts_go_with_the_files_that_only_they_have(bucket: Bucket) -> None:
     add(bucket, 1, table(1), table(2))
-    retention = Retention(bucket, 2, lambda: True)
+    retention = Retention(bucket, 1, 2, lambda: True)
     retention.apply()
     add(bucket, 2, table(2), table(3))
     add(bucket, 3, table(3), table(4))
@@ -52,16 +52,76 @@ def test_first_sweep_of_a_run_deletes_what_an_interrupted_upload_left(bucket: Bu
     add(bucket, 1, table(1))
     for key in (table(9), "archives/left", "parts/000001-0000000002/1.json", "lease.json", "readme.txt", "tables.txt"):
         bucket.store.put(key, b"x")
-    Retention(bucket, 1, lambda: True).apply()
+    Retention(bucket, 1, 1, lambda: True).apply()
     assert files(bucket) == {table(1), "archives/1-1"}
     assert objects(bucket.store).keys() > {"lease.json", "readme.txt", "tables.txt"}
+
+
+OWN = (
+    "tables/000/000002-1f3a09bc/000009.sst",
+    "archives/000002-0000000003-0-000002-1f3a09bc.tar.zst",
+    "archives/000002-0000000003-savepoint-000002-1f3a09bc.tar.zst",
+    "parts/000002-0000000003-000002-1f3a09bc/1.json",
+)
+"""Objects of uploads of a cluster that ended before a manifest."""
+OTHERS = (
+    "tables/000/000003-1f3a09bc/000009.sst",
+    "tables/000/1f3a09bc/000002-.sst",
+    "archives/000001-0000000002-0-000001-1f3a09bc.tar.zst",
+    "parts/000003-0000000002-000002-1f3a09bc/1.json",
+)
+
+
+def test_later_sweep_deletes_what_uploads_of_this_cluster_left_and_nothing_else(bucket: Bucket) -> None:
+    """The hosts of the cluster, not others; files of cuts and savepoints stay."""
+    retention = Retention(bucket, 2, 1, lambda: True, sweep_every_s=0)
+    named = "tables/000/000002-1f3a09bc/000007.sst"
+    add(bucket, 1, named)
+    retention.apply()
+    bucket.save("before")
+    add(bucket, 2, table(2))
+    for key in (*OWN, *OTHERS):
+        bucket.store.put(key, b"x")
+    assert retention.apply() == Swept(1, len(OWN))
+    assert files(bucket) == {named, table(2), "archives/1-1", "archives/1-2", *OTHERS}
+
+
+def test_later_sweep_waits_for_its_time(bucket: Bucket) -> None:
+    """A list of all files has a price."""
+    retention = Retention(bucket, 2, 1, lambda: True)
+    add(bucket, 1, table(1))
+    retention.apply()
+    bucket.store.put(OWN[0], b"x")
+    assert retention.apply() == Swept(0, 0)
+
+
+def test_later_sweep_without_the_lease_deletes_nothing(bucket: Bucket) -> None:
+    answers = iter([True, True, True, False])
+    retention = Retention(bucket, 2, 1, lambda: next(answers), sweep_every_s=0)
+    add(bucket, 1, table(1))
+    bucket.store.put(OTHERS[0], b"x")
+    assert retention.apply() == Swept(0, 1)
+    bucket.store.put(OWN[0], b"x")
+    assert retention.apply() == Swept(0, 0)
+    assert OWN[0] in files(bucket)
+
+
+def test_cluster_that_was_paused_cannot_change_a_savepoint_after_the_first_sweep_of_the_next(bucket: Bucket) -> None:
+    """The sweep may have deleted the files that it would name."""
+    add(bucket, 1, table(1))
+    bucket.save("before")
+    found = bucket.saved()["before"]
+    Retention(bucket, 2, 1, lambda: True).apply()
+    assert not bucket.replace("before", plain_cut(1, [table(2)]), found.etag)
+    assert not bucket.drop_for("before", "a fault", 7, found.etag)
+    assert bucket.savepoint("before").files == found.cut.files
 
 
 def test_run_without_its_lease_deletes_nothing(bucket: Bucket) -> None:
     for number in (1, 2, 3):
         add(bucket, number, table(number))
     before = objects(bucket.store)
-    assert Retention(bucket, 1, lambda: False).apply() == Swept(0, 0)
+    assert Retention(bucket, 1, 1, lambda: False).apply() == Swept(0, 0)
     assert objects(bucket.store) == before
 
 
@@ -69,7 +129,7 @@ def test_run_that_loses_its_lease_stops_to_delete(bucket: Bucket) -> None:
     for number in (1, 2):
         add(bucket, number, table(number))
     answers = iter([True, False])
-    assert Retention(bucket, 1, lambda: next(answers)).apply() == Swept(1, 0)
+    assert Retention(bucket, 1, 1, lambda: next(answers)).apply() == Swept(1, 0)
     assert table(1) in files(bucket)
 
 
@@ -88,13 +148,13 @@ def test_damaged_manifest_ends_all_deletions_of_files(key: str, bucket: Bucket) 
     add(bucket, 2, table(2))
     bucket.store.put(key, b'{"number": 1')
     with nothing_deleted(bucket):
-        Retention(bucket, 1, lambda: True).apply()
+        Retention(bucket, 1, 1, lambda: True).apply()
 
 
 def test_files_go_at_last_after_a_failure(bucket: Bucket) -> None:
     """A manifest that was dropped before a failure is not there at the next attempt."""
     add(bucket, 1, table(1))
-    retention = Retention(bucket, 1, lambda: True)
+    retention = Retention(bucket, 1, 1, lambda: True)
     retention.apply()
     add(bucket, 2, table(2))
     bucket.store.put("savepoints/before.json", b"{")
@@ -108,7 +168,7 @@ def test_files_go_at_last_after_a_failure(bucket: Bucket) -> None:
 def test_savepoint_of_a_used_name_lets_the_files_of_the_earlier_one_go(bucket: Bucket) -> None:
     """Both changes are between two sweeps."""
     add(bucket, 1, table(1))
-    retention = Retention(bucket, 1, lambda: True)
+    retention = Retention(bucket, 1, 1, lambda: True)
     bucket.save("before")
     retention.apply()
     add(bucket, 2, table(2))
@@ -128,7 +188,7 @@ class Sweeps(RuleBasedStateMachine):
         self.folder = TemporaryDirectory()
         self.bucket = folder_bucket(Path(self.folder.name))
         self.keep = keep
-        self.retention = Retention(self.bucket, keep, lambda: True)
+        self.restart()
         self.newest: list[str] = []
         self.number = 0
 
@@ -144,12 +204,11 @@ class Sweeps(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.retention = Retention(self.bucket, self.keep, lambda: True)
+        self.retention = Retention(self.bucket, 1, self.keep, lambda: True, sweep_every_s=0)
 
     @rule()
     def interrupt_an_upload(self) -> None:
-        self.restart()
-        self.bucket.store.put(f"tables/000/run/left-{self.number}", b"x")
+        self.bucket.store.put(f"tables/000/000001-1f3a09bc/left-{self.number}", b"x")
 
     @precondition(lambda self: self.number > 0)
     @rule(name=st.sampled_from(NAMES))

@@ -67,7 +67,7 @@ def test_wiped_user_leaves_all_objects_with_the_retention_of_cuts(
     assert {"learned", "bytes"} <= kinds(bucket, needles, tmp_path / "first")
     wipe(state, ADA, LATER_MS)
     wipes.follow(make_cut(bucket, state, number=3))
-    Retention(bucket, 1, lambda: True).apply()
+    Retention(bucket, 1, 1, lambda: True).apply()
     assert kinds(bucket, needles, tmp_path / "last") <= {"tombstone", "pseudonym"}
     assert bucket.savepoint("before").rewritten_ms > 0
 
@@ -171,9 +171,9 @@ def test_savepoint_that_cannot_be_rewritten_is_dropped_with_a_note(
     bucket.store.delete([table.key])
     wipes.follow(newest)
     assert bucket.savepoints() == {}
-    assert bucket.dropped()["before"].reason.startswith(f"{bucket.url}/{table.key} is missing")
+    assert bucket.listed().dropped["before"].reason.startswith(f"{bucket.url}/{table.key} is missing")
     assert bucket.save("before") == newest
-    assert bucket.dropped() == {}
+    assert bucket.listed().dropped == {}
 
 
 def test_savepoint_of_another_secret_is_dropped(state: Path, bucket: Bucket, wipes: SavepointWipes) -> None:
@@ -182,7 +182,7 @@ def test_savepoint_of_another_secret_is_dropped(state: Path, bucket: Bucket, wip
     other = replace(cut, identity=replace(cut.identity, secret="another"))
     wipes.follow(other)
     assert bucket.savepoints() == {}
-    assert bucket.dropped()["before"].reason.startswith("it was made for secret ")
+    assert bucket.listed().dropped["before"].reason.startswith("it was made for secret ")
 
 
 def test_run_without_its_lease_changes_nothing(state: Path, bucket: Bucket, tmp_path: Path) -> None:
