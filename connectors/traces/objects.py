@@ -13,25 +13,47 @@ _SMALL = ".json"
 """Ending of manifests and leases, which may change at each moment."""
 
 
-def find_object_traces(objects: ObjectStore, needles: Needles) -> Iterator[Trace]:
+Searched = dict[ObjectInfo, list[Trace]]
+"""Objects that never change, by key, size and time, and their traces of one user."""
+
+
+def find_object_traces(objects: ObjectStore, needles: Needles, searched: Searched | None = None) -> Iterator[Trace]:
     """Yield the traces of a user in all objects below an address; the place is the URL of the object.
 
     An object that disappears meanwhile has no trace. One object at a time is on disk.
+
+    Args:
+        objects: the store.
+        needles: bytes of the user.
+        searched: memory of earlier searches for the same needles: objects in it that are still listed are not read
+            again, and this search adds to it. None: all objects are read.
 
     Raises:
         StorageError: the disk is full or fails.
         TacitError: the errors of `ObjectStore`.
     """
+    searched = {} if searched is None else searched
     with TemporaryDirectory(prefix="tacit-traces-") as temporary:
         for found in objects.list():
-            place, path = needles.masked(objects.address.url(found.key)), Path(temporary, PurePosixPath(found.key).name)
-            try:
-                if _fetch(objects, found, path):
-                    yield from (trace._replace(place=place) for trace in find_traces(path, needles))
-            except ObjectDamagedError:
-                if _exists(objects, found.key):
-                    yield Trace(place, 0, UNREADABLE)
-            path.unlink(missing_ok=True)
+            if found not in searched:
+                traces = _search(objects, found, needles, Path(temporary))
+                if found.key.endswith(_SMALL) or any(trace.kind == UNREADABLE for trace in traces):
+                    yield from traces
+                    continue
+                searched[found] = traces
+            yield from searched[found]
+
+
+def _search(objects: ObjectStore, found: ObjectInfo, needles: Needles, folder: Path) -> list[Trace]:
+    place, path = needles.masked(objects.address.url(found.key)), folder / PurePosixPath(found.key).name
+    try:
+        if not _fetch(objects, found, path):
+            return []
+        return [trace._replace(place=place) for trace in find_traces(path, needles)]
+    except ObjectDamagedError:
+        return [Trace(place, 0, UNREADABLE)] if _exists(objects, found.key) else []
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _fetch(objects: ObjectStore, found: ObjectInfo, path: Path) -> bool:

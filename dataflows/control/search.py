@@ -16,6 +16,7 @@ from tacit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from connectors.traces import Needles, Trace
+    from connectors.traces.objects import Searched
 
 _KINDS = {"gate": "tombstone", "signals": "learned"}
 """Last part of a key of a user → kind of its content."""
@@ -59,11 +60,17 @@ def _looked_at(text: str, settings: Settings) -> Place:
 
 
 def _cuts(settings: Settings) -> Place:
+    """Return the cuts as a place that reads each object once, also if it is searched twice for the same user."""
     from connectors.traces.objects import find_object_traces  # clients of object storage take time to import
     from dataflows.cuts.bucket import open_bucket
 
     store = open_bucket(settings).store
-    return Place("cuts", str(store.address), lambda needles: find_object_traces(store, needles))
+    searched: dict[Needles, Searched] = {}
+
+    def find(needles: "Needles") -> "Iterator[Trace]":
+        return find_object_traces(store, needles, searched.setdefault(needles, {}))
+
+    return Place("cuts", str(store.address), find)
 
 
 def _files(sort: Sort, path: Path) -> Place:

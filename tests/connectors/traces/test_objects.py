@@ -1,5 +1,6 @@
 """Byte search in object storage: archives in their contents, tables by their entries, and objects that go meanwhile."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import zstandard
 
 from connectors.objects.store import ObjectInfo, ObjectStore
 from connectors.traces.needles import Needles, Trace, needles_of
-from connectors.traces.objects import find_object_traces
+from connectors.traces.objects import Searched, find_object_traces
 from tests.support.object_server import opened
 from tests.support.turns import TurnStore
 
@@ -71,6 +72,32 @@ def test_object_that_goes_meanwhile_has_no_trace(stays: bool, objects: ObjectSto
     going = Going(objects, stays=stays)
     traces = {(trace.place.rpartition("/")[2], trace.kind) for trace in find_object_traces(going, NEEDLES)}
     assert traces == {("1.sst", "pseudonym")} | ({("1.tar.zst", "unreadable")} if stays else set())
+
+
+def test_second_search_reads_only_what_is_new_or_may_have_changed(objects: ObjectStore, tmp_path: Path) -> None:
+    """A table and an archive never change; another file in their place, with the same size and time, is not seen."""
+    searched: Searched = {}
+    names = ("tables/000/run/000009.sst", "archives/1.tar", "cuts/1.json", "archives/2.tar")
+    for key in names:
+        objects.put(key, NEEDLES.user)
+    assert len(list(find_object_traces(objects, NEEDLES, searched))) == 4
+    for key in names:
+        path = tmp_path / "bucket" / key
+        status = path.stat()
+        path.write_bytes(b"x" * status.st_size)
+        later_ns = 10**9 if key == "archives/2.tar" else 0
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + later_ns))
+    objects.put("tables/000/run/000010.sst", NEEDLES.user)
+    objects.delete(["archives/1.tar"])
+    again = find_object_traces(objects, NEEDLES, searched)
+    assert {trace.place.rpartition("/")[2] for trace in again} == {"000009.sst", "000010.sst"}
+
+
+def test_damaged_object_is_read_again(objects: ObjectStore) -> None:
+    searched: Searched = {}
+    objects.put("archives/1.tar.zst", b"no archive")
+    assert [trace.kind for trace in find_object_traces(objects, NEEDLES, searched)] == ["unreadable"]
+    assert searched == {}
 
 
 def test_search_leaves_no_file(objects: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

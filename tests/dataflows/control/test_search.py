@@ -1,5 +1,6 @@
 """Places of a search: the cuts of the settings' namespace are one of them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,21 @@ def test_cuts_of_the_namespace_are_searched(tmp_path: Path) -> None:
         assert (redis.sort, cuts.sort) == ("redis", "cuts")
         found[cuts.name] = cuts.count(NEEDLES)
     assert found == {f"file://{tmp_path}/eu/live": {"pseudonym": 1}, f"file://{tmp_path}/eu/shadow": {}}
+
+
+def test_cuts_are_read_once_for_two_searches_of_a_user(tmp_path: Path) -> None:
+    """A verified forget searches before and after; the second search of another user reads all."""
+    settings = Settings(embedded=True, checkpoints=f"file://{tmp_path}")
+    key, other = "tables/000/run/000009.sst", needles_of("grace.hopper", b"0123456789abcdef")
+    open_bucket(settings).store.put(key, NEEDLES.user)
+    _, cuts = places_of(settings, [])
+    assert cuts.count(NEEDLES) == {"pseudonym": 1}
+    path = tmp_path / "eu/live" / key
+    status = path.stat()
+    path.write_bytes(other.user)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert cuts.count(NEEDLES) == {"pseudonym": 1}
+    assert cuts.count(other) == {"pseudonym": 1}
 
 
 def test_without_object_storage_there_are_no_cuts_to_search() -> None:
