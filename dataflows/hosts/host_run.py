@@ -134,11 +134,18 @@ class HostRun:
                 quick_failures = quick_failures + 1 if quick else 0
                 if quick_failures >= MAX_QUICK_FAILURES or self._stop.requested.is_set():
                     raise
-                problem = self._cluster.problem or str(error)
+                problem = self._describe(error)
                 self._watch.restarting(problem)
                 _log.error("run.failed", error=problem)
                 self._stop.requested.wait(_PAUSE_S * (1 + quick_failures))
         return Counters(stopped=True)
+
+    def _describe(self, error: TacitError) -> str:
+        """Return what the cluster noticed, and the error of the processes: each may be a consequence of the other."""
+        noticed = self._cluster.problem
+        if not noticed and isinstance(error, EngineError):
+            noticed = "a process of another host may be lost"
+        return f"{noticed}: {error}" if noticed else str(error)
 
     def _run(self, attempt: _Attempt) -> Counters:
         with uploads(self._job, attempt.local, attempt.lease, self._watch) if attempt.lease else nullcontext():

@@ -62,8 +62,8 @@ class WorkerProcess:
     pipe: Connection
     counters: Counters
     failure: Failure | None = None
-    is_killed: bool = False
-    """True once the supervisor has killed the process."""
+    killed_as: str = ""
+    """Reason for which the supervisor has killed the process; empty before."""
     ended_s: float = math.inf
     """`monotonic()` of the end of the pipe; infinite while it is open, and for a process that the supervisor ended."""
 
@@ -107,7 +107,7 @@ def run_workers(
             worker.process.terminate()
 
     def kill_all() -> None:
-        _kill(workers)
+        _kill(workers, "was killed, as a host is lost")
 
     with stop.notifies(stop_all), ExitStack() as stack:
         run_folder = Path(stack.enter_context(TemporaryDirectory(prefix="tacit-run-")))
@@ -145,9 +145,7 @@ def _cause(workers: Sequence[WorkerProcess]) -> Failure | None:
 
 
 def _describe_end(worker: WorkerProcess) -> str:
-    if worker.is_killed:
-        return f"did not end within {STOP_TOGETHER_S:g} s after the first one, and was killed"
-    return describe_end(worker.process.exitcode or 0)
+    return worker.killed_as or describe_end(worker.process.exitcode or 0)
 
 
 def _supervise(workers: Sequence[WorkerProcess], report: Callable[[Counters], None], watch: Watch) -> None:
@@ -163,7 +161,7 @@ def _supervise(workers: Sequence[WorkerProcess], report: Callable[[Counters], No
         for pipe in ready:
             _receive(running[id(pipe)], running)
         if not ready or _cause(workers):
-            _kill(running.values())
+            _kill(running.values(), f"did not end within {STOP_TOGETHER_S:g} s after the first one, and was killed")
         if len(running) < len(workers):
             deadline_s = min(deadline_s, monotonic() + STOP_TOGETHER_S)
         for number, worker in enumerate(workers):
@@ -176,7 +174,7 @@ def _receive(worker: WorkerProcess, running: dict[int, WorkerProcess]) -> None:
         message = worker.pipe.recv()
     except (EOFError, ConnectionResetError):
         del running[id(worker.pipe)]
-        worker.ended_s = math.inf if worker.is_killed else monotonic()
+        worker.ended_s = math.inf if worker.killed_as else monotonic()
         return
     if isinstance(message, Failure):
         worker.failure = message
@@ -184,9 +182,9 @@ def _receive(worker: WorkerProcess, running: dict[int, WorkerProcess]) -> None:
         worker.counters = message
 
 
-def _kill(workers: Iterable[WorkerProcess]) -> None:
+def _kill(workers: Iterable[WorkerProcess], killed_as: str) -> None:
     for worker in workers:
-        worker.is_killed = True
+        worker.killed_as = worker.killed_as or killed_as
         worker.process.kill()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -138,6 +139,10 @@ def test_three_hosts_share_a_topic_and_a_lost_host_resumes_with_the_others(place
         hosts.lose(1)
         hosts.start(1)
         hosts.runs[1].wait_for(lambda: hosts.count_of("cut.fetched", 1), "the fetch")
+        failed = hosts.events("run.failed")[0]["error"]
+        assert re.fullmatch(
+            r"(host 1 .*|a process of another host may be lost): Bytewax ended with an error: .*", failed
+        )
         place.teach("eve")
         place.wait_for_signals(hosts.runs[0], 5)
         after = everything_in(place.client)
@@ -180,6 +185,20 @@ def test_part_of_a_killed_process_that_uploads_comes_from_the_next_one(place: Pl
         hosts.await_more("cut.completed", 2)
         assert hosts.count_of("cluster.broken") == 0
         hosts.stop()
+
+
+def test_host_that_is_silent_is_named_with_the_end_of_the_processes(place: Place) -> None:
+    """It is paused, so that its connections stay open, and Bytewax notices nothing."""
+    with hosts_of(place, 2) as hosts:
+        hosts.start(0, limits={**LIMITS, "dataflows.hosts.cluster._SILENT_LOOKS": 6})
+        hosts.start(1)
+        place.teach("ada")
+        place.wait_for_signals(hosts.runs[0], 1)
+        os.killpg(hosts.runs[1].process.pid, signal.SIGSTOP)
+        hosts.runs[0].wait_for(lambda: hosts.count_of("run.failed"), "the failure")
+        assert hosts.events("run.failed")[0]["error"] == (
+            f"host 1 ({hosts.addresses[1]}) is silent: the process tacit-0 was killed, as a host is lost"
+        )
 
 
 def test_hosts_resume_from_their_own_folders_without_object_storage(place: Place) -> None:
