@@ -93,18 +93,17 @@ def _take(fence: Fence, job: Job, stop: Stop, watch: Watch, *, stands_by: bool) 
 
 
 @contextmanager
-def uploads(job: Job, local: LocalCut, lease: Lease, watch: Watch) -> Iterator[None]:
+def uploads(job: Job, folder: Path, local: LocalCut, lease: Lease, watch: Watch) -> Iterator[None]:
     """Upload the cuts of this host while the context lasts; its end in order makes a last one.
 
     Args:
         job: the live run.
+        folder: its state folder.
         local: memory of the state folder, with the fencing number of the run.
         lease: lease on the URL.
         watch: watch over the run, which gets the counters of the cuts.
     """
-    settings, (host, hosts) = job.settings, job.share
-    assert settings.state is not None  # noqa: S101  # `fenced` requires it
-    upload = UploadJob(settings, settings.state, local, lease, job.log_level, host, hosts)
+    upload = UploadJob(job.settings, folder, local, lease, job.log_level, *job.share)
     with UploadProcess(upload, lambda counters: setattr(watch, "cuts", counters)) as process:
         yield
         if not lease.is_lost:
@@ -120,21 +119,23 @@ def cut_run(
     Without a URL, the context does nothing. Errors are those of `fenced`, `choose_start` and `begin`.
     """
     with fenced(job, ownership, stop, watch, stands_by=stands_by) as bucket:
-        if bucket is None or job.settings.state is None:
+        folder = job.settings.state
+        if bucket is None or folder is None:
             yield
             return
-        start = choose_start(job, bucket, savepoint, ownership.fence, fits=is_complete(job.settings.state))
-        begin(job, bucket, start)
-        with uploads(job, start.local, ownership.storage_lease, watch):
+        start = choose_start(job, bucket, folder, savepoint, ownership.fence, fits=is_complete(folder))
+        begin(job, bucket, folder, start)
+        with uploads(job, folder, start.local, ownership.storage_lease, watch):
             yield
 
 
-def choose_start(job: Job, bucket: Bucket, savepoint: str | None, fence: int, *, fits: bool) -> Start:
+def choose_start(job: Job, bucket: Bucket, folder: Path, savepoint: str | None, fence: int, *, fits: bool) -> Start:
     """Return the state from which a run begins: a savepoint once, a newer cut, or the state folder.
 
     Args:
         job: the live run.
         bucket: cuts of the namespace.
+        folder: state folder of this host.
         savepoint: savepoint to begin from; a state that began from it continues.
         fence: fencing number of the run.
         fits: True if the state folders of all hosts fit together and are complete.
@@ -142,8 +143,6 @@ def choose_start(job: Job, bucket: Bucket, savepoint: str | None, fence: int, *,
     Raises:
         StateError: the folder is of another state, or a cut is damaged or was made for other settings.
     """
-    folder = job.settings.state
-    assert folder is not None  # noqa: S101  # `fenced` requires it
     newest, local = bucket.newest(), read_local_cut(folder)
     chosen = bucket.savepoint(savepoint) if savepoint else None
     begun_from = f"{savepoint}@{chosen.text}" if chosen else local.begun_from
@@ -159,14 +158,12 @@ def choose_start(job: Job, bucket: Bucket, savepoint: str | None, fence: int, *,
     return Start(None, "", LocalCut(fence, number, local.begun_from))
 
 
-def begin(job: Job, bucket: Bucket, start: Start) -> None:
-    """Make the state folder that of the start.
+def begin(job: Job, bucket: Bucket, folder: Path, start: Start) -> None:
+    """Make a state folder that of the start.
 
     Raises:
         TacitError: the errors of `fetch`.
     """
-    folder = job.settings.state
-    assert folder is not None  # noqa: S101  # `fenced` requires it
     if start.cut is not None:
         fetch(bucket, start.cut, folder, job.share)
     start.local.write(folder)

@@ -8,6 +8,7 @@ What the folder has of the cut stays; checkpoints that the cut does not name go 
 
 import os
 import shutil
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ import structlog
 
 from connectors.population.file_store import FILE_NAME, read_version
 from dataflows.cuts.bucket import Bucket
-from dataflows.cuts.cut import Cut
+from dataflows.cuts.cut import Cut, StoredFile
 from dataflows.cuts.staging import local_shards
 from dataflows.cuts.upload import unpack
 from dataflows.state_folder import (
@@ -176,7 +177,7 @@ class ShardFetch:
             return
         began_s = monotonic()
         try:
-            fetched, kept = self._fetch(shard, token, missing, cut)
+            fetched, kept = self._fetch(shard, shard.path / token.name, missing, found.tables)
         except OSError as error:
             raise storage_error(str(shard.path), error.strerror or str(error)) from error
         seconds = round(monotonic() - began_s, 2)
@@ -188,10 +189,10 @@ class ShardFetch:
             self._cut = Cut.decode(path.read_bytes(), str(path))
         return self._cut
 
-    def _fetch(self, shard: ShardFolder, token: Token, missing: list[str], cut: Cut | None) -> tuple[int, int]:
+    def _fetch(
+        self, shard: ShardFolder, path: Path, missing: list[str], tables: Mapping[str, StoredFile]
+    ) -> tuple[int, int]:
         """Complete a checkpoint, and return the bytes of fetched tables, and of those that the folder has."""
-        assert cut is not None  # noqa: S101  # its shard was found
-        tables, path = cut.shards[str(token.shard)].tables, shard.path / token.name
         for part in shard.path.glob(f"{_PART}*"):
             part.unlink()
         local = _local_tables(shard)

@@ -148,7 +148,11 @@ class HostRun:
         return f"{noticed}: {error}" if noticed else str(error)
 
     def _run(self, attempt: _Attempt) -> Counters:
-        with uploads(self._job, attempt.local, attempt.lease, self._watch) if attempt.lease else nullcontext():
+        with (
+            uploads(self._job, self._folder, attempt.local, attempt.lease, self._watch)
+            if attempt.lease
+            else nullcontext()
+        ):
             try:
                 return run(self._job, lambda _: None, self._stop, self._watch, self._ownership, attempt.meet)
             finally:
@@ -174,8 +178,8 @@ class HostRun:
         is_new = not fits and not any(member.has_users for member in members.values())
         start = Start(None, "", LocalCut())
         if bucket is not None:
-            start = choose_start(self._job, bucket, self._savepoint, self._ownership.fence, fits=fits)
-            begin(self._job, bucket, start)
+            start = choose_start(self._job, bucket, self._folder, self._savepoint, self._ownership.fence, fits=fits)
+            begin(self._job, bucket, self._folder, start)
         if start.cut is None and not fits and not is_new:
             raise HostError(_no_common_state(members))
         if start.cut is None and is_new:
@@ -220,7 +224,7 @@ class HostRun:
                 raise HostError(
                     f"{bucket.url}/{plan.cut} is gone, from which all hosts begin: the next start has another"
                 )
-            begin(self._job, bucket, Start(cut, plan.cut, local))
+            begin(self._job, bucket, self._folder, Start(cut, plan.cut, local))
         elif plan.is_new:
             start_over(self._folder)
         if self._cluster.problem:  # another host is lost since: this plan is of no use
