@@ -3,8 +3,8 @@
     python -m benchmarks.takeover [--times N] [--stop] [--users N]
 
 All limits are the defaults. The commands do not see each other's processes, as on two machines, so the end of a killed
-run shows by its leases alone. With --stop, the runs end in order. The benchmark needs the broker of the tests, as
-`benchmarks.live`.
+run shows by its leases alone. With --stop, the runs end in order. With --users, the first run has users with full
+state. The benchmark needs the broker of the tests, as `benchmarks.live`.
 """
 
 import argparse

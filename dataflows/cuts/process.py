@@ -53,7 +53,7 @@ class UploadProcess:
         self._lock = Lock()
         self._ends = Event()
         """Set once the run ends: a last cut does not wait for the pause before a restart."""
-        self._is_over = False
+        self._is_over = self._has_finished = False
         self._thread = Thread(target=self._keep, name="cuts", daemon=True)
 
     @property
@@ -72,7 +72,7 @@ class UploadProcess:
             if self._running:
                 _ask_to_finish(self._running[1])
         self._thread.join(FINISH_WITHIN_S)
-        if self._thread.is_alive():
+        if not self._has_finished:
             _log.warning("cut.unfinished", advice="the next start of this host resumes from its state folder")
 
     def __exit__(
@@ -96,12 +96,17 @@ class UploadProcess:
             except OSError as error:
                 end = f"cannot be started: {error.strerror}"
             else:
-                if self._is_over or (self._ends.is_set() and code == 0):
+                if self._is_over:
+                    return
+                if self._ends.is_set() and code == 0:
+                    self._has_finished = True
                     return
                 end = describe_end(code)
             if monotonic() - began_s > STEADY_AFTER_S:
                 pause_s = FIRST_PAUSE_S
-            self._note_end(end, pause_s)
+            _log.error("cut.process_ended", end=end, restart_in_s=0 if self._ends.is_set() else pause_s)
+            self._counters = replace(self._counters, restarts=self._counters.restarts + 1)
+            self._update(self._counters)
             self._ends.wait(pause_s)
             pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
@@ -139,12 +144,6 @@ class UploadProcess:
             while True:
                 self._counters = pipe.recv()
                 self._update(self._counters)
-
-    def _note_end(self, end: str, pause_s: float) -> None:
-        problem = f"the process that uploads {end}"
-        _log.error("cut.process_ended", problem=problem, restart_in_s=0 if self._ends.is_set() else pause_s)
-        self._counters = replace(self._counters, restarts=self._counters.restarts + 1, problem=problem)
-        self._update(self._counters)
 
 
 def _ask_to_finish(pipe: Connection) -> None:

@@ -14,7 +14,7 @@ from dataflows.cuts.local_cut import LocalCut, read_local_cut
 from dataflows.state_folder import DESCRIPTION, FETCHING
 from tacit.errors import TacitError
 
-LOOK_EVERY_S = 2.0
+LOOK_EVERY_S = 5.0
 """Time between two looks for a new cut: the fetch of one that was missed would be a part of a takeover."""
 _THREADS = 2
 """Shards at once; each fetches several tables at once."""

@@ -160,9 +160,7 @@ def test_killed_process_that_uploads_is_replaced_also_for_the_last_cut(place: Pl
                 place.wait_for_signals(run, 2)
             os.kill(events(run, "cut.process_started")[-1]["pid"], signal.SIGKILL)
         assert run.stop() == 0
-        assert [event["problem"] for event in events(run, "cut.process_ended")] == [
-            "the process that uploads was ended by SIGKILL"
-        ] * 2
+        assert [event["end"] for event in events(run, "cut.process_ended")] == ["was ended by SIGKILL"] * 2
         assert not events(run, "run.failed")
     shutil.rmtree(place.folder / "state")
     with started(place, url) as run:

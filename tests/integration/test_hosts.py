@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dataflows.cuts.bucket import open_bucket
-from dataflows.cuts.part import REQUEST, Request
+from dataflows.cuts.part import REQUEST, Request, part_key
 from dataflows.settings import Settings
 from tests.support.commands import Limits, Running, everything_in, running, tacit
 from tests.support.kafka_broker import KAFKA_TEST
@@ -169,9 +169,10 @@ def test_part_of_a_killed_process_that_uploads_comes_from_the_next_one(place: Pl
     """Host 0 waits for it no longer than for the restart, and no process of the stream ends."""
     bucket = open_bucket(Settings(embedded=True, checkpoints=f"file://{place.folder}/bucket"))
 
-    def requested() -> int:
-        found = bucket.store.get(REQUEST)
-        return Request.decode(found.data).number if found else 0
+    def is_unserved() -> bool:
+        found, newest = bucket.store.get(REQUEST), bucket.newest()
+        request = Request.decode(found.data) if found else Request(0, 0)
+        return bool(newest and request.number > newest.number) and bucket.store.get(part_key(request, 1)) is None
 
     place.teach("ada")
     with hosts_of(place, 2) as hosts:
@@ -179,8 +180,7 @@ def test_part_of_a_killed_process_that_uploads_comes_from_the_next_one(place: Pl
         hosts.await_more("cut.completed", 1)
         uploader = hosts.events("cut.process_started", 1)[-1]["pid"]
         os.kill(uploader, signal.SIGSTOP)
-        before = requested()
-        hosts.runs[0].wait_for(lambda: requested() > before, "a request that the process cannot serve")
+        hosts.runs[0].wait_for(is_unserved, "a request that the process cannot serve")
         os.kill(uploader, signal.SIGKILL)
         hosts.await_more("cut.completed", 2)
         assert hosts.count_of("cluster.broken") == 0
