@@ -193,6 +193,17 @@ class Bucket:
             raise self._unknown(name)
         return cut
 
+    def read_chosen(self, key: str, begun_from: str) -> Cut | None:
+        """Return the cut that the first host chose as the start of all hosts; None if it is not there any more.
+
+        Another savepoint may have its name by now, which the `begun_from` of the start shows. Errors are those of
+        `read`.
+        """
+        cut = self.read(key)
+        if cut and key.startswith(f"{_SAVEPOINTS}/") and not begun_from.endswith(f"@{cut.text}"):
+            return None
+        return cut
+
     def save(self, name: str) -> Cut:
         """Name the newest cut, so that it is kept until `drop`.
 

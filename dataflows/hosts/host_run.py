@@ -219,7 +219,7 @@ class HostRun:
         local = LocalCut(plan.fence, plan.number, plan.begun_from)
         if plan.cut:
             bucket = open_bucket(settings, self._stop.requested)
-            cut = bucket.read(plan.cut)
+            cut = bucket.read_chosen(plan.cut, plan.begun_from)
             if cut is None:
                 raise HostError(
                     f"{bucket.url}/{plan.cut} is gone, from which all hosts begin: the next start has another"

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.cuts.bucket import Bucket, Dropped, Savepoints, archive_key, cut_key, open_bucket, table_key
+from dataflows.cuts.bucket import (
+    Bucket,
+    Dropped,
+    Savepoints,
+    archive_key,
+    cut_key,
+    open_bucket,
+    savepoint_key,
+    table_key,
+)
 from dataflows.cuts.retention import Retention
 from dataflows.settings import Settings
 from state.errors import StateError
@@ -134,6 +143,21 @@ def test_savepoint_that_a_run_dropped_leaves_a_note(bucket: Bucket) -> None:
         assert bucket.listed().dropped == {}
         if not bucket.savepoints():
             bucket.save("before")
+
+
+def test_hosts_do_not_begin_from_another_savepoint_of_the_same_name(bucket: Bucket) -> None:
+    """It was dropped, and saved again, after the first host read it."""
+    key = savepoint_key("before")
+    bucket.write(plain_cut(1))
+    bucket.save("before")
+    chosen = bucket.read_chosen(key, "before@1-1")
+    assert chosen == bucket.savepoint("before")
+    bucket.drop("before")
+    assert bucket.read_chosen(key, "before@1-1") is None
+    bucket.write(plain_cut(2))
+    bucket.save("before")
+    assert bucket.read_chosen(key, "before@1-1") is None
+    assert bucket.read_chosen(cut_key(plain_cut(2)), "earlier@1-1") == plain_cut(2)
 
 
 def test_dropped_savepoint_is_not_there_for_any_reader(bucket: Bucket) -> None:
