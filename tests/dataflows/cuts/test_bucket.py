@@ -24,7 +24,10 @@ from dataflows.settings import Settings
 from state.errors import StateError
 from tacit.errors import ConfigurationError
 from tests.support.cuts import folder_bucket, objects, plain_cut
+from tests.support.object_server import BUCKET, opened, s3, s3_server
 from tests.support.turns import Actor, TurnStore
+
+__all__ = ["s3", "s3_server"]
 
 
 def test_newest_cut_is_that_of_the_latest_cluster(bucket: Bucket) -> None:
@@ -143,6 +146,24 @@ def test_savepoint_that_a_run_dropped_leaves_a_note(bucket: Bucket) -> None:
         assert bucket.listed().dropped == {}
         if not bucket.savepoints():
             bucket.save("before")
+
+
+@pytest.mark.usefixtures("s3")
+def test_names_change_by_conditions_on_a_real_server(tmp_path: Path) -> None:
+    """Changes by another command stay."""
+    bucket = Bucket(opened(f"s3://{BUCKET}/{tmp_path.name}"))
+    bucket.write(plain_cut(1))
+    bucket.save("before")
+    found = bucket.saved()["before"]
+    bucket.guard(2)
+    assert not bucket.replace("before", plain_cut(9), found.etag)
+    bucket.drop("before")
+    assert not bucket.drop_for("before", "a fault", 7, found.etag)
+    assert bucket.listed() == Savepoints({}, {})
+    bucket.save("before")
+    assert not bucket.drop_for("before", "a fault", 7, found.etag)
+    assert bucket.drop_for("before", "a fault", 7, bucket.saved()["before"].etag)
+    assert bucket.listed() == Savepoints({}, {"before": Dropped(7, "a fault")})
 
 
 def test_hosts_do_not_begin_from_another_savepoint_of_the_same_name(bucket: Bucket) -> None:
