@@ -18,45 +18,22 @@ from bytewax.operators import StatefulBatchLogic
 
 from operators.adapt import Examples
 from operators.clock import wall_clock_ms
+from operators.train_state import TrainState, pack_train_state, unpack_train_state
 from state.counters import LearningCounters
-from state.errors import StateError
 from state.events.records import RoundEnd
 from state.learning.delta import Delta
-from state.learning.encryption import decrypt, encrypt
-from state.learning.example import Forget, Message, pack_message, unpack_message
+from state.learning.example import Forget, Message, pack_message
 from state.learning.population_prior import CurrentPrior
-from state.learning.shard_training import ShardTraining, StoredShard
+from state.learning.shard_training import ShardTraining
 from state.storage.shards import shard_of
 
 DELTA_EXAMPLES = 64
 DELTA_AFTER_MS = 1_000
 
-LAYOUT = 1
-"""First byte of a stored state."""
-
 EnterRound = Callable[[int], object]
 """Take over the prior of a round."""
 
 
-class _Private(msgspec.Struct, array_like=True):
-    training: StoredShard
-    deltas: list[Delta]
-
-
-class _Stored(msgspec.Struct, array_like=True):
-    shard: int
-    round: int
-    ended: list[str]
-    finished: list[str]
-    private: bytes
-    waiting: bytes
-    """Messages of the open round. Both are encrypted."""
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Stored).decode
-_decode_private = msgspec.msgpack.Decoder(_Private).decode
-_decode_waiting = msgspec.msgpack.Decoder(list[bytes]).decode
 _by_user = attrgetter("user")
 
 
@@ -116,22 +93,10 @@ class TrainShard(StatefulBatchLogic[Examples | RoundEnd, Delta, bytes]):
             self._restore(snapshot)
 
     def _restore(self, snapshot: bytes) -> None:
-        try:
-            stored = _decode(snapshot[1:])
-            waiting = decrypt(stored.waiting, self._key) if stored.waiting else _encode([])
-            private = decrypt(stored.private, self._key)
-            if private is not None:
-                opened = _decode_private(private)
-                self._training.restore(opened.training)
-                self._deltas = opened.deltas
-            if waiting is not None:
-                self._waiting = [unpack_message(data) for data in _decode_waiting(waiting)]
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise StateError(
-                f"the state of a shard's training is damaged: {error}; restore the state folder"
-            ) from error
-        if waiting is None:
-            raise StateError("the examples of the open round are encrypted with another secret: use that secret")
+        stored = unpack_train_state(snapshot, self._key)
+        if stored.training is not None:
+            self._training.restore(stored.training)
+        self._deltas, self._waiting = list(stored.deltas), list(stored.waiting)
         self._training.shard, self._round = stored.shard, stored.round
         self._ended = set(stored.ended) - set(stored.finished)
 
@@ -240,8 +205,10 @@ class TrainShard(StatefulBatchLogic[Examples | RoundEnd, Delta, bytes]):
         """Return the state for Bytewax; all that concerns users is encrypted."""
         if self._training.is_waiting:
             self._deltas.append(self._delta())
-        private = encrypt(_encode(_Private(self._training.pack(), self._deltas)), self._key)
-        waiting = encrypt(_encode([pack_message(one) for one in self._waiting]), self._key) if self._waiting else b""
-        return bytes([LAYOUT]) + _encode(
-            _Stored(self._training.shard, self._round, sorted(self._ended), sorted(self._finished), private, waiting)
-        )
+        return pack_train_state(
+            TrainState(
+                self._training.shard, self._training.pack(), self._deltas, self._waiting,
+                self._round, list(self._ended), list(self._finished),
+            ),
+            self._key,
+        )  # fmt: skip
