@@ -67,6 +67,7 @@ bench: install kafka  ## Measure CPU, memory, checkpoints, latency through a rea
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.state
 	@$(BIN)/python -m benchmarks.cuts
+	@$(BIN)/python -m benchmarks.reshard
 	@$(BIN)/python -m benchmarks.live
 	@$(BIN)/python -m benchmarks.takeover --times 3
 	@$(BIN)/python -m benchmarks.control

@@ -1,22 +1,34 @@
-"""Bytewax's recovery store of a state folder: reads, the deletion of positions, and dataflows over it.
+"""Bytewax's recovery store of a state folder: reads, the deletion of positions, and keyed steps over it.
 
 The store is a folder of SQLite databases. Even a read of one writes a file next to it, so a full disk fails it.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import bytewax.operators as op
 from bytewax.dataflow import Dataflow
+from bytewax.inputs import DynamicSource, StatelessSourcePartition
+from bytewax.operators import StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
+from connectors.null_sink import NullSink
 from dataflows.graph import FLOW_ID
 from state.errors import StateError
 from state.storage.rocksdb import storage_error
+
+Item = tuple[str, Any]
+"""Key, and value for the logic of the key."""
+
+Build = Callable[[bytes | None], StatefulBatchLogic[Any, Any, bytes]]
+"""State of a key, or None → logic of the key."""
 
 _SOURCE_STEP = f"{FLOW_ID}.source"
 _DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
@@ -36,6 +48,25 @@ def source_parts(recovery: Path) -> frozenset[str]:
             rows = database.execute("SELECT state_key FROM snaps WHERE step_id = ?", (_SOURCE_STEP,))
             found |= {name for (name,) in rows}
     return frozenset(found)
+
+
+def source_positions(recovery: Path) -> dict[str, bytes | None]:
+    """Return part of the source → committed position, as pickled by Bytewax; None for a part that has ended.
+
+    Raises:
+        StateError: the store is damaged.
+        StorageError: the disk is full or fails.
+    """
+    commit, newest = newest_commit(recovery), dict[str, tuple[int, bytes | None]]()
+    for path in _databases(recovery):
+        with _opened(path) as database:
+            rows = database.execute(
+                "SELECT state_key, snap_epoch, ser_change FROM snaps WHERE step_id = ? AND snap_epoch <= ?",
+                (_SOURCE_STEP, commit),
+            )
+            for part, at, position in rows:
+                newest[part] = max(newest.get(part, (-1, None)), (at, position), key=itemgetter(0))
+    return {part: position for part, (_, position) in sorted(newest.items())}
 
 
 def newest_state(recovery: Path, step: str) -> bytes | None:
@@ -138,6 +169,39 @@ def run_over_store(flow: Dataflow, recovery: Path) -> None:
         epoch_interval=timedelta(0),
         recovery_config=RecoveryConfig(recovery),
     )
+
+
+def run_keyed_steps(recovery: Path, items: Mapping[str, Sequence[Item]], build: Mapping[str, Build]) -> None:
+    """Run keyed steps over items, with the states of the store, which then has their new states.
+
+    The source is another one than that of a run, so the positions in the store stay. Errors as `run_over_store`.
+
+    Args:
+        recovery: the store.
+        items: step → items with their keys.
+        build: step → state of a key, or None → logic of the key.
+    """
+    flow = Dataflow(FLOW_ID)
+    for step, keyed in items.items():
+        stream = op.input(f"items_{step}", flow, _Items(keyed))
+        op.output(f"no_output_{step}", op.stateful_batch(step, stream, build[step]), NullSink())
+    run_over_store(flow, recovery)
+
+
+class _Items(DynamicSource[Item], StatelessSourcePartition[Item]):
+    """A source of one batch."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._items = items
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_Items":  # noqa: ARG002  Bytewax passes all
+        return self
+
+    def next_batch(self) -> Sequence[Item]:
+        if not self._items:
+            raise StopIteration
+        items, self._items = self._items, []
+        return items
 
 
 def _commits(recovery: Path) -> list[int]:

@@ -15,6 +15,7 @@ from state.errors import StateError
 from state.learning.delta import NO_ROUND, Delta, pack_deltas, unpack_deltas
 from state.learning.encryption import decrypt, encrypt
 from state.learning.population_prior import Prior
+from state.learning.population_state import with_sources
 
 Write = TypeVar("Write")
 
@@ -49,6 +50,7 @@ class _Stored(msgspec.Struct, array_like=True):
     waiting: bytes
     """Encrypted deltas."""
     trainer: bytes
+    """Empty before the first delta."""
 
 
 class _Earlier(msgspec.Struct, array_like=True):
@@ -183,6 +185,30 @@ def _opened(stored: _Stored, key: bytes) -> list[Delta]:
     if waiting is None:
         raise StateError("the deltas of the open round are encrypted with another secret: use that secret")
     return unpack_deltas(waiting)
+
+
+def resharded(
+    snapshot: bytes | None, key: bytes, source_after: Callable[[int], int], deltas: Sequence[Delta]
+) -> bytes | None:
+    """Return the state of the keyed step after a change of the shards, for a live run, which begins with some deltas.
+
+    Args:
+        snapshot: state of a step with or without rounds; None: the step has none yet.
+        key: key of the stored state.
+        source_after: source of votes → source that has its users after the change.
+        deltas: deltas that the step has not taken.
+
+    Raises:
+        StateError: the snapshot is damaged, or was encrypted with another key.
+    """
+    if snapshot is None and not deltas:
+        return None
+    trainer = with_sources(trainer_state(snapshot), key, source_after) if snapshot else b""
+    merged = [*(waiting_deltas(snapshot, key) if snapshot else ()), *deltas]
+    if not merged:
+        return trainer
+    moved = [msgspec.structs.replace(delta, shard=source_after(delta.shard)) for delta in merged]
+    return bytes([LAYOUT]) + _encode(_Stored(0, b"", {}, encrypt(pack_deltas(moved), key), trainer))
 
 
 def stored_version(snapshot: bytes) -> bytes:

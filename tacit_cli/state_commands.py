@@ -9,13 +9,14 @@ import typer
 from connectors.secret_files import secret_variable
 from dataflows.control.audit import audited
 from dataflows.cuts.bucket import open_bucket
+from dataflows.cuts.reshard import reshard as resharded_cut
 from dataflows.population_run import folder_prior
 from dataflows.rotation.ids import read_ids
 from dataflows.rotation.rotate import rotate
 from dataflows.settings import OUTPUT, Settings
 from dataflows.source_settings import SOURCE
 from state.errors import StateError
-from state.storage.shards import shard_of
+from state.storage.shards import MAX_SHARDS, shard_of
 from tacit.contract.pseudonyms import SECRET_BYTES, fingerprint, pseudonym
 from tacit.errors import ConfigurationError
 from tacit_cli import console
@@ -26,6 +27,7 @@ from tacit_cli.state_folder import FOLDER_TEXTS, READ_SETTINGS, READ_TEXTS, Sour
 from tacit_cli.state_folder import Savepoint as ReadSavepoint
 from tacit_cli.views.cut_table import cut_table, cuts_as_dict
 from tacit_cli.views.folder_stats import folder_stats, stats_table
+from tacit_cli.views.resharded import resharded_as_dict, resharded_table
 from tacit_cli.views.row_view import row_as_dict, row_table
 from tacit_cli.views.summary import rotated_table
 from tacit_cli.views.user_panel import user_panel
@@ -189,6 +191,35 @@ def list_(invocation: Invocation) -> None:
 def drop(invocation: Invocation, name: Savepoint) -> None:
     """Drop a savepoint: after its next cut, a run deletes the files that nothing else names."""
     open_bucket(invocation.settings(needs_secret=False)).drop(name)
+
+
+@command(
+    app,
+    "tacit state reshard 64 --checkpoints s3://backups/tacit",
+    "tacit state reshard 4 --checkpoints s3://backups/tacit --dry-run",
+    settings=(*BUCKET_SETTINGS, "lateness", "upload_rate", "log_level"),
+    texts=BUCKET_TEXTS,
+)
+def reshard(
+    invocation: Invocation,
+    shards: Annotated[
+        int, typer.Argument(metavar="SHARDS", min=1, max=MAX_SHARDS, help=f"Number of shards, 1 to {MAX_SHARDS}.")
+    ],
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Make and verify the cut, and upload nothing.", rich_help_panel=OUTPUT),
+    ] = False,
+) -> None:
+    """Make a cut with another number of shards from the newest one, while no run uses the URL.
+
+    Each user is compared with the earlier cut; a difference is an error, and then no cut is made. The next run needs
+    --shards SHARDS, and begins from the new cut. The earlier cuts and all savepoints stay: name the newest cut first by
+    tacit state save, to return to it. Files are in the folder for temporary files (TMPDIR), which needs room for both
+    cuts.
+    """
+    settings = logged_settings(invocation)
+    done = resharded_cut(open_bucket(settings), settings, shards, is_trial=dry_run)
+    invocation.output.show(resharded_as_dict(done), lambda: console.out.print(resharded_table(done)))
 
 
 def _now_ms() -> int:

@@ -190,7 +190,10 @@ def _is_behind(bucket: Bucket, folder: Path, local: LocalCut, newest: Cut) -> bo
 
 def _require_identity(job: Job, bucket: Bucket, cut: Cut) -> None:
     if differences := identity_problems(cut.identity, job.identity):
+        hint = (
+            "; tacit state reshard changes the number of shards" if cut.identity.shards != job.identity.shards else ""
+        )
         raise StateError(
             f"cut {cut.text} of {bucket.url} was made for {'; '.join(differences)}: run with that, or name another "
-            "URL or namespace"
+            f"URL or namespace{hint}"
         )

@@ -11,7 +11,8 @@ Retention deletes the earlier files. Events after the wipe are in the topic: a r
 
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from heapq import merge
 from pathlib import Path
 from time import monotonic, time_ns
 
@@ -32,6 +33,7 @@ from state.errors import ObjectDamagedError, StateError
 from state.storage.checkpoint_folder import ShardFolder
 from state.storage.manifest import TABLE, Token, manifest_file
 from state.storage.rewriting import Rewriting, committed_users
+from state.storage.shards import overlapping
 from state.user import codec
 from tacit.errors import TacitError
 
@@ -78,7 +80,7 @@ class SavepointWipes:
             if not self._holds():
                 return
             shards = outdated_shards(name, found.cut, newest)
-            if shards or identity_problems(found.cut.identity, newest.identity):
+            if shards or _problems(found.cut, newest):
                 self._attempt(name, found, newest, shards)
 
     def _attempt(self, name: str, found: SavedCut, newest: Cut, shards: Collection[int]) -> None:
@@ -102,7 +104,7 @@ class SavepointWipes:
 
     def _rewrite(self, name: str, found: SavedCut, newest: Cut, shards: Collection[int]) -> None:
         saved = found.cut
-        if problems := identity_problems(saved.identity, newest.identity):
+        if problems := _problems(saved, newest):
             raise StateError(f"it was made for {'; '.join(problems)}, so that its users cannot be compared")
         self._work.mkdir(exist_ok=True)
         with (
@@ -110,7 +112,7 @@ class SavepointWipes:
             fetched_cut(self._bucket, newest, self._work) as new,
         ):
             old.complete(shards)
-            new.complete(shards)
+            new.complete({other for shard in shards for other in _counterparts(shard, saved, newest)})
             tokens = self._write_users(old, new, shards, is_same_line=_is_same_line(name, saved, newest))
             made = self._upload(old, tokens, newest)
         if not self._holds():  # the sweep of another cluster deletes the new files
@@ -153,8 +155,7 @@ class SavepointWipes:
                     tables[name] = StoredFile(table_key(shard, execution, name), size, checksum)
                     self._rate.admit(size)
                     store.put(tables[name].key, folder.path / token.name / name)
-            ended = newest.shards[str(shard)].erasures if str(shard) in newest.shards else 0
-            shards[str(shard)] = CutShard(token.pack().hex(), tables, ended)
+            shards[str(shard)] = CutShard(token.pack().hex(), tables, _erasures(shard, old.cut, newest))
         archive = old.folder.parent / "files.tar.zst"
         pack(old.folder, archive)
         packed = StoredFile(archive_key(newest.fence, newest.number, SAVEPOINT, execution), *manifest_file(archive))
@@ -170,8 +171,28 @@ def outdated_shards(name: str, saved: Cut, newest: Cut) -> list[int]:
     """
     if not _is_same_line(name, saved, newest):
         return sorted(map(int, saved.shards))
-    ended = {shard: found.erasures for shard, found in newest.shards.items()}
-    return sorted(int(shard) for shard, found in saved.shards.items() if ended.get(shard, 0) != found.erasures)
+    return sorted(
+        int(shard) for shard, found in saved.shards.items() if _erasures(int(shard), saved, newest) != found.erasures
+    )
+
+
+def _counterparts(shard: int, saved: Cut, newest: Cut) -> Iterable[int]:
+    """Return the shards of the newest cut that can have users of a savepoint's shard."""
+    return overlapping(shard, saved.identity.shards, newest.identity.shards)
+
+
+def _erasures(shard: int, saved: Cut, newest: Cut) -> int:
+    """Return the erasures that have ended in the newest cut for users of a savepoint's shard.
+
+    A change of the number of shards raises the count, too (dataflows.cuts.reshard).
+    """
+    found = (newest.shards.get(str(other)) for other in _counterparts(shard, saved, newest))
+    return sum(one.erasures for one in found if one)
+
+
+def _problems(saved: Cut, newest: Cut) -> list[str]:
+    """Return the differences between two cuts whose users cannot be compared; the number of shards may differ."""
+    return identity_problems(replace(saved.identity, shards=newest.identity.shards), newest.identity)
 
 
 def _is_same_line(name: str, saved: Cut, newest: Cut) -> bool:
@@ -185,7 +206,7 @@ def _merged(
     old: FetchedCut, new: FetchedCut, shard: int, catalogue: NumberedCatalogue, *, drops_unknown: bool
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield the users of an older shard; of users wiped later, the tombstone."""
-    present = _users(new, shard)
+    present = merge(*(_users(new, other) for other in _counterparts(shard, old.cut, new.cut)))
     user, packed = next(present, (None, b""))
     for known, before in _users(old, shard):
         while user is not None and user < known:

@@ -7,14 +7,10 @@ real source as they are. Bytewax commits all tokens of such a run at once.
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import bytewax.operators as op
-from bytewax.dataflow import Dataflow
-from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from bytewax.operators import StatefulBatchLogic
 
-from connectors.null_sink import NullSink
-from dataflows.graph import ADAPT_STEP, FLOW_ID
-from dataflows.recovery_store import run_over_store
+from dataflows.graph import ADAPT_STEP
+from dataflows.recovery_store import run_keyed_steps
 from state.storage.manifest import Token
 from state.storage.shards import shard_key
 
@@ -34,10 +30,7 @@ def replace_tokens(recovery: Path, tokens: Mapping[int, bytes]) -> None:
 
 
 def _run(recovery: Path, items: list[Keyed], found: list[bytes]) -> None:
-    flow = Dataflow(FLOW_ID)
-    keyed = op.input("rotation", flow, _Items(items))
-    op.output("no_output", op.stateful_batch(ADAPT_STEP, keyed, lambda token: _Holder(token, found)), NullSink())
-    run_over_store(flow, recovery)
+    run_keyed_steps(recovery, {ADAPT_STEP: items}, {ADAPT_STEP: lambda token: _Holder(token, found)})
 
 
 class _Holder(StatefulBatchLogic[bytes, bytes, bytes]):
@@ -55,19 +48,3 @@ class _Holder(StatefulBatchLogic[bytes, bytes, bytes]):
     def snapshot(self) -> bytes:
         assert self._token is not None  # noqa: S101  # a new shard begins with a token in `on_batch`
         return self._token
-
-
-class _Items(DynamicSource[Keyed], StatelessSourcePartition[Keyed]):
-    """A source of one batch."""
-
-    def __init__(self, items: list[Keyed]) -> None:
-        self._items = items
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_Items":  # noqa: ARG002  Bytewax passes all
-        return self
-
-    def next_batch(self) -> list[Keyed]:
-        if not self._items:
-            raise StopIteration
-        items, self._items = self._items, []
-        return items

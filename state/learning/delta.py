@@ -21,6 +21,7 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
     """Sums of one shard."""
 
     shard: int
+    """Source of the votes: the shard, or a group of shards (state.learning.vote_sources)."""
     season: int
     examples: int = 0
     """Examples trained on."""

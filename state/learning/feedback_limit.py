@@ -39,6 +39,12 @@ class _Sketch:
             self.cells[other] + self.cells[older + other],
         )
 
+    def raise_to(self, mixed: int, count: int) -> None:
+        """Let `count(mixed)` return no less than a count."""
+        one, other = mixed % self._size, self._size + (mixed >> 16) % self._size
+        self.cells[one] = max(self.cells[one], min(count, 0xFFFF))
+        self.cells[other] = max(self.cells[other], min(count, 0xFFFF))
+
     def add(self, mixed: int) -> None:
         if self.added >= self._capacity:
             self.cells = array("H", bytes(2 * 2 * self._size)) + array("H", self.cells[: 2 * self._size])
@@ -78,6 +84,16 @@ class FeedbackLimit:
         self._hours.add(in_hour)
         self._weeks.add(in_week)
         return True
+
+    def carry(self, earlier: "FeedbackLimit", user: bytes, first_ms: int, last_ms: int) -> None:
+        """Count no less for a user than another limit, in the hours and weeks from `first_ms` to `last_ms`."""
+        hashed = last_bits(user)
+        for hour in range(first_ms // HOUR_MS, last_ms // HOUR_MS + 1):
+            mixed = _mixed(hashed, hour & _MASK)
+            self._hours.raise_to(mixed, earlier._hours.count(mixed))
+        for week in range(first_ms // (7 * 24 * HOUR_MS), last_ms // (7 * 24 * HOUR_MS) + 1):
+            mixed = _mixed(hashed, (-1 - week) & _MASK)
+            self._weeks.raise_to(mixed, earlier._weeks.count(mixed))
 
     def pack(self) -> Packed:
         """Return the counts, in 64 KiB over all shards."""

@@ -35,6 +35,6 @@ cdef class PopulationModel:
     cdef Block _block_of(self, Feature feature)
     @cython.locals(block=Block, mean=double)
     cdef object _release_if_due(self, Feature feature)
-    @cython.locals(feature=Feature, partial=Partial)
+    @cython.locals(feature=Feature)
     cdef object _take_back(self, object shard, str name, long long users)
     cpdef Feature add(self, str name)

@@ -13,6 +13,7 @@ from state.learning.features import ITEM, POPULARITY_STEPS, popularity_step, pri
 from state.learning.population_version import Gaussian
 from state.learning.release import FIRST_USERS, MIN_USERS, Block, users_for_release
 from state.learning.shard_votes import FeatureVotes
+from state.learning.vote_sources import has_shard
 
 CONTRIBUTORS = MIN_USERS
 """A feature is published once so many different users have contributed; until then it stays at its prior."""
@@ -26,7 +27,7 @@ _KEPT_FEATURES = MAX_FEATURES * 3 // 4
 
 
 class Partial:
-    """The votes of one shard on a feature that is not published: the shard can take all of them back."""
+    """The votes of one source on a feature that is not published: its shards can take all of them back."""
 
     def __init__(self, contributors: int, block: Block) -> None:
         self.contributors = contributors
@@ -50,7 +51,7 @@ class Feature:
         self.earlier_users = 0
         """Most contributors of an earlier season."""
         self.partials: dict[int, Partial] = {}
-        """Votes by shard, until the feature is published."""
+        """Votes by source (state.learning.vote_sources), until the feature is published."""
         self.block: Block | None = None
         """Votes of all shards, from then on."""
 
@@ -169,10 +170,12 @@ class PopulationModel:
             return
         if feature.is_public:
             feature.forget(users)
-        elif partial := feature.partials.pop(shard, None):
-            feature.contributors -= partial.contributors
-            if not feature.partials:
-                del self.features[name]
+            return
+        sources = [source for source in feature.partials if has_shard(source, shard)]
+        for source in sources:
+            feature.contributors -= feature.partials.pop(source).contributors
+        if sources and not feature.partials:
+            del self.features[name]
 
     def add(self, name: str) -> Feature:
         """Return a feature, which starts at its prior if the model does not have it."""

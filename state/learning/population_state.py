@@ -3,7 +3,7 @@
 Layout 4 is written. Layouts 1 and 2 are read (state.learning.earlier_population_state).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -192,12 +192,12 @@ def _restored(data: bytes, stacking: Stacking, model: PopulationModel) -> Restor
 
 
 def earlier_votes(data: bytes, key: bytes) -> EarlierVotes:
-    """Return the contributors in a state of layout 2, or those that a state of layout 4 keeps.
+    """Return the contributors in a state of layout 2, or those that a state of layout 4 keeps; none in no bytes.
 
     Raises:
         StateError: the bytes are damaged.
     """
-    if data[0] not in (CENTRAL_LAYOUT, LAYOUT):
+    if not data or data[0] not in (CENTRAL_LAYOUT, LAYOUT):
         return NO_EARLIER
     try:
         packed = _decode(data[1:])
@@ -209,6 +209,42 @@ def earlier_votes(data: bytes, key: bytes) -> EarlierVotes:
         return central_votes(packed.training, decode_central(opened))
     except (msgspec.MsgspecError, ValueError) as error:
         raise StateError(f"the population's state is damaged: {error}; restore the state folder") from error
+
+
+def with_sources(data: bytes, key: bytes, source_after: Callable[[int], int]) -> bytes:
+    """Return a state after a change of the shards: votes that shards can take back get their new sources.
+
+    `source_after` maps a source of votes to the one that has its users then. Earlier layouts have no such votes.
+
+    Raises:
+        StateError: the bytes are damaged.
+    """
+    if not data or data[0] != LAYOUT:
+        return data
+    try:
+        packed = _decode(data[1:])
+        opened = decrypt(packed.private, key)
+        if opened is None:
+            return data
+        private = _decode_private(opened)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise StateError(f"the population's state is damaged: {error}; restore the state folder") from error
+    for feature in private.features.values():
+        feature.partials = _joined(feature.partials, source_after)
+    packed.private = encrypt(_encode(private), key)
+    return data[:1] + _encode(packed)
+
+
+def _joined(
+    partials: Mapping[int, tuple[int, _Block]], source_after: Callable[[int], int]
+) -> dict[int, tuple[int, _Block]]:
+    """Return the votes by new source; the order of addition is that of the earlier sources."""
+    joined: dict[int, Partial] = {}
+    for source, (contributors, (_, users, residuals, shares, squares, top, others, _)) in sorted(partials.items()):
+        partial = joined.setdefault(source_after(source), Partial(0, Block(0)))
+        partial.contributors += contributors
+        partial.block.merge(users, residuals, shares, squares, top, others)
+    return {source: (one.contributors, _packed_block(one.block)) for source, one in sorted(joined.items())}
 
 
 def _packed_stacking(stacking: Stacking) -> _Stacking:

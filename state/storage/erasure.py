@@ -28,14 +28,18 @@ FULL = b""
 class Erasure:
     """Users of a shard with older bytes on disk, and the steps until no file has them."""
 
-    def __init__(self) -> None:
+    def __init__(self, ended: int = 0, *, is_rewritten: bool = False) -> None:
+        """Begin after `ended` compactions.
+
+        With `is_rewritten`, all tables are new, as after a compaction: checkpoints from before it may be on a disk.
+        """
         self.waiting: set[bytes] = set()
         """Users without a compaction since their wipe."""
         self.compacting: set[bytes] = set()
         """Users of the compaction that runs."""
-        self.settling = 0
+        self.settling = CHECKPOINTS if is_rewritten else 0
         """Checkpoints to make before those from before the compaction are gone."""
-        self.ended = 0
+        self.ended = ended
         """Compactions that have ended since the shard was made."""
         self._last = 0
         """Number of the checkpoint whose commit ends the erasure; 0: not made yet, or no erasure."""

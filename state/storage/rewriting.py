@@ -1,4 +1,4 @@
-"""Rewriting of all users of a state folder into new checkpoints, next to those that the engine knows.
+"""Rewriting of all users of a state into new checkpoints, next to those that the engine knows or in a new folder.
 
 The checkpoints count only once the engine has their tokens. A rewriting that ends before leaves checkpoints that the
 next run deletes.
@@ -9,17 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self, cast
 
 from state.storage.checkpoint_folder import ShardFolder
 from state.storage.checkpoint_reader import Checkpoint, link
+from state.storage.erasure import Erasure
 from state.storage.manifest import Token
 from state.storage.rocksdb import RocksDatabase, translated
 from state.storage.shard_database import ShardDatabase
 from state.storage.shards import shard_of
 
-WRITTEN_AT_ONCE = 1000
+WRITTEN_AT_ONCE = 16_000
+"""Users that wait in memory, over all shards."""
+_CHECKPOINT_THREADS = 8
 
 
 def committed_users(folder: Path, tokens: Mapping[int, Token]) -> Iterator[tuple[bytes, bytes]]:
@@ -53,10 +56,16 @@ def _users(rocks: RocksDatabase, folder: ShardFolder, token: Token) -> Iterator[
 class Rewriting:
     """New checkpoints of all shards."""
 
-    def __init__(self, folder: Path, shards: int, execution: str) -> None:
-        """Lock all shards below `folder`; `execution` names the new checkpoints."""
+    def __init__(
+        self, folder: Path, shards: int, execution: str, erasures: Mapping[int, Erasure] = MappingProxyType({})
+    ) -> None:
+        """Lock all shards below `folder`; `execution` names the new checkpoints.
+
+        `erasures` are those that shards continue; other shards begin without one.
+        """
         self._folder = folder
         self._shards = shards
+        self._at_once = WRITTEN_AT_ONCE // shards
         self._waiting: dict[int, list[tuple[bytes, bytes]]] = {shard: [] for shard in range(shards)}
         self._users = dict.fromkeys(range(shards), 0)
         rocks = RocksDatabase(shards)
@@ -65,8 +74,9 @@ class Rewriting:
             self._databases: dict[int, ShardDatabase] = {}
             for shard in range(shards):
                 database = ShardDatabase(
-                    rocks, ShardFolder(folder, shard), shards, execution, None, executor, executor, replaces=True
-                )
+                    rocks, ShardFolder(folder, shard), shards, execution, None, executor, executor,
+                    replaces=True, erasure=erasures.get(shard),
+                )  # fmt: skip
                 opened.callback(database.close)
                 self._databases[shard] = database
             self._opened = opened.pop_all()
@@ -84,7 +94,7 @@ class Rewriting:
         shard = shard_of(user, self._shards)
         self._users[shard] += 1
         self._waiting[shard].append((user, packed))
-        if len(self._waiting[shard]) >= WRITTEN_AT_ONCE:
+        if len(self._waiting[shard]) >= self._at_once:
             self._flush(shard)
 
     def _flush(self, shard: int) -> None:
@@ -95,7 +105,9 @@ class Rewriting:
         """Return the packed token of each shard's durable checkpoint."""
         for shard in self._databases:
             self._flush(shard)
-        return {shard: database.checkpoint(self._users[shard]) for shard, database in self._databases.items()}
+        with ThreadPoolExecutor(_CHECKPOINT_THREADS) as threads:  # most of the time is waiting for the disk
+            tokens = threads.map(lambda shard: self._databases[shard].checkpoint(self._users[shard]), self._databases)
+            return dict(zip(self._databases, tokens, strict=True))
 
 
 def delete_others(folder: Path, tokens: Mapping[int, Token]) -> None:

@@ -44,11 +44,13 @@ class ShardDatabase:
         compactor: Executor,
         *,
         replaces: bool = False,
+        erasure: Erasure | None = None,
     ) -> None:
         """Open the shard from a checkpoint; without a token the shard is new and empty.
 
         `deleter` deletes old checkpoints in the background, and `compactor` erases the bytes of wiped users.
-        `replaces` begins an empty shard next to committed checkpoints, until the engine has its token.
+        `replaces` begins an empty shard next to committed checkpoints, until the engine has its token. `erasure` is
+        the erasure that a shard without a token continues.
         """
         self._replaces = replaces
         self._rocks = rocks
@@ -65,7 +67,7 @@ class ShardDatabase:
         """A checkpoint without a manifest yet."""
         self._made_erasing: tuple[frozenset[bytes], int, int] = (frozenset(), 0, 0)
         """Members `erasing`, `settling` and `erasures` of its manifest."""
-        self._erasure = Erasure()
+        self._erasure = Erasure() if erasure is None else erasure
         self._is_changed = token is None
         self._tables: dict[str, ManifestFile] = {}
         self._unflushed_bytes = 0

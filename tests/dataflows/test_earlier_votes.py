@@ -9,7 +9,8 @@ import msgspec
 
 from dataflows.earlier_votes import read_earlier_votes
 from dataflows.state_folder import Identity, StateFolder, locked
-from operators.rounds import EARLIER_LAYOUT
+from operators.rounds import EARLIER_LAYOUT, resharded
+from state.learning.delta import Delta
 from tests.state.learning.test_population_trainer import central_state
 from tests.support.factories import CATALOGUE, START_MS
 
@@ -39,5 +40,7 @@ def test_newest_state_counts(tmp_path: Path) -> None:
         assert found.season == VOTED["length=concise"][0]
         assert found.contributors == {"length=concise": bytes(8)}
         assert len(found.sets()["length=concise"]) == 4
-        store(folder, 0, 10, central_state({}, KEY))
+        waiting = resharded(None, KEY, lambda source: source, [Delta(0, 0)])
+        assert waiting is not None
+        store(folder, 0, 10, waiting)
         assert read_earlier_votes(folder, KEY).contributors == {}

@@ -17,7 +17,7 @@ from dataflows.population_run import PopulationRun, population_run
 from dataflows.settings import Settings
 from dataflows.state_folder import locked
 from operators.learn_population import LearnPopulation
-from operators.rounds import Rounds
+from operators.rounds import Rounds, resharded
 from state.counters import Counters
 from state.learning.delta import Delta
 from state.learning.example import Example
@@ -88,6 +88,27 @@ def test_new_run_starts_from_the_version_of_the_namespace(server: tuple[str, red
             writes, _ = learn.on_batch([delta_of(EXAMPLES[:1_000])])
             (version,) = [decode_version(write.version) for write in writes]
             assert (version.n, version.examples) == (42, 41_000 + 1_000)
+
+
+@pytest.mark.parametrize("merged", [0, 300])
+def test_run_with_other_shards_takes_the_deltas_of_before_at_its_start(
+    merged: int, server: tuple[str, redis.Redis], tmp_path: Path
+) -> None:
+    """Also before the first state of the step: then training starts from the version of the namespace."""
+    publish(server[0], 41)
+    with started(server[0], tmp_path / "state") as found:
+        first = found.build_learn(None)
+        assert isinstance(first, LearnPopulation)
+        first.merge([delta_of(EXAMPLES[:merged])] if merged else [])
+        snapshot = first.snapshot() if merged else None
+        moved = resharded(snapshot, found._key, lambda source: source % 4, [delta_of(EXAMPLES[merged:500])])
+        for _ in range(2):  # a restart before the next snapshot repeats it
+            learn = found.build_learn(moved)
+            assert isinstance(learn, LearnPopulation)
+            assert learn.missing == 1_000 - 500
+        writes, _ = learn.on_batch([delta_of(EXAMPLES[500:1_000])])
+        versions = [decode_version(write.version) for write in writes if isinstance(write, PopulationWrite)]
+        assert [version.examples for version in versions] == [41_000 + 1_000]
 
 
 def test_replay_starts_without_a_version(server: tuple[str, redis.Redis], tmp_path: Path) -> None:

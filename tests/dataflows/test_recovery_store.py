@@ -1,7 +1,9 @@
 """Recovery store: positions that are read and deleted, and the errors of a damaged store and of a full disk."""
 
 import resource
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,15 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, run_main
 
 from dataflows.graph import FLOW_ID
-from dataflows.recovery_store import delete_positions, newest_state, source_parts
+from dataflows.recovery_store import delete_positions, newest_state, source_parts, source_positions
 from state.errors import StateError, StorageError
 
-READS: list[Callable[[Path], object]] = [source_parts, lambda store: newest_state(store, "adapt"), delete_positions]
+READS: list[Callable[[Path], object]] = [
+    source_parts,
+    source_positions,
+    lambda store: newest_state(store, "adapt"),
+    delete_positions,
+]
 
 
 class Source(FixedPartitionedSource[str, Any], StatefulSourcePartition[str, Any]):
@@ -72,6 +79,21 @@ def test_parts_of_the_source_are_those_with_a_position(store: Path) -> None:
     positions = {str(number): number for number in range(8)}
     resumed(store, positions)
     assert source_parts(store) == set(positions)
+
+
+def test_position_of_a_part_is_the_newest_that_is_committed(store: Path) -> None:
+    """A row behind the newest commit is of a Bytewax epoch that did not end."""
+    resumed(store, {"0": 1, "1": 7})
+    before = source_positions(store)
+    resumed(store, {"0": 2, "1": 7})
+    found = source_positions(store)
+    assert (found["0"] != before["0"], found["1"]) == (True, before["1"])
+    with closing(sqlite3.connect(store / "part-0.sqlite3")) as database, database:
+        database.execute(
+            "INSERT INTO snaps (step_id, state_key, snap_epoch, ser_change)"
+            " VALUES ('adaptation.source', '0', 99, x'00')"
+        )
+    assert source_positions(store) == found
 
 
 @pytest.mark.parametrize("read", READS)

@@ -121,3 +121,15 @@ def test_failures_name_the_cut(cwd: Path) -> None:
     assert (missing.returncode, "has no savepoint after: there are before" in missing.stderr) == (1, True)
     empty = tacit("state", "stats", *words(cwd, "--namespace", "m"), cwd=cwd)
     assert (empty.returncode, "/eu/m has no cut yet: start tacit run with" in empty.stderr) == (1, True)
+
+
+def test_reshard_shows_users_and_shards(cwd: Path) -> None:
+    """A dry run as text, without a note on votes, as the population has none; wrong numbers are usage errors."""
+    words_ = words(cwd, "--dry-run")
+    done = tacit("state", "reshard", "4", *words_, cwd=cwd)
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = " ".join(done.stdout.split())
+    assert "from cut 1-1, 16 shards to no cut, as this was a dry run, 4 shards users 4, each compared" in shown
+    assert "sets of voters" not in shown
+    for number in ("0", "257", "16"):
+        assert tacit("state", "reshard", number, *words_, cwd=cwd).returncode == 2
