@@ -68,7 +68,7 @@ def _make_cut(settings: Settings, state: Path) -> None:
     replace_states(state / RECOVERY, states)
     lease = Lease()
     lease.extend(now_s() + _LONG_S)
-    job = UploadJob(settings, state, f"{time.time_ns():x}"[-8:], LocalCut(1), lease, "error")
+    job = UploadJob(settings, state, LocalCut(1), lease, "error")
     with UploadProcess(job, lambda _: None) as process:
         process.finish()
 

@@ -23,13 +23,14 @@ import structlog
 from msgspec.structs import replace
 
 from connectors.objects.probe import require_conditions
-from dataflows.cuts.bucket import Bucket
+from dataflows.cuts.bucket import Bucket, new_execution
 from dataflows.cuts.cut import Cut
 from dataflows.cuts.fence import Fence
 from dataflows.cuts.keyed_states import KeyedStates, read_states, replace_states
 from dataflows.cuts.part import chosen_shards
 from dataflows.cuts.reading import FetchedCut, fetched_cut
 from dataflows.cuts.resharded_training import Carried, ReshardedTraining
+from dataflows.cuts.send_rate import SendRate
 from dataflows.cuts.staging import Staged
 from dataflows.cuts.upload import Uploader
 from dataflows.graph import ADAPT_STEP
@@ -220,8 +221,8 @@ def _upload(bucket: Bucket, settings: Settings, cut: Cut, folder: Path, written:
     checkpoints = {
         token: ShardFolder(folder / SHARDS, shard).manifest_of(token) for shard, token in written.tokens.items()
     }
-    execution = secrets.token_hex(4)
-    uploader = Uploader(bucket, 0, execution, settings.upload_rate, sleep)
+    execution = new_execution(fence.number)
+    uploader = Uploader(bucket, 0, execution, SendRate(settings.upload_rate, sleep))
     part = uploader.upload(Staged(folder, checkpoints), {}, fence.number, cut.number + 1).part
     made = replace(
         cut,

@@ -30,7 +30,7 @@ from tacit.contract.pseudonyms import pseudonym
 from tacit.errors import ConfigurationError
 from tests.support.commands import SECRET
 from tests.support.conditions import eventually
-from tests.support.cuts import make_cut, objects, teach, users_of, wipe
+from tests.support.cuts import UNLIMITED, make_cut, objects, teach, users_of, wipe
 from tests.support.histories import START_MS
 from tests.support.shard_stores import open_stores
 
@@ -202,7 +202,7 @@ def test_savepoint_follows_wipes_after_the_number_has_changed(
     shards: int, state: Path, bucket: Bucket, tmp_path: Path
 ) -> None:
     """A wipe before the change, one after it, and no further rewriting; other users stay as they were."""
-    wipes = SavepointWipes(bucket, CATALOGUE, tmp_path / "work", 60, lambda: True)
+    wipes = SavepointWipes(bucket, CATALOGUE, tmp_path / "work", 60, UNLIMITED, lambda: True)
     make_cut(bucket, state)
     saved = bucket.save("before")
     expected = dict(users_of(state))
@@ -231,7 +231,7 @@ def test_savepoint_follows_wipes_after_the_number_has_changed(
 
 def test_changes_there_and_back_rewrite_a_savepoint_once_each(state: Path, bucket: Bucket, tmp_path: Path) -> None:
     """Counts of erasures only grow, so no wipe between two changes is missed."""
-    wipes = SavepointWipes(bucket, CATALOGUE, tmp_path / "work", 60, lambda: True)
+    wipes = SavepointWipes(bucket, CATALOGUE, tmp_path / "work", 60, UNLIMITED, lambda: True)
     saved = make_cut(bucket, state)
     bucket.save("before")
     for shards in (4, 16, 2):
