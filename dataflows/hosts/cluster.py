@@ -38,6 +38,8 @@ _log = structlog.get_logger(__name__)
 @dataclass(slots=True)
 class _Seen:
     member: Member
+    is_alive: bool
+    """False for a member that this host has seen once: its command may have been killed before."""
     unchanged: int = 0
     """Number of looks since its beat changed."""
 
@@ -164,7 +166,7 @@ class Cluster:
             self._await_look()
             missing = [number for number in range(len(self._addresses)) if not self._waits(number)]
             if not missing or self._stored_plan:  # a host that saw all wait may have begun to run since
-                return dict(self.members)
+                return {**self.members, self.host: self._me}  # Redis may still have an earlier member of this host
             text = "waits for " + ", ".join(f"host {number} ({self._addresses[number]})" for number in missing)
             self._watch.fail(STARTING, text)
             if until_s and monotonic() > until_s:
@@ -178,7 +180,7 @@ class Cluster:
         if number == self.host:
             return True
         seen = self._seen.get(number)
-        return seen is not None and seen.member.phase == "waiting" and not seen.is_silent
+        return seen is not None and seen.member.phase == "waiting" and seen.is_alive and not seen.is_silent
 
     @property
     def _stored_plan(self) -> Plan | None:
@@ -281,7 +283,7 @@ class Cluster:
         for number, member in members.items():
             found = self._seen.get(number)
             if found is None or (found.member.ticket, found.member.beat) != (member.ticket, member.beat):
-                self._seen[number] = _Seen(member)
+                self._seen[number] = _Seen(member, is_alive=found is not None and found.member.run == member.run)
         self._watch.others = [seen.member for number, seen in self._seen.items() if number != self.host]
         if self._plan and me.phase != "waiting":
             self._check(self._plan)

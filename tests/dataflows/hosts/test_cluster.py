@@ -1,6 +1,6 @@
 """Cluster: hosts gather, agree on a plan, and notice the end, the silence and the stop of another host."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from threading import Event
@@ -96,6 +96,38 @@ def test_hosts_gather_and_follow_the_plan_of_the_first(hosts: tuple[Host, Host])
     assert not other.ended.is_set()
 
 
+class SlowStore(MemberStore):
+    """Members whose read waits, as on a busy machine."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(RedisClient(url, retry_for_s=0), "eu", "live")
+        self.may_read, self.reads = Event(), Event()
+        self.may_read.set()
+
+    def read(self) -> tuple[Mapping[int, Member], Plan | None]:
+        self.reads.set()
+        self.may_read.wait(20)
+        return super().read()
+
+
+def test_host_knows_its_own_round_while_a_look_is_slow(redis_url: str) -> None:
+    """The look began before the round, so Redis has an earlier member of the host at the next one."""
+    one, other = Host(redis_url, 0, "one"), Host(redis_url, 1, "other")
+    one.cluster._store = slow = SlowStore(redis_url)
+    with other.cluster, gathering(other), one.cluster, ThreadPoolExecutor(1) as threads:
+        soon(lambda: 1 in one.cluster.members and one.cluster.members[1].phase == "waiting", "the other host")
+        slow.may_read.clear()
+        slow.reads.clear()
+        assert slow.reads.wait(20)
+        found = threads.submit(one.cluster.gather, "line", has_users=True)
+        soon(lambda: one.cluster._me.phase == "waiting", "the round")
+        slow.may_read.set()
+        members = found.result(20)
+        assert members is not None
+        assert (members[0].ticket, members[0].line, members[0].has_users) == ("one/1", "line", True)
+        other.stop.request()
+
+
 def test_stop_of_one_host_ends_the_processes_of_the_other_in_order(hosts: tuple[Host, Host]) -> None:
     one, other = hosts
     other.stop.request()
@@ -151,6 +183,18 @@ def test_host_whose_place_was_taken_stops(hosts: tuple[Host, Host], redis_url: s
 
     soon(is_found, "the end of the host")
     store.close()
+
+
+def test_member_of_a_killed_command_does_not_wait(redis_url: str) -> None:
+    """It stays in Redis, and nothing changes it."""
+    host, store = (
+        Host(redis_url, 0, "one", within_s=0.3),
+        MemberStore(RedisClient(redis_url, retry_for_s=0), "eu", "live"),
+    )
+    store.write(1, Member("killed", 1, "waiting", "b:1", {}, False, ""), None)
+    store.close()
+    with host.cluster, pytest.raises(HostError, match=r"waits for host 1"):
+        host.cluster.gather("", has_users=False)
 
 
 def test_missing_host_is_named_after_the_time_limit(redis_url: str) -> None:
