@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from time import monotonic
 from typing import Any, cast
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -30,7 +31,8 @@ class LiveSource(FixedPartitionedSource[Item, Any]):
         self._loss = loss
 
     def list_parts(self) -> list[str]:
-        """Return the names of the partitions."""
+        """Return the names of the partitions; Bytewax asks once all processes are connected, which is progress."""
+        self._counters.progressed_at = monotonic()
         return self._source.list_parts()
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> StatefulSourcePartition[Item, Any]:

@@ -233,6 +233,18 @@ def test_missing_host_is_named_and_a_second_command_as_the_same_host_is_refused(
         assert f"waits for host 1 ({hosts.addresses[1]}) since 1 s: start it, or correct --hosts" in done.stderr
 
 
+def test_host_without_a_partition_stays(kafka: Kafka, tmp_path: Path) -> None:
+    """It has found the others, although it reads nothing."""
+    (tmp_path / "bucket").mkdir()
+    with redis_of_its_own() as (url, client), hosts_of(Place(kafka, url, client, tmp_path, partitions=1), 2) as hosts:
+        hosts.start(0, 1, limits={**LIMITS, "dataflows.hosts.cluster.START_S": 4})
+        hosts.place.teach("ada")
+        hosts.place.wait_for_signals(hosts.runs[0], 1)
+        hosts.await_more("cut.completed", 6)
+        assert [hosts.count_of("cluster.broken", number) for number in (0, 1)] == [0, 0]
+        hosts.stop()
+
+
 def test_stranger_at_the_exchange_harms_nothing(place: Place) -> None:
     """Garbage and silent connections, before the start of the exchange and while it runs."""
     limits: Limits = {**LIMITS, "dataflows.hosts.cluster.START_S": 10}
