@@ -77,7 +77,7 @@ def process_addresses(hosts: tuple[str, ...], processes: int) -> tuple[str, ...]
     return tuple(f"{host}:{int(port) + number}" for host, _, port in found for number in range(processes))
 
 
-def host_problems(settings: HostSettings, *, processes: int, keeps_state: bool) -> list[str]:
+def host_problems(settings: HostSettings, *, processes: int, keeps_state: bool, is_embedded: bool = False) -> list[str]:
     """Return a problem per setting of the hosts that does not fit the others."""
     addresses = settings.host_addresses
     if not addresses:
@@ -87,6 +87,8 @@ def host_problems(settings: HostSettings, *, processes: int, keeps_state: bool) 
         problems.append("host: auto needs a machine whose name ends with - and a number; give the number of this host")
     elif settings.host_number >= len(addresses):
         problems.append(f"host: {settings.host_number} is not one of {len(addresses)} hosts, which count from 0")
+    if is_embedded:
+        problems.append("hosts: find each other in one Redis, and --embedded starts one per host; use --redis")
     if not keeps_state:
         problems.append("hosts: needs a state folder on each host; add --state DIR")
     if len(set(process_addresses(addresses, processes))) < len(addresses) * processes:

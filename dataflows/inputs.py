@@ -26,7 +26,8 @@ def begin_inputs(job: Job, folder: StateFolder | None) -> Job:
     """Compare a replay's inputs and settings with those of an earlier start, or remember them at the first start.
 
     The returned job reads each topic up to the end that it had at the first start, also after a kill before the first
-    checkpoint, and in each process. Its filling shows whether inputs were added after an earlier end.
+    checkpoint, and in each process; a job that has the ranges keeps them. Its filling shows whether inputs were added
+    after an earlier end.
 
     Raises:
         StateError: an input, or a setting that decides about the result, differs from the earlier start's.
@@ -42,7 +43,7 @@ def begin_inputs(job: Job, folder: StateFolder | None) -> Job:
     elif _has_grown(job, known):
         known.in_several_goes = True
     if job.topics:
-        ranges = _ranges(job, known.ranges)
+        ranges = {name: dict(found) for name, found in job.ranges.items()} or _ranges(job, known.ranges)
         known.in_several_goes |= bool(known.ranges) and _partitions(ranges) != _partitions(known.ranges)
         known.ranges = ranges
     job = replace(job, ranges=known.ranges, filling=_filling(job, folder, known))
@@ -51,6 +52,15 @@ def begin_inputs(job: Job, folder: StateFolder | None) -> Job:
         known.settings = result_settings(job.settings)
         write_inputs(folder.path, known)
     return job
+
+
+def has_further_partitions(job: Job, ranges: Ranges) -> bool:
+    """Return whether topics have partitions that these ranges lack.
+
+    Raises:
+        SourceError: Kafka does not answer, or a topic is missing.
+    """
+    return _partitions(_ranges(job, ranges)) != _partitions(ranges)
 
 
 def finish_inputs(job: Job, folder: StateFolder | None, counters: Counters) -> None:
@@ -76,7 +86,7 @@ def _filling(job: Job, folder: StateFolder | None, known: Inputs) -> Filling | N
     places = [*map(str, job.topics), *(str(path.resolve()) for path in job.files)]
     parts = [*places, *(f"{name}={text}" for name, text in sorted(job.selection.options().items()))]
     inputs = sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:16]
-    continues = folder is not None and not folder.is_empty
+    continues = job.resumes or (folder is not None and not folder.is_empty)
     return Filling(folder.id if folder else "", inputs, "several" if known.in_several_goes else "one", continues)
 
 

@@ -112,6 +112,10 @@ class Job:
     """Limit of the records per second; None: the run has none."""
     is_dry: bool = False
     """True for a run that counts what it would write, and writes nothing."""
+    on_hosts: bool = False
+    """True for a bounded run on the hosts of the settings; a run without an end is on all that are set."""
+    resumes: bool = False
+    """True for a run that resumes on several hosts, also where the state folder of this one has no user."""
 
     @property
     def topics(self) -> tuple[TopicAddress, ...]:
@@ -167,9 +171,9 @@ class Job:
 
     @property
     def share(self) -> tuple[int, int]:
-        """Number of this host, and the number of hosts; a bounded run has one, also where a shared file sets more."""
+        """Number of this host, and the number of hosts; a shared file may set hosts that are not for this run."""
         settings = self.settings
-        if self.bounded or not settings.host_addresses:
+        if not settings.host_addresses or (self.bounded and not self.on_hosts):
             return 0, 1
         return settings.host_number or 0, len(settings.host_addresses)
 

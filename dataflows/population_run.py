@@ -25,7 +25,8 @@ from connectors.population.file_store import (
 from connectors.population.redis_store import PopulationRedisStore
 from connectors.population.sink import PopulationSink
 from connectors.redis.client import RETRY_FOR_S, RedisClient
-from connectors.rounds.board import RoundBoard
+from connectors.redis.round_store import RedisRoundStore
+from connectors.rounds.board import FileRoundStore, RoundBoard, RoundStore
 from dataflows.earlier_votes import read_earlier_votes
 from dataflows.graph import Learn
 from dataflows.job import Job
@@ -187,12 +188,13 @@ def population_run(
     catalogue: NumberedCatalogue,
     counters: Counters,
     run_folder: Path | None = None,
+    start: str = "",
 ) -> Iterator[PopulationRun]:
     """Yield the population model of a process.
 
     A live run starts from the newest version of the namespace. A replay starts without a version, as the history did;
     a replay that resumes gets the version of its open round from its snapshot. `run_folder` is the folder that all
-    processes of a run share.
+    processes of this machine share, and `start` the name of the common start of several hosts.
 
     Raises:
         ConfigurationError: Redis does not have the version of the settings, or the settings are for an evaluation.
@@ -228,13 +230,23 @@ def population_run(
             )
             stack.enter_context(feed)
         sink = PopulationSink(target, counters.sink, file)
-        rounds = RoundBoard(use, run_folder) if job.bounded else None
+        rounds = RoundBoard(use, _round_store(job, run_folder, start, stack)) if job.bounded else None
         earlier = read_earlier_votes(folder, key)
         sets_prior, path = settings.workers == 1 and not job.bounded, folder.path if folder else None
         yield PopulationRun(
             shared, sink, rounds, catalogue, key, counters, path, used, published, sets_prior, settings,
             FeatureNumbers(catalogue, Features(catalogue)), earlier.season, earlier.sets(),
         )  # fmt: skip
+
+
+def _round_store(job: Job, run_folder: Path | None, start: str, stack: ExitStack) -> RoundStore | None:
+    """Return the store of the open round, which all processes share; None for a single process."""
+    if start:
+        target = job.target()
+        client = RedisClient(target.url, retry_for_s=target.retry_for_s)
+        keys = RegionKeys(target.region).within(target.namespace)
+        return stack.enter_context(closing(RedisRoundStore(client, keys, start)))
+    return FileRoundStore(run_folder) if run_folder else None
 
 
 def build_challengers(settings: Settings) -> "Challengers | None":

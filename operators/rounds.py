@@ -4,7 +4,7 @@ source: round 1 ─► adapt with version of round 1 ─► train ─► delta o
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
@@ -22,6 +22,9 @@ Write = TypeVar("Write")
 OpenRound = Callable[[int, bytes, Prior | None], object]
 """Open a round, by its number, for the sources of all processes: with the version that decides in the round, as bytes
 and as a prior. Empty bytes and None: the round keeps the prior with which the run started."""
+
+REPEAT = timedelta(seconds=5)
+"""Time after which an open round is opened again: the store that all processes share may have lost it."""
 
 LAYOUT = 5
 """First byte of a stored state; a state without rounds begins with another byte (state.learning.population_state)."""
@@ -88,7 +91,7 @@ class Rounds(StatefulBatchLogic[Delta, Write, bytes]):
         Args:
             trainer: trainer with the state of `trainer_state(snapshot)`.
             version_of: returns the version in a write; empty bytes without one.
-            open_round: opens the next round; a resumed run opens its present round again.
+            open_round: opens the next round; it is called again for the same round at a resume, and from time to time.
             shards: count of shards.
             key: key of the stored state.
             snapshot: state of `snapshot`.
@@ -106,14 +109,14 @@ class Rounds(StatefulBatchLogic[Delta, Write, bytes]):
         self._ended: dict[int, bool] = {}
         """Shards that have ended the round; True: their sources have no further round."""
         self._waiting: list[Delta] = []
-        self._opens_again = False
+        self._opens_again_at: datetime | None = None
         if snapshot is not None and has_rounds(snapshot):
             self._restore(_stored(snapshot))
 
     def _restore(self, stored: _Stored) -> None:
         self._waiting = _opened(stored, self._key)
         self._round, self._version, self._ended = stored.round, stored.version, stored.ended
-        self._opens_again = True
+        self._opens_again_at = datetime.now(UTC)
 
     def on_batch(self, values: list[Delta]) -> tuple[list[Write], bool]:
         """Take deltas; add them up when the round is complete."""
@@ -133,18 +136,20 @@ class Rounds(StatefulBatchLogic[Delta, Write, bytes]):
             self._version = self._version_of(write)
         self._round = number + 1
         self._ended, self._waiting = {}, []
-        self._open_round(self._round, self._version, self._trainer.prior if self._version else None)
+        self._open()
         return writes
 
+    def _open(self) -> None:
+        self._open_round(self._round, self._version, self._trainer.prior if self._version else None)
+        self._opens_again_at = datetime.now(UTC) + REPEAT
+
     def notify_at(self) -> datetime | None:
-        """Request a call at once after a resume."""
-        return datetime.now(UTC) if self._opens_again else None
+        """Request a call at once after a resume, then `REPEAT` after each opening."""
+        return self._opens_again_at
 
     def on_notify(self) -> tuple[list[Write], bool]:
         """Open the present round again."""
-        if self._opens_again:
-            self._opens_again = False
-            self._open_round(self._round, self._version, self._trainer.prior if self._version else None)
+        self._open()
         return [], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:

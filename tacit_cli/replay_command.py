@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dataflows.host_settings import HOSTS
 from dataflows.observability.logs import configure
 from dataflows.outputs import refuse_outputs_in
 from dataflows.runtime.pace import Pace
@@ -51,7 +52,7 @@ ReportFile = Annotated[
     app,
     "tacit replay events.jsonl.zst --embedded",
     "tacit replay history/ --redis redis://localhost:6379 --namespace shadow --state tacit-state",
-    settings=(*WORKER_GROUPS, REPLAY),
+    settings=(*WORKER_GROUPS, REPLAY, HOSTS),
     hidden=("start",),
     fails_if="the replay failed",
 )
@@ -70,28 +71,37 @@ def replay(
 
     The dataflow is that of tacit run. With --state, the same command resumes an earlier replay.
     SIGTERM and Ctrl-C stop a replay after a checkpoint, with status 0 and 130; a second Ctrl-C ends it at once.
+    On several hosts, host 0 reports the replay of all, and the others print no summary.
     """
     output = invocation.output
     with worker_settings(invocation) as given:
         settings = _dry(given) if dry_run else given
-        job = make_job(invocation, settings, source, ReplayOptions(begin, end, selected, again, add_files))
-        pace = Pace(job.settings.rate) if job.settings.rate else None
-        job = replace(job, pace=pace, is_dry=dry_run)
+        options = ReplayOptions(begin, end, selected, again, add_files, dry_run)
+        job = make_job(invocation, settings, source, options)
+        host, hosts = job.share
+        pace = Pace(job.settings.rate / hosts) if job.settings.rate else None
+        job = replace(job, pace=pace)
         refuse_outputs_in(source, settings)
         configure(settings.log_level or "warning", as_json=settings.log_json, file=settings.log_file)
         as_json = settings.log_json or output.as_json
         with (
-            reported(job, report) as parts,
+            reported(job, None if host else report) as parts,
             replay_progress(job.files, hidden=output.quiet, as_json=as_json) as show,
         ):
             done = replay_job(job, show, _end_at_once, parts)
-        users = done.counters.foreseen.users if dry_run else users_with_signals(settings)
-        output.show(
-            done.as_dict() | {"users_with_signals": users, "dry_run": dry_run},
-            lambda: console.out.print(replay_table(done, users, settings, is_dry=dry_run)),
-        )
+        if not host:
+            _show(invocation, settings, done, is_dry=dry_run)
         if done.counters.stopped:
             _end_stopped(invocation, settings, done)
+
+
+def _show(invocation: Invocation, settings: Settings, done: Replayed, *, is_dry: bool) -> None:
+    """Show the summary."""
+    users = done.counters.foreseen.users if is_dry else users_with_signals(settings)
+    invocation.output.show(
+        done.as_dict() | {"users_with_signals": users, "dry_run": is_dry},
+        lambda: console.out.print(replay_table(done, users, settings, is_dry=is_dry)),
+    )
 
 
 def _dry(settings: Settings) -> Settings:

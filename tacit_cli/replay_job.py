@@ -7,6 +7,7 @@ from pathlib import Path
 
 from connectors.files.paths import STDIN
 from connectors.files.remembered import read_inputs
+from dataflows.host_settings import host_problems
 from dataflows.job import Job, parse_source
 from dataflows.population_run import population_store
 from dataflows.selection import ALL_RECORDS, Selection, read_users
@@ -25,18 +26,30 @@ class ReplayOptions:
     users: Path | None = None
     again: bool = False
     adds_files: bool = False
+    is_dry: bool = False
 
 
 def make_job(invocation: Invocation, settings: Settings, source: Sequence[str], options: ReplayOptions) -> Job:
     """Return the job of a replay.
 
+    Hosts come from the option alone: a variable or a file may set those of a live run, whose ports are in use.
+
     Raises:
         ConfigurationError: an option that does not apply, or has another form.
     """
+    on_hosts = invocation.flags.get("hosts") is not None
+    if on_hosts:  # a replay makes no cuts
+        settings = replace(settings, checkpoints=None)
     job = Job(
-        settings, parse_source(source, settings.kafka), bounded=True, again=options.again, adds_files=options.adds_files
+        settings,
+        parse_source(source, settings.kafka),
+        bounded=True,
+        again=options.again,
+        adds_files=options.adds_files,
+        is_dry=options.is_dry,
+        on_hosts=on_hosts,
     )
-    problems = [*_misplaced(invocation, job)]
+    problems = [*_misplaced(invocation, job), *(_host_problems(job) if on_hosts else _without_hosts(invocation))]
     selection = Selection(options.begin or "", options.end or "")
     try:
         selection.require_applicable(topics=len(job.topics))
@@ -71,6 +84,29 @@ def _misplaced(invocation: Invocation, job: Job) -> Iterator[str]:
         yield "again: without --state DIR each replay starts over; leave --again out"
     if job.adds_files and not (settings.state and job.files):
         yield "add_files: needs --state DIR, which remembers files; leave --add-files out"
+
+
+def _host_problems(job: Job) -> Iterator[str]:
+    settings = job.settings
+    if job.files:
+        yield (
+            "hosts: share the partitions of topics, and one process reads all files; leave --hosts out, or produce the "
+            "files to a topic"
+        )
+    if job.is_dry:
+        yield "dry_run: keeps no state, from which hosts resume together; leave --hosts out"
+    yield from host_problems(
+        settings,
+        processes=settings.processes,
+        keeps_state=job.is_dry or settings.state is not None,
+        is_embedded=bool(settings.embedded),
+    )
+
+
+def _without_hosts(invocation: Invocation) -> Iterator[str]:
+    for name in ("host", "hosts_within"):
+        if invocation.flags.get(name) is not None:
+            yield f"{name}: belongs to several hosts; add --hosts, or leave it out"
 
 
 def _with_fixed_population(invocation: Invocation, settings: Settings) -> Settings:

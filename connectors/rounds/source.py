@@ -7,11 +7,13 @@ processes, on any machine, and after any restart.
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from time import monotonic
 from typing import Any, Protocol
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from connectors.rounds.board import RoundBoard
+from state.counters import SourceCounters
 from state.events.records import Record, RoundEnd
 
 ROUND_RECORDS = 1_000
@@ -26,7 +28,8 @@ Snapshot = tuple[str, Any, int, int, bool]
 
 TAG = "round"
 
-_LOOK = timedelta(milliseconds=1)
+_LOOK_S = 0.001
+"""Shortest time between two looks for an open round."""
 
 
 def round_records(number: int) -> int:
@@ -60,14 +63,18 @@ class Releasing(Protocol):
 class SourceInRounds(FixedPartitionedSource[Item, Snapshot]):
     """A bounded source, in rounds. The last item of a partition in a round is a `RoundEnd`."""
 
-    def __init__(self, source: FixedPartitionedSource[Record, Any], board: RoundBoard, stop: Event) -> None:
+    def __init__(
+        self, source: FixedPartitionedSource[Record, Any], board: RoundBoard, stop: Event, counters: SourceCounters
+    ) -> None:
         self._source = source
         self._board = board
         self._stop = stop
+        self._counters = counters
         self._partitions = 0
 
     def list_parts(self) -> list[str]:
-        """Return the names of the partitions."""
+        """Return the names of the partitions; Bytewax asks once all processes are connected, which is progress."""
+        self._counters.progressed_at = monotonic()
         parts = self._source.list_parts()
         self._partitions = len(parts)
         return parts
@@ -140,7 +147,7 @@ class PartitionInRounds(StatefulSourcePartition[Item, Snapshot]):
     def next_awake(self) -> datetime | None:
         """Return the time of the next look for an open round, or that of the partition."""
         if self._joins or self._round > self._board.opened:
-            return datetime.now(UTC) + _LOOK
+            return datetime.now(UTC) + timedelta(seconds=max(_LOOK_S, self._board.pause_s))
         return self._part.next_awake()
 
     def snapshot(self) -> Snapshot:

@@ -38,6 +38,7 @@ from dataflows.state_folder import (
     Identity,
     exclusive,
     read_vocabulary,
+    require_whole_state,
     write_identity,
 )
 from state.catalogue.numbered import NumberedCatalogue
@@ -103,6 +104,7 @@ def _finished_replay(replay: Path) -> tuple[Identity, Inputs]:
         raise StateError(f"the state folder {replay} is not from a replay; name the --state of a tacit replay")
     if not inputs.finished:
         raise StateError(f"the replay in {replay} has not ended; run the same tacit replay to its end first")
+    require_whole_state(replay)
     if "users" in inputs.options:
         raise StateError(f"the replay in {replay} was of some users only; replay the history of all users")
     return identity, inputs

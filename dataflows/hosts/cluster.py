@@ -1,11 +1,11 @@
 """One host's view of its cluster: a thread writes and reads the members, and notices when the cluster must stop.
 
 waiting ── all hosts wait, and the first one publishes a plan ──► starting ──► running ── a host stops ──► stopping
-   ▲                                                                 │            │
+   ▲                                                                 │            │ └─ a bounded run ends ─► ended
    └────── a host starts again, is silent, or lost its processes ◄────┴────────────┘
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
@@ -16,12 +16,14 @@ from typing import Self
 import structlog
 from msgspec.structs import replace
 
+from connectors.redis.client import RETRY_FOR_S
 from dataflows.hosts.members import Member, MemberStore, Plan
 from dataflows.lease import Lease, now_s
 from dataflows.observability.watch import STARTING, Watch
 from dataflows.restoring import Loss
 from dataflows.runtime.stopping import Stop
 from state.errors import HostError, OwnershipError, SinkError
+from tacit.errors import TacitError
 
 BEAT_S = 0.5
 START_S = 180.0
@@ -97,6 +99,7 @@ class Cluster:
         self._end = Event()
         self._on_break: Callable[[], None] = lambda: None
         self._on_stop: Callable[[], None] = lambda: None
+        self._result = b""
         self.problem = ""
         """Reason for which the cluster must start again; empty for none."""
         self.lease = Lease()
@@ -149,8 +152,10 @@ class Cluster:
     def _taken(self, other: Member) -> str:
         return f"host {self.host} is run by another command ({other.name}): stop that one, or correct --host"
 
-    def gather(self, line: str, *, has_users: bool) -> dict[int, Member] | None:
-        """Wait until all hosts wait, or until host 0 has seen that, and return them; None after a stop request.
+    def gather(self, line: str, *, has_users: bool, may_end: bool = False) -> dict[int, Member] | None:
+        """Wait until all hosts wait, or until host 0 has seen that, and return them.
+
+        None after a stop request, and with `may_end` if all hosts have completed the bounded run.
 
         Raises:
             HostError: a host is missing after the time limit.
@@ -158,12 +163,20 @@ class Cluster:
         with self._lock:
             self.problem, self._plan = "", None
             self._me = replace(
-                self._me, round=self._me.round + 1, phase="waiting", line=line, has_users=has_users, restored=(0, [])
+                self._me,
+                round=self._me.round + 1,
+                phase="waiting",
+                line=line,
+                has_users=has_users,
+                restored=(0, []),
+                counters=b"",
             )
         until_s = None if self._within_s is None else monotonic() + self._within_s
         logged_s = monotonic()
         while not self._stop.requested.is_set():
             self._await_look()
+            if may_end and self.completed(line):
+                return None
             missing = [number for number in range(len(self._addresses)) if not self._waits(number)]
             if not missing or self._stored_plan:  # a host that saw all wait may have begun to run since
                 return {**self.members, self.host: self._me}  # Redis may still have an earlier member of this host
@@ -241,6 +254,74 @@ class Cluster:
         with self._lock:
             self._me = replace(self._me, phase="stopping")
 
+    # End of a bounded run
+
+    def note(self, counters: bytes) -> None:
+        """Show the counters of this host to the first one."""
+        with self._lock:
+            self._me = replace(self._me, counters=counters)
+
+    @property
+    def counters(self) -> Sequence[bytes]:
+        """Counters of the other hosts since the start by the plan, as of the last look."""
+        tickets = self._plan.members if self._plan else []
+        return [one.counters for number, one in self.members.items() if number != self.host and one.ticket in tickets]
+
+    def await_end(self) -> bool:
+        """Note that this host has read to its end, and wait for the others; False after a stop request.
+
+        The first host waits for the ends of all others, and these for `complete` of the first host.
+
+        Raises:
+            TacitError: another host is lost: all have to start again.
+        """
+        with self._lock:
+            self._me = replace(self._me, phase="ended")
+        while not self._stop.requested.is_set():
+            self._await_look()
+            if self._has_ended():
+                return True
+            if self.problem:
+                raise TacitError(self.problem)
+        return False
+
+    @property
+    def start(self) -> str:
+        """Name of the common start by the plan; empty without a plan."""
+        return self._plan.start if self._plan else ""
+
+    @property
+    def stored_start(self) -> str:
+        """Name of the start by the plan in Redis, which may be of an earlier run; empty without one."""
+        return self._stored.start if self._stored else ""
+
+    def _has_ended(self) -> bool:
+        if self.host:
+            return bool(self._stored_plan and self._stored_plan.result)
+        tickets = self._plan.members if self._plan else []
+        found = {one.ticket for one in self.members.values() if one.phase == "ended"}
+        return set(tickets[1:]) <= found
+
+    def complete(self, result: bytes) -> None:
+        """Note on the first host that the bounded run has ended on all hosts, and return once Redis has the result."""
+        self._result = result
+        if self._plan:
+            self._plan = replace(self._plan, result=result)
+        until_s = monotonic() + RETRY_FOR_S
+        while not (self._stored_plan and self._stored_plan.result):
+            if monotonic() > until_s:
+                raise SinkError("Redis did not take the end of the replay in time: run the same command again")
+            self._looked.clear()
+            self._looked.wait(BEAT_S)
+
+    def completed(self, line: str) -> Plan | None:
+        """Return the plan of the bounded run that all hosts with this line of states have completed; None for none.
+
+        A host that was killed at the end finds it at its next start, when the others need it no more.
+        """
+        plan = self._stored
+        return plan if plan and plan.result and plan.line == line else None
+
     # Thread
 
     def _await_look(self) -> None:
@@ -294,7 +375,7 @@ class Cluster:
     def _share_loss(self, plan: Plan) -> None:
         """Pass the number of a loss of data in Redis from the first host to all others."""
         if self.host == 0:
-            self._plan = replace(plan, loss=self._loss.number)
+            self._plan = replace(plan, loss=self._loss.number, result=self._result)
         elif self._stored and self._stored.members == plan.members:
             self._loss.follow(self._stored.loss)
 
@@ -309,7 +390,7 @@ class Cluster:
                 continue
             if seen.member.ticket != ticket:
                 self._break(f"host {number} ({seen.member.name}) started again")
-            elif seen.is_silent:
+            elif seen.is_silent and (seen.member.phase != "ended" or number == 0):
                 self._break(f"host {number} ({seen.member.name}) is silent")
             elif seen.member.phase == "stopping" and self._me.phase == "running":
                 _log.info("cluster.stopping", host=number)

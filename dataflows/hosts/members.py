@@ -1,6 +1,7 @@
 """Members of a cluster and its plan, as every host reads them in Redis.
 
-tacit:v1:REGION:{NAMESPACE}:hosts   HASH: a number of a host → member, `plan` → plan
+tacit:v1:REGION:{NAMESPACE}:hosts          HASH: a number of a host → member, `plan` → plan
+tacit:v1:REGION:{NAMESPACE}:replay:hosts   the same of a replay, which may run next to a live run
 
 Each host writes its member twice a second, and compares those of others with what it saw before, by its own clock: so
 the clocks of hosts are never compared.
@@ -13,12 +14,14 @@ import msgspec
 
 from connectors.redis.client import RedisClient
 from tacit.contract.keys import RegionKeys
+from tacit.contract.lifetimes import DAY_MS
 
 _PLAN = "plan"
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
-Phase = Literal["starting", "waiting", "running", "stopping"]
-"""Begins, or has a plan; waits for the other hosts; has its processes; ends them after a checkpoint."""
+Phase = Literal["starting", "waiting", "running", "stopping", "ended"]
+"""Begins, or has a plan; waits for the other hosts; has its processes; ends them after a checkpoint; has read to the
+end of a bounded run."""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -41,6 +44,8 @@ class Member(msgspec.Struct, frozen=True):
     """Number of a loss of data in Redis, and the shards that are written again after it."""
     caught_up: tuple[int, list[str]] = (0, [])
     """Number of the topic's partitions, and those that are read up to the end that the start found."""
+    counters: bytes = b""
+    """Counters of a bounded run since its last start (dataflows/hosts/packed_counters.py)."""
 
     @property
     def ticket(self) -> str:
@@ -72,14 +77,28 @@ class Plan(msgspec.Struct, frozen=True):
     """Savepoint from which the state began; empty for none."""
     loss: int = 0
     """Number of the loss of data after which Redis is not whole yet, as `Loss` has it."""
+    ranges: Mapping[str, Mapping[int, tuple[int, int]]] = {}
+    """Offsets to read of each topic of a bounded run, as `Job` has them."""
+    resumes: bool = False
+    """True for a bounded run that resumes."""
+    result: bytes = b""
+    """Counters of all hosts, once a bounded run has ended on all of them; empty before."""
+
+    @property
+    def start(self) -> str:
+        """Name of the common start, which no other plan has."""
+        return self.members[0].replace("/", "-")
 
 
 class MemberStore:
-    """Members and plan of one namespace. All methods raise SinkError as `RedisClient.deliver`."""
+    """Members and plan of one namespace's live run, or replay. All methods raise SinkError as `RedisClient.deliver`."""
 
-    def __init__(self, client: RedisClient, region: str, namespace: str) -> None:
+    def __init__(self, client: RedisClient, region: str, namespace: str, *, of_replay: bool = False) -> None:
+        keys = RegionKeys(region).within(namespace)
         self._client = client
-        self._key = RegionKeys(region).within(namespace).hosts
+        self._key = keys.replay_hosts if of_replay else keys.hosts
+        self._ends = of_replay
+        """The key ends a day after its last change."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -91,6 +110,8 @@ class MemberStore:
         if plan is not None:
             fields += [_PLAN, msgspec.json.encode(plan)]
         self._client.execute(("HSET", self._key, *fields))
+        if self._ends:
+            self._client.execute(("PEXPIRE", self._key, DAY_MS))
 
     def read(self) -> tuple[Mapping[int, Member], Plan | None]:
         """Return all members and the plan."""

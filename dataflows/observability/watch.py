@@ -58,6 +58,13 @@ class Watch:
         self._lock = RLock()  # a signal handler of the main thread notes a stop
         self.fail(STARTING)
 
+    def count_from_zero(self) -> None:
+        """Begin all counts at zero, for a start of a bounded run that repeats records."""
+        for process in self.processes:
+            progressed_at = process.counters.source.progressed_at
+            process.counters = Counters()
+            process.counters.source.progressed_at = progressed_at
+
     def counters(self, number: int) -> Counters:
         """Return the counters with which a process starts: the counts so far, and no present figure."""
         counters = self.processes[number].counters

@@ -1,18 +1,21 @@
 """Report of a replay, built from its parts, its account and its state folder."""
 
 import hashlib
+from contextlib import closing
 from pathlib import Path
 from time import time_ns
 
 from connectors.population.file_store import FILE_NAME
 from dataflows.job import Job
+from dataflows.population_run import population_store
 from dataflows.report.document import Changes, Counts, Model, Rejected, Report
 from dataflows.report.inputs import inputs_of
 from dataflows.report.parts import Parts
 from state.account import Account
 from state.counters import Counters, Outcome
-from state.errors import StateError
+from state.errors import SinkError, StateError
 from state.events.records import Reason
+from state.learning.population_version import encode_version
 
 SCHEMA = 1
 
@@ -76,17 +79,30 @@ def _rejects(account: Account) -> list[Rejected]:
 
 def _model(job: Job, counters: Counters) -> Model:
     settings = job.settings
-    version = settings.state / FILE_NAME if settings.state else None
     return Model(
         str(settings.catalogue),
         _sha256(settings.catalogue) or "",
         settings.population,
         settings.population_version or counters.learning.version,
-        _sha256(version) if version else None,
+        _version_sum(job, counters.learning.version),
         settings.challenger,
         settings.lateness,
         settings.shards,
     )
+
+
+def _version_sum(job: Job, number: int) -> str | None:
+    """Return the hash of the newest version; its file may be on another host, and its text is in Redis, too."""
+    settings = job.settings
+    held = _sha256(settings.state / FILE_NAME) if settings.state else None
+    if held or not job.on_hosts:
+        return held
+    try:
+        with closing(population_store(settings, settings.region, settings.namespace)) as store:
+            version = store.newest()
+    except SinkError:
+        return None
+    return hashlib.sha256(encode_version(version)).hexdigest() if version and version.n == number else None
 
 
 def _sha256(path: Path) -> str | None:

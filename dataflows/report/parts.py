@@ -38,11 +38,15 @@ class Parts:
         """
         self._folder = settings.state / FOLDER if settings.state else None
         self.earlier = _read(self._folder) if self._folder else []
+        self._processes = settings.processes
+        self._before = before
+        self._begin()
+
+    def _begin(self) -> None:
         self._began_s, self._written_s = monotonic(), 0.0
         now_ms = time_ns() // 1_000_000
-        self.current = Part(now_ms, now_ms, "running", settings.processes, _machine())
+        self.current = Part(now_ms, now_ms, "running", self._processes, _machine())
         self._name = f"{now_ms:013d}-{secrets.token_hex(4)}.json"
-        self._before = before
         self.counters = Counters()
         """Newest counters of this part."""
 
@@ -66,6 +70,12 @@ class Parts:
             self._written_s = monotonic()
             with suppress(OSError):
                 self._write()
+
+    def restart(self, error: str) -> None:
+        """End this part with an error, and begin the next one: the run resumes by itself."""
+        self.end("failed", error)
+        self.earlier.append(self.current)
+        self._begin()
 
     def end(self, result: Result, error: str = "") -> None:
         """Write the end of the part.

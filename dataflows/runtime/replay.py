@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import get_args
 
+from dataflows.hosts.host_run import HostRun
 from dataflows.job import Job
 from dataflows.observability.http import monitors
 from dataflows.observability.watch import Watch
@@ -85,7 +86,7 @@ def replay(
 
     Args:
         job: source, settings and target.
-        report: receives the counters a few times a second.
+        report: receives the counters a few times a second; on the first of several hosts, those of all hosts.
         end_at_once: ends this process at the second SIGINT; the kernel then ends the other processes of the run.
         parts: parts of the replay, to which this run is added; None: those of the state folder.
 
@@ -102,7 +103,10 @@ def replay(
     with stopped_by_signals() as stop, stop.ends_at_once(end_at_once), monitors(job.metrics, watch):
         try:
             job.require_redis()
-            counters = run(job, take, stop, watch, Ownership(job, stop, watch))
+            if job.on_hosts:
+                counters = HostRun(job, None, stop, watch, take, parts.restart).run()
+            else:
+                counters = run(job, take, stop, watch, Ownership(job, stop, watch))
         except TacitError as error:
             parts.end("failed", str(error))
             raise

@@ -23,7 +23,7 @@ def run(
     stop: Stop,
     watch: Watch,
     ownership: Ownership,
-    meet: Callable[[StateFolder], Seat] | None = None,
+    meet: Callable[[StateFolder, Job], Seat] | None = None,
 ) -> Counters:
     """Run a job to its end or until a stop request, and return the sum of all counters.
 
@@ -33,7 +33,7 @@ def run(
         stop: stop request of this process.
         watch: counters of each process, which continue over restarts.
         ownership: hold on the namespace, which begins under the lock of the state folder.
-        meet: returns the seat of this host in a cluster; None: the run has one host.
+        meet: returns the seat of this host in a cluster, by the job with its inputs; None: the run has one host.
 
     Raises:
         TacitError: the first error of the run.
@@ -49,12 +49,13 @@ def run(
             return Counters(stopped=True)
         job = begin_inputs(job, folder)
         hold = ownership.hold(job.filling)
-        seat = meet(folder) if meet and folder else None
+        seat = meet(folder, job) if meet and folder else None
         if seat or settings.processes > 1:
             counters = run_workers(job, folder, report, stop, watch, hold, seat)
+            counters = seat.end(counters) if seat else counters
         else:
             counters = run_worker(job, WorkerAddress(), folder, report, stop, watch.counters(0), hold)
-        if job.filling is not None and not counters.stopped:
+        if job.filling is not None and not counters.stopped and (seat is None or seat.leads):
             ownership.end_filling(job.filling)  # also of a range without an interaction, which the next line refuses
         finish_inputs(job, folder, counters)
         return counters

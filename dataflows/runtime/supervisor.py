@@ -77,6 +77,16 @@ class Seat(NamedTuple):
     """Number of the first process of this host."""
     running: Callable[[Callable[[], None], Callable[[], None]], AbstractContextManager[None]]
     """Context with two functions: the first ends the processes after a checkpoint, the second at once."""
+    start: str
+    """Name of the common start of the hosts."""
+    end: Callable[[Counters], Counters]
+    """Function of the host's counters at the end of its processes. In a bounded run it waits for all hosts; on the
+    first host it then returns the sums over all, and elsewhere the same counters."""
+
+    @property
+    def leads(self) -> bool:
+        """True for the first host."""
+        return self.first == 0
 
 
 def run_workers(
@@ -99,7 +109,7 @@ def run_workers(
         TacitError: the first error that a process reported.
     """
     processes = job.settings.processes
-    first, addresses = (seat.first, seat.addresses) if seat else (0, _free_addresses(processes))
+    first, addresses, start = (seat.first, seat.addresses, seat.start) if seat else (0, _free_addresses(processes), "")
     workers: list[WorkerProcess] = []
 
     def stop_all() -> None:
@@ -113,7 +123,8 @@ def run_workers(
         run_folder = Path(stack.enter_context(TemporaryDirectory(prefix="tacit-run-")))
         with _blocked_signals():
             for number in range(processes):
-                address, counters = WorkerAddress(first + number, addresses, run_folder), watch.counters(number)
+                address = WorkerAddress(first + number, addresses, run_folder, start)
+                counters = watch.counters(number)
                 workers.append(stack.enter_context(_started_worker(job, address, folder, counters, hold)))
         if seat:
             stack.enter_context(seat.running(stop_all, kill_all))

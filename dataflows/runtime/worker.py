@@ -82,7 +82,9 @@ class WorkerAddress:
     addresses: tuple[str, ...] = ("127.0.0.1:0",)
     """HOST:PORT of each process for the exchange between processes; a single process does not listen."""
     run_folder: Path | None = None
-    """Folder that the processes share until the end of the run; None for a single process."""
+    """Folder that the processes of this host share until the end of the run; None for a single process."""
+    start: str = ""
+    """Name of the common start of several hosts; empty for one host."""
 
 
 class EngineError(TacitError):
@@ -141,7 +143,7 @@ def _run_engine(
     counts = Counts(counters.events) if job.bounded else None
     keep_account = partial(setattr, counters, "account")
     with (
-        population_run(job, folder, rules.catalogue, counters, address.run_folder) as population,
+        population_run(job, folder, rules.catalogue, counters, address.run_folder, address.start) as population,
         _stores(settings, rules.catalogue, folder, counters, stop) as stores,
         traced_steps(job.tracing, settings.region, settings.shards, keeps_state=folder is not None) as steps,
     ):
@@ -198,7 +200,7 @@ def _released(
     if rounds is None:
         assert isinstance(source, KafkaSource)  # noqa: S101  # a live run reads a topic
         return LiveSource(source, loss, counters.source)
-    return SourceInRounds(PacedSource(source, job.pace) if job.pace else source, rounds, stop)
+    return SourceInRounds(PacedSource(source, job.pace) if job.pace else source, rounds, stop, counters.source)
 
 
 def _signal_sink(job: Job, counters: Counters, permit: Permit) -> DynamicSink[Write] | DynamicSink[AnyWrite]:

@@ -1,6 +1,7 @@
 """Keyed step of a bounded run: the deltas of all shards add up in their order, once a round is complete."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from operators.learn_population import LearnPopulation
-from operators.rounds import EARLIER_LAYOUT, LAYOUT, Rounds, stored_version, trainer_state, waiting_deltas
+from operators.rounds import EARLIER_LAYOUT, LAYOUT, REPEAT, Rounds, stored_version, trainer_state, waiting_deltas
 from state.counters import LearningCounters
 from state.errors import StateError
 from state.learning.delta import Delta, pack_deltas
@@ -115,13 +116,26 @@ def test_delta_of_a_live_run_before_the_replay_waits_for_the_round() -> None:
 def test_resumed_step_opens_its_round_again() -> None:
     """A wake-up comes at once; the version is that of the snapshot."""
     step = Step()
-    (write,) = step.take(DELTAS[0])
     assert step.logic.notify_at() is None
+    (write,) = step.take(DELTAS[0])
     resumed = Step(step.logic.snapshot())
-    assert resumed.logic.notify_at() is not None
+    at = resumed.logic.notify_at()
+    assert at is not None
+    assert at <= datetime.now(UTC)
     resumed.logic.on_notify()
     assert [(number, version) for number, version, _ in resumed.opened] == [(1, write.version)]
-    assert resumed.logic.notify_at() is None
+
+
+def test_open_round_is_opened_again_from_time_to_time() -> None:
+    """The store that all processes share may have lost it."""
+    step = Step()
+    (write,) = step.take(DELTAS[0])
+    for _ in range(2):
+        at = step.logic.notify_at()
+        assert at is not None
+        assert timedelta(0) < at - datetime.now(UTC) <= REPEAT
+        step.logic.on_notify()
+    assert [(number, version) for number, version, _ in step.opened] == [(1, write.version)] * 3
 
 
 def test_stored_state_shows_no_waiting_delta() -> None:

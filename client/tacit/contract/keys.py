@@ -143,6 +143,19 @@ class NamespaceKeys:
         return f"tacit:v1:{self.region}:{{{self.namespace}}}:hosts"
 
     @property
+    def replay_hosts(self) -> str:
+        """HASH: the hosts of a replay on several machines, and their plan; a live run may have its own next to it."""
+        return f"tacit:v1:{self.region}:{{{self.namespace}}}:replay:hosts"
+
+    def replay_round(self, start: str) -> str:
+        """Return the key of a HASH: the open round of a replay on several machines.
+
+        Args:
+            start: name of the common start of the hosts.
+        """
+        return f"tacit:v1:{self.region}:{{{self.namespace}}}:replay:round:{start}"
+
+    @property
     def proof(self) -> str:
         """STRING: report of the proof that signals help, for operators."""
         return f"tacit:v1:{self.region}:{{{self.namespace}}}:proof"

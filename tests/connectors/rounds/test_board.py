@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from connectors.rounds.board import RoundBoard
+from connectors.rounds.board import FileRoundStore, RoundBoard
 from state.learning.population_prior import Prior
 from tests.support.factories import CATALOGUE
 
@@ -14,7 +14,9 @@ class Process:
 
     def __init__(self, folder: Path | None) -> None:
         self.used: list[tuple[bytes, Prior | None]] = []
-        self.board = RoundBoard(lambda version, prior: self.used.append((version, prior)), folder)
+        self.board = RoundBoard(
+            lambda version, prior: self.used.append((version, prior)), FileRoundStore(folder) if folder else None
+        )
 
 
 def test_single_process_uses_the_prior_of_the_training() -> None:

@@ -30,7 +30,8 @@ class Run:
     def __init__(self, path: Path, resume_at: Snapshot | None = None) -> None:
         self.stop = Event()
         self.board = RoundBoard(lambda *_: None)
-        source = SourceInRounds(FileSource([path], stop=self.stop, counters=SourceCounters()), self.board, self.stop)
+        counters = SourceCounters()
+        source = SourceInRounds(FileSource([path], stop=self.stop, counters=counters), self.board, self.stop, counters)
         assert source.list_parts() == [NAME]
         self.part: PartitionInRounds = source.build_part("source", NAME, resume_at)
 

@@ -17,6 +17,7 @@ from dataflows.observability.watch import Watch
 from dataflows.restoring import Loss
 from dataflows.runtime.stopping import Stop
 from state.errors import HostError, OwnershipError
+from tacit.errors import TacitError
 from tests.support.conditions import eventually
 
 ADDRESSES = ("a:1", "b:1")
@@ -133,6 +134,55 @@ def test_stop_of_one_host_ends_the_processes_of_the_other_in_order(hosts: tuple[
     other.stop.request()
     assert one.ended.wait(10)
     assert one.cluster.problem == ""
+
+
+def test_bounded_run_ends_once_the_first_host_has_completed_it(hosts: tuple[Host, Host], redis_url: str) -> None:
+    """It has the counters of the others then; a host that was killed at the end gets the result."""
+    one, other = hosts
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(one.cluster.await_end)
+        soon(lambda: other.cluster.members[0].phase == "ended", "the end of the first host")
+        assert not first.done()
+        other.cluster.note(b"counters")
+        second = threads.submit(other.cluster.await_end)
+        assert first.result(20)
+        assert one.cluster.counters == [b"counters"]
+        assert not second.done()
+        one.cluster.complete(b"sums")
+        assert second.result(20)
+    other.cluster._end.set()
+    again = Host(redis_url, 1, "again")
+    with again.cluster:
+        assert again.cluster.gather("line", has_users=True, may_end=True) is None
+        found = again.cluster.completed("line")
+        assert found is not None
+        assert found.result == b"sums"
+        assert again.cluster.completed("other") is None
+
+
+def test_host_that_ended_starts_again_with_one_that_did_not(hosts: tuple[Host, Host]) -> None:
+    """The other was killed before its last checkpoint."""
+    one, other = hosts
+    with ThreadPoolExecutor(1) as threads, gathering(other):
+        ended = threads.submit(one.cluster.await_end)
+        with pytest.raises(TacitError, match=r"host 1 \(b:1\) started again"):
+            ended.result(20)
+        other.stop.request()
+
+
+def test_ended_host_may_fall_silent_before_the_first_has_ended(hosts: tuple[Host, Host]) -> None:
+    """Its part is done, and its counters are in Redis."""
+    one, other = hosts
+    other.cluster.note(b"counters")
+    with ThreadPoolExecutor(1) as threads:
+        waits = threads.submit(other.cluster.await_end)
+        soon(lambda: one.cluster.members[1].phase == "ended", "its end")
+        other.cluster._end.set()
+        other.stop.request()
+        assert not waits.result(20)
+    soon(lambda: one.cluster._seen[1].is_silent, "its silence")
+    assert one.cluster.await_end()
+    assert (one.cluster.problem, one.cluster.counters) == ("", [b"counters"])
 
 
 def test_host_that_starts_again_breaks_the_cluster(hosts: tuple[Host, Host]) -> None:

@@ -21,6 +21,16 @@ def _progress(watch: Watch, age_s: float = 0.0, process: int = 0) -> None:
     source.lag = {"events/0": 0}
 
 
+def test_counts_from_zero_keep_the_time_of_the_last_progress() -> None:
+    """A start that repeats records is no progress."""
+    watch = Watch(2)
+    for number in (0, 1):
+        watch.counters(number).source.records = 7
+    before = watch.progressed_at
+    watch.count_from_zero()
+    assert (watch.records, watch.progressed_at) == (0, before)
+
+
 def test_run_is_ready_after_its_first_progress() -> None:
     watch = Watch()
     assert _reasons(watch) == ["starting"]
