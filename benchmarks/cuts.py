@@ -4,7 +4,7 @@
 
 The stream is that of `benchmarks.state`: Tacit's stateful step in Bytewax, with `touched` users per checkpoint interval
 of 10 s. It runs without uploads and with a cut per interval, in turns. CPU is that of the process that uploads, per
-touched user, from its first cut on; bytes are those that were sent, per byte of packed rows that changed. The fetch of
+touched user, after its first cut; bytes are those that were sent, per byte of packed rows that changed. The fetch of
 the newest cut into an empty folder is compared with a plain copy of the same bytes. Without --url, the object storage
 is a local folder.
 """
@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from benchmarks.machine import machine
 from benchmarks.processes import in_new_process
@@ -37,7 +38,6 @@ from state.user.rules import Rules
 from tests.support.commands import SECRET
 from tests.support.conditions import eventually
 
-_FIRST_CUT_S = 600
 _LONG_S = 86_400
 _MB = 1e6
 
@@ -69,14 +69,13 @@ def _measure(folder: Path, users: int, touched: int, intervals: int, url: str | 
             _print_pauses("without uploads", in_new_process(run_stream, state, users, touched, intervals, first))
             continue
         with _uploads(settings, state) as uploads:
-            before = uploads.cut_bytes, uploads.cpu_s
             _print_pauses("with uploads", in_new_process(run_stream, state, users, touched, intervals, first))
-            sent, cpu_s = uploads.cut_bytes - before[0], uploads.cpu_s - before[1]
-        row_bytes = len(full_rows(Rules(NumberedCatalogue.load()))[0])
-        changed = touched * intervals
+        begin, end = uploads.first, uploads.last
+        touches = touched * (end.cuts - begin.cuts)
+        changed_bytes = touches * len(full_rows(Rules(NumberedCatalogue.load()))[0])
         print(
-            f"  {uploads.cuts} cuts; {cpu_s / changed * 1e6:.1f} µs of CPU per touched user; "
-            f"{sent / (changed * row_bytes):.2f} bytes sent per byte of changed rows"
+            f"  {end.cuts} cuts; {(end.cpu_s - begin.cpu_s) / touches * 1e6:.1f} µs of CPU per touched user; "
+            f"{(end.bytes - begin.bytes) / changed_bytes:.2f} bytes sent per byte of changed rows"
         )
     _measure_fetch(settings, folder)
 
@@ -86,21 +85,28 @@ def _print_pauses(name: str, stream: Stream) -> None:
     print(f"{name}: longest pause of an interval: median {median(pauses_ms):,.0f} ms, max {pauses_ms[-1]:,.0f} ms")
 
 
+class _Cuts(NamedTuple):
+    """Use by a process after some cuts."""
+
+    cuts: int
+    bytes: int
+    cpu_s: float
+
+
 class _Uploads:
-    """Uploads of a process, and its CPU."""
+    """Uploads of a process: after its first cut, which has the start of the process, and after its last."""
 
-    cut_bytes = 0
-    cuts = 0
     stat = Path()
-
-    @property
-    def cpu_s(self) -> float:
-        """User and system time of the process so far (proc(5), fields 14 and 15)."""
-        fields = self.stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    first: _Cuts
+    last: _Cuts
 
     def update(self, counters: CutCounters) -> None:
-        self.cut_bytes, self.cuts = counters.bytes, counters.cuts
+        """Note a cut, with the CPU of the process (proc(5), fields 14 and 15)."""
+        fields = self.stat.read_text().rpartition(")")[2].split()
+        cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        self.last = _Cuts(counters.cuts, counters.bytes, cpu_s)
+        if counters.cuts == 1:
+            self.first = self.last
 
 
 @contextmanager
@@ -109,8 +115,10 @@ def _uploads(settings: Settings, state: Path) -> Iterator[_Uploads]:
     lease, found = Lease(), _Uploads()
     lease.extend(now_s() + _LONG_S)
     job = UploadJob(settings, state, LocalCut(1), lease, "error")
+    with UploadProcess(job, lambda _: None) as process:
+        process.finish()
     with UploadProcess(job, found.update) as process:
-        eventually(lambda: found.cuts, within_s=_FIRST_CUT_S, what="a first cut")
+        eventually(lambda: process.pid, within_s=10, what="the process that uploads")
         found.stat = Path(f"/proc/{process.pid}/stat")
         yield found
 
