@@ -77,7 +77,7 @@ def process_addresses(hosts: tuple[str, ...], processes: int) -> tuple[str, ...]
     return tuple(f"{host}:{int(port) + number}" for host, _, port in found for number in range(processes))
 
 
-def host_problems(settings: HostSettings, *, processes: int, keeps_state: bool, is_embedded: bool = False) -> list[str]:
+def host_problems(settings: HostSettings, *, processes: int, keeps_state: bool, is_embedded: bool) -> list[str]:
     """Return a problem per setting of the hosts that does not fit the others."""
     addresses = settings.host_addresses
     if not addresses:

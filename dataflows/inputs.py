@@ -12,7 +12,7 @@ from dataflows.empty_range import require_interactions
 from dataflows.job import Job, Ranges
 from dataflows.result_settings import result_settings, setting_differences
 from dataflows.selection import Selection
-from dataflows.state_folder import StateFolder
+from dataflows.state_folder import StateFolder, identity_differences
 from state.account import Account
 from state.counters import Counters
 from state.errors import SourceError, StateError
@@ -54,13 +54,17 @@ def begin_inputs(job: Job, folder: StateFolder | None) -> Job:
     return job
 
 
-def has_further_partitions(job: Job, ranges: Ranges) -> bool:
-    """Return whether topics have partitions that these ranges lack.
+def is_repeated(job: Job, folder: Path, ranges: Ranges) -> bool:
+    """Return whether a replay of topics is the one in its state folder, without partitions beyond these ranges.
 
     Raises:
+        StateError: the folder is damaged.
         SourceError: Kafka does not answer, or a topic is missing.
     """
-    return _partitions(_ranges(job, ranges)) != _partitions(ranges)
+    known = read_inputs(folder)
+    if known is None or identity_differences(folder, job.identity) or any(_differences(job, known)):
+        return False
+    return _partitions(_ranges(job, ranges)) == _partitions(ranges)
 
 
 def finish_inputs(job: Job, folder: StateFolder | None, counters: Counters) -> None:

@@ -25,7 +25,7 @@ from dataflows.hosts.cluster import Cluster
 from dataflows.hosts.line import Line, read_line
 from dataflows.hosts.members import Member, MemberStore, Plan
 from dataflows.hosts.packed_counters import pack_counters, unpack_counters
-from dataflows.inputs import has_further_partitions
+from dataflows.inputs import is_repeated
 from dataflows.job import Job
 from dataflows.keeper import Keeper
 from dataflows.lease import Lease
@@ -108,7 +108,7 @@ class HostRun:
         self._host, self._hosts = job.share
         self._line = ""
         self._may_end = job.bounded
-        """False once a complete replay has more to read."""
+        """False once a complete replay turns out to be another one, or to have more to read."""
         self._ownership = Ownership(job, stop, watch)
         self._addresses = process_addresses(settings.host_addresses, settings.processes)
         client = RedisClient(settings.redis, retry_for_s=0.0)
@@ -235,11 +235,11 @@ class HostRun:
         return counters
 
     def _result(self) -> Counters | None:
-        """Return the counters of a replay that all hosts have completed, unless its topics have further partitions."""
+        """Return the counters of a replay that all hosts have completed, if this command repeats it; otherwise None."""
         plan = self._cluster.completed(self._line) if self._may_end else None
         if plan is None:
             return None
-        self._may_end = not has_further_partitions(self._job, plan.ranges)
+        self._may_end = is_repeated(self._job, self._folder, plan.ranges)
         return unpack_counters(plan.result) if self._may_end else None
 
     def _complete(self, counters: Counters) -> None:

@@ -49,12 +49,15 @@ def run_live(job: Job, savepoint: str | None = None, *, stands_by: bool = False)
         if job.settings.group is not None:
             raise ConfigurationError(["group: needs --state, as the offsets of checkpoints are committed; add --state"])
         _log.warning("state.not_kept", advice="use --state DIR; without a state folder, each start reads from --start")
-    if problems := host_problems(job.settings, processes=job.settings.processes, keeps_state=bool(job.settings.state)):
+    settings = job.settings
+    if problems := host_problems(
+        settings, processes=settings.processes, keeps_state=bool(settings.state), is_embedded=bool(settings.embedded)
+    ):
         raise ConfigurationError(problems)
-    watch = Watch(job.settings.processes)
+    watch = Watch(settings.processes)
     with (
         stopped_by_signals() as stop,
-        reopened_by_hangup(job.settings),
+        reopened_by_hangup(settings),
         monitors(job.metrics, watch),
         stop.notifies(lambda: watch.fail(STOPPING)),
     ):
@@ -62,7 +65,7 @@ def run_live(job: Job, savepoint: str | None = None, *, stands_by: bool = False)
         if stop.requested.is_set():
             return _stopped()
         try:
-            if job.settings.host_addresses:
+            if settings.host_addresses:
                 return HostRun(job, savepoint, stop, watch).run()
             return _run_as_owner(job, savepoint, stop, watch, stands_by=stands_by)
         except ObjectStoppedError:  # of a start that waited for object storage

@@ -191,6 +191,11 @@ def test_complete_replay_ends_at_once(history: History, tmp_path: Path) -> None:
         assert hosts.runs[1].process.wait(60) == 0
         report = json.loads((tmp_path / "report.json").read_text())
         assert report["counts"]["read"] == history.summary["read"]
+        hosts.start(more=("--lateness", "12"))
+        assert hosts.runs[0].process.wait(60) == 1
+        assert "has another replay: --lateness was 24, and is 12 now" in hosts.runs[0].output
+        for run in hosts.runs.values():
+            run.kill()
         words = ["replay", history.source, "--redis", hosts.url, "--state", str(tmp_path / "h0"), *LEARN]
         refused = tacit(*words, cwd=tmp_path)
         assert refused.returncode == 1

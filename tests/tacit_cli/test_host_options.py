@@ -1,4 +1,4 @@
-"""Options of `tacit replay` with several hosts: what does not fit is refused, and nothing is ignored."""
+"""Options of several hosts: what does not fit is refused, and nothing is ignored."""
 
 from pathlib import Path
 
@@ -51,3 +51,9 @@ def test_hosts_come_from_the_option_alone(
     job = make_job(invocation, invocation.settings(), [TOPIC], ReplayOptions())
     assert (job.share, job.on_hosts) == (share, bool(flags))
     assert not (job.on_hosts and job.settings.checkpoints)
+
+
+def test_live_run_on_hosts_refuses_a_redis_of_its_own(tmp_path: Path) -> None:
+    done = tacit("run", TOPIC, "--embedded", *FIRST, *STATE, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "hosts: find each other in one Redis, and --embedded starts one per host; use --redis" in done.stderr
