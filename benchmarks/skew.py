@@ -67,17 +67,18 @@ def _loads(users: int) -> Table:
         # Bytewax spreads the keys of shards evenly, see state/storage/shards.py
         **{f"{count} processes": places % count for count in PROCESSES},
     }
-    title = f"{users:,} users: load of the busiest, as a multiple of the mean"
-    table = plain_table(title, ("s", "busiest user", *groups))
-    for exponent in EXPONENTS:
-        share = shares(users, exponent)
-        loads = (np.bincount(group, share) for group in groups.values())
-        table.add_row(f"{exponent:g}", f"{share[0]:.3%}", *(f"{load.max() / load.mean():.2f}" for load in loads))
+    title = f"{users:,} users: load of the busiest by the mean"
+    table = plain_table(title, ("", *(f"s = {exponent:g}" for exponent in EXPONENTS)))
+    streams = [shares(users, exponent) for exponent in EXPONENTS]
+    table.add_row("share of the busiest user", *(f"{share[0]:.3%}" for share in streams))
+    for name, group in groups.items():
+        loads = (np.bincount(group, share) for share in streams)
+        table.add_row(name, *(f"{load.max() / load.mean():.2f}" for load in loads))
     return table
 
 
 def _costs(events: int, rounds: int, folder: Path) -> Table:
-    title = f"{events:,} events, `tacit replay`, population none, 1 process"
+    title = f"{events:,} events, `tacit replay`"
     table = plain_table(title, ("s", "busiest user", "CPU µs/event", "× even stream"))
     found = []
     for exponent in EXPONENTS:
