@@ -1,6 +1,7 @@
 """Cuts and savepoints of a namespace in object storage."""
 
 import dataclasses
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -22,6 +23,7 @@ from tacit.errors import ConfigurationError
 LEASE = "lease.json"
 SAVEPOINT = "savepoint"
 _CUTS, _SAVEPOINTS, _TABLES, _ARCHIVES = "cuts", "savepoints", "tables", "archives"
+_CUT_KEY = re.compile(rf"{_CUTS}/(\d+)-\d+\.json")
 _TRIES = 5
 
 
@@ -68,6 +70,11 @@ class Bucket:
     def cuts(self) -> list[str]:
         """Return the keys of all complete cuts, oldest first."""
         return sorted(found.key for found in self.store.list(_CUTS))
+
+    def highest_fence(self) -> int:
+        """Return the highest fencing number of all cuts; 0 without cuts."""
+        found = (_CUT_KEY.fullmatch(key) for key in self.cuts())
+        return max((int(key[1]) for key in found if key), default=0)
 
     def newest(self) -> Cut | None:
         """Return the newest complete cut; None without one.

@@ -72,7 +72,8 @@ def fenced(
     require_conditions(bucket.store)
     holder = Holder.of_this_process(secrets.token_hex(4), settings.processes, settings.state / RUN_LOCK)
     lasting = open_bucket(settings).store  # a stop request must not end the release
-    fence = Fence(lasting, holder, ownership.lose, taking=bucket.store)
+    known = read_local_cut(settings.state).fence
+    fence = Fence(lasting, holder, ownership.lose, taking=bucket.store, known=known)
     if not _take(fence, job, stop, watch, stands_by=stands_by):
         yield None
         return

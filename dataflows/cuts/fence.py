@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from connectors.objects.store import ObjectStore
-from dataflows.cuts.bucket import LEASE
+from dataflows.cuts.bucket import LEASE, Bucket
 from dataflows.holder import Holder
 from dataflows.lease import Lease, now_s
 from state.errors import OwnershipError
@@ -48,6 +48,7 @@ class Fence:
         holder: the run.
         on_loss: called with the reason when another cluster has the lease.
         taking: the same objects for `take`, with calls that a stop request ends; None: no request comes.
+        known: a fencing number that was used before; 0: none is known.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class Fence:
         holder: Holder,
         on_loss: Callable[[str], None],
         taking: ObjectStore | None = None,
+        known: int = 0,
     ) -> None:
         self._store = store
         self._taking = taking or store
         self._url = str(store.address)
         self._holder = holder
+        self._known = known
         self._on_loss = on_loss
         self._record = Record(0, None)
         self._etag = ""
@@ -95,10 +98,10 @@ class Fence:
                     )
                 began_s, seen = now_s(), etag
             has_ended = other.holder is None or other.holder.has_ended("")
-            if (has_ended or now_s() - began_s > LEASE_S) and self._put(
-                self._taking, Record(other.fence + 1, self._holder), etag
-            ):
-                return True
+            if has_ended or now_s() - began_s > LEASE_S:
+                highest = max(other.fence, self._known, Bucket(self._taking).highest_fence())
+                if self._put(self._taking, Record(highest + 1, self._holder), etag):
+                    return True
             if not has_ended:
                 stop.wait(_LOOK_EVERY_S)
         return False
@@ -146,9 +149,12 @@ class Fence:
         if found and (kept := _decode(found[0], self._url)).fence == self.number and kept.holder == self._holder:
             self._record, self._etag = kept, found[1]  # the answer to an earlier put was lost
             return
-        holder = _decode(found[0], self._url).holder if found else None
         self.lease.lose()
-        problem = f"{self._url} was taken by {holder or 'another cluster'}, as the lease of this run had ended"
+        if found:
+            holder = _decode(found[0], self._url).holder or "another cluster"
+            problem = f"{self._url} was taken by {holder}, as the lease of this run had ended"
+        else:
+            problem = f"{self._url}/{LEASE} was deleted: look who deletes objects there, and start again"
         _log.error("fence.lost", problem=problem)
         self._on_loss(problem)
 

@@ -15,6 +15,7 @@ from connectors.traces.objects import find_object_traces
 from dataflows.cuts.bucket import LEASE, open_bucket
 from dataflows.settings import Settings
 from tests.support.commands import SECRET, Limits, Running, everything_in, running, tacit
+from tests.support.cuts import objects
 from tests.support.kafka_broker import KAFKA_TEST
 from tests.support.kafka_topics import Kafka
 from tests.support.live_runs import Place
@@ -283,6 +284,22 @@ def test_standby_fetches_a_cut_soon_after_it_is_complete(place: Place, url: str)
             standby.wait_for(fetched.exists, "a fetch")
             before = fetched.read_bytes()
             standby.wait_for(lambda: fetched.read_bytes() != before, "the fetch of a later cut")
+
+
+@pytest.mark.parametrize("lost", [LEASE, ""])
+def test_cuts_count_after_a_loss_of_the_lease_or_of_all_objects(place: Place, url: str, lost: str) -> None:
+    bucket = open_bucket(Settings(embedded=True, checkpoints=url))
+    for users, user in enumerate(("ada", "bob", "cleo"), 1):
+        place.teach(user)
+        with started(place, url, "--keep-cuts", "2") as run:
+            place.wait_for_signals(run, users)
+            await_cuts(run, 3)
+            assert run.stop() == 0
+        if users == 2:
+            bucket.store.delete([key for key in objects(bucket.store) if key.startswith(lost)])
+    assert bucket.cuts()[-1].startswith("cuts/000003-")
+    shown = tacit("state", "stats", "--checkpoints", url, "--json", cwd=place.folder)
+    assert json.loads(shown.stdout)["users"] == 3
 
 
 def test_cut_of_another_state_or_identity_is_refused_and_nothing_is_deleted(place: Place, url: str) -> None:

@@ -17,7 +17,7 @@ from dataflows.cuts.bucket import LEASE, Bucket
 from dataflows.cuts.fence import LEASE_S, Fence, Record
 from dataflows.holder import Holder
 from state.errors import OwnershipError
-from tests.support.cuts import folder_bucket
+from tests.support.cuts import folder_bucket, plain_cut
 from tests.support.turns import Actor, TurnStore
 
 
@@ -59,6 +59,33 @@ def test_lease_of_a_run_of_this_host_that_ended_is_taken_at_once(bucket: Bucket)
     second = fence_of(bucket.store, "b")
     assert second.take(Event())
     assert second.number == 2
+
+
+def test_number_is_above_those_of_all_cuts_without_a_lease(bucket: Bucket) -> None:
+    """Of two cuts, that with the higher number counts, and retention deletes the other."""
+    bucket.write(plain_cut(3, fence=12))
+    bucket.write(plain_cut(4, fence=7))
+    bucket.store.put("cuts/readme.txt", b"x")
+    fence = fence_of(bucket.store, "a")
+    assert fence.take(Event())
+    assert fence.number == 13
+
+
+def test_number_is_above_that_of_the_state_folder(bucket: Bucket) -> None:
+    """The bucket was emptied; a copy of the folder may have the earlier number."""
+    fence = Fence(bucket.store, holder("a"), lambda _: None, known=4)
+    assert fence.take(Event())
+    assert fence.number == 5
+
+
+def test_deleted_lease_is_named(bucket: Bucket) -> None:
+    problems: list[str] = []
+    fence = fence_of(bucket.store, "a", problems.append)
+    assert fence.take(Event())
+    bucket.store.delete([LEASE])
+    fence._renew()
+    assert fence.lease.is_lost
+    assert problems == [f"{bucket.url}/{LEASE} was deleted: look who deletes objects there, and start again"]
 
 
 def test_stop_request_ends_the_wait(bucket: Bucket) -> None:
@@ -181,13 +208,13 @@ def test_lease_without_renewals_is_taken_after_its_time_and_the_first_cluster_lo
         for cluster, offset_s in ((first, 1000.0), (second, 500.0)):
             clocks.set(cluster, offset_s)
             cluster.actor.start()
-        for _ in range(2):  # get, put
+        for _ in range(3):  # get, list, put
             first.actor.step()
         for _ in range(2):  # get, pause
             second.actor.step()
         assert (first.holds, second.holds) == (True, False)
         clocks.now_s += LEASE_S + 1
-        for _ in range(3):  # get, put, and the turn before a renewal
+        for _ in range(4):  # get, list, put, and the turn before a renewal
             second.actor.step()
         assert (first.holds, second.holds, second.fence.number) == (False, True, 2)
         first.actor.end()
