@@ -11,7 +11,8 @@ import structlog
 from dataflows.cuts.bucket import Bucket
 from dataflows.cuts.fetch import ShardFetch, fetch
 from dataflows.cuts.local_cut import LocalCut, read_local_cut
-from dataflows.state_folder import DESCRIPTION, FETCHING
+from dataflows.state_folder import DESCRIPTION, FETCHING, SHARDS, exclusive
+from state.storage.checkpoint_folder import ShardFolder
 from tacit.errors import TacitError
 
 LOOK_EVERY_S = 5.0
@@ -61,5 +62,9 @@ def _fetch_newest(bucket: Bucket, folder: Path) -> None:
     fetch(bucket, newest, folder)
     complete = ShardFetch(bucket, folder)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="standby") as threads:
-        list(threads.map(complete, [shard.checkpoint for shard in newest.shards.values()]))
+        list(threads.map(complete, tokens := [shard.checkpoint for shard in newest.shards.values()]))
+    with exclusive(folder):
+        for token in tokens:  # no run commits here, and earlier checkpoints may have users who were wiped since
+            shard = ShardFolder(folder / SHARDS, token.shard)
+            shard.delete(name for name in shard.names() if name != token.name)
     LocalCut(newest.fence, newest.number, newest.begun_from).write(folder)
