@@ -13,18 +13,19 @@ from connectors.objects.probe import require_conditions
 from dataflows.cuts.bucket import Bucket, cut_key, open_bucket, savepoint_key
 from dataflows.cuts.cut import Cut
 from dataflows.cuts.fence import Fence
-from dataflows.cuts.fetch import fetch
+from dataflows.cuts.fetch import fetch, foreign_state, require_same_state
 from dataflows.cuts.local_cut import LocalCut, read_local_cut
 from dataflows.cuts.process import UploadProcess
 from dataflows.cuts.standby import kept_warm
 from dataflows.cuts.uploads import UploadJob
 from dataflows.holder import Holder
+from dataflows.hosts.line import is_shared
 from dataflows.job import Job
 from dataflows.lease import Lease
 from dataflows.observability.watch import STARTING, Watch
 from dataflows.ownership import Ownership
 from dataflows.runtime.stopping import Stop
-from dataflows.state_folder import DESCRIPTION, FETCHING, RUN_LOCK, identity_problems, read_folder_id
+from dataflows.state_folder import DESCRIPTION, FETCHING, RUN_LOCK, identity_problems
 from state.errors import StateError
 from tacit.errors import ConfigurationError
 
@@ -74,7 +75,7 @@ def fenced(
     lasting = open_bucket(settings).store  # a stop request must not end the release
     known = read_local_cut(settings.state).fence
     fence = Fence(lasting, holder, ownership.lose, taking=bucket.store, known=known)
-    if not _take(fence, job, stop, watch, stands_by=stands_by):
+    if not _take(fence, bucket, job, stop, watch, stands_by=stands_by):
         yield None
         return
     with fence:
@@ -83,10 +84,13 @@ def fenced(
         yield bucket
 
 
-def _take(fence: Fence, job: Job, stop: Stop, watch: Watch, *, stands_by: bool) -> bool:
+def _take(fence: Fence, bucket: Bucket, job: Job, stop: Stop, watch: Watch, *, stands_by: bool) -> bool:
     settings = job.settings
     if not stands_by or settings.state is None:
         return fence.take(stop.requested)
+    if newest := bucket.newest():
+        _require_identity(job, bucket, newest)
+        require_same_state(bucket, newest, settings.state)
     watch.fail(STARTING, "stands by, and follows the cuts of another run")
     end = Event()
     with kept_warm(open_bucket(settings, end), settings.state, end):
@@ -124,7 +128,8 @@ def cut_run(
         if bucket is None or folder is None:
             yield
             return
-        start = choose_start(job, bucket, folder, savepoint, ownership.fence, fits=is_complete(folder))
+        fits = is_complete(folder) and not is_shared(folder)
+        start = choose_start(job, bucket, folder, savepoint, ownership.fence, fits=fits)
         begin(job, bucket, folder, start)
         with uploads(job, folder, start.local, ownership.storage_lease, watch):
             yield
@@ -145,16 +150,18 @@ def choose_start(job: Job, bucket: Bucket, folder: Path, savepoint: str | None, 
         StateError: the folder is of another state, or a cut is damaged or was made for other settings.
     """
     newest, local = bucket.newest(), read_local_cut(folder)
+    continues = fits and (newest is None or not _is_behind(bucket, folder, local, newest))
     chosen = bucket.savepoint(savepoint) if savepoint else None
     begun_from = f"{savepoint}@{chosen.text}" if chosen else local.begun_from
     number = newest.number if newest else 0
-    if chosen and begun_from not in {local.begun_from, newest.begun_from if newest else ""}:
+    begun = {newest.begun_from if newest else "", local.begun_from if continues else ""}
+    if chosen and begun_from not in begun:
         _require_identity(job, bucket, chosen)
         _log.warning("savepoint.restored", savepoint=savepoint, cut=chosen.text, made_ms=chosen.made_ms)
         return Start(chosen, savepoint_key(str(savepoint)), LocalCut(fence, max(chosen.number, number), begun_from))
     if newest is not None:
         _require_identity(job, bucket, newest)
-        if not fits or _is_behind(bucket, folder, local, newest):
+        if not continues:
             return Start(newest, cut_key(newest), LocalCut(fence, number, newest.begun_from))
     return Start(None, "", LocalCut(fence, number, local.begun_from))
 
@@ -181,11 +188,9 @@ def _is_behind(bucket: Bucket, folder: Path, local: LocalCut, newest: Cut) -> bo
     Raises:
         StateError: the folder has another state than the cuts, or never had one.
     """
-    if read_folder_id(folder) != newest.state or not local.fence:
-        raise StateError(
-            f"the state folder {folder} did not come from {bucket.url}, which has cuts of a state: name an empty "
-            "folder, which gets the newest cut, or another URL or namespace"
-        )
+    require_same_state(bucket, newest, folder)
+    if not local.fence:
+        raise foreign_state(bucket, folder)
     return newest.position > (local.fence, local.number)
 
 

@@ -26,12 +26,14 @@ from dataflows.state_folder import (
     DESCRIPTION,
     FETCHED,
     FETCHING,
+    LINE,
     RECOVERY,
     ROOT_FILES,
     SHARDS,
     VOCABULARY,
     exclusive,
     is_of_host,
+    read_folder_id,
 )
 from state.durable import sync, write_file
 from state.errors import StateError
@@ -52,17 +54,19 @@ def fetch(bucket: Bucket, cut: Cut, folder: Path, share: tuple[int, int] = (0, 1
     `share` is the number of this host, and the number of hosts: each gets its part of the recovery store.
 
     Raises:
-        StateError: a run uses the folder, or the cut is damaged.
+        StateError: a run uses the folder, the folder has another state, or the cut is damaged.
         StorageError: the disk is full or fails.
         TacitError: the errors of `ObjectStore`.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder):
+            require_same_state(bucket, cut, folder)
             work = folder / CUT
             _unpack(bucket, cut, work, share)
             _require_complete(cut, work)  # a damaged cut leaves the folder as it is
             write_file(folder / FETCHING, b"")
+            (folder / LINE).unlink(missing_ok=True)  # the folder fits no longer together with those of other hosts
             for shard, found in cut.shards.items():
                 _place(
                     ShardFolder(work / SHARDS, int(shard)), ShardFolder(folder / SHARDS, int(shard)), found.checkpoint
@@ -77,6 +81,24 @@ def fetch(bucket: Bucket, cut: Cut, folder: Path, share: tuple[int, int] = (0, 1
     except OSError as error:
         raise storage_error(str(folder), error.strerror or str(error)) from error
     _log.info("cut.fetched", cut=cut.text, archive_bytes=sum(file.size for file in cut.archives))
+
+
+def require_same_state(bucket: Bucket, cut: Cut, folder: Path) -> None:
+    """Check that a folder has no other state than a cut, which a fetch would replace.
+
+    Raises:
+        StateError: it has another one.
+    """
+    if (folder / DESCRIPTION).exists() and read_folder_id(folder) != cut.state:
+        raise foreign_state(bucket, folder)
+
+
+def foreign_state(bucket: Bucket, folder: Path) -> StateError:
+    """Return the error about a folder with a state that is not from some cuts."""
+    return StateError(
+        f"the state folder {folder} did not come from {bucket.url}, which has cuts of a state: name an empty folder, "
+        "which gets the newest cut, or another URL or namespace"
+    )
 
 
 def _unpack(bucket: Bucket, cut: Cut, work: Path, share: tuple[int, int]) -> None:

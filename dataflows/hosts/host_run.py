@@ -265,7 +265,7 @@ class HostRun:
         if self._job.bounded:
             self._watch.count_from_zero()
         complete = is_complete(self._folder) and not self._starts_over
-        self._line = read_line(self._folder, self._hosts, self._job.settings.processes) if complete else ""
+        self._line = read_line(self._folder, self._hosts, self._job.settings.processes, self._host) if complete else ""
         has_users = complete and not has_no_users(self._folder)
         members = self._cluster.gather(self._line, has_users=has_users, may_end=self._may_end)
         if members is None:
@@ -287,8 +287,9 @@ class HostRun:
             self._start_over()
         if bucket is not None:
             start.local.write(self._folder)
-        name = secrets.token_hex(8) if start.cut or is_new else next(iter(lines))
-        Line(name, self._hosts, self._job.settings.processes).write(self._folder)
+        # With cuts, each start has a name of its own: an older copy of a folder does not fit.
+        name = secrets.token_hex(8) if bucket is not None or is_new else next(iter(lines))
+        Line(name, self._hosts, self._job.settings.processes, self._host).write(self._folder)
         if self._job.bounded and (before := self._cluster.stored_start):
             self._delete_round(before)
         tickets = [members[number].ticket for number in range(self._hosts)]
@@ -337,7 +338,7 @@ class HostRun:
         if self._cluster.problem:  # another host is lost since: this plan is of no use
             return None
         self._require_state(plan)
-        Line(plan.line, self._hosts, settings.processes).write(self._folder)
+        Line(plan.line, self._hosts, settings.processes, self._host).write(self._folder)
         owned.run, owned.state, owned.taken_ms, owned.fence = (
             plan.holder.encode(), plan.state, plan.taken_ms, plan.fence,
         )  # fmt: skip

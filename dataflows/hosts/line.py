@@ -1,4 +1,7 @@
-"""Line of a host's state: hosts with the same one resumed together every time, so their folders fit together."""
+"""Line of a host's state: hosts with the same one resumed together every time, so their folders fit together.
+
+With object storage, each common start has a line of its own.
+"""
 
 from pathlib import Path
 
@@ -6,6 +9,7 @@ import msgspec
 
 from dataflows.state_folder import LINE, store_document
 from state.durable import read_document
+from state.errors import StateError
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -16,6 +20,8 @@ class Line(msgspec.Struct, frozen=True):
     hosts: int
     processes: int
     """Processes of each host: with another number, shards would be on other hosts."""
+    host: int
+    """Number of the host: the folder of another one has other shards and positions."""
 
     def write(self, folder: Path) -> None:
         """Write the line into a state folder.
@@ -26,11 +32,34 @@ class Line(msgspec.Struct, frozen=True):
         store_document(folder, LINE, self)
 
 
-def read_line(folder: Path, hosts: int, processes: int) -> str:
-    """Return the line of a state folder; empty without one, or with another number of hosts or processes.
+def read_line(folder: Path, hosts: int, processes: int, host: int) -> str:
+    """Return the line of a state folder; empty without one, or as another host, or of another number of them.
 
     Raises:
         StateError: the file is damaged.
     """
-    found = read_document(folder / LINE, Line, "delete the folder, and let the host fetch the newest cut")
-    return found.line if found and (found.hosts, found.processes) == (hosts, processes) else ""
+    found = _read(folder)
+    return found.line if found and (found.hosts, found.processes, found.host) == (hosts, processes, host) else ""
+
+
+def is_shared(folder: Path) -> bool:
+    """Return True if a state folder has the share of one of several hosts; errors as `read_line`."""
+    found = _read(folder)
+    return found is not None and found.hosts > 1
+
+
+def require_whole(folder: Path) -> None:
+    """Check that a run on one host has the whole state.
+
+    Raises:
+        StateError: the folder has the share of one of several hosts.
+    """
+    if (found := _read(folder)) and found.hosts > 1:
+        raise StateError(
+            f"the state folder {folder} has the share of host {found.host} of {found.hosts}: run with --hosts as "
+            "before, or with --checkpoints, from which one host gets the whole state"
+        )
+
+
+def _read(folder: Path) -> Line | None:
+    return read_document(folder / LINE, Line, "delete the folder, and let the host fetch the newest cut")

@@ -16,6 +16,7 @@ from dataflows.cuts.bucket import LEASE, open_bucket
 from dataflows.settings import Settings
 from tests.support.commands import SECRET, Limits, Running, everything_in, running, tacit
 from tests.support.cuts import objects
+from tests.support.folder_listing import everything_below
 from tests.support.kafka_broker import KAFKA_TEST
 from tests.support.kafka_topics import Kafka
 from tests.support.live_runs import Place
@@ -284,6 +285,21 @@ def test_standby_fetches_a_cut_soon_after_it_is_complete(place: Place, url: str)
             standby.wait_for(fetched.exists, "a fetch")
             before = fetched.read_bytes()
             standby.wait_for(lambda: fetched.read_bytes() != before, "the fetch of a later cut")
+
+
+def test_standby_refuses_a_folder_of_another_state(place: Place, url: str) -> None:
+    """Nothing in it changes."""
+    place.teach("ada")
+    with running(place.words("--namespace", "other", state="foreign"), place.folder / "log0", LIMITS) as run:
+        run.wait_for(lambda: next((place.folder / "foreign").glob("shards/*/c*"), None), "a checkpoint")
+        assert run.stop() == 0
+    with started(place, url) as run:
+        await_cuts(run, 1)
+        before = everything_below(place.folder / "foreign")
+        words = place.words("--checkpoints", url, command="standby", state="foreign")
+        done = tacit(*words, cwd=place.folder, limits=LIMITS)
+    assert (done.returncode, "did not come from" in done.stderr) == (1, True), done.stderr
+    assert everything_below(place.folder / "foreign") == before
 
 
 @pytest.mark.parametrize("lost", [LEASE, ""])

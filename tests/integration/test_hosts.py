@@ -165,6 +165,47 @@ def test_number_of_hosts_changes_without_a_loss(place: Place) -> None:
     assert json.loads(listed.stdout)["cuts"][-1]["cut"].startswith("2-")
 
 
+def test_run_without_other_hosts_and_hosts_again_have_all_users(place: Place) -> None:
+    """The folder of host 0 has its share alone, and later the whole state, which the other folders do not fit."""
+    folder = place.folder
+    with hosts_of(place, 2) as hosts:
+        for turn, (users, fetches) in enumerate((("ada bob cleo dan", 0), ("eve fay gil", 1))):
+            hosts.start(0, 1)
+            for user in users.split():
+                place.teach(user)
+            place.wait_for_signals(hosts.runs[0], 4 + 4 * turn)
+            hosts.await_more("cut.completed", 2)
+            hosts.stop()
+            assert [bool(hosts.count_of("cut.fetched", number)) for number in (0, 1)] == [bool(fetches)] * 2
+            if turn == 0:
+                alone = place.words("--checkpoints", f"file://{folder}/bucket", "--upload-every", "1", state="h0")
+                with running(alone, folder / "alone", LIMITS) as run:
+                    place.teach("hal")
+                    place.wait_for_signals(run, 5)
+                    assert run.stop() == 0
+    shown = tacit("state", "stats", "--checkpoints", f"file://{folder}/bucket", "--json", cwd=folder)
+    assert json.loads(shown.stdout)["users"] == 8
+
+
+def test_older_copy_of_a_folder_is_replaced_by_the_newest_cut(place: Place) -> None:
+    """Such as that of a machine that was restored from a backup."""
+    folder = place.folder
+    with hosts_of(place, 2) as hosts:
+        for users, user in enumerate(("ada", "bob", "cleo"), 1):
+            hosts.start(0, 1)
+            place.teach(user)
+            place.wait_for_signals(hosts.runs[0], users)
+            hosts.await_more("cut.completed", 1)
+            hosts.stop()
+            if users == 1:
+                shutil.copytree(folder / "h1", folder / "backup")
+            elif users == 2:
+                shutil.rmtree(folder / "h1")
+                (folder / "backup").rename(folder / "h1")
+        assert hosts.count_of("run.failed") == 0
+        assert hosts.count_of("cut.fetched", 1) == 1
+
+
 def test_part_of_a_killed_process_that_uploads_comes_from_the_next_one(place: Place) -> None:
     """Host 0 waits for it no longer than for the restart, and no process of the stream ends."""
     bucket = open_bucket(Settings(embedded=True, checkpoints=f"file://{place.folder}/bucket"))

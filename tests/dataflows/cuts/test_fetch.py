@@ -12,8 +12,9 @@ from dataflows.cuts.bucket import Bucket
 from dataflows.cuts.cut import Cut, StoredFile
 from dataflows.cuts.fetch import ShardFetch, fetch
 from dataflows.cuts.upload import pack, unpack
+from dataflows.hosts.line import Line, read_line
 from dataflows.rotation.tokens import read_tokens
-from dataflows.state_folder import FETCHED, FETCHING, RECOVERY, ROOT_FILES, SHARDS, exclusive
+from dataflows.state_folder import FETCHED, FETCHING, RECOVERY, ROOT_FILES, SHARDS, exclusive, write_folder_id
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import ObjectDamagedError, StateError
 from state.storage.checkpoint_folder import ShardFolder
@@ -166,6 +167,20 @@ def test_folder_in_use_is_an_error(state: Path, bucket: Bucket) -> None:
         pytest.raises(StateError, match=r"another run uses the state folder .*: stop it first, or give another"),
     ):
         fetch(bucket, cut, state)
+
+
+def test_folder_of_another_state_is_an_error_and_stays(state: Path, bucket: Bucket) -> None:
+    cut = make_cut(bucket, state)
+    write_folder_id(state, "another")
+    with nothing_changed(state), pytest.raises(StateError, match=r"did not come from file://.*: name an empty folder"):
+        fetch(bucket, cut, state)
+
+
+def test_folder_of_a_host_fits_no_longer_with_the_others(state: Path, bucket: Bucket, tmp_path: Path) -> None:
+    """One host may begin from the cut, and several ones after it."""
+    Line("first", 3, 1, 0).write(tmp_path / "host")
+    fetch(bucket, make_cut(bucket, state), tmp_path / "host")
+    assert read_line(tmp_path / "host", 3, 1, 0) == ""
 
 
 # Damage
