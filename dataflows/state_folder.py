@@ -150,8 +150,6 @@ def locked(
             if not (folder / DESCRIPTION).exists():
                 _create(folder, identity, catalogue, share)
             _check(folder, identity, remedy)
-            if share == (0, 1):
-                require_whole_state(folder)
             _upgrade(folder)
             _delete_working_folders(folder)
             vocabulary = _add_names(folder, catalogue)
@@ -281,19 +279,6 @@ def _start_over(folder: Path, *, again: bool) -> None:
             path.unlink(missing_ok=True)
     sync(folder)
     marker.unlink()
-
-
-def require_whole_state(folder: Path) -> None:
-    """Check that a folder has more than the share of one host.
-
-    Raises:
-        StateError: other hosts have the rest of the state.
-    """
-    if (folder / LINE).exists() and len(list((folder / RECOVERY).glob("part-*"))) < _PARTITIONS:
-        raise StateError(
-            f"the state folder {folder} has the share of one of several hosts: give the same --hosts as before, or "
-            "another folder"
-        )
 
 
 def is_of_host(database: str, host: int, hosts: int) -> bool:

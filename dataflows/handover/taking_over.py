@@ -26,6 +26,7 @@ from connectors.kafka.times import time_text
 from dataflows.formats import parser_of
 from dataflows.handover.history import History, history_settings
 from dataflows.handover.seam_file import HandOver, read_hand_over, write_seam
+from dataflows.hosts.line import require_whole
 from dataflows.inspection import identity_of, inspect
 from dataflows.job import Job
 from dataflows.rebuild import rebuild
@@ -38,7 +39,6 @@ from dataflows.state_folder import (
     Identity,
     exclusive,
     read_vocabulary,
-    require_whole_state,
     write_identity,
 )
 from state.catalogue.numbered import NumberedCatalogue
@@ -104,7 +104,7 @@ def _finished_replay(replay: Path) -> tuple[Identity, Inputs]:
         raise StateError(f"the state folder {replay} is not from a replay; name the --state of a tacit replay")
     if not inputs.finished:
         raise StateError(f"the replay in {replay} has not ended; run the same tacit replay to its end first")
-    require_whole_state(replay)
+    require_whole(replay)
     if "users" in inputs.options:
         raise StateError(f"the replay in {replay} was of some users only; replay the history of all users")
     return identity, inputs

@@ -56,8 +56,8 @@ def require_whole(folder: Path) -> None:
     """
     if (found := _read(folder)) and found.hosts > 1:
         raise StateError(
-            f"the state folder {folder} has the share of host {found.host} of {found.hosts}: run with --hosts as "
-            "before, or with --checkpoints, from which one host gets the whole state"
+            f"the state folder {folder} has the share of host {found.host} of {found.hosts}: give the same --hosts as "
+            "before, or another folder; a live run with --checkpoints also gets the whole state on one host"
         )
 
 

@@ -7,7 +7,6 @@ import structlog
 from dataflows.cuts.cut_run import cut_run
 from dataflows.host_settings import host_problems
 from dataflows.hosts.host_run import HostRun
-from dataflows.hosts.line import require_whole
 from dataflows.job import Job
 from dataflows.keeper import Keeper
 from dataflows.observability.http import monitors
@@ -77,8 +76,6 @@ def _run_as_owner(job: Job, savepoint: str | None, stop: Stop, watch: Watch, *, 
     ownership = Ownership(job, stop, watch)
     try:
         with Keeper(ownership, watch), cut_run(job, savepoint, ownership, stop, watch, stands_by=stands_by):
-            if job.settings.state is not None:
-                require_whole(job.settings.state)
             return _run_with_restarts(job, stop, watch, ownership)
     finally:
         ownership.end()  # after the keeper, which would take the lease again

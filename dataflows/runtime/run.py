@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+from dataflows.hosts.line import require_whole
 from dataflows.inputs import begin_inputs, finish_inputs
 from dataflows.job import Job
 from dataflows.observability.watch import Watch
@@ -41,6 +42,8 @@ def run(
     if stop.requested.is_set():  # during the start of Python and the imports
         return Counters(stopped=True)
     settings = job.settings
+    if settings.state is not None and not job.again and job.share == (0, 1):
+        require_whole(settings.state)
     build_challengers(settings)  # a wrong class is an error before the start
     catalogue = rules_of(settings).catalogue
     with _locked(job, catalogue) as folder:

@@ -199,11 +199,11 @@ def test_complete_replay_ends_at_once(history: History, tmp_path: Path) -> None:
         words = ["replay", history.source, "--redis", hosts.url, "--state", str(tmp_path / "h0"), *LEARN]
         refused = tacit(*words, cwd=tmp_path)
         assert refused.returncode == 1
-        assert "has the share of one of several hosts: give the same --hosts as before" in refused.stderr
+        assert "has the share of host 0 of 2: give the same --hosts as before" in refused.stderr
         words = ["run", history.source, "--redis", hosts.url, "--from-replay", "h1", "--state", "live"]
         refused = tacit(*words, cwd=tmp_path)
         assert refused.returncode == 1
-        assert "the state folder h1 has the share of one of several hosts" in refused.stderr
+        assert "the state folder h1 has the share of host 1 of 2" in refused.stderr
 
 
 def test_complete_replay_reads_a_partition_that_is_new(kafka: Kafka, tmp_path: Path) -> None:

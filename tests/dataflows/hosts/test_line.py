@@ -25,5 +25,7 @@ def test_folder_of_one_of_several_hosts_is_no_whole_state(tmp_path: Path) -> Non
     assert not is_shared(tmp_path)
     Line("first", 3, 2, 0).write(tmp_path)
     assert is_shared(tmp_path)
-    with pytest.raises(StateError, match=r"has the share of host 0 of 3: run with --hosts as before, or with --check"):
+    with pytest.raises(
+        StateError, match=r"has the share of host 0 of 3: give the same --hosts as before, or another folder"
+    ):
         require_whole(tmp_path)
