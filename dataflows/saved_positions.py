@@ -7,7 +7,6 @@ import errno
 import os
 import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import bytewax.operators as op
@@ -21,6 +20,7 @@ from dataflows.recovery_store import run_over_store, source_parts
 from dataflows.state_folder import RECOVERY, is_full
 from state.errors import StateError
 from state.storage.rocksdb import storage_error
+from state.temporary import temporary_folder
 
 
 def saved_positions(folder: Path) -> dict[str, Any]:
@@ -30,13 +30,13 @@ def saved_positions(folder: Path) -> dict[str, Any]:
         StateError: the recovery store is damaged.
         StorageError: the disk of temporary files is full.
     """
-    with TemporaryDirectory(prefix="tacit-positions-") as temporary:
-        copy = Path(temporary) / RECOVERY
+    with temporary_folder("tacit-positions-") as temporary:
+        copy = temporary / RECOVERY
         try:
             shutil.copytree(folder / RECOVERY, copy)
         except (OSError, shutil.Error) as error:
-            if is_full(Path(temporary)):
-                raise storage_error(temporary, os.strerror(errno.ENOSPC)) from error
+            if is_full(temporary):
+                raise storage_error(str(temporary), os.strerror(errno.ENOSPC)) from error
             raise _damaged(folder, str(error)) from error
         source = _Positions(sorted(source_parts(copy)))
         flow = Dataflow(FLOW_ID)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 from connectors.objects.store import ObjectInfo, ObjectStore
 from connectors.traces.files import UNREADABLE, find_traces
 from connectors.traces.needles import Needles, Trace
 from state.errors import ObjectDamagedError
+from state.temporary import temporary_folder
 
 _SMALL = ".json"
 """Ending of manifests and leases, which may change at each moment."""
@@ -33,10 +33,10 @@ def find_object_traces(objects: ObjectStore, needles: Needles, searched: Searche
         TacitError: the errors of `ObjectStore`.
     """
     searched = {} if searched is None else searched
-    with TemporaryDirectory(prefix="tacit-traces-") as temporary:
+    with temporary_folder("tacit-traces-") as temporary:
         for found in objects.list():
             if found not in searched:
-                traces = _search(objects, found, needles, Path(temporary))
+                traces = _search(objects, found, needles, temporary)
                 if found.key.endswith(_SMALL) or any(trace.kind == UNREADABLE for trace in traces):
                     yield from traces
                     continue

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dataflows.cuts.bucket import Bucket
 from dataflows.cuts.cut import Cut
@@ -11,6 +10,7 @@ from dataflows.cuts.fetch import ShardFetch, fetch
 from dataflows.state_folder import SHARDS
 from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
+from state.temporary import temporary_folder
 
 
 class FetchedCut:
@@ -63,8 +63,8 @@ def fetched(bucket: Bucket, savepoint: str | None) -> Iterator[FetchedCut]:
 @contextmanager
 def fetched_cut(bucket: Bucket, cut: Cut, work: Path | None = None) -> Iterator[FetchedCut]:
     """Fetch a cut into a folder below `work` that goes with the context; errors as `fetched`."""
-    with TemporaryDirectory(prefix="tacit-cut-", dir=work) as temporary:
-        folder = Path(temporary) / "state"
+    with temporary_folder("tacit-cut-", work) as temporary:
+        folder = temporary / "state"
         try:
             fetch(bucket, cut, folder)
             yield FetchedCut(bucket, cut, folder)

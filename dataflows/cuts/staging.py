@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from dataflows.recovery_store import copy_store, is_consistent
@@ -22,6 +21,7 @@ from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
 from state.storage.manifest import Manifest, Token
 from state.storage.rocksdb import storage_error
+from state.temporary import temporary_folder
 
 TRIES = 5
 """Copies that are made until the databases fit together."""
@@ -89,8 +89,11 @@ def committed_tokens(recovery: Path) -> dict[int, Token]:
         StateError: the store is damaged.
         StorageError: the disk is full or fails.
     """
-    with TemporaryDirectory(prefix="tacit-cut-") as temporary:  # a read changes the databases
-        shutil.copytree(recovery, read := Path(temporary) / RECOVERY)
+    with temporary_folder("tacit-cut-") as temporary:  # a read changes the databases
+        try:
+            shutil.copytree(recovery, read := temporary / RECOVERY)
+        except OSError as error:
+            raise storage_error(str(temporary), error.strerror or "the databases cannot be copied") from error
         if not is_consistent(read):
             raise InconsistentCopiesError(
                 f"the copies of {recovery} are of different moments: the next cut tries again"

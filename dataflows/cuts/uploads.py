@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic, time_ns
 from typing import NamedTuple
 
@@ -32,6 +31,7 @@ from dataflows.state_folder import CUT, RECOVERY, SHARDS, read_folder_id, read_i
 from state.catalogue.numbered import NumberedCatalogue
 from state.errors import ObjectStoreError, OwnershipError, StateError
 from state.storage.manifest import Token
+from state.temporary import temporary_folder
 from tacit.errors import TacitError
 
 FINISH = "finish"
@@ -204,12 +204,12 @@ class Uploads:
 
     def _tokens_of(self, parts: list[Part]) -> dict[int, Token]:
         """Return the tokens in the recovery stores of all hosts together."""
-        with TemporaryDirectory(prefix="tacit-parts-") as temporary:
-            recovery, archive = Path(temporary) / RECOVERY, Path(temporary) / "archive"
+        with temporary_folder("tacit-parts-") as temporary:
+            recovery, archive = temporary / RECOVERY, temporary / "archive"
             recovery.mkdir()
             for number, part in enumerate(parts):
                 self._bucket.store.fetch(part.archive.key, archive, part.archive.size, part.archive.checksum)
-                unpack(archive, host := Path(temporary) / str(number))
+                unpack(archive, host := temporary / str(number))
                 for path in (host / RECOVERY).iterdir():
                     path.rename(recovery / path.name)
             return committed_tokens(recovery)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import NamedTuple, Self
 
@@ -26,6 +24,7 @@ from dataflows.runtime.stopping import SIGNALS, Stop, catch_signals, ignore_sign
 from dataflows.runtime.worker import EngineError, WorkerAddress, run_worker
 from dataflows.state_folder import StateFolder
 from state.counters import Counters
+from state.temporary import temporary_folder
 from tacit.errors import ConfigurationError, TacitError
 
 _SPAWN = get_context("spawn")
@@ -120,7 +119,7 @@ def run_workers(
         _kill(workers, "was killed, as a host is lost")
 
     with stop.notifies(stop_all), ExitStack() as stack:
-        run_folder = Path(stack.enter_context(TemporaryDirectory(prefix="tacit-run-")))
+        run_folder = stack.enter_context(temporary_folder("tacit-run-"))
         with _blocked_signals():
             for number in range(processes):
                 address = WorkerAddress(first + number, addresses, run_folder, start)

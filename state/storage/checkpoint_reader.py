@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple, cast
 
 from rocksdict import Rdict
@@ -20,6 +19,7 @@ from state.storage.checkpoint_folder import ShardFolder
 from state.storage.manifest import MANIFEST_FILE, TABLE, Manifest, ManifestFile, manifest_file, read_manifest
 from state.storage.rocksdb import RocksDatabase, translated
 from state.storage.shards import shard_of
+from state.temporary import temporary_folder
 from state.user import codec
 from state.user.user_state import UserState
 from tacit.errors import TacitError
@@ -85,8 +85,8 @@ class CheckpointReader:
     @contextmanager
     def open(self, shard: int) -> Iterator[OpenCheckpoint | None]:
         """Open the newest checkpoint of a shard; None without a checkpoint."""
-        with TemporaryDirectory(prefix="tacit-checkpoint-") as folder:
-            opened = self._open(shard, Path(folder))
+        with temporary_folder("tacit-checkpoint-") as folder:
+            opened = self._open(shard, folder)
             if opened is None:
                 yield None
                 return

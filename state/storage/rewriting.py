@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType, TracebackType
 from typing import Self, cast
 
@@ -19,6 +18,7 @@ from state.storage.manifest import Token
 from state.storage.rocksdb import RocksDatabase, translated
 from state.storage.shard_database import ShardDatabase
 from state.storage.shards import shard_of
+from state.temporary import temporary_folder
 
 WRITTEN_AT_ONCE = 16_000
 """Users that wait in memory, over all shards."""
@@ -38,8 +38,8 @@ def committed_users(folder: Path, tokens: Mapping[int, Token]) -> Iterator[tuple
 
 def _users(rocks: RocksDatabase, folder: ShardFolder, token: Token) -> Iterator[tuple[bytes, bytes]]:
     manifest, path = folder.verify(token), folder.path / token.name
-    with TemporaryDirectory(prefix="tacit-checkpoint-") as temporary, translated(lambda: f"checkpoint {path}"):
-        copy = Path(temporary) / token.name
+    with temporary_folder("tacit-checkpoint-") as temporary, translated(lambda: f"checkpoint {path}"):
+        copy = temporary / token.name
         link(Checkpoint(path, manifest, 0), copy)
         database = rocks.open_read_only(copy)
         try:
