@@ -20,6 +20,7 @@ from dataflows.state_folder import SHARDS
 from state.errors import StateError
 from state.storage.checkpoint_folder import ShardFolder
 from state.storage.manifest import TABLE, Manifest, Token, manifest_file
+from state.storage.rocksdb import storage_error
 
 _THREADS = 4
 """Uploads at once; each holds a few parts of one table in memory."""
@@ -106,15 +107,22 @@ class Uploader:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Write all files below a folder, but tables, into an archive (tar, compressed by zstd)."""
+    """Write all files below a folder, but tables, into an archive (tar, compressed by zstd).
+
+    Raises:
+        StorageError: the disk is full or fails.
+    """
     names = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != TABLE and path != archive)
-    with (
-        archive.open("wb") as file,
-        zstandard.ZstdCompressor(_ZSTD_LEVEL).stream_writer(file) as compressed,
-        tarfile.open(fileobj=compressed, mode="w|", dereference=True) as tar,
-    ):
-        for path in names:
-            tar.add(path, str(path.relative_to(folder)), recursive=False)
+    try:
+        with (
+            archive.open("wb") as file,
+            zstandard.ZstdCompressor(_ZSTD_LEVEL).stream_writer(file) as compressed,
+            tarfile.open(fileobj=compressed, mode="w|", dereference=True) as tar,
+        ):
+            for path in names:
+                tar.add(path, str(path.relative_to(folder)), recursive=False)
+    except OSError as error:
+        raise storage_error(str(archive), error.strerror or str(error)) from error
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -122,6 +130,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
     Raises:
         StateError: the archive is damaged.
+        StorageError: the disk is full or fails.
     """
     try:
         with (
@@ -133,6 +142,8 @@ def unpack(archive: Path, folder: Path) -> None:
                 _extract(tar, member, folder)
     except (tarfile.TarError, zstandard.ZstdError, KeyError) as error:
         raise StateError(f"{archive} is damaged: {error}; use an older cut, or a savepoint") from error
+    except OSError as error:
+        raise storage_error(str(folder), error.strerror or str(error)) from error
 
 
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

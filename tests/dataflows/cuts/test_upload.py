@@ -14,7 +14,7 @@ from dataflows.cuts.send_rate import SendRate
 from dataflows.cuts.staging import Staged, local_shards, stage
 from dataflows.cuts.upload import Uploader, known_tables, pack, unpack
 from dataflows.state_folder import SHARDS
-from state.errors import StateError
+from state.errors import StateError, StorageError
 from state.storage.manifest import TABLE, manifest_file
 from tacit.contract.pseudonyms import pseudonym
 from tests.support.commands import SECRET
@@ -184,3 +184,16 @@ def test_files_with_several_names_are_whole_in_an_archive(tmp_path: Path) -> Non
     unpack(tmp_path / "archive", tmp_path / "unpacked")
     assert [(tmp_path / "unpacked" / name).read_bytes() for name in ("one", "two")] == [b"shared"] * 2
     assert (tmp_path / "unpacked" / "one").stat().st_mtime == pytest.approx((folder / "one").stat().st_mtime, abs=1e-3)
+
+
+def test_full_disk_is_one_error(state: Path, tmp_path: Path) -> None:
+    """The process that uploads then tries the next cut."""
+    archive = tmp_path / "full"
+    archive.symlink_to("/dev/full")
+    with pytest.raises(StorageError, match=r"full cannot be used: No space left on device; free space"):
+        pack(state, archive)
+    pack(state, tmp_path / "archive")
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "tacit.json").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match=r"target cannot be used: No space left on device; free space"):
+        unpack(tmp_path / "archive", tmp_path / "target")
