@@ -91,6 +91,9 @@ def host_problems(settings: HostSettings, *, processes: int, keeps_state: bool, 
         problems.append("hosts: find each other in one Redis, and --embedded starts one per host; use --redis")
     if not keeps_state:
         problems.append("hosts: needs a state folder on each host; add --state DIR")
-    if len(set(process_addresses(addresses, processes))) < len(addresses) * processes:
+    found = process_addresses(addresses, processes)
+    if any(int(address.rpartition(":")[2]) > 65_535 for address in found):
+        problems.append(f"hosts: {processes} processes of each host need ports up to 65535; name a lower port")
+    if len(set(found)) < len(addresses) * processes:
         problems.append("hosts: the ports of two hosts on one machine overlap, as each process takes the next port")
     return problems

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -52,6 +53,8 @@ from state.storage.rocksdb import storage_error
 from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError, TacitError
 
+_SHARED = ("checkpoint_every", "erase_within", "lateness", "ttl", "tombstones", "start", "on_gap", "group")
+"""Settings that all hosts must share: with another interval of one host, the checkpoints of all fall behind."""
 QUICK_FAILURE_S = 60.0
 MAX_QUICK_FAILURES = 5
 _PAUSE_S = 2.0
@@ -380,6 +383,8 @@ def _setup(job: Job) -> dict[str, str]:
         "catalogue": catalogue,
         "population": settings.population,
         "checkpoints": settings.checkpoints or "none",
+        "version": version("tacit-worker"),
+        **{name: str(getattr(settings, name)) for name in _SHARED},
         **{name: str(value) for name, value in msgspec.structs.asdict(job.identity).items()},
         **of_replay,
     }

@@ -286,6 +286,16 @@ def test_host_without_a_partition_stays(kafka: Kafka, tmp_path: Path) -> None:
         hosts.stop()
 
 
+def test_other_setting_of_a_host_is_an_error_that_names_it(place: Place) -> None:
+    """With another interval, the checkpoints of all would fall behind for as long as the run lasts."""
+    with hosts_of(place, 2) as hosts:
+        hosts.start(0)
+        done = tacit(*hosts.words(1, "--checkpoint-every", "20"), cwd=place.folder, limits=LIMITS)
+        expected = "host 1 has checkpoint_every 20.0, and host 0 has 1.0: give all the same"
+        assert (done.returncode, expected in done.stderr) == (1, True), done.stderr
+        assert hosts.runs[0].process.wait(60) == 1
+
+
 def test_stranger_at_the_exchange_harms_nothing(place: Place) -> None:
     """Garbage and silent connections, before the start of the exchange and while it runs."""
     limits: Limits = {**LIMITS, "dataflows.hosts.cluster.START_S": 10}

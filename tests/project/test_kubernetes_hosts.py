@@ -30,6 +30,11 @@ def test_hosts_are_the_pods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert of_kind(OVERLAY, "Service")["spec"]["publishNotReadyAddresses"] is True
 
 
+def test_update_is_by_hand() -> None:
+    """A rolling one waits until a pod is ready, which waits for hosts of its own settings and version."""
+    assert of_kind(OVERLAY, "StatefulSet")["spec"]["updateStrategy"] == {"type": "OnDelete"}
+
+
 def test_exchange_is_between_workers_alone() -> None:
     """In both directions; no other rule has the port."""
     worker, replay = (template["metadata"]["labels"].items() for template in pod_templates(OVERLAY))
