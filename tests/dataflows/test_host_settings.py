@@ -11,5 +11,5 @@ from dataflows.settings import Settings
 )
 def test_port_of_each_process_exists(port: int, expected: list[str]) -> None:
     settings = Settings(embedded=True, hosts=f"a:{port},b:2101", host="0", processes=2)
-    found = host_problems(settings, processes=2, keeps_state=True)
+    found = host_problems(settings, processes=2, keeps_state=True, is_embedded=False)
     assert [problem.partition(" to ")[0] for problem in found] == expected
