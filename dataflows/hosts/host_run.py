@@ -3,6 +3,8 @@
 A live run ends with a stop request. A bounded run also ends once all hosts have read to their end.
 """
 
+import errno
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -55,6 +57,11 @@ from tacit.errors import ConfigurationError, TacitError
 
 _SHARED = ("checkpoint_every", "erase_within", "lateness", "ttl", "tombstones", "start", "on_gap", "group")
 """Settings that all hosts must share: with another interval of one host, the checkpoints of all fall behind."""
+_OF_ADDRESS = {
+    errno.EADDRNOTAVAIL: "is no address of this machine, as after a move of its name; if it lasts, correct --hosts",
+    errno.EADDRINUSE: "or a next port is in use by another program; end that one, or correct --hosts",
+}
+"""Causes of an error of the exchange about the address of this host."""
 QUICK_FAILURE_S = 60.0
 MAX_QUICK_FAILURES = 5
 _PAUSE_S = 2.0
@@ -199,7 +206,9 @@ class HostRun:
         """Return what the cluster noticed, and the error of the processes: each may be a consequence of the other."""
         noticed = self._cluster.problem
         if not noticed and isinstance(error, EngineError):
-            noticed = "a process of another host may be lost"
+            address = self._job.settings.host_addresses[self._host]
+            causes = (cause for number, cause in _OF_ADDRESS.items() if os.strerror(number) in str(error))
+            noticed = next((f"{address} {cause}" for cause in causes), "a process of another host may be lost")
         return f"{noticed}: {error}" if noticed else str(error)
 
     def _run(self, attempt: _Attempt) -> Counters:

@@ -296,6 +296,19 @@ def test_other_setting_of_a_host_is_an_error_that_names_it(place: Place) -> None
         assert hosts.runs[0].process.wait(60) == 1
 
 
+@pytest.mark.parametrize(
+    ("host", "cause"), [("203.0.113.9", "is no address of this machine"), ("127.0.1.1", "or a next port is in use")]
+)
+def test_address_that_cannot_be_used_is_named(place: Place, host: str, cause: str) -> None:
+    """It may be the name of this machine before a move, so the run tries again."""
+    with hosts_of(place, 1) as hosts, socket.create_server(("127.0.1.1", 0)) as other:
+        hosts.addresses = [f"{host}:{other.getsockname()[1]}"]
+        hosts.start(0)
+        hosts.runs[0].wait_for(lambda: hosts.count_of("run.failed") > 1, "two failures")
+        assert hosts.events("run.failed")[0]["error"].startswith(f"{hosts.addresses[0]} {cause}")
+        hosts.stop()
+
+
 def test_stranger_at_the_exchange_harms_nothing(place: Place) -> None:
     """Garbage and silent connections, before the start of the exchange and while it runs."""
     limits: Limits = {**LIMITS, "dataflows.hosts.cluster.START_S": 10}
