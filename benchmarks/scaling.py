@@ -1,4 +1,4 @@
-"""Live runs of one stream with 1, 2 and 4 processes, and with 3 hosts: what is shared, and what each process adds.
+"""Live runs of one stream with 1, 2 and 4 processes, and on 3 hosts: CPU, bytes between processes, log loss.
 
     python -m benchmarks.scaling [--events N] [--rounds N]
 
@@ -188,7 +188,7 @@ class _Run:
         return round(sum(self._sums("tacit_records_total")))
 
     def moment(self) -> _Moment:
-        """Return what the run has used so far."""
+        """Return the use of the machine so far."""
         pids = self._pids()
         files = [path for path in self._folder.iterdir() if path.name.isdigit() and path.is_file()]
         steps = (SECONDS.unpack(data)[0] for path in files if len(data := path.read_bytes()) == SECONDS.size)

@@ -1,4 +1,4 @@
-"""Skewed streams: how evenly Zipf streams load partitions, shards and processes, and what their events cost.
+"""Skewed streams: how evenly Zipf streams load partitions, shards and processes, and the CPU per event.
 
     python -m benchmarks.skew [--users N] [--events N] [--rounds N]
 

@@ -34,6 +34,20 @@ class SavedCut(NamedTuple):
     etag: str
 
 
+class Unreadable(NamedTuple):
+    """Savepoint whose manifest is damaged or of a later version."""
+
+    problem: str
+    etag: str
+
+
+class SavedCuts(NamedTuple):
+    """Savepoints by name."""
+
+    readable: dict[str, SavedCut]
+    unreadable: dict[str, Unreadable]
+
+
 class Dropped(msgspec.Struct, frozen=True):
     """Note in place of a savepoint: the name is free.
 
@@ -151,30 +165,30 @@ class Bucket:
         """Return savepoints and notes; a name has one of the two at most. Errors are those of `savepoints`."""
         found = self._objects()
         notes = {_name(key): note for key, (data, _) in found.items() if (note := _note(data)) and note.reason}
-        return Savepoints({name: saved.cut for name, saved in self._saved(found).items()}, notes)
+        return Savepoints({_name(key): self._decoded(key, data) for key, data in _manifests(found)}, notes)
 
-    def saved(self) -> dict[str, SavedCut]:
-        """Return the savepoints by name, with their ETags; errors as `savepoints`."""
-        return self._saved(self._objects())
+    def saved(self) -> SavedCuts:
+        """Return the savepoints that can be read, and those that cannot, by name."""
+        found = SavedCuts({}, {})
+        objects = self._objects()
+        for key, data in _manifests(objects):
+            try:
+                found.readable[_name(key)] = SavedCut(self._decoded(key, data), objects[key].etag)
+            except StateError as error:
+                found.unreadable[_name(key)] = Unreadable(str(error), objects[key].etag)
+        return found
 
     def _objects(self) -> dict[str, Found]:
         """Return savepoints and notes by key."""
         keys = sorted(found.key for found in self.store.list(_SAVEPOINTS))
         return {key: found for key in keys if (found := self.store.get(key))}
 
-    def _saved(self, objects: Mapping[str, Found]) -> dict[str, SavedCut]:
-        return {
-            _name(key): SavedCut(self._decoded(key, data), etag)
-            for key, (data, etag) in objects.items()
-            if not _note(data)
-        }
-
     def guard(self, fence: int) -> None:
         """Change all savepoints, so that no earlier cluster, which was paused meanwhile, replaces or drops one.
 
-        Its new files may be swept by the cluster with this fencing number. Errors are those of `savepoints`.
+        Its new files may be swept by the cluster with this fencing number. A savepoint that cannot be read stays.
         """
-        while older := {name: found for name, found in self.saved().items() if found.cut.guard < fence}:
+        while older := {name: found for name, found in self.saved().readable.items() if found.cut.guard < fence}:
             for name, found in older.items():
                 self.replace(name, replace(found.cut, guard=fence), found.etag)
 
@@ -261,6 +275,11 @@ class Bucket:
 
 def _name(key: str) -> str:
     return PurePosixPath(key).stem
+
+
+def _manifests(objects: Mapping[str, Found]) -> Iterator[tuple[str, bytes]]:
+    """Yield key and bytes of each savepoint, also of a damaged one; notes are left out."""
+    return ((key, found.data) for key, found in objects.items() if not _note(found.data))
 
 
 def _note(data: bytes) -> Dropped | None:

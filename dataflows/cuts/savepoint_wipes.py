@@ -70,13 +70,15 @@ class SavepointWipes:
         self._failing_since_s: dict[str, float] = {}
 
     def follow(self, newest: Cut) -> None:
-        """Rewrite or drop the savepoints that lack an erasure of the newest cut.
+        """Rewrite or drop the savepoints that lack an erasure of the newest cut, or that cannot be read.
 
         Raises:
-            StateError: the manifest of a savepoint is damaged.
             TacitError: the errors of `ObjectStore`.
         """
-        for name, found in self._bucket.saved().items():
+        saved = self._bucket.saved()
+        for name, (problem, etag) in saved.unreadable.items():
+            self._fail(name, etag, problem)
+        for name, found in saved.readable.items():
             if not self._holds():
                 return
             shards = outdated_shards(name, found.cut, newest)
@@ -87,19 +89,23 @@ class SavepointWipes:
         try:
             self._rewrite(name, found, newest, shards)
         except (StateError, ObjectDamagedError) as error:
-            self._drop(name, found, str(error))
+            self._drop(name, found.etag, str(error))
         except TacitError as error:
-            since_s = self._failing_since_s.setdefault(name, monotonic())
-            _log.warning("savepoint.rewrite_failed", savepoint=name, error=str(error))
-            if monotonic() - since_s > self._within_s:
-                self._drop(name, found, str(error))
+            self._fail(name, found.etag, str(error))
         else:
             self._failing_since_s.pop(name, None)
 
-    def _drop(self, name: str, found: SavedCut, reason: str) -> None:
+    def _fail(self, name: str, etag: str, problem: str) -> None:
+        """Drop a savepoint that has failed for too long: it may have the state of users from before their forget."""
+        since_s = self._failing_since_s.setdefault(name, monotonic())
+        _log.warning("savepoint.rewrite_failed", savepoint=name, error=problem)
+        if monotonic() - since_s > self._within_s:
+            self._drop(name, etag, problem)
+
+    def _drop(self, name: str, etag: str, reason: str) -> None:
         """Drop a savepoint, unless a command dropped it meanwhile, and may have saved another one."""
         self._failing_since_s.pop(name, None)
-        if self._holds() and self._bucket.drop_for(name, reason, _now_ms(), found.etag):
+        if self._holds() and self._bucket.drop_for(name, reason, _now_ms(), etag):
             _log.error("savepoint.dropped", savepoint=name, reason=reason)
 
     def _rewrite(self, name: str, found: SavedCut, newest: Cut, shards: Collection[int]) -> None:

@@ -140,7 +140,7 @@ def test_savepoint_that_a_run_dropped_leaves_a_note(bucket: Bucket) -> None:
     bucket.write(plain_cut(1))
     bucket.save("before")
     for free in (bucket.drop, bucket.save):
-        assert bucket.drop_for("before", "a table is missing", 7, bucket.saved()["before"].etag)
+        assert bucket.drop_for("before", "a table is missing", 7, bucket.saved().readable["before"].etag)
         assert bucket.listed() == Savepoints({}, {"before": Dropped(7, "a table is missing")})
         free("before")
         assert bucket.listed().dropped == {}
@@ -154,7 +154,7 @@ def test_names_change_by_conditions_on_a_real_server(tmp_path: Path) -> None:
     bucket = Bucket(opened(f"s3://{BUCKET}/{tmp_path.name}"))
     bucket.write(plain_cut(1))
     bucket.save("before")
-    found = bucket.saved()["before"]
+    found = bucket.saved().readable["before"]
     bucket.guard(2)
     assert not bucket.replace("before", plain_cut(9), found.etag)
     bucket.drop("before")
@@ -162,7 +162,7 @@ def test_names_change_by_conditions_on_a_real_server(tmp_path: Path) -> None:
     assert bucket.listed() == Savepoints({}, {})
     bucket.save("before")
     assert not bucket.drop_for("before", "a fault", 7, found.etag)
-    assert bucket.drop_for("before", "a fault", 7, bucket.saved()["before"].etag)
+    assert bucket.drop_for("before", "a fault", 7, bucket.saved().readable["before"].etag)
     assert bucket.listed() == Savepoints({}, {"before": Dropped(7, "a fault")})
 
 
@@ -195,7 +195,7 @@ def test_dropped_savepoint_is_not_there_for_any_reader(bucket: Bucket) -> None:
 def test_savepoint_is_replaced_only_if_it_is_unchanged(bucket: Bucket) -> None:
     bucket.write(plain_cut(1))
     bucket.save("before")
-    found = bucket.saved()["before"]
+    found = bucket.saved().readable["before"]
     assert bucket.replace("before", plain_cut(2), found.etag)
     assert not bucket.replace("before", plain_cut(3), found.etag)
     assert bucket.savepoint("before") == plain_cut(2)
@@ -248,7 +248,7 @@ def test_savepoint_of_a_used_name_is_not_dropped_for_a_fault_of_the_earlier_one(
         dropped: list[int] = []
 
         def drop_for_a_fault() -> None:
-            for found in run.saved().values():
+            for found in run.saved().readable.values():
                 run.drop_for("before", "a fault", 7, found.etag)
                 dropped.append(found.cut.number)
 

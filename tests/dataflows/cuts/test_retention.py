@@ -110,7 +110,7 @@ def test_cluster_that_was_paused_cannot_change_a_savepoint_after_the_first_sweep
     """The sweep may have deleted the files that it would name."""
     add(bucket, 1, table(1))
     bucket.save("before")
-    found = bucket.saved()["before"]
+    found = bucket.saved().readable["before"]
     Retention(bucket, 2, 1, lambda: True).apply()
     assert not bucket.replace("before", plain_cut(1, [table(2)]), found.etag)
     assert not bucket.drop_for("before", "a fault", 7, found.etag)

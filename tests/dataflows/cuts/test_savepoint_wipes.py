@@ -176,6 +176,23 @@ def test_savepoint_that_cannot_be_rewritten_is_dropped_with_a_note(
     assert bucket.listed().dropped == {}
 
 
+def test_damaged_manifest_of_a_savepoint_is_dropped_in_time_and_holds_nothing_back(
+    state: Path, bucket: Bucket, wipes: SavepointWipes, tmp_path: Path
+) -> None:
+    """It may have the state of users from before their forget, and meanwhile no file of the bucket can be deleted."""
+    saved(bucket, state)
+    bucket.store.put("savepoints/damaged.json", b'{"number": 1')
+    wipe(state, ADA, LATER_MS)
+    newest = make_cut(bucket, state, number=2)
+    wipes.follow(newest)
+    assert bucket.saved().readable["before"].cut.followed == newest.line
+    assert list(bucket.saved().unreadable) == ["damaged"]
+    impatient = SavepointWipes(bucket, CATALOGUE, tmp_path / "work", 0, UNLIMITED, lambda: True)
+    impatient.follow(newest)
+    assert list(bucket.savepoints()) == ["before"]
+    assert "savepoints/damaged.json is damaged" in bucket.listed().dropped["damaged"].reason
+
+
 def test_savepoint_of_another_secret_is_dropped(state: Path, bucket: Bucket, wipes: SavepointWipes) -> None:
     """Its users cannot be found."""
     cut = saved(bucket, state)
