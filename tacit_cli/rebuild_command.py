@@ -1,5 +1,7 @@
 """Command `tacit rebuild`."""
 
+from dataflows.cuts.bucket import open_bucket
+from dataflows.cuts.savepoint_wipes import require_followed
 from dataflows.rebuild import rebuild as rebuild_folder
 from tacit_cli import console
 from tacit_cli.command import command, new_app
@@ -26,10 +28,13 @@ def rebuild(invocation: Invocation, savepoint: Savepoint = None) -> None:
     Use it after Redis has lost data; workers may run. It writes consent and wipes first, then pins, learned signals
     and profiles, as the newest checkpoint has them. It neither overwrites newer signals nor restores expired ones.
     Run it again after the next checkpoint: signals that workers emitted in between are then restored, too.
+    A savepoint that lacks the wipe of a user is refused.
     A state folder does not store the active namespace: set it with tacit promote.
     """
     output = invocation.output
     with worker_settings(invocation) as settings, source_of(invocation, settings, savepoint) as source:
+        if savepoint and source.cut and (newest := open_bucket(settings).newest()):
+            require_followed(savepoint, source.cut, newest)
         folder = inspected(settings, source)
         source.complete(None)
         namespace = settings.namespace if "namespace" in settings.given else None

@@ -182,6 +182,19 @@ def outdated_shards(name: str, saved: Cut, newest: Cut) -> list[int]:
     )
 
 
+def require_followed(name: str, saved: Cut, newest: Cut) -> None:
+    """Check that a savepoint has followed all wipes of the newest cut.
+
+    Raises:
+        StateError: it may have the state of users from before their forget.
+    """
+    if outdated_shards(name, saved, newest):
+        raise StateError(
+            f"savepoint {name} may have the state of users from before their forget, as it has not followed cut "
+            f"{newest.text}: the run with this URL rewrites it after its next cut; or leave --from out"
+        )
+
+
 def _counterparts(shard: int, saved: Cut, newest: Cut) -> Iterable[int]:
     """Return the shards of the newest cut that can have users of a savepoint's shard."""
     return overlapping(shard, saved.identity.shards, newest.identity.shards)

@@ -1,6 +1,7 @@
 """Commands that read a cut in place of a state folder: the same output, and only the objects that it needs."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from dataflows.settings import Settings
 from state.storage.shards import shard_of
 from tacit.contract.pseudonyms import pseudonym
 from tests.support.commands import SECRET, everything_in, tacit
-from tests.support.cuts import make_cut
-from tests.support.histories import STORIES, make_state
+from tests.support.cuts import make_cut, wipe
+from tests.support.histories import START_MS, STORIES, make_state
 from tests.support.replays import redis_of_its_own
 
 
@@ -78,6 +79,19 @@ def test_rebuild_from_a_cut_writes_the_signals_of_the_folder(cwd: Path) -> None:
             assert read(cwd, "rebuild", *source, "--redis", url)["users"] == len(STORIES)
             left.append(everything_in(client))
     assert left[0] == left[1]
+
+
+def test_rebuild_from_a_savepoint_that_lacks_a_wipe_is_refused(cwd: Path, tmp_path: Path) -> None:
+    """Redis has no gate of the user any more, so the signals would come back."""
+    own = tmp_path / "own"
+    shutil.copytree(cwd, own)
+    wipe(own / "state", pseudonym("u:ada", SECRET.encode()), START_MS + 3_600_000)
+    newest = make_cut(bucket_of(own), own / "state", number=2)
+    with redis_of_its_own() as (url, client):
+        done = tacit("rebuild", *words(own, "--from", "before"), "--redis", url, cwd=own)
+        assert (done.returncode, everything_in(client)) == (1, {})
+        assert f"has not followed cut {newest.text}: the run with this URL rewrites it" in done.stderr
+        assert read(own, "rebuild", *words(own), "--redis", url)["users"] == len(STORIES)
 
 
 @pytest.mark.parametrize(
