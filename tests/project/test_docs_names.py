@@ -36,6 +36,7 @@ FOREIGN_OPTIONS = {
     "--cluster": "redis-cli",
     "--describe": "kafka-consumer-groups.sh",
     "--from-file": "kubectl",
+    "--lost": "python -m benchmarks.takeover",
     "--seeds": "python -m benchmarks.learning",
     "--strict": "mkdocs",
 }
