@@ -19,7 +19,7 @@ __all__ = ["promtool"]
 
 pytestmark = KAFKA_TEST
 
-WITHIN_S = 60
+WITHIN_S = 20
 DEPLOY = PROJECT / "deploy"
 
 

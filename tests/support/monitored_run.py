@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from fastapi.testclient import TestClient
-from prometheus_client import start_http_server
+from prometheus_client import REGISTRY, start_http_server
 
 from connectors.redis.difference import Difference
 from connectors.redis.held import NO_GATE, held
@@ -93,6 +93,9 @@ def monitored_run(kafka: Kafka, folder: Path, patch: pytest.MonkeyPatch) -> Iter
         assistant.read(10)
         run.wait_for(lambda: _has_learned(port, len(lines)), "the history to be read, and a population version")
         assistant.read(10)
+        # A rate needs an earlier sample: reads with signals may all be of a status that no scrape has shown yet.
+        run.wait_for(lambda: server.query(f"sum(tacit_reads_total) == {assistant.reads}"), "a scrape of all reads")
+        assistant.read(10)
         yield server
 
 
@@ -102,6 +105,12 @@ class _Assistant:
     def __init__(self, client: TestClient, port: int) -> None:
         self.port = port
         self._client = client
+
+    @property
+    def reads(self) -> float:
+        """Reads of this process so far."""
+        samples = (sample for metric in REGISTRY.collect() for sample in metric.samples)
+        return sum(sample.value for sample in samples if sample.name == "tacit_reads_total")
 
     def read(self, count: int) -> None:
         for number in range(count):
