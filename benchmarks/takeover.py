@@ -93,7 +93,7 @@ def _starts_from_nothing(place: Place, times: int) -> list[float]:
         run = stack.enter_context(_started(place, "run", 0))
         _teach(place, 0)
         for number in range(1, times + 1):
-            run.wait_for(lambda run=run: "cut.completed" in run.output, "a cut")  # type: ignore[misc]
+            _await_cut(run)
             run.kill()
             lost, copied = place.folder / str(number - 1), place.folder / "copied"
             began_s = time.perf_counter()
@@ -108,6 +108,10 @@ def _starts_from_nothing(place: Place, times: int) -> list[float]:
             _teach(place, number)
             took_s.append(time.perf_counter() - began_s)
     return took_s
+
+
+def _await_cut(run: Running) -> None:
+    run.wait_for(lambda: "cut.completed" in run.output, "a cut")
 
 
 def _teach(place: Place, number: int) -> None:

@@ -9,13 +9,10 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
-from hashlib import blake2b
-from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from connectors.redis.client import RedisClient
@@ -28,13 +25,13 @@ from dataflows.hosts.cluster import Cluster
 from dataflows.hosts.line import Line, read_line
 from dataflows.hosts.members import Member, MemberStore, Plan
 from dataflows.hosts.packed_counters import pack_counters, unpack_counters
+from dataflows.hosts.setup import require_same_setup, setup_of
 from dataflows.inputs import is_repeated
 from dataflows.job import Job
 from dataflows.keeper import Keeper
 from dataflows.lease import Lease
 from dataflows.observability.watch import STARTING, Watch
 from dataflows.ownership import Ownership
-from dataflows.result_settings import result_settings
 from dataflows.runtime.run import run
 from dataflows.runtime.stopping import Stop
 from dataflows.runtime.supervisor import Seat
@@ -55,8 +52,6 @@ from state.storage.rocksdb import storage_error
 from tacit.contract.keys import RegionKeys
 from tacit.errors import ConfigurationError, TacitError
 
-_SHARED = ("checkpoint_every", "erase_within", "lateness", "ttl", "tombstones", "start", "on_gap", "group")
-"""Settings that all hosts must share: with another interval of one host, the checkpoints of all fall behind."""
 _OF_ADDRESS = {
     errno.EADDRNOTAVAIL: "is no address of this machine, as after a move of its name; if it lasts, correct --hosts",
     errno.EADDRINUSE: "or a next port is in use by another program; end that one, or correct --hosts",
@@ -128,7 +123,7 @@ class HostRun:
             0,
             "starting",
             settings.host_addresses[self._host],
-            _setup(job),
+            setup_of(job),
             has_users=False,
             line="",
         )
@@ -282,7 +277,7 @@ class HostRun:
         members = self._cluster.gather(self._line, has_users=has_users, may_end=self._may_end)
         if members is None:
             return None
-        _require_same_setup(members)
+        require_same_setup(members)
         return self._lead(bucket, members) if self._host == 0 else self._follow()
 
     def _lead(self, bucket: Bucket | None, members: Mapping[int, Member]) -> _Attempt:
@@ -378,35 +373,6 @@ class HostRun:
     def _seat(self) -> Seat:
         first = self._host * self._job.settings.processes
         return Seat(self._addresses, first, self._cluster.running, self._cluster.start, self._end)
-
-
-def _setup(job: Job) -> dict[str, str]:
-    """Return the settings that all hosts of a cluster must share; of a bounded run also those that decide about it."""
-    settings = job.settings
-    of_replay = {**result_settings(settings), **job.selection.options(), "again": str(job.again)} if job.bounded else {}
-    catalogue = blake2b(settings.catalogue.read_bytes(), digest_size=8).hexdigest()
-    return {
-        "hosts": settings.hosts or "",
-        "processes": str(settings.processes),
-        "source": str(job.source),
-        "catalogue": catalogue,
-        "population": settings.population,
-        "checkpoints": settings.checkpoints or "none",
-        "version": version("tacit-worker"),
-        **{name: str(getattr(settings, name)) for name in _SHARED},
-        **{name: str(value) for name, value in msgspec.structs.asdict(job.identity).items()},
-        **of_replay,
-    }
-
-
-def _require_same_setup(members: Mapping[int, Member]) -> None:
-    first = members[0].setup
-    for number, member in members.items():
-        for name, value in member.setup.items():
-            if first.get(name) != value:
-                raise HostError(
-                    f"host {number} has {name} {value}, and host 0 has {first.get(name)}: give all the same"
-                )
 
 
 def _no_common_state(members: Mapping[int, Member], *, of_replay: bool) -> str:
