@@ -75,7 +75,8 @@ def _measure(folder: Path, users: int, touched: int, intervals: int, url: str | 
         changed_bytes = touches * len(full_rows(Rules(NumberedCatalogue.load()))[0])
         print(
             f"  {end.cuts} cuts; {(end.cpu_s - begin.cpu_s) / touches * 1e6:.1f} µs of CPU per touched user; "
-            f"{(end.bytes - begin.bytes) / changed_bytes:.2f} bytes sent per byte of changed rows"
+            f"{(end.bytes - begin.bytes) / touches / 1000:.1f} KB sent per touched user, "
+            f"{(end.bytes - begin.bytes) / changed_bytes:.2f} bytes per byte of changed rows"
         )
     _measure_fetch(settings, folder)
 

@@ -8,25 +8,34 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 
+from state.storage.rocksdb import storage_error
+
+MARK = ".locked"
+
 
 @contextmanager
 def temporary_folder(prefix: str, within: Path | None = None) -> Iterator[Path]:
     """Make a folder that goes with the context, and delete those with the prefix whose processes were killed.
 
-    A folder is locked (flock) before it has its name, so that no other process deletes it.
+    A folder is locked (flock) before it has its name, so that no other process deletes it. Names end with `MARK`, so
+    that no folder of an operator has one.
 
     Args:
         prefix: beginning of the name, such as `tacit-cut-`.
         within: place of the folder; None: the place of temporary files.
 
     Raises:
-        OSError: the disk is full or fails.
+        StorageError: the disk is full or fails.
     """
     place = within or Path(gettempdir())
-    _delete_left(place, prefix)
-    unnamed = Path(mkdtemp(prefix=f".{prefix}", dir=place))
-    with closing(_Lock(unnamed)):
+    try:
+        _delete_left(place, prefix)
+        unnamed = Path(mkdtemp(prefix=f".{prefix}", suffix=MARK, dir=place))
+        lock = _Lock(unnamed)
         path = unnamed.rename(unnamed.with_name(unnamed.name[1:]))
+    except OSError as error:
+        raise storage_error(str(place), error.strerror or str(error)) from error
+    with closing(lock):
         try:
             yield path
         finally:
@@ -34,7 +43,7 @@ def temporary_folder(prefix: str, within: Path | None = None) -> Iterator[Path]:
 
 
 def _delete_left(place: Path, prefix: str) -> None:
-    for path in place.glob(f"{prefix}*"):
+    for path in place.glob(f"{prefix}*{MARK}"):
         with suppress(OSError), closing(_Lock(path)):  # in use, another user's, or deleted meanwhile
             shutil.rmtree(path, ignore_errors=True)
 

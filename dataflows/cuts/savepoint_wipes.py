@@ -9,9 +9,12 @@ wiped later have the tombstone of the newest cut in place of their state, and ne
 Retention deletes the earlier files. Events after the wipe are in the topic: a run from the savepoint reads them again.
 """
 
+import errno
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import ExitStack
 from heapq import merge
 from pathlib import Path
 from time import monotonic, time_ns
@@ -26,13 +29,23 @@ from dataflows.cuts.send_rate import SendRate
 from dataflows.cuts.upload import pack
 from dataflows.recovery_store import copy_store
 from dataflows.rotation.tokens import replace_tokens
-from dataflows.state_folder import FETCHED, RECOVERY, RUN_LOCK, SHARDS, VOCABULARY, identity_problems, read_vocabulary
+from dataflows.state_folder import (
+    FETCHED,
+    RECOVERY,
+    RUN_LOCK,
+    SHARDS,
+    VOCABULARY,
+    identity_problems,
+    is_full,
+    read_vocabulary,
+)
 from state.catalogue.numbered import NumberedCatalogue
 from state.durable import write_document
-from state.errors import ObjectDamagedError, StateError
+from state.errors import ObjectDamagedError, ObjectStoreError, StateError
 from state.storage.checkpoint_folder import ShardFolder
 from state.storage.manifest import TABLE, Token, manifest_file
 from state.storage.rewriting import Rewriting, committed_users
+from state.storage.rocksdb import storage_error
 from state.storage.shards import overlapping
 from state.user import codec
 from tacit.errors import TacitError
@@ -67,7 +80,8 @@ class SavepointWipes:
         self._within_s = within_s
         self._rate = rate
         self._holds = holds
-        self._failing_since_s: dict[str, float] = {}
+        self._failing_since_s: dict[tuple[str, str], float] = {}
+        """`monotonic()` of the first failure by name and ETag: another savepoint may get the name."""
 
     def follow(self, newest: Cut) -> None:
         """Rewrite or drop the savepoints that lack an erasure of the newest cut, or that cannot be read.
@@ -76,6 +90,8 @@ class SavepointWipes:
             TacitError: the errors of `ObjectStore`.
         """
         saved = self._bucket.saved()
+        found_now = {(name, one.etag) for some in saved for name, one in some.items()}
+        self._failing_since_s = {key: at_s for key, at_s in self._failing_since_s.items() if key in found_now}
         for name, (problem, etag) in saved.unreadable.items():
             self._fail(name, etag, problem)
         for name, found in saved.readable.items():
@@ -92,19 +108,21 @@ class SavepointWipes:
             self._drop(name, found.etag, str(error))
         except TacitError as error:
             self._fail(name, found.etag, str(error))
+        except OSError as error:
+            self._fail(name, found.etag, str(storage_error(str(self._work), error.strerror or str(error))))
         else:
-            self._failing_since_s.pop(name, None)
+            self._failing_since_s.pop((name, found.etag), None)
 
     def _fail(self, name: str, etag: str, problem: str) -> None:
         """Drop a savepoint that has failed for too long: it may have the state of users from before their forget."""
-        since_s = self._failing_since_s.setdefault(name, monotonic())
+        since_s = self._failing_since_s.setdefault((name, etag), monotonic())
         _log.warning("savepoint.rewrite_failed", savepoint=name, error=problem)
         if monotonic() - since_s > self._within_s:
             self._drop(name, etag, problem)
 
     def _drop(self, name: str, etag: str, reason: str) -> None:
         """Drop a savepoint, unless a command dropped it meanwhile, and may have saved another one."""
-        self._failing_since_s.pop(name, None)
+        self._failing_since_s.pop((name, etag), None)
         if self._holds() and self._bucket.drop_for(name, reason, _now_ms(), etag):
             _log.error("savepoint.dropped", savepoint=name, reason=reason)
 
@@ -113,12 +131,14 @@ class SavepointWipes:
         if problems := _problems(saved, newest):
             raise StateError(f"it was made for {'; '.join(problems)}, so that its users cannot be compared")
         self._work.mkdir(exist_ok=True)
-        with (
-            fetched_cut(self._bucket, saved, self._work) as old,
-            fetched_cut(self._bucket, newest, self._work) as new,
-        ):
+        with ExitStack() as stack:
+            old = stack.enter_context(fetched_cut(self._bucket, saved, self._work))
             old.complete(shards)
-            new.complete({other for shard in shards for other in _counterparts(shard, saved, newest)})
+            try:
+                new = stack.enter_context(fetched_cut(self._bucket, newest, self._work))
+                new.complete({other for shard in shards for other in _counterparts(shard, saved, newest)})
+            except (StateError, ObjectDamagedError) as error:  # no fault of the savepoint
+                raise ObjectStoreError(f"the newest cut cannot be read: {error}") from error
             tokens = self._write_users(old, new, shards, is_same_line=_is_same_line(name, saved, newest))
             made = self._upload(old, tokens, newest)
         if not self._holds():  # the sweep of another cluster deletes the new files
@@ -266,6 +286,8 @@ def _commit(recovery: Path, tokens: dict[int, bytes]) -> None:
     except (KeyboardInterrupt, SystemExit, TacitError):
         raise
     except BaseException as cause:  # a panic of Bytewax is not an Exception
+        if is_full(recovery):
+            raise storage_error(str(recovery), os.strerror(errno.ENOSPC)) from cause
         raise StateError(f"its recovery store cannot be read: {' '.join(str(cause).split())}") from cause
 
 

@@ -174,10 +174,10 @@ class HostRun:
                 if attempt is None or self._stop.requested.is_set():  # without processes, there is no last cut
                     continue
                 counters = self._run(attempt)
-                if self._stop.requested.is_set():
-                    return counters
-                if self._job.bounded and not counters.stopped:
+                if self._job.bounded and not counters.stopped:  # also after a stop request since: the others wait
                     self._complete(counters)
+                    return counters
+                if self._stop.requested.is_set():
                     return counters
                 self._on_restart("another host stopped")
             except (AccessError, ConfigurationError, StateError, GapError, HostError, ObjectRefusedError):
@@ -337,7 +337,8 @@ class HostRun:
             cut = bucket.read_chosen(plan.cut, plan.begun_from)
             if cut is None:
                 raise HostError(
-                    f"{bucket.url}/{plan.cut} is gone, from which all hosts begin: the next start has another"
+                    f"the cut {bucket.url}/{plan.cut}, from which all hosts begin, was deleted meanwhile: run the same "
+                    "command again"
                 )
             begin(self._job, bucket, self._folder, Start(cut, plan.cut, local))
         elif plan.is_new:

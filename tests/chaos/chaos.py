@@ -44,7 +44,7 @@ class Chaos(Course[Step]):
         self._injector = FaultInjector(rig, self._feed, self._watcher, self._late, self._random)
 
     @property
-    def _harm(self) -> int:
+    def _kills(self) -> int:
         return self._injector.kills
 
     def _inject(self, step: Step) -> None:

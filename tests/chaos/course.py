@@ -71,7 +71,7 @@ class Course(ABC, Generic[AnyStep]):
 
     @property
     @abstractmethod
-    def _harm(self) -> int:
+    def _kills(self) -> int:
         """Number of kills so far."""
 
     @abstractmethod
@@ -118,7 +118,7 @@ class Course(ABC, Generic[AnyStep]):
             self._plan.seed,
             self._ledger.records,
             self._faults,
-            self._harm,
+            self._kills,
             monotonic() - self._began_s,
             list(dict.fromkeys(findings)),
             self._details(),
@@ -141,7 +141,7 @@ class Course(ABC, Generic[AnyStep]):
             self._look()
             if step.fault not in self.counted_alone:
                 self._faults[step.fault] += 1
-            self._progress(f"{self._ledger.records:7} events {self._harm:4} kills   {step.fault}")
+            self._progress(f"{self._ledger.records:7} events {self._kills:4} kills   {step.fault}")
             if not self._watcher.check() or self._findings:
                 return
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from state.errors import StorageError
 from state.temporary import temporary_folder
 
 CODE = """
@@ -26,6 +27,7 @@ def test_folder_of_a_killed_process_goes_with_the_next_and_that_of_a_live_one_st
     is_killed: bool, tmp_path: Path
 ) -> None:
     (tmp_path / "tacit-test-notes").write_bytes(b"a file of others")
+    (tmp_path / "tacit-test-state").mkdir()
     command = [sys.executable, "-c", CODE, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
@@ -40,6 +42,15 @@ def test_folder_of_a_killed_process_goes_with_the_next_and_that_of_a_live_one_st
         assert not path.exists()
         other.kill()
     assert (tmp_path / "tacit-test-notes").exists()
+    assert (tmp_path / "tacit-test-state").exists()
+
+
+def test_place_that_is_missing_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StorageError, match="No such file or directory"),
+        temporary_folder("tacit-test-", tmp_path / "nowhere"),
+    ):
+        pass
 
 
 def test_folder_goes_after_an_error(tmp_path: Path) -> None:

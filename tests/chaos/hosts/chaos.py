@@ -50,7 +50,7 @@ class HostChaos(Course[HostStep]):
         self._cuts = CutContents(Bucket(store), folder / "cuts")
 
     @property
-    def _harm(self) -> int:
+    def _kills(self) -> int:
         return self._injector.kills
 
     def _inject(self, step: HostStep) -> None:

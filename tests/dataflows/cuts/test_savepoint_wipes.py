@@ -193,6 +193,16 @@ def test_damaged_manifest_of_a_savepoint_is_dropped_in_time_and_holds_nothing_ba
     assert "savepoints/damaged.json is damaged" in bucket.listed().dropped["damaged"].reason
 
 
+def test_damaged_newest_cut_drops_no_savepoint_at_once(state: Path, bucket: Bucket, wipes: SavepointWipes) -> None:
+    """The savepoint may be the only good copy."""
+    old = saved(bucket, state)
+    wipe(state, ADA, LATER_MS)
+    newest = make_cut(bucket, state, number=2, execution="run2")
+    bucket.store.delete({file.key for file in newest.files} - {file.key for file in old.files})
+    wipes.follow(newest)
+    assert list(bucket.savepoints()) == ["before"]
+
+
 def test_savepoint_of_another_secret_is_dropped(state: Path, bucket: Bucket, wipes: SavepointWipes) -> None:
     """Its users cannot be found."""
     cut = saved(bucket, state)
