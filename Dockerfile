@@ -17,6 +17,7 @@ COPY operators operators/
 COPY state state/
 COPY tacit_cli tacit_cli/
 COPY tacit_lab tacit_lab/
+COPY tacit_service tacit_service/
 # The core must be compiled; the image that runs has no compiler.
 RUN TACIT_COMPILE=1 python -m pip wheel --no-deps --wheel-dir dist ./client . \
     && python -m pip --python /opt/tacit/bin/python install --no-deps --no-index dist/*.whl

@@ -44,7 +44,7 @@ python-version: install
 	@$(BIN)/vermin --target=3.11- --violations --exclude str.decode --no-tips --quiet $(SOURCES)
 prose: install
 	@$(BIN)/python -m tools.prose_lint
-SOURCES := client/tacit state operators connectors dataflows tacit_cli tacit_lab tests benchmarks examples tools
+SOURCES := client/tacit state operators connectors dataflows tacit_cli tacit_lab tacit_service tests benchmarks examples tools
 
 docs: install  ## Build the site into site/
 	@DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
@@ -91,7 +91,7 @@ LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.
 lock:  ## Renew the locks with the newest versions that pyproject.toml allows
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/getting-started/installation/"; exit 1; }
 	@$(LOCK) --upgrade --extra dev pyproject.toml --output-file requirements.lock
-	@$(LOCK) --constraint requirements.lock --extra avro --extra protobuf --extra tracing pyproject.toml --output-file requirements-worker.lock
+	@$(LOCK) --constraint requirements.lock --extra avro --extra mcp --extra protobuf --extra service --extra tracing pyproject.toml --output-file requirements-worker.lock
 
 clean:  ## Remove all that make created
 	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist site

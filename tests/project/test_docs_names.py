@@ -29,7 +29,7 @@ from tools.docs.metrics_page import served_metrics
 from tools.docs.pages import PAGES as GENERATED
 
 CONTRACT = Page(ROOT / "docs/contract.md")
-ROOMS = ("client", "connectors", "dataflows", "operators", "state", "tacit", "tacit_cli", "tacit_lab")
+ROOMS = ("client", "connectors", "dataflows", "operators", "state", "tacit", "tacit_cli", "tacit_lab", "tacit_service")
 FOLDERS = (*ROOMS, "benchmarks", "deploy", "docs", "examples", "tests", "tools")
 
 FOREIGN_OPTIONS = {

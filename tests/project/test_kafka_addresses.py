@@ -3,7 +3,7 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("connectors", "dataflows", "operators", "tacit_cli", "tacit_lab")
+PACKAGES = ("connectors", "dataflows", "operators", "tacit_cli", "tacit_lab", "tacit_service")
 FORM_ONLY = {
     "connectors/kafka/address.py", "dataflows/rejects/retry.py", "dataflows/setting_checks.py", "dataflows/settings.py",
 }  # fmt: skip

@@ -17,7 +17,7 @@ from tests.support.quick_compiler import quick_compiler
 
 PROJECT = Path(__file__).resolve().parents[2]
 CLIENT = PROJECT / "client"
-WORKER_PACKAGES = {"connectors", "dataflows", "operators", "state", "tacit_cli", "tacit_lab"}
+WORKER_PACKAGES = {"connectors", "dataflows", "operators", "state", "tacit_cli", "tacit_lab", "tacit_service"}
 CLIENT_DATA = {"tacit/contract/catalogue.toml", "tacit/py.typed"}
 WORKER_DATA = {
     "connectors/redis/scripts/gate.lua",
