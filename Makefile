@@ -77,10 +77,11 @@ bench: install kafka  ## Measure CPU, memory, checkpoints, latency through a rea
 bench-peers: install kafka  ## Measure the same job on Quix Streams, Pathway and PyFlink, in environments below .cache/peers
 	@$(BIN)/python -m benchmarks.peers
 
-schemas: install  ## Generate docs/schema from the types
+schemas: install  ## Generate docs/schema and the OpenAPI document from the types
 	@$(BIN)/python -m tacit.contract.schemas docs/schema
 	@$(BIN)/python -m dataflows.control.schemas docs/schema
 	@$(BIN)/python -m dataflows.control.receipts docs/schema
+	@$(BIN)/python -m tacit_service.openapi docs/reference
 
 dashboards: install  ## Generate deploy/grafana/dashboards from tools/dashboards
 	@$(BIN)/python -m tools.dashboards

@@ -16,6 +16,7 @@ from dataflows.cut_settings import CUTS, CutSettings
 from dataflows.destination_settings import DESTINATION, DestinationSettings, secret_problem
 from dataflows.host_settings import HOSTS, HostSettings
 from dataflows.kafka_settings import KAFKA, KafkaSettings, kafka_cautions, kafka_problems
+from dataflows.service_settings import SERVICE, ServiceSettings, service_problems
 from dataflows.setting import InvalidSettingError, Setting, convert
 from dataflows.setting_checks import configuration_problem, output_problem, tracing_problem
 from dataflows.setting_sources import read_settings
@@ -30,7 +31,7 @@ STATE, MODEL, RUNNING, OUTPUT = "State", "Model", "Running", "Output"
 CONTROL, REPLAY = "Control", "Replay"
 WORKER_GROUPS = (SOURCE, DESTINATION, STATE, MODEL, RUNNING, OUTPUT)
 """Groups of the settings of a run."""
-GROUPS = (SOURCE, DESTINATION, STATE, CUTS, MODEL, CONTROL, REPLAY, RUNNING, HOSTS, OUTPUT, KAFKA)
+GROUPS = (SOURCE, DESTINATION, STATE, CUTS, MODEL, CONTROL, SERVICE, REPLAY, RUNNING, HOSTS, OUTPUT, KAFKA)
 """Groups of settings, in the order of help."""
 
 STAND_IN_SECRET = "embedded-demo-secret"  # noqa: S105  # protects nothing
@@ -79,7 +80,7 @@ def _metrics_problem(text: str) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(CutSettings, HostSettings, DestinationSettings, SourceSettings, KafkaSettings):
+class Settings(CutSettings, HostSettings, DestinationSettings, SourceSettings, ServiceSettings, KafkaSettings):
     """All settings, converted and checked; the constructor reads neither variables nor a file.
 
     Raises:
@@ -241,6 +242,7 @@ class Settings(CutSettings, HostSettings, DestinationSettings, SourceSettings, K
         if not problems:
             problems = list(kafka_problems(self))
         problems += registry_problems(self)
+        problems += service_problems(self)
         if problems:
             raise ConfigurationError(problems)
         object.__setattr__(self, "cautions", tuple(dict.fromkeys((*self.cautions, *kafka_cautions(self)))))

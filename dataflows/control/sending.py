@@ -4,7 +4,7 @@ Each function checks names against the catalogue, sends one event, and returns w
 in-sync replicas of a topic, or by the disk under a file. The commands and the HTTP API use the same functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
@@ -23,6 +23,9 @@ from tacit.contract.gates import SCOPES, Scope
 from tacit.errors import ConfigurationError
 
 FILE_SUFFIX = ".jsonl"
+
+Write = Callable[[bytes, bytes], None]
+"""Function that writes the key and the JSON of an event to the source, and returns when it is acknowledged."""
 
 
 class _Common(TypedDict):
@@ -44,28 +47,35 @@ class Sent:
     """The topic, or the path of the file."""
 
 
-def send_consent(settings: Settings, user_id: str, *, granted: bool, scopes: Sequence[str] = ()) -> Sent:
-    """Send a consent, or its withdrawal; without scopes, for all of them. Errors as `send`."""
+def send_consent(
+    settings: Settings, user_id: str, *, granted: bool, scopes: Sequence[str] = (), write: Write | None = None
+) -> Sent:
+    """Send a consent, or its withdrawal; without scopes, for all of them. Arguments and errors as `send`."""
     wanted = _scopes(scopes)
-    return send(settings, Consent(granted=granted, scope=wanted, **_common(settings, user_id)))
+    return send(settings, Consent(granted=granted, scope=wanted, **_common(settings, user_id)), write)
 
 
-def send_pin(settings: Settings, user_id: str, facet: str, value: str | None) -> Sent:
-    """Send the user's own setting of a facet; None removes the setting. Errors as `send`."""
+def send_pin(settings: Settings, user_id: str, facet: str, value: str | None, write: Write | None = None) -> Sent:
+    """Send the user's own setting of a facet; None removes the setting. Arguments and errors as `send`."""
     _check_pin(Catalogue.load(settings.catalogue), facet, value)
-    return send(settings, Pin(facet=facet, value=value, **_common(settings, user_id)))
+    return send(settings, Pin(facet=facet, value=value, **_common(settings, user_id)), write)
 
 
-def send_forget(settings: Settings, user_id: str, facets: Sequence[str] = ()) -> Sent:
-    """Send a forget; without facets, of everything. Errors as `send`."""
+def send_forget(settings: Settings, user_id: str, facets: Sequence[str] = (), write: Write | None = None) -> Sent:
+    """Send a forget; without facets, of everything. Arguments and errors as `send`."""
     catalogue = Catalogue.load(settings.catalogue)
     for facet in facets:
         _check_facet(catalogue, facet)
-    return send(settings, Forget(facets=list(dict.fromkeys(facets)) or None, **_common(settings, user_id)))
+    return send(settings, Forget(facets=list(dict.fromkeys(facets)) or None, **_common(settings, user_id)), write)
 
 
-def send(settings: Settings, event: Consent | Pin | Forget) -> Sent:
+def send(settings: Settings, event: Consent | Pin | Forget, write: Write | None = None) -> Sent:
     """Send a control event to the source of the settings.
+
+    Args:
+        settings: settings with the source.
+        event: the event.
+        write: writes to the source, for a service that has a connection already; None: connect for this event.
 
     Raises:
         ConfigurationError: the settings name no source that takes events; a member of the event is not allowed.
@@ -73,8 +83,11 @@ def send(settings: Settings, event: Consent | Pin | Forget) -> Sent:
     """
     source = source_of(settings)
     data = _encoded(event)
-    if isinstance(source, TopicAddress):
-        _produce(source, event.user_id.encode(), data)
+    key = event.user_id.encode()
+    if write is not None:
+        write(key, data)
+    elif isinstance(source, TopicAddress):
+        _produce(source, key, data)
     else:
         append_lines(source, [data])
     return Sent(event, str(source))

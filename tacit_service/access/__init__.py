@@ -1,0 +1,1 @@
+"""Access: tokens with scopes, user links, page sessions and rates."""

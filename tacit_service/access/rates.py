@@ -1,0 +1,61 @@
+"""Rates of requests, per token and per user: a bucket of a second's requests that refills steadily.
+
+The generic cell rate algorithm keeps one number per bucket: the time at which it is full again. `limits`, measured,
+starts a thread or a task per request for its memory store.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from math import ceil
+from time import monotonic
+
+from tacit_service.http.problems import ProblemError
+
+_MAX_BUCKETS = 100_000
+_LEAST_BURST = 1.0
+
+
+class Rates:
+    """Buckets of one kind.
+
+    Args:
+        per_s: requests per second, and the requests that may come at once.
+        name: name of the policy in headers.
+        clock_s: time in seconds.
+    """
+
+    def __init__(self, per_s: float, name: str, clock_s: Callable[[], float] = monotonic) -> None:
+        self._per_s = per_s
+        self._name = name
+        self._burst_s = max(_LEAST_BURST, per_s) / per_s
+        self._clock_s = clock_s
+        self._full_at_s: OrderedDict[object, float] = OrderedDict()
+        self.refused = 0
+        """Requests that were refused."""
+
+    def take(self, key: object, cost: int = 1) -> None:
+        """Count requests. More than a full bucket holds count as one that takes it all.
+
+        Raises:
+            ProblemError: the rate is exceeded.
+        """
+        now_s = self._clock_s()
+        full_at_s = max(self._full_at_s.get(key, 0.0), now_s) + min(cost / self._per_s, self._burst_s)
+        wait_s = full_at_s - now_s - self._burst_s
+        if wait_s > 1e-9:
+            self.refused += 1
+            raise self._exceeded(wait_s)
+        self._full_at_s[key] = full_at_s
+        self._full_at_s.move_to_end(key)
+        if len(self._full_at_s) > _MAX_BUCKETS:
+            self._full_at_s.popitem(last=False)
+
+    def _exceeded(self, wait_s: float) -> ProblemError:
+        seconds = max(1, ceil(wait_s))
+        headers = {
+            "Retry-After": str(seconds),
+            "RateLimit-Policy": f'"{self._name}";q={max(1, round(self._per_s))};w=1',
+            "RateLimit": f'"{self._name}";r=0;t={seconds}',
+        }
+        detail = f"At most {self._per_s:g} requests per second are allowed per {self._name}; wait, then send it again."
+        return ProblemError("too-many-requests", detail, headers=headers)

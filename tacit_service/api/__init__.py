@@ -1,0 +1,1 @@
+"""Resources of the API, a module per group."""

@@ -1,0 +1,45 @@
+"""Command `tacit serve`."""
+
+from dataflows.kafka_settings import KAFKA
+from dataflows.service_settings import SERVICE
+from tacit_cli.command import command, new_app
+from tacit_cli.invocation import Invocation
+from tacit_cli.worker_settings import logged_settings
+from tacit_service.app import make_app
+from tacit_service.server import serve as serve_app
+
+app = new_app()
+
+
+@command(
+    app,
+    "tacit serve --source kafka://localhost:9092/events --redis redis://localhost:6379 --keys keys.jsonl",
+    settings=(
+        SERVICE,
+        "source",
+        "redis",
+        "region",
+        "namespace",
+        "catalogue",
+        "state",
+        "population",
+        "receipts",
+        "audit",
+        "log_level",
+        "log_json",
+        KAFKA,
+    ),
+    texts={
+        "namespace": ("Namespace to read.", "the active namespace"),
+        "state": ("State folder of the workers, for explanations and exports.", "no explanations and exports"),
+        "source": ("Source of the workers, which takes events: a topic or a .jsonl file.", "no events are taken"),
+    },
+    has_result=False,
+)
+def serve(invocation: Invocation) -> None:
+    """Serve the HTTP API, the page of users and the console.
+
+    SIGTERM ends the service after the requests that are open.
+    """
+    settings = logged_settings(invocation)
+    serve_app(make_app(settings), settings.listen)

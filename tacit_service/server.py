@@ -1,0 +1,49 @@
+"""HTTP server of the service: granian in this process, until SIGTERM or Ctrl-C."""
+
+import asyncio
+import signal
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+from starlette.types import ASGIApp
+
+from tacit.errors import ConfigurationError
+
+HEADER_MS = 5_000
+"""Time limit for the arrival of a request's headers."""
+BACKPRESSURE = 1_024
+"""Most requests at work; further ones wait in their connections."""
+
+
+def serve(app: ASGIApp, address: str) -> None:
+    """Serve an application until a signal.
+
+    Raises:
+        ConfigurationError: the address cannot be bound.
+    """
+    host, _, port = address.rpartition(":")
+    uvloop.run(_serve(app, host.strip("[]"), int(port)))
+
+
+async def _serve(app: ASGIApp, host: str, port: int) -> None:
+    server = Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=4096,
+        backpressure=BACKPRESSURE,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS, max_buffer_size=64 * 1024),
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    try:
+        await server.serve()
+    except (OSError, RuntimeError) as error:
+        raise ConfigurationError([f"listen: {host}:{port} cannot be bound: {error}; name another address"]) from None

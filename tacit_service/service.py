@@ -1,0 +1,133 @@
+"""Parts that all requests of a process share."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+from typing import TypeVar
+
+from dataflows.control.sending import source_of
+from dataflows.settings import Settings
+from tacit import AsyncSignalReader, pseudonym
+from tacit.contract.catalogue import Catalogue
+from tacit.contract.keys import RegionKeys
+from tacit.reader.transport import AsyncTransport
+from tacit_service.access.callers import Callers
+from tacit_service.access.key_file import KeyFile
+from tacit_service.access.links import Links
+from tacit_service.access.rates import Rates
+from tacit_service.event_log import EventLog, Line, event_log
+from tacit_service.http.operations import not_configured
+from tacit_service.http.problems import ProblemError
+from tacit_service.metrics import Metrics
+
+_THREADS = 8
+_MAX_BLOCKING = 64
+"""Most calls that wait for a thread or run in one."""
+_WRITE_S = 30.0
+
+Result = TypeVar("Result")
+
+
+class Service:
+    """Shared parts: settings, catalogue, reader, event log, callers, rates, threads and metrics.
+
+    Args:
+        settings: settings of the service.
+
+    Raises:
+        ConfigurationError: a file of the settings cannot be read.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.catalogue = Catalogue.load(settings.catalogue)
+        self.secret = settings.secret_bytes
+        self.region_keys = RegionKeys(settings.region)
+        self.public_url = (settings.public_url or f"http://{settings.listen}").rstrip("/")
+        self.links = None if settings.link_secret is None else Links(settings.link_secret)
+        self.metrics = Metrics()
+        self.user_rates = Rates(settings.rate_user, "user")
+        verifiers = () if settings.keys is None else (KeyFile(settings.keys),)
+        self.callers = Callers(verifiers, Rates(settings.rate_token, "token"))
+        self.reader = AsyncSignalReader(
+            settings.redis,
+            region=settings.region,
+            secret=self.secret,
+            catalogue=self.catalogue,
+            namespace=settings.namespace if "namespace" in settings.given else None,
+        )
+        self.redis = AsyncTransport(settings.redis)
+        """Transport for the keys that the reader does not read; it never raises an error for a failing Redis."""
+        self._log: EventLog | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, "blocking")
+        self._blocking = 0
+        self.settings_of = lru_cache(256)(self._settings_of)
+        """Return the settings with an operator: the name of the caller in the audit."""
+
+    def start(self) -> None:
+        """Start the threads."""
+        if self.settings.source is not None:
+            self._log = event_log(source_of(self.settings))
+
+    async def stop(self) -> None:
+        """Write the events that wait, and close all connections."""
+        if self._log is not None:
+            await asyncio.to_thread(self._log.close)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self.reader.close()
+        await self.redis.close()
+
+    @property
+    def log(self) -> EventLog:
+        """The event log.
+
+        Raises:
+            ProblemError: the settings name no source.
+        """
+        if self._log is None:
+            raise not_configured("--source, the source of the workers")
+        return self._log
+
+    @property
+    def has_log(self) -> bool:
+        """True if the settings name a source."""
+        return self._log is not None
+
+    def write(self, key: bytes, data: bytes) -> None:
+        """Write a control event, and return when it is acknowledged; for threads of `in_thread`.
+
+        Raises:
+            SinkError: the source did not acknowledge it.
+        """
+        self.log.append((Line(key, data),)).result(_WRITE_S)
+
+    def pseudonym(self, user_id: str) -> bytes:
+        """Return the pseudonym of a user."""
+        return pseudonym(user_id, self.secret, self.catalogue.identity)
+
+    def count_user(self, user: bytes) -> None:
+        """Count a request about a user.
+
+        Raises:
+            ProblemError: the rate of the user is exceeded.
+        """
+        self.user_rates.take(user)
+
+    async def in_thread(self, function: Callable[[], Result]) -> Result:
+        """Run a function that blocks.
+
+        Raises:
+            ProblemError: too many calls wait for a thread.
+        """
+        if self._blocking >= _MAX_BLOCKING:
+            raise ProblemError("unavailable", "The service is busy; send it again.", headers={"Retry-After": "1"})
+        self._blocking += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+        finally:
+            self._blocking -= 1
+
+    def _settings_of(self, operator: str) -> Settings:
+        return replace(self.settings, operator=operator)

@@ -1,0 +1,51 @@
+"""Keys of a user that the reader does not show: the gate with its times, and the time to live of the signals."""
+
+from time import time_ns
+from typing import NamedTuple
+
+import msgspec
+
+from tacit.contract.gates import Gate, decode_gate
+from tacit.contract.keys import LIVE
+from tacit_service.http.problems import ProblemError
+from tacit_service.service import Service
+
+
+class UserKeys(NamedTuple):
+    """Gate and end of the signals of a user."""
+
+    gate: Gate | None
+    """None: the gate is unreadable."""
+    expires_at_ms: int | None
+
+
+async def read_user_keys(service: Service, user: bytes) -> UserKeys:
+    """Return the keys of a user.
+
+    Raises:
+        ProblemError: Redis does not answer.
+    """
+    keys = service.region_keys
+    gate, active = await service.redis.execute([("GET", keys.gate(user)), ("GET", keys.active)])
+    if isinstance(gate, Exception) or isinstance(active, Exception):
+        raise redis_unavailable()
+    namespace = active.decode("utf-8", "replace") if isinstance(active, bytes) else LIVE
+    if "namespace" in service.settings.given:
+        namespace = service.settings.namespace
+    [ttl_ms] = await service.redis.execute([("PTTL", keys.within(namespace).signals(user))])
+    expires_at_ms = time_ns() // 1_000_000 + ttl_ms if isinstance(ttl_ms, int) and ttl_ms > 0 else None
+    return UserKeys(_gate(gate), expires_at_ms)
+
+
+def _gate(data: object) -> Gate | None:
+    if data is None:
+        return Gate()
+    try:
+        return decode_gate(data) if isinstance(data, bytes) else None
+    except (ValueError, msgspec.MsgspecError):
+        return None
+
+
+def redis_unavailable() -> ProblemError:
+    """Return the error of a read that Redis did not answer."""
+    return ProblemError("unavailable", "Redis does not answer; try again.", headers={"Retry-After": "2"})
