@@ -156,6 +156,8 @@ class SinkCounters:
     gates: int = 0
     """Gates written: wipes and consent events."""
     retries: int = 0
+    unannounced: int = 0
+    """Entries of the feed of changes that Redis did not take; their users wait for the next entry."""
     refused_at: float | None = None
     """`time.monotonic()` of the first repetition of a write that Redis has not taken yet; None without one."""
     freshness: Histogram = field(default_factory=Histogram)
@@ -271,7 +273,7 @@ class Counters:
             for reason, count in one.events.control_rejects.items():
                 total.events.control_rejects[reason] += count
             total.events.repaired += one.events.repaired
-            for name in ("applied", "stale", "gated", "unwritable", "gates", "retries"):
+            for name in ("applied", "stale", "gated", "unwritable", "gates", "retries", "unannounced"):
                 setattr(total.sink, name, getattr(total.sink, name) + getattr(one.sink, name))
         return total
 

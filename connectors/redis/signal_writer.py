@@ -10,6 +10,7 @@ import redis
 import structlog
 
 from connectors.outage import OutageLog
+from connectors.redis.change_feed import ChangeFeed
 from connectors.redis.client import RedisClient
 from connectors.redis.error_codes import error_code
 from connectors.redis.script import Script
@@ -68,6 +69,7 @@ class SignalWriter:
             on_retry=self._record_retry,
             advice=advice,
         )
+        self._feed = ChangeFeed(self._client, self._own_keys, counters) if target.mode is Mode.LIVE else None
         self._namespaces = frozenset({target.namespace})
         self._is_registered = False
         self._outages = OutageLog("redis")
@@ -101,7 +103,11 @@ class SignalWriter:
                 self._signals_command(write) if isinstance(write, SignalWrite) else self._gate_command(write)
                 for write in part
             ]
-            self._count(part, self._deliver(commands, part), is_fresh)
+            replies = self._deliver(commands, part)
+            self._count(part, replies, is_fresh)
+            if self._feed is not None:
+                replied = zip(part, replies, strict=True)
+                self._feed.announce(write.user for write, reply in replied if _may_change(write, reply))
 
     def _deliver(self, commands: list[Command], writes: Sequence[Write]) -> list[Reply]:
         replies = self._client.deliver(commands, [write.user for write in writes])
@@ -193,6 +199,11 @@ class SignalWriter:
         self._outages.failed(codes=sorted(codes), retry_for_s=self._target.retry_for_s)
         self._counters.retries += commands
         self._counters.refused_at = self._counters.refused_at or monotonic()
+
+
+def _may_change(write: Write, reply: Reply) -> bool:
+    """Return whether a write has changed the user, or did so before a crash; a rejected gate deletes signals, too."""
+    return isinstance(write, GateWrite) or (isinstance(reply, list) and reply[0] == 0)
 
 
 def _content(write: Write) -> bytes:

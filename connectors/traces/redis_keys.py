@@ -14,9 +14,9 @@ from tacit.reader.round_trips import Command, Reply
 
 KEYS_AT_ONCE = 500
 
-_STATUS_FIELDS = frozenset({STATUS.encode(), WIPED.encode()})
+_STATUSES = (STATUS.encode(), WIPED.encode())
 
-_READS: tuple[Command, ...] = (("GET",), ("HGETALL",), ("SMEMBERS",))
+_READS = ("GET", "HGETALL", "SMEMBERS", "XRANGE")
 """Reads of a key of each type that Tacit writes; an auditor has the right to all of them."""
 
 
@@ -44,7 +44,7 @@ def _values(client: RedisClient, keys: list[bytes], server: Address) -> list[Rep
     replies: list[Reply] = client.deliver([_read(key) for key in keys], keys, server)
     for read in _READS:
         wrong = [index for index, reply in enumerate(replies) if isinstance(reply, redis.RedisError)]
-        others = client.deliver([(*read, keys[index]) for index in wrong], wrong, server) if wrong else []
+        others = client.deliver([_read_by(read, keys[index]) for index in wrong], wrong, server) if wrong else []
         for index, reply in zip(wrong, others, strict=True):
             replies[index] = reply
     return replies
@@ -53,16 +53,26 @@ def _values(client: RedisClient, keys: list[bytes], server: Address) -> list[Rep
 def _read(key: bytes) -> Command:
     """Return the read that fits a key of Tacit."""
     if key.endswith((b":signals", b":defaults")):
-        return ("HGETALL", key)
-    return ("SMEMBERS" if key.endswith((b":namespaces", b":pinned")) else "GET", key)
+        return _read_by("HGETALL", key)
+    if key.endswith(b":changes"):
+        return _read_by("XRANGE", key)
+    return _read_by("SMEMBERS" if key.endswith((b":namespaces", b":pinned")) else "GET", key)
+
+
+def _read_by(name: str, key: bytes) -> Command:
+    """Return the command that reads a whole key."""
+    return (name, key, "-", "+") if name == "XRANGE" else (name, key)
 
 
 def _is_status(reply: Reply) -> bool:
     """Return whether a hash has no field but the status of a user who denies the use of signals."""
-    return isinstance(reply, list) and bool(reply) and _STATUS_FIELDS.issuperset(reply[::2])
+    return isinstance(reply, list) and bool(reply) and all(field in _STATUSES for field in reply[::2])
 
 
-def _parts(reply: Reply) -> Iterable[bytes]:
+def _parts(reply: object) -> Iterable[bytes]:
+    """Yield the texts of a reply; the entries of a stream are lists."""
     if isinstance(reply, bytes):
-        return (reply,)
-    return [part for part in reply if isinstance(part, bytes)] if isinstance(reply, list) else ()
+        yield reply
+    elif isinstance(reply, list):
+        for part in reply:
+            yield from _parts(part)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from connectors.traces import Needles, Trace
     from connectors.traces.objects import Searched
 
-_KINDS = {"gate": "tombstone", "signals": "learned"}
-"""Last part of a key of a user → kind of its content."""
+_KINDS = {"gate": "tombstone", "changes": "tombstone", "signals": "learned"}
+"""Last part of a key with a user → kind of its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _in_files(path: Path, needles: "Needles") -> "Iterator[Trace]":
 
 
 def _in_redis(settings: Settings, needles: "Needles") -> "Iterator[Trace]":
-    """Yield the traces by the key that has them: the gate is the tombstone, a signals hash is learned."""
+    """Yield the traces by the key that has them: gate and feed are tombstones, a signals hash is learned."""
     from connectors.traces.redis_keys import find_redis_traces
 
     with closing(RedisClient(settings.redis, retry_for_s=COMMAND_RETRY_FOR_S)) as client:

@@ -92,6 +92,11 @@ class CountersCollector(Collector):
         yield signals
         yield CounterMetricFamily("tacit_gates", "Wipes and consent changes written to Redis.", value=sink.gates)
         yield CounterMetricFamily("tacit_redis_retries", "Repeated commands to Redis.", value=sink.retries)
+        yield CounterMetricFamily(
+            "tacit_changes_unannounced",
+            "Entries of the feed of changes that Redis did not take; their users wait for the next entry.",
+            value=sink.unannounced,
+        )
         yield histogram("tacit_freshness_seconds", "From an event's time to its signal in Redis.", sink.freshness)
         yield histogram(
             "tacit_control_effect_seconds",

@@ -27,12 +27,13 @@ from state.counters import SinkCounters
 from state.user.writes import SignalWrite
 from tacit import Adaptation, AsyncSignalReader, SignalReader
 from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import pseudonym
+from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tacit.contract.signals import decode_signal
 from tacit.reader.circuit_breaker import FAILURES
 from tacit.reader.reader import USERS_PER_ROUND_TRIP
 from tests.support.commands import SECRET, everything_in, tacit
 from tests.support.conditions import eventually, once
+from tests.support.feeds import announced
 from tests.support.gates import opt_out
 from tests.support.redis_cluster import Cluster, Server, cluster
 from tests.support.redis_server import BINARIES
@@ -108,6 +109,16 @@ def test_users_of_all_servers_are_written_and_read(
             return await asynchronous.get_many(NAMES)
 
     assert versions(asyncio.run(read())) == {version_of(1)}
+
+
+def test_changes_of_all_servers_are_in_one_feed(empty: Cluster, writer: SignalWriter, counters: SinkCounters) -> None:
+    """Whichever server has the stream."""
+    writer.write(writes_of_all(1))
+    [server] = [server for server in empty.primaries if server.client.keys(LIVE.changes)]
+    assert [name for entry in announced(server.client, LIVE.changes) for name in entry] == [
+        pseudonym_text(user) for user in USERS.values()
+    ]
+    assert counters.unannounced == 0
 
 
 def test_wipe_reaches_every_namespace(empty: Cluster, writer: SignalWriter) -> None:

@@ -53,13 +53,14 @@ def test_counts_of_processes_add_up() -> None:
         one.events.rejects[Reason.LATE] = number
         one.sink.applied, one.sink.stale, one.sink.gated = number, 2 * number, 3 * number
         one.sink.unwritable, one.sink.gates, one.sink.retries = 4 * number, 5 * number, 6 * number
+        one.sink.unannounced = 7 * number
         processes.append(one)
     total = Counters.total(processes)
     assert (total.source.records, total.source.bytes, total.events.users, total.cpu_s) == (11, 1100, 11, 5.5)
     assert total.events.outcomes[Outcome.ACCEPTED] == total.events.rejects[Reason.LATE] == 11
     sink = total.sink
-    assert (sink.applied, sink.stale, sink.gated, sink.unwritable, sink.gates, sink.retries) == (
-        11, 22, 33, 44, 55, 66,
+    assert (sink.applied, sink.stale, sink.gated, sink.unwritable, sink.gates, sink.retries, sink.unannounced) == (
+        11, 22, 33, 44, 55, 66, 77,
     )  # fmt: skip
 
 

@@ -23,8 +23,8 @@ Limits = Mapping[str, float | str]
 """Constants to replace in a command, by module and name; shorter limits keep tests fast. A text is an expression."""
 NONE: Limits = {}
 
-_OF_A_RUN: Any = (":owner", ":hosts"), (b":owner", b":hosts")
-"""Ends of keys with a description of the run, as text and as bytes."""
+_OF_A_RUN: Any = (":owner", ":hosts", ":changes"), (b":owner", b":hosts", b":changes")
+"""Ends of keys with a description of the run or of its course, as text and as bytes."""
 
 
 class Running:
@@ -141,10 +141,11 @@ def _changes(limits: Limits) -> str:
 def everything_in(client: redis.Redis) -> dict[str, Any]:
     """Return all contents of a Redis: hashes as dicts, sets as sets, strings as they are.
 
-    A key that a running worker deletes meanwhile is left out, and so are owners and hosts of namespaces: each run is
-    another.
+    A key that a running worker deletes meanwhile is left out, and so are owners, hosts and feeds of namespaces: each
+    run is another.
     """
-    keys = sorted(client.scan_iter(count=1000))
+    found = sorted(client.scan_iter(count=1000))
+    keys = [key for key in found if not key.endswith(_OF_A_RUN[isinstance(key, bytes)])]
     with client.pipeline(transaction=False) as asked:  # two round trips: waits read everything many times
         for key in keys:
             asked.type(key)
@@ -152,12 +153,8 @@ def everything_in(client: redis.Redis) -> dict[str, Any]:
         for key, kind in kinds.items():
             read = {"hash": asked.hgetall, "set": asked.smembers, "string": asked.get}
             read[kind.decode() if isinstance(kind, bytes) else kind](key)
-        found = dict(zip(kinds, asked.execute(), strict=True))
-    return {
-        key: content
-        for key, content in found.items()
-        if content not in (None, {}, set()) and not key.endswith(_OF_A_RUN[isinstance(key, bytes)])
-    }
+        contents = zip(kinds, asked.execute(), strict=True)
+    return {key: content for key, content in contents if content not in (None, {}, set())}
 
 
 def _stat(pid: int) -> list[str]:

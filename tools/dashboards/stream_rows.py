@@ -148,10 +148,11 @@ REDIS = Row(
         Panel(
             "Gates and repeated commands",
             PER_S,
-            "Gates of control events, and commands that Redis did not take at once.",
+            "Gates of control events, and commands and announced changes that Redis did not take at once.",
             {
                 "sum(rate(tacit_gates_total[$__rate_interval]))": "gates",
                 "sum(rate(tacit_redis_retries_total[$__rate_interval]))": "repeated commands",
+                "sum(rate(tacit_changes_unannounced_total[$__rate_interval]))": "changes not announced",
             },
         ),
         Panel(

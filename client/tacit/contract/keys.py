@@ -119,6 +119,11 @@ class NamespaceKeys:
         return self.signals_of("*")
 
     @property
+    def changes(self) -> str:
+        """STREAM: the users that a live run has just written; `users` has their pseudonyms, separated by commas."""
+        return f"tacit:v1:{self.region}:{{{self.namespace}}}:changes"
+
+    @property
     def defaults(self) -> str:
         """HASH: the population's signal per facet."""
         return f"tacit:v1:{self.region}:{{{self.namespace}}}:defaults"

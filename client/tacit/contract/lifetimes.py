@@ -2,6 +2,11 @@
 
 DAY_MS = 86_400_000
 
+FEED_MS = DAY_MS // 2
+"""Age at which a later entry of the feed of changes drops an entry, and time to live of a feed without a new entry."""
+FEED_ENTRIES = 4096
+"""Most entries in the feed of changes, about."""
+
 SIGNAL_TTL_MS = 30 * DAY_MS
 """Default time to live of signals, from the time of the newest event."""
 AGED_AFTER_MS = SIGNAL_TTL_MS // 2

@@ -23,10 +23,11 @@ from state.counters import SinkCounters
 from state.errors import SinkError
 from state.learning.proof_report import encode_report
 from tacit.contract.keys import RegionKeys
-from tacit.contract.pseudonyms import pseudonym
+from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tacit.errors import TacitError
 from tacit.reader.reader import SignalReader
 from tacit_lab.embedded import EmbeddedRedis
+from tests.support.feeds import announced
 from tests.support.gates import opt_in, opt_out
 from tests.support.redis_server import BINARIES
 from tests.support.sample_population import version
@@ -92,6 +93,19 @@ def test_writer_writes_signals_that_a_reader_reads(users: Users) -> None:
     assert redis_problems(users.writer, "eu") == []
 
 
+def test_reader_follows_the_feed_of_changes(users: Users, reader: redis.Redis) -> None:
+    """From the number of the last entry on, or by range."""
+    counters, feed, user = SinkCounters(), KEYS.within("followed").changes, pseudonym("bob", SECRET)
+    with closing(SignalWriter(Target(users.writer, "eu", "followed"), counters)) as sink:
+        sink.write([opt_in(NOW_MS, user=user)])
+        sink.write([opt_out(NOW_MS, user=user)])
+    assert announced(reader, feed) == 2 * [[pseudonym_text(user)]]
+    [[_, entries]] = reader.execute_command("XREAD", "STREAMS", feed, "0")
+    [[_, later]] = reader.execute_command("XREAD", "BLOCK", 1000, "STREAMS", feed, entries[0][0])
+    assert later == entries[1:]
+    assert counters.unannounced == 0
+
+
 def test_writer_publishes_defaults_that_a_reader_reads(users: Users, reader: redis.Redis) -> None:
     """Writers may run all commands of versions; readers see the defaults of new users, and no version."""
     shadow = KEYS.within("shadow")
@@ -114,6 +128,8 @@ FORBIDDEN_TO_READERS: dict[str, Callable[[redis.Redis], object]] = {
     "write a signal": lambda client: client.hset(LIVE.signals(ADA), "length", "{}"),
     "move what is active": lambda client: client.set(KEYS.active, "shadow"),
     "delete": lambda client: client.delete(LIVE.signals(ADA)),
+    "announce a change": lambda client: client.xadd(LIVE.changes, {"users": "k1.other"}),
+    "follow changes of another region": lambda client: client.xread({RegionKeys("us").within("live").changes: 0}),
     "list keys": lambda client: client.scan(),
     "list keys by KEYS": lambda client: client.keys("*"),
     "write a gate": lambda client: client.set(KEYS.gate(ADA), ""),

@@ -194,7 +194,7 @@ def test_every_key_has_a_lifetime_in_the_contract() -> None:
     own = region.within("namespace")
     keys = [region.gate(user), region.active, region.previous, region.namespaces, region.secret]
     keys += [own.signals(user), own.defaults, own.population, own.owner, own.hosts]
-    keys += [own.replay_hosts, own.replay_round("start")]
+    keys += [own.replay_hosts, own.replay_round("start"), own.changes]
     for key in [*keys, own.population_version(7), own.population_pinned, own.proof]:
         general = re.sub(r"k1\.0{32}", "<pseudonym>", key).replace(":region:", ":<region>:").replace(":7", ":<n>")
         general = re.sub(r"\b(namespace|start)\b", r"<\1>", general)

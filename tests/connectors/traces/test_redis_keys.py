@@ -41,8 +41,10 @@ def test_values_of_each_type_are_searched(client: RedisClient, redis_client: red
     redis_client.set(live.population_version(7), "ada.lovelace")
     redis_client.sadd(KEYS.namespaces, HEX)
     redis_client.set(KEYS.active, json.dumps("nobody"))
+    redis_client.xadd(live.changes, {"users": f"k1.0,k1.{HEX}"})
     assert found(client) == [
         (KEYS.namespaces, "pseudonym"),
+        (live.changes, "pseudonym"),
         (live.defaults, "pseudonym"),
         (live.population_version(7), "id"),
     ]

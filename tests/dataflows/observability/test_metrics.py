@@ -45,6 +45,7 @@ COUNTED = {
     'tacit_signals_total{result="unwritable"}': 23,
     "tacit_gates_total": 24,
     "tacit_redis_retries_total": 25,
+    "tacit_changes_unannounced_total": 26,
     "tacit_freshness_seconds_count": 2,
     "tacit_freshness_seconds_sum": 100.5,
     'tacit_freshness_seconds_bucket{le="0.2"}': 0,
@@ -58,7 +59,7 @@ COUNTED = {
 
 
 def _counters() -> Counters:
-    sink = SinkCounters(applied=20, stale=21, gated=22, unwritable=23, gates=24, retries=25)
+    sink = SinkCounters(applied=20, stale=21, gated=22, unwritable=23, gates=24, retries=25, unannounced=26)
     counters = Counters(sink=sink)
     counters.source.records, counters.source.bytes, counters.source.lag = 10, 2_000, {"events/0": 7}
     counters.source.held, counters.source.transaction_s = {"events/0": 3}, 1.5
