@@ -38,7 +38,7 @@ def _shown(name: str) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, Path):
-        return f"sha256 {sha256(msgspec.json.encode(Catalogue.load(value))).hexdigest()[:16]}…"
+        return f"sha256 {sha256(Catalogue.load(value).meaning).hexdigest()[:16]}…"
     if value is None or value == ():
         return "none"
     if isinstance(value, float):

@@ -1,7 +1,8 @@
-"""The catalogue file (TOML): facets, topics, surfaces and feedback kinds, and the checks of a file."""
+"""The catalogue file (TOML): facets, topics, surfaces, feedback kinds and labels, and the checks of a file."""
 
 import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal, Self, get_args
 
@@ -9,6 +10,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from tacit.contract.document_errors import explained
+from tacit.contract.labels import Labels, label_problems
 from tacit.contract.pseudonyms import IdComparison
 from tacit.errors import CatalogueError
 
@@ -117,6 +119,14 @@ class Catalogue(_Table, frozen=True):
     topics: Topics = Topics()
     surfaces: Surfaces = Surfaces()
     feedback: dict[str, FeedbackKind] = {}
+    labels: dict[str, Labels] = {}
+    """Language (`de`, `de-AT`) → plain words for users."""
+
+    @property
+    def meaning(self) -> bytes:
+        """JSON of all that decides about results: everything but the labels."""
+        members = msgspec.to_builtins(self)
+        return msgspec.json.encode({name: member for name, member in members.items() if name != "labels"})
 
     @classmethod
     def load(cls, path: Path = SHIPPED) -> Self:
@@ -145,7 +155,7 @@ class Catalogue(_Table, frozen=True):
         try:
             catalogue = msgspec.convert(document, Catalogue)
         except msgspec.ValidationError as error:
-            tables = {"facets": Facet, "feedback": FeedbackKind}
+            tables = {"facets": Facet, "feedback": FeedbackKind, "labels": Labels}
             raise CatalogueError([explained(document, str(error), tables, _CHOICES)]) from error
         if problems := _problems(catalogue):
             raise CatalogueError(problems)
@@ -188,7 +198,21 @@ def _problems(file: Catalogue) -> list[str]:
         found += _facet_problems(f"facets.{name}", facet)
     for name, kind in file.feedback.items():
         found += _feedback_problems(f"feedback.{name}", kind, file)
+    found += label_problems(file.labels, _labelled_values(file), _labelled_names(file))
     return found
+
+
+def _labelled_values(file: Catalogue) -> dict[str, Collection[str]]:
+    return {name: facet.values for name, facet in file.facets.items()}
+
+
+def _labelled_names(file: Catalogue) -> dict[str, Collection[str]]:
+    return {
+        "facets": file.facets,
+        "topics": file.topics.values,
+        "surfaces": file.surfaces.values,
+        "feedback": file.feedback,
+    }
 
 
 def _name_problems(table: str, names: tuple[str, ...], limit: int) -> list[str]:

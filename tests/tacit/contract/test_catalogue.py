@@ -46,6 +46,30 @@ BROKEN = [
     ("[facets.genre]", "[holdout]\nshare = 0.6\n[facets.genre]", "holdout.share: a share from 0 to 0.5"),
     ("[facets.genre]", "[holdout]\nshare = nan\n[facets.genre]", "holdout.share: a share from 0 to 0.5"),
     ("[facets.genre]", "[items]\ncontributors = 4\n[facets.genre]", "items.contributors: a number from 5 to 1000"),
+    ("[facets.genre]", "[labels.German]\n[facets.genre]", "labels.German: 'German' is not a language"),
+    ("[facets.genre]", "[labels.de.topics]\nwar = 'Krieg'\n[facets.genre]", "labels.de.topics: 'war' is not in the"),
+    ("[facets.genre]", "[labels.de.surfaces]\nfilm = ''\n[facets.genre]", "labels.de.surfaces.film: one line of 1"),
+    ("[facets.genre]", '[labels.de.facets]\ngenre = "a\\nb"\n[facets.genre]', "labels.de.facets.genre: one line"),
+    (
+        "[facets.genre]",
+        "[labels.de.values.mood]\nsad = { name = 'x', other = 'x' }\n[facets.genre]",
+        "labels.de.values.mood: the facet is not in the catalogue",
+    ),
+    (
+        "[facets.genre]",
+        "[labels.de.values.genre]\nwar = { name = 'x', other = 'x' }\n[facets.genre]",
+        "labels.de.values.genre: 'war' is not one of its values",
+    ),
+    (
+        "[facets.genre]",
+        "[labels.de.values.genre]\naction = { name = 'x', other = 'x', one = '' }\n[facets.genre]",
+        "labels.de.values.genre.action.one: one line",
+    ),
+    (
+        "[facets.genre]",
+        "[labels.de.feedback]\nthumbs_up = 'Sie mochten {answer}'\n[facets.genre]",
+        "labels.de.feedback.thumbs_up: one {answers} or {times}, and no other brace",
+    ),
     ("[facets.genre]", "[items]\ncontributors = 1001\n[facets.genre]", "items.contributors: a number from 5 to 1000"),
 ]
 """Text of FILMS, its replacement, the problem."""
@@ -58,6 +82,7 @@ UNREADABLE = [
     ("label = true", "label = true\ncolour = 3", "colour"),
     ('default = "granted"', 'default = "assumed"', "`$.consent.default`; allowed are required, granted"),
     ("schema = 1", 'schema = 1\nidentity = "lower"', "$.identity"),
+    ("[facets.genre]", "[labels.de.values.genre]\naction = { name = 'x' }\n[facets.genre]", "`$.labels.de.values"),
     ("schema = 1", 'schema = 1\nmode = "asleep"', "'asleep' - at `$.mode`; allowed are live, apprentice"),
     ("schema = 1", 'schema = 1\nexplore = "hints"', "$.explore"),
     (
