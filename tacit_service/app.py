@@ -14,7 +14,19 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from dataflows.settings import Settings
-from tacit_service.api import choices, events, health, links, users
+from tacit_service.api import (
+    catalogue,
+    changes,
+    choices,
+    context,
+    events,
+    explanations,
+    health,
+    links,
+    managed,
+    receipts,
+    users,
+)
 from tacit_service.http.failures import Failures
 from tacit_service.http.front import Front
 from tacit_service.http.operations import Operation, add_operations
@@ -24,7 +36,13 @@ from tacit_service.service import Service
 OPERATIONS: tuple[tuple[Operation, ...], ...] = (
     choices.OPERATIONS,  # first, as routes are tried in order
     events.OPERATIONS,
+    context.OPERATIONS,
     users.OPERATIONS,
+    managed.OPERATIONS,
+    receipts.OPERATIONS,
+    explanations.OPERATIONS,
+    changes.OPERATIONS,
+    catalogue.OPERATIONS,
     links.OPERATIONS,
     health.OPERATIONS,
 )
@@ -37,7 +55,7 @@ A room reads `service.links` for its sessions, and writes through `service.in_th
 """
 
 
-def make_app(settings: Settings) -> ASGIApp:
+def make_app(settings: Settings) -> Front:
     """Return the application.
 
     Raises:
@@ -60,7 +78,7 @@ def make_app(settings: Settings) -> ASGIApp:
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Request-Id"],
             expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"],
         )
-    return Front(app, routed, service.metrics, logs=settings.log_level in {"debug", "info"})
+    return Front(app, routed, service, logs=settings.log_level in {"debug", "info"})
 
 
 def operations() -> list[Operation]:

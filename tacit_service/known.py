@@ -8,6 +8,7 @@ from msgspec import Struct
 from tacit import Adaptation, pseudonym_text
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.gates import SCOPES, Gate, Scope
+from tacit.contract.names import Names
 from tacit.contract.signals import Profile, Signal, Tier
 from tacit.reader.adaptation import Status
 from tacit.reader.choice import Choice, Strength
@@ -15,6 +16,7 @@ from tacit.reader.choice import Choice, Strength
 Counted = tuple[tuple[str, int], ...]
 """Feedback kinds with their counts."""
 
+DEFAULT_LANGUAGE = "en"
 KNOWN_UNIT = "known"
 """Unit of the choice without exploration that the document shows."""
 
@@ -101,7 +103,7 @@ def known(
     adaptation: Adaptation,
     gate: Gate | None,
     expires_at_ms: int | None,
-    language: str | None = None,
+    language: str = DEFAULT_LANGUAGE,
 ) -> Known:
     """Return the document.
 
@@ -111,10 +113,11 @@ def known(
         adaptation: the user's adaptation.
         gate: the user's gate; None: it cannot be read.
         expires_at_ms: end of the user's signals.
-        language: language of labels and titles; None: the catalogue's own.
+        language: language of labels and titles, such as `de` or `de-AT`.
     """
     choice = adaptation.choose(KNOWN_UNIT, explore=False)
     unasked = catalogue.consent.default
+    names = Names.of(catalogue, language)
     uses = adaptation.status not in {"opted_out", "unavailable"}
     return Known(
         pseudonym_text(user),
@@ -123,7 +126,7 @@ def known(
         uses,
         uses and catalogue.explore and adaptation.consent.explores(unasked),
         {scope: _consent(scope, gate) for scope in SCOPES},
-        tuple(_facet(catalogue, name, adaptation, choice, language) for name in catalogue.facets),
+        tuple(_facet(catalogue, names, name, adaptation, choice) for name in catalogue.facets),
         adaptation.profile,
         choice.prompt(),
         0 if gate is None else gate.forgotten_ms,
@@ -138,7 +141,7 @@ def _consent(scope: Scope, gate: Gate | None) -> KnownConsent:
     return KnownConsent(found.state, found.since_ms)
 
 
-def _facet(catalogue: Catalogue, name: str, adaptation: Adaptation, choice: Choice, language: str | None) -> KnownFacet:
+def _facet(catalogue: Catalogue, names: Names, name: str, adaptation: Adaptation, choice: Choice) -> KnownFacet:
     value, strength = choice.values.get(name), choice.strengths.get(name, "default")
     own = adaptation.signals.get(name)
     signal = own or (adaptation.defaults.get(name) if choice.policy == "learned" else None)
@@ -146,9 +149,9 @@ def _facet(catalogue: Catalogue, name: str, adaptation: Adaptation, choice: Choi
     instruction = next((each for each in choice.instructions(defaults=True) if each.facet == name), None)
     return KnownFacet(
         name,
-        facet_title(catalogue, name, language),
+        names.facet(name),
         value,
-        None if value is None else value_label(catalogue, name, value, language),
+        None if value is None else names.value(name, value),
         _source(signal, value, strength, catalogue.facets[name].default),
         "default" if signal is None else signal.tier,
         strength,
@@ -159,7 +162,7 @@ def _facet(catalogue: Catalogue, name: str, adaptation: Adaptation, choice: Choi
         () if own is None else own.why,
         () if own is None else own.why_not,
         KnownPin(signal.value, signal.at) if signal is not None and is_pinned else None,
-        () if own is None or is_pinned else _contexts(catalogue, name, own, language),
+        () if own is None or is_pinned else _contexts(names, name, own),
         0 if own is None else own.at,
         instruction.text if instruction is not None and strength != "default" else "",
     )
@@ -181,25 +184,15 @@ def _sure(own: Signal | None, strength: Strength) -> Literal["set", "sure", "lik
     return {"apply": "sure", "hint": "likely", "default": "guess"}[own.tier]  # type: ignore[return-value]  # literals
 
 
-def _contexts(catalogue: Catalogue, facet: str, own: Signal, language: str | None) -> tuple[KnownContext, ...]:
+def _contexts(names: Names, facet: str, own: Signal) -> tuple[KnownContext, ...]:
     return tuple(
         KnownContext(
             each.context,
-            each.context.partition(":")[2],
+            names.context(each.context),
             each.value,
-            value_label(catalogue, facet, each.value, language),
+            names.value(facet, each.value),
             each.tier,
             each.confidence,
         )
         for each in own.contexts
     )
-
-
-def facet_title(catalogue: Catalogue, facet: str, language: str | None) -> str:  # noqa: ARG001  # labels come later
-    """Return the title of a facet."""
-    return catalogue.facets[facet].title
-
-
-def value_label(catalogue: Catalogue, facet: str, value: str, language: str | None) -> str:  # noqa: ARG001  # likewise
-    """Return the label of a value."""
-    return value

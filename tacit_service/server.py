@@ -7,9 +7,9 @@ import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
-from starlette.types import ASGIApp
 
 from tacit.errors import ConfigurationError
+from tacit_service.http.front import Front
 
 HEADER_MS = 5_000
 """Time limit for the arrival of a request's headers."""
@@ -17,7 +17,7 @@ BACKPRESSURE = 1_024
 """Most requests at work; further ones wait in their connections."""
 
 
-def serve(app: ASGIApp, address: str) -> None:
+def serve(app: Front, address: str) -> None:
     """Serve an application until a signal.
 
     Raises:
@@ -27,7 +27,7 @@ def serve(app: ASGIApp, address: str) -> None:
     uvloop.run(_serve(app, host.strip("[]"), int(port)))
 
 
-async def _serve(app: ASGIApp, host: str, port: int) -> None:
+async def _serve(app: Front, host: str, port: int) -> None:
     server = Server(
         app,
         address=host,
@@ -41,8 +41,13 @@ async def _serve(app: ASGIApp, host: str, port: int) -> None:
         log_enabled=False,
     )
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        app.service.changes.close()
+        server.stop()  # type: ignore[no-untyped-call]  # of granian
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     try:
         await server.serve()
     except (OSError, RuntimeError) as error:

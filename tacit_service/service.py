@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
+from threading import Thread
 from typing import TypeVar
 
 from dataflows.control.sending import source_of
@@ -14,17 +15,21 @@ from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import RegionKeys
 from tacit.reader.transport import AsyncTransport
 from tacit_service.access.callers import Callers
+from tacit_service.access.jwt_tokens import JwtTokens
 from tacit_service.access.key_file import KeyFile
 from tacit_service.access.links import Links
 from tacit_service.access.rates import Rates
+from tacit_service.change_stream import ChangeStream
 from tacit_service.event_log import EventLog, Line, event_log
 from tacit_service.http.operations import not_configured
 from tacit_service.http.problems import ProblemError
 from tacit_service.metrics import Metrics
+from tacit_service.pending import Pending
 
-_THREADS = 8
+_THREADS = 32
 _MAX_BLOCKING = 64
 """Most calls that wait for a thread or run in one."""
+_MAX_BACKGROUND = 32
 _WRITE_S = 30.0
 
 Result = TypeVar("Result")
@@ -49,8 +54,11 @@ class Service:
         self.links = None if settings.link_secret is None else Links(settings.link_secret)
         self.metrics = Metrics()
         self.user_rates = Rates(settings.rate_user, "user")
-        verifiers = () if settings.keys is None else (KeyFile(settings.keys),)
-        self.callers = Callers(verifiers, Rates(settings.rate_token, "token"))
+        self._jwt = None if settings.jwks is None else JwtTokens.of(settings)
+        keys = None if settings.keys is None else KeyFile(settings.keys)
+        self.callers = Callers(
+            tuple(each for each in (keys, self._jwt) if each is not None), Rates(settings.rate_token, "token")
+        )
         self.reader = AsyncSignalReader(
             settings.redis,
             region=settings.region,
@@ -60,9 +68,12 @@ class Service:
         )
         self.redis = AsyncTransport(settings.redis)
         """Transport for the keys that the reader does not read; it never raises an error for a failing Redis."""
+        self.pending = Pending()
+        namespace = settings.namespace if "namespace" in settings.given else None
+        self.changes = ChangeStream(self.redis, self.region_keys, namespace)
         self._log: EventLog | None = None
         self._threads = ThreadPoolExecutor(_THREADS, "blocking")
-        self._blocking = 0
+        self._blocking = self._background = 0
         self.settings_of = lru_cache(256)(self._settings_of)
         """Return the settings with an operator: the name of the caller in the audit."""
 
@@ -89,6 +100,10 @@ class Service:
         if self._log is None:
             raise not_configured("--source, the source of the workers")
         return self._log
+
+    def require_log(self) -> None:
+        """Check that the settings name a source; ProblemError: they do not."""
+        _ = self.log
 
     @property
     def has_log(self) -> bool:
@@ -122,12 +137,41 @@ class Service:
             ProblemError: too many calls wait for a thread.
         """
         if self._blocking >= _MAX_BLOCKING:
-            raise ProblemError("unavailable", "The service is busy; send it again.", headers={"Retry-After": "1"})
+            raise _busy()
         self._blocking += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, function)
         finally:
             self._blocking -= 1
 
+    def in_background(self, function: Callable[[], Result]) -> "asyncio.Future[Result]":
+        """Run a long function in a thread of its own, which the end of the service does not wait for.
+
+        Raises:
+            ProblemError: too many of them run.
+        """
+        if self._background >= _MAX_BACKGROUND:
+            raise _busy()
+        self._background += 1
+        done: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(function())
+            except BaseException as error:
+                done.set_exception(error)
+
+        Thread(target=run, name="background", daemon=True).start()
+        found = asyncio.wrap_future(done)
+        found.add_done_callback(self._end_background)
+        return found
+
+    def _end_background(self, _: object) -> None:
+        self._background -= 1
+
     def _settings_of(self, operator: str) -> Settings:
         return replace(self.settings, operator=operator)
+
+
+def _busy() -> ProblemError:
+    return ProblemError("unavailable", "The service is busy; send it again.", headers={"Retry-After": "1"})

@@ -1,6 +1,7 @@
 """Verified forget: a search before, the forget, a search after, and the receipt; and the later check of a receipt."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from time import time_ns
 
 from connectors.traces import Needles, needles_of
@@ -11,7 +12,7 @@ from dataflows.control.effect import watching
 from dataflows.control.receipt_store import find_receipt, store_receipt
 from dataflows.control.receipts import Kind, Receipt, Searched, commit, is_about, new_number
 from dataflows.control.search import Place, places_of
-from dataflows.control.sending import send_forget
+from dataflows.control.sending import Sent, send_forget
 from dataflows.settings import Settings
 from tacit.contract.catalogue import Catalogue
 from tacit.errors import ConfigurationError
@@ -20,7 +21,14 @@ Counts = dict[Kind, int]
 
 
 def forget_verified(
-    settings: Settings, user_id: str, facets: Sequence[str], look: Sequence[str], wait_s: float
+    settings: Settings,
+    user_id: str,
+    facets: Sequence[str],
+    look: Sequence[str],
+    wait_s: float,
+    *,
+    number: str | None = None,
+    send: Callable[[Settings], Sent] | None = None,
 ) -> tuple[Carried, Receipt]:
     """Forget a user, search for traces, and store the receipt.
 
@@ -30,6 +38,8 @@ def forget_verified(
         facets: facets to forget; none: everything.
         look: further files, folders and topics to search.
         wait_s: limit of the wait for the effect.
+        number: number of the receipt; None: a new one.
+        send: function that sends the forget; None: `send_forget`.
 
     Raises:
         ConfigurationError: a name or a place is wrong; nothing was sent.
@@ -38,10 +48,10 @@ def forget_verified(
     """
     needles, places = _needles(settings, user_id), places_of(settings, look)
     before = [place.count(needles) for place in places]
-    done = carry_out(settings, "forget", user_id, lambda used: send_forget(used, user_id, facets), wait_s)
+    done = carry_out(settings, "forget", user_id, send or partial(send_forget, user_id=user_id, facets=facets), wait_s)
     terms = _terms(settings, needles.user, is_partial=bool(facets))
     receipt = Receipt(
-        number=new_number(),
+        number=number or new_number(),
         region=settings.region,
         facets=tuple(facets) or None,
         sent_ms=done.sent.event.at,

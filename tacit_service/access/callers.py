@@ -15,6 +15,9 @@ Scope = Literal["choose", "send", "manage", "export"]
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
+PAGE_USER = "user"
+"""Name of a user of the page in the audit; no token has it."""
+
 _MAX_TOKEN_BYTES = 8192
 _CACHED = 4096
 _CACHED_S = 300.0

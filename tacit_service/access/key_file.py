@@ -13,7 +13,7 @@ import structlog
 from msgspec import Meta
 
 from tacit.errors import ConfigurationError
-from tacit_service.access.callers import Caller, Scope
+from tacit_service.access.callers import PAGE_USER, Caller, Scope
 
 _PREFIX = "tk_"
 _KEY = re.compile(r"tk_[A-Za-z0-9_-]{43}")
@@ -105,6 +105,8 @@ def read_keys(path: Path) -> list[tuple[bytes, Caller]]:
             key = msgspec.json.decode(line, type=HashedKey)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise ConfigurationError([f"keys: line {number} of {path} is no key; make it with tacit token"]) from None
+        if key.name == PAGE_USER:
+            raise ConfigurationError([f"keys: line {number} of {path} has the name of page users; take another"])
         until_s = float("inf") if key.not_after_ms is None else key.not_after_ms / 1000
         found.append((bytes.fromhex(key.sha256), Caller(key.name, frozenset(key.scopes), until_s)))
     return found

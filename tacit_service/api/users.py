@@ -1,18 +1,34 @@
 """Users: the knowledge about one."""
 
+import msgspec
+
+from tacit.contract.events import Locale
 from tacit_service.http.answers import Answer, json_answer
 from tacit_service.http.operations import Call, Operation, Parameter
-from tacit_service.known import Known, known
+from tacit_service.http.problems import invalid
+from tacit_service.known import DEFAULT_LANGUAGE, Known, known
 from tacit_service.user_keys import read_user_keys, redis_unavailable
 
 USER = Parameter("user", "User id, percent-encoded: 1 to 128 characters.", place="path", is_required=True)
-LANGUAGE = Parameter("language", "Language of labels and titles, such as de.")
+LANGUAGE = Parameter("language", "Language of labels and titles, such as de or de-AT.", kind=Locale)
+
+
+def language_of(call: Call) -> str:
+    """Return the language that the caller wants.
+
+    Raises:
+        ProblemError: it is no language tag.
+    """
+    try:
+        return msgspec.convert(call.query("language") or DEFAULT_LANGUAGE, Locale)
+    except msgspec.ValidationError:
+        raise invalid("language", "A language tag such as en or de-AT is allowed.") from None
 
 
 async def read_user(call: Call) -> Answer:
     """Return the knowledge about a user, in words and numbers."""
     service, user_id = call.service, call.user_id
-    language = call.query("language")
+    language = language_of(call)
     user = service.pseudonym(user_id)
     service.count_user(user)
     adaptation = await service.reader.get(user_id)

@@ -3,13 +3,14 @@
 import re
 import secrets
 from time import perf_counter
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tacit_service.metrics import Metrics
+if TYPE_CHECKING:
+    from tacit_service.service import Service
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 UNMATCHED = "unmatched"
@@ -38,14 +39,15 @@ class Front:
     Args:
         app: application with the routes, for its lifespan.
         routed: its router in further layers, for requests.
-        metrics: counters.
+        service: shared parts.
         logs: log each request.
     """
 
-    def __init__(self, app: Starlette, routed: ASGIApp, metrics: Metrics, *, logs: bool) -> None:
+    def __init__(self, app: Starlette, routed: ASGIApp, service: "Service", *, logs: bool) -> None:
         self._app = app
         self._routed = routed
-        self._metrics = metrics
+        self.service = service
+        self._metrics = service.metrics
         self._logs = logs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

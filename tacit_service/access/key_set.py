@@ -1,0 +1,140 @@
+"""Key set (JWKS): the public keys of signed tokens, from a file or a URL; the last good set stays in use."""
+
+import json
+import ssl
+from pathlib import Path
+from threading import Lock, Thread
+from time import monotonic
+from typing import Any
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, build_opener
+
+import structlog
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from tacit.errors import ConfigurationError
+
+REFRESH_S = 600.0
+RETRY_S = 30.0
+"""Least time between two fetches: after a failure, or for a token whose key is unknown."""
+_TIMEOUT_S = 5.0
+_MAX_BYTES = 1 << 20
+_LOOK_EVERY_S = 1.0
+
+
+class SourceOfKeys:
+    """Key set that is renewed. Only public keys of RSA, elliptic curves and Edwards curves are taken.
+
+    Args:
+        place: path of a file, or a URL.
+
+    Raises:
+        ConfigurationError: the file is no key set. A URL is fetched in the background.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._is_url = "://" in place
+        self._lock = Lock()
+        self._is_fetching = False
+        self._tried_s = monotonic()
+        self._stamp: object = None
+        self.keys: KeySet | None = None
+        """The last good set; None: there is none yet."""
+        self.version = 0
+        """Number of the set."""
+        if self._is_url:
+            self._start()
+        else:
+            self._stamp = _stamp(Path(place))
+            self._take(read_key_set(Path(place).read_bytes() if Path(place).is_file() else b"", place))
+
+    def look(self) -> None:
+        """Renew the set if it is old; never blocks on a network."""
+        wait_s = REFRESH_S if self._is_url and self.keys is not None else RETRY_S if self._is_url else _LOOK_EVERY_S
+        if monotonic() - self._tried_s < wait_s:
+            return
+        if self._is_url:
+            self._start()
+            return
+        self._tried_s = monotonic()
+        stamp = _stamp(Path(self._place))
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._take(read_key_set(Path(self._place).read_bytes(), self._place))
+        except (OSError, ConfigurationError) as error:
+            _warn(error)
+
+    def miss(self) -> None:
+        """Renew the set for a token whose key is unknown, at most once per `RETRY_S`."""
+        if self._is_url and monotonic() - self._tried_s >= RETRY_S:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._is_fetching:
+                return
+            self._is_fetching = True
+            self._tried_s = monotonic()
+        Thread(target=self._fetch, name="jwks", daemon=True).start()
+
+    def _fetch(self) -> None:
+        try:
+            with _OPENER.open(self._place, timeout=_TIMEOUT_S) as answer:
+                data = answer.read(_MAX_BYTES + 1)
+            if len(data) > _MAX_BYTES:
+                raise ConfigurationError([f"jwks: the answer has more than {_MAX_BYTES} bytes"])
+            self._take(read_key_set(data, self._place))
+        except (OSError, ValueError, ConfigurationError) as error:
+            _warn(error)
+        finally:
+            self._is_fetching = False
+
+    def _take(self, keys: KeySet) -> None:
+        self.keys = keys
+        self.version += 1
+
+
+def read_key_set(data: bytes, place: str) -> KeySet:
+    """Return the public keys in a JWKS document.
+
+    Raises:
+        ConfigurationError: it is none, or has no usable key.
+    """
+    try:
+        keys = json.loads(data)["keys"]
+        usable = [_public(key) for key in keys if key.get("kty") in {"RSA", "EC", "OKP"}]
+        found = KeySet.import_key_set({"keys": usable})
+    except (ValueError, KeyError, TypeError, AttributeError, JoseError):
+        raise ConfigurationError([f"jwks: {place} is no JWKS document; name a file or URL of one"]) from None
+    if not usable:
+        raise ConfigurationError([f"jwks: {place} has no public key of the kinds RSA, EC and OKP"])
+    return found
+
+
+def _public(key: dict[str, Any]) -> Any:
+    return {name: value for name, value in key.items() if name not in {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}}
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Handler that follows no redirect: the operator names the place of the keys."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Refuse the redirect."""
+
+
+_OPENER = build_opener(ProxyHandler({}), HTTPSHandler(context=ssl.create_default_context()), _NoRedirects())
+
+
+def _warn(error: Exception) -> None:
+    structlog.get_logger("access").warning("jwks.unavailable", error=type(error).__name__)
+
+
+def _stamp(path: Path) -> object:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

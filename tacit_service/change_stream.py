@@ -1,0 +1,203 @@
+"""Stream of changes: which users' signals changed, from the feed in Redis to all open streams of this process.
+
+One task reads the feed while a stream is open. An entry can come without a change; a client that may have missed an
+entry gets `reset`, and drops all that it keeps.
+"""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+import msgspec
+
+from tacit.contract.keys import LIVE, NAMESPACE, RegionKeys
+from tacit.reader.transport import AsyncTransport
+
+POLL_S = 0.05
+_OUTAGE_POLL_S = 0.5
+_ACTIVE_EVERY = 20
+"""Polls between two looks at the active namespace."""
+KEEP_ALIVE_S = 15.0
+_PAGE = 100
+_KEPT = 1024
+"""Messages that a slow client may be behind."""
+_ID = re.compile(r"(\d{1,20})-(\d{1,20})")
+
+RESET = b"event: reset\ndata: {}\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+
+Id = tuple[int, int]
+_START: Id = (0, 0)
+
+
+def id_of(text: str) -> Id | None:
+    """Return the numbers of an id of a stream; None: it is none.
+
+    >>> id_of("1795297433438-0"), id_of("x")
+    ((1795297433438, 0), None)
+    """
+    found = _ID.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+class ChangeStream:
+    """Messages of the feed for all streams.
+
+    Args:
+        redis: transport.
+        keys: keys of the region.
+        namespace: namespace to follow; None: the active one.
+    """
+
+    def __init__(self, redis: AsyncTransport, keys: RegionKeys, namespace: str | None) -> None:
+        self._redis = redis
+        self._region_keys = keys
+        self._follows_active = namespace is None
+        self._keys = keys.within(namespace or LIVE)
+        self._last: Id = _START
+        self._messages: deque[bytes] = deque(maxlen=_KEPT)
+        self._count = 0
+        self._is_open = True
+        self._next: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._started: asyncio.Event = asyncio.Event()
+        self.readers = 0
+        """Open streams."""
+
+    async def messages(self, last_event_id: str) -> AsyncGenerator[bytes, None]:
+        """Yield messages until the service ends; keep-alive comments in between.
+
+        Args:
+            last_event_id: id of the last message that the client has; empty: none.
+        """
+        self.readers += 1
+        try:
+            if self._task is None:
+                self._task = asyncio.create_task(self._follow())
+            await self._started.wait()
+            position = self._count
+            if last_event_id:
+                async for message in self._missed(last_event_id):
+                    yield message
+            else:
+                yield KEEP_ALIVE
+            while self._is_open:
+                behind = self._count - position
+                position = self._count
+                if behind > len(self._messages):
+                    yield RESET
+                elif behind:
+                    yield b"".join([*self._messages][-behind:])
+                elif not await self._changed():
+                    yield KEEP_ALIVE
+        finally:
+            self.readers -= 1
+            if not self.readers and self._task is not None:
+                self._task.cancel()
+                self._task = None
+                self._started.clear()
+
+    def close(self) -> None:
+        """End all streams."""
+        self._is_open = False
+        self._wake()
+
+    async def _changed(self) -> bool:
+        """Wait for the next message; False: a keep-alive is due."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+        done, _ = await asyncio.wait((self._next,), timeout=KEEP_ALIVE_S)
+        return bool(done)
+
+    def _wake(self) -> None:
+        waiting, self._next = self._next, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def _add(self, *messages: bytes) -> None:
+        self._messages.extend(messages)
+        self._count += len(messages)
+        self._wake()
+
+    async def _missed(self, last_event_id: str) -> AsyncGenerator[bytes, None]:
+        """Yield the messages after an id, or `reset` where the feed may no longer have all of them."""
+        last, upto = id_of(last_event_id), self._last
+        first = await self._first()
+        if last is None or first is None or not first <= last <= upto:
+            yield RESET
+            return
+        while last < upto:
+            entries = await self._page(last)
+            if not entries:
+                yield RESET
+                return
+            yield b"".join([_message(*entry) for entry in entries if entry[0] <= upto])
+            last = entries[-1][0]
+        yield KEEP_ALIVE
+
+    async def _first(self) -> Id | None:
+        entries = await self._page(None, 1)
+        return entries[0][0] if entries else None
+
+    async def _follow(self) -> None:
+        has_failed = not await self._skip_to_end()
+        self._started.set()
+        polls = 0
+        while True:
+            polls += 1
+            if self._follows_active and polls % _ACTIVE_EVERY == 0:
+                await self._look_for_active()
+            if has_failed:
+                await asyncio.sleep(_OUTAGE_POLL_S)
+                has_failed = not await self._skip_to_end()
+                if not has_failed:
+                    self._add(RESET)
+                continue
+            entries = await self._page(self._last)
+            if entries is None:
+                has_failed = True
+                continue
+            if entries:
+                self._last = entries[-1][0]
+                self._add(*[_message(*entry) for entry in entries])
+            if len(entries) < _PAGE:
+                await asyncio.sleep(POLL_S)
+
+    async def _look_for_active(self) -> None:
+        [reply] = await self._redis.execute([("GET", self._region_keys.active)])
+        if isinstance(reply, Exception):
+            return
+        name = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else LIVE
+        if name != self._keys.namespace and re.fullmatch(NAMESPACE, name):
+            self._keys = self._region_keys.within(name)
+            await self._skip_to_end()
+            self._add(RESET)
+
+    async def _skip_to_end(self) -> bool:
+        """Move behind the newest entry; False: Redis does not answer."""
+        self._last = _START
+        while entries := await self._page(self._last):
+            self._last = entries[-1][0]
+        return entries is not None
+
+    async def _page(self, after: Id | None, count: int = _PAGE) -> list[tuple[Id, str]] | None:
+        """Return entries of the feed after an id; None: Redis does not answer."""
+        start = "-" if after is None or after == _START else f"({after[0]}-{after[1]}"
+        [reply] = await self._redis.execute([("XRANGE", self._keys.changes, start, "+", "COUNT", count)])
+        if not isinstance(reply, list):
+            return None
+        found = []
+        for entry in reply:
+            with suppress(TypeError, ValueError, AttributeError, UnicodeDecodeError):
+                name, fields = entry
+                id_ = id_of(name.decode())
+                if id_ is not None:
+                    found.append((id_, fields[1].decode()))
+        return found
+
+
+def _message(id_: Id, users: str) -> bytes:
+    data = msgspec.json.encode({"users": users.split(",")}).decode()
+    return f"id: {id_[0]}-{id_[1]}\nevent: changed\ndata: {data}\n\n".encode()

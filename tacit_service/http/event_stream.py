@@ -1,0 +1,52 @@
+"""Answer that sends server-sent events until the client leaves, the token ends, or the service does."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from time import time
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+_HEADERS = [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no")]
+
+
+class EventStream(Response):
+    """Answer of messages as they come.
+
+    Args:
+        messages: encoded messages; keep-alive comments are among them.
+        until_s: Unix time at which the stream ends.
+    """
+
+    def __init__(self, messages: AsyncGenerator[bytes], until_s: float) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = b""
+        self.raw_headers = _HEADERS
+        self._messages = messages
+        self._until_s = until_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
+        """Send the answer (ASGI)."""
+        await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
+        left = asyncio.ensure_future(_left(receive))
+        sending = asyncio.ensure_future(self._send(send))
+        try:
+            await asyncio.wait((left, sending), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            left.cancel()
+            sending.cancel()
+            await asyncio.gather(left, sending, return_exceptions=True)
+            await self._messages.aclose()
+
+    async def _send(self, send: Send) -> None:
+        async for message in self._messages:
+            await send({"type": "http.response.body", "body": message, "more_body": True})
+            if time() >= self._until_s:
+                break
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
