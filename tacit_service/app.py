@@ -11,6 +11,7 @@ from importlib.metadata import version as installed_version
 from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from dataflows.settings import Settings
@@ -29,12 +30,12 @@ from tacit_service.api import (
 )
 from tacit_service.http.failures import Failures
 from tacit_service.http.front import Front
-from tacit_service.http.operations import Operation, add_operations
+from tacit_service.http.operations import Exact, Operation, resources
 from tacit_service.openapi import document
 from tacit_service.service import Service
 
 OPERATIONS: tuple[tuple[Operation, ...], ...] = (
-    choices.OPERATIONS,  # first, as routes are tried in order
+    choices.OPERATIONS,
     events.OPERATIONS,
     context.OPERATIONS,
     users.OPERATIONS,
@@ -65,11 +66,12 @@ def make_app(settings: Settings) -> Front:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(service))
     app.router.redirect_slashes = False
     app.openapi = lambda: document(operations(), version())  # type: ignore[method-assign]  # FastAPI documents this
-    for group in OPERATIONS:
-        add_operations(app, service, group)
+    found = resources(service, operations())
+    for each in found:
+        app.router.routes.append(Route(each.path, each, methods=[*each.methods]))
     for add_routes in GROUPS:
         add_routes(app, service)
-    routed: ASGIApp = Failures(AsyncExitStackMiddleware(app.router))
+    routed: ASGIApp = Failures(Exact(found, AsyncExitStackMiddleware(app.router)))
     if settings.cors_origin:
         routed = CORSMiddleware(
             routed,

@@ -25,6 +25,7 @@ from tacit_service.http.operations import not_configured
 from tacit_service.http.problems import ProblemError
 from tacit_service.metrics import Metrics
 from tacit_service.pending import Pending
+from tacit_service.shared_reads import SharedReads
 
 _THREADS = 32
 _MAX_BLOCKING = 64
@@ -66,6 +67,7 @@ class Service:
             catalogue=self.catalogue,
             namespace=settings.namespace if "namespace" in settings.given else None,
         )
+        self.reads = SharedReads(self.reader)
         self.redis = AsyncTransport(settings.redis)
         """Transport for the keys that the reader does not read; it never raises an error for a failing Redis."""
         self.pending = Pending()

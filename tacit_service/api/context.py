@@ -22,7 +22,7 @@ async def read_context(call: Call) -> Answer:
         raise invalid("unit", f"At most {_MAX_UNIT} characters are allowed.")
     topic, surface = call.query("topic"), call.query("surface")
     user_id = counted_user(call)
-    adaptation = await service.reader.get(user_id)
+    adaptation = await service.reads.get(user_id)
     service.metrics.reads[adaptation.status] += 1
     described = adaptation.describe(unit, topic=topic, surface=surface)
     if _wants_text(call):

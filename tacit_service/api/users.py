@@ -31,7 +31,7 @@ async def read_user(call: Call) -> Answer:
     language = language_of(call)
     user = service.pseudonym(user_id)
     service.count_user(user)
-    adaptation = await service.reader.get(user_id)
+    adaptation = await service.reads.get(user_id)
     service.metrics.reads[adaptation.status] += 1
     if adaptation.status == "unavailable":
         raise redis_unavailable()

@@ -82,8 +82,8 @@ class Front:
 
 def template(scope: Scope) -> str:
     """Return the template of the route that a request took, which has no part of the path."""
-    route = scope.get("route")
-    return UNMATCHED if route is None else cast("str", route.path)
+    found = scope.get("route") or scope.get("endpoint")
+    return cast("str", getattr(found, "path", UNMATCHED))
 
 
 def _request_id(scope: Scope) -> bytes:
