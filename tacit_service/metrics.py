@@ -2,10 +2,12 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from tacit_service.access.rates import Rates
 
 _BOUNDS_S = (0.0005, 0.001, 0.0015, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0)
 
@@ -30,14 +32,13 @@ class Metrics:
     def __init__(self) -> None:
         self.open = 0
         """Requests that are being answered."""
-        self.streams = 0
-        """Open streams of changes."""
         self.reads: Counter[str] = Counter()
         """Status of an adaptation → reads."""
         self.events: Counter[tuple[str, str]] = Counter()
         """Outcome and reason → events."""
-        self.refused: Counter[str] = Counter()
-        """Kind of bucket → requests above a rate."""
+        self.rates: tuple[Rates, ...] = ()
+        self.streams: Callable[[], int] = int
+        """Function that returns the number of open streams of changes."""
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._times: dict[str, _Times] = {}
         self._registry = CollectorRegistry()
@@ -74,11 +75,11 @@ class Metrics:
             events.add_metric([outcome, reason], number)
         yield events
         refused = CounterMetricFamily("tacit_http_refused", "Requests above a rate.", labels=["rate"])
-        for rate, number in [*self.refused.items()]:
-            refused.add_metric([rate], number)
+        for rates in self.rates:
+            refused.add_metric([rates.name], rates.refused)
         yield refused
         yield GaugeMetricFamily("tacit_http_open_requests", "Requests that are being answered.", self.open)
-        yield GaugeMetricFamily("tacit_http_open_streams", "Open streams of changes.", self.streams)
+        yield GaugeMetricFamily("tacit_http_open_streams", "Open streams of changes.", self.streams())
 
     def text(self) -> bytes:
         """Return the metrics in the text format of Prometheus."""

@@ -55,11 +55,11 @@ class Service:
         self.links = None if settings.link_secret is None else Links(settings.link_secret)
         self.metrics = Metrics()
         self.user_rates = Rates(settings.rate_user, "user")
-        self._jwt = None if settings.jwks is None else JwtTokens.of(settings)
+        tokens = None if settings.jwks is None else JwtTokens.of(settings)
         keys = None if settings.keys is None else KeyFile(settings.keys)
-        self.callers = Callers(
-            tuple(each for each in (keys, self._jwt) if each is not None), Rates(settings.rate_token, "token")
-        )
+        token_rates = Rates(settings.rate_token, "token")
+        self.callers = Callers(tuple(each for each in (keys, tokens) if each is not None), token_rates)
+        self.metrics.rates = token_rates, self.user_rates
         self.reader = AsyncSignalReader(
             settings.redis,
             region=settings.region,
@@ -73,6 +73,7 @@ class Service:
         self.pending = Pending()
         namespace = settings.namespace if "namespace" in settings.given else None
         self.changes = ChangeStream(self.redis, self.region_keys, namespace)
+        self.metrics.streams = lambda: self.changes.readers
         self._log: EventLog | None = None
         self._threads = ThreadPoolExecutor(_THREADS, "blocking")
         self._blocking = self._background = 0

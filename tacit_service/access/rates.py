@@ -26,7 +26,7 @@ class Rates:
 
     def __init__(self, per_s: float, name: str, clock_s: Callable[[], float] = monotonic) -> None:
         self._per_s = per_s
-        self._name = name
+        self.name = name
         self._burst_s = max(_LEAST_BURST, per_s) / per_s
         self._clock_s = clock_s
         self._full_at_s: OrderedDict[object, float] = OrderedDict()
@@ -54,8 +54,8 @@ class Rates:
         seconds = max(1, ceil(wait_s))
         headers = {
             "Retry-After": str(seconds),
-            "RateLimit-Policy": f'"{self._name}";q={max(1, round(self._per_s))};w=1',
-            "RateLimit": f'"{self._name}";r=0;t={seconds}',
+            "RateLimit-Policy": f'"{self.name}";q={max(1, round(self._per_s))};w=1',
+            "RateLimit": f'"{self.name}";r=0;t={seconds}',
         }
-        detail = f"At most {self._per_s:g} requests per second are allowed per {self._name}; wait, then send it again."
+        detail = f"At most {self._per_s:g} requests per second are allowed per {self.name}; wait, then send it again."
         return ProblemError("too-many-requests", detail, headers=headers)

@@ -8,7 +8,6 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import msgspec
 import pytest
 
 from connectors.files.remembered import read_inputs, write_inputs
