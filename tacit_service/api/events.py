@@ -106,7 +106,10 @@ _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 def _events_in(body: bytes) -> Sequence[bytes]:
     """Return the JSON of each event of a body."""
-    if not body.lstrip(b" \t\r\n").startswith(b"["):
+    text = body.strip(b" \t\r\n")
+    if not text:
+        raise ProblemError("invalid-request", "The body is empty; send an event, or a list of 1 to 500.")
+    if not text.startswith(b"["):
         return (body,)
     events = decoded(_ARRAY, body)
     if not events:
