@@ -94,6 +94,8 @@ def _responses(operation: Operation, references: Mapping[str, Any]) -> dict[str,
             found[str(status)]["content"] = {kind: {}}
         elif kind is not None:
             found[str(status)]["content"] = {"application/json": {"schema": references[_name(kind)]}}
+    if operation.forms:
+        found["200"]["content"] |= {form: {} for form in operation.forms}
     problem = {PROBLEM_JSON: {"schema": references["Problem"]}}
     for name in _problems(operation):
         kind = KINDS[name]

@@ -46,6 +46,7 @@ OPERATIONS = (
         summary="Read the context of a conversation",
         scope="choose",
         answers={200: ("Preferences, activity, topics and session, each with its age.", Context)},
+        forms=("text/plain",),
         parameters=(
             USER,
             Parameter("unit", "Identifier of the conversation."),

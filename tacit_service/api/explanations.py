@@ -1,7 +1,7 @@
 """Explanations and exports, from the state folder of the workers."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from dataflows.control.export import export as make_export
 from dataflows.control.export_document import Export
@@ -103,7 +103,8 @@ OPERATIONS = (
         summary="Export a user's data",
         scope="export",
         answers={200: ("The export (docs/schema/export.schema.json), or a page of it.", Export)},
-        parameters=(USER, Parameter("format", "json or html.")),
+        forms=("text/html",),
+        parameters=(USER, Parameter("format", "Form of the export; json without it.", kind=Literal["json", "html"])),
         problems=("not-configured",),
     ),
 )

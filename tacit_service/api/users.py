@@ -2,14 +2,14 @@
 
 import msgspec
 
-from tacit.contract.events import Locale
+from tacit.contract.events import Locale, UserId
 from tacit_service.http.answers import Answer, json_answer
 from tacit_service.http.operations import Call, Operation, Parameter
 from tacit_service.http.problems import invalid
 from tacit_service.known import DEFAULT_LANGUAGE, Known, known
 from tacit_service.user_keys import read_user_keys, redis_unavailable
 
-USER = Parameter("user", "User id, percent-encoded: 1 to 128 characters.", place="path", is_required=True)
+USER = Parameter("user", "User id, percent-encoded.", kind=UserId, place="path", is_required=True)
 LANGUAGE = Parameter("language", "Language of labels and titles, such as de or de-AT.", kind=Locale)
 
 
@@ -19,8 +19,9 @@ def language_of(call: Call) -> str:
     Raises:
         ProblemError: it is no language tag.
     """
+    language = call.query("language")
     try:
-        return msgspec.convert(call.query("language") or DEFAULT_LANGUAGE, Locale)
+        return DEFAULT_LANGUAGE if language is None else msgspec.convert(language, Locale)
     except msgspec.ValidationError:
         raise invalid("language", "A language tag such as en or de-AT is allowed.") from None
 

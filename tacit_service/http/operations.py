@@ -94,6 +94,8 @@ class Operation:
     """Scope that the token needs; `any`: a valid token, whose scopes the handler checks; None: no token."""
     answers: Mapping[int, tuple[str, Any]]
     """Status → description, and the type of the JSON document, a media type as text, or None for no body."""
+    forms: tuple[str, ...] = ()
+    """Further media types of the answer 200, which the request asks for."""
     body: Any = None
     """Type of the body; None: the operation takes none."""
     body_schema: Mapping[str, Any] | None = None
