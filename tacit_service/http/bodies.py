@@ -18,21 +18,23 @@ Body = TypeVar("Body")
 
 
 class DisconnectedError(Exception):
-    """The client left before its body had arrived."""
+    """The client left, or broke the form of chunks, before its body had arrived."""
 
 
 async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Return the body of a request.
 
     Raises:
-        ProblemError: it is too large, is no JSON by its media type, or does not arrive in time.
+        ProblemError: it is too large, is no JSON by its media type, is compressed, or does not arrive in time.
         DisconnectedError: the client left.
     """
-    length, media_type = _described(request)
+    length, media_type, coding = _described(request)
     if length and not (length.isdigit() and len(length) <= len(str(max_bytes)) and int(length) <= max_bytes):
         raise too_large(max_bytes)
     if media_type and media_type.partition(b";")[0].strip().lower() != b"application/json":
         raise ProblemError("unsupported-media-type", "Send the body as application/json.")
+    if coding and coding.strip().lower() != b"identity":
+        raise ProblemError("unsupported-media-type", "Send the body without a Content-Encoding.")
     try:
         async with asyncio.timeout(BODY_S):
             return await _received(request.receive, max_bytes)
@@ -40,15 +42,17 @@ async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
         raise ProblemError("request-timeout", f"Send the whole body within {BODY_S:g} seconds.") from None
 
 
-def _described(request: Request) -> tuple[bytes, bytes]:
-    """Return length and media type by the headers."""
-    length = media_type = b""
+def _described(request: Request) -> tuple[bytes, bytes, bytes]:
+    """Return length, media type and coding by the headers."""
+    length = media_type = coding = b""
     for name, value in request.scope["headers"]:
         if name == b"content-length":
             length = value
         elif name == b"content-type":
             media_type = value
-    return length, media_type
+        elif name == b"content-encoding":
+            coding = value
+    return length, media_type, coding
 
 
 async def _received(receive: Receive, max_bytes: int) -> bytes:
