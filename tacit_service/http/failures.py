@@ -32,7 +32,8 @@ class Failures:
                 raise ProblemError("not-found", "The path is too long.")
             await self._app(scope, receive, watched)
         except DisconnectedError:
-            return
+            problem = ProblemError("invalid-request", "The body ends early.")  # for a client that is still there
+            await problem.answer(scope["tacit.request_id"])(scope, receive, send)
         except Exception as error:
             problem = error if isinstance(error, ProblemError) else _problem_of(error, scope)
             if not has_begun:
