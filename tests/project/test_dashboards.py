@@ -60,8 +60,8 @@ def test_panels_show_the_chosen_job_and_data_source() -> None:
     assert {variable["name"] for variable in DASHBOARD["templating"]["list"]} == {"datasource", "job"}
     assert {panel["datasource"]["uid"] for panel in PANELS} == {"${datasource}"}
     others = [query for query in QUERIES if '{job=~"$job"' not in query]
-    assert all(re.search(r"tacit_parity_|tacit[:_]reads", query) for query in others)
-    assert len(others) == 6
+    assert all(re.search(r"tacit_parity_|tacit_http_|tacit[:_]reads", query) for query in others)
+    assert len(others) == 13
 
 
 def test_provisioning_loads_the_folder_of_the_dashboards() -> None:

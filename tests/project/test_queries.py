@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.support.conditions import eventually
@@ -51,12 +50,12 @@ def has_data(server: Prometheus, query: str) -> bool:
 
 
 def test_every_query_and_rule_returns_data(
-    kafka: Kafka, promtool: Path, refused_connections: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kafka: Kafka, promtool: Path, refused_connections: None, tmp_path: Path
 ) -> None:
     """A metric that was renamed, a wrong label or a function of the wrong type would leave a panel empty for good."""
     waiting = {**shown_queries(), **dict(rule_queries())}
     assert len(waiting) > 80
-    with monitored_run(kafka, tmp_path, monkeypatch) as server:
+    with monitored_run(kafka, tmp_path) as server:
 
         def all_have_data() -> bool:
             for name in [name for name, query in waiting.items() if has_data(server, query)]:

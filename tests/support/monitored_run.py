@@ -10,19 +10,15 @@ from random import Random
 from threading import Thread
 from typing import Any
 
-import pytest
 import yaml
-from fastapi.testclient import TestClient
-from prometheus_client import REGISTRY, start_http_server
 
 from connectors.redis.difference import Difference
 from connectors.redis.held import NO_GATE, held
 from dataflows.observability.parity_metrics import write_parity_metrics
 from dataflows.parity.measure import Parity, Standing
-from examples.service import app
 from tacit.contract.catalogue import SHIPPED
 from tacit.contract.signals import encode
-from tests.support.commands import SECRET, running
+from tests.support.commands import running
 from tests.support.factories import make_event
 from tests.support.kafka_topics import Kafka
 from tests.support.logged_choices import with_choice
@@ -31,6 +27,7 @@ from tests.support.ports import free_port, two_free_ports
 from tests.support.prometheus_server import PROJECT, Prometheus, prometheus
 from tests.support.replays import now_ms, redis_of_its_own, write_history
 from tests.support.sample_signals import signal
+from tests.support.service import Service, serving
 
 DEPLOY = PROJECT / "deploy"
 USERS, TURNS = 200, 4_000
@@ -64,7 +61,7 @@ def _proposed(line: bytes, random: Random) -> bytes:
 
 
 @contextmanager
-def monitored_run(kafka: Kafka, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Prometheus]:
+def monitored_run(kafka: Kafka, folder: Path) -> Iterator[Prometheus]:
     """Yield a Prometheus with the scrape configuration and the rules of deploy/, over a run that has read a history."""
     (folder / "catalogue.toml").write_text(SHIPPED.read_text() + "\n[holdout]\nshare = 0.3\n")
     _write_parity(folder / "metrics")
@@ -84,7 +81,7 @@ def monitored_run(kafka: Kafka, folder: Path, patch: pytest.MonkeyPatch) -> Iter
     words += ["--checkpoint-every", "1", "--challenger", "river.linear_model.LogisticRegression"]
     with ExitStack() as stack:
         url, _ = stack.enter_context(redis_of_its_own())
-        assistant, node = stack.enter_context(_assistant(url, patch)), stack.enter_context(_textfile(folder))
+        assistant, node = stack.enter_context(_assistant(url, folder)), stack.enter_context(_textfile(folder))
         targets = {"tacit": port, "assistant": assistant.port, "node": node}
         server = stack.enter_context(prometheus(_config(targets), folder))
         run = stack.enter_context(running([*words, "--redis", url], folder / "log", TACIT_POPULATION="learn"))
@@ -100,36 +97,28 @@ def monitored_run(kafka: Kafka, folder: Path, patch: pytest.MonkeyPatch) -> Iter
 
 
 class _Assistant:
-    """The service of the examples, whose metrics are served on a port."""
+    """Client of the HTTP service, whose metrics count its reads and events."""
 
-    def __init__(self, client: TestClient, port: int) -> None:
-        self.port = port
-        self._client = client
-
-    @property
-    def reads(self) -> float:
-        """Reads of this process so far."""
-        samples = (sample for metric in REGISTRY.collect() for sample in metric.samples)
-        return sum(sample.value for sample in samples if sample.name == "tacit_reads_total")
+    def __init__(self, service: Service) -> None:
+        self.port = int(service.url.rpartition(":")[2])
+        self.reads = 0
+        self._client = service.client
 
     def read(self, count: int) -> None:
+        """Read the choices of some users, and send an event of each."""
         for number in range(count):
-            self._client.get(f"/style/user-{number:06d}", params={"conversation": "c-1"})
+            user = f"user-{number:06d}"
+            assert self._client.post("/v1/choices", json={"user": user, "unit": "c-1"}).status_code == 200
+            event = make_event(user_id=user, at=now_ms(), event_id=f"e-{number}")
+            assert self._client.post("/v1/events", json=event).status_code == 202
+            self.reads += 1
 
 
 @contextmanager
-def _assistant(url: str, patch: pytest.MonkeyPatch) -> Iterator[_Assistant]:
-    patch.setenv("TACIT_REDIS", url)
-    patch.setenv("TACIT_SECRET", SECRET)
-    port = free_port()
-    server, thread = start_http_server(port, "127.0.0.1")
-    try:
-        with TestClient(app) as client:
-            yield _Assistant(client, port)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def _assistant(url: str, folder: Path) -> Iterator[_Assistant]:
+    (folder / "service").mkdir()
+    with serving(folder / "service", url, "--source", "events.jsonl") as service:
+        yield _Assistant(service)
 
 
 @contextmanager

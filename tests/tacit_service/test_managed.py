@@ -37,7 +37,7 @@ def service(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         more = ("--source", source, "--state", "state", "--receipts", "receipts.jsonl", "--rate-user", "1000")
         with (
             running([*words, "--checkpoint-every", "1", "--erase-within", "5"], folder / "run.log") as run,
-            serving(folder, server.url, *more, TACIT_ERASE_WITHIN="20") as found,
+            serving(folder, server.url, *more) as found,
         ):
             run.wait_for(lambda: served(found, "length")["source"] == "learned", "learned signals")
             yield found
@@ -104,9 +104,8 @@ def test_user_pins_consents_forgets_and_follows_the_receipt(service: Service) ->
     assert receipt["sent_ms"] == forgotten["sent_ms"]
     problem(client.get(f"{forgotten['follow']}?user=bo"), "not-found", 404)
     audit = service.audit()
-    assert [line["action"] for line in audit] == [
-        "pin", "pin", "why", "export", "export", "consent", "forget", "forget", "receipt",
-    ]  # fmt: skip
+    actions = list(dict.fromkeys(line["action"] for line in audit))
+    assert actions == ["pin", "why", "export", "consent", "forget", "receipt"]
     assert {line["by"] for line in audit} == {"assistant"}
     assert not verify_audit([str(service.folder / "audit.jsonl")]).problems
     assert "ada" not in (service.folder / "audit.jsonl").read_text()

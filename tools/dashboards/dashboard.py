@@ -10,10 +10,10 @@ from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from tools.dashboards import learning_rows, stream_rows
+from tools.dashboards import learning_rows, service_rows, stream_rows
 from tools.dashboards.panel import Panel, Row, of_job
 
-ROWS: Sequence[Row] = (*stream_rows.ROWS, *learning_rows.ROWS)
+ROWS: Sequence[Row] = (*stream_rows.ROWS, *service_rows.ROWS, *learning_rows.ROWS)
 
 _SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 _WIDTH = 24

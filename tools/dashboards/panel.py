@@ -12,8 +12,8 @@ NATS = "none"
 """Unit of log loss, for which Grafana has no name; the titles name it."""
 
 _OF_A_RUN = re.compile(r"(?<![\w:])((?:tacit|process)[_:][\w:]+)(?:\{([^}]*)\})?")
-_OF_OTHERS = ("tacit_parity_", "tacit_reads", "tacit:reads:")
-"""Metrics of node_exporter and of assistants, which have jobs of their own."""
+_OF_OTHERS = ("tacit_parity_", "tacit_reads", "tacit:reads:", "tacit_http_")
+"""Metrics of node_exporter, of assistants and of the HTTP service, which have jobs of their own."""
 
 
 @dataclass(frozen=True, slots=True)

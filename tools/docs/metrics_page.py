@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from dataflows.observability import cut_metrics, metrics, parity_metrics, proof_metrics, readiness_metrics
+from tacit_service import metrics as service_metrics
 from tools.docs.markdown import code, table
 
 
@@ -21,7 +22,7 @@ class Metric(NamedTuple):
 
 def served_metrics() -> list[Metric]:
     """Return every metric that the modules construct, in their order."""
-    modules = (metrics, readiness_metrics, cut_metrics, proof_metrics, parity_metrics)
+    modules = (metrics, readiness_metrics, cut_metrics, proof_metrics, parity_metrics, service_metrics)
     return [metric for module in modules for metric in _constructed(module)]
 
 
@@ -51,13 +52,14 @@ def metrics_page() -> str:
 
 _INTRODUCTION = """# Metrics
 
-This page is generated from the modules of `dataflows/observability` that serve metrics.
+This page is generated from the modules of `dataflows/observability` and `tacit_service` that serve metrics.
 
 A run serves `/metrics` in the format of Prometheus for each process, and `/livez` and `/readyz` for the run.
 The first process has 127.0.0.1:9464, each further one the next port; `--metrics` names another address.
 [The guide for operators](../guides/operator.md#monitor) lists the reasons for which a run is not ready.
 No metric and no label identifies a user.
 The figures of Prometheus' own client about the process (`process_*`, `python_info`) are served, too.
+`tacit serve` has `tacit_http_*` and `tacit_reads_total` at its own `/metrics`.
 `tacit parity --metrics-file FILE` writes `tacit_parity_*` to a file for the textfile collector of node_exporter.
 
 """
