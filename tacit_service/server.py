@@ -13,7 +13,7 @@ from tacit_service.http.front import Front
 
 HEADER_MS = 5_000
 """Time limit for the arrival of a request's headers."""
-BACKPRESSURE = 1_024
+BACKPRESSURE = 65_536
 """Most requests at work; further ones wait in their connections."""
 
 
