@@ -1,11 +1,14 @@
 """HTTP server of the service: granian in this process, until SIGTERM or Ctrl-C."""
 
 import asyncio
+import os
 import signal
+import socket
 
 import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.net import SocketSpec
 from granian.server.embed import Server
 
 from tacit.errors import ConfigurationError
@@ -13,6 +16,8 @@ from tacit_service.http.front import Front
 
 HEADER_MS = 5_000
 """Time limit for the arrival of a request's headers."""
+UNREAD_MS = 30_000
+"""Time limit for a client to take bytes of an answer: one that does not read ends its connection."""
 BACKPRESSURE = 65_536
 """Most requests at work; further ones wait in their connections."""
 
@@ -27,8 +32,18 @@ def serve(app: Front, address: str) -> None:
     uvloop.run(_serve(app, host.strip("[]"), int(port)))
 
 
+class _Server(Server):
+    """Server whose connections end when a client does not read."""
+
+    def _init_shared_socket(self) -> None:
+        self._shd = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()  # as outside of Linux
+        self._sfd = self._shd.get_fd()
+        with socket.socket(fileno=os.dup(self._sfd)) as listener:  # connections take the options of their listener
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
+
+
 async def _serve(app: Front, host: str, port: int) -> None:
-    server = Server(
+    server = _Server(
         app,
         address=host,
         port=port,
