@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections import deque
 from time import perf_counter, process_time
+from typing import cast
 
 from benchmarks.live_worker import quantile
 
@@ -27,8 +28,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._load.is_free(self)
 
     def send(self, request: bytes, since_s: float) -> None:

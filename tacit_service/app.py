@@ -1,6 +1,6 @@
 """Application of the service, as an ASGI application.
 
-Each room of the service is one line in `GROUPS`: a function that gets the application and the shared parts, and adds
+Each room of the service is a line in `GROUPS`: a function that gets the application and the shared parts, and adds
 routes. An operation of the API belongs to `OPERATIONS`, as the OpenAPI document has it.
 """
 

@@ -1,6 +1,6 @@
-"""Stream of changes: which users' signals changed, from the feed in Redis to all open streams of this process.
+"""Stream of changes: the users with changed signals, from the feed in Redis to all open streams of this process.
 
-One task reads the feed while a stream is open. An entry can come without a change; a client that may have missed an
+A task reads the feed while a stream is open. An entry can come without a change; a client that may have missed an
 entry gets `reset`, and drops all that it keeps.
 """
 
@@ -33,7 +33,7 @@ _START: Id = (0, 0)
 
 
 def id_of(text: str) -> Id | None:
-    """Return the numbers of an id of a stream; None: it is none.
+    """Return the numbers of an id of a stream; None: the text is no id.
 
     >>> id_of("1795297433438-0"), id_of("x")
     ((1795297433438, 0), None)

@@ -1,6 +1,6 @@
-"""Event log: the one door to the source of the workers, for interaction events and control events.
+"""Event log: the door to the source of the workers, for interaction events and control events.
 
-A thread writes all events that wait as one batch, and then takes the next: one acknowledgement of Kafka, or one fsync
+A thread writes all events that wait as a batch, and then takes the next batch: an acknowledgement of Kafka, or an fsync
 of a file, serves all requests that came meanwhile. The number of waiting events is bounded.
 """
 
@@ -46,7 +46,7 @@ class FullError(TacitError):
 
 
 class Writer(Protocol):
-    """Destination of a batch; only one thread uses it."""
+    """Destination of batches, for a single thread."""
 
     def write(self, lines: Sequence[Line]) -> None:
         """Write a batch durably; SinkError: it is not known to be written."""
@@ -103,7 +103,7 @@ class KafkaWriter:
 
     @contextmanager
     def _connected(self) -> "Iterator[CheckedProducer]":
-        """Yield the producer, and drop it if the block raises: the state of its records is unknown."""
+        """Yield the producer, and drop the producer if the block raises: the state of records is unknown."""
         from connectors.kafka.producer import CheckedProducer  # a file needs no Kafka client
 
         if self._producer is None:
@@ -116,7 +116,7 @@ class KafkaWriter:
 
 
 class _Waiting(NamedTuple):
-    """Lines of one request; none for a check of the destination."""
+    """Lines of a request; empty for a check of the destination."""
 
     lines: Sequence[Line]
     done: "Future[None]"
@@ -193,7 +193,7 @@ class EventLog:
         self._writer.close()
 
     def _next_batch(self) -> list[_Waiting]:
-        """Wait for requests, and return those that fit into a batch; none: the log is closed."""
+        """Wait for requests, and return a batch; empty: the log is closed."""
         with self._changed:
             while self._is_open and not self._waiting:
                 self._changed.wait()

@@ -37,7 +37,7 @@ class KnownPin(Struct, frozen=True):
 
 
 class KnownContext(Struct, frozen=True):
-    """Value on one topic or surface where it differs."""
+    """Different value on a topic or surface."""
 
     context: str
     """`topic:` or `surface:`, and a name of the catalogue."""
@@ -94,7 +94,7 @@ class Known(Struct, frozen=True):
     forgotten_ms: int
     """Time of the last forget of everything; 0: never."""
     expires_at_ms: int | None
-    """Time at which the signals expire without a further event; None: without a limit, or there are none."""
+    """Time at which the signals expire without a further event; None: no limit, or no signals."""
 
 
 def known(

@@ -27,7 +27,7 @@ class _Times:
 
 
 class Metrics:
-    """Counters of one process; only the event loop's thread writes them."""
+    """Counters of a process, written by the event loop's thread alone."""
 
     def __init__(self) -> None:
         self.open = 0

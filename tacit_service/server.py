@@ -17,7 +17,7 @@ from tacit_service.http.front import Front
 HEADER_MS = 5_000
 """Time limit for the arrival of a request's headers."""
 UNREAD_MS = 30_000
-"""Time limit for a client to take bytes of an answer: one that does not read ends its connection."""
+"""Time limit for a client to take bytes of an answer: a silent client loses the connection."""
 BACKPRESSURE = 65_536
 """Most requests at work; further ones wait in their connections."""
 
@@ -33,7 +33,7 @@ def serve(app: Front, address: str) -> None:
 
 
 class _Server(Server):
-    """Server whose connections end when a client does not read."""
+    """Server that ends connections of clients that do not read."""
 
     def _init_shared_socket(self) -> None:
         self._shd = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()  # as outside of Linux

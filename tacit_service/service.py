@@ -148,7 +148,7 @@ class Service:
             self._blocking -= 1
 
     def in_background(self, function: Callable[[], Result]) -> "asyncio.Future[Result]":
-        """Run a long function in a thread of its own, which the end of the service does not wait for.
+        """Run a long function in a new thread, without a wait at the end of the service.
 
         Raises:
             ProblemError: too many of them run.

@@ -1,6 +1,6 @@
 """Reads of adaptations that share round trips: requests that come while Redis works are read together.
 
-At a low rate, each request has a round trip of its own, without a delay. At a high one, the cost of a round trip is
+At a low rate, each request has an own round trip, without a delay. At a high rate, the cost of a round trip is
 spread over many.
 """
 

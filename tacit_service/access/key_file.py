@@ -1,4 +1,4 @@
-"""Keys of assistants in a file: a line of JSON per key, with its hash. The file is read again when it changes."""
+"""Keys of assistants in a file: a line of JSON per key, with a hash. A changed file is read again."""
 
 import re
 import secrets

@@ -16,7 +16,7 @@ from tacit.errors import ConfigurationError
 
 REFRESH_S = 600.0
 RETRY_S = 30.0
-"""Least time between two fetches: after a failure, or for a token whose key is unknown."""
+"""Least time between two fetches: after a failure, or for a token of an unknown key."""
 _TIMEOUT_S = 5.0
 _MAX_BYTES = 1 << 20
 _LOOK_EVERY_S = 1.0
@@ -40,7 +40,7 @@ class SourceOfKeys:
         self._tried_s = monotonic()
         self._stamp: object = None
         self.keys: KeySet | None = None
-        """The last good set; None: there is none yet."""
+        """The last good set; None: not fetched yet."""
         self.version = 0
         """Number of the set."""
         if self._is_url:
@@ -68,7 +68,7 @@ class SourceOfKeys:
             _warn(error)
 
     def miss(self) -> None:
-        """Renew the set for a token whose key is unknown, at most once per `RETRY_S`."""
+        """Renew the set for a token of an unknown key, at most once per `RETRY_S`."""
         if self._is_url and monotonic() - self._tried_s >= RETRY_S:
             self._start()
 

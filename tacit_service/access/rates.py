@@ -1,6 +1,6 @@
 """Rates of requests, per token and per user: a bucket of a second's requests that refills steadily.
 
-The generic cell rate algorithm keeps one number per bucket: the time at which it is full again. `limits`, measured,
+The generic cell rate algorithm keeps a number per bucket: the time of the full bucket. `limits`, measured,
 starts a thread or a task per request for its memory store.
 """
 
@@ -34,7 +34,7 @@ class Rates:
         """Requests that were refused."""
 
     def take(self, key: object, cost: int = 1) -> None:
-        """Count requests. More than a full bucket holds count as one that takes it all.
+        """Count requests. A cost above a full bucket counts as the full bucket.
 
         Raises:
             ProblemError: the rate is exceeded.

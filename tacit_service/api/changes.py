@@ -10,7 +10,7 @@ MAX_STREAMS = 20_000
 
 
 async def read_changes(call: Call) -> Response:
-    """Send the pseudonyms of users whose signals changed, as they change.
+    """Send the pseudonyms of users after each change of signals.
 
     A message `changed` has `{"users": […]}`; `reset` means that changes may be missing: read all users again. A client
     that connects again sends `Last-Event-ID`.

@@ -36,9 +36,9 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     """Outcome of one event."""
 
     event_id: str | None
-    """None: the event has no readable one."""
+    """None: the event has no readable id."""
     outcome: OutcomeName
-    """`accepted`: acknowledged by the source; `rejected`: sending it again does not help; `failed`: send it again."""
+    """`accepted`: acknowledged by the source; `rejected`: a repetition does not help; `failed`: send it again."""
     reason: str | None = None
     """Reason of a reject, as in the rejects of workers, or `forbidden` or `unavailable`."""
     detail: str | None = None

@@ -11,7 +11,7 @@ _HEADERS = [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no
 
 
 class EventStream(Response):
-    """Answer of messages as they come.
+    """Answer of messages without an end.
 
     Args:
         messages: encoded messages; keep-alive comments are among them.

@@ -26,15 +26,15 @@ _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
-"""Headers of every answer that does not set them by itself."""
+"""Headers of every answer without own ones."""
 
 _LOG = structlog.get_logger("service")
 
 
 class Front:
-    """ASGI application around all others.
+    """ASGI application around the routes.
 
-    The path that routes see is the raw one: a user id with a slash, percent-encoded, is one part of it.
+    Routes see the raw path: a user id with a slash, percent-encoded, is a single part.
 
     Args:
         app: application with the routes, for its lifespan.

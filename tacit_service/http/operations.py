@@ -35,13 +35,13 @@ class Parameter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request of a caller who may make it."""
+    """A permitted request of a caller."""
 
     service: "Service"
     request: Request
     caller: Caller
     body: Any = None
-    """Document of the operation's type; bytes for an operation that decodes them by itself."""
+    """Document of the operation's type; bytes for an operation with a decoder of the handler."""
 
     @property
     def user_id(self) -> str:
@@ -58,7 +58,7 @@ class Call:
         return user_id
 
     def path(self, name: str) -> str:
-        """Return a part of the path; an unreadable one names nothing that exists."""
+        """Return a part of the path; an unreadable part is no existing name."""
         return unquote(self.request.path_params[name], errors="replace")
 
     def query(self, name: str) -> str | None:
@@ -84,20 +84,20 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method of one path."""
+    """A method of a path."""
 
     method: str
     path: str
     handle: Handler
     summary: str
     scope: callers.Scope | Literal["any"] | None
-    """Scope that the token needs; `any`: a valid token, whose scopes the handler checks; None: no token."""
+    """Scope that the token needs; `any`: a valid token, with scopes that the handler checks; None: no token."""
     answers: Mapping[int, tuple[str, Any]]
     """Status → description, and the type of the JSON document, a media type as text, or None for no body."""
     forms: tuple[str, ...] = ()
     """Further media types of the answer 200, which the request asks for."""
     body: Any = None
-    """Type of the body; None: the operation takes none."""
+    """Type of the body; None: the operation takes no body."""
     body_schema: Mapping[str, Any] | None = None
     """JSON Schema of a body that the handler decodes by itself, in place of `body`."""
     max_bytes: int = MAX_BODY_BYTES
@@ -107,9 +107,9 @@ class Operation:
 
 
 class Resource:
-    """ASGI application of one path: the operation of each method.
+    """ASGI application of a path: the operation of each method.
 
-    FastAPI's own handling of a request costs 60 µs more, most of it for dependencies that no operation has.
+    FastAPI's own handling of a request costs 60 µs more, mostly for dependencies that no operation has.
     """
 
     def __init__(self, service: "Service", path: str, operations: Iterable[Operation]) -> None:
@@ -133,7 +133,7 @@ def resources(service: "Service", operations: Iterable[Operation]) -> list[Resou
 
 
 class Exact:
-    """ASGI application that finds paths without parameters at once, and leaves all others to a router.
+    """ASGI application that finds paths without parameters at once, and leaves other paths to a router.
 
     Args:
         found: resources; the router has all of them, too.

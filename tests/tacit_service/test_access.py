@@ -1,4 +1,4 @@
-"""Who may do what: keys in a file, signed tokens, scopes and rates, tried on a real `tacit serve`."""
+"""Access: keys in a file, signed tokens, scopes and rates, tried on a real `tacit serve`."""
 
 import json
 import threading

@@ -62,7 +62,7 @@ def test_damaged_token_is_refused(token: str) -> None:
 
 
 def test_changed_token_is_refused() -> None:
-    """A change of any part breaks the seal."""
+    """A change of any part makes the token void."""
     links = Links(LINK_SECRET)
     token, _ = links.link(ADA, 60)
     for number, part in enumerate(token.split(".")):
