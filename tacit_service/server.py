@@ -4,11 +4,12 @@ import asyncio
 import os
 import signal
 import socket
+from typing import Any
 
 import uvloop
+from granian._granian import ListenerSpec
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
-from granian.net import SocketSpec
 from granian.server.embed import Server
 
 from tacit.errors import ConfigurationError
@@ -36,9 +37,9 @@ class _Server(Server):
     """Server that ends connections of clients that do not read."""
 
     def _init_shared_socket(self) -> None:
-        self._shd = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()  # as outside of Linux
-        self._sfd = self._shd.get_fd()
-        with socket.socket(fileno=os.dup(self._sfd)) as listener:  # connections take the options of their listener
+        held: Any = ListenerSpec(self.bind_addr, self.bind_port, self.backlog).build()  # as outside of Linux
+        self._shd, self._sfd = held, held.get_fd()
+        with socket.socket(fileno=os.dup(held.get_fd())) as listener:  # connections take the options of their listener
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
 
 

@@ -14,6 +14,12 @@ from tests.support.ports import free_port
 
 ALL = "choose,send,manage,export"
 KEYS = "keys.jsonl"
+PATIENT = {
+    "tacit.reader.transport.TIMEOUT_S": 5.0,
+    "tacit.reader.transport.CONNECT_TIMEOUT_S": 5.0,
+    "tacit.reader.transport.MAX_ROUND_TRIP_S": 10.0,
+}
+"""Limits of the service in tests: a busy machine must not look like a Redis that is away."""
 LINK_SECRET = "fedcba9876543210fedcba9876543210"
 
 
@@ -53,7 +59,7 @@ def serving(folder: Path, redis: str, *words: str, limits: Limits = NONE, **vari
     command = ["serve", "--redis", redis, "--listen", f"127.0.0.1:{port}", "--keys", KEYS, "--audit", "audit.jsonl"]
     settings = {"TACIT_LINK_SECRET": LINK_SECRET, **variables}
     with (
-        running([*command, *words], folder / "serve.log", limits, **settings) as run,
+        running([*command, *words], folder / "serve.log", {**PATIENT, **limits}, **settings) as run,
         httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client,
     ):
         run.wait_for(lambda: _is_alive(client), "an answer of the service")
