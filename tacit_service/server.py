@@ -15,8 +15,8 @@ from granian.server.embed import Server
 from tacit.errors import ConfigurationError
 from tacit_service.http.front import Front
 
-HEADER_MS = 5_000
-"""Time limit for the arrival of a request's headers."""
+HEADER_MS = 30_000
+"""Time limit for the arrival of a request's headers, which an idle connection has, too: clients keep connections."""
 UNREAD_MS = 30_000
 """Time limit for a client to take bytes of an answer: a silent client loses the connection."""
 BACKPRESSURE = 65_536
