@@ -72,6 +72,7 @@ bench: install kafka  ## Measure CPU, memory, checkpoints, latency through a rea
 	@$(BIN)/python -m benchmarks.takeover --times 3
 	@$(BIN)/python -m benchmarks.control
 	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.http_service
 	@$(BIN)/python -m benchmarks.learning
 
 bench-peers: install kafka  ## Measure the same job on Quix Streams, Pathway and PyFlink, in environments below .cache/peers

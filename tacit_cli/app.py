@@ -51,8 +51,8 @@ COMMANDS: Mapping[str, Lazy] = {
         "tacit_cli.uplift_command", "Show whether signals help: holdout, off-policy, apprentice, candidate."
     ),
     "promote": Lazy("tacit_cli.promote_command", "Activate a namespace: readers follow within a second."),
-    "serve": Lazy("tacit_service.serve_command", "Serve the HTTP API, the page of users, and the console."),
-    "token": Lazy("tacit_service.token_command", "Make a key for the HTTP API."),
+    "serve": Lazy("tacit_service.serve_command", "Serve the HTTP API, the page of users and the console."),
+    "token": Lazy("tacit_service.token_command", "Make a key for an assistant or an operator."),
     "state": Lazy("tacit_cli.state_commands", "Inspect a state folder, also while workers use it; keep savepoints."),
     "redis": Lazy("tacit_cli.redis_commands", "Prepare a Redis server."),
     "check": Lazy("tacit_cli.check_command", "Check configuration, catalogue, Redis, Kafka and folders."),
