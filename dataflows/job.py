@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bytewax.outputs import DynamicSink
 
+from connectors.event_log.source import EventLogSource
 from connectors.files.paths import event_files
 from connectors.files.reject_sink import FileRejectSink
 from connectors.files.source import FileSource
@@ -44,6 +45,8 @@ Ranges = Mapping[str, Mapping[int, tuple[int, int]]]
 LIVE_METRICS = "127.0.0.1:9464"
 FILES = "files"
 """Name of a source of files in a state folder."""
+_LOG = "log "
+"""Begin of the name of an event log in a state folder."""
 
 
 _MIXED = (
@@ -81,6 +84,11 @@ def parse_source(texts: Sequence[str], client: ClientOptions = DEFAULT_CLIENT) -
     if repeated := [text for text, count in Counter(map(str, addresses)).items() if count > 1]:
         raise ConfigurationError([f"source: {text} is named twice; name each topic once" for text in repeated])
     return Topics(addresses)
+
+
+def follows_log(identity: Identity) -> bool:
+    """Return whether a state folder is of a run that follows an event log."""
+    return identity.source.startswith(_LOG)
 
 
 def _reject_sink(destination: str, settings: Settings) -> DynamicSink[AnyReject]:
@@ -126,7 +134,7 @@ class Job:
 
     @property
     def files(self) -> Files:
-        """Files of the source; none for topics."""
+        """Files of the source, in a run without an end its one log; none for topics."""
         return () if isinstance(self.source, TopicAddress | Topics) else self.source
 
     @property
@@ -137,7 +145,9 @@ class Job:
 
     @property
     def source_name(self) -> str:
-        """Name of the source in a state folder: its topics, or `FILES`."""
+        """Name of the source in a state folder: its topics, its log, or `FILES`."""
+        if not self.bounded and self.files:
+            return f"{_LOG}{self.files[0].name}"
         names = [address.topic for address in self.topics]
         return f"topic{'s' * (len(names) > 1)} {', '.join(names)}" if names else FILES
 
@@ -190,7 +200,9 @@ class Job:
         if problems := redis_problems(self.settings.redis, self.settings.region):
             raise SinkError("; ".join(problems))
 
-    def make_source(self, stop: Event, counters: SourceCounters) -> KafkaSource | MergedSource | FileSource:
+    def make_source(
+        self, stop: Event, counters: SourceCounters
+    ) -> KafkaSource | MergedSource | FileSource | EventLogSource:
         """Return the source, which ends after a checkpoint once `stop` is set."""
         settings = self.settings
         if isinstance(self.source, TopicAddress):
@@ -209,6 +221,8 @@ class Job:
         if isinstance(self.source, Topics):
             reads = [(address, *self._range_of(address)) for address in self.topics]
             return MergedSource(reads, stop=stop, counters=counters, on_gap=settings.on_gap)
+        if not self.bounded:
+            return EventLogSource(self.source[0], stop=stop, counters=counters)
         return FileSource(
             self.source, stop=stop, counters=counters, folder=settings.state, window_mib=settings.zstd_window_mib
         )

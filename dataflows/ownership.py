@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import structlog
 
-from connectors.kafka.address import Start, TopicAddress
+from connectors.kafka.address import Start
 from connectors.redis.client import RETRY_FOR_S, RedisClient
 from connectors.redis.fillings import Filling
 from connectors.redis.ownership import LEASE_MS, OWNERSHIP_SCRIPTS, Held, Names, NamespaceOwner, Owner
@@ -89,8 +89,7 @@ def state_problem(job: Job, owner: Owner, *, is_registered: bool, folder_id: str
 
 def _reads_history(job: Job) -> bool:
     """Return True if the operator chose a start from which a new state is learned again."""
-    chosen = "start" in job.settings.given and isinstance(job.source, TopicAddress)
-    return chosen and Start.parse(job.settings.start).kind != "latest"
+    return "start" in job.settings.given and Start.parse(job.settings.start).kind != "latest"
 
 
 def namespace_problem(job: Job) -> str | None:

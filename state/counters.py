@@ -62,7 +62,9 @@ class SourceCounters:
     stored_bytes: int = 0
     """Position in the files, in bytes on disk, over all files."""
     lag: dict[str, int] = field(default_factory=dict)
-    """`topic/partition` → records between the position and the end of the partition, at the last look."""
+    """`topic/partition`, or the name of a log → records between the position and the end, at the last look."""
+    lag_bytes: dict[str, int] = field(default_factory=dict)
+    """Name of a log → bytes between the position and its end, with those of an unfinished line."""
     held: dict[str, int] = field(default_factory=dict)
     """`topic/partition` → the part of the lag behind an open transaction."""
     transaction_s: float = 0.0
@@ -232,7 +234,7 @@ class Counters:
 
     def restart(self) -> None:
         """Reset the figures about the present, for a restart within a command; counts continue."""
-        self.source.lag, self.source.held = {}, {}
+        self.source.lag, self.source.lag_bytes, self.source.held = {}, {}, {}
         self.source.transaction_s, self.source.grew = 0.0, False
         self.source.stopped_at = self.source.absent_at = self.sink.refused_at = None
         self.source.caught_up = 0, frozenset()

@@ -22,7 +22,10 @@ With --json, an error is one JSON document on stderr: {"error": {"kind": …, "p
 """
 
 COMMANDS: Mapping[str, Lazy] = {
-    "run": Lazy("tacit_cli.run_command", "Process a Kafka topic continuously, and write signals to Redis."),
+    "run": Lazy(
+        "tacit_cli.run_command",
+        "Process a Kafka topic, or a file that grows, continuously, and write signals to Redis.",
+    ),
     "standby": Lazy(
         "tacit_cli.standby_command", "Follow the cuts of a run in object storage, and take over when it ends."
     ),

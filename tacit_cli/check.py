@@ -6,6 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Event
 
+from connectors.event_log.lines import Position, require_same
+from connectors.files.paths import event_files
 from connectors.files.source import FileSource
 from connectors.kafka.address import Start, TopicAddress
 from connectors.kafka.offsets import look_up
@@ -16,13 +18,13 @@ from connectors.redis.health import redis_problems
 from connectors.schema_registry.address import RegistryAddress
 from dataflows.cuts.bucket import open_bucket
 from dataflows.formats import check_registry
-from dataflows.job import Job, Topics, parse_source
+from dataflows.job import Job, Topics, follows_log, parse_source
 from dataflows.outputs import refuse_outputs_in
 from dataflows.ownership import namespace_problem
 from dataflows.population_run import build_challengers
 from dataflows.saved_positions import saved_positions
 from dataflows.settings import Settings
-from dataflows.state_folder import DESCRIPTION, identity_differences, is_in_use
+from dataflows.state_folder import DESCRIPTION, identity_differences, is_in_use, read_identity
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SourceCounters
 from state.errors import GapError
@@ -103,7 +105,8 @@ def _object_storage(settings: Settings) -> str:
 
 def _namespace(settings: Settings, source: str) -> str:
     is_topic = source.startswith("kafka:")
-    job = Job(settings, settings.topic(source) if is_topic else (), bounded=not is_topic)
+    files = event_files([source]) if _follows(settings) and not is_topic else ()
+    job = Job(settings, settings.topic(source) if is_topic else files, bounded=not is_topic and not files)
     if problem := namespace_problem(job):
         raise TacitError(problem)
     return f"{settings.namespace} has the secret and the state of this run, and no other live run"
@@ -121,7 +124,8 @@ def _rejects(rejects: str, settings: Settings) -> str | tuple[str, bool]:
 def _folder(settings: Settings, source: str | None) -> str:
     folder = settings.state or Path()
     if (folder / DESCRIPTION).exists():
-        job = Job(settings, parse_source([source], settings.kafka) if source else (), bounded=False)
+        parsed = parse_source([source], settings.kafka) if source else ()
+        job = Job(settings, parsed, bounded=not _follows(settings))
         found = [
             text for text in identity_differences(folder, job.identity) if source or not text.startswith("source ")
         ]
@@ -157,6 +161,11 @@ def _has_state(settings: Settings) -> bool:
     return settings.state is not None and (settings.state / DESCRIPTION).exists()
 
 
+def _follows(settings: Settings) -> bool:
+    """Return whether the state folder is of a run that follows a log."""
+    return _has_state(settings) and follows_log(read_identity(settings.state or Path()))
+
+
 def _is_good(what: str, findings: Sequence[Finding]) -> bool:
     return any(finding.ok for finding in findings if finding.what == what)
 
@@ -164,11 +173,15 @@ def _is_good(what: str, findings: Sequence[Finding]) -> bool:
 def _positions(source: str, settings: Settings) -> str | tuple[str, bool]:
     """Compare the positions of the state folder with the topic, as the next run does."""
     parsed, folder = parse_source([source], settings.kafka), settings.state or Path()
-    if not isinstance(parsed, TopicAddress):
+    if not isinstance(parsed, TopicAddress) and not _follows(settings):
         return "files have positions of their own, which the replay compares"
     if is_in_use(folder):
         return f"a run uses {folder}, and compares its positions itself"
     saved = saved_positions(folder)
+    if not isinstance(parsed, TopicAddress):
+        for position in saved.values():
+            require_same(Path(source), Position(*position))
+        return f"{source} has everything up to the position of {folder}"
     try:
         require_no_gap(parsed, saved)
     except GapError as error:

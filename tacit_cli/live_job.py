@@ -1,23 +1,21 @@
 """Job of a live run from the settings of a command."""
 
-from connectors.kafka.address import TopicAddress
+from dataflows.event_log import require_log
 from dataflows.job import Job, parse_source
 from dataflows.observability.logs import configure
 from dataflows.outputs import refuse_outputs_in
 from dataflows.settings import Settings
-from tacit.errors import ConfigurationError
 
 
 def live_job(settings: Settings, source: str, *, adopts: bool = False) -> Job:
     """Return the job, with the logs set up.
 
     Raises:
-        ConfigurationError: the source is no topic, or an output is the source.
+        ConfigurationError: the source is no topic and no log, a setting does not fit it, or an output is the source.
     """
-    topic = parse_source([source], settings.kafka)
-    if not isinstance(topic, TopicAddress):
-        raise ConfigurationError(["source: run needs kafka://HOST:PORT/TOPIC; use tacit replay for files"])
-    job = Job(settings, topic, bounded=False, adopts=adopts)
+    job = Job(settings, parse_source([source], settings.kafka), bounded=False, adopts=adopts)
+    if not job.topics:
+        require_log(job.files, settings)
     refuse_outputs_in([source], settings)
     configure(job.log_level, as_json=settings.log_json, file=settings.log_file)
     return job

@@ -9,6 +9,7 @@ from dataflows.handover.taking_over import resumed_from_hand_over, take_over
 from dataflows.host_settings import HOSTS
 from dataflows.runtime.live import run_live
 from dataflows.settings import STATE, WORKER_GROUPS
+from tacit.errors import ConfigurationError
 from tacit_cli.arguments import FromReplay
 from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
@@ -45,12 +46,14 @@ FromSavepoint = Annotated[
 )
 def run(
     invocation: Invocation,
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Topic, as kafka://HOST:PORT/TOPIC.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Topic, as kafka://HOST:PORT/TOPIC, or a .jsonl file.")
+    ],
     from_replay: FromReplay = None,
     from_savepoint: FromSavepoint = None,
     adopt: Adopt = False,
 ) -> None:
-    """Process a Kafka topic continuously, and write signals to Redis.
+    """Process a Kafka topic, or a file that grows, continuously, and write signals to Redis.
 
     SIGTERM stops the run after a checkpoint: with --state, the same command resumes there, without a loss or a
     repetition.
@@ -58,5 +61,7 @@ def run(
     with worker_settings(invocation) as settings:
         job = live_job(settings, source, adopts=adopt)
         if from_replay:
+            if job.files:
+                raise ConfigurationError(["from_replay: needs a topic; a run reads a log from its first line"])
             take_over(job, from_replay)
         run_live(resumed_from_hand_over(job), from_savepoint)

@@ -28,6 +28,8 @@ class GonePartition(StatefulSourcePartition[Record, Snapshot]):
         self._position = position
         self._policy = policy
         self._gaps = gaps
+        self.has_caught_up = False
+        """There is nothing to take."""
 
     def next_batch(self) -> list[Record]:
         """End.

@@ -49,6 +49,14 @@ class CountersCollector(Collector):
         for partition, records in source.lag.copy().items():
             lag.add_metric([partition], records)
         yield lag
+        lag_bytes = GaugeMetricFamily(
+            "tacit_source_lag_bytes",
+            "Bytes of a log between the position and the end, with those of an unfinished last line.",
+            labels=["log"],
+        )
+        for log, size in source.lag_bytes.copy().items():
+            lag_bytes.add_metric([log], size)
+        yield lag_bytes
         yield from _held(source)
         yield GaugeMetricFamily(
             "tacit_progress_age_seconds",

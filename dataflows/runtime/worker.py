@@ -25,8 +25,9 @@ from bytewax.recovery import (
 )
 from bytewax.run import cli_main
 
-from connectors.kafka.live_source import LiveSource
+from connectors.event_log.source import EventLogSource
 from connectors.kafka.source import KafkaSource
+from connectors.live_source import LiveSource
 from connectors.null_sink import NullSink
 from connectors.redis.dry_sink import DrySink
 from connectors.redis.signal_sink import RedisSink
@@ -198,7 +199,7 @@ def _released(
 ) -> FixedPartitionedSource[Any, Any]:
     """Return the source of a live run, or that of a bounded run in rounds and at its pace."""
     if rounds is None:
-        assert isinstance(source, KafkaSource)  # noqa: S101  # a live run reads a topic
+        assert isinstance(source, KafkaSource | EventLogSource)  # noqa: S101  # a live run reads a topic or a log
         return LiveSource(source, loss, counters.source)
     return SourceInRounds(PacedSource(source, job.pace) if job.pace else source, rounds, stop, counters.source)
 

@@ -62,7 +62,10 @@ def _proposed(line: bytes, random: Random) -> bytes:
 
 @contextmanager
 def monitored_run(kafka: Kafka, folder: Path) -> Iterator[Prometheus]:
-    """Yield a Prometheus with the scrape configuration and the rules of deploy/, over a run that has read a history."""
+    """Yield a Prometheus with the scrape configuration and the rules of deploy/, over a run that has read a history.
+
+    A second run follows an empty event log.
+    """
     (folder / "catalogue.toml").write_text(SHIPPED.read_text() + "\n[holdout]\nshare = 0.3\n")
     _write_parity(folder / "metrics")
     lines, topic, port = history(folder), kafka.create_topic(), two_free_ports()
@@ -82,10 +85,14 @@ def monitored_run(kafka: Kafka, folder: Path) -> Iterator[Prometheus]:
     with ExitStack() as stack:
         url, _ = stack.enter_context(redis_of_its_own())
         assistant, node = stack.enter_context(_assistant(url, folder)), stack.enter_context(_textfile(folder))
-        targets = {"tacit": port, "assistant": assistant.port, "node": node}
+        (folder / "events.jsonl").touch()
+        of_log = two_free_ports()
+        follows = ["run", "events.jsonl", "--redis", url, "--namespace", "log", "--metrics", f"127.0.0.1:{of_log}"]
+        stack.enter_context(running(follows, folder / "log-of-log"))
+        targets = {"tacit": (port, of_log), "assistant": (assistant.port,), "node": (node,)}
         server = stack.enter_context(prometheus(_config(targets), folder))
         run = stack.enter_context(running([*words, "--redis", url], folder / "log", TACIT_POPULATION="learn"))
-        run.wait_for(lambda: server.query('up{job="tacit"} == 1'), "the first scrape")
+        run.wait_for(lambda: len(server.query('up{job="tacit"} == 1')) == 2, "the first scrapes")
         kafka.produce(topic, lines)
         assistant.read(10)
         run.wait_for(lambda: _has_learned(port, len(lines)), "the history to be read, and a population version")
@@ -134,13 +141,13 @@ def _textfile(folder: Path) -> Iterator[int]:
             thread.join()
 
 
-def _config(targets: dict[str, int]) -> dict[str, Any]:
+def _config(targets: dict[str, tuple[int, ...]]) -> dict[str, Any]:
     """Return deploy/prometheus.yml with the targets of the test, which are asked often."""
     config: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": SCRAPE, "scrape_timeout": SCRAPE, "evaluation_interval": SCRAPE}
     config["rule_files"] = [str(DEPLOY / name) for name in config["rule_files"]]
     for job in config["scrape_configs"]:
-        job["static_configs"] = [{"targets": [f"127.0.0.1:{targets[job['job_name']]}"]}]
+        job["static_configs"] = [{"targets": [f"127.0.0.1:{port}" for port in targets[job["job_name"]]]}]
     return config
 
 

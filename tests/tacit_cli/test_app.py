@@ -111,7 +111,7 @@ def test_shell_completion_knows_the_commands() -> None:
         (["simulate", "--out", "x.jsonl", "--catalogue", "none.toml"], "catalogue none.toml: cannot be read"),
         (["simulate", "--out", "kafka://nowhere/x"], "'nowhere' is no HOST:PORT"),
         (["simulate", "--out", "x.csv"], "out: x.csv: the name of an event file must end in .jsonl, .jsonl.gz,"),
-        (["run", "a.jsonl"], "source: run needs kafka://HOST:PORT/TOPIC; use tacit replay for files"),
+        (["run", "a.jsonl"], "source: there is no file a.jsonl; make an empty one, or correct the path"),
         (["replay", "."], "source: the folder . has no file with a name in .jsonl, .jsonl.gz, .jsonl.zst"),
         (["check", "--config", "none.toml"], "config: --config names none.toml, which is not a file"),
         (["state", "stats"], "state: is required; name the state folder by --state DIR"),

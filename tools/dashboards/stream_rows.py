@@ -73,6 +73,12 @@ SOURCE = Row(
             {"tacit_source_lag_records": "{{partition}}"},
         ),
         Panel(
+            "Lag in bytes",
+            BYTES,
+            "Bytes of an event log between the position of the run and the end.",
+            {"tacit_source_lag_bytes": "{{log}}"},
+        ),
+        Panel(
             "Time without progress",
             SECONDS,
             "Time since the source passed records on, or had no new ones.",

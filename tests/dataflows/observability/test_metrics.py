@@ -22,6 +22,7 @@ COUNTED = {
     "tacit_records_total": 10,
     "tacit_record_bytes_total": 2_000,
     'tacit_source_lag_records{partition="events/0"}': 7,
+    'tacit_source_lag_bytes{log="events.jsonl"}': 70,
     'tacit_source_held_records{partition="events/0"}': 3,
     "tacit_source_transaction_age_seconds": 1.5,
     'tacit_source_gap_records_total{reason="expired"}': 4,
@@ -62,6 +63,7 @@ def _counters() -> Counters:
     sink = SinkCounters(applied=20, stale=21, gated=22, unwritable=23, gates=24, retries=25, unannounced=26)
     counters = Counters(sink=sink)
     counters.source.records, counters.source.bytes, counters.source.lag = 10, 2_000, {"events/0": 7}
+    counters.source.lag_bytes = {"events.jsonl": 70}
     counters.source.held, counters.source.transaction_s = {"events/0": 3}, 1.5
     counters.source.gaps["expired"] = 4
     counters.events.outcomes |= {Outcome.ACCEPTED: 5, Outcome.DUPLICATE: 1}
