@@ -22,7 +22,7 @@ from dataflows.holder import Holder, lock_identity
 from dataflows.job import Job
 from dataflows.known_redis import missing_signals, note_redis
 from dataflows.lease import Lease, now_s
-from dataflows.observability.watch import LEASE_LOST, STARTING, Watch
+from dataflows.observability.watch import FLUSHED, LEASE_LOST, STARTING, Watch
 from dataflows.restoring import Loss
 from dataflows.runtime.stopping import Stop
 from dataflows.settings import Settings
@@ -291,7 +291,9 @@ class Ownership:
                 return
             began_s, held = waited
         self.taken_ms = held.taken_ms
-        if not self.missing and not store.is_restoring:
+        if self.missing or store.is_restoring:
+            self._watch.fail(FLUSHED, self.missing)  # until the keeper has ended the restoration
+        else:
             self.note_redis()
         store.secret.keep(fingerprint(self.job.settings.secret_bytes))
         self.marks = store.fillings.take_live(is_new=self._is_new)

@@ -260,3 +260,15 @@ def test_other_source_is_refused(follower: Follower, tmp_path: Path) -> None:
         done = tacit("run", source, "--redis", "redis://127.0.0.1:1", cwd=tmp_path)
         assert done.returncode == 2
         assert "source: " in done.stderr
+
+
+def test_run_over_an_empty_redis_is_ready_once_all_signals_are_back(follower: Follower, history: History) -> None:
+    """As after each start of an embedded Redis: readers would get defaults before."""
+    append_lines(follower.log, [*history.halves[0], *history.halves[1]])
+    with running(follower.words(), follower.output) as run:
+        follower.wait_until_equal(run)
+        assert run.stop() == 0, run.output
+    follower.client.flushall()
+    with running(follower.words(), follower.output, {"dataflows.keeper.LOOK_EVERY_S": 2}) as run:
+        run.wait_for(lambda: health(follower.port) == 200, "readiness")
+        assert everything_in(follower.client).keys() == history.left.keys()
