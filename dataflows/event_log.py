@@ -1,4 +1,4 @@
-"""Event log as the source of a live run: the settings that it allows."""
+"""Event log as the source of a live run: allowed settings."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ _NEEDS_TOPIC = {
     "checkpoints": "keeps cuts for other hosts, and a log is on one host; back up the state folder with the log",
     "hosts": "share the partitions of a topic, and one process reads a log",
 }
-"""Setting → reason for which it needs a topic."""
+"""Setting → reason for the need of a topic."""
 
 
 def require_log(files: Sequence[Path], settings: Settings) -> None:

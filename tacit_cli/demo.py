@@ -152,6 +152,7 @@ def _next_commands() -> RenderableType:
         ("tacit simulate --out events.jsonl", "generate such a history"),
         ("tacit replay events.jsonl --embedded", "process it, or another file"),
         ("tacit check", "check what a worker needs"),
+        ("tacit serve --embedded --demo", "serve the HTTP API and the page of a simulated user"),
     )
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     for command, what in lines:

@@ -1,6 +1,6 @@
 """End of an event log up to which lines are final, from a thread that looks at the file.
 
-A writer holds a lock while it appends, and takes a failed append back (connectors.files.appending). So an end counts
+A writer locks the file for an append, and takes a failed append back (connectors.files.appending). So an end counts
 once the thread has had the lock. The thread may wait for a writer, and the dataflow need not.
 """
 
@@ -27,7 +27,7 @@ class LogEnd:
         path: path of the log.
         file: file descriptor of the open log.
         at: offset of the position to read from.
-        seen: called at each look with a file descriptor of the log and its size.
+        seen: called at each look with file descriptor and size of the log.
     """
 
     def __init__(self, path: Path, file: int, at: int, seen: Callable[[int, int], None]) -> None:
@@ -54,7 +54,7 @@ class LogEnd:
         self._thread.start()
 
     def raise_failure(self) -> None:
-        """Raise the error of the thread, if it ended with one.
+        """Raise the error of the thread, if there is one.
 
         Raises:
             GapError: the log was truncated, replaced or deleted.
@@ -64,7 +64,7 @@ class LogEnd:
             raise self._failure
 
     def close(self) -> None:
-        """End the thread at its next look; a writer that holds the lock delays it."""
+        """End the thread at the next look; a writer that holds the lock delays it."""
         self._end.set()
 
     def _run(self) -> None:

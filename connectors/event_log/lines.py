@@ -14,7 +14,7 @@ _LINE_BYTES = MAX_EVENT_BYTES + 1
 _READ_BYTES = 256 * 1024
 _SUM_EVERY_BYTES = 1024 * 1024
 _COMPARED_BYTES = 1024**3
-"""A log is compared whole up to this size, and by samples above it."""
+"""Size up to which a log is compared whole, and above by samples."""
 _FETCHES = 64
 """Reads of the file in one call: a call in a very long line takes less than a tenth of a second."""
 _TAIL_BYTES = 64
@@ -27,7 +27,7 @@ REMEDY = (
 
 
 class Position(NamedTuple):
-    """Next byte to read in a log, and the sums of all bytes before it."""
+    """Next byte to read in a log, and the sums of all bytes before."""
 
     byte: int = 0
     """Offset from 0, at the start of a line."""
@@ -38,7 +38,7 @@ class Position(NamedTuple):
 
 
 def require_same(path: Path, position: Position) -> None:
-    """Compare a log with a position: it must have all bytes that were read.
+    """Compare a log with a position, up to which all bytes were read.
 
     Raises:
         GapError: the log was truncated, replaced or rewritten.
@@ -52,7 +52,7 @@ def require_same(path: Path, position: Position) -> None:
 
 
 class WholeLines:
-    """Lines of an open log from a position on, each once its newline is there.
+    """Whole lines of an open log from a position on.
 
     Records equal those of a replay of the file: a line over 16 KiB becomes a record of 16 KiB + 1 byte.
     """
@@ -140,7 +140,7 @@ class WholeLines:
 
 
 def lines_between(file: int, begin: int, end: int) -> int:
-    """Return the number of whole lines of a file between two offsets; many are estimated, by the first 256 KiB.
+    """Return the number of whole lines of a file between two offsets; beyond 256 KiB, an estimate.
 
     Raises:
         OSError: the file cannot be read.

@@ -25,9 +25,9 @@ _MEASURE_EVERY_S = 0.25
 
 
 class EventLogSource(FixedPartitionedSource[Record, Snapshot]):
-    """Lines of an event log, from its first one or from the position of an earlier run.
+    """Lines of an event log, from the first one or from the position of an earlier run.
 
-    An unfinished last line waits for its newline. A checkpoint is never ahead of the log on disk. After `stop` is set,
+    An unfinished last line waits for the newline. A checkpoint is never ahead of the log on disk. After `stop` is set,
     the source ends in order.
 
     Raises:

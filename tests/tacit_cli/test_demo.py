@@ -38,6 +38,7 @@ def test_demo_shows_all_and_leaves_nothing(tmp_path: Path) -> None:
     assert "all accounted for" in done.stdout
     assert ": known well" in done.stdout
     assert "oracle" in done.stdout
+    assert "tacit serve --embedded --demo" in done.stdout.splitlines()[-2]
     assert list(tmp_path.iterdir()) == []
     assert _servers(tmp_path) == []
 
