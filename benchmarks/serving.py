@@ -1,4 +1,4 @@
-"""Cost of reads and writes in Redis, compared with plain redis-py in the same run.
+"""Cost of reads and writes in Redis, compared with plain redis-py in the same run, and of sending events.
 
     python -m benchmarks.serving [--users N] [--json]
 
@@ -18,6 +18,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import median, quantiles
+from tempfile import TemporaryDirectory
 from time import perf_counter, process_time, time_ns
 
 import msgspec
@@ -32,7 +33,7 @@ from connectors.redis.target import Target
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.user.writes import GateWrite, SignalWrite
-from tacit import AsyncSignalReader, SignalReader
+from tacit import ActedOn, AsyncSignalReader, Catalogue, Emitter, EventFile, SignalReader, Turn
 from tacit.contract.activity import Activity
 from tacit.contract.gates import Gate, ScopeConsent
 from tacit.contract.keys import RegionKeys
@@ -76,7 +77,7 @@ def main() -> None:
     with EmbeddedRedis(options=("--port", str(port), "--bind", "127.0.0.1", *COMPACT)):
         url = f"redis://127.0.0.1:{port}"
         figures = [*_writes(url, options.users), *_reads(url, options.users), *_async_reads(url, options.users)]
-    figures += [*_reads_without_redis(url), *_starts()]
+    figures += [*_reads_without_redis(url), *_sends(), *_starts()]
     if not options.json:
         _print(figures)
     outcomes = serving_faults.measure()
@@ -270,6 +271,27 @@ def _reads_without_redis(url: str) -> list[Figure]:
         reads = _Reads()
         reads.take([lambda: reader.get("ada")] * 2_000)
     return [Figure("get without Redis: p99", "ms", reads.percentile(99), "≤ 1")]
+
+
+def _sends() -> list[Figure]:
+    """Send feedback through an emitter to a file, and count the CPU of the delivery, too."""
+    catalogue, at_ms = Catalogue.load(), time_ns() // 1_000_000
+    values = {name: facet.values[0] for name, facet in catalogue.facets.items()}
+    followed = tuple(
+        ActedOn(facet=name, value=value, version=version(at_ms, 1), propensity=0.95) for name, value in values.items()
+    )
+    turn = Turn("ada", "eu", "turn-1", values, followed, topic="code", surface="chat")
+    figures = []
+    with TemporaryDirectory() as folder:
+        for what, names in (("send: CPU", None), ("send, with a catalogue: CPU", catalogue)):
+            sends = _Reads()
+            with Emitter(EventFile(f"{folder}/events.jsonl"), catalogue=names) as emitter:
+                for _ in range(ROUNDS):
+                    events = [turn.feedback("thumbs_up") for _ in range(READS)]
+                    sends.take([*[partial(emitter.send, event) for event in events], emitter.flush])
+            figures.append(Figure(what, "µs", sends.cpu_us, "≤ 20"))
+        figures.append(Figure("send: p99 of the call", "ms", sends.percentile(99), "≤ 1"))
+    return figures
 
 
 def _starts() -> list[Figure]:

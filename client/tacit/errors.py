@@ -3,6 +3,8 @@
 TacitError
 ├── ConfigurationError    settings or arguments are wrong; `problems` lists all of them
 │   └── CatalogueError    the catalogue file is wrong
+├── EventError            an event breaks the contract or the catalogue; `member` is the path of the place
+├── QueueFullError        an emitter cannot keep a control event; nothing was sent
 ├── StateError            a state folder or a checkpoint is unusable                      (state.errors)
 │   └── OwnershipError    a namespace belongs to another state folder, run or secret      (state.errors)
 ├── StorageError          the disk under the state failed; a retry may succeed            (state.errors)
@@ -36,3 +38,16 @@ class ConfigurationError(TacitError):
 
 class CatalogueError(ConfigurationError):
     """A catalogue that breaks the contract; `problems` names each place."""
+
+
+class EventError(TacitError):
+    """An event that breaks the contract or the catalogue; the text repeats no value of the event."""
+
+    def __init__(self, member: str, rule: str) -> None:
+        self.member = member
+        """Path of the member, as in `served.length`; empty for the whole event."""
+        super().__init__(f"{member or 'event'}: {rule}")
+
+
+class QueueFullError(TacitError):
+    """A control event that an emitter cannot keep. Try again later, and let the user know meanwhile."""

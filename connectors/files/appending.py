@@ -1,43 +1,22 @@
-"""Durable append of lines to a file that other processes append to."""
+"""Durable append of lines to a file that other processes append to, with the errors of a sink."""
 
-import fcntl
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from state.errors import SinkError
+from tacit.sender import appending
 
 
 def append_lines(path: Path, lines: Sequence[bytes]) -> None:
-    """Append lines, all or none, and return when they are on disk; a line that a crash cut off gets its newline first.
+    """Append lines as `tacit.sender.appending.append_lines` does.
 
     Raises:
         SinkError: the file cannot be written, or the disk is full.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _append(descriptor, b"".join(line + b"\n" for line in lines))
-        finally:
-            os.close(descriptor)
+        appending.append_lines(path, lines)
     except OSError as error:
         raise SinkError(
             f"{path}: cannot be written: {error.strerror}; "
             "free disk space, or name a file in a folder that exists and is writable"
         ) from error
-
-
-def _append(descriptor: int, data: bytes) -> None:
-    size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        data = b"\n" + data
-    try:
-        while data:
-            data = data[os.write(descriptor, data) :]
-        os.fsync(descriptor)
-    except OSError:
-        with suppress(OSError):  # the first error is the cause
-            os.ftruncate(descriptor, size)
-        raise

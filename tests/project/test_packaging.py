@@ -39,12 +39,15 @@ for reader in (SignalReader, AsyncSignalReader):
     reader("redis://localhost", region="eu", secret="a secret of tests")
 print(*sys.modules)
 """
+OF_EXTRAS = ("tacit.openfeature", "tacit.sender.kafka_topic", "tacit.testing.plugin")
+"""Modules that need an extra, or pytest."""
 APPLICATION = f"""
 import importlib, pkgutil, sys
 import {", ".join(APPLICATION_PACKAGES)}
 import tacit
 for module in pkgutil.walk_packages(tacit.__path__, "tacit."):
-    importlib.import_module(module.name)
+    if module.name not in {OF_EXTRAS}:
+        importlib.import_module(module.name)
 print(*(sys.modules[name].OWNER for name in {APPLICATION_PACKAGES}))
 """
 

@@ -1,7 +1,7 @@
 """Adaptation of one user, and the choice of a style for one conversation."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
@@ -65,6 +65,8 @@ class Adaptation:
     """Membership of the holdout (`tacit.contract.holdout`): choices have the catalogue's defaults."""
     decided: frozenset[str] = frozenset()
     """Facets with a pin event of the user, a removed pin included."""
+    region: str | None = None
+    """Region of the user; None for an adaptation that comes from no reader."""
 
     def choose(
         self, unit: str, *, topic: str | None = None, surface: str | None = None, explore: bool = True
@@ -83,12 +85,24 @@ class Adaptation:
             explore: permission to try other values in this conversation; the user's consent is needed in any case.
         """
         policy = self._policy()
-        if policy == "learned":
-            return self._made(list(self._chosen(unit, topic, surface, explore)), policy)
         proposed: tuple[Followed, ...] = ()
-        if policy == "apprentice":
-            proposed = self._made(list(self._chosen(unit, topic, surface, explore)), policy).acted_on
-        return replace(self._made(list(self._withheld()), policy), proposed=proposed)
+        if policy == "learned":
+            chosen = list(self._chosen(unit, topic, surface, explore))
+        else:
+            chosen = list(self._withheld())
+            if policy == "apprentice":
+                proposed = tuple([followed for followed, _ in self._chosen(unit, topic, surface, explore)])
+        return Choice(
+            {followed["facet"]: followed["value"] for followed, _ in chosen},
+            tuple([followed for followed, _ in chosen]),
+            self._catalogue,
+            policy,
+            proposed,
+            {followed["facet"]: strength for followed, strength in chosen},
+            topic,
+            surface,
+            self.region,
+        )
 
     def describe(
         self,
@@ -128,15 +142,6 @@ class Adaptation:
         if self._catalogue.mode == "apprentice":
             return "apprentice"
         return "holdout" if self.held_out else "learned"
-
-    def _made(self, chosen: list[_Chosen], policy: Policy) -> Choice:
-        return Choice(
-            {followed["facet"]: followed["value"] for followed, _ in chosen},
-            tuple([followed for followed, _ in chosen]),
-            self._catalogue,
-            policy,
-            strengths={followed["facet"]: strength for followed, strength in chosen},
-        )
 
     def _chosen(self, unit: str, topic: str | None, surface: str | None, explore: bool) -> Iterator[_Chosen]:
         contexts = contexts_of(topic, surface)

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, NotRequired, TypedDict
 
 from tacit.contract.catalogue import Catalogue, Facet
+from tacit.contract.events import ActedOn
+from tacit.errors import ConfigurationError
+from tacit.sender.identity import new_id
+from tacit.sender.turn import Turn
 
 MAX_PROMPT = 600
 """Limit of `Choice.prompt`, in characters."""
@@ -68,6 +72,56 @@ class Choice:
     """In apprentice mode, the entries that `acted_on` would have; to send back with the feedback."""
     strengths: Mapping[str, Strength] = field(default_factory=dict)
     """Facet → strength of its value; a facet that is missing has a default."""
+    topic: str | None = field(default=None, compare=False)
+    """Topic of the answer, as in `Adaptation.choose`."""
+    surface: str | None = field(default=None, compare=False)
+    """Surface of the answer, likewise."""
+    region: str | None = field(default=None, compare=False)
+    """Region of the user; None for a choice that comes from no reader."""
+
+    def turn(
+        self,
+        user_id: str,
+        *,
+        topic: str | None = None,
+        surface: str | None = None,
+        turn_id: str | None = None,
+        served: Mapping[str, str | list[str]] | None = None,
+        item: str | None = None,
+        locale: str | None = None,
+        region: str | None = None,
+    ) -> Turn:
+        """Return an answer in this style; its events go back to the workers.
+
+        Args:
+            user_id: the user.
+            topic: topic of the answer; None: that of the choice, if it is in the catalogue.
+            surface: surface of the answer, likewise.
+            turn_id: id of the answer; None: a new one.
+            served: values of the answer, if it could not follow the choice; None: the values of the choice.
+            item: id of the variant, card or template that was shown.
+            locale: BCP 47 tag.
+            region: region of the user; None: that of the reader.
+
+        Raises:
+            ConfigurationError: no region, as the choice comes from no reader.
+        """
+        region = region or self.region
+        if region is None:
+            raise ConfigurationError(["region: this choice comes from no reader; pass region="])
+        return Turn(
+            user_id=user_id,
+            region=region,
+            turn_id=turn_id or new_id(),
+            served=dict(self.values if served is None else served),
+            acted_on=tuple([ActedOn(**followed) for followed in self.acted_on]),
+            proposed=tuple([ActedOn(**followed) for followed in self.proposed]),
+            topic=topic or _known(self.topic, self._catalogue.topics.values),
+            surface=surface or _known(self.surface, self._catalogue.surfaces.values),
+            item=item,
+            locale=locale,
+            catalogue=self._catalogue,
+        )
 
     def instructions(self, *, defaults: bool = False) -> tuple[Instruction, ...]:
         """Return an instruction per facet in the catalogue's order.
@@ -97,6 +151,10 @@ class Choice:
         if sum([len(instruction.text) + 1 for instruction in instructions]) > MAX_PROMPT:
             instructions = _strongest(instructions)
         return " ".join([instruction.text for instruction in instructions if instruction.text])
+
+
+def _known(name: str | None, names: tuple[str, ...]) -> str | None:
+    return name if name in names else None
 
 
 def _hint(facet: Facet, value: str) -> str:

@@ -126,17 +126,25 @@ class Lookups:
         if not signals and profile is None:
             return self._without_signals(user, "unknown_schema" if fields else "absent", consent, decided)
         status: Status = "aged" if _is_aged(signals, profile, now_ms) else "fresh"
-        held_out = self._is_held_out(user)
-        return Adaptation(status, signals, profile, self._population(), self._catalogue, consent, held_out, decided)
+        return self._made(user, status, signals, profile, consent, decided)
 
     def _without_signals(
         self, user: bytes, status: Status, consent: Consents, decided: frozenset[str] = frozenset()
     ) -> Adaptation:
-        held_out = self._is_held_out(user)
-        return Adaptation(status, {}, None, self._population(), self._catalogue, consent, held_out, decided)
+        return self._made(user, status, {}, None, consent, decided)
 
-    def _is_held_out(self, user: bytes) -> bool:
-        return is_held_out(user, self._catalogue.holdout.share)
+    def _made(
+        self,
+        user: bytes,
+        status: Status,
+        signals: Mapping[str, Signal],
+        profile: Profile | None,
+        consent: Consents,
+        decided: frozenset[str],
+    ) -> Adaptation:
+        catalogue = self._catalogue
+        held_out, region = is_held_out(user, catalogue.holdout.share), self._region_keys.region
+        return Adaptation(status, signals, profile, self._population(), catalogue, consent, held_out, decided, region)
 
     def _population(self) -> Mapping[str, Signal]:
         """Return the cached defaults of any age: old defaults are better than none."""
