@@ -3,7 +3,7 @@
 Results: `SignalReader` returns an `Adaptation` with a `Status` (text), `Signal`s, a `Profile` and `Consents`; its
 `Choice` has the style of one conversation by a `Policy`, and an `Instruction` with a `Strength` for each facet.
 A `Description` has a user's `Preference`s and `Recency`, and at most one `Question`. `limited_by` returns the `Limit`s
-of a tier.
+of a tier. A `ChangeReader` returns the users that have `Changed`.
 An `Event` is an `Interaction`, `Consent`, `Pin` or `Forget`. A `Turn`, which `Choice.turn` returns, makes the events of
 an answer, and `ControlEvents` makes the others. An `Emitter` sends events to a `ServiceApi`, an `EventFile`, or a
 `tacit.sender.kafka_topic.KafkaTopic`, and has `EmitterCounts`.
@@ -31,6 +31,7 @@ from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tacit.contract.signals import Profile, Signal
 from tacit.errors import CatalogueError, ConfigurationError, EventError, QueueFullError, TacitError
 from tacit.reader.adaptation import Adaptation, Status
+from tacit.reader.changes import Changed, ChangeReader
 from tacit.reader.choice import Choice, Followed, Instruction, Policy, Strength
 from tacit.reader.description import Description, Preference, Question, Recency
 from tacit.reader.reader import AsyncSignalReader, SignalReader
@@ -46,6 +47,8 @@ __all__ = [
     "AsyncSignalReader",
     "Catalogue",
     "CatalogueError",
+    "ChangeReader",
+    "Changed",
     "Choice",
     "ConfigurationError",
     "Consent",
