@@ -72,9 +72,10 @@ def test_python_runs(page: Page, redis_address: str, tmp_path: Path) -> None:
     given = {"redis_url": redis_address, "secret": SECRET, "user_id": "ada", "conversation_id": "c-1"}
     catalogue = ROOT / "client/tacit/contract/catalogue.toml"
     names: dict[str, object] = {**given, "base_prompt": "Help.", "catalogue_file": catalogue}
+    names["events_file"] = tmp_path / "sent.jsonl"
     for block in page.python():
         code = compile(block.replace(REDIS, redis_address), str(page), "exec")
-        if "\nif __name__" not in block and "FastAPI" not in block:  # tests/project/test_examples.py runs these
+        if "\nif __name__" not in block and "\ndef test_" not in block:  # tests/project/test_examples.py runs these
             exec(code, names)  # noqa: S102  # the page is part of the project
     if "system_prompt" in names:
         assert str(names["system_prompt"]).startswith("Help. Keep answers short.")

@@ -22,7 +22,9 @@ from state.events.records import Reason
 from tacit.contract import events
 from tacit.contract.activity import Activity
 from tacit.contract.signals import Profile, Session, Signal, Status
+from tacit.openfeature import PROMPT_FLAG
 from tacit.reader import adaptation
+from tacit.testing import plugin
 from tests.support.pages import PAGES, ROOT, Page
 from tools.docs.cli_page import commands
 from tools.docs.metrics_page import served_metrics
@@ -43,8 +45,12 @@ FOREIGN_OPTIONS = {
 """Options of other programs, which pages name."""
 FOREIGN_NAMES = {"Classifier", "Connection.read_response", "LifoQueue", "RedisCluster"}
 """Names of River and redis-py, which pages name."""
+FIXTURES = {name for name in vars(plugin) if name.startswith("tacit_")}
+"""Fixtures for tests of assistants, whose names look like those of metrics."""
+FLAGS = {PROMPT_FLAG}
+"""Flags of OpenFeature, whose names look like those of modules."""
 OF_ASSISTANTS = {"tacit_reads_total"}
-"""Metrics that assistants serve, as examples/service.py does."""
+"""Metrics that assistants serve, as examples/assistant.py does."""
 
 
 def _named(names: Iterable[str], text: str) -> set[str]:
@@ -136,7 +142,7 @@ def _sources() -> list[Path]:
 def test_metrics_exist(page: Page) -> None:
     """`tacit_…` is a metric that is served, or a package."""
     names = {name for span in page.spans() for name in re.findall(r"\btacit_[a-z_]+", span)}
-    assert names - {metric.name for metric in served_metrics()} - set(ROOMS) - OF_ASSISTANTS == set()
+    assert names - {metric.name for metric in served_metrics()} - set(ROOMS) - OF_ASSISTANTS - FIXTURES == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -178,7 +184,7 @@ def test_python_names_exist(page: Page) -> None:
     """A dotted name of a package can be imported; a class, function or call is defined in the project."""
     spans = {span.removesuffix("()") for span in page.spans()}
     dotted = {span for span in spans if re.fullmatch(rf"(?:{'|'.join(ROOMS)})(?:\.\w+)+", span)}
-    dotted -= {span for span in dotted if span.endswith((".toml", ".json", ".yaml"))}
+    dotted -= FLAGS | {span for span in dotted if span.endswith((".toml", ".json", ".yaml"))}
     assert [name for name in sorted(dotted) if not _can_be_imported(name)] == []
     calls = {match[1] for span in page.spans() if (match := re.match(r"(?:\w+\.)*(\w+)\(", span))}
     classes = {span for span in spans if re.fullmatch(r"(?:[A-Z][a-z]+){2,}(?:\.\w+)*", span)} - FOREIGN_NAMES

@@ -1,115 +1,119 @@
-"""The examples run as they are: a style is served, and its feedback is an accepted event with propensities."""
+"""The example assistant as it is: as a command with a history, and in tests with fakes.
 
-import json
+tests/integration/test_assistant.py has the same assistant with a worker that follows a topic.
+"""
+
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
-from fastapi.testclient import TestClient
 
-from connectors.redis.signal_writer import SignalWriter
-from connectors.redis.target import Target
-from examples.feedback import feedback_event
-from examples.service import app
-from state.catalogue.numbered import NumberedCatalogue
-from state.counters import SinkCounters
-from state.events.observation import Observation
-from tacit import SignalReader
-from tacit.contract.pseudonyms import pseudonym
-from tests.support.commands import SECRET, environment
-from tests.support.factories import START_MS
-from tests.support.parser import accepted
-from tests.support.sample_signals import NOW_MS, signal, write
+from examples.assistant import READS, USAGE, Assistant, Conversation, reply
+from tacit import Catalogue, Feedback, Interaction, Pin, decode_event
+from tacit.testing import FakeSignalReader, RecordingEmitter
+from tests.support.commands import environment
+from tests.support.pages import ROOT, Page
+from tests.support.replays import replay
 
-SHIPPED = NumberedCatalogue.load()
-EXAMPLES = Path(__file__).parents[2] / "examples"
+pytest_plugins = ["tacit.testing.plugin"]
+
+EXAMPLE = ROOT / "examples/assistant.py"
+QUESTION = "How do I find a value?"
+
+Talk = Callable[[str], list[str]]
 
 
 @pytest.fixture
-def settings(redis_url: str) -> dict[str, str]:
-    """Return the environment of the examples, with a user, Ada, who likes concise answers."""
-    emitted = signal("concise", NOW_MS, explore=0.05)
-    with closing(SignalWriter(Target(redis_url, "eu"), SinkCounters())) as writer:
-        writer.write([write(("length", emitted), user=pseudonym("ada", SECRET.encode()))])
-    return {"TACIT_REDIS": redis_url, "TACIT_SECRET": SECRET}
+def talk(tacit_reader: FakeSignalReader, tacit_emitter: RecordingEmitter) -> Talk:
+    """Return a function from a line of Ada to the lines of the assistant."""
+    assistant, conversation = Assistant(tacit_reader, tacit_emitter, Catalogue.load()), Conversation("ada", "c-1")
+    return lambda line: reply(assistant, conversation, line)
 
 
-def test_service_gives_the_style_of_a_conversation(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for the same conversation, with what goes back."""
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    with TestClient(app) as client:
-        answers: list[dict[str, Any]] = [
-            client.get("/style/ada", params={"conversation": f"c-{n // 2}"}).json() for n in range(40)
-        ]
-    assert answers[::2] == answers[1::2]
-    assert {one["served"]["length"] for one in answers} >= {"concise"}
-    usual = next(one for one in answers if one["served"]["length"] == "concise")
-    assert usual["prompt"].startswith("Keep answers short.")
-    followed = {
-        "facet": "length",
-        "value": "concise",
-        "version": signal("", NOW_MS).v,
-        "propensity": 1.0,
-    }  # no consent to explore
-    assert usual["acted_on"][0] == followed
+def test_command_writes_a_history_that_a_replay_reads(redis_url: str, tmp_path: Path) -> None:
+    """The next conversation begins with the learned style."""
+    first = _converse(redis_url, tmp_path, [QUESTION, "/yes", *[QUESTION, "/shorter"] * 10])
+    assert first[0] == "[You help with programming.]"
+    assert replay(redis_url, "events.jsonl", cwd=tmp_path)["accepted"] >= 21
+    second = _converse(redis_url, tmp_path, [QUESTION, "/set length huge", "/set length detailed", "/quit", "/forget"])
+    assert "Keep answers short." in second[0]
+    assert second[-2:] == [
+        "I cannot do that: value: not in the catalogue; allowed are concise, balanced, detailed",
+        "Noted.",
+    ]
+    newest = decode_event((tmp_path / "events.jsonl").read_bytes().splitlines()[-1])
+    assert isinstance(newest, Pin)
+    assert newest.value == "detailed"
 
 
-def test_service_answers_without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the defaults."""
-    monkeypatch.setenv("TACIT_REDIS", "redis://127.0.0.1:1")
-    monkeypatch.setenv("TACIT_SECRET", SECRET)
-    with TestClient(app) as client:
-        assert client.get("/style/ada", params={"conversation": "c-1"}).json()["served"]["length"] == "balanced"
+def test_tests_of_the_guide_pass(tmp_path: Path) -> None:
+    """The two blocks, in the files that the guide names."""
+    blocks = [block for block in Page(ROOT / "docs/guides/assistant-engineer.md").python() if "tacit.testing" in block]
+    [tests] = [block for block in Page(ROOT / "docs/guides/assistant-engineer.md").python() if "\ndef test_" in block]
+    (tmp_path / "conftest.py").write_text(blocks[0])
+    (tmp_path / "test_guide.py").write_text(f"from tacit import Catalogue\n{tests}")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "--rootdir", "."]
+    variables = environment() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=variables, check=False, timeout=60)
+    assert "2 passed" in done.stdout, done.stdout
 
 
-def test_service_counts_reads_by_status(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """An operator's rules need the name and the label."""
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-
-    def counted() -> int:
-        found = [line for line in client.get("/metrics").text.splitlines() if line.startswith("tacit_reads_total{")]
-        return sum(int(float(line.split()[1])) for line in found if 'status="absent"' in line)
-
-    with TestClient(app) as client:
-        before = counted()
-        client.get("/style/nora", params={"conversation": "c-1"})
-        assert counted() == before + 1
-
-
-def test_feedback_goes_back_with_its_propensity(settings: dict[str, str]) -> None:
-    """As an event that is accepted, and whose choices are known."""
-    with SignalReader(settings["TACIT_REDIS"], region="eu", secret=SECRET) as reader:
-        choice = reader.get("ada").choose(unit="c-1")
-    observation: Observation = accepted(feedback_event("ada", "c-1-1", choice, "thumbs_up") | {"at": START_MS}, SHIPPED)
-    assert len(observation.acted) == len(choice.values) == len(observation.slots)
-    assert observation.acted[0][1] == choice.acted_on[0]["propensity"]
-
-
-def test_feedback_has_the_proposals_of_an_apprentice(settings: dict[str, str]) -> None:
-    """The event is their only log."""
-    catalogue = msgspec.structs.replace(SHIPPED, mode="apprentice")
-    with SignalReader(settings["TACIT_REDIS"], region="eu", secret=SECRET, catalogue=catalogue) as reader:
-        choice = reader.get("ada").choose(unit="c-1")
-    event = feedback_event("ada", "c-1-1", choice, "thumbs_up")
-    assert (event["served"]["length"], event["proposed"][0]["value"]) == ("balanced", "concise")
-    observation = accepted(event | {"at": START_MS}, SHIPPED)
-    assert len(observation.proposed) == len(choice.proposed) == len(SHIPPED.facets)
-
-
-def test_feedback_is_a_line_of_a_history(settings: dict[str, str]) -> None:
-    """The command, as its documentation has it."""
+def _converse(url: str, folder: Path, lines: list[str]) -> list[str]:
     done = subprocess.run(
-        [sys.executable, EXAMPLES / "feedback.py", "ada", "c-1", "thumbs_up"],
+        [sys.executable, EXAMPLE, "ada", "events.jsonl"],
+        input="".join(f"{line}\n" for line in lines),
         capture_output=True,
         text=True,
-        env=environment() | settings,
+        cwd=folder,
+        env=environment() | {"TACIT_REDIS": url},
         check=True,
+        timeout=60,
     )
-    (line,) = done.stdout.splitlines()
-    assert accepted(json.loads(line) | {"at": START_MS}, SHIPPED).feedback >= 0
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_feedback_is_about_the_answer(
+    talk: Talk, tacit_reader: FakeSignalReader, tacit_emitter: RecordingEmitter
+) -> None:
+    """With its style, and the question of the catalogue that settles most."""
+    tacit_reader.set("ada", length="concise", format="bullets")
+    tacit_reader.consent("ada")
+    assert talk("/like") == ["There is no answer yet."]
+    answer = talk(QUESTION)
+    assert answer[1] == "- Sort the values once, then search them by halves."
+    assert "/set " in answer[2]
+    assert talk("/like") == ["Thank you."]
+    [shown, liked] = tacit_emitter.events
+    assert isinstance(shown, Interaction)
+    assert isinstance(liked, Interaction)
+    assert (shown.feedback, liked.feedback) == (None, Feedback(kind="thumbs_up"))
+    assert shown.turn_id == liked.turn_id
+    assert liked.served is not None
+    assert (liked.served["length"], liked.topic, liked.surface) == ("concise", "code", "chat")
+
+
+def test_decision_that_cannot_be_kept_is_no_silent_loss(talk: Talk, tacit_emitter: RecordingEmitter) -> None:
+    """The user may try again."""
+    tacit_emitter.is_full = True
+    for decision in ("/no", "/set tone none", "/forget"):
+        assert talk(decision) == ["I cannot store that now. Please try again in a minute."]
+    assert talk("/other") == [USAGE]
+
+
+def test_assistant_answers_without_redis(talk: Talk, tacit_reader: FakeSignalReader) -> None:
+    """In the default style, without a question, and counted for the operator."""
+    tacit_reader.is_down = True
+
+    def count() -> float:
+        [metric] = READS.collect()
+        return sum(sample.value for sample in metric.samples if sample.labels == {"status": "unavailable"})
+
+    before = count()
+    assert talk(QUESTION) == [
+        "[You help with programming.]",
+        "Sort the values once, then search them by halves. Each step leaves half of the values.",
+    ]
+    assert count() > before

@@ -25,7 +25,7 @@ _MISSED = Changed(frozenset(), missed=True)
 
 
 class ChangeReader:
-    """Reader of the feed of the active namespace, for one thread; it never raises an error for a failing Redis.
+    """Reader of the feed of the active namespace, for a single thread; a failing Redis raises no error.
 
     Args:
         url: as for `SignalReader`.
@@ -96,7 +96,7 @@ class ChangeReader:
         return None if is_first else _MISSED
 
     def _has_moved(self, active: object) -> bool:
-        """Follow the active namespace, and return whether that is another one than before."""
+        """Follow the active namespace, and return whether the namespace is another."""
         if not self._follows_active or not isinstance(active, bytes | None):
             return False
         name = LIVE if active is None else active.decode("utf-8", "replace")

@@ -23,7 +23,7 @@ class Backoff:
         self._longest_s = FIRST_S
 
     def pause_s(self, *, at_least_s: float = 0.0) -> float:
-        """Return the next pause in seconds, on top of the one that the destination asks for."""
+        """Return the next pause in seconds, on top of the pause that the destination asks for."""
         longest_s, self._longest_s = self._longest_s, min(2 * self._longest_s, LONGEST_S)
         return at_least_s + self._draw(longest_s)
 

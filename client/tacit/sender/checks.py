@@ -43,7 +43,7 @@ def checked(event: Event, catalogue: Catalogue | None) -> bytes:
 
 
 def check_names(event: Event, catalogue: Catalogue) -> None:
-    """Check the names of an event; EventError with the path of the first one that is not in the catalogue."""
+    """Check the names of an event; EventError with the path of the first name that is not in the catalogue."""
     for path, name, allowed in _names(event, catalogue):
         if name not in allowed:
             raise EventError(path, f"not in the catalogue; allowed are {', '.join(allowed) or 'none'}")

@@ -7,14 +7,14 @@ from tacit.errors import TacitError
 
 MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 1_000_000
-"""Largest batch of one delivery; the HTTP API takes 500 events, and a body of 1 MiB."""
+"""Largest batch of a delivery; the HTTP API takes 500 events, and a body of 1 MiB."""
 
 
 class EncodedEvent(NamedTuple):
     """Event on the way to a destination."""
 
     key: bytes
-    """The user id: events of one key stay in order."""
+    """The user id: events of the same key stay in order."""
     data: bytes
     """The event as JSON."""
     is_control: bool
@@ -22,7 +22,7 @@ class EncodedEvent(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Result of the delivery of one event."""
+    """Result of the delivery of an event."""
 
     state: Literal["accepted", "rejected", "failed"]
     """`rejected` for good; `failed` for now, to be sent again."""
@@ -33,7 +33,7 @@ ACCEPTED = Outcome("accepted")
 
 
 class DeliveryError(TacitError):
-    """Nothing is known to be delivered; the same events have to be sent again, and repeats are ignored."""
+    """Failed delivery of a whole batch; the same events have to be sent again, and repeats are ignored."""
 
     def __init__(self, reason: str, *, retry_after_s: float = 0.0) -> None:
         self.reason = reason
@@ -43,10 +43,10 @@ class DeliveryError(TacitError):
 
 
 class Destination(Protocol):
-    """Way out of an emitter, used by one thread at a time."""
+    """Way out of an emitter, used by a single thread at a time."""
 
     def deliver(self, events: Sequence[EncodedEvent]) -> Sequence[Outcome]:
-        """Return an outcome per event, in order; events count as accepted once they are durable.
+        """Return an outcome per event, in order; durable events count as accepted.
 
         Args:
             events: at most `MAX_BATCH_EVENTS` events of at most `MAX_BATCH_BYTES` together.
@@ -57,7 +57,7 @@ class Destination(Protocol):
         ...
 
     def forget_connections(self) -> None:
-        """Drop connections without a byte to the server: they belong to the parent of this forked process."""
+        """Drop connections without a byte to the server: the parent of the forked process owns the connections."""
         ...
 
     def close(self) -> None:

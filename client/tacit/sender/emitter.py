@@ -1,4 +1,4 @@
-"""Emitter of events: a bounded queue, and a thread that delivers batches of them."""
+"""Emitter of events: a bounded queue, and a thread that delivers batches."""
 
 import atexit
 import logging
@@ -31,14 +31,14 @@ _log = logging.getLogger("tacit.sender")
 
 
 class EmitterCounts(NamedTuple):
-    """Counts of an emitter in this process."""
+    """Counts of an emitter in a process."""
 
     waiting: int
     """Events that are not settled yet."""
     sent: int
     """Events that the destination has."""
     retried: int
-    """Deliveries of an event after its first one."""
+    """Deliveries of an event after the first delivery."""
     dropped: int
     """Interactions that found no place, and all events that were left when the emitter was closed."""
     rejected: Mapping[str, int]
@@ -132,7 +132,7 @@ class Emitter:
                 self._changed.notify_all()
 
     def flush(self, timeout_s: float = CLOSE_S) -> bool:
-        """Wait until all events so far are settled, and return whether they are; blocks the caller.
+        """Wait until all events so far are settled, and return whether all are; blocks the caller.
 
         A pause between two attempts ends at once. With asyncio: `await asyncio.to_thread(emitter.flush)`.
         """
@@ -160,13 +160,13 @@ class Emitter:
         return is_settled
 
     def counts(self) -> EmitterCounts:
-        """Return the counts of this process, for metrics."""
+        """Return the counts of the process, for metrics."""
         with self._changed:
             waiting = len(self._waiting) + len(self._in_delivery)
             return EmitterCounts(waiting, self._sent, self._retried, self._dropped, dict(self._rejected))
 
     def _oldest(self) -> int:
-        """Return the number of the oldest event that is not settled; one above the newest if all are."""
+        """Return the number of the oldest event that is not settled; above the newest number if all events are."""
         numbers = [waiting.number for waiting in self._in_delivery[:1]]
         if (oldest := self._waiting.oldest) is not None:
             numbers.append(oldest)
@@ -198,7 +198,7 @@ class Emitter:
         self._destination.close()
 
     def _next_batch(self) -> list[Waiting]:
-        """Wait for events, and return a batch; an empty one ends the thread."""
+        """Wait for events, and return a batch; an empty batch ends the thread."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_closed)
             self._changed.wait_for(lambda: self._waiting.is_batch or self._is_hurried, self._linger_s)
@@ -238,9 +238,9 @@ class Emitter:
         return failure
 
     def _settle(self, batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> bool:
-        """Count a delivery, and put failed events back, with the later ones of their users, to keep the order.
+        """Count a delivery, and put failed events back, with later events of the same users, to keep the order.
 
-        Return whether there are any.
+        Return whether there are failed events.
         """
         again: list[Waiting] = []
         failed_keys: set[bytes] = set()
@@ -272,7 +272,7 @@ _emitters: WeakSet[Emitter] = WeakSet()
 
 
 def _close_all() -> None:
-    """Give all emitters together one time limit at the end of the process."""
+    """Close all emitters within a common time limit at the end of the process."""
     until_s = time.monotonic() + CLOSE_S
     for emitter in list(_emitters):
         emitter.close(max(0.0, until_s - time.monotonic()))
