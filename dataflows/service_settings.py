@@ -94,6 +94,15 @@ class ServiceSettings:
     ] = ()
     rate_token: Annotated[float, Setting(SERVICE, "N", "Requests per second of a token.", above=0, most=1e6)] = 2000
     rate_user: Annotated[float, Setting(SERVICE, "N", "Requests per second about a user.", above=0, most=1e6)] = 20
+    service_url: Annotated[
+        str, Setting(SERVICE, "URL", "Address of a running service, for `tacit mcp`.", check=_url_problem)
+    ] = "http://127.0.0.1:8080"
+    service_key: Annotated[
+        str | None,
+        Setting(
+            SERVICE, "TEXT", "Key or JWT for a running service, for `tacit mcp`.", "none", is_flag=False, is_secret=True
+        ),
+    ] = field(default=None, repr=False)
     prometheus: Annotated[
         str | None,
         Setting(SERVICE, "URL", "Prometheus with the history of metrics.", "none", check=_url_problem),

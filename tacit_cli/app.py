@@ -55,6 +55,7 @@ COMMANDS: Mapping[str, Lazy] = {
     ),
     "promote": Lazy("tacit_cli.promote_command", "Activate a namespace: readers follow within a second."),
     "serve": Lazy("tacit_service.serve_command", "Serve the HTTP API, the page of users and the console."),
+    "mcp": Lazy("tacit_service.mcp_command", "Let a model read a user's context and pass on decisions (MCP)."),
     "token": Lazy("tacit_service.token_command", "Make a key for an assistant or an operator."),
     "state": Lazy("tacit_cli.state_commands", "Inspect a state folder, also while workers use it; keep savepoints."),
     "redis": Lazy("tacit_cli.redis_commands", "Prepare a Redis server."),

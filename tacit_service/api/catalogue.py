@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from tacit.contract.catalogue import Direction
 from tacit.contract.names import Names
 from tacit_service.api.users import LANGUAGE, language_of
 from tacit_service.http.answers import Answer, json_answer
@@ -41,6 +42,14 @@ class CatalogueSurface(Struct, frozen=True):
     label: str
 
 
+class CatalogueDirection(Struct, frozen=True):
+    """Directed feedback: the served value of the facet is a dislike, and the next value that way a like."""
+
+    feedback: str
+    facet: str
+    direction: Direction
+
+
 class CatalogueAnswer(Struct, frozen=True):
     """Names of the deployment."""
 
@@ -52,6 +61,7 @@ class CatalogueAnswer(Struct, frozen=True):
     """Feedback kinds."""
     languages: tuple[str, ...]
     """Languages with labels."""
+    directed: tuple[CatalogueDirection, ...]
 
 
 async def read_catalogue(call: Call) -> Answer:
@@ -72,8 +82,21 @@ async def read_catalogue(call: Call) -> Answer:
     sensitive = set(catalogue.topics.sensitive)
     topics = tuple(CatalogueTopic(each, names.topic(each), each in sensitive) for each in catalogue.topics.values)
     surfaces = tuple(CatalogueSurface(each, names.context(f"surface:{each}")) for each in catalogue.surfaces.values)
+    directed = tuple(
+        CatalogueDirection(name, facet, direction)
+        for name, kind in catalogue.feedback.items()
+        for facet, direction in kind.moves.items()
+    )
     return json_answer(
-        CatalogueAnswer(catalogue.version, facets, topics, surfaces, tuple(catalogue.feedback), tuple(catalogue.labels))
+        CatalogueAnswer(
+            catalogue.version,
+            facets,
+            topics,
+            surfaces,
+            tuple(catalogue.feedback),
+            tuple(catalogue.labels),
+            directed,
+        )
     )
 
 
