@@ -16,7 +16,10 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        _append(descriptor, b"".join(line + b"\n" for line in lines))
+        try:
+            _append(descriptor, b"".join(line + b"\n" for line in lines))
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process that was forked meanwhile keeps the file open
     finally:
         os.close(descriptor)
 

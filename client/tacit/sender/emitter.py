@@ -86,6 +86,7 @@ class Emitter:
         self._catalogue = catalogue
         self._limits = (max_events, max_bytes)
         self._linger_s = linger_s
+        self._takes_events = True
         self._is_closed = False
         self._begin()
         _emitters.add(self)
@@ -120,7 +121,7 @@ class Emitter:
 
     def _put(self, event: EncodedEvent) -> None:
         with self._changed:
-            if self._is_closed:
+            if not self._takes_events:
                 if event.is_control:
                     raise QueueFullError("the emitter is closed; send control events before")
                 self._dropped += 1
@@ -148,6 +149,8 @@ class Emitter:
         Events that are left, and later interactions, count as dropped.
         """
         until_s = time.monotonic() + timeout_s
+        with self._changed:
+            self._takes_events = False  # else a control event could come between the flush and the end
         is_settled = self.flush(timeout_s)
         with self._changed:
             self._is_closed = True
