@@ -1,6 +1,6 @@
 """tacit/sender/service_api: each answer of POST /v1/events has its consequence, over one open connection.
 
-The whole path, with a running service, is in tests/project/test_examples.py.
+The whole path, with a running service, is in tests/tacit_service/test_emitter.py.
 """
 
 from collections.abc import Iterator
