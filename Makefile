@@ -8,7 +8,7 @@ COMPILED := .venv/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-fast lint style types imports python-version prose docs kafka chaos bench bench-peers schemas dashboards prometheus lock clean
+.PHONY: help install demo test test-fast lint style types imports python-version prose docs kafka chaos bench bench-peers schemas dashboards prometheus typescript lock clean
 
 help:  ## List the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -20,7 +20,7 @@ demo: install  ## Simulate a deployment and show what it learned
 
 # The checks run side by side; the last line that is printed is that of the tests.
 test: install  ## Run all checks, then all tests, with a real Kafka and a real Redis
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint docs kafka prometheus
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint docs kafka prometheus typescript
 	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=worksteal
 	@$(BIN)/python -m pytest --quiet --numprocesses=$(TEST_WORKERS) --dist=worksteal -p tests.support.core_sources $(CORE)
 
@@ -57,6 +57,14 @@ kafka: install  ## Install a Kafka broker and a schema registry for the tests, w
 # After Kafka, as two installations at once would wait for one lock of Debian's packages.
 prometheus: kafka  ## Download a Prometheus for the tests of dashboards and alerts, on Debian
 	@$(BIN)/python -m tests.support.prometheus_server install || test "$$TACIT_REQUIRE_KAFKA" != 1
+
+# Without the registry of npm, tests that need its packages are skipped, as above.
+typescript: install  ## Install the npm packages of the TypeScript client, if they changed
+	@$(MAKE) --silent --no-print-directory $(NODE_MODULES) || test "$$TACIT_REQUIRE_KAFKA" != 1
+NODE_MODULES := clients/typescript/node_modules/installed
+$(NODE_MODULES): clients/typescript/package-lock.json $(INSTALLED)
+	@$(BIN)/python -m tests.support.node ci --no-audit --no-fund --fetch-retries=1 --loglevel=error >/dev/null
+	@touch $@
 
 chaos: install kafka  ## Kill, stop and starve real deployments, on one host and on several, and account for every event
 	@$(BIN)/python -m tests.chaos
@@ -97,6 +105,7 @@ lock:  ## Renew the locks with the newest versions that pyproject.toml allows
 
 clean:  ## Remove all that make created
 	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist site
+	@rm -rf clients/typescript/dist clients/typescript/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@find state -name '*.abi3.so' -delete
 

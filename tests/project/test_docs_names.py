@@ -225,6 +225,8 @@ def _defined() -> set[str]:
                     found.add(name)
                 case ast.Attribute(attr=name):
                     found.add(name)
+    for path in (ROOT / "clients").glob("*/src/*.ts"):
+        found.update(re.findall(r"\w+", path.read_text(encoding="utf-8")))
     return found
 
 

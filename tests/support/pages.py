@@ -86,4 +86,5 @@ class Page:
         ]
 
 
-PAGES = [Page(path) for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "client/README.md"])]
+READMES = [ROOT / "client/README.md", ROOT / "clients/typescript/README.md"]
+PAGES = [Page(path) for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *READMES])]
