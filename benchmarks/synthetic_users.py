@@ -113,7 +113,7 @@ def put(store: ShardStore, users: Sequence[bytes], rows: Sequence[bytes]) -> Non
         batch = users[first : first + _AT_ONCE]
         store.begin_batch(batch)
         for user, row in zip(batch, cycle(rows)):
-            store.move_to(user, Waiting()).row.write(row)
+            codec.load(store.move_to(user, Waiting()), row)
             store.put(user)
         store.end_batch()
 

@@ -41,8 +41,8 @@ from state.errors import StateError
 from state.storage.rocksdb import storage_error
 from tacit.contract.pseudonyms import IdComparison
 
-FORMAT = 6
-READABLE_FORMATS = (3, 4, 5, FORMAT)
+FORMAT = 7
+READABLE_FORMATS = (3, 4, 5, 6, FORMAT)
 """Formats that a run resumes from; the first run of this version makes a folder one of `FORMAT`."""
 DESCRIPTION = "tacit.json"
 VOCABULARY = "vocabulary.json"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import cast
+from typing import Literal, cast
 
 import redis
 
@@ -20,6 +20,9 @@ from tacit.reader.round_trips import Command, Reply
 KEYS_AT_ONCE = 500
 _PSEUDONYM = re.compile(r"k1\.([0-9a-f]{32})")
 
+Kind = Literal["gate", "history", "signals"]
+_KINDS: tuple[Kind, ...] = ("gate", "history", "signals")
+
 NewName = Callable[[bytes], bytes | None]
 """Old pseudonym → new pseudonym; None: the user's id is not known."""
 
@@ -29,9 +32,12 @@ class MovedKeys:
     """Counts of a move."""
 
     gates: int = 0
+    histories: int = 0
     signals: int = 0
     signals_deleted: int = 0
     """Signals of users whose id is not known."""
+    histories_deleted: int = 0
+    """Histories of such users."""
     gates_deleted: int = 0
     """Gates of such users without a "no", a pin and a wipe."""
     gates_kept: int = 0
@@ -57,29 +63,32 @@ class KeyMove:
         self.moved = MovedKeys()
 
     def copy(self) -> None:
-        """Copy the keys of users with a known id, with their time to live, gates before signals."""
-        for is_gate in (True, False):
-            keys = self._old_keys(is_gate=is_gate)
+        """Copy the keys of users with a known id, with their time to live, gates first."""
+        for kind in _KINDS:
+            keys = self._old_keys(kind)
             while some := list(islice(keys, KEYS_AT_ONCE)):
                 names = {key: (user, name) for key, user in some if (name := self._new_name(user)) is not None}
                 copies = {
                     key: key.replace(pseudonym_text(user), pseudonym_text(name)) for key, (user, name) in names.items()
                 }
-                self._copy(copies, is_gate=is_gate)
+                self._copy(copies, kind)
 
     def delete(self) -> None:
-        """Delete the old keys, signals before gates, but for gates that restrict a user of unknown id."""
-        for is_gate in (False, True):
-            keys = self._old_keys(is_gate=is_gate)
+        """Delete the old keys, gates last, but for gates that restrict a user of unknown id."""
+        for kind in reversed(_KINDS):
+            keys = self._old_keys(kind)
             while some := list(islice(keys, KEYS_AT_ONCE)):
-                gone = [key for key, user in some if self._may_delete(key, user, is_gate=is_gate)]
+                gone = [key for key, user in some if self._may_delete(key, user, kind)]
                 self._client.deliver([("UNLINK", key) for key in gone], gone)
 
-    def _may_delete(self, key: str, user: bytes, *, is_gate: bool) -> bool:
+    def _may_delete(self, key: str, user: bytes, kind: Kind) -> bool:
         if self._new_name(user) is not None:
             return True
-        if not is_gate:
+        if kind == "signals":
             self.moved.signals_deleted += 1
+            return True
+        if kind == "history":
+            self.moved.histories_deleted += 1
             return True
         if _restricts(self._client.execute(("GET", key))):
             self.moved.gates_kept += 1
@@ -87,26 +96,27 @@ class KeyMove:
         self.moved.gates_deleted += 1
         return True
 
-    def _copy(self, copies: dict[str, str], *, is_gate: bool) -> None:
+    def _copy(self, copies: dict[str, str], kind: Kind) -> None:
         """Copy keys: old → new."""
-        reads = [(name, key) for key in copies for name in ("GET" if is_gate else "HGETALL", "PTTL")]
+        reads = [(name, key) for key in copies for name in ("HGETALL" if kind == "signals" else "GET", "PTTL")]
         replies = self._client.deliver(reads, [key for _, key in reads])
         writes: list[Command] = []
         for new, value, ttl_ms in zip(copies.values(), replies[::2], replies[1::2], strict=True):
             if isinstance(value, redis.RedisError) or not value:  # another program's key, or it has expired
                 continue
-            if is_gate:
-                writes.append(("SET", new, cast("bytes", value)))
-                self.moved.gates += 1
-            else:
+            if kind == "signals":
                 writes += [("UNLINK", new), ("HSET", new, *cast("list[bytes]", value))]
                 self.moved.signals += 1
+            else:
+                writes.append(("SET", new, cast("bytes", value)))
+                self.moved.gates += kind == "gate"
+                self.moved.histories += kind == "history"
             if cast("int", ttl_ms) > 0:
                 writes.append(("PEXPIRE", new, cast("int", ttl_ms)))
         self._client.deliver(writes, [write[1] for write in writes])
 
-    def _old_keys(self, *, is_gate: bool) -> Iterator[tuple[str, bytes]]:
-        pattern = self._prefix + ("{k1.*}:gate" if is_gate else "*:{k1.*}:signals")
+    def _old_keys(self, kind: Kind) -> Iterator[tuple[str, bytes]]:
+        pattern = f"{self._prefix}{'*:' if kind == 'signals' else ''}{{k1.*}}:{kind}"
         for server in self._client.servers():
             for raw in self._client.scan(pattern, server):
                 key = raw.decode("utf-8", "replace")

@@ -29,6 +29,7 @@ PIPELINE_WRITES = 128
 _SCRIPTS = Path(__file__).with_name("scripts")
 _SIGNALS = Script(_SCRIPTS / "gate_text.lua", _SCRIPTS / "write_signals.lua")
 _GATE = Script(_SCRIPTS / "gate_text.lua", _SCRIPTS / "gate.lua")
+_HISTORY = Script(_SCRIPTS / "history.lua")
 
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +65,7 @@ class SignalWriter:
         self._on_unwritable = on_unwritable
         self._client = RedisClient(
             target.url,
-            scripts=(_SIGNALS, _GATE),
+            scripts=(_SIGNALS, _GATE, _HISTORY),
             retry_for_s=target.retry_for_s,
             on_retry=self._record_retry,
             advice=advice,
@@ -99,11 +100,14 @@ class SignalWriter:
     def _write(self, writes: Sequence[Write], is_fresh: bool) -> None:
         for start in range(0, len(writes), PIPELINE_WRITES):
             part = writes[start : start + PIPELINE_WRITES]
+            with_history = [write for write in part if write.history is not None]
+            # Histories come first: commands wait for the effect of a gate.
+            histories = [self._history_command(write) for write in with_history]
             commands = [
                 self._signals_command(write) if isinstance(write, SignalWrite) else self._gate_command(write)
                 for write in part
             ]
-            replies = self._deliver(commands, part)
+            replies = self._deliver([*histories, *commands], [*with_history, *part])[len(histories) :]
             self._count(part, replies, is_fresh)
             if self._feed is not None:
                 replied = zip(part, replies, strict=True)
@@ -128,6 +132,19 @@ class SignalWriter:
             target.tombstone_ms,
             CONSENT_TTL_MS,
             *[member for field in write.fields for member in field],
+        )
+
+    def _history_command(self, write: Write) -> Command:
+        assert write.history is not None  # noqa: S101  # the caller asks for such writes alone
+        return (
+            *_HISTORY.by_hash,
+            2,
+            self._keys.history(write.user),
+            self._keys.gate(write.user),
+            write.history.content,
+            write.gate.wiped_ms if isinstance(write, GateWrite) else write.wiped_ms,
+            write.history.at_ms,
+            self._target.ttl_ms or 0,
         )
 
     def _gate_command(self, write: GateWrite) -> Command:

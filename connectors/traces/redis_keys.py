@@ -1,13 +1,16 @@
 """Byte search in Redis: the keys of a region and their values, on all servers."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 
+import msgspec
 import redis
 
 from connectors.redis.client import RedisClient
 from connectors.traces.files import UNREADABLE
 from connectors.traces.needles import Needles, Trace
+from tacit.contract.history import History
 from tacit.contract.signals import STATUS, WIPED
 from tacit.reader.cluster_map import Address
 from tacit.reader.round_trips import Command, Reply
@@ -23,7 +26,7 @@ _READS = ("GET", "HGETALL", "SMEMBERS", "XRANGE")
 def find_redis_traces(client: RedisClient, region: str, needles: Needles) -> Iterator[Trace]:
     """Yield the traces of a user in the keys of a region, in all namespaces; the place is the key.
 
-    The key of signals that hold the status of a "no" alone is a tombstone.
+    The key of signals that hold the status of a "no" alone is a tombstone, and so is a history of forgets and consents.
 
     Raises:
         SinkError: Redis does not answer, or the user lacks a right.
@@ -34,7 +37,7 @@ def find_redis_traces(client: RedisClient, region: str, needles: Needles) -> Ite
             for key, reply in zip(some, _values(client, some, server), strict=True):
                 place = needles.masked(key.decode("utf-8", "surrogateescape"))
                 for kind in sorted(needles.in_bytes(b"\0".join((key, *_parts(reply))))):
-                    yield Trace(place, 0, "tombstone" if kind == "pseudonym" and _is_status(reply) else kind)
+                    yield Trace(place, 0, "tombstone" if kind == "pseudonym" and _is_tombstone(key, reply) else kind)
                 if isinstance(reply, redis.RedisError):
                     yield Trace(place, 0, UNREADABLE)
 
@@ -64,8 +67,13 @@ def _read_by(name: str, key: bytes) -> Command:
     return (name, key, "-", "+") if name == "XRANGE" else (name, key)
 
 
-def _is_status(reply: Reply) -> bool:
-    """Return whether a hash has no field but the status of a user who denies the use of signals."""
+def _is_tombstone(key: bytes, reply: Reply) -> bool:
+    """Return whether a key holds nothing but a "no", a forget or a "yes"."""
+    if key.endswith(b":history") and isinstance(reply, bytes):
+        with suppress(msgspec.MsgspecError):
+            found = msgspec.json.decode(reply, type=History)
+            return not found.changes and all(each.action in {"consent", "forget"} for each in found.actions)
+        return False
     return isinstance(reply, list) and bool(reply) and all(field in _STATUSES for field in reply[::2])
 
 

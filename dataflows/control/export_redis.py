@@ -16,7 +16,7 @@ _UNREADABLE = "not readable as what Tacit writes"
 
 
 def redis_part(url: str, region: str, user: bytes) -> RedisPart:
-    """Return the gate of a user, and the signals in every namespace of the region, with times to live.
+    """Return gate and history of a user, and the signals in every namespace of the region, with times to live.
 
     Raises:
         SinkError: Redis does not answer, or the user lacks the rights (`tacit-auditor` has them).
@@ -24,7 +24,7 @@ def redis_part(url: str, region: str, user: bytes) -> RedisPart:
     keys = RegionKeys(region)
     with closing(RedisClient(url, retry_for_s=COMMAND_RETRY_FOR_S)) as client:
         members = cast("list[bytes]", client.execute(("SMEMBERS", keys.namespaces)))
-        found = [_gate(client, keys.gate(user))]
+        found = [_gate(client, keys.gate(user)), _history(client, keys.history(user))]
         found += [_signals(client, keys.within(name.decode()).signals(user)) for name in sorted(members)]
     return RedisPart(ABOUT["redis"], tuple(key for key in found if key is not None))
 
@@ -46,6 +46,11 @@ def _as_document(gate: Gate) -> Any:
         document[scope] = getattr(gate, scope)._asdict()
     document["pins"] = {facet: pin._asdict() for facet, pin in gate.pins.items()}
     return document
+
+
+def _history(client: RedisClient, key: str) -> RedisKey | None:
+    data = cast("bytes | None", client.execute(("GET", key)))
+    return None if data is None else RedisKey(key, _ttl_ms(client, key), _field(data))
 
 
 def _signals(client: RedisClient, key: str) -> RedisKey | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from connectors.traces import Needles, Trace
     from connectors.traces.objects import Searched
 
-_KINDS = {"gate": "tombstone", "changes": "tombstone", "signals": "learned"}
+_KINDS = {"gate": "tombstone", "changes": "tombstone", "signals": "learned", "history": "learned"}
 """Last part of a key with a user → kind of its content."""
 
 

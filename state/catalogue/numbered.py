@@ -124,6 +124,19 @@ class NumberedCatalogue(Catalogue, frozen=True, dict=True):
         return tuple(map(tuple, found))
 
     @cached_property
+    def ranked_names(self) -> tuple[tuple[str | None, ...], ...]:
+        """Facet → names of its values by rank, idle ones included; None at the rank 0, which is none."""
+        found: list[list[str | None]] = [[None] for _ in self.facet_names]
+        for slot in self.slots:
+            found[slot.facet].append(slot.value)
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def history_texts(self) -> dict[tuple[int, ...], str]:
+        """Numbers of an entry of a history → its JSON (state.user.history_document); filled as entries occur."""
+        return {}
+
+    @cached_property
     def idle_slots(self) -> frozenset[int]:
         """Slots of values that left the catalogue."""
         return frozenset(range(len(self.slots))).difference(*self.facet_slots)

@@ -23,7 +23,7 @@ import numpy as np
 from state.catalogue.numbered import NumberedCatalogue
 from tacit.contract.activity import WINDOWS
 
-VERSION = 6
+VERSION = 7
 """Layout version. Every change of `FIELDS` raises it, a new window in `tacit.contract.activity` included."""
 
 RECENT_EVENTS = 64
@@ -54,6 +54,10 @@ class Part(IntFlag):
     PINS = 4
     UNWRITTEN_GATE = 8
     """In layout 3 pins were signals: the next change of a user read from it writes the gate."""
+    HISTORY = 16
+    """A history stands behind the row (state.user.history); never in layout 6."""
+    UNWRITTEN_HISTORY = 32
+    """The history waits to be written."""
 
 
 class Sizes(NamedTuple):

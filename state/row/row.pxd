@@ -8,6 +8,7 @@ cdef class Row:
     cdef readonly unsigned char[::1] ones
     cdef readonly Py_ssize_t room
     cdef public Py_ssize_t at
+    cdef readonly list tails
     cdef readonly unsigned char[:] parts
     cdef readonly long long[:] newest_ms
     cdef readonly unsigned int[:] seq

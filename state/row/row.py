@@ -45,12 +45,15 @@ class Row:
         """Make a table for as many rows; memory is taken when a row is written first."""
         self.layout = layout
         self.at = 0
+        self.tails: list[bytes] = [b""] * room
+        """Bytes that stand behind each row, for users with a history (state.user.history)."""
         self._lay_out(np.zeros(room, layout.dtype))
 
     def grow(self, room: int) -> None:
         """Make room for as many rows in all; the rows stay at their places."""
         array = np.zeros(room, self.layout.dtype)
         array[: self.room] = self.array
+        self.tails += [b""] * (room - self.room)
         self._lay_out(array)
 
     def _lay_out(self, array: Any) -> None:

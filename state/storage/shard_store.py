@@ -84,7 +84,7 @@ class ShardStore:
             self._table.move_to(place)
             if packed is None:
                 self._unknown.add(user)
-                self._table.write(self._table.layout.blank)
+                codec.clear(self.state)
             else:
                 codec.load(self.state, packed)
             self._places[user] = place
@@ -139,7 +139,7 @@ class ShardStore:
         rows = []
         for user in users:
             self._table.move_to(self._places[user])
-            rows.append((user, self._table.read()))
+            rows.append((user, codec.pack(self.state)))
         self._database.write(rows)
         for user in users:
             del self._changed[user]

@@ -25,9 +25,11 @@ def come_back(user: UserParts, at_ms: int, rules: Rules) -> bool:
         earlier = (*earlier, waiting.outbox)
     if absent_ms > rules.idle_ms + RECLAIM_GRACE_MS:
         if not _is_kept(user):
+            user.keep_history()
             user.restart(0)
             user.consent.clear()
             user.pins.clear()
+            user.history.clear()
             waiting.earlier = earlier
             return True
         if changed := user.consent.expire(user.newest_ms + rules.idle_ms + RECLAIM_GRACE_MS):
@@ -36,7 +38,9 @@ def come_back(user: UserParts, at_ms: int, rules: Rules) -> bool:
         user.note_gate(rules.catalogue)
     if not user.seq:
         return changed
+    user.keep_history()
     user.restart(user.newest_ms)
+    user.history.end_absence()
     waiting.earlier = earlier
     return True
 
@@ -48,6 +52,7 @@ def retire(user: UserParts, wipes_before_ms: int) -> bool:
     `wipes_before_ms` is of no use any more: no event is as old.
     """
     user.restart(user.newest_ms)
+    user.history.end_absence()
     return _is_kept(user, wipes_before_ms)
 
 

@@ -1,7 +1,7 @@
 """Stored rows: bytes ↔ the present row of a user's state.
 
-A row is stored as it is (state.row.layout). Bytes of earlier layouts, and rows of a catalogue that has grown since, are
-laid out again when they are read.
+A row is stored as it is (state.row.layout), and the user's history behind it. Bytes of earlier layouts, and rows of a
+catalogue that has grown since, are laid out again when they are read.
 """
 
 import struct
@@ -18,12 +18,21 @@ from state.user.user_state import UserState
 HEAD_BYTES = max(HEADER.size, codec_5.HEAD_BYTES)
 """First bytes of stored bytes, of which `parts_held` needs no more."""
 
-_READABLE = (*codec_5.READABLE, VERSION)
+_ROWS = (6, VERSION)
+"""Layouts that are rows; those of the layout 6 have no history."""
+_READABLE = (*codec_5.READABLE, *_ROWS)
 
 
 def pack(state: UserState) -> bytes:
     """Return the present row, without the waiting writes (`take_writes` comes first)."""
-    return state.row.read()
+    row = state.row
+    return row.read() + row.tails[row.at]
+
+
+def clear(state: UserState) -> None:
+    """Make the present row that of an unknown user."""
+    state.row.write(state.row.layout.blank)
+    state.history.clear()
 
 
 def unpack(data: bytes, catalogue: NumberedCatalogue) -> UserState:
@@ -41,10 +50,10 @@ def load(state: UserState, data: bytes) -> None:
     """
     check_version(data)
     try:
-        if data[0] == VERSION:
+        if data[0] in _ROWS:
             _load_row(state, data)
         else:
-            state.row.write(state.row.layout.blank)
+            clear(state)
             codec_5.load(state, data)
         state.bounds.check(state.row)
         _fit(state)
@@ -56,10 +65,14 @@ def _load_row(state: UserState, data: bytes) -> None:
     row = state.row
     sizes, present = sizes_in(data), row.layout.sizes
     layout = row.layout if sizes == present else layout_of(sizes)
-    if len(data) != layout.size:
+    if len(data) < layout.size or (len(data) > layout.size and not data[1] & Part.HISTORY):
         raise ValueError(f"{len(data)} bytes where {layout.size} were expected")
+    stored, tail = data[: layout.size], data[layout.size :]
+    if data[0] != VERSION:
+        stored = bytes([VERSION]) + stored[1:]
     if sizes == present:
-        row.write(data)
+        row.write(stored)
+        state.history.load(tail)
         return
     if sizes.slots > present.slots or sizes.facets > present.facets:
         raise StateError(
@@ -67,7 +80,8 @@ def _load_row(state: UserState, data: bytes) -> None:
             f"{present.slots} and {present.facets}: it belongs to another table; restore the whole state folder from "
             "a backup"
         )
-    _lay_out(state, data, layout)
+    _lay_out(state, stored, layout)
+    state.history.load(tail)
 
 
 def _lay_out(state: UserState, data: bytes, before: Layout) -> None:
@@ -117,7 +131,7 @@ def newest_ms(data: bytes) -> int:
     """
     check_version(data)
     try:
-        if data[0] != VERSION:
+        if data[0] not in _ROWS:
             return codec_5.newest_ms(data)
         *_, found = HEADER.unpack_from(data)
     except struct.error as error:
@@ -130,7 +144,7 @@ def parts_held(data: bytes) -> Literal["tombstone", "pins", "learned"]:
 
     A tombstone has consent and wipes alone. Bytes of another version count as learned.
     """
-    if not data or data[0] != VERSION:
+    if not data or data[0] not in _ROWS:
         return codec_5.parts_held(data)
     if len(data) < HEADER.size or data[1] & (Part.WINDOWS | Part.PREFERENCES):
         return "learned"

@@ -8,6 +8,7 @@ from state.events.observation import NONE, Kind, Observation
 from state.events.records import CLOCK_TOLERANCE_MS
 from state.user import absence
 from state.user.consent import LEARN
+from state.user.history import LEARNED, POPULATION, USER
 from state.user.parts import ACCEPTED, BEFORE_WIPE, DUPLICATE, WRONG_REGION, Observed, UserParts
 from state.user.rules import Rules
 from tacit.contract.events import MIN_AT_MS
@@ -66,18 +67,28 @@ def _asked_ms(o: Observation) -> int:
 
 def _observe_grant(user: UserParts, o: Observation, at_ms: int, rules: Rules) -> Observed:
     consent = user.consent
-    explored, used = consent.explores(rules.catalogue), consent.uses
+    explored, used, states = consent.explores(rules.catalogue), consent.uses, consent.states
     if at_ms < user.newest_ms - rules.idle_ms or not consent.grant(o.slots, at_ms):
         return BEFORE_WIPE
     _accept(user, o, at_ms)
+    user.history.answer(o.slots, states, True, at_ms)
+    if consent.uses != used:
+        _note_served_pins(user)
     if consent.explores(rules.catalogue) != explored or consent.uses != used:
         user.emit_all(rules.prior)
     return ACCEPTED
 
 
+def _note_served_pins(user: UserParts) -> None:
+    """Note the pins that readers serve again, now that the use of signals is granted."""
+    for facet, pin in user.pins.items():
+        if user.pins.is_set(facet, user.catalogue):
+            user.history.change(facet, NONE, pin.slot, USER)
+
+
 def _observe_denial(user: UserParts, o: Observation, at_ms: int, rules: Rules) -> Observed:
     consent = user.consent
-    explored = consent.explores(rules.catalogue)
+    explored, states = consent.explores(rules.catalogue), consent.states
     consent.deny(o.slots, at_ms)
     if LEARN in o.slots:
         consent.wiped_ms = at_ms
@@ -85,6 +96,7 @@ def _observe_denial(user: UserParts, o: Observation, at_ms: int, rules: Rules) -
     if not consent.uses:
         user.withhold()
     _accept(user, o, at_ms)
+    user.history.answer(o.slots, states, False, at_ms)
     if explored and LEARN not in o.slots and not consent.explores(rules.catalogue):
         user.emit_all(rules.prior)
     return ACCEPTED._replace(wipes=LEARN in o.slots)  # a user who was freed has older bytes on disk, too
@@ -97,6 +109,7 @@ def _observe_forget(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Ob
     user.pins.clear()
     user.restart(at_ms)
     _accept(user, o, at_ms)
+    user.history.forget(at_ms)
     return ACCEPTED._replace(wipes=True)
 
 
@@ -108,6 +121,7 @@ def _forget_facets(user: UserParts, o: Observation, at_ms: int) -> Observed:
         user.retract(facet)
         user.pins.forget(facet, at_ms)
         user.consent.forget_facet(facet, user.newest_ms, user.seq)
+    user.history.forget_facets(o.facets, at_ms)
     return ACCEPTED._replace(wipes=True)
 
 
@@ -124,8 +138,19 @@ def _observe_pin(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Obser
     if pin is not None and at_ms <= pin.at_ms and slot != pin.slot:
         at_ms = pin.at_ms + 1  # the gate orders pins by time
     _accept(user, o, at_ms)
+    before = user.served(facet)
     user.pins.put(facet, slot, at_ms)
+    user.history.pin(facet, slot, NONE if pin is None else pin.slot, at_ms)
+    if (served := user.served(facet)) != before:
+        user.history.change(facet, before, served, _source(user, facet, slot))
     return ACCEPTED
+
+
+def _source(user: UserParts, facet: int, pinned: int) -> int:
+    """Return the source of the value that readers serve now."""
+    if pinned != NONE:
+        return USER
+    return LEARNED if user.has_preferences and user.model.has_feedback(facet) else POPULATION
 
 
 def _accept(user: UserParts, o: Observation, at_ms: int) -> None:

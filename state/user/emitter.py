@@ -6,6 +6,7 @@ Each event decides whether its signals are emitted, so the result depends on the
 from collections.abc import Iterable, Sequence
 
 from state.catalogue.numbered import NumberedCatalogue
+from state.events.observation import NONE
 from state.learning.context_decisions import Context, contexts_at, contexts_of, decide_in
 from state.learning.decisions import NO_ROW, Beliefs, Decision, InContext, decide, find
 from state.learning.own_beliefs import OwnBeliefs
@@ -14,12 +15,15 @@ from state.learning.signal_text import SignalText
 from state.row.layout import Part
 from state.row.row import Row
 from state.user.emitted import Emitted
+from state.user.history import LEARNED, POPULATION, History
 from state.user.outbox import Outbox
+from state.user.pins import Pins
 from state.user.windows import PANE_MS, Windows
 from tacit.contract.signals import PROFILE, encode
 from tacit.contract.versions import version
 
-_PANE_MS, _NO_ROW = PANE_MS, NO_ROW
+_PANE_MS, _NO_ROW, _NONE = PANE_MS, NO_ROW, NONE
+_LEARNED, _POPULATION = LEARNED, POPULATION
 _PANE_BITS = 2**32 - 1
 _PREFERENCES = int(Part.PREFERENCES)
 _WINDOWS = int(Part.WINDOWS)
@@ -28,10 +32,15 @@ _WINDOWS = int(Part.WINDOWS)
 class Emitter:
     """Emits signals of the present user; the user's clock and count of events make their versions."""
 
-    def __init__(self, own: OwnBeliefs, emitted: Emitted, catalogue: NumberedCatalogue) -> None:
+    def __init__(
+        self, own: OwnBeliefs, emitted: Emitted, catalogue: NumberedCatalogue, pins: Pins, history: History
+    ) -> None:
         self.row = own.row
         self.own = own
         self.emitted = emitted
+        self.pins = pins
+        self.history = history
+        self.careful = frozenset(catalogue.careful_facets)
         self.catalogue = catalogue
         self.ranks = catalogue.slot_ranks
         self.text = SignalText(catalogue)
@@ -120,6 +129,8 @@ class Emitter:
         """Emit the decision on a facet, of which `decide` has left the means."""
         row, emitted = self.row, self.emitted
         at_ms = row.newest_ms[row.at]
+        slot, tier = row.emitted_slots[row.at, facet], row.emitted_tiers[row.at, facet]
+        before = _NONE if tier == 0 and facet in self.careful else slot
         if records:
             emitted.record(facet, decision, at_ms)
         found: list[InContext] = []
@@ -130,16 +141,31 @@ class Emitter:
             found.append(InContext(context.key, there))
             if records and context.row != _NO_ROW:
                 emitted.record_in(facet, context.row, self.ranks[there.slot])
-        outbox.findings[facet] = find(beliefs, facet, decision, at_ms, row.seq[row.at], found)
+        finding = find(beliefs, facet, decision, at_ms, row.seq[row.at], found)
+        outbox.findings[facet] = finding
         outbox.at_ms = at_ms
+        if records and (slot != decision.slot or tier != decision.tier):
+            served, source = self.served(facet), _POPULATION
+            if finding.is_learned or not finding.population:
+                source = _LEARNED
+            if served != before and not self.pins.is_set(facet, self.catalogue):
+                self.history.change(facet, before, served, source)
 
-    def emit_profile(self, outbox: Outbox) -> None:
-        """Emit the profile, once in each pane."""
+    def served(self, facet: int) -> int:
+        """Return the emitted slot that readers serve; `NONE` for none, and for a careful facet without a tier."""
+        row = self.row
+        is_withheld = row.emitted_tiers[row.at, facet] == 0 and facet in self.careful
+        return _NONE if is_withheld else row.emitted_slots[row.at, facet]
+
+    def emit_profile(self, outbox: Outbox) -> bool:
+        """Emit the profile, once in each pane; return whether this was the time."""
         row = self.row
         pane = row.newest_ms[row.at] // _PANE_MS & _PANE_BITS
-        if pane != row.profile_pane[row.at]:
-            row.profile_pane[row.at] = pane
-            self.emit_present_profile(outbox)
+        if pane == row.profile_pane[row.at]:
+            return False
+        row.profile_pane[row.at] = pane
+        self.emit_present_profile(outbox)
+        return True
 
     def emit_present_profile(self, outbox: Outbox) -> None:
         """Emit the profile as it is."""

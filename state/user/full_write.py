@@ -6,17 +6,19 @@ may be older.
 
 from state.learning.population_prior import Prior
 from state.user.gate import gate_of
+from state.user.history_document import history_document
 from state.user.outbox import Outbox
 from state.user.user_state import UserState
 from state.user.windows import PANE_MS
-from state.user.writes import GateWrite, SignalWrite
+from state.user.writes import GateWrite, SignalWrite, StoredHistory
 
 
 def gate_write(user: bytes, state: UserState, prior: Prior) -> GateWrite | None:
     """Return the gate of a user; None for a user without any control event."""
     if not state.consent.is_set and not state.pins:
         return None
-    return GateWrite(user, gate_of(state.consent, state.pins, prior.catalogue))
+    gate = gate_of(state.consent, state.pins, prior.catalogue)
+    return GateWrite(user, gate, history=_history(state, prior))
 
 
 def signals_write(user: bytes, state: UserState, prior: Prior) -> SignalWrite | None:
@@ -29,7 +31,13 @@ def signals_write(user: bytes, state: UserState, prior: Prior) -> SignalWrite | 
     if not outbox:
         return None
     fields = state.emitter.take(outbox, consent.explores(prior.catalogue))
-    return SignalWrite(user, consent.wiped_ms, _emitted_ms(state), fields)
+    history = None if consent.is_set or state.pins else _history(state, prior)
+    return SignalWrite(user, consent.wiped_ms, _emitted_ms(state), fields, history)
+
+
+def _history(state: UserState, prior: Prior) -> StoredHistory | None:
+    """Return the history, which is written with the gate or, without one, with the signals; None without an entry."""
+    return history_document(state.history, prior.catalogue) if state.history.written[1] else None
 
 
 def _emitted_ms(state: UserState) -> int:

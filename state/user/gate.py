@@ -7,7 +7,7 @@ from state.user.pins import Pins
 from tacit.contract.gates import ConsentState, Gate, GatePin, ScopeConsent
 from tacit.contract.versions import version
 
-_STATES: tuple[ConsentState, ...] = ("unasked", "granted", "lapsed", "denied")
+STATES: tuple[ConsentState, ...] = ("unasked", "granted", "lapsed", "denied")
 """Number of a state (state.user.consent) → name."""
 
 
@@ -30,4 +30,4 @@ def gate_of(consent: Consent, pins: Pins, catalogue: NumberedCatalogue) -> Gate:
 
 def scope_consent(consent: Consent, scope: int) -> ScopeConsent:
     """Return state and time of one scope."""
-    return ScopeConsent(_STATES[consent.states[scope]], consent.since_ms[scope])
+    return ScopeConsent(STATES[consent.states[scope]], consent.since_ms[scope])

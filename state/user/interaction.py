@@ -45,9 +45,12 @@ def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> Observed
     if user.consent.uses:
         if learned is not None and learned.facets:
             user.emitter.emit_learned(outbox, prior, list(learned.facets), learned.rows, learned.opened)
-        user.emitter.emit_profile(outbox)
+        is_new_pane = user.emitter.emit_profile(outbox)
         if rules.ttl_ms is not None:
-            user.emitter.emit_due(outbox, prior, user.newest_ms - rules.ttl_ms // 2)
+            before_ms = user.newest_ms - rules.ttl_ms // 2
+            user.emitter.emit_due(outbox, prior, before_ms)
+            if is_new_pane:
+                user.history.renew(before_ms)
     return observed
 
 

@@ -5,6 +5,7 @@ from state.row.row cimport Row
 from state.user.consent cimport Consent
 from state.user.emitted cimport Emitted
 from state.user.emitter cimport Emitter
+from state.user.history cimport History
 from state.user.outbox cimport Outbox
 from state.user.pins cimport Pins
 from state.user.recent_events cimport RecentEvents
@@ -18,6 +19,7 @@ cdef class Waiting:
     cdef public list gates
     cdef public tuple earlier
     cdef public Outbox outbox
+    cdef public object history
 
 cdef class UserParts:
     cdef readonly object catalogue
@@ -29,6 +31,7 @@ cdef class UserParts:
     cdef readonly Windows windows
     cdef readonly UserModel model
     cdef readonly Emitted emitted
+    cdef readonly History history
     cdef readonly Emitter emitter
     cdef public Waiting waiting
     cpdef object move_to(self, Py_ssize_t place, Waiting waiting)

@@ -4,6 +4,7 @@ from typing import NamedTuple, Self
 
 from state.catalogue.numbered import NumberedCatalogue
 from state.counters import Outcome
+from state.events.observation import NONE
 from state.events.records import Reason
 from state.learning.decisions import Beliefs
 from state.learning.example import Example
@@ -16,12 +17,14 @@ from state.user.consent import Consent
 from state.user.emitted import Emitted
 from state.user.emitter import Emitter
 from state.user.gate import gate_of
+from state.user.history import History
+from state.user.history_document import history_document
 from state.user.outbox import Outbox
 from state.user.pins import Pins
 from state.user.recent_events import RecentEvents
 from state.user.recent_turns import RecentTurns
 from state.user.windows import Windows
-from state.user.writes import GateWrite, SignalWrite
+from state.user.writes import GateWrite, SignalWrite, StoredHistory
 from tacit.contract.gates import Gate
 
 _MOST_SEQ = 2**32 - 1
@@ -61,6 +64,8 @@ class Waiting:
         self.earlier: tuple[Outbox, ...] = ()
         """Unwritten outboxes from before an absence."""
         self.outbox = Outbox()
+        self.history: StoredHistory | None = None
+        """Unwritten history from before an absence."""
 
 
 class UserParts:
@@ -83,7 +88,8 @@ class UserParts:
         self.windows = Windows(row)
         self.model = UserModel(row, catalogue)
         self.emitted = Emitted(row)
-        self.emitter = Emitter(self.model, self.emitted, catalogue)
+        self.history = History(row, catalogue)
+        self.emitter = Emitter(self.model, self.emitted, catalogue, self.pins, self.history)
         self.waiting = Waiting()
 
     def move_to(self, place: int, waiting: Waiting) -> None:
@@ -126,6 +132,7 @@ class UserParts:
         self.windows.clear()
         self.model.clear()
         self.emitted.clear()
+        self.history.drop_changes()
         self.waiting.outbox, self.waiting.earlier = Outbox(), ()
 
     def accept(self, at_ms: int) -> int:
@@ -165,6 +172,7 @@ class UserParts:
         """Return an independent copy of the present user, without waiting writes."""
         twin = type(self)(self.catalogue, Row(self.row.layout))
         twin.row.write(self.row.read())
+        twin.row.tails[0] = self.row.tails[self.row.at]
         return twin
 
     def learned_facets(self) -> list[int]:
@@ -202,5 +210,24 @@ class UserParts:
         for outbox in outboxes:
             tries = explores if outbox.explores is None else outbox.explores
             writes.append(SignalWrite(user, wiped_ms, outbox.at_ms, self.emitter.take(outbox, tries)))
+        document, waiting.history = waiting.history, None
         waiting.gates, waiting.earlier = [], ()
+        if self.history.take():
+            document = history_document(self.history, catalogue)
+        if document is not None:
+            last = writes.pop() if writes else SignalWrite(user, wiped_ms, document.at_ms, ())
+            writes.append(last._replace(history=document))
         return writes
+
+    def keep_history(self) -> None:
+        """Let an unwritten history be written as it is, before an absence ends a part of it."""
+        if self.history.take():
+            self.waiting.history = history_document(self.history, self.catalogue)
+
+    def served(self, facet: int) -> int:
+        """Return the slot that readers serve in general: the pin, or the emitted value; `NONE` for the default."""
+        if not self.consent.uses:
+            return NONE
+        if self.pins.is_set(facet, self.catalogue):
+            return self.pins[facet].slot
+        return self.emitter.served(facet) if self.has_preferences else NONE

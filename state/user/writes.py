@@ -5,6 +5,15 @@ from typing import NamedTuple
 from tacit.contract.gates import Gate
 
 
+class StoredHistory(NamedTuple):
+    """The history of a user, to be written with another write of the user."""
+
+    at_ms: int
+    """Event time of its last entry or renewal; the time to live counts from here."""
+    content: bytes
+    """JSON (tacit.contract.history); its version is the first member."""
+
+
 class SignalWrite(NamedTuple):
     """Changed fields of a user, applied in one atomic call: each field, if newer than the stored field."""
 
@@ -16,6 +25,8 @@ class SignalWrite(NamedTuple):
     """Event time of the newest field; the time to live counts from here."""
     fields: tuple[tuple[str, bytes], ...]
     """(facet or `_profile`, JSON), each field once; the version is the first member of the JSON."""
+    history: StoredHistory | None = None
+    """The user's history, if it is to be written."""
 
 
 class GateWrite(NamedTuple):
@@ -25,6 +36,8 @@ class GateWrite(NamedTuple):
     gate: Gate
     asked_ms: int = 0
     """Time of the control event behind the gate; 0: an absence or a restoration, or the time is not known."""
+    history: StoredHistory | None = None
+    """The user's history, if it is to be written."""
 
 
 Write = SignalWrite | GateWrite

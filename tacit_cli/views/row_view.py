@@ -6,14 +6,16 @@ from typing import Any
 from rich.table import Table
 
 from state.row.layout import GROUPS, VERSION
+from state.user import codec
 from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym_text
 
 
 def row_as_dict(user: bytes, state: UserState) -> dict[str, Any]:
-    """Return layout version, size in bytes, and all numbers of a row by group and field."""
+    """Return layout version, size in bytes, and all numbers of a row by group and field, with those of the history."""
     fields = {name: {field.name: state.row.numbers(field.name) for field in group} for name, group in GROUPS.items()}
-    return {"user": pseudonym_text(user), "layout": VERSION, "bytes": state.row.layout.size, "fields": fields}
+    fields["history"] = {"written": list(state.history.written), "entries": list(map(list, state.history.entries))}
+    return {"user": pseudonym_text(user), "layout": VERSION, "bytes": len(codec.pack(state)), "fields": fields}
 
 
 def row_table(shown: Mapping[str, Any]) -> Table:

@@ -100,6 +100,8 @@ def rotated_table(done: Rotated) -> Table:
     table.add_row("gates moved", f"{moved.gates:,}", "in Redis")
     table.add_row("  deleted", f"{moved.gates_deleted:,}", "their ids are not known")
     table.add_row("  kept", f"{moved.gates_kept:,}", 'under the old pseudonym: a "no", a pin or a wipe')
+    table.add_row("histories moved", f"{moved.histories:,}", "in Redis")
+    table.add_row("  deleted", f"{moved.histories_deleted:,}", "their ids are not known")
     table.add_row("users with signals moved", f"{moved.signals:,}", "counted in each namespace")
     table.add_row("  deleted", f"{moved.signals_deleted:,}", "their ids are not known")
     return table

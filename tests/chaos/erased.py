@@ -37,12 +37,12 @@ def _is_old(trace: Trace, now: Moment) -> bool:
 
 
 def keys_of_wiped_users(client: RedisClient, accounts: Mapping[str, Account]) -> Iterator[Finding]:
-    """Yield a finding for each key in Redis of a user without an interaction since the last wipe, but for the gate."""
+    """Yield a finding for each key in Redis of a user without an interaction since the last wipe, but for controls."""
     for user, account in accounts.items():
         if not account.moments or not account.moments[-1].wiped_ms:
             continue
         now = account.moments[-1]
         if all(moment.is_control for moment in account.moments[len(account.moments) - now.seq :]):
             for trace in find_redis_traces(client, "eu", pseudonym_needles(bytes.fromhex(user[3:]))):
-                if not trace.place.endswith(":gate") and now.consent != "denied":
+                if not trace.place.endswith((":gate", ":history", ":changes")) and now.consent != "denied":
                     yield Finding(Kind.WRONG, user, now.event_id, f"{trace.place} is in Redis")

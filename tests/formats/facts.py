@@ -13,6 +13,7 @@ from state.learning.feedback_piece import Side
 from state.learning.own_beliefs import OwnBeliefs
 from state.storage.checkpoint_reader import CheckpointReader
 from state.user.consent import LEARN
+from state.user.history_document import history_document
 from state.user.user_state import UserState
 from tacit.contract.pseudonyms import pseudonym
 from tests.formats import CATALOGUE, SHARDS, STATE
@@ -61,6 +62,8 @@ def user_facts(state: UserState, catalogue: NumberedCatalogue) -> dict[str, Any]
     if state.preferences is not None:
         found["beliefs"] = _beliefs(state.preferences, catalogue)
         found[EMITTED] = _emitted(state, catalogue)
+    if state.history.entries:
+        found["history"] = msgspec.json.decode(history_document(state.history, catalogue).content)
     as_json: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))  # tuples become lists
     return as_json
 

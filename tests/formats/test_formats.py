@@ -34,7 +34,7 @@ def test_current_format_has_an_archive() -> None:
 
 @pytest.mark.parametrize("archive", ARCHIVES)
 def test_archive_is_small_and_covers_all_parts_of_state(archive: Path) -> None:
-    """Pins, wipes, consent, beliefs, windows and emitted signals."""
+    """Pins, wipes, consent, beliefs, windows, emitted signals and, since the layout 7, the history."""
     assert archive.stat().st_size < 100_000
     users = _expected(archive)["saved"]
     assert sorted(users) == sorted(USERS)
@@ -44,6 +44,7 @@ def test_archive_is_small_and_covers_all_parts_of_state(archive: Path) -> None:
     assert users["ada"][EMITTED]["length"][:2] in (["concise", "hint"], ["concise", "apply"])
     assert users["ada"]["beliefs"]["leans"]["length"] < 0 < users["ada"]["beliefs"][FEEDBACK_COUNT]
     assert users["ada"]["profile"]["topics"]
+    assert ("history" in users["ada"]) == (_expected(archive)["layout"] >= 7)
 
 
 @pytest.mark.parametrize("archive", ARCHIVES)

@@ -161,7 +161,7 @@ def test_a_receipt_lists_what_is_gone_and_what_remains_until_when(deployment: De
     shown = deployment.tacit("forget", "ada", "--verify", *looks, *audit)
     receipt: Any = shown["receipt"]
     redis_keys, state, log, topic = receipt["searched"]
-    assert (redis_keys["before"]["learned"], redis_keys["after"]) == (1, {"tombstone": 1})
+    assert (redis_keys["before"]["learned"], redis_keys["after"]) == (2, {"tombstone": 3})
     assert state["before"]["learned"] > 0
     assert (log["after"], log["remains"][0]["until"]) == ({"id": 1}, "operator")
     assert (topic["after"], topic["remains"][0]["until"]) == ({"id": 42}, "time")

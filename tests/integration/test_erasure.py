@@ -72,12 +72,13 @@ class Deployment:
         return self.kinds() <= KEPT
 
     def check(self) -> None:
-        """Check that tombstone, gate and announced change are left, and that no file ever had the user id."""
+        """Check that the tombstone and what announces it are left, and that no file ever had the user id."""
         assert "tombstone" in self.kinds()
         client = RedisClient(self.url)
-        assert {trace.place for trace in find_redis_traces(client, "eu", NEEDLES)} == {
-            f"tacit:v1:eu:{{k1.{NEEDLES.user.hex()}}}:gate",
-            "tacit:v1:eu:{live}:changes",
+        assert {trace.place: trace.kind for trace in find_redis_traces(client, "eu", NEEDLES)} == {
+            f"tacit:v1:eu:{{k1.{NEEDLES.user.hex()}}}:gate": "pseudonym",
+            f"tacit:v1:eu:{{k1.{NEEDLES.user.hex()}}}:history": "tombstone",
+            "tacit:v1:eu:{live}:changes": "pseudonym",
         }
         client.close()
         assert not list(find_traces(self.folder / "log", NEEDLES))

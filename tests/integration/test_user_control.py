@@ -287,8 +287,8 @@ class UserControl(RuleBasedStateMachine):
         self.client.flushall()
         assert self._replay("live", Mode.LIVE) == states
         again = self._dump()
-        assert {key: value for key, value in dumped.items() if key.endswith(":gate")} == {
-            key: value for key, value in again.items() if key.endswith(":gate")
+        assert {key: value for key, value in dumped.items() if key.endswith((":gate", ":history"))} == {
+            key: value for key, value in again.items() if key.endswith((":gate", ":history"))
         }
         assert self._shown(dumped) == self._shown(again)
         self.worker.close()
@@ -302,6 +302,7 @@ class UserControl(RuleBasedStateMachine):
             fields: Any = self.client.hgetall(signals)
             found[signals] = {name.decode(): json.loads(value) for name, value in fields.items()}
             found[gate] = self.client.get(gate)
+            found[keys.history(user)] = self.client.get(keys.history(user))
         return found
 
     def _shown(self, dumped: dict[str, Any]) -> dict[tuple[str, str], Any]:

@@ -57,18 +57,24 @@ def _accept(user: User, o: Observation, at_ms: int, *, wipes: bool = False) -> O
 
 def _grant(user: User, o: Observation, at_ms: int, rules: Rules) -> Observed:
     consent = user.consent
-    explored, used = consent.explores(rules.catalogue), consent.uses
+    explored, used, states = consent.explores(rules.catalogue), consent.uses, list(consent.states)
     if at_ms < user.newest_ms - rules.idle_ms or not consent.grant(o.slots, at_ms):
         return Observed(Outcome.BEFORE_WIPE)
     observed = _accept(user, o, at_ms)
+    user.history.answer(user.newest_ms, at_ms, o.slots, states, True)
+    if consent.uses != used:
+        for facet in sorted(user.pins):
+            if user.pins.is_set(facet, rules.catalogue):
+                user.history.change(user.newest_ms, facet, NONE, user.pins[facet][0], "user")
     if consent.explores(rules.catalogue) != explored or consent.uses != used:
         user.emit_all(rules.prior, user.outbox)
+        user.note_changes(rules.catalogue)
     return observed
 
 
 def _deny(user: User, o: Observation, at_ms: int, rules: Rules) -> Observed:
     consent, wipes = user.consent, LEARN in o.slots
-    explored = consent.explores(rules.catalogue)
+    explored, states = consent.explores(rules.catalogue), list(consent.states)
     consent.put(o.slots, DENIED, at_ms)
     if wipes:
         consent.wiped_ms = at_ms
@@ -76,8 +82,10 @@ def _deny(user: User, o: Observation, at_ms: int, rules: Rules) -> Observed:
     if not consent.uses:
         user.withhold()
     observed = _accept(user, o, at_ms, wipes=wipes)
+    user.history.answer(user.newest_ms, at_ms, o.slots, states, False)
     if explored and not wipes and not consent.explores(rules.catalogue):
         user.emit_all(rules.prior, user.outbox)
+        user.note_changes(rules.catalogue)
     return observed
 
 
@@ -86,7 +94,9 @@ def _forget(user: User, o: Observation, at_ms: int, _: Rules) -> Observed:
         user.consent.forget(at_ms)
         user.pins = Pins()
         user.restart(at_ms)
-        return _accept(user, o, at_ms, wipes=True)
+        observed = _accept(user, o, at_ms, wipes=True)
+        user.history.forget(user.newest_ms, at_ms)
+        return observed
     observed = _accept(user, o, at_ms, wipes=True)
     if user.preferences is not None:
         user.preferences.forget(o.facets)
@@ -96,10 +106,11 @@ def _forget(user: User, o: Observation, at_ms: int, _: Rules) -> Observed:
             user.pins[facet] = (NONE, at_ms)
         earlier = user.consent.wiped.get(facet, (0, 0))
         user.consent.wiped[facet] = max((user.newest_ms, user.seq), earlier)  # a wipe sets the count back
+    user.history.forget_facets(user.newest_ms, at_ms, o.facets)
     return observed
 
 
-def _pin(user: User, o: Observation, at_ms: int, _: Rules) -> Observed:
+def _pin(user: User, o: Observation, at_ms: int, rules: Rules) -> Observed:
     (facet,), slot = o.facets, o.slots[0] if o.slots else NONE
     pinned = user.pins.get(facet)
     forgotten_ms = max(user.consent.forgotten_ms, user.consent.wiped.get(facet, (0, 0))[0])
@@ -112,5 +123,13 @@ def _pin(user: User, o: Observation, at_ms: int, _: Rules) -> Observed:
         if slot != pinned[0]:
             at_ms = pinned[1] + 1  # gates order pins by time
     observed = _accept(user, o, at_ms)
+    served = user.served(facet, rules.catalogue)
     user.pins[facet] = (slot, at_ms)
+    before, name = NONE if pinned is None else pinned[0], "unpin" if slot == NONE else "pin"
+    user.history.act(user.newest_ms, at_ms, name, facet=facet, value=slot, previous=before)
+    if (now := user.served(facet, rules.catalogue)) != served:
+        own = user.preferences
+        is_learned = own is not None and own.has_feedback(facet)
+        source = "user" if slot != NONE else "learned" if is_learned else "population"
+        user.history.change(user.newest_ms, facet, served, now, source)
     return observed

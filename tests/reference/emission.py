@@ -51,6 +51,10 @@ def _has_moved(emitted: int, present: int) -> bool:
     return move >= LEAST_MOVE and move >= EVIDENCE_MOVED * emitted
 
 
+def _served(emitted: Emitted, facet: int, catalogue: NumberedCatalogue) -> int:
+    return emitted.slot if emitted.tier or facet not in catalogue.careful_facets else NEVER
+
+
 class Outbox:
     """The outbox of a user; `at_ms` and `seq` make versions."""
 
@@ -64,6 +68,8 @@ class Outbox:
         self.at_ms = 0
         self.explores: bool | None = None
         """As it was before an absence."""
+        self.moves: list[tuple[int, Emitted, Emitted, str]] = []
+        """Facet, emitted decision before and after, and source."""
 
     def __bool__(self) -> bool:
         return bool(self.signals or self.profile)
@@ -115,11 +121,27 @@ class Outbox:
                 if context.row is not None:
                     ranks[context.row] = beliefs.catalogue.slot_ranks[there.slot]
             evidence = tuple(beliefs.own.log.totals[decision.slot])
+            before = self.emitted[facet]
             self.emitted[facet] = Emitted(
                 decision.slot, decision.tier, f32(decision.confidence), evidence, at_ms, ranks
             )
         self.signals[facet] = signal_of(beliefs, decision, found, at_ms, seq)
+        if self.emitted:
+            self.moves.append((facet, before, self.emitted[facet], self.signals[facet].source))
         self.at_ms = at_ms
+
+    def take_changes(self, catalogue: NumberedCatalogue) -> list[tuple[int, int, int, str]]:
+        """Return facet, served value before and after, and source of each emission since the last call."""
+        moves, self.moves = self.moves, []
+        return [
+            (facet, before, after, source)
+            for facet, old, new, source in moves
+            if (before := _served(old, facet, catalogue)) != (after := _served(new, facet, catalogue))
+        ]
+
+    def served_in_general(self, facet: int, catalogue: NumberedCatalogue) -> int:
+        """Return the emitted value that readers serve; `NONE` for the default."""
+        return _served(self.emitted[facet], facet, catalogue) if self.emitted else NEVER
 
     def emit_profile(self, windows: Windows, catalogue: NumberedCatalogue, at_ms: int, seq: int) -> None:
         """Emit the profile, once in each pane."""

@@ -36,7 +36,7 @@ class HashedShard(Shard):
         found = super().content(rules)
         self.hash.update(repr(found).encode())
         for user in found:
-            self.hash.update(self._load(user, rules).row.read())
+            self.hash.update(product.packed(self._load(user, rules)))
         return found
 
 

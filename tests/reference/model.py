@@ -48,13 +48,16 @@ def all_writes(state: User, user: bytes, rules: Rules) -> list[Write]:
     outbox, consent = Outbox(), state.consent
     state.emit_all(rules.prior, outbox)
     writes = []
+    history = state.history.document(rules.catalogue) if state.history.written[1] else None
     if consent.is_set or state.pins:
-        writes.append(Write(user, encode_gate(gate_of(consent, state.pins, rules.catalogue))))
+        gate = encode_gate(gate_of(consent, state.pins, rules.catalogue))
+        writes.append(Write(user, gate, history=history))
+        history = None
     if outbox:
         times = (emitted.at_ms for emitted in state.outbox.emitted)
         at_ms = max(state.outbox.profile_pane * PANE_MS, *times, 0)
         fields = outbox.take(rules.catalogue, consent.explores(rules.catalogue))
-        writes.append(Write(user, b"", consent.wiped_ms, at_ms, fields))
+        writes.append(Write(user, b"", consent.wiped_ms, at_ms, fields, history))
     return writes
 
 
@@ -75,6 +78,7 @@ def content(state: User) -> dict[str, Any]:
         "events": {*state.recent.events},
         "turns": {turn.id_hash: (turn.learned, turn.is_disliked) for turn in state.recent.turns},
         "profile pane": state.outbox.profile_pane,
+        "history": (state.history.written, len(state.history.actions), len(state.history.changes)),
     }
     if state.windows is not None:
         found |= _windows(state.windows, state.newest_ms)

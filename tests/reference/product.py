@@ -45,14 +45,20 @@ def take_writes(state: UserState, user: bytes, rules: Rules) -> list[Write]:
 
 
 def _write(write: GateWrite | SignalWrite) -> Write:
+    history = None if write.history is None else (write.history.at_ms, write.history.content)
     if isinstance(write, GateWrite):
-        return Write(write.user, encode_gate(write.gate))
-    return Write(write.user, b"", write.wiped_ms, write.at_ms, write.fields)
+        return Write(write.user, encode_gate(write.gate), history=history)
+    return Write(write.user, b"", write.wiped_ms, write.at_ms, write.fields, history)
 
 
 def reload(state: UserState, catalogue: NumberedCatalogue) -> UserState:
     """Save a user, and load the user under the same or a later catalogue."""
     return codec.unpack(codec.pack(state), catalogue)
+
+
+def packed(state: UserState) -> bytes:
+    """Return the stored bytes of a user."""
+    return codec.pack(state)
 
 
 def all_writes(state: UserState, user: bytes, rules: Rules) -> list[Write]:
@@ -81,6 +87,7 @@ def content(state: UserState) -> dict[str, Any]:
             for place, (turn, learned) in enumerate(zip(state.turns.hashes, state.turns.learned, strict=True))
         },
         "profile pane": state.row.numbers("profile_pane"),
+        "history": (state.history.written, *_entries(state)),
     }
     if state.has_windows:
         found |= _windows(state)
@@ -149,6 +156,12 @@ def stored(cached_users: int = 2) -> Iterator[StoredShard]:
     """Provide a shard in a temporary folder."""
     with TemporaryDirectory() as folder, closing(StoredShard(Path(folder), cached_users)) as shard:
         yield shard
+
+
+def _entries(state: UserState) -> tuple[int, int]:
+    """Return the numbers of actions and changes."""
+    changes = sum(entry.is_change for entry in state.history.entries)
+    return len(state.history.entries) - changes, changes
 
 
 def _windows(state: UserState) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tests.reference.activity import Windows
 from tests.reference.consent import DENIED, GRANTED, LAPSED, UNASKED, Consent, Pins, gate_of
 from tests.reference.decisions import Beliefs
 from tests.reference.emission import Outbox
+from tests.reference.history import History
 from tests.reference.logged import logged_choices
 from tests.reference.recent import Recent, Turn
 from tests.reference.training import Learned, Preferences
@@ -45,6 +46,8 @@ class Write(NamedTuple):
     wiped_ms: int = 0
     at_ms: int = 0
     fields: tuple[tuple[str, bytes], ...] = ()
+    history: tuple[int, bytes] | None = None
+    """Time of the last entry, and the document."""
 
 
 class UserParts:
@@ -53,6 +56,9 @@ class UserParts:
     def __init__(self) -> None:
         self.consent = Consent()
         self.pins = Pins()
+        self.history = History()
+        self.earlier_history: tuple[int, bytes] | None = None
+        """Unwritten document from before an absence."""
         self.gates: list[bytes] = []
         self.restart(0)
 
@@ -66,6 +72,7 @@ class UserParts:
         self.outbox = Outbox()
         self.earlier: list[Outbox] = []
         """Outboxes from before an absence."""
+        self.history.drop_changes()
 
     def adopt(self, catalogue: NumberedCatalogue) -> None:
         """Change to a later catalogue."""
@@ -91,10 +98,13 @@ class UserParts:
         if self.outbox:
             self.outbox.explores = self.consent.explores(rules.catalogue)
         earlier = [outbox for outbox in (*self.earlier, self.outbox) if outbox]
+        if self.history.waits and (self.seq or (absent_ms > rules.idle_ms + GRACE_MS and not self._is_kept)):
+            self.history.waits = False
+            self.earlier_history = self.history.document(rules.catalogue)
         has_ended = absent_ms > rules.idle_ms + GRACE_MS
         if has_ended and not self._is_kept:
             self.restart(0)
-            self.consent, self.pins = Consent(), Pins()
+            self.consent, self.pins, self.history = Consent(), Pins(), History()
         else:
             if has_ended:
                 changed = self.consent.change({GRANTED, LAPSED}, UNASKED, self.newest_ms + rules.idle_ms + GRACE_MS)
@@ -105,6 +115,7 @@ class UserParts:
             if not self.seq:
                 return changed
             self.restart(self.newest_ms)
+            self.history.end_absence()
         self.earlier = earlier
         return True
 
@@ -140,10 +151,32 @@ class UserParts:
         outboxes = [outbox for outbox in (*self.earlier, self.outbox) if outbox]
         self.gates, self.earlier = [], []
         tried = [explores if box.explores is None else box.explores for box in outboxes]
-        return gates + [
+        writes = gates + [
             Write(user, b"", wiped_ms, box.at_ms, box.take(catalogue, tries))
             for box, tries in zip(outboxes, tried, strict=True)
         ]
+        document, self.earlier_history = self.earlier_history, None
+        if self.history.waits:
+            self.history.waits = False
+            document = self.history.document(catalogue)
+        if document is not None:
+            writes = writes or [Write(user, b"", wiped_ms, document[0])]
+            writes[-1] = writes[-1]._replace(history=document)
+        return writes
+
+    def note_changes(self, catalogue: NumberedCatalogue) -> None:
+        """Note the changes of served values that were emitted."""
+        for facet, before, slot, source in self.outbox.take_changes(catalogue):
+            if not self.pins.is_set(facet, catalogue):
+                self.history.change(self.newest_ms, facet, before, slot, source)
+
+    def served(self, facet: int, catalogue: NumberedCatalogue) -> int:
+        """Return the value that readers serve in general; `NONE` for the default."""
+        if not self.consent.uses:
+            return NONE
+        if self.pins.is_set(facet, catalogue):
+            return self.pins[facet][0]
+        return self.outbox.served_in_general(facet, catalogue)
 
 
 def observe_interaction(user: UserParts, o: Observation, rules: Rules) -> Observed:
@@ -182,13 +215,16 @@ def _observe_accepted(user: UserParts, o: Observation, rules: Rules) -> bytes | 
         learned, example = _train(user, o, rules, kind, weight, turn)
     if not user.consent.uses:
         return example
-    clock, outbox = (user.newest_ms, user.seq), user.outbox
+    clock, outbox, pane = (user.newest_ms, user.seq), user.outbox, user.outbox.profile_pane
     if learned:
         outbox.free(learned.opened)
         outbox.emit_learned(learned.facets, learned.rows, user.beliefs(prior), *clock)
     outbox.emit_profile(user.windows, catalogue, *clock)
     if rules.ttl_ms is not None:
         outbox.emit_due(user.newest_ms - rules.ttl_ms // 2, user.beliefs(prior), *clock)
+    user.note_changes(catalogue)
+    if rules.ttl_ms is not None and outbox.profile_pane != pane:
+        user.history.renew(user.newest_ms - rules.ttl_ms // 2, user.newest_ms)
     return example
 
 

@@ -12,6 +12,7 @@ import pytest
 from state.catalogue.numbered import NumberedCatalogue
 from state.row.layout import FIELDS, VERSION, layout_of, sizes_of
 from state.storage.shards import shard_of
+from state.user.history import ENTRY, HEAD
 from tacit.contract.gates import SCOPES
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, tacit
@@ -81,9 +82,10 @@ def test_row_is_shown_field_by_field(cwd: Path) -> None:
     """All of it, with the same numbers as in the document, and as a table."""
     shown = json.loads(printed(cwd, "show", "u:ada", "--row", "--json"))
     fields = {name: numbers for group in shown["fields"].values() for name, numbers in group.items()}
-    assert list(fields) == [field.name for field in FIELDS]
+    assert list(fields) == [*[field.name for field in FIELDS], "written", "entries"]
     assert (shown["layout"], fields["version"], fields["seq"]) == (VERSION, VERSION, 9)
-    assert shown["bytes"] == layout_of(sizes_of(NumberedCatalogue.load())).size
+    history = HEAD.size + ENTRY.size * len(fields["entries"])
+    assert shown["bytes"] == layout_of(sizes_of(NumberedCatalogue.load())).size + history
     assert "turn_weights" in printed(cwd, "show", "u:ada", "--row")
 
 
@@ -211,7 +213,7 @@ def _no_folder(state: Path) -> str:
 def _of_another_format(state: Path) -> str:
     description = json.loads((state / "tacit.json").read_bytes())
     (state / "tacit.json").write_text(json.dumps(description | {"format": 1}))
-    return "the state folder state has format 1, and this version reads 3, 4, 5 and 6: use the version that wrote it"
+    return "the state folder state has format 1, and this version reads 3, 4, 5, 6 and 7: use the version that wrote it"
 
 
 def _damaged_description(state: Path) -> str:

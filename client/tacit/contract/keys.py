@@ -80,6 +80,14 @@ class RegionKeys:
         """Return the key of a user's gate, by the pseudonym's text."""
         return f"tacit:v1:{self.region}:{{{pseudonym}}}:gate"
 
+    def history(self, user: bytes) -> str:
+        """Return the key of a STRING: last actions and changes of a user (`tacit.contract.history`).
+
+        Args:
+            user: 16-byte pseudonym.
+        """
+        return f"tacit:v1:{self.region}:{{{pseudonym_text(user)}}}:history"
+
     def within(self, namespace: str) -> "NamespaceKeys":
         """Return the keys of a namespace; ConfigurationError if the name does not match `NAMESPACE`."""
         return NamespaceKeys(self.region, namespace)

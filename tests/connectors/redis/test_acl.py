@@ -22,6 +22,9 @@ from state.catalogue.numbered import NumberedCatalogue
 from state.counters import SinkCounters
 from state.errors import SinkError
 from state.learning.proof_report import encode_report
+from state.user.writes import StoredHistory
+from tacit.contract import versions
+from tacit.contract.history import History, encode_history
 from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tacit.errors import TacitError
@@ -93,6 +96,13 @@ def test_writer_writes_signals_that_a_reader_reads(users: Users) -> None:
     assert redis_problems(users.writer, "eu") == []
 
 
+def test_reader_reads_the_history_of_a_user(users: Users, reader: redis.Redis) -> None:
+    user, content = pseudonym("cleo", SECRET), encode_history(History(versions.version(NOW_MS, 1)))
+    with closing(SignalWriter(Target(users.writer, "eu"), SinkCounters())) as sink:
+        sink.write([opt_in(NOW_MS, user=user)._replace(history=StoredHistory(NOW_MS, content))])
+    assert reader.get(KEYS.history(user)) == content
+
+
 def test_reader_follows_the_feed_of_changes(users: Users, reader: redis.Redis) -> None:
     """From the number of the last entry on, or by range."""
     counters, feed, user = SinkCounters(), KEYS.within("followed").changes, pseudonym("bob", SECRET)
@@ -128,6 +138,7 @@ FORBIDDEN_TO_READERS: dict[str, Callable[[redis.Redis], object]] = {
     "write a signal": lambda client: client.hset(LIVE.signals(ADA), "length", "{}"),
     "move what is active": lambda client: client.set(KEYS.active, "shadow"),
     "delete": lambda client: client.delete(LIVE.signals(ADA)),
+    "write a history": lambda client: client.set(KEYS.history(ADA), ""),
     "announce a change": lambda client: client.xadd(LIVE.changes, {"users": "k1.other"}),
     "follow changes of another region": lambda client: client.xread({RegionKeys("us").within("live").changes: 0}),
     "list keys": lambda client: client.scan(),
@@ -219,10 +230,12 @@ def test_writer_reports_proof_and_auditor_reads_it(users: Users) -> None:
 def test_auditor_exports(users: Users) -> None:
     """`tacit export` reads keys and times to live."""
     with closing(SignalWriter(Target(users.writer, "eu", "live"), SinkCounters())) as sink:
-        sink.write([write(("length", signal("concise", NOW_MS)), user=ADA)])
-    found = {key.key: key for key in redis_part(users.auditor, "eu", ADA).keys}[LIVE.signals(ADA)]
-    assert found.ttl_ms is not None
-    assert found.content["length"]["value"] == "concise"
+        history = StoredHistory(NOW_MS, encode_history(History(versions.version(NOW_MS, 1))))
+        sink.write([write(("length", signal("concise", NOW_MS)), user=ADA)._replace(history=history)])
+    found = {key.key: key for key in redis_part(users.auditor, "eu", ADA).keys}
+    assert found[LIVE.signals(ADA)].ttl_ms is not None
+    assert found[LIVE.signals(ADA)].content["length"]["value"] == "concise"
+    assert found[KEYS.history(ADA)].content == {"v": versions.version(NOW_MS, 1), "actions": [], "changes": []}
 
 
 @pytest.mark.parametrize("what", FORBIDDEN_TO_READERS)

@@ -11,8 +11,9 @@ import redis
 from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Target
 from state.counters import SinkCounters
-from state.user.writes import GateWrite
+from state.user.writes import GateWrite, StoredHistory
 from tacit.contract.gates import SCOPES, Gate, GatePin, ScopeConsent, encode_gate
+from tacit.contract.history import History, encode_history
 from tacit.contract.keys import RegionKeys
 from tacit.contract.lifetimes import CONSENT_TTL_MS, DAY_MS, SIGNAL_TTL_MS, TOMBSTONE_MS
 from tacit.contract.pseudonyms import pseudonym
@@ -30,6 +31,7 @@ LIVE = KEYS.within("live").signals(USER)
 GATE = KEYS.gate(USER)
 T1, T2, T3 = (NOW_MS - HOUR_MS + 1000 * step for step in range(3))
 SOON_MS = 200
+HISTORY = encode_history(History(version(T1, 1)))
 
 
 @contextmanager
@@ -186,6 +188,25 @@ class TestGate:
         assert len(encode_gate(everything)) < MAX_GATE_BYTES
 
 
+class TestHistory:
+    """A history ends as signals do, whatever the gate holds."""
+
+    def test_history_ends_without_activity(self, writer: SignalWriter, redis_client: redis.Redis) -> None:
+        writer.write([pin("tone", "formal", T1)._replace(history=StoredHistory(T1, HISTORY))])
+        left_ms = redis_client.pttl(KEYS.history(USER))
+        assert left_ms == pytest.approx(SIGNAL_TTL_MS, abs=2 * HOUR_MS)
+        redis_client.pexpire(KEYS.history(USER), SOON_MS)
+        eventually(lambda: not redis_client.exists(KEYS.history(USER)), within_s=5, what="the end of the history")
+        assert redis_client.exists(GATE)
+
+    def test_time_ahead_of_the_clock_does_not_lengthen_its_life(
+        self, writer: SignalWriter, redis_client: redis.Redis
+    ) -> None:
+        ahead = StoredHistory(NOW_MS + 1000 * DAY_MS, HISTORY)
+        writer.write([pin("tone", "formal", T1)._replace(history=ahead)])
+        assert redis_client.pttl(KEYS.history(USER)) == pytest.approx(SIGNAL_TTL_MS, abs=HOUR_MS)
+
+
 def test_every_key_has_a_lifetime_in_the_contract() -> None:
     """A new key needs a row of the table."""
     table = re.findall(r"^\| `(tacit:v1:[^`]*)` \| ([^|]*) \| ([^|]+) \|", CONTRACT.read_text(), re.MULTILINE)
@@ -194,7 +215,7 @@ def test_every_key_has_a_lifetime_in_the_contract() -> None:
     own = region.within("namespace")
     keys = [region.gate(user), region.active, region.previous, region.namespaces, region.secret]
     keys += [own.signals(user), own.defaults, own.population, own.owner, own.hosts]
-    keys += [own.replay_hosts, own.replay_round("start"), own.changes]
+    keys += [own.replay_hosts, own.replay_round("start"), own.changes, region.history(user)]
     for key in [*keys, own.population_version(7), own.population_pinned, own.proof]:
         general = re.sub(r"k1\.0{32}", "<pseudonym>", key).replace(":region:", ":<region>:").replace(":7", ":<n>")
         general = re.sub(r"\b(namespace|start)\b", r"<\1>", general)

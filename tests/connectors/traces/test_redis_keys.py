@@ -66,6 +66,22 @@ def test_status_of_a_no_is_a_tombstone(client: RedisClient, redis_client: redis.
     assert found(client) == [(key, "pseudonym")]
 
 
+@pytest.mark.parametrize(
+    ("actions", "changes", "kind"),
+    [
+        ('{"at_ms":1,"action":"forget"},{"at_ms":2,"action":"consent"}', "", "tombstone"),
+        ('{"at_ms":1,"action":"pin","facet":"tone","value":"formal"}', "", "pseudonym"),
+        ("", '{"at_ms":1,"facet":"tone","from":null,"to":"formal","source":"learned"}', "pseudonym"),
+    ],
+)
+def test_history_of_forgets_is_a_tombstone(
+    client: RedisClient, redis_client: redis.Redis, actions: str, changes: str, kind: str
+) -> None:
+    version = "1795297433438-0000000001"
+    redis_client.set(KEYS.history(NEEDLES.user), f'{{"v":"{version}","actions":[{actions}],"changes":[{changes}]}}')
+    assert found(client) == [(KEYS.history(NEEDLES.user), kind)]
+
+
 def test_id_in_a_key_is_not_repeated(client: RedisClient, redis_client: redis.Redis) -> None:
     redis_client.set("tacit:v1:eu:{ada.lovelace}:gate", "x")
     assert found(client) == [("tacit:v1:eu:{…}:gate", "id")]

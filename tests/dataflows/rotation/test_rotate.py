@@ -98,8 +98,12 @@ def test_users_and_keys_move(deployment: tuple[Path, str, redis.Redis]) -> None:
     folder, url, client = deployment
     before = {user_id: names(url, user_id, secret=SECRET) for user_id in (*LEARNERS, DENIER, PINNER, STRANGER)}
     lifetimes = {user_id: client.pttl(KEYS.within("trial").signals(old_name(user_id))) for user_id in LEARNERS}
+    histories = {user_id: client.get(KEYS.history(old_name(user_id))) for user_id in before}
     write_ids(folder, STRANGER, "user without state")
     done = rotate(folder, url)
+    assert {user_id: client.get(KEYS.history(pseudonym(user_id, NEW.encode()))) for user_id in before} == histories
+    assert None not in histories.values()
+    assert done["redis"]["histories"] == len(before)
     assert done["users"] == {"moved": len(before), "dropped": 0, "kept": 0}
     assert {user_id: names(url, user_id) for user_id in before} == before
     for user_id, lifetime in lifetimes.items():
@@ -147,7 +151,8 @@ def test_unknown_user_without_a_no_is_deleted(deployment: tuple[Path, str, redis
     (folder / "ids.txt").write_text("".join(f"{user_id}\n" for user_id in [*LEARNERS[1:], DENIER, PINNER, STRANGER]))
     done = rotate(folder, url)
     assert done["users"]["dropped"] == 1
-    assert (done["redis"]["gates_deleted"], done["redis"]["signals_deleted"]) == (1, 1)
+    deleted = [done["redis"][f"{kind}_deleted"] for kind in ("gates", "histories", "signals")]
+    assert deleted == [1, 1, 1]
     assert not list(client.scan_iter(f"*{old_name(LEARNERS[0]).hex()}*"))
     assert not list(find_traces(folder / "state", pseudonym_needles(old_name(LEARNERS[0]))))
 

@@ -65,7 +65,7 @@ def damaged(name: str, value: Any, place: int | tuple[int, ...] = 0) -> bytes:
 @pytest.mark.parametrize(
     ("name", "value", "place"),
     [
-        ("parts", 16, 0),
+        ("parts", 255, 0),
         ("newest_ms", -1, 0),
         ("newest_ms", 2**62 + 1, 0),
         ("wiped_ms", -5, 0),

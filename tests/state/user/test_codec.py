@@ -13,6 +13,7 @@ from state.errors import StateError
 from state.events.observation import Kind, Observation
 from state.row.layout import RECENT_EVENTS, VERSION, layout_of, sizes_of
 from state.user import codec
+from state.user.history import ENTRY, HEAD, MOST
 from state.user.rules import Rules
 from state.user.user_state import UserState
 from state.user.windows import MINUTE_MS
@@ -83,11 +84,11 @@ def test_packing_changes_nothing() -> None:
 
 
 def test_stored_bytes_are_the_row() -> None:
-    """Nothing is converted: a row read from a table is stored, and a stored row is written into a table."""
+    """Nothing is converted: a row and its history are stored as they are, and loaded into a table."""
     state, other = full_state(), UserState(CATALOGUE)
-    assert codec.pack(state) == state.row.read()
+    assert codec.pack(state) == state.row.read() + state.row.tails[0]
     codec.load(other, FULL)
-    assert other.row.read() == FULL
+    assert other.row.read() + other.row.tails[0] == FULL
     assert codec.pack(UserState(CATALOGUE)) == layout_of(sizes_of(CATALOGUE)).blank
 
 
@@ -100,12 +101,12 @@ def test_loaded_row_leaves_no_trace_of_the_one_before(before: list[Observation],
 
 
 def test_all_users_have_rows_of_one_size() -> None:
-    """The size is 1,848 bytes with the tests' catalogue, for new users and full ones, after any events."""
+    """The size is 1,848 bytes with the tests' catalogue, for new users and full ones; a history adds at most 201."""
     state = full_state()
-    assert len(codec.pack(UserState(CATALOGUE))) == len(codec.pack(state)) == len(FULL) == 1_848
+    assert len(codec.pack(UserState(CATALOGUE))) == state.row.layout.size == 1_848
     for n in range(300):
         state.observe(make_observation(START_MS + n * 10**8, turn=n, served=ALL_FACETS, feedback="longer"), RULES)
-    assert len(codec.pack(state)) == len(FULL)
+    assert 1_848 + HEAD.size < len(codec.pack(state)) <= 1_848 + HEAD.size + 2 * MOST * ENTRY.size == 2_049
 
 
 @given(EVENTS, st.sampled_from([Kind.DENY, Kind.FORGET]))
@@ -153,7 +154,11 @@ def test_truncated_state_is_rejected_at_every_length(packed: bytes) -> None:
 @pytest.mark.parametrize("extra", [b"\0", b"x" * 50])
 def test_extended_state_is_rejected(extra: bytes) -> None:
     """Another writer made the longer bytes."""
-    with pytest.raises(StateError, match=f"damaged: {len(FULL) + len(extra)} bytes where {len(FULL)} were expected"):
+    new = codec.pack(UserState(CATALOGUE))
+    with pytest.raises(StateError, match=f"damaged: {len(new) + len(extra)} bytes where {len(new)} were expected"):
+        codec.unpack(new + extra, CATALOGUE)
+    held = len(FULL) - len(new) + len(extra)
+    with pytest.raises(StateError, match=rf"damaged: {held} bytes of history where \d+ entries were expected"):
         codec.unpack(FULL + extra, CATALOGUE)
 
 
@@ -189,7 +194,7 @@ def test_parts_held_follow_from_the_head(events: list[Observation]) -> None:
 def test_layout_is_pinned() -> None:
     """A change of the layout needs a new version: stored states have this one."""
     state = observe([make_pin(START_MS, "tone", "formal", event=1), make_observation(START_MS + 1, event=2, turn=3)])
-    assert blake2b(codec.pack(state), digest_size=8).hexdigest() == "1781978289794e96"
+    assert blake2b(codec.pack(state), digest_size=8).hexdigest() == "cf3f2f1a06f3de31"
 
 
 def test_rules_do_not_change_what_is_packed() -> None:
