@@ -17,7 +17,7 @@ class ValueLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     other: str
-    """Answers of any number that has no form of its own."""
+    """Answers of any number without a form."""
     zero: str | None = None
     one: str | None = None
     two: str | None = None
@@ -34,7 +34,7 @@ class ValueLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Labels in one language. A name without a label is shown as it is, and a facet by its title."""
+    """Labels in one language. A name without a label is shown unchanged, and such a facet by the title."""
 
     facets: dict[str, str] = {}
     values: dict[str, dict[str, ValueLabel]] = {}
@@ -42,7 +42,7 @@ class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topics: dict[str, str] = {}
     surfaces: dict[str, str] = {}
     feedback: dict[str, str] = {}
-    """Feedback kind → clause on it, with the placeholder `{answers}` or `{times}`."""
+    """Feedback kind → clause with the placeholder `{answers}` or `{times}`."""
 
 
 def label_problems(

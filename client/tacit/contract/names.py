@@ -21,12 +21,12 @@ class Names:
 
     @classmethod
     def of(cls, catalogue: Catalogue, language: str) -> Self:
-        """Return the names in a language (`de`, `de-AT`): its labels, else those of the language without a region."""
+        """Return the names in a language (`de-AT`), by labels of the language, or of the one without a region."""
         labels = catalogue.labels
         return cls(catalogue, labels.get(language) or labels.get(language.partition("-")[0]) or Labels())
 
     def facet(self, name: str) -> str:
-        """Return the label of a facet, else its title."""
+        """Return the label of a facet, else the title."""
         if label := self._labels.facets.get(name):
             return label
         facet = self._catalogue.facets.get(name)
@@ -52,7 +52,7 @@ class Names:
         return (self._labels.topics if kind == "topic" else self._labels.surfaces).get(name, name)
 
     def feedback(self, kind: str) -> str | None:
-        """Return the clause on a feedback kind, with its placeholder; None without a label."""
+        """Return the clause on a feedback kind, with a placeholder; None without a label."""
         return self._labels.feedback.get(kind)
 
     def _value(self, facet: str, value: str) -> ValueLabel | None:

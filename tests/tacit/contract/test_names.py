@@ -24,8 +24,7 @@ def test_shipped_catalogue_has_every_label_in_each_language() -> None:
 
 def test_region_falls_back_to_its_language() -> None:
     assert Names.of(SHIPPED, "de-AT").value("length", "concise") == "kurz"
-    austrian = {"topics": {"code": "Coding"}}
-    labels = {**SHIPPED.labels, "de-AT": Labels(**austrian)}
+    labels = {**SHIPPED.labels, "de-AT": Labels(topics={"code": "Coding"})}
     assert Names.of(replace(SHIPPED, labels=labels), "de-AT").topic("code") == "Coding"
 
 
