@@ -32,6 +32,7 @@ from tacit_service.http.failures import Failures
 from tacit_service.http.front import Front
 from tacit_service.http.operations import Exact, Operation, resources
 from tacit_service.openapi import document
+from tacit_service.page import routes as page
 from tacit_service.service import Service
 
 OPERATIONS: tuple[tuple[Operation, ...], ...] = (
@@ -49,7 +50,7 @@ OPERATIONS: tuple[tuple[Operation, ...], ...] = (
 )
 """Operations of the API, a group per resource."""
 
-GROUPS: tuple[Callable[[FastAPI, Service], None], ...] = ()
+GROUPS: tuple[Callable[[FastAPI, Service], None], ...] = (page.add_routes,)
 """Rooms with routes outside of the API: one line per room, such as `tacit_service.page.routes.add_routes`.
 
 A room reads `service.links` for its sessions, and writes through `service.in_thread` with `service.write`.

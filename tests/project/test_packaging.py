@@ -28,6 +28,12 @@ WORKER_DATA = {
     "connectors/redis/scripts/release_namespace.lua",
     "connectors/redis/scripts/write_signals.lua",
     "connectors/redis/users.acl",
+    "tacit_service/page/languages/de.po",
+    *(f"tacit_service/page/static/{name}" for name in ("htmx.min.js", "icon.svg", "page.css")),
+    *(
+        f"tacit_service/page/templates/{name}.html"
+        for name in ("base", "confirm", "fragment", "main", "note", "page", "parts", "receipt", "why")
+    ),
     *(f"{package}/py.typed" for package in WORKER_PACKAGES),
 }
 APPLICATION_PACKAGES = ("connectors", "dataflows", "operators", "state")

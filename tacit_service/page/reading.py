@@ -1,0 +1,61 @@
+"""Reading of all facts of the page from Redis."""
+
+import asyncio
+from time import time_ns
+
+from tacit.contract.history import History, decode_history
+from tacit.contract.versions import version
+from tacit.reader.adaptation import Adaptation
+from tacit_service.http.problems import ProblemError
+from tacit_service.page.facts import Facts
+from tacit_service.page.language import Language
+from tacit_service.service import Service
+from tacit_service.user_keys import read_user_keys, redis_unavailable
+
+_PAUSES_S = (0.1, 0.4, 1.0)
+"""Pauses before further reads; after a second, the reader's circuit breaker lets a read through."""
+
+EMPTY = History(version(0, 0))
+
+
+async def read_facts(service: Service, user_id: str, language: Language) -> Facts:
+    """Return the facts on a user.
+
+    Raises:
+        ProblemError: Redis does not answer, or the user's gate is unreadable, so that readers serve defaults.
+    """
+    user = service.pseudonym(user_id)
+    adaptation = await _read_adaptation(service, user_id)
+    keys = await read_user_keys(service, user)
+    if keys.gate is None:
+        raise ProblemError("unavailable", "The gate of the user is unreadable; see the log of the workers.")
+    history = await read_history(service, user)
+    now_ms = time_ns() // 1_000_000
+    return Facts.of(adaptation, keys.gate, history, service.catalogue, language, now_ms, keys.expires_at_ms)
+
+
+async def _read_adaptation(service: Service, user_id: str) -> Adaptation:
+    """Return the adaptation of a user. A user can wait longer for a page than an answer can wait for a style."""
+    for pause_s in (*_PAUSES_S, None):
+        adaptation = await service.reads.get(user_id)
+        service.metrics.reads[adaptation.status] += 1
+        if adaptation.status != "unavailable":
+            return adaptation
+        if pause_s is not None:
+            await asyncio.sleep(pause_s)
+    raise redis_unavailable()
+
+
+async def read_history(service: Service, user: bytes) -> History:
+    """Return the history of a user; an empty one without a readable document.
+
+    Raises:
+        ProblemError: Redis does not answer.
+    """
+    [data] = await service.redis.execute([("GET", service.region_keys.history(user))])
+    if isinstance(data, Exception):
+        raise redis_unavailable()
+    try:
+        return decode_history(data, service.catalogue) if isinstance(data, bytes) else EMPTY
+    except ValueError:
+        return EMPTY
