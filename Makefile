@@ -8,7 +8,7 @@ COMPILED := .venv/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-fast lint style types imports python-version prose docs kafka chaos bench bench-peers schemas dashboards prometheus typescript lock clean
+.PHONY: help install demo test test-fast lint style types imports python-version prose docs kafka chaos bench bench-peers schemas dashboards prometheus chromium typescript lock clean
 
 help:  ## List the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -20,7 +20,7 @@ demo: install  ## Simulate a deployment and show what it learned
 
 # The checks run side by side; the last line that is printed is that of the tests.
 test: install  ## Run all checks, then all tests, with a real Kafka and a real Redis
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint docs kafka prometheus typescript
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint docs kafka prometheus chromium typescript
 	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=worksteal
 	@$(BIN)/python -m pytest --quiet --numprocesses=$(TEST_WORKERS) --dist=worksteal -p tests.support.core_sources $(CORE)
 
@@ -65,6 +65,10 @@ NODE_MODULES := clients/typescript/node_modules/installed
 $(NODE_MODULES): clients/typescript/package-lock.json $(INSTALLED)
 	@$(BIN)/python -m tests.support.node ci --no-audit --no-fund --fetch-retries=1 --loglevel=error >/dev/null
 	@touch $@
+
+# After Prometheus, for the same reason.
+chromium: prometheus  ## Install Chromium for the test of the page, if root runs this on Debian
+	@$(BIN)/python -m tests.support.browser install || test "$$TACIT_REQUIRE_KAFKA" != 1
 
 chaos: install kafka  ## Kill, stop and starve real deployments, on one host and on several, and account for every event
 	@$(BIN)/python -m tests.chaos
