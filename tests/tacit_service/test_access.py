@@ -31,6 +31,7 @@ CALLS = {
     ("PUT", "/v1/users/ada/consent"): "manage",
     ("DELETE", "/v1/users/ada"): "manage",
     ("DELETE", "/v1/users/ada/facets/tone"): "manage",
+    ("GET", "/v1/users/ada/history"): "manage",
     ("GET", "/v1/receipts/r-0"): "manage",
     ("POST", "/v1/links"): "manage",
     ("GET", "/v1/users/ada/why"): "export",

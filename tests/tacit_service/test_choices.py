@@ -5,12 +5,16 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import redis
 
 from tacit import SignalReader
+from tacit.contract.history import Action, Change, History, encode_history
+from tacit.contract.keys import RegionKeys
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
+from tacit.contract.versions import version
 from tests.support.commands import SECRET
 from tests.support.redis_faults import FragileRedis
-from tests.support.replays import redis_of_its_own, replay, write_history
+from tests.support.replays import now_ms, redis_of_its_own, replay, write_history
 from tests.support.service import Service, problem, serving
 
 USERS = [f"user-{number:06d}" for number in range(12)]
@@ -157,6 +161,26 @@ def test_defaults_are_served_without_redis(tmp_path: Path) -> None:
             assert service.client.get("/livez").status_code == 200
     finally:
         server.kill()
+
+
+def test_history_has_actions_and_changes_the_newest_first(service: tuple[Service, str]) -> None:
+    """As the worker wrote the document; a user without one has neither."""
+    found, url = service
+    user, at_ms = pseudonym("past", SECRET.encode()), now_ms() - 1000
+    history = History(
+        version(at_ms, 1),
+        (
+            Action(at_ms=at_ms - 9, action="consent", granted=True, scopes=("learn",), states=("unasked",)),
+            Action(at_ms=at_ms, action="pin", facet="tone", value="formal"),
+        ),
+        (Change(at_ms=at_ms, facet="tone", before=None, value="formal", source="user"),),
+    )
+    with redis.Redis.from_url(url) as client:
+        client.set(RegionKeys("eu").history(user), encode_history(history))
+    answer = found.client.get("/v1/users/past/history").json()
+    assert [(each["action"], each["can_undo"]) for each in answer["actions"]] == [("pin", True), ("consent", False)]
+    assert answer["changes"] == [{"at_ms": at_ms, "facet": "tone", "from": None, "to": "formal", "source": "user"}]
+    assert found.client.get("/v1/users/new/history").json() == {"actions": [], "changes": []}
 
 
 def test_head_has_no_body(service: tuple[Service, str]) -> None:
