@@ -36,6 +36,10 @@ def _url_problem(text: str) -> str | None:
     return None
 
 
+def _urls_problem(texts: tuple[str, ...]) -> str | None:
+    return next(filter(None, map(_url_problem, texts)), None)
+
+
 def _origins_problem(texts: tuple[str, ...]) -> str | None:
     return None if all(map(_ORIGIN.fullmatch, texts)) else "must be https://HOST:PORT, without a path"
 
@@ -108,9 +112,16 @@ class ServiceSettings:
         Setting(SERVICE, "URL", "Prometheus with the history of metrics.", "none", check=_url_problem),
     ] = None
     worker_metrics: Annotated[
-        str | None,
-        Setting(SERVICE, "URL", "Metrics of a worker, such as http://127.0.0.1:9464.", "none", check=_url_problem),
-    ] = None
+        tuple[str, ...],
+        Setting(
+            SERVICE,
+            "URL",
+            "Metrics of a process of a worker, such as http://127.0.0.1:9464; may be repeated.",
+            "none",
+            check=_urls_problem,
+            is_list=True,
+        ),
+    ] = ()
 
 
 def service_problems(settings: ServiceSettings) -> list[str]:

@@ -1,12 +1,12 @@
 """Parts that all requests of a process share."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dataflows.control.sending import source_of
 from dataflows.settings import Settings
@@ -74,19 +74,29 @@ class Service:
         namespace = settings.namespace if "namespace" in settings.given else None
         self.changes = ChangeStream(self.redis, self.region_keys, namespace)
         self.metrics.streams = lambda: self.changes.readers
+        self._works: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._log: EventLog | None = None
         self._threads = ThreadPoolExecutor(_THREADS, "blocking")
         self._blocking = self._background = 0
         self.settings_of = lru_cache(256)(self._settings_of)
         """Return the settings with an operator: the name of the caller in the audit."""
 
+    def run_along(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a coroutine in the event loop, from the start of the service to its stop, which cancels it."""
+        self._works.append(work)
+
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads and the coroutines."""
+        self._tasks = [asyncio.create_task(work()) for work in self._works]
         if self.settings.source is not None:
             self._log = event_log(source_of(self.settings))
 
     async def stop(self) -> None:
         """Write the events that wait, and close all connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._log is not None:
             await asyncio.to_thread(self._log.close)
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -73,7 +73,7 @@ class Callers:
             ProblemError: there is no valid token, it has not the scope, or its rate is exceeded.
         """
         token = _bearer(request)
-        caller = self._verified(token) if token else None
+        caller = self.verified(token) if token else None
         if caller is None:
             raise _unauthorized(is_given=bool(token))
         self._rates.take(caller.name)
@@ -90,7 +90,8 @@ class Callers:
         """
         self._rates.take(caller.name, cost)
 
-    def _verified(self, token: str) -> Caller | None:
+    def verified(self, token: str) -> Caller | None:
+        """Return the caller of a token; None: the token is not valid."""
         now_s = time()
         versions = tuple([verifier.version for verifier in self._verifiers])
         if versions != self._versions:

@@ -1,18 +1,17 @@
 """Key set (JWKS): the public keys of signed tokens, from a file or a URL; the last good set stays in use."""
 
 import json
-import ssl
 from pathlib import Path
 from threading import Lock, Thread
 from time import monotonic
 from typing import Any
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, build_opener
 
 import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from tacit.errors import ConfigurationError
+from tacit_service.http.fetching import fetch
 
 REFRESH_S = 600.0
 RETRY_S = 30.0
@@ -82,10 +81,9 @@ class SourceOfKeys:
 
     def _fetch(self) -> None:
         try:
-            with _OPENER.open(self._place, timeout=_TIMEOUT_S) as answer:
-                data = answer.read(_MAX_BYTES + 1)
-            if len(data) > _MAX_BYTES:
-                raise ConfigurationError([f"jwks: the answer has more than {_MAX_BYTES} bytes"])
+            status, data = fetch(self._place, timeout_s=_TIMEOUT_S, max_bytes=_MAX_BYTES)
+            if status != 200:
+                raise ConfigurationError([f"jwks: the answer has status {status}"])
             self._take(read_key_set(data, self._place))
         except (OSError, ValueError, ConfigurationError) as error:
             _warn(error)
@@ -116,16 +114,6 @@ def read_key_set(data: bytes, place: str) -> KeySet:
 
 def _public(key: dict[str, Any]) -> Any:
     return {name: value for name, value in key.items() if name not in {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}}
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    """Handler that follows no redirect: the operator names the place of the keys."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Refuse the redirect."""
-
-
-_OPENER = build_opener(ProxyHandler({}), HTTPSHandler(context=ssl.create_default_context()), _NoRedirects())
 
 
 def _warn(error: Exception) -> None:

@@ -30,9 +30,14 @@ async def is_alive(call: Call) -> Answer:  # noqa: ARG001  # of the form of hand
 
 async def is_ready(call: Call) -> Answer:
     """Return 200 if Redis and the source answer."""
-    redis, source = await asyncio.gather(_redis_reason(call.service), _source_reason(call.service))
-    reasons = [reason for reason in (redis, source) if reason]
+    reasons = await unready_reasons(call.service)
     return json_answer(Health("unavailable" if reasons else "ok", reasons), 503 if reasons else 200)
+
+
+async def unready_reasons(service: "Service") -> list[str]:
+    """Return the reasons for which the service cannot work."""
+    found = await asyncio.gather(_redis_reason(service), _source_reason(service))
+    return [reason for reason in found if reason]
 
 
 async def _redis_reason(service: "Service") -> str:

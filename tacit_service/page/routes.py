@@ -1,7 +1,12 @@
-"""Routes of the page. A user comes by a link of the assistant, and a cookie keeps the session."""
+"""Routes of the page. A user comes by a link of the assistant, and a cookie keeps the session.
+
+Of the static files, `htmx.min.js` is htmx 4.0.1, unchanged, under the Zero-Clause BSD licence: `npm pack htmx.org` has
+a newer one.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from pathlib import Path
 from time import time_ns
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
@@ -20,6 +25,7 @@ from tacit_service.api.explanations import export_of, from_state
 from tacit_service.api.receipts import find
 from tacit_service.http.answers import JSON, Answer, encode
 from tacit_service.http.problems import KINDS, ProblemError
+from tacit_service.http.static_files import static_files
 from tacit_service.page import messages
 from tacit_service.page.acts import ACTS, BY, WAIT_S, perform
 from tacit_service.page.form_token import FormTokens
@@ -28,7 +34,6 @@ from tacit_service.page.messages import Confirmation, Note
 from tacit_service.page.reading import read_facts
 from tacit_service.page.receipt_view import receipt_view
 from tacit_service.page.rendering import Templates
-from tacit_service.page.static_files import static_files
 from tacit_service.page.view import view
 from tacit_service.page.visits import COOKIE, ForeignFormError, NoSessionError, Visit, cookie, read_form
 from tacit_service.page.why_view import why_view
@@ -49,7 +54,7 @@ Handle = Callable[[Visit], Awaitable[Answer]]
 
 def add_routes(app: FastAPI, service: Service) -> None:
     """Add the routes of pages and files."""
-    files = static_files()
+    files = static_files(Path(__file__).with_name("static"))
 
     async def static(request: Request) -> Response:
         if found := files.get(request.path_params["name"]):

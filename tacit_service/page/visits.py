@@ -1,20 +1,18 @@
 """Visits of users: the cookie of a page session, and the check of a posted form."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from tacit_service.access.links import SESSION_S, Links, Visitor
-from tacit_service.http.bodies import BODY_S
+from tacit_service.http.forms import read_fields
 from tacit_service.page.form_token import FormTokens
 from tacit_service.page.language import Language
 
 COOKIE = "tacit-page"
 MAX_FORM_BYTES = 4096
-_MAX_FIELDS = 16
 
 
 class NoSessionError(Exception):
@@ -73,23 +71,12 @@ async def read_form(visit: Visit, tokens: FormTokens, public_host: str) -> Mappi
     if not _is_own(visit.request, public_host):
         raise ForeignFormError
     try:
-        async with asyncio.timeout(BODY_S):
-            data = await _body(visit.request)
-        found = dict(parse_qsl(data.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS))
-    except (ValueError, TimeoutError):
+        found = await read_fields(visit.request, MAX_FORM_BYTES)
+    except ValueError:
         raise ForeignFormError from None
     if not tokens.is_valid(found.get("token", ""), user_id):
         raise ForeignFormError
     return found
-
-
-async def _body(request: Request) -> bytes:
-    data = b""
-    async for part in request.stream():
-        data += part
-        if len(data) > MAX_FORM_BYTES:
-            raise ValueError("too large")
-    return data
 
 
 def _is_own(request: Request, public_host: str) -> bool:

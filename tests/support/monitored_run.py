@@ -39,10 +39,10 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Log no request."""
 
 
-def history(folder: Path) -> list[bytes]:
+def history(folder: Path, users: int = USERS, turns: int = TURNS) -> list[bytes]:
     """Return a history in which each comparison of the proof has answers, and some control events are broken."""
     random = Random(4)
-    write_history(folder / "plain.jsonl", users=USERS, turns=TURNS)
+    write_history(folder / "plain.jsonl", users=users, turns=turns)
     lines = [with_choice(line, random) for line in (folder / "plain.jsonl").read_bytes().splitlines()]
     broken = [make_event(type="forget", user_id=f"f{n}", event_id=f"f{n}", at="yesterday") for n in range(3)]
     return [*(_proposed(line, random) for line in lines), *(json.dumps(event).encode() for event in broken)]

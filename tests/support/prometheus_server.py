@@ -62,12 +62,12 @@ class Prometheus:
     """Running server with the queries of its HTTP API."""
 
     def __init__(self, port: int) -> None:
-        self._base = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{port}"
 
     def is_ready(self) -> bool:
         """Return whether the server answers queries."""
         try:
-            with urlopen(f"{self._base}/-/ready", timeout=5) as reply:  # noqa: S310  # the address is ours
+            with urlopen(f"{self.url}/-/ready", timeout=5) as reply:  # noqa: S310  # the address is ours
                 return bool(reply.status == 200)
         except (URLError, ConnectionError):
             return False
@@ -81,7 +81,7 @@ class Prometheus:
         return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
 
     def _get(self, path: str, **parameters: str) -> dict[str, Any]:
-        with urlopen(f"{self._base}/api/v1/{path}?{urlencode(parameters)}", timeout=10) as reply:  # noqa: S310  # as above
+        with urlopen(f"{self.url}/api/v1/{path}?{urlencode(parameters)}", timeout=10) as reply:  # noqa: S310  # as above
             answer: dict[str, Any] = json.load(reply)
         assert answer["status"] == "success", answer
         data: dict[str, Any] = answer["data"]
