@@ -29,6 +29,7 @@ from tacit_service.api import (
     receipts,
     users,
 )
+from tacit_service.console import routes as console
 from tacit_service.http.failures import Failures
 from tacit_service.http.front import Front
 from tacit_service.http.operations import Exact, Operation, resources
@@ -52,7 +53,7 @@ OPERATIONS: tuple[tuple[Operation, ...], ...] = (
 )
 """Operations of the API, a group per resource."""
 
-GROUPS: tuple[Callable[[FastAPI, Service], None], ...] = (page.add_routes,)
+GROUPS: tuple[Callable[[FastAPI, Service], None], ...] = (page.add_routes, console.add_routes)
 """Rooms with routes outside of the API: one line per room, such as `tacit_service.page.routes.add_routes`.
 
 A room reads `service.links` for its sessions, and writes through `service.in_thread` with `service.write`.

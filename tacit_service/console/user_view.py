@@ -1,0 +1,76 @@
+"""Look of an operator at one user. The audit has a line before the answer shows anything."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from dataflows.control.audit import audited
+from dataflows.control.why import why as explain
+from dataflows.control.why_document import Why
+from tacit.contract.events import UserId
+from tacit.errors import TacitError
+from tacit_service.access.callers import Caller
+from tacit_service.actions import problem_of
+from tacit_service.api.explanations import from_state
+from tacit_service.http.problems import ProblemError, invalid
+from tacit_service.known import Known, known
+from tacit_service.service import Service
+from tacit_service.user_keys import read_user_keys, redis_unavailable
+
+ACTION = "view"
+"""Name of the action in the audit."""
+
+
+class UserView(NamedTuple):
+    """Knowledge about a user, with its explanation."""
+
+    known: Known
+    why: Why | None
+    no_why: str
+    """Reason why there is no explanation."""
+    is_audited: bool
+
+
+async def view_user(service: Service, caller: Caller, user_id: str) -> UserView:
+    """Return the knowledge about a user.
+
+    Args:
+        service: shared parts.
+        caller: the operator, for the audit.
+        user_id: the user.
+
+    Raises:
+        ProblemError: the id breaks the contract, Redis does not answer, or the audit cannot be written.
+    """
+    try:
+        msgspec.convert(user_id, UserId)
+    except msgspec.ValidationError:
+        raise invalid("user", "A user id has 1 to 128 characters, none of them a control character.") from None
+    user = service.pseudonym(user_id)
+    service.count_user(user)
+    adaptation = await service.reads.get(user_id)
+    service.metrics.reads[adaptation.status] += 1
+    if adaptation.status == "unavailable":
+        raise redis_unavailable()
+    keys = await read_user_keys(service, user)
+    await service.in_thread(lambda: _record(service, caller, user))
+    document = known(service.catalogue, user, adaptation, keys.gate, keys.expires_at_ms)
+    why, no_why = await _why(service, caller, user)
+    return UserView(document, why, no_why, service.settings.audit is not None)
+
+
+def _record(service: Service, caller: Caller, user: bytes) -> None:
+    try:
+        with audited(service.settings_of(caller.name), ACTION, user):
+            pass
+    except TacitError as error:
+        raise problem_of(error) from None
+
+
+async def _why(service: Service, caller: Caller, user: bytes) -> tuple[Why | None, str]:
+    if "export" not in caller.scopes:
+        return None, "The key of this session needs the scope export, too."
+    try:
+        return await from_state(service, caller.name, lambda used, folder: explain(used, folder, user)), ""
+    except ProblemError as problem:
+        return None, problem.detail
