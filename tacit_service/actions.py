@@ -120,7 +120,7 @@ async def forget(service: Service, by: str, user_id: str, wait_s: float | None =
         return done.took_ms
 
     job = service.in_background(verify)
-    service.pending.add(number, job)
+    service.pending.add(number, service.pseudonym(user_id), job)
     await asyncio.wait((job, is_sent), return_when=asyncio.FIRST_COMPLETED)
     if not is_sent.done():
         try:

@@ -33,7 +33,7 @@ async def read_receipt(call: Call) -> Answer:
         raise invalid("user", "The user id is required; it is the proof that the receipt is about the user.")
     user = service.pseudonym(user_id)
     service.count_user(user)
-    if number in service.pending:
+    if service.pending.has(number, user):
         return json_answer(PendingReceipt(number), 202)
     return json_answer(await find(service, number, user))
 
