@@ -105,7 +105,7 @@ def read_key_set(data: bytes, place: str) -> KeySet:
         keys = json.loads(data)["keys"]
         usable = [_public(key) for key in keys if key.get("kty") in {"RSA", "EC", "OKP"}]
         found = KeySet.import_key_set({"keys": usable})
-    except (ValueError, KeyError, TypeError, AttributeError, JoseError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, JoseError):
         raise ConfigurationError([f"jwks: {place} is no JWKS document; name a file or URL of one"]) from None
     if not usable:
         raise ConfigurationError([f"jwks: {place} has no public key of the kinds RSA, EC and OKP"])
