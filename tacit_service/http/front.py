@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from tacit_service.service import Service
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
+_METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
+OTHER_METHOD = "other"
+"""Method in metrics and logs of a request with a method of its own."""
 UNMATCHED = "unmatched"
 """Template in metrics and logs of a request that no route takes."""
 
@@ -67,12 +70,13 @@ class Front:
             self._metrics.open -= 1
             took_s = perf_counter() - start_s
             route = template(scope)
-            self._metrics.count(scope["method"], route, answer.status, took_s)
+            method = scope["method"] if scope["method"] in _METHODS else OTHER_METHOD
+            self._metrics.count(method, route, answer.status, took_s)
             if self._logs:
                 _LOG.info(
                     "request.answered",
                     route=route,
-                    method=scope["method"],
+                    method=method,
                     status=answer.status,
                     ms=round(took_s * 1000, 2),
                     request_id=scope["tacit.request_id"],
