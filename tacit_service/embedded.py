@@ -69,7 +69,7 @@ def embedded(settings: Settings, *, demo: bool) -> Iterator[Settings]:
             source=str(log),
             state=folder / _STATE,
             link_secret=settings.link_secret or secrets.token_hex(32),
-            worker_metrics=f"http://{worker.metrics}",
+            worker_metrics=(f"http://{worker.metrics}",),
             audit=settings.audit or str(folder / "audit.jsonl"),
             receipts=settings.receipts or str(folder / "receipts.jsonl"),
         )

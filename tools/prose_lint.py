@@ -62,7 +62,17 @@ from tools.prose_words import (
 BASE = "84286168a1f786646d822b9d771fc0cdfad7a3ae"
 """Rule 8 holds for the commits after this one."""
 
-PRODUCT = ("client/tacit", "state", "operators", "connectors", "dataflows", "tacit", "tacit_cli", "tacit_lab", "tacit_service")
+PRODUCT = (
+    "client/tacit",
+    "state",
+    "operators",
+    "connectors",
+    "dataflows",
+    "tacit",
+    "tacit_cli",
+    "tacit_lab",
+    "tacit_service",
+)
 """Folders whose docstrings the rates of rule 1 are measured in."""
 PAGES = ("docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 PATHS = (*PRODUCT, "tools", "tests", "benchmarks", "examples", *PAGES)
