@@ -197,7 +197,7 @@ class Pages:
     async def _receipt(self, visit: Visit) -> Answer:
         number, user = visit.request.path_params["number"], self._service.pseudonym(visit.user_id)
         self._count(visit)
-        if number in self._service.pending:
+        if self._service.pending.has(number, user):
             return self._note(visit, 200, messages.receipt_pending, reload=str(_RELOAD_S))
         receipt = receipt_view(await find(self._service, number, user), time_ns() // 1_000_000, visit.language)
         return self._answer(visit, 200, "receipt.html", receipt=receipt)

@@ -172,6 +172,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/users/{user}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a user's actions and changes
+         * @description Return the user's own actions and the changes of served values, the newest first.
+         */
+        get: operations["read_user_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/receipts/{number}": {
         parameters: {
             query?: never;
@@ -464,6 +484,17 @@ export interface components {
             surfaces: components["schemas"]["CatalogueSurface"][];
             feedback: string[];
             languages: string[];
+            directed: components["schemas"]["CatalogueDirection"][];
+        };
+        /**
+         * CatalogueDirection
+         * @description Directed feedback: the served value of the facet is a dislike, and the next value that way a like.
+         */
+        CatalogueDirection: {
+            feedback: string;
+            facet: string;
+            /** @enum {unknown} */
+            direction: "down" | "up";
         };
         /**
          * CatalogueFacet
@@ -501,6 +532,18 @@ export interface components {
         CatalogueValue: {
             value: string;
             label: string;
+        };
+        /**
+         * Change
+         * @description A change of the value that readers serve of a facet, outside of contexts.
+         */
+        Change: {
+            at_ms: number;
+            facet: string;
+            from: string | null;
+            to: string | null;
+            /** @enum {unknown} */
+            source: "learned" | "population" | "user";
         };
         /**
          * ChangeDocument
@@ -896,6 +939,14 @@ export interface components {
             reasons?: string[];
         };
         /**
+         * HistoryAnswer
+         * @description The last actions and changes, the newest first.
+         */
+        HistoryAnswer: {
+            actions: components["schemas"]["PastAction"][];
+            changes: components["schemas"]["Change"][];
+        };
+        /**
          * InferredPart
          * @description Values that Tacit infers from all parts now, as `tacit why` explains them.
          */
@@ -1076,6 +1127,21 @@ export interface components {
          */
         Outcomes: {
             outcomes: components["schemas"]["Outcome"][];
+        };
+        /**
+         * PastAction
+         * @description Action of the user.
+         */
+        PastAction: {
+            at_ms: number;
+            /** @enum {unknown} */
+            action: "consent" | "forget" | "pin" | "unpin";
+            facet: string | null;
+            value: string | null;
+            previous: string | null;
+            granted: boolean | null;
+            scopes: ("explore" | "learn" | "use")[];
+            can_undo: boolean;
         };
         /**
          * PendingReceipt
@@ -2569,6 +2635,101 @@ export interface operations {
             };
             /** @description The service is not set up for this. */
             501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part that the service needs is not available. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_user_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description User id, percent-encoded. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last actions and changes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryAnswer"];
+                };
+            };
+            /** @description The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A valid token is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token does not permit this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such resource. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The resource does not have this method. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service failed. */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

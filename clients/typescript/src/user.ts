@@ -1,5 +1,5 @@
 import type { Call, Connection } from "./connection.ts";
-import type { Done, Export, Forgotten, Known, PendingReceipt, Receipt, Scope, Why } from "./wire.ts";
+import type { Done, Export, Forgotten, History, Known, PendingReceipt, Receipt, Scope, Why } from "./wire.ts";
 
 /** Limit of a managed action: the service may wait up to 10 s for the effect. */
 const TIMEOUT_MS = 20_000;
@@ -58,6 +58,11 @@ export class User {
   /** Return a receipt about the user, by its number; its `state` is `pending` while it is made. */
   receipt(number: string): Promise<Receipt | PendingReceipt> {
     return this.#ask("GET", "/v1/receipts/{number}", { number }, { user: this.#id });
+  }
+
+  /** Return the user's own actions, and the changes of what was learned. */
+  history(): Promise<History> {
+    return this.#ask("GET", "/v1/users/{user}/history");
   }
 
   /** Return the reasons behind all facets, or one. */

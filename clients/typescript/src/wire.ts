@@ -25,6 +25,7 @@ export type PageLink = Schemas["LinkAnswer"];
 export type Done = Schemas["DoneAnswer"];
 export type Export = Schemas["Export"];
 export type Forgotten = Schemas["ForgetAnswer"];
+export type History = Schemas["HistoryAnswer"];
 export type Known = Schemas["Known"];
 export type PendingReceipt = Schemas["PendingReceipt"];
 export type Receipt = Schemas["Receipt"];

@@ -27,4 +27,5 @@ export const CATALOGUE: Catalogue = {
   surfaces: [],
   feedback: [],
   languages: [],
+  directed: [],
 };

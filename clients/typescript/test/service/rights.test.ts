@@ -15,6 +15,8 @@ test("a pin outranks all until it is taken back", async () => {
   assert.deepEqual(known.facets.find(({ facet }) => facet === "length")?.pin?.value, "detailed");
   await rights.unpin("length", WAIT);
   assert.equal((await tacit.choose({ user, unit: "c-1" })).strengths["length"], "default");
+  const { actions } = await rights.history();
+  assert.deepEqual(actions.map(({ action }) => action).sort(), ["pin", "unpin"]);
 });
 
 test("a consent holds for the scopes that are named", async () => {
