@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from prometheus_client.samples import Sample
@@ -29,8 +29,8 @@ class _Point(NamedTuple):
     gauges: Mapping[Key, float]
     totals: Mapping[Key, float]
     """Increase of counters since the first point."""
-    seen: frozenset[int]
-    """Measures that some process served at this time."""
+    processes: frozenset[str]
+    """Processes that answered."""
 
 
 class History:
@@ -49,6 +49,8 @@ class History:
         self._counts: dict[str, dict[Key, float]] = {}
         self._totals: dict[Key, float] = {}
         self._groups: dict[int, set[str]] = defaultdict(set)
+        self._served_by: dict[int, set[str]] = defaultdict(set)
+        """Measure → processes that have served it; a counter that one of them did not serve earlier was zero."""
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -67,7 +69,6 @@ class History:
             processes: name of each process that answered → its samples.
         """
         gauges: dict[Key, float] = {}
-        seen: set[int] = set()
         for name, samples in processes.items():
             counts: dict[Key, float] = {}
             for sample in samples:
@@ -75,13 +76,13 @@ class History:
                     key = self._key(number, measure, sample.labels)
                     if key is None:
                         continue
-                    seen.add(number)
+                    self._served_by[number].add(name)
                     if measure.kind == "gauge":
                         gauges[key] = _combined(measure, gauges.get(key), sample.value)
                     else:
                         counts[key] = counts.get(key, 0.0) + sample.value
             self._count(name, counts)
-        self._points.append(_Point(at_s, gauges, dict(self._totals), frozenset(seen)))
+        self._points.append(_Point(at_s, gauges, dict(self._totals), frozenset(processes)))
 
     def _key(self, number: int, measure: Measure, labels: Mapping[str, str]) -> Key | None:
         if any(labels.get(label) != value for label, value in measure.where):
@@ -122,7 +123,8 @@ class History:
         groups = sorted(self._groups[number])
         if measure.kind == "gauge":
             return {group: [points[at].gauges.get((number, group)) for at in shown] for group in groups}
-        spans = [_span(number, points, before, at) for before, at in zip(earlier, shown, strict=True)]
+        served_by = self._served_by[number]
+        spans = [_span(served_by, points, before, at) for before, at in zip(earlier, shown, strict=True)]
         if measure.kind == "rate":
             return {group: [_rate(span, (number, group)) for span in spans] for group in groups}
         return {"": [_quantile(span, number, groups, measure.quantile) for span in spans]}
@@ -137,14 +139,15 @@ def _combined(measure: Measure, held: float | None, value: float) -> float:
 
 
 _Span = tuple[_Point, _Point] | None
-"""Two points that have a measure, a window apart if the history is that long."""
+"""Two points of a measure, a window apart if the history is that long."""
 
 
-def _span(number: int, points: Sequence[_Point], before: int, at: int) -> _Span:
-    if number not in points[at].seen:
+def _span(served_by: Set[str], points: Sequence[_Point], before: int, at: int) -> _Span:
+    if served_by.isdisjoint(points[at].processes):
         return None
-    earlier = [*range(max(before, 0), -1, -1), *range(max(before, 0) + 1, at)]
-    first = next((place for place in earlier if place < at and number in points[place].seen), None)
+    start = min(max(before, 0), at - 1)
+    earlier = [*range(start, -1, -1), *range(start + 1, at)]
+    first = next((place for place in earlier if not served_by.isdisjoint(points[place].processes)), None)
     return None if first is None else (points[first], points[at])
 
 

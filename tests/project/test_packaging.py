@@ -22,12 +22,18 @@ CLIENT_DATA = {"tacit/contract/catalogue.toml", "tacit/py.typed"}
 WORKER_DATA = {
     "connectors/redis/scripts/gate.lua",
     "connectors/redis/scripts/gate_text.lua",
+    "connectors/redis/scripts/history.lua",
     "connectors/redis/scripts/hold_namespace.lua",
     "connectors/redis/scripts/promote.lua",
     "connectors/redis/scripts/publish_population.lua",
     "connectors/redis/scripts/release_namespace.lua",
     "connectors/redis/scripts/write_signals.lua",
     "connectors/redis/users.acl",
+    *(f"tacit_service/console/static/console.{kind}" for kind in ("css", "js")),
+    *(
+        f"tacit_service/console/templates/{name}.html"
+        for name in ("base", "health", "login", "namespaces", "note", "overview", "proof", "status", "user")
+    ),
     "tacit_service/page/languages/de.po",
     *(f"tacit_service/page/static/{name}" for name in ("htmx.min.js", "icon.svg", "page.css")),
     *(

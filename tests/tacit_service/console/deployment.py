@@ -94,7 +94,7 @@ class Deployment:
 def deployed(kafka: Kafka, folder: Path) -> Iterator[Deployment]:
     """Run a deployment that has learned from a history in which each figure of the console has a value."""
     (folder / "catalogue.toml").write_text(SHIPPED.read_text() + "\n[holdout]\nshare = 0.3\n")
-    topic, metrics, lines = kafka.create_topic(), free_port(), history(folder, users=120, turns=1_500)
+    topic, metrics, lines = kafka.create_topic(), free_port(), history(folder, users=200, turns=4_000)
     source = f"kafka://{kafka.servers}/{topic}"
     run = ["run", source, *_COMMON, "--metrics", f"127.0.0.1:{metrics}", "--checkpoint-every", "1"]
     run += ["--challenger", "river.linear_model.LogisticRegression"]

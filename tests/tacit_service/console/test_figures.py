@@ -42,11 +42,11 @@ def test_figures_of_a_worker_are_remembered(deployment: Deployment) -> None:
         return all(charts[chart.key] for chart in CHARTS if chart.key not in SILENT)
 
     eventually(has_learned, within_s=20, what="a value of each chart")
+    eventually(lambda: newest(figures(deployment, cookie), "lag") == {"lag": 0}, within_s=20, what="no lag")
     found = figures(deployment, cookie)
     assert (found["source"], found["problem"]) == ("memory", "")
     assert set(found["charts"]) == {chart.key for chart in CHARTS}
     assert all(len(line["values"]) == len(found["times_s"]) for lines in found["charts"].values() for line in lines)
-    assert newest(found, "lag") == {"lag": 0}
     assert {"deployed", "constant"} <= set(newest(found, "loss"))
     assert {"uplift", "lower end", "upper end"} == set(newest(found, "uplift"))
     assert {"invalid", "late", "control event: invalid"} & set(newest(found, "rejects"))

@@ -51,6 +51,14 @@ def test_new_label_counts_from_zero() -> None:
     assert history.read(10).lines == [{"invalid": [None, 0.5], "late": [None, 0.0]}]
 
 
+def test_first_counter_of_a_measure_counts_from_zero() -> None:
+    """The first reject of all shows, though the process served no counter of rejects before."""
+    history = History([REJECTS, RECORDS])
+    history.add(0, {"a": samples("tacit_records_total 9")})
+    history.add(10, {"a": samples("tacit_records_total 9", 'tacit_rejects_total{reason="late"} 5')})
+    assert history.read(10).lines == [{"late": [None, 0.5]}, {"": [None, 0.0]}]
+
+
 def test_outage_is_a_gap() -> None:
     """A process that does not answer has no figures, and its counts are not those of the first look afterwards."""
     history = History([LAG, RECORDS])
