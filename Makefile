@@ -83,6 +83,7 @@ bench: install kafka  ## Measure CPU, memory, checkpoints, latency through a rea
 	@$(BIN)/python -m benchmarks.live
 	@$(BIN)/python -m benchmarks.takeover --times 3
 	@$(BIN)/python -m benchmarks.control
+	@$(BIN)/python -m benchmarks.click
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.http_service
 	@$(BIN)/python -m benchmarks.learning

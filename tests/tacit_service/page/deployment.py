@@ -24,6 +24,8 @@ class Deployment:
 
     service: Service
     worker: Running
+    redis: str
+    """URL."""
 
     @property
     def folder(self) -> Path:
@@ -51,7 +53,7 @@ def link(service: Service, user_id: str, language: str | None = None) -> str:
 
 
 @contextmanager
-def deployed(kafka: Kafka, folder: Path, *users: str) -> Iterator[Deployment]:
+def deployed(kafka: Kafka, folder: Path, *users: str, options: tuple[str, ...] = ()) -> Iterator[Deployment]:
     """Run a deployment that has learned about some users."""
     topic = kafka.create_topic()
     source = f"kafka://{kafka.servers}/{topic}"
@@ -59,14 +61,14 @@ def deployed(kafka: Kafka, folder: Path, *users: str) -> Iterator[Deployment]:
     kafka.produce(topic, [msgspec.json.encode(event) for event in events])
     with EmbeddedRedis() as redis:
         run = ["run", source, "--redis", redis.url, "--state", "state", "--metrics", "off", "--checkpoint-every", "1"]
-        serve = ("--source", source, "--state", "state", "--receipts", "receipts.jsonl")
+        serve = ("--source", source, "--state", "state", "--receipts", "receipts.jsonl", *options)
         with (
             running(run, folder / "worker.log") as worker,
             serving(folder, redis.url, *serve) as service,
             SignalReader(redis.url, region="eu", secret=SECRET.encode()) as reader,
         ):
             worker.wait_for(lambda: _has_learned(reader, users), "learned signals")
-            yield Deployment(service, worker)
+            yield Deployment(service, worker, redis.url)
 
 
 def history(user_id: str, prefix: str) -> list[dict[str, Any]]:
