@@ -18,6 +18,13 @@ class UserKeys(NamedTuple):
     """None: the gate is unreadable."""
     expires_at_ms: int | None
 
+    @property
+    def readable_gate(self) -> Gate:
+        """Gate; ProblemError: it is unreadable, so that readers serve defaults."""
+        if self.gate is None:
+            raise ProblemError("unavailable", "The gate of the user is unreadable; see the log of the workers.")
+        return self.gate
+
 
 async def read_user_keys(service: Service, user: bytes) -> UserKeys:
     """Return the keys of a user.

@@ -71,6 +71,6 @@ async def _why(service: Service, caller: Caller, user: bytes) -> tuple[Why | Non
     if "export" not in caller.scopes:
         return None, "The key of this session needs the scope export, too."
     try:
-        return await from_state(service, caller.name, lambda used, folder: explain(used, folder, user)), ""
+        return await from_state(service, caller.name, user, lambda used, folder: explain(used, folder, user)), ""
     except ProblemError as problem:
         return None, problem.detail

@@ -6,7 +6,6 @@ from time import time_ns
 from tacit.contract.history import History, decode_history
 from tacit.contract.versions import version
 from tacit.reader.adaptation import Adaptation
-from tacit_service.http.problems import ProblemError
 from tacit_service.page.facts import Facts
 from tacit_service.page.language import Language
 from tacit_service.service import Service
@@ -27,11 +26,10 @@ async def read_facts(service: Service, user_id: str, language: Language) -> Fact
     user = service.pseudonym(user_id)
     adaptation = await _read_adaptation(service, user_id)
     keys = await read_user_keys(service, user)
-    if keys.gate is None:
-        raise ProblemError("unavailable", "The gate of the user is unreadable; see the log of the workers.")
+    gate = keys.readable_gate
     history = await read_history(service, user)
     now_ms = time_ns() // 1_000_000
-    return Facts.of(adaptation, keys.gate, history, service.catalogue, language, now_ms, keys.expires_at_ms)
+    return Facts.of(adaptation, gate, history, service.catalogue, language, now_ms, keys.expires_at_ms)
 
 
 async def _read_adaptation(service: Service, user_id: str) -> Adaptation:

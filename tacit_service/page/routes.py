@@ -208,7 +208,7 @@ class Pages:
         if facet not in self._service.catalogue.facets:
             raise ProblemError("not-found", "The catalogue has no such facet.")
         try:
-            found = await from_state(self._service, BY, lambda used, folder: explain(used, folder, user, facet))
+            found = await from_state(self._service, BY, user, lambda used, folder: explain(used, folder, user, facet))
         except ProblemError as problem:
             return self._nothing_held(visit, problem)
         names = Names.of(self._service.catalogue, visit.language.code)

@@ -110,6 +110,19 @@ def test_demo_survives_kills_of_the_worker_and_of_everything(demo: Demo, tmp_pat
     assert '"event": "worker.stopped"' in (demo.folder / "worker.log").read_text().splitlines()[-1]
 
 
+def test_deleted_data_is_in_no_explanation_and_export(demo: Demo, tmp_path: Path) -> None:
+    """Until a checkpoint has the deletion, which a killed worker delays, the state folder has the data."""
+    with running([*demo.words, "--rate-user", "1000"], tmp_path / "output") as run:
+        demo.wait_for_start(run)
+        user = f"/v1/users/{demo.user(run)}"
+        eventually(lambda: demo.call(run, "GET", f"{user}/why")[0] == 200, within_s=WITHIN_S, what="a checkpoint")
+        for deletion in (f"{user}/facets/tone?wait=10", f"{user}?wait=10"):
+            assert demo.call(run, "DELETE", deletion)[1]["took_ms"] is not None
+            assert [demo.call(run, "GET", f"{user}/{each}")[0] for each in ("why", "export")] == [503, 503]
+        eventually(lambda: demo.call(run, "GET", f"{user}/why")[0] == 200, within_s=WITHIN_S, what="a checkpoint")
+        assert demo.call(run, "GET", f"{user}/export")[1]["beliefs"] is None
+
+
 def test_service_without_a_folder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Log and state are in a temporary folder, and events of its log take effect."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
