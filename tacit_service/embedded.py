@@ -123,7 +123,7 @@ def _with_demo(settings: Settings, folder: Path) -> Settings:
         lines += [
             f"Key for both and for curl:  {key}",
             "A new link:",
-            f"  curl {url}/v1/links -H 'Authorization: Bearer {key}' -d '{{\"user\": \"{user}\"}}'",
+            f"  curl {url}/v1/links -H 'Authorization: Bearer {key}' --json '{{\"user\": \"{user}\"}}'",
         ]
     console.out.print(Text("\n".join([*lines, "Ctrl-C ends everything."])), soft_wrap=True)
     return settings

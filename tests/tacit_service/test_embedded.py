@@ -3,7 +3,10 @@
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from http.client import HTTPConnection
@@ -108,6 +111,15 @@ def test_demo_survives_kills_of_the_worker_and_of_everything(demo: Demo, tmp_pat
         assert run.stop() == 0, run.output
     assert not demo.processes()
     assert '"event": "worker.stopped"' in (demo.folder / "worker.log").read_text().splitlines()[-1]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_printed_command_makes_a_link(demo: Demo, tmp_path: Path) -> None:
+    with running(demo.words, tmp_path / "output") as run:
+        demo.wait_for_start(run)
+        words = shlex.split(next(line for line in run.output.splitlines() if line.startswith("  curl ")))
+        made = subprocess.run([*words, "--silent"], capture_output=True, check=True)
+        assert "/page?link=" in json.loads(made.stdout)["url"]
 
 
 def test_deleted_data_is_in_no_explanation_and_export(demo: Demo, tmp_path: Path) -> None:
