@@ -3,9 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from state.user.absence import RECLAIM_GRACE_MS
+from state.user.rules import IDLE_MS
+from tacit.contract.activity import DAY_MS
 from tacit.contract.signals import Profile
 from tacit_service.page.chart import Bar, bars, busiest
 from tacit_service.page.facts import Facts
+
+_KEPT_DAYS = (IDLE_MS + RECLAIM_GRACE_MS) // DAY_MS
+"""Days without an event after which a state folder has no beliefs about a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,14 @@ def until(facts: Facts) -> Iterator[str]:
     _ = facts.language.gettext
     if facts.expires_at_ms is not None:
         yield _(
-            "What was learned is held until %(day)s. Each time you use the assistant, the time starts again.",
+            "Assistants can read what was learned until %(day)s. "
+            "Each time you use the assistant, the time starts again.",
             day=facts.day(facts.expires_at_ms),
         )
+    yield _(
+        "The learning program keeps what was learned for up to %(days)s days after you last used the assistant.",
+        days=facts.language.number(_KEPT_DAYS),
+    )
     yield _("Your own choices, and each “no”, hold until you change them.")
 
 

@@ -42,6 +42,8 @@ class Row:
     origin: str
     """Reason for the value in a few words."""
     is_pinned: bool
+    is_choice: bool
+    """The value is the user's own setting, which may wait."""
     is_learned: bool
     """Feedback of the user is behind the value."""
     confidence: float | None
@@ -66,6 +68,7 @@ def rows(facts: Facts) -> Iterator[Row]:
             value=facts.value(name, value),
             origin=_origin(facts, name, choice, pin),
             is_pinned=pin is not None and pin.value is not None,
+            is_choice=choice.strengths.get(name) == "pin",
             is_learned=own is not None,
             confidence=confidence,
             sure="" if confidence is None else sure(confidence, facts.language),

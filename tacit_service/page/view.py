@@ -59,7 +59,7 @@ def _notices(facts: Facts) -> Iterator[str]:
     if policy == "apprentice":
         yield _("This assistant is still in training: answers are as usual. Your own choices hold.")
     if status == "absent":
-        yield _("Nothing was learned about you yet.")
+        yield _("Assistants can read nothing about you: nothing was learned yet, or you were away for long.")
     if status == "aged":
         yield _("You have not used the assistant for a while. What was learned is kept for a limited time.")
 

@@ -95,6 +95,7 @@ def test_pin_waits_without_consent_to_use() -> None:
     gate = replace(GATE, use=ScopeConsent("denied", NOW_MS))
     found = view(known_user(gate=gate, status="opted_out", signals={}, profile=None))
     assert row(found, "tone").origin == "You chose “formal”, which waits."
+    assert not row(found, "tone").is_choice
     assert row(found, "length").origin == "As usual for this assistant, while the use in answers is off."
     assert found.last_learned == "What was learned waits, while the use in answers is off."
     assert found.is_withheld
@@ -170,6 +171,16 @@ def test_activity_is_shown_with_the_chart_in_words() -> None:
 def test_sensitive_topics_are_never_kept() -> None:
     assert any("health and money" in text for text in view(known_user()).never_kept)
     assert view(new_user()).held is None
+
+
+def test_times_of_readers_and_of_the_learning_program_differ() -> None:
+    """A user who was away for long is in the state, and not in Redis."""
+    kept = "The learning program keeps what was learned for up to 120 days after you last used the assistant."
+    assert view(known_user()).until[-2] == kept
+    assert view(new_user()).until[0] == kept
+    assert view(new_user()).notices == (
+        "Assistants can read nothing about you: nothing was learned yet, or you were away for long.",
+    )
 
 
 def test_changes_are_newest_first_and_grouped_by_week() -> None:

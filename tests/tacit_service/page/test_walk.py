@@ -88,7 +88,7 @@ def test_user_sees_value_reasons_and_words(browser: Browser, deployment: Deploym
         expect(page.get_by_role("switch", checked=True)).to_have_count(3)
         expect(page.get_by_role("img", name=re.compile("Most turns are in these hours"))).to_be_visible()
         expect(page.get_by_text("health and money")).to_be_visible()
-        expect(page.get_by_text(re.compile("What was learned is held until"))).to_be_visible()
+        expect(page.get_by_text(re.compile("Assistants can read what was learned until"))).to_be_visible()
         page.get_by_role("link", name="Why exactly? Answer length").click()
         expect(page.get_by_role("row", name="thorough")).to_contain_text("you disliked")
         page.get_by_role("link", name="Back to the page").click()
@@ -158,7 +158,7 @@ def test_switches_turn_off_and_on(browser: Browser, deployment: Deployment) -> N
         reported(page)
         expect(page.get_by_role("switch", name="Learn from my feedback")).not_to_be_checked()
         expect(page.get_by_text("Nothing is tried out while your assistant does not learn.")).to_be_visible()
-        expect(page.get_by_text("Nothing else is held about you.")).to_be_visible()
+        expect(page.get_by_text("Assistants can read nothing else about you.")).to_be_visible()
 
 
 def test_history_shows_changes_of_the_last_week(browser: Browser, deployment: Deployment) -> None:
@@ -262,7 +262,7 @@ def test_deletion_has_two_steps_and_a_receipt_with_days(browser: Browser, deploy
         number = page.locator("code").inner_text()
         address = page.url
         page.get_by_role("link", name="Back to the page").click()
-        expect(page.get_by_text("Nothing was learned about you yet.")).to_be_visible()
+        expect(page.get_by_text(re.compile("Assistants can read nothing about you"))).to_be_visible()
     assert number in (deployment.folder / "receipts.jsonl").read_text()
     with visiting(browser, deployment, "ada") as page:
         page.on("console", lambda _: None)
