@@ -1,13 +1,12 @@
 """HTTP server of the service: granian in this process, until SIGTERM or Ctrl-C."""
 
 import asyncio
-import os
 import signal
 import socket
 from typing import Any
 
 import uvloop
-from granian._granian import ListenerSpec
+from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
@@ -34,13 +33,18 @@ def serve(app: Front, address: str) -> None:
 
 
 class _Server(Server):
-    """Server that ends connections of clients that do not read."""
+    """Server that ends connections of clients that do not read, and shares its port with no other process."""
 
     def _init_shared_socket(self) -> None:
-        held: Any = ListenerSpec(self.bind_addr, self.bind_port, self.backlog).build()  # as outside of Linux
-        self._shd, self._sfd = held, held.get_fd()
-        with socket.socket(fileno=os.dup(held.get_fd())) as listener:  # connections take the options of their listener
+        family = socket.AF_INET6 if ":" in self.bind_addr else socket.AF_INET
+        # Granian's own listener has SO_REUSEPORT: the system then spreads connections over all services of the port.
+        with socket.create_server((self.bind_addr, self.bind_port), family=family, backlog=self.backlog) as listener:
+            # Connections take the options of their listener.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
+            make: Any = SocketHolder
+            held = make(listener.detach(), False, self.backlog)
+        self._shd, self._sfd = held, held.get_fd()
 
 
 async def _serve(app: Front, host: str, port: int) -> None:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
-from tests.support.commands import SECRET
+from tests.support.commands import SECRET, running
 from tests.support.service import Service, problem, serving
 
 HEADERS = {
@@ -40,6 +40,15 @@ def test_every_answer_has_the_headers(service: Service, path: str) -> None:
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
     assert answer.headers["x-request-id"]
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_address_of_another_service_is_refused(service: Service) -> None:
+    """Else the system spreads the connections over both."""
+    address = service.url.removeprefix("http://")
+    words = ["serve", "--redis", "redis://127.0.0.1:1", "--listen", address]
+    with running(words, service.folder / "second.log") as run:
+        assert run.process.wait(10) == 2
+        assert f"listen: {address} cannot be bound" in run.output
 
 
 def test_request_id_is_kept_if_it_is_safe(service: Service) -> None:
