@@ -108,14 +108,16 @@ async def forget(service: Service, by: str, user_id: str, wait_s: float | None =
     loop = asyncio.get_running_loop()
     is_sent: asyncio.Future[Sent] = loop.create_future()
 
-    def send_and_report(settings: Settings) -> Sent:
-        sent = send_forget(settings, user_id, write=service.write)
-        loop.call_soon_threadsafe(is_sent.set_result, sent)
-        return sent
-
     def verify() -> float | None:
         done, _ = forget_verified(
-            service.settings_of(by), user_id, (), (), _RECEIPT_WAIT_S, number=number, send=send_and_report
+            service.settings_of(by),
+            user_id,
+            (),
+            (),
+            _RECEIPT_WAIT_S,
+            number=number,
+            send=partial(send_forget, user_id=user_id, write=service.write),
+            on_sent=lambda sent: loop.call_soon_threadsafe(is_sent.set_result, sent),
         )
         return done.took_ms
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from dataflows.control.sending import source_of
 from dataflows.settings import Settings
+from state.errors import SinkError
 from tacit import AsyncSignalReader, pseudonym
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import RegionKeys
@@ -129,7 +130,12 @@ class Service:
         Raises:
             SinkError: the source did not acknowledge it.
         """
-        self.log.append((Line(key, data),)).result(_WRITE_S)
+        written = self.log.append((Line(key, data),))
+        try:
+            written.result(_WRITE_S)
+        except TimeoutError:
+            written.cancel()
+            raise SinkError(f"{self.log.name}: did not acknowledge an event within {_WRITE_S:g} s") from None
 
     def pseudonym(self, user_id: str) -> bytes:
         """Return the pseudonym of a user."""
@@ -174,6 +180,7 @@ class Service:
             except BaseException as error:
                 done.set_exception(error)
 
+        done.set_running_or_notify_cancel()  # from here on, a client that leaves cannot cancel it
         Thread(target=run, name="background", daemon=True).start()
         found = asyncio.wrap_future(done)
         found.add_done_callback(self._end_background)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dataflows.control.audit import audited
+from dataflows.control.audit import audited, record
 from dataflows.control.effect import wait_for, watching
 from dataflows.control.sending import Sent
 from dataflows.control.users import pseudonym_of
@@ -29,7 +29,12 @@ class Carried:
 
 
 def carry_out(
-    settings: Settings, action: str, user_id: str, send: Callable[[Settings], Sent], wait_s: float | None
+    settings: Settings,
+    action: str,
+    user_id: str,
+    send: Callable[[Settings], Sent],
+    wait_s: float | None,
+    on_sent: Callable[[Sent], object] | None = None,
 ) -> Carried:
     """Send a control event, and wait for its effect.
 
@@ -39,6 +44,8 @@ def carry_out(
         user_id: the user.
         send: a function of `dataflows.control.sending`, with its arguments.
         wait_s: limit of the wait; None: do not wait.
+        on_sent: callback between sending and wait, such as an answer. A line `sent` of the audit precedes the callback,
+            and a second line follows with the effect.
 
     Raises:
         ConfigurationError: the event is not allowed; nothing was sent.
@@ -51,6 +58,9 @@ def carry_out(
         sent = send(settings)
         entry.outcome = "sent"
         entry.detail |= {"event_id": sent.event.event_id, "at_ms": sent.event.at}
+        if on_sent is not None:
+            record(settings, action, user, entry.outcome, entry.detail)
+            on_sent(sent)
         if wait_s is None:
             return Carried(sent, None)
         with watching(settings, user) as watcher:

@@ -29,6 +29,7 @@ def forget_verified(
     *,
     number: str | None = None,
     send: Callable[[Settings], Sent] | None = None,
+    on_sent: Callable[[Sent], object] | None = None,
 ) -> tuple[Carried, Receipt]:
     """Forget a user, search for traces, and store the receipt.
 
@@ -40,6 +41,7 @@ def forget_verified(
         wait_s: limit of the wait for the effect.
         number: number of the receipt; None: a new one.
         send: function that sends the forget; None: `send_forget`.
+        on_sent: as of `carry_out`.
 
     Raises:
         ConfigurationError: a name or a place is wrong; nothing was sent.
@@ -48,7 +50,8 @@ def forget_verified(
     """
     needles, places = _needles(settings, user_id), places_of(settings, look)
     before = [place.count(needles) for place in places]
-    done = carry_out(settings, "forget", user_id, send or partial(send_forget, user_id=user_id, facets=facets), wait_s)
+    send = send or partial(send_forget, user_id=user_id, facets=facets)
+    done = carry_out(settings, "forget", user_id, send, wait_s, on_sent)
     terms = _terms(settings, needles.user, is_partial=bool(facets))
     receipt = Receipt(
         number=number or new_number(),

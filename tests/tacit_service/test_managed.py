@@ -106,6 +106,7 @@ def test_user_pins_consents_forgets_and_follows_the_receipt(service: Service) ->
     audit = service.audit()
     actions = list(dict.fromkeys(line["action"] for line in audit))
     assert actions == ["pin", "why", "export", "consent", "forget", "receipt"]
+    assert [line["outcome"] for line in audit if line["action"] == "forget"][-2:] == ["sent", "visible"]
     assert {line["by"] for line in audit} == {"assistant"}
     assert not verify_audit([str(service.folder / "audit.jsonl")]).problems
     assert "ada" not in (service.folder / "audit.jsonl").read_text()
