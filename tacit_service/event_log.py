@@ -30,7 +30,7 @@ _MAX_BATCH = 2_000
 ACKNOWLEDGED_S = 10.0
 """Time limit for the acknowledgement by Kafka."""
 _PAUSE_S = 1.0
-"""Pause after a failed batch in which further events fail at once."""
+"""Pause after a failed batch, with which all waiting events fail, and in which further ones fail at once."""
 
 
 class Line(NamedTuple):
@@ -178,13 +178,13 @@ class EventLog:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            lines = [line for waiting in batch for line in waiting.lines]
-            error = self._written(lines)
+            error = self._written([line for waiting in batch for line in waiting.lines])
             with self._changed:
-                self._lines -= len(lines)
-                self._bytes -= sum(len(line.data) for line in lines)
                 self.problem = None if error is None else str(error)
                 self._failed_s = monotonic()
+                if error is not None:  # the others would wait for the same error
+                    batch += self._taken(MAX_WAITING)
+                self._release(batch)
             for waiting in batch:
                 if error is None:
                     waiting.done.set_result(None)
@@ -195,21 +195,28 @@ class EventLog:
     def _next_batch(self) -> list[_Waiting]:
         """Wait for requests, and return a batch; empty: the log is closed."""
         with self._changed:
-            while self._is_open and not self._waiting:
+            while not (batch := self._taken(_MAX_BATCH)) and self._is_open:
                 self._changed.wait()
-            batch: list[_Waiting] = []
-            count = 0
-            while self._waiting and (not batch or count + len(self._waiting[0].lines) <= _MAX_BATCH):
-                waiting = self._waiting.popleft()
-                if waiting.done.set_running_or_notify_cancel():
-                    batch.append(waiting)
-                    count += len(waiting.lines)
-                else:  # the client left
-                    self._lines -= len(waiting.lines)
-                    self._bytes -= sum(len(line.data) for line in waiting.lines)
-                    if not self._waiting and not batch:
-                        return self._next_batch()
             return batch
+
+    def _taken(self, most: int) -> list[_Waiting]:
+        """Take requests with at most so many lines, and at least one request; drop those of clients that left."""
+        batch: list[_Waiting] = []
+        count = 0
+        while self._waiting and (not batch or count + len(self._waiting[0].lines) <= most):
+            waiting = self._waiting.popleft()
+            if waiting.done.set_running_or_notify_cancel():
+                batch.append(waiting)
+                count += len(waiting.lines)
+            else:
+                self._release((waiting,))
+        return batch
+
+    def _release(self, requests: Sequence[_Waiting]) -> None:
+        """Give back the places of requests."""
+        for waiting in requests:
+            self._lines -= len(waiting.lines)
+            self._bytes -= sum(len(line.data) for line in waiting.lines)
 
     def _written(self, lines: Sequence[Line]) -> TacitError | None:
         try:

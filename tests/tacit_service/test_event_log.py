@@ -18,10 +18,12 @@ class HeldWriter:
 
     def __init__(self) -> None:
         self.batches: list[list[bytes]] = []
+        self.writes = 0
         self.has_begun, self.may_write = Event(), Event()
         self.error: SinkError | None = None
 
     def write(self, lines: Sequence[Line]) -> None:
+        self.writes += 1
         self.has_begun.set()
         assert self.may_write.wait(WITHIN_S)
         if self.error is not None:
@@ -100,6 +102,22 @@ def test_failed_write_fails_all_its_events_and_the_next_ones_for_a_moment(monkey
     assert log.problem is None
     log.close()
     assert writer.batches == [[b"3"]]
+
+
+def test_waiting_events_fail_with_the_batch_before_them() -> None:
+    """No event waits for a second time limit of a destination that does not answer; nor does the end of the service."""
+    writer = HeldWriter()
+    writer.error = SinkError("no answer")
+    log = EventLog(writer, "test")
+    first = log.append([line(0)])
+    assert writer.has_begun.wait(WITHIN_S)
+    others = [log.append([line(number)]) for number in range(1, 10)]
+    writer.may_write.set()
+    for each in (first, *others):
+        with pytest.raises(SinkError, match="no answer"):
+            each.result(WITHIN_S)
+    log.close()
+    assert writer.writes == 1
 
 
 def test_event_of_a_client_that_left_is_not_written() -> None:
