@@ -19,12 +19,12 @@ from dataflows.control.export_document import (
     FeedbackPiece,
     Gaussian,
     InferredPart,
-    Pin,
     PinsPart,
     RecentPart,
     RedisPart,
     SessionDocument,
     TotalFeedback,
+    UserPin,
 )
 from dataflows.control.export_parts import ABOUT, ELSEWHERE
 from dataflows.control.export_redis import redis_part
@@ -147,7 +147,7 @@ def _consent(state: UserState, catalogue: NumberedCatalogue) -> ConsentPart:
 def _pins(state: UserState, catalogue: NumberedCatalogue) -> PinsPart:
     names, slots = catalogue.facet_names, catalogue.slots
     pins = {
-        names[facet]: Pin(None if pin.slot == NONE else slots[pin.slot].value, pin.at_ms)
+        names[facet]: UserPin(None if pin.slot == NONE else slots[pin.slot].value, pin.at_ms)
         for facet, pin in state.pins.items()
     }
     return PinsPart(ABOUT["pins"], pins)

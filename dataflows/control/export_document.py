@@ -51,7 +51,7 @@ class ConsentPart(msgspec.Struct, frozen=True):
     """Hashes of recent consent, pin and forget events, against repeats."""
 
 
-class Pin(msgspec.Struct, frozen=True):
+class UserPin(msgspec.Struct, frozen=True):
     """One setting of the user."""
 
     value: str | None
@@ -63,7 +63,7 @@ class PinsPart(msgspec.Struct, frozen=True):
     """The user's own settings."""
 
     about: About
-    facets: dict[str, Pin]
+    facets: dict[str, UserPin]
 
 
 class SessionDocument(msgspec.Struct, frozen=True):

@@ -42,6 +42,11 @@ def test_names_of_operations_are_unique() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_names_of_components_are_plain() -> None:
+    """Two types of one name would get names with modules, which are no part of the API."""
+    assert not [name for name in DOCUMENT["components"]["schemas"] if not re.fullmatch("[A-Za-z]+", name)]
+
+
 def test_references_and_schemas_are_valid() -> None:
     """Each reference has a component, and each component is a JSON Schema."""
     components = DOCUMENT["components"]["schemas"]

@@ -813,7 +813,7 @@ export interface components {
             };
             at_ms: number;
         };
-        Event: components["schemas"]["Interaction"] | components["schemas"]["Consent"] | components["schemas"]["tacit.contract.events.Pin"] | components["schemas"]["Forget"];
+        Event: components["schemas"]["Interaction"] | components["schemas"]["Consent"] | components["schemas"]["Pin"] | components["schemas"]["Forget"];
         /**
          * EvidencePart
          * @description Feedback behind the beliefs.
@@ -1156,6 +1156,22 @@ export interface components {
             state?: "pending";
         };
         /**
+         * Pin
+         * @description The user's own setting of a facet; None removes the setting.
+         */
+        Pin: {
+            /** @enum {unknown} */
+            type: "pin";
+            /** @enum {unknown} */
+            schema: 1;
+            event_id: string;
+            user_id: string;
+            at: number;
+            region: string;
+            facet: string;
+            value: string | null;
+        };
+        /**
          * PinRequest
          * @description Request of a user's own setting.
          */
@@ -1178,7 +1194,7 @@ export interface components {
         PinsPart: {
             about: components["schemas"]["About"];
             facets: {
-                [key: string]: components["schemas"]["dataflows.control.export_document.Pin"];
+                [key: string]: components["schemas"]["UserPin"];
             };
         };
         /**
@@ -1376,6 +1392,14 @@ export interface components {
             weight: number;
         };
         /**
+         * UserPin
+         * @description One setting of the user.
+         */
+        UserPin: {
+            value: string | null;
+            at_ms: number;
+        };
+        /**
          * Value
          * @description One value of the facet.
          */
@@ -1437,30 +1461,6 @@ export interface components {
             prediction: components["schemas"]["Predicted"];
             /** @enum {unknown} */
             basis: "exact" | "partial" | "sums";
-        };
-        /**
-         * Pin
-         * @description One setting of the user.
-         */
-        "dataflows.control.export_document.Pin": {
-            value: string | null;
-            at_ms: number;
-        };
-        /**
-         * Pin
-         * @description The user's own setting of a facet; None removes the setting.
-         */
-        "tacit.contract.events.Pin": {
-            /** @enum {unknown} */
-            type: "pin";
-            /** @enum {unknown} */
-            schema: 1;
-            event_id: string;
-            user_id: string;
-            at: number;
-            region: string;
-            facet: string;
-            value: string | null;
         };
     };
     responses: never;
