@@ -28,6 +28,8 @@ MAX_EVENTS = 500
 MAX_BYTES = 1 << 20
 _TURN = 50
 _ORIGIN = FileOrigin("http")
+_FULL = "Too many events wait for the source, and no event was stored. Send the events again."
+_UNKNOWN = "The source did not answer. Events may or may not be stored; send them again with the same event ids."
 
 OutcomeName = Literal["accepted", "rejected", "failed"]
 
@@ -143,12 +145,10 @@ async def send_events(call: Call) -> Answer:
         try:
             await asyncio.wrap_future(log.append([each.line for each in good]))
         except (FullError, TacitError) as error:
-            problem = "too many events wait" if isinstance(error, FullError) else "the source does not answer"
+            problem = _FULL if isinstance(error, FullError) else _UNKNOWN
             if len(good) == len(checked):
                 service.metrics.events["failed", "unavailable"] += len(good)
-                raise ProblemError(
-                    "unavailable", f"No event was accepted: {problem}. Send them again.", headers={"Retry-After": "2"}
-                ) from None
+                raise ProblemError("unavailable", problem, headers={"Retry-After": "2"}) from None
     outcomes = [each if isinstance(each, Outcome) else _outcome(each.event, problem) for each in checked]
     for each in outcomes:
         service.metrics.events[each.outcome, each.reason or ""] += 1
@@ -158,7 +158,7 @@ async def send_events(call: Call) -> Answer:
 
 def _outcome(event: Event, problem: str) -> Outcome:
     if problem:
-        return Outcome(event.event_id, "failed", "unavailable", f"{problem}; send it again")
+        return Outcome(event.event_id, "failed", "unavailable", problem)
     return Outcome(event.event_id, "accepted")
 
 
