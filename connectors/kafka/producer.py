@@ -3,7 +3,6 @@
 import math
 from collections import deque
 from collections.abc import Iterable
-from contextlib import suppress
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +13,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError  # type: ignore[im
 from connectors.kafka.address import TopicAddress, common_options
 from connectors.kafka.cluster import cluster_id
 from state.errors import SinkError
+from tacit.sender.kafka_topic import abandon
 
 Header = tuple[str, bytes]
 
@@ -113,7 +113,7 @@ class CheckedProducer:
         try:
             self.flush()
         finally:
-            self._disconnect()
+            abandon(self._producer)
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +124,7 @@ class CheckedProducer:
         if kind is None:
             self.close()
         else:
-            self._disconnect()
+            abandon(self._producer)
 
     def _await_oldest(self, left: int) -> None:
         """Wait for the oldest records until `left` are in flight."""
@@ -134,10 +134,6 @@ class CheckedProducer:
                 self._in_flight.popleft().get(max(0.0, deadline - monotonic()))
             except KafkaError as error:
                 raise self._sink_error(error) from error
-
-    def _disconnect(self) -> None:
-        with suppress(KafkaError):  # the caller receives the first error; this one is about records in flight
-            self._producer.close(0)
 
     def _sink_error(self, error: KafkaError, topic: str | None = None) -> SinkError:
         target = f"the Kafka topic {topic}" if topic else "Kafka"

@@ -1,6 +1,7 @@
 """Kafka producer and reject sink: each record is acknowledged, or an error is raised."""
 
 import json
+import threading
 from time import monotonic
 
 import pytest
@@ -14,6 +15,7 @@ from connectors.kafka.producer import CheckedProducer
 from connectors.kafka.reject_sink import KafkaRejectSink
 from state.errors import SinkError
 from state.events.records import FileOrigin, KafkaOrigin, Reason, Reject
+from tests.support.conditions import eventually
 from tests.support.kafka_broker import KAFKA_TEST, Broker
 from tests.support.kafka_reader import Reading, refused, values
 from tests.support.kafka_topics import Kafka
@@ -97,6 +99,16 @@ def test_vanished_broker_fails_the_flush_in_time(broker: Broker) -> None:
     assert monotonic() - began < 5
     broker.resume()
     producer.close()
+
+
+def test_producer_with_records_in_flight_ends_its_thread(kafka: Kafka) -> None:
+    """A caller that fails waits for no record, and leaves no thread with connections."""
+    topic, before = kafka.create_topic(), {*threading.enumerate()}
+    producer = CheckedProducer(_address(kafka))
+    producer.send(topic, b"user", b"in flight")
+    assert {*threading.enumerate()} - before
+    producer.__exit__(SinkError, None, None)
+    eventually(lambda: not {*threading.enumerate()} - before, within_s=5, what="the end of the thread")
 
 
 def test_batch_waits_for_the_return_of_the_broker(broker: Broker) -> None:

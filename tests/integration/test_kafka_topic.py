@@ -1,5 +1,7 @@
 """tacit/sender/kafka_topic: an emitter's events in a real topic, in the order of each user."""
 
+import threading
+
 import pytest
 from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
@@ -65,6 +67,17 @@ def test_missing_topic_is_a_failure(kafka: Kafka) -> None:
     way = KafkaTopic([kafka.servers], "nowhere", max_block_ms=500)
     with pytest.raises(DeliveryError, match="kafka: KafkaTimeoutError"):
         way.deliver([EncodedEvent(b"ada", b"{}", False)])
+
+
+def test_failed_deliveries_leave_no_thread(broker: Broker) -> None:
+    """Each makes a producer, and the records of a broker that does not answer are in flight at its end."""
+    topic, before = broker.create_topic(PARTITIONS), {*threading.enumerate()}
+    way = KafkaTopic([broker.servers], topic)
+    way.deliver([EncodedEvent(b"ada", b"{}", False)])
+    broker.pause()
+    way._sent(EncodedEvent(b"ada", b"{}", False))
+    way.close()
+    eventually(lambda: not {*threading.enumerate()} - before, within_s=5, what="the end of the thread")
 
 
 def test_killed_broker_costs_no_event(broker: Broker) -> None:
