@@ -97,6 +97,9 @@ class Api:
 
 
 def _segment(text: str) -> str:
+    """Return a name as one part of a path; clients and proxies would resolve dots, and so reach another resource."""
+    if text in {"", ".", ".."}:
+        raise ToolError('An empty name, "." and ".." cannot be a part of an address.')
     return quote(text, safe="")
 
 

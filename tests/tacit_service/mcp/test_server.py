@@ -109,6 +109,9 @@ def test_refused_calls_send_nothing_and_explain(service: Service) -> None:
             await tools.refusal("prefer", facet="length", direction="down", topic="gardening"),
             await tools.refusal("read_context", user="ben"),
             await tools.refusal("prefer", facet="length", direction="sideways"),
+            # As a part of an address, two dots would lead to the user, and the deletion to everything.
+            await tools.refusal("prefer", facet="..", value="none"),
+            await tools.refusal("forget", confirm=True, facet=".."),
         ]
 
     before = sent(service)
@@ -124,6 +127,8 @@ def test_refused_calls_send_nothing_and_explain(service: Service) -> None:
         "not_in_catalogue",
         "this server serves a single user",
         "direction",
+        "cannot be a part of an address",
+        "cannot be a part of an address",
     ]
     assert [text for text, part in zip(texts, expected, strict=True) if part not in text] == []
 
