@@ -143,7 +143,9 @@ def test_secrets_come_from_the_environment() -> None:
     """A secret has no default: Compose stops and prints how to make one. The header of the file names all of them."""
     header = re.findall(r"^# +for name in (.*); do$", TEXT, re.MULTILINE)
     assert [set(names.split()) for names in header] == [set(ENVIRONMENT)]
-    assert set(ENVIRONMENT) == {"TACIT_SECRET"} | {f"REDIS_{user}_PASSWORD" for user in ("READER", "WRITER", "AUDITOR")}
+    assert set(ENVIRONMENT) == {"TACIT_SECRET", "TACIT_LINK_SECRET"} | {
+        f"REDIS_{user}_PASSWORD" for user in ("READER", "WRITER", "AUDITOR")
+    }
     for line in re.findall(r"^ +\w*(?:SECRET|PASSWORD): .*$", TEXT, re.MULTILINE):
         assert ":?" in line
 
@@ -160,6 +162,20 @@ def test_worker_runs_with_valid_settings(monkeypatch: pytest.MonkeyPatch) -> Non
     assert settings.redis.endswith("@redis:6379/0")
 
 
+def test_service_runs_with_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sends to the topic of the worker, asks for its metrics, and the health check is at its port."""
+    service, worker = interpolated(SERVICES["service"]), SERVICES["worker"]
+    for name, value in service["environment"].items():
+        monkeypatch.setenv(name, value)
+    settings = load({name: value for name, value in parsed(service["command"]).items() if name in descriptions()})
+    assert settings.source == parsed(worker["command"])["source"]
+    assert settings.link_secret
+    assert settings.worker_metrics == (f"http://worker:{worker['environment']['TACIT_METRICS'].rpartition(':')[2]}",)
+    assert f"http://127.0.0.1:{settings.listen.rpartition(':')[2]}/readyz" in service["healthcheck"]["test"][-1]
+    assert settings.keys is not None
+    assert service["volumes"] == [f"service:{settings.keys.parent}"]
+
+
 def test_topics_of_the_worker_are_created() -> None:
     """Source and rejects are topics; the broker does not create topics by itself."""
     worker = parsed(SERVICES["worker"]["command"])
@@ -173,8 +189,8 @@ def test_topics_of_the_worker_are_created() -> None:
 
 def test_commands_in_the_comments_parse() -> None:
     """Commands that the header of compose.yaml shows are valid."""
-    typed = re.findall(r"^# +docker compose (?:run --rm worker|exec worker tacit) (.*)$", TEXT, re.MULTILINE)
-    assert len(typed) == 2
+    typed = re.findall(r"^# +docker compose (?:run --rm \w+|exec worker tacit) (.*)$", TEXT, re.MULTILINE)
+    assert len(typed) == 3
     for words in typed:
         assert parsed(shlex.split(words))
 

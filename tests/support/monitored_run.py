@@ -89,7 +89,7 @@ def monitored_run(kafka: Kafka, folder: Path) -> Iterator[Prometheus]:
         of_log = two_free_ports()
         follows = ["run", "events.jsonl", "--redis", url, "--namespace", "log", "--metrics", f"127.0.0.1:{of_log}"]
         stack.enter_context(running(follows, folder / "log-of-log"))
-        targets = {"tacit": (port, of_log), "assistant": (assistant.port,), "node": (node,)}
+        targets = {"tacit": (port, of_log), "service": (assistant.port,), "assistant": (), "node": (node,)}
         server = stack.enter_context(prometheus(_config(targets), folder))
         run = stack.enter_context(running([*words, "--redis", url], folder / "log", TACIT_POPULATION="learn"))
         run.wait_for(lambda: len(server.query('up{job="tacit"} == 1')) == 2, "the first scrapes")
