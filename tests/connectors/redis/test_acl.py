@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import redis
@@ -37,6 +38,7 @@ from tests.support.sample_population import version
 from tests.support.sample_population import write as population_write
 from tests.support.sample_proof import REPORT
 from tests.support.sample_signals import NOW_MS, signal, write
+from tests.support.service import serving
 
 SECRET = b"a secret of tests"
 ADA = pseudonym("ada", SECRET)
@@ -225,6 +227,16 @@ def test_writer_reports_proof_and_auditor_reads_it(users: Users) -> None:
         store.publish(encode_report(REPORT), fill=True)
     with closing(ProofReader(RedisClient(users.auditor), LIVE)) as reader:
         assert reader.read() == REPORT
+
+
+def test_service_has_the_rights_of_the_auditor(users: Users, tmp_path: Path) -> None:
+    """It reads, and waits for effects, which a reader may not: without a worker, the wait ends in vain."""
+    with serving(tmp_path, users.auditor, "--source", "events.jsonl") as service:
+        choice = service.client.post("/v1/choices", json={"user": "bo", "unit": "c"}).json()
+        assert choice["status"] != "unavailable"
+        assert service.client.get("/v1/users/bo").status_code == 200
+        pinned = service.client.put("/v1/users/bo/pins/tone?wait=0.1", json={"value": "formal"})
+        assert (pinned.status_code, pinned.json()["took_ms"]) == (202, None)
 
 
 def test_auditor_exports(users: Users) -> None:
