@@ -14,10 +14,10 @@ from tacit_service.access.key_file import hashed, new_key
 from tests.support.commands import NONE, Limits, Running, running, tacit
 from tests.support.ports import free_port
 from tests.support.replays import write_history
+from tests.support.service import LINK_SECRET
 
 CANARY = "canary-4f1d"
 """Part of every user id of the trial: no log may have it."""
-LINK_SECRET = "fedcba9876543210fedcba9876543210"
 UNLIMITED = ("--rate-token", "1000000", "--rate-user", "1000000")
 WITHIN_S = 10.0
 

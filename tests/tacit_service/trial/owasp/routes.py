@@ -9,7 +9,8 @@ from starlette.routing import Route as StarletteRoute
 from dataflows.settings import Settings
 from tacit_service.app import make_app, operations
 from tacit_service.http.operations import Operation
-from tests.tacit_service.trial.service import CANARY, LINK_SECRET
+from tests.support.service import LINK_SECRET
+from tests.tacit_service.trial.service import CANARY
 
 USER = f"{CANARY}-victim"
 KNOWN = "user-000001"

@@ -3,8 +3,9 @@
 import pytest
 
 from tacit_service.access.links import Links, Visitor
+from tests.support.service import LINK_SECRET
 from tests.tacit_service.trial.owasp.routes import API, KNOWN, ROOMS, USER, Route, Tried
-from tests.tacit_service.trial.service import CANARY, LINK_SECRET, Served
+from tests.tacit_service.trial.service import CANARY, Served
 
 COOKIE = "tacit-page"
 

@@ -14,8 +14,9 @@ from joserfc.jwk import ECKey, RSAKey
 
 from tacit_service.access.links import Links, Visitor
 from tests.support.conditions import eventually
+from tests.support.service import LINK_SECRET
 from tests.tacit_service.trial.owasp.conftest import ISSUER, KeyPair
-from tests.tacit_service.trial.service import CANARY, LINK_SECRET, Answer, Served
+from tests.tacit_service.trial.service import CANARY, Answer, Served
 
 NOW_S = int(time.time())
 CLAIMS = {"iss": ISSUER, "aud": "tacit", "sub": "assistant", "scope": "choose", "exp": NOW_S + 3600}

@@ -4,8 +4,9 @@ import pytest
 
 from tacit_service.access.callers import SCOPES
 from tacit_service.access.links import Links, Visitor
+from tests.support.service import LINK_SECRET
 from tests.tacit_service.trial.owasp.routes import API, NAMES, ROOMS, ROUTES, USER, Route, Tried
-from tests.tacit_service.trial.service import LINK_SECRET, Served
+from tests.tacit_service.trial.service import Served
 
 SCOPE_OF = {
     Route("POST", "/v1/choices"): "choose",

@@ -5,7 +5,8 @@ import time
 
 from tacit_service.access.links import DEFAULT_LINK_S, MAX_LINK_S, Links, Visitor
 from tests.support.conditions import eventually
-from tests.tacit_service.trial.service import CANARY, LINK_SECRET, Served
+from tests.support.service import LINK_SECRET
+from tests.tacit_service.trial.service import CANARY, Served
 
 VISITOR = Visitor(f"{CANARY}-1", "en")
 
