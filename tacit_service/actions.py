@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -98,11 +99,12 @@ async def act(service: Service, by: str, action: str, user_id: str, send: Send, 
 
 
 async def forget(service: Service, by: str, user_id: str, wait_s: float | None = None) -> Forgotten:
-    """Forget a user; with receipts in the settings, a verified forget follows in the background. Errors as `act`."""
+    """Forget a user; with receipts in the settings, a verified forget follows in the background. Errors as `act`.
+
+    Where the search before a verified forget fails, the user is forgotten without a receipt.
+    """
     if service.settings.receipts is None:
-        send: Send = partial(send_forget, user_id=user_id, write=service.write)
-        done = await act(service, by, "forget", user_id, send, wait_s)
-        return Forgotten(done.sent, done.took_ms, None)
+        return await _forget_plainly(service, by, user_id, wait_s)
     service.require_log()
     number = new_number()
     loop = asyncio.get_running_loop()
@@ -125,13 +127,18 @@ async def forget(service: Service, by: str, user_id: str, wait_s: float | None =
     service.pending.add(number, service.pseudonym(user_id), job)
     await asyncio.wait((job, is_sent), return_when=asyncio.FIRST_COMPLETED)
     if not is_sent.done():
-        try:
+        with suppress(TacitError):  # the log has it
             await job
-        except TacitError as error:
-            raise problem_of(error) from None
+        return await _forget_plainly(service, by, user_id, wait_s)
     sent = is_sent.result()
     took_ms = await _took_ms(job, wait_s) if wait_s else None
     return Forgotten(sent, took_ms, number)
+
+
+async def _forget_plainly(service: Service, by: str, user_id: str, wait_s: float | None) -> Forgotten:
+    send: Send = partial(send_forget, user_id=user_id, write=service.write)
+    done = await act(service, by, "forget", user_id, send, wait_s)
+    return Forgotten(done.sent, done.took_ms, None)
 
 
 async def _took_ms(job: "asyncio.Future[float | None]", wait_s: float) -> float | None:

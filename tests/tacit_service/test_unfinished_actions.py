@@ -2,9 +2,11 @@
 
 import fcntl
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tacit_lab.embedded import EmbeddedRedis
 from tests.support.service import problem, serving
@@ -29,6 +31,19 @@ def test_forget_with_a_receipt_is_audited_before_its_answer(redis: str, tmp_path
         [line] = service.audit()
     assert (line["action"], line["outcome"], line["by"]) == ("forget", "sent", "assistant")
     assert line["detail"]["at_ms"] == sent["sent_ms"]
+
+
+def test_failed_search_keeps_no_forget_back(redis: str, tmp_path: Path) -> None:
+    """There is no receipt where the user of Redis may not search; the forget is sent, and audited."""
+    with closing(Redis.from_url(redis)) as client:
+        client.execute_command("ACL", "SETUSER", "no-search", "on", "nopass", "~*", "+@all", "-scan")
+    url = redis.replace("unix://", "unix://no-search:any@")
+    with serving(tmp_path, url, "--source", LOG, "--receipts", "receipts.jsonl") as service:
+        answer = service.client.delete("/v1/users/ada")
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["receipt"] is None
+        assert (tmp_path / LOG).read_text().count('"forget"') == 1
+        assert [(line["action"], line["outcome"]) for line in service.audit()] == [("forget", "sent")]
 
 
 def test_source_that_does_not_answer_is_a_problem_and_no_failure_of_the_service(redis: str, tmp_path: Path) -> None:
