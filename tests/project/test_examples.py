@@ -17,8 +17,6 @@ from tests.support.commands import environment
 from tests.support.pages import ROOT, Page
 from tests.support.replays import replay
 
-pytest_plugins = ["tacit.testing.plugin"]
-
 EXAMPLE = ROOT / "examples/assistant.py"
 QUESTION = "How do I find a value?"
 

@@ -125,9 +125,10 @@ def test_export_has_the_keys_of_redis(cwd: Path, redis_url: str) -> None:
     """Gate and signals of every namespace, with times to live; a foreign value is exported as text."""
     found = valid("export", run(cwd, "export", "u:ada", "--json", "--redis", redis_url))
     keys = {key["key"]: key for key in found["redis"]["keys"]}
-    gate, live, next_ = (f"tacit:v1:eu:{middle}{{{ADA}}}:{kind}" for middle, kind in
-                         (("", "gate"), ("live:", "signals"), ("next:", "signals")))  # fmt: skip
-    assert set(keys) == {gate, live, next_}
+    own = f"{{{ADA}}}"
+    gate, history = f"tacit:v1:eu:{own}:gate", f"tacit:v1:eu:{own}:history"
+    live, next_ = f"tacit:v1:eu:live:{own}:signals", f"tacit:v1:eu:next:{own}:signals"
+    assert set(keys) == {gate, history, live, next_}
     assert keys[gate]["content"]["pins"]["tone"]["value"] == "formal"
     assert keys[gate]["content"]["learn"]["state"] == "granted"
     assert keys[live]["content"]["length"]["value"] == "concise"
