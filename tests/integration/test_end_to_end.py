@@ -119,8 +119,9 @@ def test_opt_out_leaves_only_itself(story: Deployment) -> None:
     adaptation = story.read()
     assert (adaptation.status, adaptation.signals, adaptation.profile) == ("opted_out", {}, None)
     assert adaptation.choose(unit="c-1").values["length"] == DEFAULT_LENGTH
-    signals, gate = story.keys()
+    signals, gate, history = story.keys()
     assert list(story.client.hgetall(signals)) == ["_status"]
+    assert json.loads(everything_in(story.client)[history])["changes"] == []
     assert decode_gate(everything_in(story.client)[gate].encode()).use.state == "denied"
     assert {*adaptation.consent} == {"denied"}
 
@@ -173,8 +174,10 @@ def test_forget_deletes_all_but_the_time_of_the_wipe(story: Deployment) -> None:
     story.append(pin("concise"), {"type": "forget"}, *liked("concise"))
     adaptation = story.read()
     assert (adaptation.status, adaptation.signals, adaptation.profile) == ("absent", {}, None)
-    (gate,) = story.keys()
+    gate, history = story.keys()
     assert gate.endswith(":gate")
+    kept = json.loads(everything_in(story.client)[history])
+    assert ([action["action"] for action in kept["actions"]], kept["changes"]) == (["forget"], [])
 
 
 def test_opt_out_reaches_every_namespace(story: Deployment, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ INTEGER_SUMS = Counter(
         ("state/learning/paired_loss.py", "sum((count > 0 for count in self._n))"): 1,
         ("state/learning/paired_loss.py", "sum(self._n)"): 1,
         ("state/learning/scoring.py", "sum(self._likes)"): 1,
+        ("state/user/history.py", "sum((1 << scope for scope in set(scopes)))"): 1,
+        ("state/user/history.py", "sum((state << 2 * scope for scope, state in enumerate(states)))"): 1,
         ("state/row/layout.py", "sum((window.panes.number for window in WINDOWS))"): 1,
     }
 )

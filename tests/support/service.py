@@ -47,7 +47,8 @@ class Service:
 
     def audit(self) -> list[dict[str, Any]]:
         """Return the lines of the audit."""
-        return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines()]
+        path = self.folder / "audit.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 @contextmanager

@@ -189,7 +189,7 @@ def test_signed_token_is_taken(jwt_service: Service, key: Key, algorithm: str) -
         {"sub": "user"},
         {"sub": "a b"},
         {"sub": 7},
-        {"nbf": int(time()) + 600},
+        {"nbf": int(time()) + 86_400},
         {"iss": None},
         {"scope": 7},
     ],
