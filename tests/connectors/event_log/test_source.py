@@ -93,11 +93,12 @@ def test_start_has_not_caught_up_within_a_long_line(log: Path) -> None:
         eventually(is_past, within_s=WITHIN_S, what="the end of the long line")
 
 
-def test_later_run_resumes_behind_the_last_line(reading: Reading, log: Path) -> None:
+def test_later_run_resumes_behind_the_last_line(log: Path) -> None:
     """Also behind the first blocks of a log, whose sums are not computed again."""
     log.write_bytes(b"".join(b"%0999d\n" % n for n in range(10_000)))
-    reading.read(9_000)
-    snapshot, read = reading.partition.snapshot(), len(reading.lines)
+    with closing(Reading(log)) as reading:
+        reading.read(9_000)
+        snapshot, read = reading.partition.snapshot(), len(reading.lines)
     with closing(Reading(log, snapshot)) as resumed:
         assert resumed.read(10_000 - read)[0] == b"%0999d" % read
         assert resumed.partition.snapshot()[0] == 10_000_000
