@@ -31,6 +31,7 @@ def event(number: int, **members: Any) -> dict[str, Any]:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Yield a service with a file as the source."""
     folder = tmp_path_factory.mktemp("events")
+    (folder / "events.jsonl").touch()
     with serving(folder, REDIS, "--source", "events.jsonl", "--rate-user", "100000") as found:
         yield found
 

@@ -11,9 +11,10 @@ import pytest
 from tacit import Event, Interaction, Pin, decode_event
 from tacit.contract.catalogue import SHIPPED
 from tests.support.commands import tacit
+from tests.support.conditions import eventually
 from tests.support.mcp_clients import Tools, on_stdio, over_http, with_key
 from tests.support.replays import redis_of_its_own
-from tests.support.service import Service, made_key, serving
+from tests.support.service import ALL, Service, made_key, serving
 
 USER = "ada@example.org/é"
 EVENTS = "events.jsonl"
@@ -26,6 +27,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     (folder / EVENTS).touch()
     with redis_of_its_own() as (url, _), serving(folder, url, "--source", EVENTS) as found:
         yield found
+
+
+def new_key(service: Service, name: str, scopes: str = ALL) -> str:
+    """Return a new key, once the service knows it."""
+    key = made_key(service.folder, name, scopes)
+    headers = {"Authorization": f"Bearer {key}"}
+    address = f"{service.url}/v1/catalogue"
+    eventually(lambda: httpx2.get(address, headers=headers).status_code == 200, within_s=10, what="the new key")
+    return key
 
 
 def sent(service: Service) -> list[Event]:
@@ -88,7 +98,7 @@ def test_value_is_a_pin_with_an_audit(service: Service) -> None:
         await tools.call("forget", confirm=True, facet="tone")
         await tools.call("forget", confirm=True)
 
-    on_stdio(service.url, made_key(service.folder, "helper"), log_of(service), use, "--user", "pinned")
+    on_stdio(service.url, new_key(service, "helper"), log_of(service), use, "--user", "pinned")
     events = [event for event in sent(service) if event.user_id == "pinned"]
     assert [type(event).__name__ for event in events] == ["Pin", "Pin", "Consent", "Forget", "Forget"]
     assert [event.value for event in events if isinstance(event, Pin)] == ["formal", None]
@@ -166,7 +176,7 @@ def test_end_of_the_scale_sends_nothing(service: Service, tmp_path: Path) -> Non
 
 def test_scopes_over_http_are_those_of_each_key(service: Service, tmp_path: Path) -> None:
     """One server, and a key per client; none is kept."""
-    reads, sends = made_key(service.folder, "reads", "choose"), made_key(service.folder, "sends", "choose,send")
+    reads, sends = new_key(service, "reads", "choose"), new_key(service, "sends", "choose,send")
 
     async def use(address: str) -> None:
         async with with_key(address, reads) as tools:
