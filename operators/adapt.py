@@ -172,7 +172,7 @@ class Adapt(StatefulBatchLogic[Records | ToAllShards, Adapted, bytes]):
         self._counters.count_times(observations)
         for o, record in zip(observations, records, strict=True):
             user = o.user
-            outcome, example, wipes = store.move_to(user, waiting[user]).observe(o, rules)
+            outcome, example, wipes, remembers = store.move_to(user, waiting[user]).observe(o, rules)
             if wipes:
                 wiped.append(user)
                 if rules.teaches:
@@ -181,7 +181,7 @@ class Adapt(StatefulBatchLogic[Records | ToAllShards, Adapted, bytes]):
                 rejects.append(self._reject(o, outcome, record))
                 continue
             outcomes[outcome] += 1
-            if outcome is Outcome.ACCEPTED or wipes:
+            if outcome is Outcome.ACCEPTED or wipes or remembers:
                 touched[user] = None
                 if example is not None:
                     self._messages.append(example)

@@ -32,7 +32,10 @@ def observe_control(user: UserParts, o: Observation, rules: Rules) -> Observed:
     observed = _OBSERVERS[Kind(o.kind)](user, o, at_ms, rules)
     if observed.changes or back:
         user.note_gate(rules.catalogue, _asked_ms(o))
-    return observed._replace(wipes=True) if back else observed
+    remembers = is_known(user)
+    if remembers:
+        user.consent.remember(o.event)  # a refused event, too: the record of its repeat may have a newer time
+    return observed._replace(wipes=observed.wipes or back, remembers=remembers)
 
 
 def is_known(user: UserParts) -> bool:
@@ -70,7 +73,7 @@ def _observe_grant(user: UserParts, o: Observation, at_ms: int, rules: Rules) ->
     explored, used, states = consent.explores(rules.catalogue), consent.uses, consent.states
     if at_ms < user.newest_ms - rules.idle_ms or not consent.grant(o.slots, at_ms):
         return BEFORE_WIPE
-    _accept(user, o, at_ms)
+    _accept(user, at_ms)
     user.history.answer(o.slots, states, True, at_ms)
     if consent.uses != used:
         _note_served_pins(user)
@@ -95,7 +98,7 @@ def _observe_denial(user: UserParts, o: Observation, at_ms: int, rules: Rules) -
         user.restart(at_ms)
     if not consent.uses:
         user.withhold()
-    _accept(user, o, at_ms)
+    _accept(user, at_ms)
     user.history.answer(o.slots, states, False, at_ms)
     if explored and LEARN not in o.slots and not consent.explores(rules.catalogue):
         user.emit_all(rules.prior)
@@ -108,13 +111,13 @@ def _observe_forget(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Ob
     user.consent.forget(at_ms)
     user.pins.clear()
     user.restart(at_ms)
-    _accept(user, o, at_ms)
+    _accept(user, at_ms)
     user.history.forget(at_ms)
     return ACCEPTED._replace(wipes=True)
 
 
 def _forget_facets(user: UserParts, o: Observation, at_ms: int) -> Observed:
-    _accept(user, o, at_ms)
+    _accept(user, at_ms)
     if user.preferences is not None:
         user.preferences.forget(o.facets)
     for facet in o.facets:
@@ -137,7 +140,7 @@ def _observe_pin(user: UserParts, o: Observation, at_ms: int, _: Rules) -> Obser
     slot = o.slots[0] if o.slots else NONE
     if pin is not None and at_ms <= pin.at_ms and slot != pin.slot:
         at_ms = pin.at_ms + 1  # the gate orders pins by time
-    _accept(user, o, at_ms)
+    _accept(user, at_ms)
     before = user.served(facet)
     user.pins.put(facet, slot, at_ms)
     user.history.pin(facet, slot, NONE if pin is None else pin.slot, at_ms)
@@ -153,8 +156,7 @@ def _source(user: UserParts, facet: int, pinned: int) -> int:
     return LEARNED if user.has_preferences and user.model.has_feedback(facet) else POPULATION
 
 
-def _accept(user: UserParts, o: Observation, at_ms: int) -> None:
-    user.consent.remember(o.event)
+def _accept(user: UserParts, at_ms: int) -> None:
     before_ms = user.accept(at_ms)
     if user.has_windows and user.newest_ms > before_ms:
         user.windows.advance(before_ms, user.newest_ms)

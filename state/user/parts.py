@@ -40,11 +40,13 @@ class Observed(NamedTuple):
     """Example for the population, if rules ask for examples and the event trained."""
     wipes: bool = False
     """Learned state was dropped, for a user or for some facets: its bytes must leave the disk, and the population."""
+    remembers: bool = False
+    """A control event was new: its repeats change nothing, even if it was itself refused."""
 
     @property
     def changes(self) -> bool:
         """The event changed the state."""
-        return self.wipes or self.outcome is Outcome.ACCEPTED
+        return self.wipes or self.remembers or self.outcome is Outcome.ACCEPTED
 
 
 ACCEPTED = Observed(Outcome.ACCEPTED)

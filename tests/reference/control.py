@@ -23,7 +23,7 @@ class User(UserParts):
 
 
 def _observe_control(user: User, o: Observation, rules: Rules) -> Observed:
-    if o.is_foreign and not (user.newest_ms or user.consent.is_set or user.pins):
+    if o.is_foreign and _is_unknown(user):
         return Observed(Reason.WRONG_REGION)
     if o.event in user.consent.controls:
         return Observed(Outcome.DUPLICATE)
@@ -34,7 +34,14 @@ def _observe_control(user: User, o: Observation, rules: Rules) -> Observed:
     observed = observers[Kind(o.kind)](user, o, at_ms, rules)
     if observed.changes or is_back:
         user.note_gate(rules.catalogue)
-    return observed._replace(wipes=observed.wipes or is_back)
+    if _is_unknown(user):
+        return observed._replace(wipes=observed.wipes or is_back)
+    user.consent.remember(o.event)
+    return observed._replace(wipes=observed.wipes or is_back, remembers=True)
+
+
+def _is_unknown(user: User) -> bool:
+    return not (user.newest_ms or user.consent.is_set or user.pins)
 
 
 def _permissive_ms(o: Observation) -> int:
@@ -49,8 +56,7 @@ def _restrictive_ms(user: User, o: Observation) -> int:
     return max(o.at_ms if is_plausible else 0, user.newest_ms) or o.record_ms or UNTIMED_MS
 
 
-def _accept(user: User, o: Observation, at_ms: int, *, wipes: bool = False) -> Observed:
-    user.consent.remember(o.event)
+def _accept(user: User, at_ms: int, *, wipes: bool = False) -> Observed:
     user.accept(at_ms)
     return Observed(Outcome.ACCEPTED, wipes=wipes)
 
@@ -60,7 +66,7 @@ def _grant(user: User, o: Observation, at_ms: int, rules: Rules) -> Observed:
     explored, used, states = consent.explores(rules.catalogue), consent.uses, list(consent.states)
     if at_ms < user.newest_ms - rules.idle_ms or not consent.grant(o.slots, at_ms):
         return Observed(Outcome.BEFORE_WIPE)
-    observed = _accept(user, o, at_ms)
+    observed = _accept(user, at_ms)
     user.history.answer(user.newest_ms, at_ms, o.slots, states, True)
     if consent.uses != used:
         for facet in sorted(user.pins):
@@ -81,7 +87,7 @@ def _deny(user: User, o: Observation, at_ms: int, rules: Rules) -> Observed:
         user.restart(at_ms)
     if not consent.uses:
         user.withhold()
-    observed = _accept(user, o, at_ms, wipes=wipes)
+    observed = _accept(user, at_ms, wipes=wipes)
     user.history.answer(user.newest_ms, at_ms, o.slots, states, False)
     if explored and not wipes and not consent.explores(rules.catalogue):
         user.emit_all(rules.prior, user.outbox)
@@ -94,10 +100,10 @@ def _forget(user: User, o: Observation, at_ms: int, _: Rules) -> Observed:
         user.consent.forget(at_ms)
         user.pins = Pins()
         user.restart(at_ms)
-        observed = _accept(user, o, at_ms, wipes=True)
+        observed = _accept(user, at_ms, wipes=True)
         user.history.forget(user.newest_ms, at_ms)
         return observed
-    observed = _accept(user, o, at_ms, wipes=True)
+    observed = _accept(user, at_ms, wipes=True)
     if user.preferences is not None:
         user.preferences.forget(o.facets)
     user.outbox.forget(o.facets)
@@ -122,7 +128,7 @@ def _pin(user: User, o: Observation, at_ms: int, rules: Rules) -> Observed:
             return Observed(Outcome.BEFORE_WIPE)
         if slot != pinned[0]:
             at_ms = pinned[1] + 1  # gates order pins by time
-    observed = _accept(user, o, at_ms)
+    observed = _accept(user, at_ms)
     served = user.served(facet, rules.catalogue)
     user.pins[facet] = (slot, at_ms)
     before, name = NONE if pinned is None else pinned[0], "unpin" if slot == NONE else "pin"

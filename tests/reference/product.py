@@ -35,8 +35,8 @@ def new_user(catalogue: NumberedCatalogue) -> UserState:
 
 def observe(state: UserState, o: Observation, rules: Rules) -> Observed:
     """Take in an event."""
-    outcome, example, wipes = state.observe(o, rules)
-    return Observed(outcome, None if example is None else pack_message(example), wipes)
+    outcome, example, wipes, remembers = state.observe(o, rules)
+    return Observed(outcome, None if example is None else pack_message(example), wipes, remembers)
 
 
 def take_writes(state: UserState, user: bytes, rules: Rules) -> list[Write]:

@@ -77,7 +77,7 @@ class Shard:
                 found.wiped.append(o.user)
                 if rules.teaches:
                     found.messages.append(FORGET + o.user)
-            if observed.outcome is Outcome.ACCEPTED or (observed.wipes and isinstance(observed.outcome, Outcome)):
+            if observed.changes and isinstance(observed.outcome, Outcome):
                 touched[o.user] = state
                 if observed.example is not None:
                     found.messages.append(observed.example)

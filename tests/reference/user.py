@@ -32,10 +32,11 @@ class Observed(NamedTuple):
     outcome: Outcome | Reason
     example: bytes | None = None
     wipes: bool = False
+    remembers: bool = False
 
     @property
     def changes(self) -> bool:
-        return self.wipes or self.outcome is Outcome.ACCEPTED
+        return self.wipes or self.remembers or self.outcome is Outcome.ACCEPTED
 
 
 class Write(NamedTuple):

@@ -118,6 +118,25 @@ def test_repeats_are_recognized_among_the_last_control_events() -> None:
     assert state.observe(first, RULES).outcome is Outcome.ACCEPTED
 
 
+@pytest.mark.parametrize(
+    ("first", "refused"),
+    [
+        (make_observation(T + 5, kind=Kind.FORGET), make_pin(SECONDS, "tone", "formal")),
+        (make_observation(T + 5, kind=Kind.DENY), make_observation(T + AHEAD_MS, kind=Kind.GRANT, record_ms=T + 5)),
+        (make_pin(T + 5, "tone", "friendly"), replace(make_pin(T + AHEAD_MS, "tone", None), record_ms=T + 5)),
+    ],
+    ids=["pin after a forget", "yes after a no", "removal after a pin"],
+)
+def test_refused_control_event_is_refused_in_each_repeat(first: Observation, refused: Observation) -> None:
+    """Its own time is implausible, and the record of the repeat is newer than what the user decided meanwhile."""
+    state = observe(first)
+    assert state.observe(refused, RULES).outcome is Outcome.BEFORE_WIPE
+    state.observe(make_pin(T + 10, "tone", "friendly"), RULES)
+    before = pinned(state), state.consent.states
+    assert state.observe(replace(refused, record_ms=T + 20), RULES).outcome is Outcome.DUPLICATE
+    assert (pinned(state), state.consent.states) == before
+
+
 # Any order
 
 

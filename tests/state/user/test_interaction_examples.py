@@ -150,7 +150,7 @@ def test_each_training_has_one_example(events: list[Observation]) -> None:
     state = UserState(CATALOGUE)
     for o in events:
         before = state.preferences.feedback_count if state.preferences else 0
-        outcome, example, _ = state.observe(o, RULES)
+        outcome, example, *_ = state.observe(o, RULES)
         if example is None:
             continue
         assert outcome is Outcome.ACCEPTED
