@@ -91,10 +91,11 @@ class SignalWriter:
         """
         gates = [write for write in writes if isinstance(write, GateWrite)]
         self._permit()
-        self._read_namespaces()  # before each batch: Redis may have lost the registration without a broken connection
+        # Before and after each batch: Redis may have lost the registration without a broken connection.
+        self._read_namespaces()
         self._write(writes, is_fresh)
         # A namespace registered meanwhile may have received signals before these gates; later signals meet the gates.
-        while gates and self._read_namespaces():
+        while self._read_namespaces() and gates:
             self._deliver([self._gate_command(gate) for gate in gates], gates)  # rejects are counted by now
 
     def _write(self, writes: Sequence[Write], is_fresh: bool) -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha1
 from pathlib import Path
@@ -242,6 +242,17 @@ def test_lost_registration_is_repeated_without_a_broken_connection(
     assert redis_client.smembers(KEYS.namespaces) == {"live"}
 
 
+def test_registration_lost_during_a_batch_is_repeated(
+    writer: SignalWriter, counters: SinkCounters, redis_client: redis.Redis
+) -> None:
+    """An operator empties a Redis that is out of memory, and the batch that waits for memory is the next write."""
+    writer.write([LENGTH])
+    with _emptied_while_it_waits(counters, redis_client):
+        writer.write(_writes(1))
+    assert len(redis_client.keys("*:signals")) == 1
+    assert redis_client.smembers(KEYS.namespaces) == {"live"}
+
+
 @pytest.mark.parametrize("mode", [Mode.REPLAY, Mode.FILL])
 def test_replay_into_a_redis_that_lost_data_is_an_error(mode: Mode, target: Target, redis_client: redis.Redis) -> None:
     """The signals of before would be missing without notice."""
@@ -250,6 +261,32 @@ def test_replay_into_a_redis_that_lost_data_is_an_error(mode: Mode, target: Targ
         redis_client.flushall()
         with pytest.raises(SinkError, match="lost data of namespace live during the replay"):
             writer.write([LENGTH])
+
+
+@pytest.mark.parametrize("mode", [Mode.REPLAY, Mode.FILL])
+def test_replay_that_loses_data_during_its_last_batch_is_an_error(
+    mode: Mode, target: Target, counters: SinkCounters, redis_client: redis.Redis
+) -> None:
+    with closing(SignalWriter(replace(target, mode=mode), counters)) as writer:
+        writer.write([LENGTH])
+        with (
+            _emptied_while_it_waits(counters, redis_client),
+            pytest.raises(SinkError, match="lost data of namespace live during the replay"),
+        ):
+            writer.write(_writes(1))
+
+
+@contextmanager
+def _emptied_while_it_waits(counters: SinkCounters, client: redis.Redis) -> Iterator[None]:
+    """Let the next batch wait for memory, and empty Redis before the batch is written."""
+
+    def empty() -> None:
+        client.flushall()
+        TROUBLES["OOM"].end(client)
+
+    TROUBLES["OOM"].start(client)
+    with once(lambda: counters.retries, empty):
+        yield
 
 
 def test_forbidden_batch_is_not_written(target: Target, redis_client: redis.Redis) -> None:
