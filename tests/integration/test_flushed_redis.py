@@ -91,6 +91,7 @@ def test_no_of_after_the_checkpoint_survives_a_flush(
         kafka.produce(topic, [*events, *[_turn(user, number) for user in ("ada", "bob") for number in (1, 2, 3)]])
         run.wait_for(lambda: len(client.keys("*:signals")) == 2, "the signals")
         made = scrape(port)["tacit_checkpoint_seconds_count"]
+        kafka.produce(topic, [_turn(user, 4) for user in ("ada", "bob")])  # else there may be nothing new to save
         run.wait_for(lambda: scrape(port)["tacit_checkpoint_seconds_count"] > made, "a checkpoint with both")
         kafka.produce(topic, [_event("ada", "consent", 9, granted=False), _event("bob", "forget", 9)])
         run.wait_for(lambda: not _learned(client), "the end of the signals")
@@ -158,6 +159,7 @@ def test_loss_that_no_run_saw_is_restored_at_the_next_start(loss: str, kafka: Ka
             kafka.produce(topic, [_event("ada", "consent", 9, granted=False)])
             run.wait_for(lambda: len(_learned(client)) == 1, "the end of the signals")
             made = set((tmp_path / "state" / "shards").glob("*/c*"))
+            kafka.produce(topic, [_turn("bob", 4)])  # else there may be nothing new to save
             run.wait_for(lambda: set((tmp_path / "state" / "shards").glob("*/c*")) - made, "a checkpoint")
             before = _without_versions(client)
             if loss == "killed":
@@ -213,7 +215,10 @@ def test_namespace_is_complete_once_the_run_has_caught_up(
 def test_first_signals_after_a_flush_are_of_a_registered_namespace(
     kafka: Kafka, server: tuple[str, redis.Redis], tmp_path: Path
 ) -> None:
-    """A run without a state folder has nothing to rebuild from, and writes on."""
+    """A run without a state folder has nothing to rebuild from, and writes on.
+
+    A flush waits for the restoration before: a batch of it may have read the names already, and write after the flush.
+    """
     url, client = server
     topic = kafka.create_topic()
     words = ["run", f"kafka://{kafka.servers}/{topic}", "--redis", url, "--metrics", "off"]
@@ -224,7 +229,8 @@ def test_first_signals_after_a_flush_are_of_a_registered_namespace(
             kafka.produce(topic, [_event(user, "consent", 0, granted=True), _turn(user, 1)])
             run.wait_for(lambda: client.keys("*:signals"), "signals")
             assert client.smembers("tacit:v1:eu:namespaces") == {"live"}
-        run.wait_for(lambda: "redis.flushed" in _events(run), "the log")
+            run.wait_for(lambda: "redis.restored" in _events(run), "the first restoration")
+        run.wait_for(lambda: _events(run) == ["redis.flushed", "redis.restored"] * 2, "the second restoration")
         assert run.stop() == 0
 
 
