@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from itertools import islice
 
 import msgspec
 
@@ -85,11 +86,14 @@ class ChangeStream:
                 yield KEEP_ALIVE
             while self._is_open:
                 behind = self._count - position
-                position = self._count
                 if behind > len(self._messages):
+                    position = self._count
                     yield RESET
                 elif behind:
-                    yield b"".join([*self._messages][-behind:])
+                    first = len(self._messages) - behind
+                    found = [*islice(self._messages, first, first + _PAGE)]
+                    position += len(found)
+                    yield b"".join(found)
                 elif not await self._changed():
                     yield KEEP_ALIVE
         finally:
@@ -155,13 +159,14 @@ class ChangeStream:
                 if not has_failed:
                     self._add(RESET)
                 continue
-            entries = await self._page(self._last)
-            if entries is None:
+            entries, oldest = await self._pages((self._last, _PAGE), (None, 1))
+            if entries is None or oldest is None:
                 has_failed = True
                 continue
             if entries:
+                has_lost = bool(oldest) and _START < self._last < oldest[0][0]
                 self._last = entries[-1][0]
-                self._add(*[_message(*entry) for entry in entries])
+                self._add(*([RESET] if has_lost else []), *[_message(*entry) for entry in entries])
             if len(entries) < _PAGE:
                 await asyncio.sleep(POLL_S)
 
@@ -184,18 +189,29 @@ class ChangeStream:
 
     async def _page(self, after: Id | None, count: int = _PAGE) -> list[tuple[Id, str]] | None:
         """Return entries of the feed after an id; None: Redis does not answer."""
-        start = "-" if after is None or after == _START else f"({after[0]}-{after[1]}"
-        [reply] = await self._redis.execute([("XRANGE", self._keys.changes, start, "+", "COUNT", count)])
-        if not isinstance(reply, list):
-            return None
-        found = []
-        for entry in reply:
-            with suppress(TypeError, ValueError, AttributeError, UnicodeDecodeError):
-                name, fields = entry
-                id_ = id_of(name.decode())
-                if id_ is not None:
-                    found.append((id_, fields[1].decode()))
+        [found] = await self._pages((after, count))
         return found
+
+    async def _pages(self, *wanted: tuple[Id | None, int]) -> list[list[tuple[Id, str]] | None]:
+        """Return the pages after some ids, each of at most a number of entries, in one round trip."""
+        commands = []
+        for after, count in wanted:
+            start = "-" if after is None or after == _START else f"({after[0]}-{after[1]}"
+            commands.append(("XRANGE", self._keys.changes, start, "+", "COUNT", count))
+        return [_entries(reply) for reply in await self._redis.execute(commands)]
+
+
+def _entries(reply: object) -> list[tuple[Id, str]] | None:
+    if not isinstance(reply, list):
+        return None
+    found = []
+    for entry in reply:
+        with suppress(TypeError, ValueError, AttributeError, UnicodeDecodeError):
+            name, fields = entry
+            id_ = id_of(name.decode())
+            if id_ is not None:
+                found.append((id_, fields[1].decode()))
+    return found
 
 
 def _message(id_: Id, users: str) -> bytes:

@@ -14,12 +14,13 @@ from tacit_service.access.key_file import hashed, new_key
 from tests.support.commands import NONE, Limits, Running, running, tacit
 from tests.support.ports import free_port
 from tests.support.replays import write_history
-from tests.support.service import LINK_SECRET
+from tests.support.service import LINK_SECRET, PATIENT
 
 CANARY = "canary-4f1d"
 """Part of every user id of the trial: no log may have it."""
 UNLIMITED = ("--rate-token", "1000000", "--rate-user", "1000000")
-WITHIN_S = 10.0
+WITHIN_S = 60.0
+"""Time limit of a client, far above those of the service: a busy machine is no fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,28 @@ class Served:
     @property
     def descriptors(self) -> int:
         """Open file descriptors of the process."""
-        return len([*Path(f"/proc/{self.run.process.pid}/fd").iterdir()])
+        return len([*self._descriptors.iterdir()])
+
+    def end_of(self, connection: socket.socket) -> str:
+        """Return the service's end of a connection, as its descriptor names it."""
+        own, other = connection.getsockname()[1], connection.getpeername()[1]
+        for line in Path("/proc/net/tcp").read_text().splitlines():
+            _, local, remote, *rest = line.split()
+            if local.endswith(f":{other:04X}") and remote.endswith(f":{own:04X}"):
+                return f"socket:[{rest[6]}]"
+        raise AssertionError("the service has no such connection")
+
+    def has_open(self, end: str) -> bool:
+        """Return True while the process has a descriptor of a connection."""
+        for path in self._descriptors.iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                if str(path.readlink()) == end:
+                    return True
+        return False
+
+    @property
+    def _descriptors(self) -> Path:
+        return Path(f"/proc/{self.run.process.pid}/fd")
 
     def assert_nothing_leaked(self) -> None:
         """Fail if the output has a user id, a key, or a signed or encrypted token."""
@@ -134,7 +156,7 @@ def served(
         folder: folder of its log and keys.
         redis_url: Redis.
         words: further words of the command.
-        limits: as in `running`.
+        limits: as in `running`; without those of reads, a read waits for a slow Redis.
         logs: least level of log lines.
         variables: environment.
     """
@@ -143,7 +165,7 @@ def served(
     listen = ("--listen", f"127.0.0.1:{port}", "--redis", redis_url, "--keys", str(folder / "keys.jsonl"))
     command = ["serve", *listen, "--log-level", logs, "--log-json", *words]
     secrets = {"TACIT_LINK_SECRET": LINK_SECRET} | variables
-    with running(command, folder / "service.log", limits, **secrets) as run:
+    with running(command, folder / "service.log", {**PATIENT, **limits}, **secrets) as run:
         found = Served(port, run, keys)
         run.wait_for(lambda: is_alive(port), "the service answers")
         yield found
