@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 PACKAGE = "chromium"
+WITHIN_MS = 30_000
+"""Time limit of an expectation, that of a step in Playwright: a busy machine is no fault."""
 HOW_TO_INSTALL = f"install Debian's package {PACKAGE}, as `python -m tests.support.browser install` does for root"
 
 FLAGS = (
@@ -52,6 +54,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("TACIT_REQUIRE_KAFKA") == "1":
             pytest.fail(f"TACIT_REQUIRE_KAFKA=1, but {error}")
         pytest.skip(f"needs Chromium: {error}")
+    expect.set_options(timeout=WITHIN_MS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield running

@@ -14,7 +14,6 @@ from tests.tacit_service.console.deployment import USER, Deployment
 pytestmark = [*KAFKA_TEST, pytest.mark.usefixtures("refused_connections")]
 
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-WITHIN_MS = 10_000
 
 Theme = Literal["light", "dark"]
 
@@ -23,7 +22,6 @@ Theme = Literal["light", "dark"]
 def visiting(browser: Browser, deployment: Deployment, theme: Theme, size: Any, **options: Any) -> Iterator[Page]:
     """Yield the login of the console. No request leaves the origin, and the browser has no error."""
     context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce", **options)
-    context.set_default_timeout(WITHIN_MS)
     page = context.new_page()
     addresses: list[str] = []
     errors: list[str] = []

@@ -21,7 +21,8 @@ pytestmark = KAFKA_TEST
 
 SHORT = {"tacit_service.event_log.ACKNOWLEDGED_S": 2.0}
 """Limit of an acknowledgement; 10 s otherwise."""
-IN_TIME_S = 6.0
+IN_TIME_S = 20.0
+"""Far less than the two minutes in which a producer gives up, and time for a busy machine."""
 CLIENTS = 4
 
 
@@ -73,17 +74,17 @@ def test_killed_and_frozen_kafka(broker: Broker, redis_url: str, tmp_path: Path)
             kept.extend(accepted(service.ask("POST", "/v1/events", events(name, 3))))
             return bool(kept) and kept[-1].startswith(name)
 
-        eventually(lambda: works("before"), within_s=20, what="events in the topic")
+        eventually(lambda: works("before"), within_s=60, what="events in the topic")
         broker.pause()
         refuses_in_time(service, ["frozen-1", "frozen-2"])
         broker.resume()
-        eventually(lambda: works("resumed"), within_s=30, what="events after the pause")
+        eventually(lambda: works("resumed"), within_s=60, what="events after the pause")
         broker.kill()
         refuses_in_time(service, ["killed-1", "killed-2"])
         assert service.ask("GET", "/readyz").document["reasons"] == ["source: does not answer"]
         broker.start()
-        eventually(lambda: works("restarted"), within_s=30, what="events after the restart")
-        eventually(lambda: service.ask("GET", "/readyz").status == 200, within_s=20, what="readiness")
+        eventually(lambda: works("restarted"), within_s=60, what="events after the restart")
+        eventually(lambda: service.ask("GET", "/readyz").status == 200, within_s=60, what="readiness")
     found = ids_in(broker, topic)
     assert set(kept) <= set(found)
     assert not [name for name in found if name.startswith("killed")]
@@ -109,7 +110,7 @@ def test_kill_of_the_service_loses_no_accepted_event(kafka: Kafka, redis_url: st
         threads = [threading.Thread(target=post, args=(client,)) for client in range(CLIENTS)]
         for thread in threads:
             thread.start()
-        eventually(lambda: len(answered) > 2_000, within_s=30, what="accepted events")
+        eventually(lambda: len(answered) > 2_000, within_s=60, what="accepted events")
         service.run.kill()
         for thread in threads:
             thread.join()

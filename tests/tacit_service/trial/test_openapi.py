@@ -46,9 +46,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def schemathesis(service: Served, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     location = f"http://127.0.0.1:{service.port}/v1/openapi.json"
-    fixed = ("--generation-deterministic", "--no-shrink", "--continue-on-failure", "--request-timeout", "10")
+    fixed = ("--generation-deterministic", "--no-shrink", "--continue-on-failure", "--request-timeout", "60")
     command = [str(SCHEMATHESIS), "--config-file", str(CONFIG), "--no-color", "run", location, *fixed, *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_each_operation_keeps_to_the_document_for_any_request(service: Served, tmp_path: Path) -> None:

@@ -38,14 +38,18 @@ def test_rate_of_a_user(limited: Served) -> None:
     user = f"{CANARY}-busy"
     asked = [("POST", "/v1/choices", {"user": user, "unit": "u"}), ("GET", f"/v1/users/{user}", None),
              ("GET", f"/v1/context/{user}", None), ("POST", "/v1/links", {"user": user})]  # fmt: skip
-    refused([limited.ask(*request) for request in asked * 3])
+    refused([limited.ask(*request) for request in asked * 6])
     assert limited.choose(f"{CANARY}-calm").status == 200
 
 
 def test_rate_of_a_token(limited: Served) -> None:
     """A batch counts as its choices, and another token is served."""
-    requests = [{"user": f"{CANARY}-{number}", "unit": "u"} for number in range(RATE_TOKEN)]
-    refused([limited.ask("POST", "/v1/choices:batch", {"requests": requests}, key="choose") for _ in range(3)])
+
+    def batch(number: int) -> Answer:
+        requests = [{"user": f"{CANARY}-{number}-{each}", "unit": "u"} for each in range(RATE_TOKEN)]
+        return limited.ask("POST", "/v1/choices:batch", {"requests": requests}, key="choose")
+
+    refused([batch(number) for number in range(10)])
     assert limited.ask("GET", "/v1/catalogue", key="export").status == 200
 
 

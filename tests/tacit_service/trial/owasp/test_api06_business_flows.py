@@ -12,7 +12,9 @@ VISITOR = Visitor(f"{CANARY}-1", "en")
 
 
 def audit(service: Served) -> list[dict[str, str]]:
-    return [json.loads(line) for line in service.run.log.with_name("audit.jsonl").read_text().splitlines()]
+    """Return the lines of the audit; before the first one, there is no file."""
+    path = service.run.log.with_name("audit.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def test_forget_needs_manage_and_leaves_a_trace(service: Served) -> None:
@@ -24,7 +26,7 @@ def test_forget_needs_manage_and_leaves_a_trace(service: Served) -> None:
     assert len(audit(service)) == before
     assert service.run.log.with_name("events.jsonl").read_text().count('"forget"') == source
     assert service.ask("DELETE", f"/v1/users/{CANARY}-gone", key="manage").status == 202
-    eventually(lambda: len(audit(service)) > before, within_s=10, what="the line of the audit")
+    eventually(lambda: len(audit(service)) > before, within_s=60, what="the line of the audit")
     added = audit(service)[before:]
     assert "manage" in json.dumps(added)
     assert CANARY not in json.dumps(added)
@@ -40,8 +42,11 @@ def test_each_action_on_a_user_is_in_the_audit(service: Served) -> None:
     service.ask("DELETE", f"{user}/facets/length", key="manage")
     service.ask("GET", "/v1/users/user-000001/why", key="export")
     service.ask("GET", "/v1/users/user-000001/export", key="export")
-    actions = [each["action"] for each in audit(service)[before:]]
-    assert {"pin", "consent", "forget", "why", "export"} <= set(actions)
+
+    def are_audited() -> bool:
+        return {"pin", "consent", "forget", "why", "export"} <= {each["action"] for each in audit(service)[before:]}
+
+    eventually(are_audited, within_s=60, what="the lines of the audit")
 
 
 def test_link_is_short_lived_and_shows_no_user(service: Served) -> None:
@@ -50,7 +55,7 @@ def test_link_is_short_lived_and_shows_no_user(service: Served) -> None:
     for asked, expected in ((None, DEFAULT_LINK_S), (MAX_LINK_S, MAX_LINK_S)):
         body = {"user": f"{CANARY}-linked"} | ({} if asked is None else {"expires_in_s": asked})
         made = service.ask("POST", "/v1/links", body, key="manage").document
-        assert abs(made["expires_at_ms"] - start_ms - expected * 1000) < 10_000
+        assert abs(made["expires_at_ms"] - start_ms - expected * 1000) < 60_000
         assert CANARY not in made["url"]
         token = made["url"].partition("link=")[2]
         visitor = Links(LINK_SECRET).read_link(token)

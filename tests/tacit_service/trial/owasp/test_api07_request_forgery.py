@@ -61,7 +61,7 @@ def test_redirect_of_the_key_set_is_not_followed(redis: EmbeddedRedis, tmp_path:
         provider.status, provider.headers = 302, {"Location": inside.url}
         words = ("--jwks", provider.url, "--jwt-issuer", ISSUER)
         with served(tmp_path, redis.url, *words) as service:
-            eventually(lambda: "jwks.unavailable" in service.run.output, within_s=10, what="the failed fetch")
+            eventually(lambda: "jwks.unavailable" in service.run.output, within_s=60, what="the failed fetch")
             assert service.choose().status == 200
         assert (provider.requests, inside.requests) == (1, 0)
 
