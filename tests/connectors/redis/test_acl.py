@@ -87,13 +87,13 @@ def writer(users: Users) -> Iterator[redis.Redis]:
 
 def test_writer_writes_signals_that_a_reader_reads(users: Users) -> None:
     """All commands of the sink, of its start-up check, and of the reader are allowed."""
-    counters = SinkCounters()
+    counters, user = SinkCounters(), pseudonym("grace", SECRET)
     with closing(SignalWriter(Target(users.writer, "eu"), counters)) as sink:
-        sink.write([write(("length", signal("concise", NOW_MS)), user=ADA)])
-        sink.write([opt_out(NOW_MS, user=bytes(16)), opt_in(NOW_MS, user=ADA)])
+        sink.write([write(("length", signal("concise", NOW_MS)), user=user)])
+        sink.write([opt_out(NOW_MS, user=bytes(16)), opt_in(NOW_MS, user=user)])
     with SignalReader(users.reader, region="eu", secret=SECRET) as copilot:
-        assert copilot.get("ada").signals["length"].value == "concise"
-        assert copilot.get("ada").consent.use == "granted"
+        assert copilot.get("grace").signals["length"].value == "concise"
+        assert copilot.get("grace").consent.use == "granted"
     assert (counters.applied, counters.gates, counters.unwritable) == (1, 2, 0)
     assert redis_problems(users.writer, "eu") == []
 
