@@ -16,8 +16,11 @@ from tacit_service.http.front import Front
 
 HEADER_MS = 30_000
 """Time limit for the arrival of a request's headers, which an idle connection has, too: clients keep connections."""
-UNREAD_MS = 30_000
-"""Time limit for a client to take bytes of an answer: a silent client loses the connection."""
+UNREAD_MS = 20_000
+"""Time limit for a client to take bytes of an answer: a silent client loses the connection.
+
+The end of the service waits for it, too: Kubernetes gives 30 s.
+"""
 BACKPRESSURE = 65_536
 """Most requests at work; further ones wait in their connections."""
 

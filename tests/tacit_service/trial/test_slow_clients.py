@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 
 import pytest
 import redis
@@ -18,7 +19,7 @@ from tests.tacit_service.trial.service import UNLIMITED, Served, answer_from, se
 
 SHORT_HEADER = {"tacit_service.server.HEADER_MS": 1000}
 SHORT = {"tacit_service.http.bodies.BODY_S": 1.0, "tacit_service.server.UNREAD_MS": 1000}
-"""Shorter limits; the real ones are 10 s for a body, and 30 s."""
+"""Shorter limits; the real ones are 10 s for a body, and 20 s."""
 WITHIN_S = 60
 CHANGES = RegionKeys("eu").within(LIVE).changes
 ENTRY = ",".join(f"k1.{number:032x}" for number in range(128))
@@ -211,3 +212,18 @@ def test_entries_that_the_feed_lost_are_a_reset(service: Served, feed: redis.Red
         finally:
             service.run.process.send_signal(signal.SIGCONT)
         assert b"event: reset" in read_until(reader, b"event: reset", b"id: " + last)
+
+
+def test_service_ends_while_a_client_does_not_read(server: EmbeddedRedis, feed: redis.Redis, tmp_path: Path) -> None:
+    """The limit for an answer that waits holds after SIGTERM, too."""
+    with (
+        served(tmp_path, server.url, limits=SHORT) as found,
+        closing(subscribe(found)) as reader,
+        closing(subscribe_without_room(found)) as slow,
+    ):
+        for stream in (reader, slow):
+            read_until(stream, b": keep-alive")
+        for _ in range(8):
+            ids = [as_bytes(feed.xadd(CHANGES, {"users": ENTRY})) for _ in range(4 * ROUND)]
+            read_until(reader, b"id: " + ids[-1] + b"\n")
+        assert found.run.stop() == 0
