@@ -1,6 +1,7 @@
 """Check before all tests, and their fixtures: real Redis servers, one of each supported kind."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse to test a compiled core that is older than its sources; workers of xdist start after this check."""
     if COMPILED and not hasattr(config, "workerinput"):
         refuse_stale(PROJECT)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the tests themselves, which live until the end, out of all searches for garbage: one took half a second."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
