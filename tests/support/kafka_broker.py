@@ -1,6 +1,6 @@
 """Apache Kafka broker for tests: one KRaft node in one JVM that tests may kill, freeze and restart.
 
-`python -m tests.support.kafka_broker install` installs the jars.
+`python -m tests.support.kafka_broker install` installs the jars, and archives their classes.
 """
 
 import gc
@@ -22,7 +22,7 @@ import pytest
 
 from dataflows.runtime.parent_death import die_with
 from tests.support.conditions import eventually
-from tests.support.kafka_jars import BrokerUnavailableError, install, installed_jars
+from tests.support.kafka_jars import BrokerUnavailableError, class_archive, install, installed_jars
 from tests.support.kafka_topics import Kafka
 from tests.support.ports import two_free_ports
 
@@ -42,11 +42,11 @@ _JAVA = ("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLe
 class Broker(Kafka):
     """Broker in a separate folder; ports and data survive kills and restarts."""
 
-    def __init__(self, folder: Path, jars: Path) -> None:
+    def __init__(self, folder: Path, jars: Path, *options: str) -> None:
         port = two_free_ports()
         super().__init__(f"127.0.0.1:{port}")
         self._folder = folder
-        self._java = (*_JAVA, "-cp", f"{jars}/*")
+        self._java = (*_JAVA, *(options or _archived()), "-cp", f"{jars}/*")
         self._process: subprocess.Popen[bytes] | None = None
         properties = _properties(folder / "data", port, port + 1, self._listeners()) | self._more_properties()
         text = "".join(f"{name}={_escaped(value)}\n" for name, value in properties.items())
@@ -153,12 +153,12 @@ class Broker(Kafka):
         return self.answers()
 
 
-def started_broker() -> Iterator[Broker]:
-    """Yield a running broker; remove its data at the end."""
+def started_broker(*options: str) -> Iterator[Broker]:
+    """Yield a running broker, with more options of its JVM; remove its data at the end."""
     jars = installed_jars()
     folder = Path(tempfile.mkdtemp(prefix="tacit-kafka-"))
     try:
-        broker = Broker(folder, jars)
+        broker = Broker(folder, jars, *options)
         broker.start()
         yield broker
         broker.kill()
@@ -209,6 +209,20 @@ def broker(kafka: Kafka, refused_connections: None) -> Iterator[Broker]:
     kafka.serve()
 
 
+def _archived() -> tuple[str, ...]:
+    """Return the option with the archive of classes; a JVM of another version leaves the archive out."""
+    return (f"-XX:SharedArchiveFile={class_archive()}",) if class_archive().exists() else ()
+
+
+def _archive_classes() -> None:
+    """Write the archive of the classes that a broker needs until its first record."""
+    new = class_archive().with_suffix(f".partial-{os.getpid()}")
+    for broker in started_broker(f"-XX:ArchiveClassesAtExit={new}"):
+        broker.produce(broker.create_topic(), [b"record"])
+        broker.stop()
+    new.rename(class_archive())
+
+
 def _properties(data: Path, port: int, controller_port: int, more: Mapping[str, str]) -> dict[str, str]:
     listeners = {"PLAINTEXT": f"127.0.0.1:{port}", "CONTROLLER": f"127.0.0.1:{controller_port}", **more}
     return {
@@ -236,11 +250,13 @@ def _escaped(value: str) -> str:
 
 
 def main() -> None:
-    """Install the broker's jars."""
+    """Install the broker's jars, and archive their classes."""
     if sys.argv[1:] != ["install"]:
         raise SystemExit("usage: python -m tests.support.kafka_broker install")
     try:
         folder = install()
+        if not class_archive().exists():
+            _archive_classes()
     except BrokerUnavailableError as error:
         raise SystemExit(str(error)) from None
     sys.stdout.write(f"Kafka's jars are in {folder}\n")
