@@ -15,9 +15,16 @@ from tacit.contract.versions import version
 from tests.support.commands import SECRET
 from tests.support.redis_faults import FragileRedis
 from tests.support.replays import now_ms, redis_of_its_own, replay, write_history
-from tests.support.service import Service, problem, serving
+from tests.support.service import PATIENT, Service, problem, serving
 
 USERS = [f"user-{number:06d}" for number in range(12)]
+
+
+@pytest.fixture(autouse=True)
+def patient_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give readers of this process the limits of the service."""
+    for name, limit in PATIENT.items():
+        monkeypatch.setattr(name, limit)
 
 
 @pytest.fixture(scope="module")
