@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 PACKAGE = "chromium"
 WITHIN_MS = 30_000
@@ -27,6 +29,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+Theme = Literal["light", "dark"]
 
 
 class BrowserUnavailableError(Exception):
@@ -59,6 +63,21 @@ def browser() -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield running
         running.close()
+
+
+@contextmanager
+def watched_page(browser: Browser, size: Any, theme: Theme, **options: Any) -> Iterator[tuple[Page, list[str]]]:
+    """Yield an empty page, and the addresses that it has asked for so far; afterwards, it must have had no error."""
+    context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce", **options)
+    page = context.new_page()
+    addresses: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield page, addresses
+    context.close()
+    assert errors == []
 
 
 def install() -> None:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, NamedTuple
+
+from tests.support.threads import served_in_thread
 
 Answer = tuple[int, dict[str, str], Any]
 """Status, headers, and the document of the body."""
@@ -59,13 +60,6 @@ def event_api() -> Iterator[EventApi]:
         def log_message(self, *words: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    with served_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         api.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield api
-        finally:
-            server.shutdown()
-            thread.join()
+        yield api

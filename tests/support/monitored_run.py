@@ -7,7 +7,6 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
-from threading import Thread
 from typing import Any
 
 import yaml
@@ -28,6 +27,7 @@ from tests.support.prometheus_server import PROJECT, Prometheus, prometheus
 from tests.support.replays import now_ms, redis_of_its_own, write_history
 from tests.support.sample_signals import signal
 from tests.support.service import Service, serving
+from tests.support.threads import served_in_thread
 
 DEPLOY = PROJECT / "deploy"
 USERS, TURNS = 200, 4_000
@@ -131,14 +131,9 @@ def _assistant(url: str, folder: Path) -> Iterator[_Assistant]:
 @contextmanager
 def _textfile(folder: Path) -> Iterator[int]:
     """Serve the file `metrics` of a folder, as node_exporter does, and yield the port."""
-    with ThreadingHTTPServer(("127.0.0.1", free_port()), partial(_Quiet, directory=str(folder))) as server:
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+    handler = partial(_Quiet, directory=str(folder))
+    with served_in_thread(ThreadingHTTPServer(("127.0.0.1", free_port()), handler)) as server:
+        yield server.server_port
 
 
 def _config(targets: dict[str, tuple[int, ...]]) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from enum import Enum
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from urllib.parse import unquote
+
+from tests.support.threads import served_in_thread
 
 UPSTREAM_S = 60.0
 SLOW_S = 0.4
@@ -58,14 +60,8 @@ class ObjectProxy(ThreadingHTTPServer):
 @contextmanager
 def object_proxy(endpoint: str) -> Iterator[ObjectProxy]:
     """Yield a running proxy of a server."""
-    with ObjectProxy(endpoint) as proxy:
-        thread = Thread(target=proxy.serve_forever, name="object-proxy", daemon=True)
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            proxy.shutdown()
-            thread.join()
+    with served_in_thread(ObjectProxy(endpoint)) as proxy:
+        yield proxy
 
 
 class _Handler(BaseHTTPRequestHandler):

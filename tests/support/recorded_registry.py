@@ -6,10 +6,10 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 from state.events.registered_schema import RegisteredSchema
+from tests.support.threads import served_in_thread
 
 NOT_FOUND = {"message": "No content with ID '99' was found.", "error_code": 40403}
 """Answer of Apicurio Registry 3.0.9 to an unknown id; that of Confluent has another message."""
@@ -44,20 +44,15 @@ class RecordedRegistry:
                 self.end_headers()
                 self.wfile.write(data)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # a name of http.server
+            def log_message(self, *_: object) -> None:
                 pass
 
-        with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
-            if context is not None:
-                server.socket = context.wrap_socket(server.socket, server_side=True)
-            self.url = f"http{'s' if context else ''}://127.0.0.1:{server.server_port}/api"
-            thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-            thread.start()
-            try:
-                yield self
-            finally:
-                server.shutdown()
-                thread.join()
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        self.url = f"http{'s' if context else ''}://127.0.0.1:{server.server_port}/api"
+        with served_in_thread(server):
+            yield self
 
     def answer(self, path: str, authorization: str | None) -> tuple[int, Any]:
         """Return status and document."""

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from urllib.parse import parse_qs, unquote_plus
 
 import trustme
 
 from connectors.kafka.token_endpoint import TokenEndpoint
+from tests.support.threads import served_in_thread
 
 CLIENT_ID, CLIENT_SECRET = "tacit worker", "s:e+cr%t/ö"
 
@@ -75,14 +75,8 @@ def token_server(folder: Path) -> Iterator[TokenServer]:
     server.socket = context.wrap_socket(server.socket, server_side=True)
     state = TokenServer(server.server_address[1], authorities)
     server.state = state  # type: ignore[attr-defined]  # the handler reads it
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with served_in_thread(server):
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

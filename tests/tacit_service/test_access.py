@@ -1,7 +1,6 @@
 """Access: keys in a file, signed tokens, scopes and rates, tried on a real `tacit serve`."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +15,7 @@ from joserfc.jwk import ECKey, Key, KeySet, OctKey, OKPKey, RSAKey
 
 from tests.support.conditions import eventually
 from tests.support.service import KEYS, Service, made_key, problem, serving
+from tests.support.threads import served_in_thread
 
 REDIS = "redis://127.0.0.1:1"
 ISSUER = "https://issuer.example"
@@ -236,16 +236,11 @@ def key_server(document: list[str]) -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write(document[-1].encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with served_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}/jwks", asked
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_keys_of_a_url_are_renewed_for_an_unknown_key(tmp_path: Path) -> None:

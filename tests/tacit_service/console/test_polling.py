@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Thread
 
 import pytest
 
@@ -14,6 +13,7 @@ from tacit_service.console.history import History
 from tacit_service.console.polling import Poller
 from tacit_service.service import Service
 from tests.support.ports import free_port
+from tests.support.threads import served_in_thread
 
 
 @contextmanager
@@ -25,14 +25,8 @@ def answering(head: bytes, body: bytes) -> Iterator[str]:
             self.request.recv(4096)
             self.request.sendall(head + body)
 
-    with ThreadingTCPServer(("127.0.0.1", free_port()), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served_in_thread(ThreadingTCPServer(("127.0.0.1", free_port()), Handler)) as server:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
 
 
 @pytest.mark.parametrize(

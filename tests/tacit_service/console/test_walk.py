@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # has no types
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.browser import Theme, watched_page
 from tests.support.kafka_broker import KAFKA_TEST
 from tests.tacit_service.console.deployment import USER, Deployment
 
@@ -15,25 +16,15 @@ pytestmark = [*KAFKA_TEST, pytest.mark.usefixtures("refused_connections")]
 
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
-Theme = Literal["light", "dark"]
-
 
 @contextmanager
 def visiting(browser: Browser, deployment: Deployment, theme: Theme, size: Any, **options: Any) -> Iterator[Page]:
     """Yield the login of the console. No request leaves the origin, and the browser has no error."""
-    context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce", **options)
-    page = context.new_page()
-    addresses: list[str] = []
-    errors: list[str] = []
-    page.on("request", lambda request: addresses.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.goto(f"{deployment.address}/console")
-    yield page
-    context.close()
+    with watched_page(browser, size, theme, **options) as (page, addresses):
+        page.goto(f"{deployment.address}/console")
+        yield page
     assert [address for address in addresses if not address.startswith(deployment.address)] == []
     assert [address for address in addresses if USER in address or deployment.keys["operator"] in address] == []
-    assert errors == []
 
 
 def log_in(page: Page, deployment: Deployment) -> None:

@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # has no types
 from playwright.sync_api import Browser, Page, expect
 
 from dataflows.control.audit import verify_audit
+from tests.support.browser import Theme, watched_page
 from tests.support.kafka_broker import KAFKA_TEST
 from tests.support.kafka_topics import Kafka
+from tests.support.threads import served_in_thread
 from tests.tacit_service.page.deployment import Deployment, deployed
 
 pytestmark = [*KAFKA_TEST, pytest.mark.usefixtures("refused_connections")]
@@ -27,8 +28,6 @@ MAX_PICTURE = 150 * 1024
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 USERS = ("ada", "mary", "hedy", "grace", "frances", "alan", "edsger", "barbara", "renée/%")
 """A user whom a test changes is its own: any test may be the first."""
-
-Theme = Literal["light", "dark"]
 
 
 @pytest.fixture(scope="module")
@@ -49,19 +48,11 @@ def visiting(
     **options: Any,
 ) -> Iterator[Page]:
     """Yield the page of a user, opened by a link. No request leaves the origin, and the browser has no error."""
-    context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce", **options)
-    page = context.new_page()
-    addresses: list[str] = []
-    errors: list[str] = []
-    page.on("request", lambda request: addresses.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.goto(deployment.link(user_id, language))
-    page.wait_for_url("**/page")
-    yield page
-    context.close()
+    with watched_page(browser, size, theme, **options) as (page, addresses):
+        page.goto(deployment.link(user_id, language))
+        page.wait_for_url("**/page")
+        yield page
     assert [address for address in addresses if not address.startswith(f"{deployment.service.url}/page")] == []
-    assert errors == []
 
 
 def row(page: Page, title: str) -> Any:
@@ -72,6 +63,14 @@ def row(page: Page, title: str) -> Any:
 def reported(page: Page, text: str = "Done.") -> None:
     """Wait for the message on the outcome."""
     expect(page.get_by_role("status")).to_contain_text(text)
+
+
+def choose(page: Page, card: Any, value: str) -> None:
+    """Set the facet of a card to a value, and wait for the message."""
+    card.get_by_text("I choose").click()
+    card.get_by_role("radio", name=value, exact=True).check()
+    card.get_by_role("button", name="Use this").click()
+    reported(page)
 
 
 def test_user_sees_value_reasons_and_words(browser: Browser, deployment: Deployment) -> None:
@@ -97,10 +96,7 @@ def test_user_sees_value_reasons_and_words(browser: Browser, deployment: Deploym
 def test_choice_holds_at_once_and_can_be_undone(browser: Browser, deployment: Deployment) -> None:
     with visiting(browser, deployment, "mary") as page:
         length = row(page, "Answer length")
-        length.get_by_text("I choose").click()
-        length.get_by_role("radio", name="medium length", exact=True).check()
-        length.get_by_role("button", name="Use this").click()
-        reported(page)
+        choose(page, length, "medium length")
         expect(length).to_contain_text("your choice")
         expect(page.get_by_role("heading", name="Answer length")).to_be_focused()
         assert deployment.choice("mary")["values"]["length"] == "balanced"
@@ -185,24 +181,16 @@ def test_link_works_from_the_page_of_an_assistant(browser: Browser, deployment: 
     """On another site: the cookie is a strict one."""
     (tmp_path / "index.html").write_text(f'<a href="{deployment.link("alan")}">My page</a>')
     handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
-    with HTTPServer(("localhost", 0), handler) as assistant, browser.new_context() as context:
-        thread = Thread(target=assistant.serve_forever)
-        thread.start()
+    with served_in_thread(HTTPServer(("localhost", 0), handler)) as assistant, browser.new_context() as context:
         page = context.new_page()
         page.goto(f"http://localhost:{assistant.server_port}/")
         page.get_by_role("link").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("How your assistant adapts to you")
-        assistant.shutdown()
-        thread.join()
 
 
 def test_everything_works_without_scripts(browser: Browser, deployment: Deployment) -> None:
     with visiting(browser, deployment, "renée/%", java_script_enabled=False) as page:
-        found = row(page, "Tone")
-        found.get_by_text("I choose").click()
-        found.get_by_label("friendly").check()
-        found.get_by_role("button", name="Use this").click()
-        reported(page)
+        choose(page, row(page, "Tone"), "friendly")
         expect(row(page, "Tone")).to_contain_text("your choice")
         page.get_by_role("switch", name="Try things out").click()
         reported(page)
@@ -319,11 +307,7 @@ def test_guide_has_a_picture(
 def test_actions_are_audited_as_the_users_own(browser: Browser, deployment: Deployment) -> None:
     audit = deployment.folder / "audit.jsonl"
     with visiting(browser, deployment, "barbara") as page:
-        tone = row(page, "Tone")
-        tone.get_by_text("I choose").click()
-        tone.get_by_role("radio", name="formal", exact=True).check()
-        tone.get_by_role("button", name="Use this").click()
-        reported(page)
+        choose(page, row(page, "Tone"), "formal")
     lines = deployment.service.audit()
     assert not verify_audit([str(audit)]).problems
     assert "pin" in {line["action"] for line in lines}
