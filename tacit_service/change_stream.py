@@ -8,12 +8,12 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from itertools import islice
 
 import msgspec
 
 from tacit.contract.keys import LIVE, NAMESPACE, RegionKeys
+from tacit.reader.changes import FeedId, entries_in, id_of, start_after
 from tacit.reader.transport import AsyncTransport
 
 POLL_S = 0.05
@@ -24,23 +24,11 @@ KEEP_ALIVE_S = 15.0
 _PAGE = 100
 _KEPT = 1024
 """Messages that a slow client may be behind."""
-_ID = re.compile(r"(\d{1,20})-(\d{1,20})")
 
 RESET = b"event: reset\ndata: {}\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 
-Id = tuple[int, int]
-_START: Id = (0, 0)
-
-
-def id_of(text: str) -> Id | None:
-    """Return the numbers of an id of a stream; None: the text is no id.
-
-    >>> id_of("1795297433438-0"), id_of("x")
-    ((1795297433438, 0), None)
-    """
-    found = _ID.fullmatch(text)
-    return (int(found[1]), int(found[2])) if found else None
+_START: FeedId = (0, 0)
 
 
 class ChangeStream:
@@ -57,7 +45,7 @@ class ChangeStream:
         self._region_keys = keys
         self._follows_active = namespace is None
         self._keys = keys.within(namespace or LIVE)
-        self._last: Id = _START
+        self._last: FeedId = _START
         self._messages: deque[bytes] = deque(maxlen=_KEPT)
         self._count = 0
         self._is_open = True
@@ -127,9 +115,9 @@ class ChangeStream:
 
     async def _missed(self, last_event_id: str) -> AsyncGenerator[bytes, None]:
         """Yield the messages after an id, or `reset` where the feed may no longer have all of them."""
-        last, upto = id_of(last_event_id), self._last
-        first = await self._first()
-        if last is None or first is None or not first <= last <= upto:
+        last, upto = id_of(last_event_id.encode()), self._last
+        oldest = await self._page(_START, 1)
+        if last is None or not oldest or not oldest[0][0] <= last <= upto:
             yield RESET
             return
         while last < upto:
@@ -140,10 +128,6 @@ class ChangeStream:
             yield b"".join([_message(*entry) for entry in entries if entry[0] <= upto])
             last = entries[-1][0]
         yield KEEP_ALIVE
-
-    async def _first(self) -> Id | None:
-        entries = await self._page(None, 1)
-        return entries[0][0] if entries else None
 
     async def _follow(self) -> None:
         has_failed = not await self._skip_to_end()
@@ -159,7 +143,7 @@ class ChangeStream:
                 if not has_failed:
                     self._add(RESET)
                 continue
-            entries, oldest = await self._pages((self._last, _PAGE), (None, 1))
+            entries, oldest = await self._pages((self._last, _PAGE), (_START, 1))
             if entries is None or oldest is None:
                 has_failed = True
                 continue
@@ -187,33 +171,18 @@ class ChangeStream:
             self._last = entries[-1][0]
         return entries is not None
 
-    async def _page(self, after: Id | None, count: int = _PAGE) -> list[tuple[Id, str]] | None:
+    async def _page(self, last: FeedId, count: int = _PAGE) -> list[tuple[FeedId, list[str]]] | None:
         """Return entries of the feed after an id; None: Redis does not answer."""
-        [found] = await self._pages((after, count))
+        [found] = await self._pages((last, count))
         return found
 
-    async def _pages(self, *wanted: tuple[Id | None, int]) -> list[list[tuple[Id, str]] | None]:
+    async def _pages(self, *wanted: tuple[FeedId, int]) -> list[list[tuple[FeedId, list[str]]] | None]:
         """Return the pages after some ids, each of at most a number of entries, in one round trip."""
-        commands = []
-        for after, count in wanted:
-            start = "-" if after is None or after == _START else f"({after[0]}-{after[1]}"
-            commands.append(("XRANGE", self._keys.changes, start, "+", "COUNT", count))
-        return [_entries(reply) for reply in await self._redis.execute(commands)]
+        changes = self._keys.changes
+        commands = [("XRANGE", changes, start_after(last), "+", "COUNT", count) for last, count in wanted]
+        return [entries_in(reply) for reply in await self._redis.execute(commands)]
 
 
-def _entries(reply: object) -> list[tuple[Id, str]] | None:
-    if not isinstance(reply, list):
-        return None
-    found = []
-    for entry in reply:
-        with suppress(TypeError, ValueError, AttributeError, UnicodeDecodeError):
-            name, fields = entry
-            id_ = id_of(name.decode())
-            if id_ is not None:
-                found.append((id_, fields[1].decode()))
-    return found
-
-
-def _message(id_: Id, users: str) -> bytes:
-    data = msgspec.json.encode({"users": users.split(",")}).decode()
+def _message(id_: FeedId, users: list[str]) -> bytes:
+    data = msgspec.json.encode({"users": users}).decode()
     return f"id: {id_[0]}-{id_[1]}\nevent: changed\ndata: {data}\n\n".encode()

@@ -8,8 +8,8 @@ from tacit.contract.keys import LIVE, NAMESPACE, RegionKeys
 _PAGE = 100
 _ID = re.compile(rb"([0-9]{1,20})-([0-9]{1,20})")
 
-_Id = tuple[int, int]
-_Entry = tuple[_Id, list[str]]
+FeedId = tuple[int, int]
+"""Numbers in the id of an entry: milliseconds, and a count within them."""
 
 
 class Changed(NamedTuple):
@@ -43,7 +43,7 @@ class ChangeReader:
         from tacit.reader.transport import Transport  # redis-py, which events and catalogues do not need
 
         self._transport = Transport(url)
-        self._last: _Id | None = None
+        self._last: FeedId | None = None
         """Id of the newest entry that was read; None: the next poll begins at the end of the feed."""
         self._has_begun = False
 
@@ -60,16 +60,16 @@ class ChangeReader:
             [
                 ("GET", self._region_keys.active),
                 ("XRANGE", changes, "-", "+", "COUNT", 1),
-                ("XRANGE", changes, _after(self._last), "+", "COUNT", _PAGE),
+                ("XRANGE", changes, start_after(self._last), "+", "COUNT", _PAGE),
             ]
         )
-        found = _entries(newer)
+        found = entries_in(newer)
         if found is None or self._has_moved(active):
             self._last = None
             return None if found is None else self._begin()
         if not found:
             return None
-        first = (_entries(oldest) or found)[0][0]
+        first = (entries_in(oldest) or found)[0][0]
         has_lost = (0, 0) < self._last < first
         self._last = found[-1][0]
         return _MISSED if has_lost else Changed(frozenset(user for _, users in found for user in users))
@@ -84,8 +84,9 @@ class ChangeReader:
         [active] = self._transport.execute([("GET", self._region_keys.active)])
         self._has_moved(active)
         while True:
-            [reply] = self._transport.execute([("XRANGE", self._keys.changes, _after(last), "+", "COUNT", _PAGE)])
-            found = _entries(reply)
+            start = start_after(last)
+            [reply] = self._transport.execute([("XRANGE", self._keys.changes, start, "+", "COUNT", _PAGE)])
+            found = entries_in(reply)
             if found is None:
                 return None
             last = found[-1][0] if found else last
@@ -106,17 +107,28 @@ class ChangeReader:
         return self._keys != before
 
 
-def _after(last: _Id) -> str:
+def id_of(text: bytes) -> FeedId | None:
+    """Return the numbers of an id; None: the text is no id.
+
+    >>> id_of(b"1795297433438-0"), id_of(b"x")
+    ((1795297433438, 0), None)
+    """
+    found = _ID.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def start_after(last: FeedId) -> str:
+    """Return the start of an XRANGE for the entries after an id."""
     return f"({last[0]}-{last[1]}"
 
 
-def _entries(reply: object) -> list[_Entry] | None:
-    """Return id and pseudonyms of each entry; None: Redis does not answer."""
+def entries_in(reply: object) -> list[tuple[FeedId, list[str]]] | None:
+    """Return id and pseudonyms of each entry in a reply to XRANGE; None: Redis does not answer."""
     if not isinstance(reply, list):
         return None
     found = []
     for entry in reply:
         match entry:
-            case [bytes() as id_, [_, bytes() as users, *_]] if parts := _ID.fullmatch(id_):
-                found.append(((int(parts[1]), int(parts[2])), users.decode("ascii", "replace").split(",")))
+            case [bytes() as text, [_, bytes() as users, *_]] if id_ := id_of(text):
+                found.append((id_, users.decode("ascii", "replace").split(",")))
     return found
