@@ -7,8 +7,6 @@ in-sync replicas of a topic, or by the disk under a file. The commands and the H
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import time_ns
-from typing import Literal, TypedDict
 from uuid import uuid4
 
 import msgspec
@@ -21,21 +19,13 @@ from tacit.contract.catalogue import Catalogue
 from tacit.contract.events import Consent, Event, Forget, Pin, encode_event
 from tacit.contract.gates import SCOPES, Scope
 from tacit.errors import ConfigurationError
+from tacit.sender.control_events import CommonMembers
+from tacit.sender.identity import now_ms
 
 FILE_SUFFIX = ".jsonl"
 
 Write = Callable[[bytes, bytes], None]
 """Function that writes the key and the JSON of an event to the source, and returns when it is acknowledged."""
-
-
-class _Common(TypedDict):
-    """Members of all events."""
-
-    schema: Literal[1]
-    event_id: str
-    user_id: str
-    at: int
-    region: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +111,12 @@ def _encoded(event: Event) -> bytes:
         raise ConfigurationError([f"user: {rule}"]) from None
 
 
-def _common(settings: Settings, user_id: str) -> _Common:
+def _common(settings: Settings, user_id: str) -> CommonMembers:
     return {
         "schema": 1,
         "event_id": f"c-{uuid4().hex}",
         "user_id": same_id(settings, user_id),
-        "at": time_ns() // 1_000_000,
+        "at": now_ms(),
         "region": settings.region,
     }
 

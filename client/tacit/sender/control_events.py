@@ -12,7 +12,9 @@ from tacit.sender.identity import new_id, now_ms
 _Control = TypeVar("_Control", Consent, Pin, Forget)
 
 
-class _Common(TypedDict):
+class CommonMembers(TypedDict):
+    """Members of all control events."""
+
     schema: Literal[1]
     event_id: str
     user_id: str
@@ -72,7 +74,7 @@ class ControlEvents:
         names = None if facets is None else list(facets)
         return self._checked(Forget(facets=names, **self._common(user_id, at_ms, event_id)))
 
-    def _common(self, user_id: str, at_ms: int | None, event_id: str | None) -> _Common:
+    def _common(self, user_id: str, at_ms: int | None, event_id: str | None) -> CommonMembers:
         at_ms = now_ms() if at_ms is None else at_ms
         return {
             "schema": 1,
