@@ -41,7 +41,7 @@ class Verifier(Protocol):
     def version(self) -> object:
         """Value that changes when a token that was valid may no longer be."""
 
-    def verify(self, token: str, hash_: bytes, now_s: float) -> Caller | None:
+    def verify(self, token: str) -> Caller | None:
         """Return the caller of a token; None: the token is not valid."""
 
 
@@ -103,7 +103,7 @@ class Callers:
             self._cache.move_to_end(hash_)
             return found[0]
         for verifier in self._verifiers:
-            caller = verifier.verify(token, hash_, now_s)
+            caller = verifier.verify(token)
             if caller is not None and now_s < caller.until_s:
                 self._cache[hash_] = caller, min(caller.until_s, now_s + _CACHED_S)
                 if len(self._cache) > _CACHED:

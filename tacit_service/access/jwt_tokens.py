@@ -52,7 +52,7 @@ class JwtTokens:
         self._keys.look()
         return self._keys.version
 
-    def verify(self, token: str, hash_: bytes, now_s: float) -> Caller | None:  # noqa: ARG002  # of the protocol
+    def verify(self, token: str) -> Caller | None:
         """Return the holder of a token; a name that is no short ASCII name is not valid, as logs have it."""
         if token.count(".") != 2 or self._keys.keys is None:
             return None

@@ -5,7 +5,6 @@ import secrets
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from pathlib import Path
-from time import monotonic
 from typing import Annotated
 
 import msgspec
@@ -14,10 +13,10 @@ from msgspec import Meta
 
 from tacit.errors import ConfigurationError
 from tacit_service.access.callers import PAGE_USER, Caller, Scope
+from tacit_service.access.file_watch import FileWatch
 
 _PREFIX = "tk_"
 _KEY = re.compile(r"tk_[A-Za-z0-9_-]{43}")
-_LOOK_EVERY_S = 1.0
 _MAX_FILE_BYTES = 1 << 20
 
 
@@ -51,33 +50,24 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._looked_s = monotonic()
-        self._stamp = _stamp(path)
+        self._watch = FileWatch(path)
         self._keys = read_keys(path)
 
     @property
     def version(self) -> object:
         """Inode, size and time of the file."""
-        now_s = monotonic()
-        if now_s - self._looked_s >= _LOOK_EVERY_S:
-            self._looked_s = now_s
-            self._look()
-        return self._stamp
+        if self._watch.has_changed():
+            try:
+                self._keys = read_keys(self._path)
+            except ConfigurationError as error:
+                structlog.get_logger("access").warning("keys.unreadable", problem=error.problems[0])
+        return self._watch.stamp
 
-    def _look(self) -> None:
-        stamp = _stamp(self._path)
-        if stamp == self._stamp:
-            return
-        try:
-            self._keys = read_keys(self._path)
-        except ConfigurationError as error:
-            structlog.get_logger("access").warning("keys.unreadable", problem=error.problems[0])
-        self._stamp = stamp
-
-    def verify(self, token: str, hash_: bytes, now_s: float) -> Caller | None:  # noqa: ARG002  # of the protocol
+    def verify(self, token: str) -> Caller | None:
         """Return the caller of a key."""
         if not _KEY.fullmatch(token):
             return None
+        hash_ = sha256(token.encode()).digest()
         found: Caller | None = None
         for each, caller in self._keys:  # every hash is compared, in constant time
             if secrets.compare_digest(each, hash_):
@@ -110,11 +100,3 @@ def read_keys(path: Path) -> list[tuple[bytes, Caller]]:
         until_s = float("inf") if key.not_after_ms is None else key.not_after_ms / 1000
         found.append((bytes.fromhex(key.sha256), Caller(key.name, frozenset(key.scopes), until_s)))
     return found
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns

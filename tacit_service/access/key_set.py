@@ -11,6 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from tacit.errors import ConfigurationError
+from tacit_service.access.file_watch import FileWatch
 from tacit_service.http.fetching import fetch
 
 REFRESH_S = 600.0
@@ -18,7 +19,6 @@ RETRY_S = 30.0
 """Least time between two fetches: after a failure, or for a token of an unknown key."""
 _TIMEOUT_S = 5.0
 _MAX_BYTES = 1 << 20
-_LOOK_EVERY_S = 1.0
 
 
 class SourceOfKeys:
@@ -33,42 +33,34 @@ class SourceOfKeys:
 
     def __init__(self, place: str) -> None:
         self._place = place
-        self._is_url = "://" in place
+        self._watch = None if "://" in place else FileWatch(Path(place))
+        """None: the place is a URL."""
         self._lock = Lock()
         self._is_fetching = False
         self._tried_s = monotonic()
-        self._stamp: object = None
         self.keys: KeySet | None = None
         """The last good set; None: not fetched yet."""
         self.version = 0
         """Number of the set."""
-        if self._is_url:
+        if self._watch is None:
             self._start()
         else:
-            self._stamp = _stamp(Path(place))
             self._take(read_key_set(Path(place).read_bytes() if Path(place).is_file() else b"", place))
 
     def look(self) -> None:
         """Renew the set if it is old; never blocks on a network."""
-        wait_s = REFRESH_S if self._is_url and self.keys is not None else RETRY_S if self._is_url else _LOOK_EVERY_S
-        if monotonic() - self._tried_s < wait_s:
-            return
-        if self._is_url:
-            self._start()
-            return
-        self._tried_s = monotonic()
-        stamp = _stamp(Path(self._place))
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            self._take(read_key_set(Path(self._place).read_bytes(), self._place))
-        except (OSError, ConfigurationError) as error:
-            _warn(error)
+        if self._watch is None:
+            if monotonic() - self._tried_s >= (RETRY_S if self.keys is None else REFRESH_S):
+                self._start()
+        elif self._watch.has_changed():
+            try:
+                self._take(read_key_set(Path(self._place).read_bytes(), self._place))
+            except (OSError, ConfigurationError) as error:
+                _warn(error)
 
     def miss(self) -> None:
         """Renew the set for a token of an unknown key, at most once per `RETRY_S`."""
-        if self._is_url and monotonic() - self._tried_s >= RETRY_S:
+        if self._watch is None and monotonic() - self._tried_s >= RETRY_S:
             self._start()
 
     def _start(self) -> None:
@@ -118,11 +110,3 @@ def _public(key: dict[str, Any]) -> Any:
 
 def _warn(error: Exception) -> None:
     structlog.get_logger("access").warning("jwks.unavailable", error=type(error).__name__)
-
-
-def _stamp(path: Path) -> object:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
