@@ -99,7 +99,7 @@ def version() -> str:
 
 def _lifespan(service: Service) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001  # the form of FastAPI
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         service.start()
         yield
         await service.stop()

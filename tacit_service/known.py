@@ -176,12 +176,15 @@ def _source(
     return signal.source
 
 
+_SURE: Mapping[Tier, Literal["sure", "likely", "guess"]] = {"apply": "sure", "hint": "likely", "default": "guess"}
+
+
 def _sure(own: Signal | None, strength: Strength) -> Literal["set", "sure", "likely", "guess", "unknown"]:
     if strength == "pin":
         return "set"
     if own is None or own.source == "population":
         return "unknown"
-    return {"apply": "sure", "hint": "likely", "default": "guess"}[own.tier]  # type: ignore[return-value]  # literals
+    return _SURE[own.tier]
 
 
 def _contexts(names: Names, facet: str, own: Signal) -> tuple[KnownContext, ...]:

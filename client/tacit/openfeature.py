@@ -70,7 +70,7 @@ class TacitProvider(AbstractProvider):
         """Return the name of the provider."""
         return Metadata("tacit")
 
-    def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002  # of the interface
+    def initialize(self, evaluation_context: EvaluationContext) -> None:
         """Start to follow the feed of changes. Redis need not answer."""
         if self._changes is not None and self._thread is None:
             self._changes.poll()
@@ -117,28 +117,19 @@ class TacitProvider(AbstractProvider):
         return self._whole(default_value, await self._read_async(evaluation_context), evaluation_context)
 
     def resolve_boolean_details(
-        self,
-        flag_key: str,
-        default_value: bool,  # noqa: ARG002  # of the interface
-        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002
+        self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[bool]:
         """Raise TypeMismatchError for a facet, FlagNotFoundError for another name."""
         self._refuse(flag_key)
 
     def resolve_integer_details(
-        self,
-        flag_key: str,
-        default_value: int,  # noqa: ARG002  # of the interface
-        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002
+        self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[int]:
         """Raise an error, as `resolve_boolean_details` does."""
         self._refuse(flag_key)
 
     def resolve_float_details(
-        self,
-        flag_key: str,
-        default_value: float,  # noqa: ARG002  # of the interface
-        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002
+        self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[float]:
         """Raise an error, as `resolve_boolean_details` does."""
         self._refuse(flag_key)

@@ -18,7 +18,7 @@ from connectors.redis.target import Mode, Target
 from state.counters import SinkCounters
 from state.errors import SinkError
 from state.events.records import WriteReject
-from state.user.writes import GateWrite, SignalWrite, Write
+from state.user.writes import GateWrite, SignalWrite, StoredHistory, Write
 from tacit.contract.gates import encode_gate
 from tacit.contract.keys import RegionKeys
 from tacit.contract.lifetimes import CONSENT_TTL_MS
@@ -101,13 +101,13 @@ class SignalWriter:
     def _write(self, writes: Sequence[Write], is_fresh: bool) -> None:
         for start in range(0, len(writes), PIPELINE_WRITES):
             part = writes[start : start + PIPELINE_WRITES]
-            with_history = [write for write in part if write.history is not None]
             # Histories come first: commands wait for the effect of a gate.
-            histories = [self._history_command(write) for write in with_history]
+            histories = [self._history_command(write, write.history) for write in part if write.history is not None]
             commands = [
                 self._signals_command(write) if isinstance(write, SignalWrite) else self._gate_command(write)
                 for write in part
             ]
+            with_history = [write for write in part if write.history is not None]
             replies = self._deliver([*histories, *commands], [*with_history, *part])[len(histories) :]
             self._count(part, replies, is_fresh)
             if self._feed is not None:
@@ -135,16 +135,15 @@ class SignalWriter:
             *[member for field in write.fields for member in field],
         )
 
-    def _history_command(self, write: Write) -> Command:
-        assert write.history is not None  # noqa: S101  # the caller asks for such writes alone
+    def _history_command(self, write: Write, history: StoredHistory) -> Command:
         return (
             *_HISTORY.by_hash,
             2,
             self._keys.history(write.user),
             self._keys.gate(write.user),
-            write.history.content,
+            history.content,
             write.gate.wiped_ms if isinstance(write, GateWrite) else write.wiped_ms,
-            write.history.at_ms,
+            history.at_ms,
             self._target.ttl_ms or 0,
         )
 

@@ -26,7 +26,7 @@ class EventStream(Response):
         self._messages = messages
         self._until_s = until_s
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer (ASGI)."""
         await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
         left = asyncio.ensure_future(_left(receive))
