@@ -28,8 +28,6 @@ const CALL = { method: "GET", route: "/v1/changes" } as const;
 const CONNECT_MS = 10_000;
 /** The service sends a comment each 15 s; a stream that is silent for longer is dead. */
 const SILENCE_MS = 45_000;
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 30_000;
 
 /** Yield changes, over as many connections as it takes; an answer such as 401 or 403 is thrown. */
 export async function* changes(
@@ -39,7 +37,7 @@ export async function* changes(
   silenceMs: number = SILENCE_MS,
 ): AsyncGenerator<Change, void, undefined> {
   const ended = options.signal ?? new AbortController().signal;
-  const backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+  const backoff = new Backoff();
   let lastId = options.lastEventId ?? "";
   while (!ended.aborted) {
     const stream = new Stream(connection, silenceMs, ended);

@@ -1,17 +1,13 @@
+const FIRST_MS = 200;
+const LONGEST_MS = 30_000;
+
 /** Exponential growth of pauses after failures, with jitter. */
 export class Backoff {
-  readonly #firstMs: number;
-  readonly #mostMs: number;
   #failures = 0;
-
-  constructor(firstMs: number, mostMs: number) {
-    this.#firstMs = firstMs;
-    this.#mostMs = mostMs;
-  }
 
   /** Return the pause after one more failure: at least `leastMs`, which a `Retry-After` gives. */
   next(leastMs: number | null = null): number {
-    const ms = Math.min(this.#mostMs, this.#firstMs * 2 ** Math.min(this.#failures, 30));
+    const ms = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(this.#failures, 30));
     this.#failures += 1;
     return Math.max(leastMs ?? 0, ms * (0.5 + Math.random() / 2));
   }

@@ -44,8 +44,6 @@ const MAX_BATCH = 500;
 const MAX_EVENT_BYTES = 16 * 1024;
 const MAX_BODY_BYTES = 1024 * 1024;
 const TIMEOUT_MS = 15_000;
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 30_000;
 
 interface Entry {
   readonly number: number;
@@ -75,7 +73,7 @@ export class Sender {
   readonly #onLost: (event: LostEvent) => void;
   readonly #onError: (error: unknown) => void;
   readonly #encoder = new TextEncoder();
-  readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+  readonly #backoff = new Backoff();
   readonly #closing = new AbortController();
   /** Entries in their order; the first `#inRequest` are in the open request. */
   #queue: Entry[] = [];
