@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from dataflows.control.sending import source_of
 from dataflows.settings import Settings
 from state.errors import SinkError
-from tacit import AsyncSignalReader, pseudonym
+from tacit import Adaptation, AsyncSignalReader, pseudonym
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.keys import RegionKeys
 from tacit.reader.transport import AsyncTransport
@@ -61,19 +61,20 @@ class Service:
         token_rates = Rates(settings.rate_token, "token")
         self.callers = Callers(tuple(each for each in (keys, tokens) if each is not None), token_rates)
         self.metrics.rates = token_rates, self.user_rates
+        self.namespace = settings.namespace if "namespace" in settings.given else None
+        """Namespace to read; None: the active one."""
         self.reader = AsyncSignalReader(
             settings.redis,
             region=settings.region,
             secret=self.secret,
             catalogue=self.catalogue,
-            namespace=settings.namespace if "namespace" in settings.given else None,
+            namespace=self.namespace,
         )
-        self.reads = SharedReads(self.reader)
+        self._reads = SharedReads(self.reader)
         self.redis = AsyncTransport(settings.redis)
         """Transport for the keys that the reader does not read; it never raises an error for a failing Redis."""
         self.pending = Pending()
-        namespace = settings.namespace if "namespace" in settings.given else None
-        self.changes = ChangeStream(self.redis, self.region_keys, namespace)
+        self.changes = ChangeStream(self.redis, self.region_keys, self.namespace)
         self.metrics.streams = lambda: self.changes.readers
         self._works: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -148,6 +149,12 @@ class Service:
             ProblemError: the rate of the user is exceeded.
         """
         self.user_rates.take(user)
+
+    async def read(self, user_id: str) -> Adaptation:
+        """Return the adaptation of a user, and count the read by its status."""
+        adaptation = await self._reads.get(user_id)
+        self.metrics.reads[adaptation.status] += 1
+        return adaptation
 
     async def in_thread(self, function: Callable[[], Result]) -> Result:
         """Run a function that blocks.

@@ -1,4 +1,4 @@
-"""Keys of a user that the reader does not show: the gate with its times, and the time to live of the signals."""
+"""Keys of a user that the reader does not show: gate with its times, time to live of the signals, and history."""
 
 from time import time_ns
 from typing import NamedTuple
@@ -6,9 +6,13 @@ from typing import NamedTuple
 import msgspec
 
 from tacit.contract.gates import Gate, decode_gate
+from tacit.contract.history import History, decode_history
 from tacit.contract.keys import LIVE
+from tacit.contract.versions import version
 from tacit_service.http.problems import ProblemError
 from tacit_service.service import Service
+
+_NO_HISTORY = History(version(0, 0))
 
 
 class UserKeys(NamedTuple):
@@ -36,9 +40,7 @@ async def read_user_keys(service: Service, user: bytes) -> UserKeys:
     gate, active = await service.redis.execute([("GET", keys.gate(user)), ("GET", keys.active)])
     if isinstance(gate, Exception) or isinstance(active, Exception):
         raise redis_unavailable()
-    namespace = active.decode("utf-8", "replace") if isinstance(active, bytes) else LIVE
-    if "namespace" in service.settings.given:
-        namespace = service.settings.namespace
+    namespace = service.namespace or (active.decode("utf-8", "replace") if isinstance(active, bytes) else LIVE)
     [ttl_ms] = await service.redis.execute([("PTTL", keys.within(namespace).signals(user))])
     expires_at_ms = time_ns() // 1_000_000 + ttl_ms if isinstance(ttl_ms, int) and ttl_ms > 0 else None
     return UserKeys(_gate(gate), expires_at_ms)
@@ -51,6 +53,21 @@ def _gate(data: object) -> Gate | None:
         return decode_gate(data) if isinstance(data, bytes) else None
     except (ValueError, msgspec.MsgspecError):
         return None
+
+
+async def read_history(service: Service, user: bytes) -> History:
+    """Return the history of a user; an empty one without a readable document.
+
+    Raises:
+        ProblemError: Redis does not answer.
+    """
+    [data] = await service.redis.execute([("GET", service.region_keys.history(user))])
+    if isinstance(data, Exception):
+        raise redis_unavailable()
+    try:
+        return decode_history(data, service.catalogue) if isinstance(data, bytes) else _NO_HISTORY
+    except ValueError:
+        return _NO_HISTORY
 
 
 def redis_unavailable() -> ProblemError:

@@ -161,8 +161,7 @@ async def choose(call: Call) -> Answer:
         check_pins(service.catalogue, request.pinned, "/pinned")
     user = service.pseudonym(request.user)
     service.count_user(user)
-    adaptation = await service.reads.get(request.user)
-    service.metrics.reads[adaptation.status] += 1
+    adaptation = await service.read(request.user)
     return json_answer(answer_of(service.catalogue, adaptation, user, request))
 
 

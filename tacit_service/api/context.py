@@ -3,8 +3,7 @@
 from time import time_ns
 
 from tacit.reader.preferred import contexts_of
-from tacit_service.api.managed import counted_user
-from tacit_service.api.users import USER
+from tacit_service.api.users import USER, counted_user
 from tacit_service.context import Context, context
 from tacit_service.http.answers import Answer, json_answer
 from tacit_service.http.operations import Call, Operation, Parameter
@@ -22,8 +21,7 @@ async def read_context(call: Call) -> Answer:
         raise invalid("unit", f"At most {_MAX_UNIT} characters are allowed.")
     topic, surface = call.query("topic"), call.query("surface")
     user_id = counted_user(call)
-    adaptation = await service.reads.get(user_id)
-    service.metrics.reads[adaptation.status] += 1
+    adaptation = await service.read(user_id)
     described = adaptation.describe(unit, topic=topic, surface=surface)
     if _wants_text(call):
         return Answer(200, described.text().encode(), TEXT)

@@ -19,15 +19,14 @@ from tacit.contract.versions import version
 from tacit.errors import TacitError
 from tacit_cli.state_folder import inspected
 from tacit_service.actions import problem_of
-from tacit_service.api.managed import counted_user
-from tacit_service.api.users import USER
+from tacit_service.api.users import USER, counted_user
 from tacit_service.http.answers import Answer, json_answer
+from tacit_service.http.html import HTML
 from tacit_service.http.operations import Call, Operation, Parameter, not_configured
 from tacit_service.http.problems import ProblemError, invalid
 from tacit_service.service import Service
 from tacit_service.user_keys import read_user_keys
 
-HTML = "text/html; charset=utf-8"
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 Result = TypeVar("Result")

@@ -7,12 +7,11 @@ from msgspec import Struct
 
 from tacit.contract.gates import Scope
 from tacit.contract.history import Action, Change
-from tacit_service.api.managed import counted_user
-from tacit_service.api.users import USER
+from tacit_service.api.users import USER, counted_user
 from tacit_service.http.answers import Answer, json_answer
 from tacit_service.http.operations import Call, Operation
-from tacit_service.page.past import undoable
-from tacit_service.page.reading import read_history
+from tacit_service.undo import undoable
+from tacit_service.user_keys import read_history
 
 
 class PastAction(Struct, frozen=True):

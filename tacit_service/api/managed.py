@@ -1,5 +1,6 @@
 """Managed actions: pins, consent and forgets, each a control event into the source."""
 
+from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -8,7 +9,7 @@ from tacit.contract.events import Name
 from tacit.contract.gates import Scope
 from tacit_service import actions
 from tacit_service.actions import MAX_WAIT_S, Done
-from tacit_service.api.users import USER
+from tacit_service.api.users import USER, counted_user
 from tacit_service.http.answers import Answer, json_answer
 from tacit_service.http.operations import Call, Operation, Parameter
 from tacit_service.http.problems import invalid
@@ -71,13 +72,6 @@ def wait_of(call: Call) -> float | None:
     return seconds or None
 
 
-def counted_user(call: Call) -> str:
-    """Return the user id in the path, and count the request."""
-    user_id = call.user_id
-    call.service.count_user(call.service.pseudonym(user_id))
-    return user_id
-
-
 def known_facet(call: Call) -> str:
     """Return the facet in the path.
 
@@ -137,60 +131,50 @@ async def forget_user(call: Call) -> Answer:
     return json_answer(ForgetAnswer(done.receipt, done.sent.event.at, follow, done.took_ms), 202)
 
 
-_TAKEN = {202: ("The source has acknowledged the event.", DoneAnswer)}
-_NEEDS_SOURCE = ("not-configured",)
+_managed = partial(
+    Operation,
+    scope="manage",
+    answers={202: ("The source has acknowledged the event.", DoneAnswer)},
+    problems=("not-configured",),
+)
 
 OPERATIONS = (
-    Operation(
+    _managed(
         method="PUT",
         path="/v1/users/{user}/pins/{facet}",
         handle=set_pin,
         summary="Set a facet for a user",
-        scope="manage",
         body=PinRequest,
-        answers=_TAKEN,
         parameters=(USER, FACET, WAIT),
-        problems=_NEEDS_SOURCE,
     ),
-    Operation(
+    _managed(
         method="DELETE",
         path="/v1/users/{user}/pins/{facet}",
         handle=remove_pin,
         summary="Remove the setting of a facet",
-        scope="manage",
-        answers=_TAKEN,
         parameters=(USER, FACET, WAIT),
-        problems=_NEEDS_SOURCE,
     ),
-    Operation(
+    _managed(
         method="PUT",
         path="/v1/users/{user}/consent",
         handle=set_consent,
         summary="Grant or withdraw consent",
-        scope="manage",
         body=ConsentRequest,
-        answers=_TAKEN,
         parameters=(USER, WAIT),
-        problems=_NEEDS_SOURCE,
     ),
-    Operation(
+    _managed(
         method="DELETE",
         path="/v1/users/{user}/facets/{facet}",
         handle=forget_facet,
         summary="Forget one facet of a user",
-        scope="manage",
-        answers=_TAKEN,
         parameters=(USER, FACET, WAIT),
-        problems=_NEEDS_SOURCE,
     ),
-    Operation(
+    _managed(
         method="DELETE",
         path="/v1/users/{user}",
         handle=forget_user,
         summary="Forget a user",
-        scope="manage",
         answers={202: ("The source has acknowledged the forget; the receipt follows.", ForgetAnswer)},
         parameters=(USER, WAIT),
-        problems=_NEEDS_SOURCE,
     ),
 )

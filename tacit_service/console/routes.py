@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,20 +21,15 @@ from tacit_service.console.texts import FILTERS
 from tacit_service.console.user_view import view_user
 from tacit_service.http.answers import JSON, Answer
 from tacit_service.http.forms import read_fields
+from tacit_service.http.html import add_files, html_answer, redirect, templates
 from tacit_service.http.problems import KINDS, ProblemError, invalid
-from tacit_service.http.static_files import static_files
 from tacit_service.service import Service
 
 FOLDER = Path(__file__).parent
 LOGIN = "/console/login"
 MAX_FORM_BYTES = 10_000
 
-_HTML = "text/html; charset=utf-8"
 _HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-    ),
     "Referrer-Policy": "same-origin",  # a form without a referrer would have no origin, and no address has a secret
 }
 
@@ -46,14 +40,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
     """Add the routes of the console, and start its look at the workers with the service."""
     console = Console(service)
     service.run_along(console.poller.run)
-    files = static_files(FOLDER / "static")
-
-    async def static(request: Request) -> Response:
-        if found := files.get(request.path_params["name"]):
-            return found
-        raise ProblemError("not-found", "There is no such file.")
-
-    app.add_api_route("/console/static/{name}", static, methods=["GET"], response_class=Response)
+    add_files(app, "/console/static", FOLDER / "static")
     app.add_api_route(LOGIN, console.login_page, methods=["GET"], response_class=Response)
     app.add_api_route(LOGIN, console.login, methods=["POST"], response_class=Response)
     app.add_api_route("/console/logout", console.logout, methods=["POST"], response_class=Response)
@@ -76,14 +63,8 @@ class Console:
         self._service = service
         self._public_host = public.netloc
         self._sessions = Sessions(service, is_secure=public.scheme == "https")
-        self._environment = Environment(
-            loader=FileSystemLoader(FOLDER / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= FILTERS
+        self._templates = templates(FOLDER / "templates")
+        self._templates.filters |= FILTERS
         history = History(MEASURES)
         prometheus = None if settings.prometheus is None else Prometheus(settings.prometheus, MEASURES)
         self.poller = Poller(service, history)
@@ -112,7 +93,7 @@ class Console:
             try:
                 caller = self._sessions.operator(request)
             except ProblemError as problem:
-                return self._note(problem) if problem.kind == "too-many-requests" else _redirect(LOGIN)
+                return self._note(problem) if problem.kind == "too-many-requests" else redirect(LOGIN)
             try:
                 return await handle(request, caller)
             except ProblemError as problem:
@@ -140,7 +121,7 @@ class Console:
         except ProblemError as problem:
             status = KINDS[problem.kind].status
             return self._answer(status, "login.html", headers=problem.headers, problem=problem.detail)
-        return _redirect("/console", {"Set-Cookie": cookie})
+        return redirect("/console", {"Set-Cookie": cookie})
 
     async def logout(self, request: Request) -> Response:
         """End a session."""
@@ -148,7 +129,7 @@ class Console:
             await self._form(request)
         except ProblemError as problem:
             return self._note(problem)
-        return _redirect(LOGIN, {"Set-Cookie": self._sessions.logout()})
+        return redirect(LOGIN, {"Set-Cookie": self._sessions.logout()})
 
     async def _overview(self, request: Request, caller: Caller) -> Answer:
         return self._answer(
@@ -165,7 +146,7 @@ class Console:
         return self._answer(200, "status.html", status=await self._status.read())
 
     async def _figures_part(self, request: Request, _caller: Caller) -> Answer:
-        return Answer(200, await self._figures.read(self._span(request)), JSON, {"Cache-Control": "no-store"})
+        return Answer(200, await self._figures.read(self._span(request)), JSON)
 
     async def _search(self, _request: Request, caller: Caller) -> Answer:
         return self._answer(200, "user.html", caller=caller, view=None, problem="")
@@ -204,13 +185,9 @@ class Console:
     def _answer(
         self, code: int, template: str, /, *, headers: Mapping[str, str] | None = None, **values: Any
     ) -> Answer:
-        html = self._environment.get_template(template).render({"caller": None, **values})
-        return Answer(code, html.encode(), _HTML, {**_HEADERS, **(headers or {})})
+        document = self._templates.get_template(template).render({"caller": None, **values})
+        return html_answer(code, document.encode(), {**_HEADERS, **(headers or {})})
 
 
 def _text(problem: ProblemError) -> str:
     return " ".join(error.detail for error in problem.errors) or problem.detail
-
-
-def _redirect(address: str, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(303, b"", _HTML, {"Location": address, **_HEADERS, **(headers or {})})

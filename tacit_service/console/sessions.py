@@ -5,6 +5,7 @@ from starlette.requests import Request
 from tacit_service.access.callers import Caller, forbidden
 from tacit_service.access.encrypted_tokens import MAX_TOKEN, EncryptedTokens
 from tacit_service.access.rates import Rates
+from tacit_service.http.operations import not_configured
 from tacit_service.http.problems import ProblemError
 from tacit_service.service import Service
 
@@ -39,7 +40,7 @@ class Sessions:
             ProblemError: the token is not valid, has not the scope, or is too long; or attempts come too fast.
         """
         if self._tokens is None:
-            raise ProblemError("not-configured", "The operator has to set TACIT_LINK_SECRET.")
+            raise not_configured("TACIT_LINK_SECRET")
         self._logins.take(request.client.host if request.client else "")
         caller = self._callers.verified(token) if token.isascii() else None
         if caller is None:

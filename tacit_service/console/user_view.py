@@ -2,20 +2,18 @@
 
 from typing import NamedTuple
 
-import msgspec
-
 from dataflows.control.audit import audited
 from dataflows.control.why import why as explain
 from dataflows.control.why_document import Why
-from tacit.contract.events import UserId
 from tacit.errors import TacitError
 from tacit_service.access.callers import Caller
 from tacit_service.actions import problem_of
 from tacit_service.api.explanations import from_state
-from tacit_service.http.problems import ProblemError, invalid
-from tacit_service.known import Known, known
+from tacit_service.api.users import read_known
+from tacit_service.http.operations import check_user_id
+from tacit_service.http.problems import ProblemError
+from tacit_service.known import Known
 from tacit_service.service import Service
-from tacit_service.user_keys import read_user_keys, redis_unavailable
 
 ACTION = "view"
 """Name of the action in the audit."""
@@ -42,19 +40,11 @@ async def view_user(service: Service, caller: Caller, user_id: str) -> UserView:
     Raises:
         ProblemError: the id breaks the contract, Redis does not answer, or the audit cannot be written.
     """
-    try:
-        msgspec.convert(user_id, UserId)
-    except msgspec.ValidationError:
-        raise invalid("user", "A user id has 1 to 128 characters, none of them a control character.") from None
+    check_user_id(user_id)
     user = service.pseudonym(user_id)
     service.count_user(user)
-    adaptation = await service.reads.get(user_id)
-    service.metrics.reads[adaptation.status] += 1
-    if adaptation.status == "unavailable":
-        raise redis_unavailable()
-    keys = await read_user_keys(service, user)
+    document = await read_known(service, user_id)
     await service.in_thread(lambda: _record(service, caller, user))
-    document = known(service.catalogue, user, adaptation, keys.gate, keys.expires_at_ms)
     why, no_why = await _why(service, caller, user)
     return UserView(document, why, no_why, service.settings.audit is not None)
 

@@ -52,9 +52,9 @@ class Call:
         """
         try:
             user_id = unquote(self.request.path_params["user"], errors="strict")
-            msgspec.convert(user_id, UserId)
-        except (UnicodeDecodeError, msgspec.ValidationError):
-            raise invalid("user", "A user id has 1 to 128 characters, none of them a control character.") from None
+        except UnicodeDecodeError:
+            user_id = ""
+        check_user_id(user_id)
         return user_id
 
     def path(self, name: str) -> str:
@@ -171,6 +171,14 @@ def _checked(service: "Service", operation: Operation) -> Callable[[Request], Aw
         return await handle(Call(service, request, caller, body))
 
     return answer
+
+
+def check_user_id(user_id: str) -> None:
+    """Check a user id; ProblemError: it breaks the contract."""
+    try:
+        msgspec.convert(user_id, UserId)
+    except msgspec.ValidationError:
+        raise invalid("user", "A user id has 1 to 128 characters, none of them a control character.") from None
 
 
 def not_configured(setting: str) -> ProblemError:

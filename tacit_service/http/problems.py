@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -111,8 +110,3 @@ def invalid(pointer: str, detail: str) -> ProblemError:
     return ProblemError(
         "invalid-request", "A member of the request is not valid; see errors.", (MemberProblem(pointer, detail),)
     )
-
-
-def describe_kinds() -> dict[str, Any]:
-    """Return the kinds by status, as the OpenAPI document lists them."""
-    return {str(kind.status): f"{kind.title} (`/problems/{name}`)." for name, kind in KINDS.items()}

@@ -6,16 +6,16 @@ from typing import Literal, NamedTuple
 
 from tacit.contract.history import Action
 from tacit_service import actions
+from tacit_service.access.callers import PAGE_USER
 from tacit_service.actions import Done
 from tacit_service.http.problems import ProblemError
-from tacit_service.page.past import id_of, undoable
-from tacit_service.page.reading import read_history
+from tacit_service.page.past import id_of
 from tacit_service.service import Service
+from tacit_service.undo import undoable
+from tacit_service.user_keys import read_history
 
 WAIT_S = 2.0
 """Time limit of the wait for an effect."""
-BY = "user"
-"""Name of a page session in the audit."""
 
 Outcome = Literal["done", "late", "gone", "invalid", "busy", "failed"]
 """Outcome of an action.
@@ -67,19 +67,19 @@ _OUTCOMES: Mapping[str, Outcome] = {
 async def _choose(service: Service, user_id: str, form: Form) -> Act:
     """Set a facet."""
     facet = form.get("facet", "")
-    return _act(await actions.pin(service, BY, user_id, facet, form.get("value", ""), WAIT_S), facet)
+    return _act(await actions.pin(service, PAGE_USER, user_id, facet, form.get("value", ""), WAIT_S), facet)
 
 
 async def _learn_again(service: Service, user_id: str, form: Form) -> Act:
     """Remove the setting of a facet."""
     facet = form.get("facet", "")
-    return _act(await actions.pin(service, BY, user_id, facet, None, WAIT_S), facet)
+    return _act(await actions.pin(service, PAGE_USER, user_id, facet, None, WAIT_S), facet)
 
 
 async def _forget(service: Service, user_id: str, form: Form) -> Act:
     """Forget a facet."""
     facet = form.get("facet", "")
-    return _act(await actions.forget_facet(service, BY, user_id, facet, WAIT_S), facet)
+    return _act(await actions.forget_facet(service, PAGE_USER, user_id, facet, WAIT_S), facet)
 
 
 async def _wrong(service: Service, user_id: str, form: Form) -> Act:
@@ -88,16 +88,18 @@ async def _wrong(service: Service, user_id: str, form: Form) -> Act:
     if value and value not in _values(service, facet):
         return Act("invalid", facet)
     start_s = monotonic()
-    done = await actions.forget_facet(service, BY, user_id, facet, WAIT_S)
+    done = await actions.forget_facet(service, PAGE_USER, user_id, facet, WAIT_S)
     if value:
-        done = await actions.pin(service, BY, user_id, facet, value, max(0.0, WAIT_S - (monotonic() - start_s)))
+        done = await actions.pin(service, PAGE_USER, user_id, facet, value, max(0.0, WAIT_S - (monotonic() - start_s)))
     return _act(done, facet)
 
 
 async def _consent(service: Service, user_id: str, form: Form) -> Act:
     """Grant or withdraw a scope of consent."""
     scope, granted = form.get("scope", ""), form.get("granted") == "yes"
-    return _act(await actions.consent(service, BY, user_id, granted=granted, scopes=(scope,), wait_s=WAIT_S), scope)
+    return _act(
+        await actions.consent(service, PAGE_USER, user_id, granted=granted, scopes=(scope,), wait_s=WAIT_S), scope
+    )
 
 
 async def _undo(service: Service, user_id: str, form: Form) -> Act:
@@ -123,8 +125,8 @@ ACTS: Mapping[str, Perform] = {
 async def _undone(service: Service, user_id: str, action: Action) -> Done:
     if action.action == "consent":
         granted, scopes = not action.granted, action.scopes
-        return await actions.consent(service, BY, user_id, granted=granted, scopes=scopes, wait_s=WAIT_S)
-    return await actions.pin(service, BY, user_id, action.facet or "", action.previous, WAIT_S)
+        return await actions.consent(service, PAGE_USER, user_id, granted=granted, scopes=scopes, wait_s=WAIT_S)
+    return await actions.pin(service, PAGE_USER, user_id, action.facet or "", action.previous, WAIT_S)
 
 
 def _act(done: Done, focus: str) -> Act:

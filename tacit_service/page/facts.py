@@ -1,7 +1,6 @@
 """Facts that the page is made from."""
 
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
 
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.gates import Gate
@@ -26,24 +25,10 @@ class Facts:
     catalogue: Catalogue
     language: Language
     now_ms: int
-    expires_at_ms: int | None
+    names: Names
+    """Names of the catalogue in the language."""
+    expires_at_ms: int | None = None
     """Time at which the signals expire without a further event; None without an end."""
-    names: Names = field(repr=False)
-
-    @classmethod
-    def of(
-        cls,
-        adaptation: Adaptation,
-        gate: Gate,
-        history: History,
-        catalogue: Catalogue,
-        language: Language,
-        now_ms: int,
-        expires_at_ms: int | None = None,
-    ) -> Self:
-        """Return the facts with the names of the language."""
-        names = Names.of(catalogue, language.code)
-        return cls(adaptation, gate, history, catalogue, language, now_ms, expires_at_ms, names)
 
     @property
     def is_withheld(self) -> bool:

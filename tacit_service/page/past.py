@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from tacit.contract.activity import DAY_MS
 from tacit.contract.gates import Scope
-from tacit.contract.history import Action, Change, History
+from tacit.contract.history import Action, Change
 from tacit_service.page.facts import Facts
 from tacit_service.page.language import Language
+from tacit_service.undo import undoable
 
-UNDO_MS = DAY_MS
 RECENT_MS = 7 * DAY_MS
 
 
@@ -51,33 +51,9 @@ def actions(facts: Facts) -> Iterator[PastAction]:
         yield PastAction(name, facts.moment(action.at_ms), _action_text(facts, action), can_undo)
 
 
-def undoable(history: History, now_ms: int) -> Iterator[Action]:
-    """Yield the actions that can be undone, the newest first: of the last day, and not replaced by a later one.
-
-    A forget cannot be undone. Neither can a "yes" to learn, as its withdrawal deletes: the switch warns of that. A "no"
-    can be undone if it replaced a "yes", so that no scope is granted that never was.
-    """
-    for number, action in enumerate(history.actions[::-1]):
-        later = history.actions[len(history.actions) - number :]
-        if (
-            action.at_ms > now_ms - UNDO_MS
-            and _has_way_back(action)
-            and not any(_replaces(each, action) for each in later)
-        ):
-            yield action
-
-
 def id_of(action: Action) -> str:
     """Return a text that names an action among the undoable ones."""
     return f"{action.at_ms}-{action.facet or '-'.join(action.scopes)}"
-
-
-def _has_way_back(action: Action) -> bool:
-    if action.action == "consent":
-        before = "denied" if action.granted else "granted"
-        is_loss = bool(action.granted) and "learn" in action.scopes
-        return not is_loss and bool(action.states) and all(state == before for state in action.states)
-    return action.action != "forget" and action.previous != action.value
 
 
 def change_text(facts: Facts, change: Change) -> str:
@@ -100,14 +76,6 @@ def scope_text(scope: Scope, language: Language) -> str:
     """Return a scope in words."""
     _ = language.gettext
     return {"learn": _("learning"), "use": _("use in answers"), "explore": _("trying things out")}[scope]
-
-
-def _replaces(later: Action, action: Action) -> bool:
-    if later.action == "forget":
-        return later.facet is None or later.facet == action.facet
-    if action.action == "consent":
-        return later.action == "consent" and bool({*later.scopes} & {*action.scopes})
-    return later.facet == action.facet
 
 
 def _source_text(source: str, language: Language) -> str:

@@ -3,18 +3,15 @@
 import asyncio
 from time import time_ns
 
-from tacit.contract.history import History, decode_history
-from tacit.contract.versions import version
+from tacit.contract.names import Names
 from tacit.reader.adaptation import Adaptation
 from tacit_service.page.facts import Facts
 from tacit_service.page.language import Language
 from tacit_service.service import Service
-from tacit_service.user_keys import read_user_keys, redis_unavailable
+from tacit_service.user_keys import read_history, read_user_keys, redis_unavailable
 
 _PAUSES_S = (0.1, 0.4, 1.0)
 """Pauses before further reads; after a second, the reader's circuit breaker lets a read through."""
-
-EMPTY = History(version(0, 0))
 
 
 async def read_facts(service: Service, user_id: str, language: Language) -> Facts:
@@ -29,31 +26,17 @@ async def read_facts(service: Service, user_id: str, language: Language) -> Fact
     gate = keys.readable_gate
     history = await read_history(service, user)
     now_ms = time_ns() // 1_000_000
-    return Facts.of(adaptation, gate, history, service.catalogue, language, now_ms, keys.expires_at_ms)
+    catalogue = service.catalogue
+    names = Names.of(catalogue, language.code)
+    return Facts(adaptation, gate, history, catalogue, language, now_ms, names, keys.expires_at_ms)
 
 
 async def _read_adaptation(service: Service, user_id: str) -> Adaptation:
     """Return the adaptation of a user. A user can wait longer for a page than an answer can wait for a style."""
     for pause_s in (*_PAUSES_S, None):
-        adaptation = await service.reads.get(user_id)
-        service.metrics.reads[adaptation.status] += 1
+        adaptation = await service.read(user_id)
         if adaptation.status != "unavailable":
             return adaptation
         if pause_s is not None:
             await asyncio.sleep(pause_s)
     raise redis_unavailable()
-
-
-async def read_history(service: Service, user: bytes) -> History:
-    """Return the history of a user; an empty one without a readable document.
-
-    Raises:
-        ProblemError: Redis does not answer.
-    """
-    [data] = await service.redis.execute([("GET", service.region_keys.history(user))])
-    if isinstance(data, Exception):
-        raise redis_unavailable()
-    try:
-        return decode_history(data, service.catalogue) if isinstance(data, bytes) else EMPTY
-    except ValueError:
-        return EMPTY

@@ -10,7 +10,7 @@ from tacit_service.page.language import Language
 Kinds = Sequence[tuple[str, int]]
 """Pairs of a feedback kind and a count."""
 
-_EARLIER_FROM = 0.5
+EARLIER_FROM = 0.5
 """Least weight of earlier feedback that a sentence mentions."""
 
 
@@ -22,7 +22,7 @@ def reasons(signal: Signal, facet: str, catalogue: Catalogue, names: Names, lang
     if signal.why_not:
         yield _("Against it: %(reasons)s.", reasons=clauses(signal.why_not, facet, signal.value, names, language))
     counted = sum(catalogue.feedback[kind].weight * count for kind, count in (*signal.why, *signal.why_not))
-    if signal.evidence + signal.against > counted + _EARLIER_FROM:
+    if signal.evidence + signal.against > counted + EARLIER_FROM:
         yield _("Your earlier feedback counts, too.")
 
 

@@ -1,10 +1,11 @@
-"""HTML of the page, from Jinja2 templates with autoescape."""
+"""Templates of the page in each language."""
 
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
+from tacit_service.http.html import templates
 from tacit_service.page.language import Language, Languages
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -28,14 +29,7 @@ class Templates:
 
 
 def _environment(language: Language) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        extensions=["jinja2.ext.i18n"],
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(TEMPLATES, ["jinja2.ext.i18n"])
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
         language.messages.gettext, language.messages.ngettext, newstyle=True

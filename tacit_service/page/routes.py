@@ -20,14 +20,16 @@ from dataflows.control.export_page import page as export_page
 from dataflows.control.why import why as explain
 from tacit.contract.names import Names
 from tacit_service import actions
+from tacit_service.access.callers import PAGE_USER
 from tacit_service.access.links import Links, Visitor
 from tacit_service.api.explanations import export_of, from_state
 from tacit_service.api.receipts import find
 from tacit_service.http.answers import JSON, Answer, encode
+from tacit_service.http.html import HTML, add_files, html_answer, redirect
+from tacit_service.http.operations import not_configured
 from tacit_service.http.problems import KINDS, ProblemError
-from tacit_service.http.static_files import static_files
 from tacit_service.page import messages
-from tacit_service.page.acts import ACTS, BY, WAIT_S, perform
+from tacit_service.page.acts import ACTS, WAIT_S, perform
 from tacit_service.page.form_token import FormTokens
 from tacit_service.page.language import Language, Languages
 from tacit_service.page.messages import Confirmation, Note
@@ -39,13 +41,6 @@ from tacit_service.page.visits import COOKIE, ForeignFormError, NoSessionError, 
 from tacit_service.page.why_view import why_view
 from tacit_service.service import Service
 
-_HTML = "text/html; charset=utf-8"
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-    ),
-}
 _RELOAD_S = 2
 """Time after which the page of a receipt that is being made loads again."""
 
@@ -54,19 +49,12 @@ Handle = Callable[[Visit], Awaitable[Answer]]
 
 def add_routes(app: FastAPI, service: Service) -> None:
     """Add the routes of pages and files."""
-    files = static_files(Path(__file__).with_name("static"))
-
-    async def static(request: Request) -> Response:
-        if found := files.get(request.path_params["name"]):
-            return found
-        raise ProblemError("not-found", "There is no such file.")
-
     pages = Pages(service)
     for path, handle in pages.reads.items():
         app.add_api_route(path, pages.endpoint(handle), methods=["GET"], response_class=Response)
     for path, handle in pages.writes.items():
         app.add_api_route(path, pages.endpoint(handle), methods=["POST"], response_class=Response)
-    app.add_api_route("/page/static/{name}", static, methods=["GET"], response_class=Response)
+    add_files(app, "/page/static", Path(__file__).with_name("static"))
 
 
 class Pages:
@@ -103,7 +91,7 @@ class Pages:
     @property
     def _links(self) -> Links:
         if self._service.links is None:
-            raise ProblemError("not-configured", "The operator has to set TACIT_LINK_SECRET.")
+            raise not_configured("TACIT_LINK_SECRET")
         return self._service.links
 
     def endpoint(self, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
@@ -138,7 +126,7 @@ class Pages:
             return self._opened(visit, token)
         if (language := self._languages.get(query.get("language"))) is not None:
             header = self._cookie(Visitor(visit.user_id, language.code))
-            return _redirect("/page", {"Set-Cookie": header})
+            return redirect("/page", {"Set-Cookie": header})
         self._count(visit)
         message = messages.outcome(query.get("outcome", ""), visit.language)
         return await self._main(visit, "page.html", message)
@@ -163,7 +151,7 @@ class Pages:
         if visit.is_fragment:
             message = messages.outcome(act.outcome, visit.language)
             return await self._main(visit, "fragment.html", message, act.focus)
-        return _redirect(f"/page?{urlencode({'outcome': act.outcome})}")
+        return redirect(f"/page?{urlencode({'outcome': act.outcome})}")
 
     async def _main(self, visit: Visit, template: str, message: str, focus: str = "") -> Answer:
         facts = await read_facts(self._service, visit.user_id, visit.language)
@@ -175,7 +163,7 @@ class Pages:
             token=self._tokens.token(visit.user_id),
             message=message,
             focus=focus,
-            can_export=self._can_export,
+            can_export=self._service.settings.state is not None,
         )
 
     async def _confirm(
@@ -189,10 +177,10 @@ class Pages:
     async def _delete(self, visit: Visit) -> Answer:
         await read_form(visit, self._tokens, self._public_host)
         self._count(visit)
-        done = await actions.forget(self._service, BY, visit.user_id, WAIT_S)
+        done = await actions.forget(self._service, PAGE_USER, visit.user_id, WAIT_S)
         if done.receipt is None:
             return self._note(visit, 200, messages.deleted)
-        return _redirect(f"/page/receipt/{done.receipt}")
+        return redirect(f"/page/receipt/{done.receipt}")
 
     async def _receipt(self, visit: Visit) -> Answer:
         number, user = visit.request.path_params["number"], self._service.pseudonym(visit.user_id)
@@ -208,7 +196,9 @@ class Pages:
         if facet not in self._service.catalogue.facets:
             raise ProblemError("not-found", "The catalogue has no such facet.")
         try:
-            found = await from_state(self._service, BY, user, lambda used, folder: explain(used, folder, user, facet))
+            found = await from_state(
+                self._service, PAGE_USER, user, lambda used, folder: explain(used, folder, user, facet)
+            )
         except ProblemError as problem:
             return self._nothing_held(visit, problem)
         names = Names.of(self._service.catalogue, visit.language.code)
@@ -218,12 +208,12 @@ class Pages:
     async def _download(self, form: Literal["json", "html"], visit: Visit) -> Answer:
         self._count(visit)
         try:
-            found = await export_of(self._service, BY, visit.user_id)
+            found = await export_of(self._service, PAGE_USER, visit.user_id)
         except ProblemError as problem:
             return self._nothing_held(visit, problem)
         data = export_page(found).encode() if form == "html" else msgspec.json.format(encode(found))
         headers = {"Content-Disposition": f'attachment; filename="my-data.{form}"'}
-        return Answer(200, data, _HTML if form == "html" else JSON, headers)
+        return Answer(200, data, HTML if form == "html" else JSON, headers)
 
     def _count(self, visit: Visit) -> None:
         """Count a request of the user; ProblemError if there are too many."""
@@ -234,10 +224,6 @@ class Pages:
         if problem.kind != "not-found":
             raise problem
         return self._note(visit, 404, messages.nothing_held)
-
-    @property
-    def _can_export(self) -> bool:
-        return self._service.settings.state is not None
 
     def _note(
         self,
@@ -255,7 +241,7 @@ class Pages:
     ) -> Answer:
         shown = {"has_session": visit.visitor is not None, "message": "", "reload": "", **values}
         data = self._templates.render(template, visit.language, **shown)
-        return Answer(status, data, _HTML, {**_HEADERS, **(headers or {})})
+        return html_answer(status, data, headers)
 
     def _cookie(self, visitor: Visitor) -> str:
         return cookie(self._links, visitor, is_secure=self._is_secure)
@@ -267,7 +253,3 @@ _NOTES: Mapping[str, Callable[[Language], Note]] = {
     "too-many-requests": messages.too_fast,
 }
 """Kind of a problem → page."""
-
-
-def _redirect(address: str, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(303, b"", _HTML, {"Location": address, "Cache-Control": "no-store", **(headers or {})})

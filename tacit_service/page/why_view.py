@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from dataflows.control.why_document import ChangeDocument, Side, WhyFacet
 from tacit.contract.names import Names
 from tacit_service.page.language import Language
-from tacit_service.page.reasons import clauses
+from tacit_service.page.reasons import EARLIER_FROM, clauses
 
-_EARLIER_FROM = 0.5
 _MOST_CHANGES = 3
 
 
@@ -49,7 +48,7 @@ def why_view(facet: WhyFacet, names: Names, language: Language, now_ms: int) -> 
 def _side(facet: str, value: str, side: Side, names: Names, language: Language, now_ms: int) -> str:
     _ = language.gettext
     parts = [clauses(tuple(side.kinds.items()), facet, value, names, language)] if side.kinds else []
-    if side.earlier_weight > _EARLIER_FROM:
+    if side.earlier_weight > EARLIER_FROM:
         parts.append(_("earlier feedback"))
     if not parts:
         return _("nothing")

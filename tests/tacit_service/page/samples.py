@@ -8,6 +8,7 @@ from tacit.contract.activity import DAY_MS, HOUR_MS, Activity
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.gates import UNASKED, Consents, Gate, GatePin, ScopeConsent
 from tacit.contract.history import Action, Change, History
+from tacit.contract.names import Names
 from tacit.contract.signals import ContextValue, Profile, Session, Signal
 from tacit.contract.versions import version
 from tacit.reader.adaptation import Adaptation
@@ -97,10 +98,12 @@ def known_user(
         "consent": consent,
     }
     adaptation = Adaptation(**{**found, **members}, _catalogue=catalogue)
-    return Facts.of(adaptation, gate, HISTORY, catalogue, language, NOW_MS, NOW_MS + 28 * DAY_MS)
+    names = Names.of(catalogue, language.code)
+    return Facts(adaptation, gate, HISTORY, catalogue, language, NOW_MS, names, NOW_MS + 28 * DAY_MS)
 
 
 def new_user(language: Language = ENGLISH) -> Facts:
     """Return facts on a user of whom nothing is known."""
     adaptation = Adaptation("absent", {}, None, {}, CATALOGUE, UNASKED)
-    return Facts.of(adaptation, Gate(), History(version(0, 0)), CATALOGUE, language, NOW_MS)
+    names = Names.of(CATALOGUE, language.code)
+    return Facts(adaptation, Gate(), History(version(0, 0)), CATALOGUE, language, NOW_MS, names)

@@ -9,9 +9,9 @@ from tacit.contract.gates import Gate, GatePin, ScopeConsent
 from tacit.contract.history import Action, History
 from tacit.contract.versions import version
 from tacit_service.page.facts import Facts
-from tacit_service.page.past import undoable
 from tacit_service.page.rows import Row
 from tacit_service.page.view import View, view
+from tacit_service.undo import undoable
 from tests.tacit_service.page.samples import (
     CATALOGUE,
     GATE,
