@@ -7,7 +7,7 @@ import msgspec
 
 from tacit.contract.gates import Gate, decode_gate
 from tacit.contract.history import History, decode_history
-from tacit.contract.keys import LIVE
+from tacit.contract.keys import active_namespace
 from tacit.contract.versions import version
 from tacit_service.http.problems import ProblemError
 from tacit_service.service import Service
@@ -40,8 +40,8 @@ async def read_user_keys(service: Service, user: bytes) -> UserKeys:
     gate, active = await service.redis.execute([("GET", keys.gate(user)), ("GET", keys.active)])
     if isinstance(gate, Exception) or isinstance(active, Exception):
         raise redis_unavailable()
-    namespace = service.namespace or (active.decode("utf-8", "replace") if isinstance(active, bytes) else LIVE)
-    [ttl_ms] = await service.redis.execute([("PTTL", keys.within(namespace).signals(user))])
+    namespace = keys.within(service.namespace or active_namespace(active))
+    [ttl_ms] = await service.redis.execute([("PTTL", namespace.signals(user))])
     expires_at_ms = time_ns() // 1_000_000 + ttl_ms if isinstance(ttl_ms, int) and ttl_ms > 0 else None
     return UserKeys(_gate(gate), expires_at_ms)
 

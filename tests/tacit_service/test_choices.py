@@ -190,6 +190,17 @@ def test_history_has_actions_and_changes_the_newest_first(service: tuple[Service
     assert found.client.get("/v1/users/new/history").json() == {"actions": [], "changes": []}
 
 
+def test_unreadable_active_namespace_counts_as_none(service: tuple[Service, str]) -> None:
+    """As for readers: the user's signals are those of the first namespace, and have an end."""
+    found, url = service
+    with redis.Redis.from_url(url) as client:
+        client.set(RegionKeys("eu").active, "\nno name")
+        known = [found.client.get(f"/v1/users/{user}") for user in USERS]
+        client.delete(RegionKeys("eu").active)
+    assert {answer.status_code for answer in known} == {200}
+    assert any(answer.json()["expires_at_ms"] for answer in known)
+
+
 def test_head_has_no_body(service: tuple[Service, str]) -> None:
     """HEAD is GET without a body."""
     answer: httpx2.Response = service[0].client.head("/v1/catalogue")

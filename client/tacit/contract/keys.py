@@ -179,6 +179,16 @@ class NamespaceKeys:
         return f"{self.population}:pinned"
 
 
+def active_namespace(value: object) -> str:
+    """Return the namespace in the value of the key `active`; `LIVE` without a value, and for one that is no name.
+
+    >>> active_namespace(b"next"), active_namespace(b"no name"), active_namespace(None)
+    ('next', 'live', 'live')
+    """
+    name = value.decode("utf-8", "replace") if isinstance(value, bytes) else LIVE
+    return name if re.fullmatch(NAMESPACE, name) else LIVE
+
+
 def hash_tag(key: str) -> str:
     """Return the hash tag of a key: the pseudonym of a user's key, the namespace of a population's key.
 

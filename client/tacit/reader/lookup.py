@@ -1,7 +1,6 @@
 """Lookup of users: commands for Redis, and adaptations from the replies. No I/O, so both readers share this code."""
 
 import math
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -9,7 +8,7 @@ from typing import NamedTuple
 from tacit.contract.catalogue import Catalogue
 from tacit.contract.gates import UNASKED, UNKNOWN, Consents, GatePin, read_gate
 from tacit.contract.holdout import is_held_out
-from tacit.contract.keys import LIVE, NAMESPACE, RegionKeys
+from tacit.contract.keys import LIVE, RegionKeys, active_namespace
 from tacit.contract.lifetimes import AGED_AFTER_MS
 from tacit.contract.pseudonyms import pseudonym_text
 from tacit.contract.signals import PROFILE, STATUS, Profile, Signal
@@ -98,8 +97,7 @@ class Lookups:
     def _cache_active(self, reply: Reply, now_s: float) -> None:
         if isinstance(reply, Exception):
             return
-        name = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else LIVE
-        self._keys = self._region_keys.within(name if re.fullmatch(NAMESPACE, name) else LIVE)
+        self._keys = self._region_keys.within(active_namespace(reply))
         self._active_read_at_s = now_s
 
     def _cache_defaults(self, namespace: str, reply: Reply, now_s: float) -> None:
