@@ -185,8 +185,7 @@ PARITY = Chart(
 )
 """Only a Prometheus has it."""
 
-SECTIONS = (STREAM, LEARNING, SERVICE)
-CHARTS = (*(chart for section in SECTIONS for chart in section.charts), PARITY)
+CHARTS = (*STREAM.charts, *LEARNING.charts, *SERVICE.charts, PARITY)
 MEASURES = tuple(measure for chart in CHARTS for measure in chart.measures)
 
 

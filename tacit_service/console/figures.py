@@ -49,33 +49,31 @@ class FigureReader:
         Raises:
             ProblemError: the service is busy.
         """
-        if self._prometheus is None:
+        prometheus = self._prometheus
+        if prometheus is None:
             return await self._service.in_thread(lambda: encode(self._remembered("")))
         async with self._lock:
             step = time() // SPANS[span].step_s
             held_step, data = self._held.get(span, (0.0, b""))
             if held_step != step:
-                data = await self._document(span)
+                data = await self._asked(prometheus, span)
                 self._held[span] = step, data
         if data:
             return data
         problem = "Prometheus does not answer: these are the figures of the last hour from memory."
         return await self._service.in_thread(lambda: encode(self._remembered(problem)))
 
-    async def _document(self, span: Span) -> bytes:
+    async def _asked(self, prometheus: Prometheus, span: Span) -> bytes:
         try:
-            return await self._service.in_thread(lambda: encode(self._asked(span)))
+            return await self._service.in_thread(
+                lambda: encode(_figures("prometheus", "", prometheus.read(span, time())))
+            )
         except PrometheusError as error:
             structlog.get_logger("console").warning("prometheus.unavailable", error=str(error))
             return b""
 
     def _remembered(self, problem: str) -> Figures:
         return _figures("memory", problem, self._history.read(time()))
-
-    def _asked(self, span: Span) -> Figures:
-        if self._prometheus is None:
-            raise PrometheusError
-        return _figures("prometheus", "", self._prometheus.read(span, time()))
 
 
 def _figures(source: Literal["memory", "prometheus"], problem: str, reading: Reading) -> Figures:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tacit_service.access.callers import Caller
-from tacit_service.console.charts import MEASURES, PARITY, SECTIONS
+from tacit_service.console.charts import LEARNING, MEASURES, PARITY, SERVICE, STREAM
 from tacit_service.console.figures import FigureReader
 from tacit_service.console.history import History
 from tacit_service.console.polling import Poller
@@ -71,9 +71,8 @@ class Console:
         self._figures = FigureReader(service, history, prometheus)
         self._status = StatusReader(service, self.poller, prometheus)
         self._spans: tuple[Span, ...] = ("hour",) if prometheus is None else tuple(SPANS)
-        self._sections = [*SECTIONS]
-        if prometheus is not None:
-            self._sections[1] = SECTIONS[1]._replace(charts=(*SECTIONS[1].charts, PARITY))
+        learning = LEARNING if prometheus is None else LEARNING._replace(charts=(*LEARNING.charts, PARITY))
+        self._sections = (STREAM, learning, SERVICE)
         self.pages: tuple[tuple[str, str, Handle], ...] = (
             ("GET", "/console", self._overview),
             ("GET", "/console/user", self._search),

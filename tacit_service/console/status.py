@@ -74,18 +74,19 @@ class StatusReader:
     async def _workers(self) -> tuple[list[WorkerHealth], str]:
         if self._service.settings.worker_metrics:
             return self._poller.workers, "The first look at the workers has not ended."
-        if self._prometheus is None:
+        prometheus = self._prometheus
+        if prometheus is None:
             return [], "Set --worker-metrics or --prometheus to see the workers."
         try:
-            found = await self._service.in_thread(self._asked)
+            found = await self._service.in_thread(lambda: _asked(prometheus))
         except PrometheusError:
             return [], "Prometheus does not answer."
         return found, "Prometheus knows no worker."
 
-    def _asked(self) -> list[WorkerHealth]:
-        if self._prometheus is None:
-            return []
-        found: dict[str, list[Reason]] = {address: [] for address in self._prometheus.ready()}
-        for address, reason in self._prometheus.unready():
-            found.setdefault(address, []).append(Reason(reason))
-        return [WorkerHealth(address, True, tuple(reasons)) for address, reasons in sorted(found.items())]
+
+def _asked(prometheus: Prometheus) -> list[WorkerHealth]:
+    """Return the health of the workers that a Prometheus knows."""
+    found: dict[str, list[Reason]] = {address: [] for address in prometheus.ready()}
+    for address, reason in prometheus.unready():
+        found.setdefault(address, []).append(Reason(reason))
+    return [WorkerHealth(address, True, tuple(reasons)) for address, reasons in sorted(found.items())]
