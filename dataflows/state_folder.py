@@ -6,7 +6,7 @@ DIR/vocabulary.json  number of each catalogue name in users' states; grows with 
 DIR/population.json  newest population version of this folder, as published
 DIR/population-first.json  population version with which training started, if any
 DIR/inputs.json      files or topics that a replay has read (connectors/files/remembered.py)
-DIR/redis.json     Redis with all signals of the folder (dataflows/known_redis.py)
+DIR/redis.json       Redis with all signals of the folder (dataflows/known_redis.py)
 DIR/starting-over    deletion of an earlier replay's state that has begun; the next run ends it
 DIR/rotation.json    move to another secret that has begun (dataflows/rotation); no run starts before its end
 DIR/run.lock         lock of the run that uses the folder
