@@ -66,7 +66,7 @@ def label_problems(
         for facet, by_value in found.values.items():
             yield from _value_problems(f"{where}.values.{facet}", by_value, values.get(facet))
         for kind, clause in found.feedback.items():
-            if len(re.findall(r"[{}]", _PLACEHOLDER.sub("", clause, count=1))) > 0:
+            if re.search(r"[{}]", _PLACEHOLDER.sub("", clause, count=1)):
                 yield f"{where}.feedback.{kind}: one {{answers}} or {{times}}, and no other brace"
 
 

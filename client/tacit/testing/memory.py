@@ -1,6 +1,5 @@
 """Redis in memory for fake readers: users' keys in the form of the contract, so the real decoder reads them."""
 
-import time
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -15,6 +14,7 @@ from tacit.contract.versions import version
 from tacit.errors import ConfigurationError
 from tacit.reader.adaptation import Status
 from tacit.reader.round_trips import Command, Reply
+from tacit.sender.identity import now_ms
 
 REGION, SECRET = "eu", b"secret of fake readers"
 
@@ -64,11 +64,11 @@ class Memory:
         """Write a pin event into the gate of a user; errors as `put_signal`."""
         self._check(facet, value)
         gate = self._gate(user_id)
-        self._put_gate(user_id, msgspec.structs.replace(gate, pins={**gate.pins, facet: GatePin(value, _now_ms())}))
+        self._put_gate(user_id, msgspec.structs.replace(gate, pins={**gate.pins, facet: GatePin(value, now_ms())}))
 
     def consent(self, user_id: str, states: Mapping[str, ConsentState]) -> None:
         """Write consents by scope into the gate of a user."""
-        found = {scope: ScopeConsent(state, _now_ms()) for scope, state in states.items()}
+        found = {scope: ScopeConsent(state, now_ms()) for scope, state in states.items()}
         self._put_gate(user_id, msgspec.structs.replace(self._gate(user_id), **found))
 
     def set_status(self, user_id: str, status: Status) -> None:
@@ -85,7 +85,7 @@ class Memory:
         elif status == "unknown_schema":
             self._hashes[key] = dict.fromkeys(self.catalogue.facets, b'{"v":0}')
         else:
-            self._date(key, _now_ms() - (AGED_AFTER_MS + DAY_MS if status == "aged" else 0))
+            self._date(key, now_ms() - (AGED_AFTER_MS + DAY_MS if status == "aged" else 0))
 
     def _date(self, key: str, at_ms: int) -> None:
         """Change the times of the signals and the profile of a user."""
@@ -121,7 +121,3 @@ class Memory:
             raise ConfigurationError([f"facet {facet!r}: allowed are {', '.join(self.catalogue.facets)}"])
         if value is not None and value not in found.values:
             raise ConfigurationError([f"{facet} {value!r}: allowed are {', '.join(found.values)}"])
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,6 +1,5 @@
 """Readers over keys in memory: only the network is left out, so a test sees real adaptations."""
 
-import time
 from collections.abc import Sequence
 
 from tacit.contract.activity import Activity
@@ -12,6 +11,7 @@ from tacit.reader.adaptation import Status
 from tacit.reader.reader import AsyncSignalReader, SignalReader
 from tacit.reader.round_trips import Command, Reply
 from tacit.reader.transport import AsyncTransport, Transport
+from tacit.sender.identity import now_ms
 from tacit.testing.memory import REGION, SECRET, Memory
 
 _CONFIDENCE: dict[Tier, float] = {"apply": 0.95, "hint": 0.7, "default": 0.55}
@@ -84,7 +84,7 @@ class FakeSignalReader(SignalReader):
 
     def set_profile(self, user_id: str, **topics: float) -> None:
         """Give a user who was active just now a profile with the shares of main topics."""
-        at_ms = time.time_ns() // 1_000_000
+        at_ms = now_ms()
         ranked = tuple(sorted(topics.items(), key=lambda topic: -topic[1]))
         self.memory.put_profile(
             user_id,
@@ -122,7 +122,7 @@ class FakeSignalReader(SignalReader):
         gap: float | None = None,
         explore: float = 0.0,
     ) -> Signal:
-        catalogue, at_ms = self.memory.catalogue, time.time_ns() // 1_000_000
+        catalogue, at_ms = self.memory.catalogue, now_ms()
         known = catalogue.facets.get(facet)
         return Signal(
             v=version(at_ms, 1),
