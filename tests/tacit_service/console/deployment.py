@@ -19,6 +19,7 @@ from tests.support.kafka_topics import Kafka
 from tests.support.monitored_run import history
 from tests.support.monitoring_client import health, scrape
 from tests.support.ports import free_port
+from tests.support.service import PATIENT
 
 LINK_SECRET = "a secret of links in tests"
 USER = "user-000001"
@@ -127,6 +128,7 @@ def serving(deployment: Deployment, *options: str) -> Iterator[Deployment]:
 
 _COMMON = ("--catalogue", "catalogue.toml", "--state", "state")
 _LIMITS: Limits = {
+    **PATIENT,
     "tacit_service.console.polling.EVERY_S": 0.25,
     "tacit_service.console.prometheus.SPANS": "{name: times._replace(step_s=times.step_s // 15) for name, times in "
     "tacit_service.console.prometheus.SPANS.items()}",

@@ -79,6 +79,8 @@ def test_session_ends_with_its_key(deployment: Deployment) -> None:
         assert_closed(deployment, cookie)
     finally:
         file.write_bytes(lines)
+    key = {"key": deployment.keys["clerk"]}
+    eventually(lambda: deployment.post("/console/login", key).status == 303, within_s=5, what="the return of the key")
 
 
 def test_logout_removes_the_cookie(deployment: Deployment, cookie: str) -> None:
