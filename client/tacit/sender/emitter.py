@@ -227,7 +227,7 @@ class Emitter:
     def _deliver(self, batch: Sequence[Waiting]) -> DeliveryError | None:
         failure: DeliveryError | None = None
         try:
-            outcomes = self._destination.deliver([waiting.event for waiting in batch])
+            outcomes = _required(self._destination.deliver([waiting.event for waiting in batch]), len(batch))
         except DeliveryError as error:
             failure, outcomes = error, [Outcome("failed")] * len(batch)
         except Exception as error:  # a fault of a destination must not end the delivery
@@ -269,6 +269,13 @@ class Emitter:
         """Begin again in a forked process: the parent delivers the events that wait."""
         self._destination.forget_connections()
         self._begin()
+
+
+def _required(outcomes: Sequence[Outcome], count: int) -> Sequence[Outcome]:
+    """Return the outcomes; DeliveryError: the destination did not return one per event."""
+    if len(outcomes) != count or not all(isinstance(each, Outcome) for each in outcomes):
+        raise DeliveryError("the destination did not return one outcome per event")
+    return outcomes
 
 
 _emitters: WeakSet[Emitter] = WeakSet()

@@ -169,14 +169,27 @@ def test_rejected_event_is_counted_by_reason() -> None:
 def test_broken_destination_does_not_end_the_delivery(caplog: pytest.LogCaptureFixture) -> None:
     """The fault is logged, and the events wait."""
     destination = HeldDestination()
-    destination.outcomes = [[]]  # too few outcomes
     with emitting(destination) as emitter:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(destination, "deliver", lambda _: 1 / 0)
             emitter.send(turn().event())
             eventually(lambda: "destination_broken" in caplog.text, within_s=5, what="the log line")
-        destination.outcomes.clear()
         assert emitter.flush(5)
+    assert len(destination.taken) == 1
+
+
+@pytest.mark.parametrize("wrong", [[], [ACCEPTED, ACCEPTED], ["accepted"], None], ids=["few", "many", "text", "none"])
+def test_destination_without_an_outcome_per_event_gets_the_events_again(wrong: Any) -> None:
+    """The delivery does not end, and no event counts as sent before its outcome is known."""
+    destination = HeldDestination()
+    with emitting(destination) as emitter:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(destination, "deliver", lambda _: wrong)
+            emitter.send(turn().event())
+            eventually(lambda: emitter.counts().retried, within_s=5, what="the second delivery")
+            assert emitter.counts().sent == 0
+        assert emitter.flush(5)
+        assert emitter.counts().sent == 1
     assert len(destination.taken) == 1
 
 
