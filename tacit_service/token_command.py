@@ -1,6 +1,8 @@
 """Command `tacit token`."""
 
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from time import time_ns
 from typing import Annotated
@@ -13,12 +15,13 @@ from dataflows.service_settings import SERVICE
 from tacit.errors import ConfigurationError
 from tacit_cli.command import command, new_app
 from tacit_cli.invocation import Invocation
-from tacit_service.access.callers import SCOPES, Scope
-from tacit_service.access.key_file import hashed, new_key, read_keys
+from tacit_service.access.callers import PAGE_USER, SCOPES, Scope
+from tacit_service.access.key_file import NAME, hashed, new_key, read_keys
 
 app = new_app()
 
 _DAY_MS = 86_400_000
+_MOST_DAYS = 36_500
 
 Scopes = Annotated[
     str,
@@ -53,11 +56,24 @@ def token(
     if settings.keys is None:
         raise ConfigurationError(["keys: is required; name the file of the service by --keys FILE"])
     key = new_key()
-    not_after_ms = None if days is None else time_ns() // 1_000_000 + round(days * _DAY_MS)
-    line = hashed(key, name, _scopes(scope), not_after_ms)
+    line = hashed(key, _name(name), _scopes(scope), None if days is None else _end_ms(days))
     _append(settings.keys, msgspec.json.encode(line), line.name)
-    document = {"name": line.name, "key": key, "scopes": line.scopes, "not_after_ms": not_after_ms}
+    document = {"name": line.name, "key": key, "scopes": line.scopes, "not_after_ms": line.not_after_ms}
     invocation.output.print(document, lambda: key)
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(NAME, text):
+        raise ConfigurationError(["name: must have 1 to 64 of the characters A-Z, a-z, 0-9, _, . and -"])
+    if text == PAGE_USER:
+        raise ConfigurationError([f"name: {PAGE_USER} is the name of page users in the audit; take another"])
+    return text
+
+
+def _end_ms(days: float) -> int:
+    if not 0 < days <= _MOST_DAYS:
+        raise ConfigurationError([f"days: must be above 0, and at most {_MOST_DAYS}; without it the key has no end"])
+    return time_ns() // 1_000_000 + round(days * _DAY_MS)
 
 
 def _scopes(text: str) -> list[Scope]:
@@ -71,5 +87,6 @@ def _append(path: Path, line: bytes, name: str) -> None:
     if path.exists() and name in {caller.name for _, caller in read_keys(path)}:
         raise ConfigurationError([f"name: {name} is in {path} already; take another, or delete its line"])
     if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        with suppress(OSError):  # the append has the error
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     append_lines(path, [line])

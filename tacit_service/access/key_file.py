@@ -15,6 +15,9 @@ from tacit.errors import ConfigurationError
 from tacit_service.access.callers import PAGE_USER, Caller, Scope
 from tacit_service.access.file_watch import FileWatch
 
+NAME = r"^[A-Za-z0-9_.-]{1,64}\Z"
+"""Pattern of the name of a key."""
+
 _PREFIX = "tk_"
 _KEY = re.compile(r"tk_[A-Za-z0-9_-]{43}")
 _MAX_FILE_BYTES = 1 << 20
@@ -23,7 +26,7 @@ _MAX_FILE_BYTES = 1 << 20
 class HashedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Line of the file."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
+    name: Annotated[str, Meta(pattern=NAME)]
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     """Hash of the key, hexadecimal. A key has 256 random bits, so that no slower hash is needed."""
     scopes: list[Scope]
