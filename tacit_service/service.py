@@ -60,7 +60,7 @@ class Service:
         keys = None if settings.keys is None else KeyFile(settings.keys)
         token_rates = Rates(settings.rate_token, "token")
         self.callers = Callers(tuple(each for each in (keys, tokens) if each is not None), token_rates)
-        self.metrics.rates = token_rates, self.user_rates
+        self.metrics.rates = token_rates, self.user_rates, self.callers.invalid_rates
         self.namespace = settings.namespace if "namespace" in settings.given else None
         """Namespace to read; None: the active one."""
         self.reader = AsyncSignalReader(

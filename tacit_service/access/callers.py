@@ -23,6 +23,9 @@ _CACHED = 4096
 _CACHED_S = 300.0
 """Longest time for which a verified token is not verified again."""
 
+INVALID_PER_S = 100.0
+"""Invalid tokens per second of one address; behind a proxy, all clients have one address."""
+
 
 class Caller(NamedTuple):
     """The holder of a token, or a user of the page."""
@@ -59,6 +62,8 @@ class Callers:
     def __init__(self, verifiers: tuple[Verifier, ...], rates: Rates) -> None:
         self._verifiers = verifiers
         self._rates = rates
+        self.invalid_rates = Rates(INVALID_PER_S, "address", "invalid tokens")
+        """Rates of invalid tokens by address. A valid token is not counted, and so never refused for another's."""
         self._cache: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
         self._versions: tuple[object, ...] = ()
 
@@ -70,11 +75,14 @@ class Callers:
             scope: scope that is needed; None: any valid token.
 
         Raises:
-            ProblemError: there is no valid token, it has not the scope, or its rate is exceeded.
+            ProblemError: there is no valid token, it has not the scope, or its rate or that of invalid tokens is
+                exceeded.
         """
         token = _bearer(request)
         caller = self.verified(token) if token else None
         if caller is None:
+            if token:
+                self.invalid_rates.take(request.client.host if request.client else "")
             raise _unauthorized(is_given=bool(token))
         self._rates.take(caller.name)
         if scope is not None and scope not in caller.scopes:

@@ -20,13 +20,17 @@ class Rates:
 
     Args:
         per_s: requests per second, and the requests that may come at once.
-        name: name of the policy in headers.
+        name: owner of a bucket, and name of the policy in headers.
+        what: name of what is counted, in texts.
         clock_s: time in seconds.
     """
 
-    def __init__(self, per_s: float, name: str, clock_s: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, per_s: float, name: str, what: str = "requests", clock_s: Callable[[], float] = monotonic
+    ) -> None:
         self._per_s = per_s
         self.name = name
+        self._what = what
         self._burst_s = max(_LEAST_BURST, per_s) / per_s
         self._clock_s = clock_s
         self._full_at_s: OrderedDict[object, float] = OrderedDict()
@@ -57,5 +61,5 @@ class Rates:
             "RateLimit-Policy": f'"{self.name}";q={max(1, round(self._per_s))};w=1',
             "RateLimit": f'"{self.name}";r=0;t={seconds}',
         }
-        detail = f"At most {self._per_s:g} requests per second are allowed per {self.name}; wait, then send it again."
+        detail = f"At most {self._per_s:g} {self._what} per second are allowed per {self.name}; wait, then send again."
         return ProblemError("too-many-requests", detail, headers=headers)

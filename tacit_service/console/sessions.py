@@ -31,7 +31,7 @@ class Sessions:
         self._callers = service.callers
         self._tokens = None if secret is None else EncryptedTokens(secret)
         self._attributes = "; Path=/console; HttpOnly; SameSite=Strict" + ("; Secure" if is_secure else "")
-        self._logins = Rates(LOGINS_PER_S, "login")
+        self._logins = Rates(LOGINS_PER_S, "address", "logins")
 
     def login(self, request: Request, token: str) -> str:
         """Return the value of Set-Cookie for a token.

@@ -268,6 +268,19 @@ def test_keys_of_a_url_are_renewed_for_an_unknown_key(tmp_path: Path) -> None:
 # Rates
 
 
+def test_invalid_tokens_have_a_rate(tmp_path: Path) -> None:
+    """An address with many of them gets 429, and a valid token from there is taken meanwhile."""
+    limits = {"tacit_service.access.callers.INVALID_PER_S": 2.0}
+    with serving(tmp_path, REDIS, limits=limits) as service, service.with_key("tk_guess") as guesser:
+        answers = [guesser.get("/v1/catalogue") for _ in range(60)]
+        assert answers[0].status_code == 401
+        refused = problem(next(answer for answer in answers if answer.status_code == 429), "too-many-requests", 429)
+        assert refused["detail"].startswith("At most 2 invalid tokens per second are allowed per address")
+        assert service.client.get("/v1/catalogue").status_code == 200
+        assert 'tacit_http_refused_total{rate="address"} 0.0' not in service.client.get("/metrics").text
+        eventually(lambda: guesser.get("/v1/catalogue").status_code == 401, within_s=5, what="a free place")
+
+
 def test_rates_of_token_and_user_are_limited(tmp_path: Path) -> None:
     """429 has the time to wait, after which a request is taken; other users and tokens are not affected."""
     other = made_key(tmp_path, "other")

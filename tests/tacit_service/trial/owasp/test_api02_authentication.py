@@ -126,7 +126,7 @@ def test_cut_and_changed_keys_are_refused(service: Served) -> None:
 def test_guesses_are_refused_and_lock_out_no_holder(service: Served) -> None:
     """A key has 256 random bits, so that no number of guesses helps; the holder of a key is served meanwhile."""
     statuses = {choose(service, f"tk_{number:043}").status for number in range(500)}
-    assert statuses == {401}
+    assert 401 in statuses <= {401, 429}
     assert service.choose().status == 200
 
 
