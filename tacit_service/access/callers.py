@@ -90,6 +90,11 @@ class Callers:
         request.scope["tacit.caller"] = caller.name
         return caller
 
+    def is_permitted(self, request: Request, scope: Scope) -> bool:
+        """Return whether the token of a request that was permitted is valid, and has the scope, at present."""
+        caller = self.verified(_bearer(request))
+        return caller is not None and scope in caller.scopes
+
     def count(self, caller: Caller, cost: int) -> None:
         """Count further requests of a caller.
 

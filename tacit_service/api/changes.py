@@ -15,11 +15,11 @@ async def read_changes(call: Call) -> Response:
     A message `changed` has `{"users": […]}`; `reset` means that changes may be missing: read all users again. A client
     that connects again sends `Last-Event-ID`.
     """
-    service = call.service
+    service, request = call.service, call.request
     if service.changes.readers >= MAX_STREAMS:
         raise ProblemError("unavailable", "Too many streams are open.", headers={"Retry-After": "10"})
-    last_event_id = call.request.headers.get("last-event-id", "")
-    return EventStream(service.changes.messages(last_event_id), call.caller.until_s)
+    messages = service.changes.messages(request.headers.get("last-event-id", ""))
+    return EventStream(messages, lambda: service.callers.is_permitted(request, "choose"))
 
 
 OPERATIONS = (

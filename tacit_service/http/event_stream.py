@@ -1,8 +1,7 @@
-"""Answer that sends server-sent events until the client leaves, the token ends, or the service does."""
+"""Answer that sends server-sent events until the client leaves, its token is void, or the service ends."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from time import time
+from collections.abc import AsyncGenerator, Callable
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -15,16 +14,16 @@ class EventStream(Response):
 
     Args:
         messages: encoded messages; keep-alive comments are among them.
-        until_s: Unix time at which the stream ends.
+        is_permitted: function that returns False once the token is void; the stream then ends.
     """
 
-    def __init__(self, messages: AsyncGenerator[bytes], until_s: float) -> None:
+    def __init__(self, messages: AsyncGenerator[bytes], is_permitted: Callable[[], bool]) -> None:
         self.status_code = 200
         self.background = None
         self.body = b""
         self.raw_headers = _HEADERS
         self._messages = messages
-        self._until_s = until_s
+        self._is_permitted = is_permitted
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer (ASGI)."""
@@ -41,9 +40,9 @@ class EventStream(Response):
 
     async def _send(self, send: Send) -> None:
         async for message in self._messages:
-            await send({"type": "http.response.body", "body": message, "more_body": True})
-            if time() >= self._until_s:
+            if not self._is_permitted():
                 break
+            await send({"type": "http.response.body", "body": message, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 

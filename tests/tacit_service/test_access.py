@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -119,6 +120,27 @@ def test_key_ends_and_is_taken_back(tmp_path: Path) -> None:
             return "keys.unreadable" in service.run.output
 
         eventually(is_noticed, within_s=5, what="the damaged file to be noticed")
+
+
+def test_stream_of_changes_ends_with_its_key(tmp_path: Path) -> None:
+    """Also without a change; the stream of another key stays open."""
+    deleted = made_key(tmp_path, "deleted", "choose")
+    limits = {"tacit_service.change_stream.KEEP_ALIVE_S": 0.2}
+    with (
+        serving(tmp_path, REDIS, limits=limits) as service,
+        service.with_key(deleted) as client,
+        client.stream("GET", "/v1/changes") as stream,
+        service.client.stream("GET", "/v1/changes") as other,
+    ):
+        others = other.iter_lines()
+        assert next(others) == ": keep-alive"
+        file = tmp_path / KEYS
+        file.write_text("\n".join(line for line in file.read_text().splitlines() if '"deleted"' not in line) + "\n")
+        lines = [*islice(stream.iter_lines(), 100)]
+        assert len(lines) < 100, "the stream is open for 10 seconds"
+        assert {*lines} <= {": keep-alive", ""}
+        assert ": keep-alive" in (next(others), next(others))
+        problem(client.get("/v1/changes"), "unauthorized", 401)
 
 
 def test_file_has_no_key(tmp_path: Path) -> None:
