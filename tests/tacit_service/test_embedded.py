@@ -12,7 +12,9 @@ from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 
 from dataflows.settings import Settings
@@ -99,7 +101,7 @@ def test_demo_survives_kills_of_the_worker_and_of_everything(demo: Demo, tmp_pat
         status, sent = demo.call(run, "PUT", f"{pins}/length?wait=10", {"value": "detailed"})
         assert (status, sent["took_ms"] is not None) == (202, True)
         assert demo.processes() != [worker]
-        refused = tacit(*demo.words, cwd=tmp_path)
+        refused = tacit(*demo.words[:-1], "127.0.0.1:0", cwd=tmp_path)
         assert (refused.returncode, "another service uses demo: stop it first" in refused.stderr) == (1, True)
         run.kill()
     eventually(lambda: not demo.processes(), within_s=WITHIN_S, what="the end of the worker")
@@ -111,6 +113,20 @@ def test_demo_survives_kills_of_the_worker_and_of_everything(demo: Demo, tmp_pat
         assert run.stop() == 0, run.output
     assert not demo.processes()
     assert '"event": "worker.stopped"' in (demo.folder / "worker.log").read_text().splitlines()[-1]
+
+
+def test_printed_addresses_answer_at_once(demo: Demo, tmp_path: Path) -> None:
+    """Also where the system takes the port; an address in use is an error before anything starts."""
+    words = [*demo.words[:-1], "127.0.0.1:0"]
+    with running(words, tmp_path / "output") as run:
+        run.wait_for(lambda: "Ctrl-C ends everything." in run.output, "the addresses")
+        link = demo._printed(r"(http://127\.0\.0\.1:[1-9]\d*/page\?link=\S+)", run)
+        assert httpx2.get(link, timeout=WITHIN_S).status_code == 200
+        demo.port = urlsplit(link).port or 0
+        assert demo.call(run, "POST", "/v1/links", {"user": demo.user(run)})[0] == 201
+        refused = tacit("serve", "--embedded", "--listen", f"127.0.0.1:{demo.port}", "--state", "x", cwd=tmp_path)
+        assert (refused.returncode, "cannot be bound" in refused.stderr) == (2, True)
+        assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")

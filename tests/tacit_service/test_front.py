@@ -1,5 +1,6 @@
 """First layer: request ids, headers, raw paths, limits of time and size, and the end of the service."""
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from tacit.contract.pseudonyms import pseudonym, pseudonym_text
 from tests.support.commands import SECRET, running
-from tests.support.service import Service, problem, serving
+from tests.support.service import KEYS, LINK_SECRET, Service, made_key, problem, serving
 
 HEADERS = {
     "cache-control": "no-store",
@@ -49,6 +50,19 @@ def test_address_of_another_service_is_refused(service: Service) -> None:
     with running(words, service.folder / "second.log") as run:
         assert run.process.wait(10) == 2
         assert f"listen: {address} cannot be bound" in run.output
+
+
+def test_port_0_is_a_free_port(tmp_path: Path) -> None:
+    """The log names it, and links have it."""
+    key = made_key(tmp_path)
+    words = ["serve", "--redis", "redis://127.0.0.1:1", "--listen", "127.0.0.1:0", "--keys", KEYS]
+    with running([*words, "--log-level", "info"], tmp_path / "serve.log", TACIT_LINK_SECRET=LINK_SECRET) as run:
+        run.wait_for(lambda: "service.listening" in run.output, "the address")
+        (url,) = {*re.findall(r"http://127\.0\.0\.1:[1-9]\d*", run.output)}
+        headers = {"Authorization": f"Bearer {key}"}
+        made = httpx2.post(f"{url}/v1/links", json={"user": "ada"}, headers=headers, timeout=30)
+        assert made.json()["url"].startswith(f"{url}/page?link=")
+        assert httpx2.get(made.json()["url"], timeout=30).status_code == 200
 
 
 def test_request_id_is_kept_if_it_is_safe(service: Service) -> None:
