@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -61,12 +61,12 @@ class ServiceApi:
     """
 
     def __init__(self, url: str, key: str, *, timeout_s: float = TIMEOUT_S) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
+        parts = _parts(url)
+        if parts is None:
             raise ConfigurationError(["URL of the HTTP API: http://HOST:PORT or https://HOST:PORT, without a password"])
         if not _KEY.fullmatch(key):
             raise ConfigurationError(["key of the HTTP API: it is empty, or has a character that no header may have"])
-        self._is_secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
+        self._is_secure, self._host, self._port = parts.scheme == "https", parts.hostname or "", parts.port
         self._path = f"{parts.path.rstrip('/')}/v1/events"
         self._timeout_s = timeout_s
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
@@ -128,6 +128,17 @@ class ServiceApi:
         if response.read(1):
             self.close()
         return _Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, data)
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of a URL; None: it is none of an HTTP API."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    is_plain = port != 0 and not parts.query and not parts.username
+    return parts if parts.scheme in {"http", "https"} and parts.hostname and is_plain else None
 
 
 def _outcomes(body: bytes, count: int) -> list[Outcome]:

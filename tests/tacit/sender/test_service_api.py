@@ -136,7 +136,19 @@ def test_emitter_sends_again_after_an_outage(api: EventApi) -> None:
     assert {event["event_id"] for posted in api.posted for event in posted.events} == {"e-1"}
 
 
-@pytest.mark.parametrize("url", ["tacit", "ftp://a", "http://", "https://user:pass@host", "http://host?x=1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tacit",
+        "ftp://a",
+        "http://",
+        "https://user:pass@host",
+        "http://host?x=1",
+        "http://[",
+        "http://host:99999",
+        "http://host:0",
+    ],
+)
 def test_other_url_is_an_error_without_the_url(url: str) -> None:
     """It may hold a password."""
     with pytest.raises(ConfigurationError, match="URL of the HTTP API: http://HOST:PORT") as caught:
