@@ -20,7 +20,7 @@ from tacit_service.console.status import StatusReader
 from tacit_service.console.texts import FILTERS
 from tacit_service.console.user_view import view_user
 from tacit_service.http.answers import JSON, Answer
-from tacit_service.http.forms import read_fields
+from tacit_service.http.forms import origin_host, read_fields
 from tacit_service.http.html import add_files, html_answer, redirect, templates
 from tacit_service.http.problems import KINDS, ProblemError, invalid
 from tacit_service.service import Service
@@ -161,7 +161,7 @@ class Console:
 
     async def _form(self, request: Request) -> Mapping[str, str]:
         """Return the fields of a form; ProblemError: it cannot be read, or comes from a page of another origin."""
-        origin = urlsplit(request.headers.get("origin", "")).netloc
+        origin = origin_host(request)
         if origin not in {self._public_host, request.headers.get("host")} or not origin:
             raise ProblemError("forbidden", "The form comes from a page of another origin.")
         try:

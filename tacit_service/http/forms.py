@@ -27,3 +27,9 @@ async def read_fields(request: Request, max_bytes: int) -> Mapping[str, str]:
     except TimeoutError:
         raise ValueError("the form does not arrive in time") from None
     return dict(parse_qsl(data.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS))
+
+
+def origin_host(request: Request) -> str:
+    """Return host and port of the origin of a posted form; `null` or empty: the browser names none."""
+    origin = request.headers.get("origin", "")
+    return origin.partition("://")[2] or origin

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from tacit_service.access.links import SESSION_S, Links, Visitor
-from tacit_service.http.forms import read_fields
+from tacit_service.http.forms import origin_host, read_fields
 from tacit_service.page.form_token import FormTokens
 from tacit_service.page.language import Language
 
@@ -87,5 +86,4 @@ def _is_own(request: Request, public_host: str) -> bool:
     """
     if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return False
-    origin = request.headers.get("origin", "null")
-    return origin == "null" or urlsplit(origin).netloc in {public_host, request.headers.get("host")}
+    return origin_host(request) in {"", "null", public_host, request.headers.get("host")}

@@ -91,7 +91,7 @@ def test_logout_removes_the_cookie(deployment: Deployment, cookie: str) -> None:
 
 @pytest.mark.parametrize("path", ["/console/login", "/console/user", "/console/logout"])
 def test_form_of_another_origin_is_refused(deployment: Deployment, cookie: str, path: str) -> None:
-    for origin in ("https://example.com", "null"):
+    for origin in ("https://example.com", "null", "http://["):
         fields = {"key": deployment.keys["operator"], "user": USER}
         found = deployment.post(path, fields, cookie, origin)
         assert (found.status, found.cookie) == (403, "")

@@ -112,6 +112,7 @@ def test_foreign_or_old_tokens_open_nothing(service: Service) -> None:
         {"Sec-Fetch-Site": "none"},
         {"Origin": "https://evil.example"},
         {"Origin": "http://127.0.0.1"},
+        {"Origin": "http://["},
     ],
     ids=str,
 )
