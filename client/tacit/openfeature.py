@@ -1,7 +1,7 @@
 """Provider for OpenFeature: each facet is a flag. Needs the extra `tacit-signals[openfeature]`.
 
 ```
-api.set_provider(TacitProvider(reader))
+api.set_provider_and_wait(TacitProvider(reader))
 context = EvaluationContext(user_id, {"unit": conversation_id, "topic": "code", "surface": "chat"})
 details = api.get_client().get_string_details("length", "balanced", context)
 ```
