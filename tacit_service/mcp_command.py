@@ -54,11 +54,11 @@ def mcp(invocation: Invocation, http: Http = None, user: User = None) -> None:
     if http is None:
         run_stdio(server)
     else:
-        run_http(server, *_address(http))
+        run_http(server, _address(http))
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigurationError(["http: must be HOST:PORT with a port up to 65535"])
-    return host.strip("[]"), int(port)
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise ConfigurationError(["http: must be HOST:PORT with a port from 1 to 65535"])
+    return text

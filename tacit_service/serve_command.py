@@ -13,7 +13,7 @@ from tacit_cli.invocation import Invocation
 from tacit_cli.worker_settings import logged_settings
 from tacit_service.app import make_app
 from tacit_service.embedded import embedded
-from tacit_service.server import listening
+from tacit_service.http.listening import listening
 from tacit_service.server import serve as serve_app
 
 app = new_app()
@@ -60,7 +60,7 @@ def serve(invocation: Invocation, demo: Demo = False) -> None:
     SIGTERM ends the service after the requests that are open.
     """
     settings = logged_settings(invocation)
-    with listening(settings.listen) as (listener, address):
+    with listening(settings.listen, "listen") as (listener, address):
         settings = replace(settings, listen=address)
         with embedded(settings, demo=demo) if settings.embedded or demo else nullcontext(settings) as served:
             serve_app(make_app(served), listener)

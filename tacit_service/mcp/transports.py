@@ -1,6 +1,7 @@
 """Transports of the server: stdio for an assistant on the same machine, streamable HTTP for others."""
 
 import logging
+from contextlib import suppress
 
 import uvicorn
 from mcp.server.mcpserver import MCPServer
@@ -8,6 +9,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tacit_service.http.listening import listening
 from tacit_service.mcp.server import bearer
 
 PATH = "/mcp"
@@ -21,10 +23,17 @@ def run_stdio(server: MCPServer) -> None:
     server.run("stdio")
 
 
-def run_http(server: MCPServer, host: str, port: int) -> None:
-    """Serve streamable HTTP at `PATH`, until a signal; each request brings a key of the service."""
+def run_http(server: MCPServer, address: str) -> None:
+    """Serve streamable HTTP at `PATH`, until a signal; each request brings a key of the service.
+
+    Raises:
+        ConfigurationError: the address cannot be bound.
+    """
     _quiet()
-    uvicorn.run(http_app(server, host), host=host, port=port, log_config=None, access_log=False, server_header=False)
+    host = address.rpartition(":")[0].strip("[]")
+    config = uvicorn.Config(http_app(server, host), log_config=None, access_log=False, server_header=False)
+    with listening(address, "http") as (listener, _), suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([listener])
 
 
 def http_app(server: MCPServer, host: str) -> ASGIApp:

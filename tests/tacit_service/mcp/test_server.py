@@ -221,5 +221,14 @@ def test_key_is_required_on_stdio() -> None:
     """And the address of HTTP has a port."""
     done = tacit("mcp")
     assert (done.returncode, "service_key: is required on stdio" in done.stderr) == (2, True)
-    done = tacit("mcp", "--http", "somewhere")
-    assert (done.returncode, "http: must be HOST:PORT" in done.stderr) == (2, True)
+    for address in ("somewhere", "127.0.0.1:0", "127.0.0.1:65536"):
+        done = tacit("mcp", "--http", address)
+        assert (done.returncode, "http: must be HOST:PORT with a port from 1 to 65535" in done.stderr) == (2, True)
+
+
+def test_address_in_use_is_one_error(service: Service) -> None:
+    """With the address."""
+    address = service.url.removeprefix("http://")
+    done = tacit("mcp", "--http", address)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"tacit: http: {address} cannot be bound: Address already in use")

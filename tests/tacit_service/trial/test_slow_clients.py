@@ -18,7 +18,7 @@ from tests.support.redis_server import BINARIES
 from tests.tacit_service.trial.service import UNLIMITED, Served, answer_from, served
 
 SHORT_HEADER = {"tacit_service.server.HEADER_MS": 1000}
-SHORT = {"tacit_service.http.bodies.BODY_S": 1.0, "tacit_service.server.UNREAD_MS": 1000}
+SHORT = {"tacit_service.http.bodies.BODY_S": 1.0, "tacit_service.http.listening.UNREAD_MS": 1000}
 """Shorter limits; the real ones are 10 s for a body, and 20 s."""
 WITHIN_S = 60
 CHANGES = RegionKeys("eu").within(LIVE).changes
