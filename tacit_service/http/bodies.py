@@ -82,8 +82,9 @@ def _part(message: Message) -> bytes:
 
 
 def too_large(max_bytes: int) -> ProblemError:
-    """Return the error of a body that is too large."""
-    return ProblemError("too-large", f"Send at most {max_bytes} bytes; split the request.")
+    """Return the error of a body that is too large; the connection ends, as its rest is not read."""
+    detail = f"Send at most {max_bytes} bytes; split the request."
+    return ProblemError("too-large", detail, headers={"Connection": "close"})
 
 
 def decoded(decoder: "msgspec.json.Decoder[Body]", data: bytes) -> Body:

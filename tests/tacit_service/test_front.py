@@ -86,7 +86,9 @@ def test_errors_are_problem_details(service: Service) -> None:
     problem(
         client.post("/v1/choices", content=b"{}", headers={"content-type": "text/plain"}), "unsupported-media-type", 415
     )
-    problem(client.post("/v1/choices", content=b" " * 70_000, headers=json_type), "too-large", 413)
+    refused = client.post("/v1/choices", content=b" " * 70_000, headers=json_type)
+    problem(refused, "too-large", 413)
+    assert refused.headers["connection"] == "close"  # the rest of the body is not read
     problem(client.get("/v1/catalogue?language=en&language=de"), "invalid-request", 400)
     problem(client.get("/v1/users/" + "a" * 5000), "not-found", 404)
 
