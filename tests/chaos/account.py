@@ -78,7 +78,7 @@ class Account:
     _ids: list[str] = field(default_factory=list)
     """Ids of accepted interactions since the wipe."""
     _controls: list[bytes] = field(default_factory=list)
-    """Contents of accepted control events."""
+    """Contents of control events."""
     _turns: list[str] = field(default_factory=list)
     _profile_pane: int = -1
 
@@ -88,6 +88,7 @@ class Account:
             return self._take_interaction(event)
         if _content(event) in self._controls[-CONTROLS_KEPT:]:
             return DUPLICATE
+        self._controls.append(_content(event))
         if isinstance(event, Consent):
             return self._take_grant(event) if event.granted else self._take_denial(event)
         return self._take_forget(event) if isinstance(event, Forget) else self._take_pin(event)
@@ -160,7 +161,6 @@ class Account:
         return self._wiped_ms
 
     def _accept_control(self, event: Event, at_ms: int) -> str:
-        self._controls.append(_content(event))
         self._accept(event, at_ms, is_control=True)
         consent = f"{_CHARACTERS[self._consent]}{self._consent_at_ms:013d}"
         self.gate = f"{self._wiped_ms:013d}{self._forgotten_ms:013d}{3 * consent}{self._gate_pins()}"

@@ -278,10 +278,10 @@ def test_host_without_a_partition_stays(kafka: Kafka, tmp_path: Path) -> None:
     """It has found the others, although it reads nothing."""
     (tmp_path / "bucket").mkdir()
     with redis_of_its_own() as (url, client), hosts_of(Place(kafka, url, client, tmp_path, partitions=1), 2) as hosts:
-        hosts.start(0, 1, limits={**LIMITS, "dataflows.hosts.cluster.START_S": 4})
+        hosts.start(0, 1, limits={**LIMITS, "dataflows.hosts.cluster.START_S": 10})
         hosts.place.teach("ada")
         hosts.place.wait_for_signals(hosts.runs[0], 1)
-        hosts.await_more("cut.completed", 6)
+        hosts.await_more("cut.completed", 12)
         assert [hosts.count_of("cluster.broken", number) for number in (0, 1)] == [0, 0]
         hosts.stop()
 

@@ -39,6 +39,7 @@ FOREIGN_OPTIONS = {
     "--describe": "kafka-consumer-groups.sh",
     "--from-file": "kubectl",
     "--global": "dotnet",
+    "--hypothesis-profile": "pytest",
     "--language": "kiota",
     "--lost": "python -m benchmarks.takeover",
     "--openapi": "kiota",
