@@ -116,18 +116,14 @@ class ChangeStream:
     async def _missed(self, last_event_id: str) -> AsyncGenerator[bytes, None]:
         """Yield the messages after an id, or `reset` where the feed may no longer have all of them."""
         last, upto = id_of(last_event_id.encode()), self._last
-        oldest = await self._page(_START, 1)
-        if last is None or not oldest or not oldest[0][0] <= last <= upto:
-            yield RESET
-            return
-        while last < upto:
-            entries = await self._page(last)
-            if not entries:
-                yield RESET
-                return
+        while last is not None and last < upto:
+            # Both with each page: the feed drops entries while a slow client takes the page before.
+            entries, oldest = await self._pages((last, _PAGE), (_START, 1))
+            if not entries or not oldest or last < oldest[0][0]:
+                break
             yield b"".join([_message(*entry) for entry in entries if entry[0] <= upto])
-            last = entries[-1][0]
-        yield KEEP_ALIVE
+            last = min(entries[-1][0], upto)
+        yield KEEP_ALIVE if last == upto else RESET
 
     async def _follow(self) -> None:
         has_failed = not await self._skip_to_end()
@@ -171,9 +167,9 @@ class ChangeStream:
             self._last = entries[-1][0]
         return entries is not None
 
-    async def _page(self, last: FeedId, count: int = _PAGE) -> list[tuple[FeedId, list[str]]] | None:
+    async def _page(self, last: FeedId) -> list[tuple[FeedId, list[str]]] | None:
         """Return entries of the feed after an id; None: Redis does not answer."""
-        [found] = await self._pages((last, count))
+        [found] = await self._pages((last, _PAGE))
         return found
 
     async def _pages(self, *wanted: tuple[FeedId, int]) -> list[list[tuple[FeedId, list[str]]] | None]:
