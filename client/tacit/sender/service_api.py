@@ -19,6 +19,7 @@ MAX_ANSWER_BYTES = 1 << 20
 MAX_RETRY_AFTER_S = 60.0
 
 _KEY = re.compile(r"[\x21-\x7e]+")
+_PATH = re.compile(r"[\x21-\x7e]*")
 _REFUSED = (400, 413, 415, 422)
 """Statuses of a body that the server will never take."""
 
@@ -66,7 +67,8 @@ class ServiceApi:
             raise ConfigurationError(["URL of the HTTP API: http://HOST:PORT or https://HOST:PORT, without a password"])
         if not _KEY.fullmatch(key):
             raise ConfigurationError(["key of the HTTP API: it is empty, or has a character that no header may have"])
-        self._is_secure, self._host, self._port = parts.scheme == "https", parts.hostname or "", parts.port
+        self._is_secure, self._host = parts.scheme == "https", parts.hostname or ""
+        self._port = parts.port or (443 if self._is_secure else 80)  # http.client finds one in an IPv6 address
         self._path = f"{parts.path.rstrip('/')}/v1/events"
         self._timeout_s = timeout_s
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
@@ -138,7 +140,8 @@ def _parts(url: str) -> SplitResult | None:
     except ValueError:
         return None
     is_plain = port != 0 and not parts.query and not parts.username
-    return parts if parts.scheme in {"http", "https"} and parts.hostname and is_plain else None
+    has_path = _PATH.fullmatch(parts.path) is not None
+    return parts if parts.scheme in {"http", "https"} and parts.hostname and is_plain and has_path else None
 
 
 def _outcomes(body: bytes, count: int) -> list[Outcome]:

@@ -147,6 +147,7 @@ def test_emitter_sends_again_after_an_outage(api: EventApi) -> None:
         "http://[",
         "http://host:99999",
         "http://host:0",
+        "http://host/a b",
     ],
 )
 def test_other_url_is_an_error_without_the_url(url: str) -> None:
@@ -154,6 +155,13 @@ def test_other_url_is_an_error_without_the_url(url: str) -> None:
     with pytest.raises(ConfigurationError, match="URL of the HTTP API: http://HOST:PORT") as caught:
         ServiceApi(url, KEY)
     assert "pass@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://[::1]", "https://[fe80::abcd]"])
+def test_ipv6_address_without_a_port_has_the_port_of_its_scheme(url: str) -> None:
+    """Its last part is no port: the connection fails, not the look-up of a name."""
+    with pytest.raises(DeliveryError, match=r"http: (ConnectionRefusedError|OSError|TimeoutError)"):
+        ServiceApi(url, KEY, timeout_s=0.2).deliver(events(1))
 
 
 @pytest.mark.parametrize("key", ["", "tk_\n", "tk é"])
