@@ -14,6 +14,8 @@ from tacit_service.mcp.server import bearer
 
 PATH = "/mcp"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+END_S = 20
+"""Time limit for open requests at the end of the server: a client may never send the rest of one."""
 _MAX_BODY_BYTES = 64 * 1024
 
 
@@ -31,7 +33,10 @@ def run_http(server: MCPServer, address: str) -> None:
     """
     _quiet()
     host = address.rpartition(":")[0].strip("[]")
-    config = uvicorn.Config(http_app(server, host), log_config=None, access_log=False, server_header=False)
+    app = http_app(server, host)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=END_S
+    )
     with listening(address, "http") as (listener, _), suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listener])
 

@@ -65,11 +65,12 @@ def over_http(url: str, folder: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}/mcp"
     words = ["mcp", "--http", f"127.0.0.1:{port}", "--service-url", url]
     with running(words, folder / "mcp.log") as run:
-        run.wait_for(lambda: _status(address) == 401, "an answer of the server")
+        run.wait_for(lambda: status(address) == 401, "an answer of the server")
         yield address
 
 
-def _status(address: str) -> int:
+def status(address: str) -> int:
+    """Return the status of a request without a key; 0: the server does not answer."""
     try:
         return httpx2.post(address, json={}).status_code
     except httpx2.TransportError:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import pytest
 
 from tacit import Event, Interaction, Pin, decode_event
 from tacit.contract.catalogue import SHIPPED
-from tests.support.commands import tacit
+from tests.support.commands import running, tacit
 from tests.support.conditions import eventually
-from tests.support.mcp_clients import Tools, on_stdio, over_http, with_key
+from tests.support.mcp_clients import Tools, on_stdio, over_http, status, with_key
+from tests.support.ports import free_port
 from tests.support.replays import redis_of_its_own
 from tests.support.service import ALL, Service, made_key, serving
 
@@ -224,6 +227,22 @@ def test_key_is_required_on_stdio() -> None:
     for address in ("somewhere", "127.0.0.1:0", "127.0.0.1:65536"):
         done = tacit("mcp", "--http", address)
         assert (done.returncode, "http: must be HOST:PORT with a port from 1 to 65535" in done.stderr) == (2, True)
+
+
+def test_request_without_its_body_does_not_hold_up_the_end(service: Service, tmp_path: Path) -> None:
+    """A client may never send the rest."""
+    host, port = "127.0.0.1", free_port()
+    words = ["mcp", "--http", f"{host}:{port}", "--service-url", service.url]
+    with running(words, tmp_path / "mcp.log", {"tacit_service.mcp.transports.END_S": 1}) as run:
+        run.wait_for(lambda: status(f"http://{host}:{port}/mcp") == 401, "an answer of the server")
+        with socket.create_connection((host, port)) as client:
+            lines = [
+                "POST /mcp HTTP/1.1", f"Host: {host}:{port}", "Authorization: Bearer tk_x", "Content-Length: 9",
+                "Content-Type: application/json", "Accept: application/json", "Expect: 100-continue", "", "",
+            ]  # fmt: skip
+            client.sendall("\r\n".join(lines).encode())
+            assert client.recv(64).startswith(b"HTTP/1.1 100 ")  # the server waits for the body
+            assert run.stop() == 128 + signal.SIGTERM
 
 
 def test_address_in_use_is_one_error(service: Service) -> None:
