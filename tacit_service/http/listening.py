@@ -30,9 +30,10 @@ def listening(address: str, setting: str) -> Iterator[tuple[socket.socket, str]]
     family = socket.AF_INET6 if ":" in name else socket.AF_INET
     try:
         listener = socket.create_server((name, int(port)), family=family, backlog=BACKLOG)
-    except OSError as error:
-        problem = f"{setting}: {address} cannot be bound: {error.strerror}; name another address"
-        raise ConfigurationError([problem]) from None
+    except (OSError, TypeError) as error:
+        # The function adds the address to the text of an OSError; a host that no name may have is a TypeError.
+        reason = str(error.strerror).partition(" (")[0] if isinstance(error, OSError) else "no host has this name"
+        raise ConfigurationError([f"{setting}: {address} cannot be bound: {reason}; name another address"]) from None
     with listener:
         # Connections take the options of their listener.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

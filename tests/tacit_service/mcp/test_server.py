@@ -250,4 +250,11 @@ def test_address_in_use_is_one_error(service: Service) -> None:
     address = service.url.removeprefix("http://")
     done = tacit("mcp", "--http", address)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"tacit: http: {address} cannot be bound: Address already in use")
+    assert done.stderr == f"tacit: http: {address} cannot be bound: Address already in use; name another address\n"
+
+
+def test_host_that_no_name_may_have_is_one_error() -> None:
+    """Two dots with a letter outside ASCII, of which the library has an error of its own."""
+    done = tacit("mcp", "--http", "é..example:8081")
+    assert done.returncode == 2
+    assert done.stderr == "tacit: http: é..example:8081 cannot be bound: no host has this name; name another address\n"
