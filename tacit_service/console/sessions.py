@@ -13,7 +13,7 @@ COOKIE = "tacit-console"
 SESSION_S = 8 * 3600
 """Lifetime of a session; no use renews it."""
 LOGINS_PER_S = 5.0
-"""Attempts per second of one address."""
+"""Logins with an invalid token, per second of one address; behind a proxy, all operators have one address."""
 
 _USE = "console"
 
@@ -31,19 +31,19 @@ class Sessions:
         self._callers = service.callers
         self._tokens = None if secret is None else EncryptedTokens(secret)
         self._attributes = "; Path=/console; HttpOnly; SameSite=Strict" + ("; Secure" if is_secure else "")
-        self._logins = Rates(LOGINS_PER_S, "address", "logins")
+        self._logins = Rates(LOGINS_PER_S, "address", "invalid logins")
 
     def login(self, request: Request, token: str) -> str:
         """Return the value of Set-Cookie for a token.
 
         Raises:
-            ProblemError: the token is not valid, has not the scope, or is too long; or attempts come too fast.
+            ProblemError: the token is not valid, has not the scope, or is too long; or invalid ones come too fast.
         """
         if self._tokens is None:
             raise not_configured("TACIT_LINK_SECRET")
-        self._logins.take(request.client.host if request.client else "")
         caller = self._callers.verified(token) if token.isascii() else None
         if caller is None:
+            self._logins.take(request.client.host if request.client else "")
             raise ProblemError("unauthorized", "This key is not valid, or its time is over.")
         _require_scope(caller)
         session, _ = self._tokens.make(_USE, {"token": token}, SESSION_S)

@@ -97,7 +97,8 @@ def test_form_of_another_origin_is_refused(deployment: Deployment, cookie: str, 
         assert (found.status, found.cookie) == (403, "")
 
 
-def test_logins_have_a_rate(deployment: Deployment) -> None:
+def test_invalid_logins_have_a_rate(deployment: Deployment) -> None:
+    """A valid key is not counted, and so not refused for guesses of others behind the same proxy."""
     found: list[Answer] = []
 
     def is_refused() -> bool:
@@ -108,7 +109,7 @@ def test_logins_have_a_rate(deployment: Deployment) -> None:
     assert int(found[-1].headers["retry-after"]) >= 1
     assert {answer.status for answer in found[:-1]} == {401}
     right = {"key": deployment.keys["operator"]}
-    eventually(lambda: deployment.post("/console/login", right).status == 303, within_s=5, what="the next login")
+    assert deployment.post("/console/login", right).status == 303
 
 
 def test_answers_allow_no_script_of_others(deployment: Deployment, cookie: str) -> None:
