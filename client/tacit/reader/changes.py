@@ -56,11 +56,11 @@ class ChangeReader:
         if self._last is None:
             return self._begin()
         changes = self._keys.changes
-        active, oldest, newer = self._transport.execute(
+        active, newer, oldest = self._transport.execute(
             [
                 ("GET", self._region_keys.active),
-                ("XRANGE", changes, "-", "+", "COUNT", 1),
                 ("XRANGE", changes, start_after(self._last), "+", "COUNT", _PAGE),
+                ("XRANGE", changes, "-", "+", "COUNT", 1),  # last: what is trimmed in between counts as missed
             ]
         )
         found = entries_in(newer)

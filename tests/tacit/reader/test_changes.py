@@ -1,6 +1,6 @@
 """tacit/reader/changes: each announced user is read once, and a reader that may have missed one learns that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from connectors.redis.signal_writer import SignalWriter
 from connectors.redis.target import Target
 from state.counters import SinkCounters
 from tacit import Changed, ChangeReader, RegionKeys, pseudonym_text
+from tacit.reader.round_trips import Command, Reply
 from tests.support.redis_faults import FragileRedis
 from tests.support.sample_signals import NOW_MS, signal, write
 
@@ -66,6 +67,25 @@ def test_trimmed_feed_has_missed_changes(reader: ChangeReader, redis_client: red
     redis_client.xadd(LIVE.changes, {"users": "k1.3"}, maxlen=1, approximate=False)
     assert reader.poll() == MISSED
     assert reader.poll() is None
+
+
+def test_entry_that_is_lost_during_a_poll_is_missed(
+    reader: ChangeReader, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis trims the feed between two commands of the round trip."""
+    redis_client.xadd(LIVE.changes, {"users": "k1.1"})
+    assert reader.poll() == Changed(frozenset({"k1.1"}))
+    for number in (2, 3):
+        redis_client.xadd(LIVE.changes, {"users": f"k1.{number}"})
+    execute = reader._transport.execute
+
+    def trimmed(commands: Sequence[Command]) -> list[Reply]:
+        replies = execute(commands[:-1])
+        redis_client.xtrim(LIVE.changes, maxlen=1, approximate=False)
+        return [*replies, *execute(commands[-1:])]
+
+    monkeypatch.setattr(reader._transport, "execute", trimmed)
+    assert reader.poll() == MISSED
 
 
 def test_promoted_namespace_is_followed(reader: ChangeReader, redis_client: redis.Redis) -> None:
